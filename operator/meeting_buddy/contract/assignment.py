@@ -1,0 +1,89 @@
+"""What the operator tells a bot to do: ``assignment.json`` in the Secret that is mounted into container ``bot`` alone.
+
+Holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
+"""
+
+from pathlib import PurePosixPath
+from typing import Final, Literal
+
+from pydantic import Field
+
+from meeting_buddy.contract import VERSION
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.wire import Document
+
+ASSIGNMENT_FILE: Final = PurePosixPath("/etc/meeting-buddy/assignment/assignment.json")
+LINK_FILE: Final = PurePosixPath("/etc/meeting-buddy/link/link")
+"""The link, when it comes from a Secret of the user's (``meetingLinkSecretRef``) through the kubelet."""
+CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
+"""Extra certificate authorities for the browser, ``*.crt``, mounted into container ``browser``."""
+RECORDINGS: Final = PurePosixPath("/recordings")
+"""The session's own folder on the volume."""
+
+Video = Literal["none", "720p", "1080p"]
+
+
+class AllowedHost(Document):
+    """A self-hosted meeting host that the installer lists."""
+
+    platform: Platform
+    host: str
+    port: int = 443
+
+
+class RecordingOrder(Document):
+    """What to record."""
+
+    enabled: bool = True
+    video: Video = "720p"
+    frame_rate: int = Field(15, ge=1, le=60)
+
+
+class TranscriptionOrder(Document):
+    """What to transcribe."""
+
+    enabled: bool = True
+    language: str = "en"
+
+
+class Limits(Document):
+    """How long the bot waits for people, seconds."""
+
+    waiting_room_seconds: int = 900
+    nobody_came_seconds: int = 1200
+    everyone_left_seconds: int = 60
+
+
+class TokenDigests(Document):
+    """SHA-256 of the bearer tokens the report server accepts, hex."""
+
+    control: str
+    read: str
+
+
+class Assignment(Document):
+    """One attempt of one session."""
+
+    contract: int = VERSION
+    session_id: str
+    namespace: str
+    attempt: int
+    link: str | None = Field(default=None, repr=False)
+    """``None``: read it from :data:`LINK_FILE`."""
+    platform: Platform | None = None
+    """``spec.platform``; ``None``: the link's host tells."""
+    self_hosted: tuple[AllowedHost, ...] = ()
+    bot_name: str = "Meeting Buddy"
+    recording: RecordingOrder = RecordingOrder()
+    transcription: TranscriptionOrder = TranscriptionOrder()
+    limits: Limits = Limits()
+    active_deadline_seconds: int = 14400
+    """From the pod's start; the kubelet enforces it a little later should the bot not."""
+    grace_seconds: int = 120
+    """The pod's termination grace period: leave, close and verify must fit."""
+    debug_mode: bool = False
+    metadata: dict[str, str] = {}
+    """The user's own map, copied to ``session.json``."""
+    table: PlatformTable
+    tokens: TokenDigests

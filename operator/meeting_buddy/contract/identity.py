@@ -1,0 +1,33 @@
+"""Names that are computed, never stored: session id, pod name, place on the volume, labels."""
+
+from typing import Final
+
+MAX_SESSION_NAME: Final = 52
+"""Longest name of a MeetingSession, so that everything derived from it fits 63 characters."""
+
+LABEL_SESSION_UID: Final = "meetingbuddy.io/session-uid"
+LABEL_ATTEMPT: Final = "meetingbuddy.io/attempt"
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+COMPONENT_BOT: Final = "bot"
+BOT_SELECTOR: Final = f"{LABEL_COMPONENT}={COMPONENT_BOT},{LABEL_SESSION_UID}"
+"""Server-side label selector for all bot pods and no others."""
+
+FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
+"""Finalizer a bot pod is born with; released once its outcome is in the session's status."""
+
+ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
+
+
+def session_id(uid: str) -> str:
+    """``mbsess_`` and the MeetingSession's uid without dashes."""
+    return "mbsess_" + uid.replace("-", "")
+
+
+def pod_name(session_name: str, uid: str, attempt: int) -> str:
+    """Name of the bot pod and of its Secret: deterministic, so that two operators cannot make two."""
+    return f"{session_name[:45].rstrip('-.')}-{uid[:8]}-{attempt}"
+
+
+def volume_path(namespace: str, session: str) -> str:
+    """Folder of a session below the recordings volume's root."""
+    return f"{namespace}/{session}"

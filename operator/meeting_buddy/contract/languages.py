@@ -1,0 +1,29 @@
+"""Languages of a transcript: Whisper's codes, an optional region, or ``auto``."""
+
+import re
+from typing import Final
+
+WHISPER: Final[frozenset[str]] = frozenset(
+    (  # noqa: SIM905: a hundred quoted codes would be a hundred lines
+        "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy "
+        "id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru "
+        "sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh"
+    ).split()
+)
+"""The hundred codes that Whisper knows, of openai/whisper ``tokenizer.py``."""
+
+AUTO: Final = "auto"
+
+PATTERN: Final = rf"^(auto|({'|'.join(sorted(WHISPER))})(-[A-Z]{{2}})?)$"
+"""The same rule as a regular expression, for the CRD's schema."""
+
+
+def whisper_code(language: str) -> str | None:
+    """Code to hand to the engine: ``de-DE`` → ``de``; ``None`` for ``auto``.
+
+    Raises:
+        ValueError: ``language`` is none of the contract's languages.
+    """
+    if not re.fullmatch(PATTERN, language):
+        raise ValueError(f"unknown language {language!r}: use a code such as en, de or de-DE, or auto")
+    return None if language == AUTO else language.partition("-")[0]

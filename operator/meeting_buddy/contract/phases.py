@@ -1,0 +1,79 @@
+"""Phases of a session, as its status shows them, and of a bot, as its report tells them."""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Phase(StrEnum):
+    """``status.phase`` of a MeetingSession. Inside an attempt the rank never falls; terminal phases absorb."""
+
+    SCHEDULED = "Scheduled"
+    INITIALIZING = "Initializing"
+    JOINING = "Joining"
+    ACTIVE = "Active"
+    RECORDING = "Recording"
+    LEAVING = "Leaving"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the session is over for good."""
+        return self in (Phase.COMPLETED, Phase.FAILED)
+
+    @property
+    def rank(self) -> int:
+        """Position in the order in which an attempt passes the phases (both terminal phases share the last one)."""
+        return PHASES[self].rank
+
+
+class ReportPhase(StrEnum):
+    """``phase`` of a bot's report."""
+
+    JOINING = "Joining"
+    ACTIVE = "Active"
+    RECORDING = "Recording"
+    LEAVING = "Leaving"
+    ENDED = "Ended"
+
+
+class Waiting(StrEnum):
+    """What a bot that is outside the meeting waits for."""
+
+    CONNECTING = "Connecting"
+    WAITING_ROOM = "WaitingRoom"
+    NOT_STARTED = "NotStarted"
+    REJOINING = "Rejoining"
+
+
+class PhaseFacts(NamedTuple):
+    """One row of the phase table: order, the three kstatus conditions, and the meaning in a sentence."""
+
+    rank: int
+    ready: bool
+    reconciling: bool
+    stalled: bool
+    meaning: str
+
+
+PHASES: Final[dict[Phase, PhaseFacts]] = {
+    Phase.SCHEDULED: PhaseFacts(0, True, False, False, "Start time ahead, or queued."),
+    Phase.INITIALIZING: PhaseFacts(1, False, True, False, "Accepted; no bot talking yet."),
+    Phase.JOINING: PhaseFacts(2, False, True, False, "The bot runs and is not in the meeting."),
+    Phase.ACTIVE: PhaseFacts(3, True, False, False, "In the meeting; nothing is being written."),
+    Phase.RECORDING: PhaseFacts(4, True, False, False, "In the meeting; media is being written."),
+    Phase.LEAVING: PhaseFacts(5, False, True, False, "Leaving, closing and verifying the files."),
+    Phase.COMPLETED: PhaseFacts(
+        6,
+        True,
+        False,
+        False,
+        "Files verified; or nothing to store and the meeting was attended; or leave or end time came first.",
+    ),
+    Phase.FAILED: PhaseFacts(6, False, False, True, "Ended otherwise; partial files are listed."),
+}
+
+
+def http_name(name: str) -> str:
+    """Spell a CamelCase name of the CR as the HTTP API does: ``NobodyCame`` → ``nobody_came``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
