@@ -1,0 +1,158 @@
+"""The CustomResourceDefinition, built from the models: schema, CEL rules, columns, selectable fields.
+
+CEL judges what a schema cannot: one of two fields, immutability, which hosts. Its messages name the field and the
+remedy and never quote a value. A new rule must stay within the API server's cost budget: bound what it reads.
+"""
+
+from typing import Any
+
+from meeting_buddy.contract import identity, links
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.resource import session
+from meeting_buddy.resource.schema import structural
+
+_SELF_HOSTED = ", ".join(f"'{platform}'" for platform in Platform if platform.self_hosted)
+_IS_SELF_HOSTED = f"(has(self.platform) && self.platform in [{_SELF_HOSTED}])"
+
+_WRAPPED = r"^(?i:https://(([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com/|(www\.)?google\.com/url\?)).*$"
+
+
+def _literal(expression: str) -> str:
+    """A regular expression as a CEL string literal; raw, so that backslashes stay."""
+    return f"r'{expression}'"
+
+
+def _rule(rule: str, message: str, field_path: str | None = None, reason: str = "FieldValueInvalid") -> dict[str, str]:
+    found = {"rule": rule, "message": message, "reason": reason}
+    if field_path:
+        found["fieldPath"] = field_path
+    return found
+
+
+ONE_LINK = _rule(
+    "has(self.meetingLink) != has(self.meetingLinkSecretRef)",
+    "set exactly one of spec.meetingLink and spec.meetingLinkSecretRef",
+)
+NOT_WRAPPED = _rule(
+    f"!has(self.meetingLink) || !self.meetingLink.matches({_literal(_WRAPPED)})",
+    "spec.meetingLink is wrapped by a mail gateway (SafeLinks or google.com/url): open it once and copy the meeting's "
+    "own link from the address bar",
+    ".meetingLink",
+)
+KNOWN_HOST = _rule(
+    f"!has(self.meetingLink) || {_IS_SELF_HOSTED} || self.meetingLink.matches({_literal(_WRAPPED)}) || "
+    f"self.meetingLink.matches({_literal(links.host_pattern())})",
+    "spec.meetingLink must be an https link of Teams, Zoom, Google Meet or Webex, without port or user name; for a "
+    f"self-hosted meeting set spec.platform (one of: {_SELF_HOSTED.replace(chr(39), '')})",
+    ".meetingLink",
+)
+SELF_HOSTED_SHAPE = _rule(
+    f"!has(self.meetingLink) || !{_IS_SELF_HOSTED} || "
+    f"self.meetingLink.matches({_literal(links.self_hosted_pattern())})",
+    "spec.meetingLink must be https://host.domain[:port]/… with a dotted host name, no address and no user name",
+    ".meetingLink",
+)
+NO_PUNYCODE = _rule(
+    "!has(self.meetingLink) || !self.meetingLink.matches(r'^(?i:https://([^/?#]*\\.)?xn--).*$')",
+    "spec.meetingLink must not use an internationalised (xn--) host name",
+    ".meetingLink",
+)
+SECRET_NEEDS_PLATFORM = _rule(
+    "!has(self.meetingLinkSecretRef) || has(self.platform)",
+    "set spec.platform together with spec.meetingLinkSecretRef: the operator does not read the Secret",
+    ".platform",
+    "FieldValueRequired",
+)
+METADATA_KEYS = _rule(
+    "self.all(key, size(key) >= 1 && size(key) <= 256)", "spec.metadata keys must have 1 to 256 characters"
+)
+SHORT_NAME = _rule(
+    f"size(self.metadata.name) <= {identity.MAX_SESSION_NAME}",
+    f"metadata.name must have at most {identity.MAX_SESSION_NAME} characters, because the bot pod's name is derived "
+    "from it",
+)
+
+
+def _immutable(name: str) -> dict[str, str]:
+    return _rule(
+        f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
+        f"spec.{name} cannot change once the session exists: create a new MeetingSession instead (only spec.leave may "
+        "change)",
+        f".{name}",
+        "FieldValueForbidden",
+    )
+
+
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase", "description": "Where the session is."},
+    {"name": "Platform", "type": "string", "jsonPath": ".status.platform", "description": "Platform of the link."},
+    {"name": "Joined", "type": "date", "jsonPath": ".status.joinTimestamp", "description": "Since it was admitted."},
+    {"name": "Duration", "type": "string", "jsonPath": ".status.duration", "description": "Time in the meeting."},
+    {"name": "Segments", "type": "integer", "jsonPath": ".status.segmentCount", "description": "Closed segments."},
+    {"name": "Reason", "type": "string", "jsonPath": ".status.reason", "description": "Why it ended.", "priority": 1},
+    {"name": "Pod", "type": "string", "jsonPath": ".status.botPod", "description": "Pod of the bot.", "priority": 1},
+    {"name": "Node", "type": "string", "jsonPath": ".status.node", "description": "Node of the pod.", "priority": 1},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": "Since it was created."},
+]
+
+SELECTABLE = (".status.sessionId", ".status.phase", ".status.platform")
+
+
+def object_schema() -> dict[str, Any]:
+    """``openAPIV3Schema`` of the resource."""
+    spec = structural(session.MeetingSessionSpec)
+    spec["x-kubernetes-validations"] = [
+        ONE_LINK,
+        NOT_WRAPPED,
+        KNOWN_HOST,
+        SELF_HOSTED_SHAPE,
+        NO_PUNYCODE,
+        SECRET_NEEDS_PLATFORM,
+        *(_immutable(name) for name in spec["properties"] if name != "leave"),
+    ]
+    spec["properties"]["metadata"]["x-kubernetes-validations"] = [METADATA_KEYS]
+    return {
+        "type": "object",
+        "description": session.MeetingSession.__doc__,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": structural(session.MeetingSessionStatus),
+        },
+        "x-kubernetes-validations": [SHORT_NAME],
+    }
+
+
+def custom_resource_definition() -> dict[str, Any]:
+    """The whole CustomResourceDefinition, as a JSON document."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{session.PLURAL}.{session.GROUP}"},
+        "spec": {
+            "group": session.GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": session.KIND,
+                "listKind": f"{session.KIND}List",
+                "plural": session.PLURAL,
+                "singular": session.KIND.lower(),
+                "shortNames": ["mbs"],
+                "categories": ["meetings"],
+            },
+            "versions": [
+                {
+                    "name": session.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": object_schema()},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": COLUMNS,
+                    "selectableFields": [{"jsonPath": path} for path in SELECTABLE],
+                }
+            ],
+        },
+    }

@@ -1,0 +1,45 @@
+"""What the administrator configured: one YAML document, mounted into the operator from the chart's ConfigMap."""
+
+from pydantic import Field, model_validator
+
+from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.model import Strict
+
+
+class SelfHostedHost(Strict):
+    """A host of the administrator's own that runs a self-hosted kind of platform."""
+
+    platform: Platform
+    host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
+    port: int = Field(443, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _kind(self) -> "SelfHostedHost":
+        if not self.platform.self_hosted:
+            raise ValueError(f"{self.platform} has hosts of its own; list only self-hosted kinds such as LiveKit")
+        return self
+
+
+class SelfHostedHosts(Strict):
+    """All hosts of self-hosted kinds."""
+
+    hosts: tuple[SelfHostedHost, ...] = ()
+
+
+class Installation(Strict):
+    """The operator's configuration."""
+
+    bot_classes: dict[str, BotClass]
+    self_hosted: SelfHostedHosts = SelfHostedHosts()
+
+    @model_validator(mode="after")
+    def _has_default(self) -> "Installation":
+        if "default" not in self.bot_classes:
+            raise ValueError("botClasses needs an entry named default")
+        return self
+
+    @property
+    def allowed_hosts(self) -> tuple[SelfHosted, ...]:
+        """The listed hosts, as :func:`meeting_buddy.contract.links.judge` wants them."""
+        return tuple(SelfHosted(each.platform, each.host, each.port) for each in self.self_hosted.hosts)

@@ -1,0 +1,206 @@
+"""MeetingSession, the one resource: what its author asks for (spec) and what was observed (status).
+
+Docstrings and descriptions are what ``kubectl explain`` prints. A field stands here only if it works.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from meeting_buddy.contract import languages
+from meeting_buddy.contract.links import MAX_LENGTH, Platform
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.wire import Timestamp
+from meeting_buddy.resource.model import Tolerant
+
+GROUP = "meetingbuddy.io"
+VERSION = "v1alpha1"
+KIND = "MeetingSession"
+PLURAL = "meetingsessions"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+
+
+class SecretLink(Tolerant):
+    """A key of a Secret in the session's namespace that holds the meeting link."""
+
+    name: str = Field(pattern=DNS_NAME, min_length=1, max_length=253, description="Name of the Secret.")
+    key: str = Field(
+        "link", pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253, description="Key inside the Secret."
+    )
+
+
+class TranscriptionSpec(Tolerant):
+    """What to transcribe."""
+
+    enabled: bool = Field(
+        True, description="Write a transcript. Until an engine is installed, condition Transcribed says NoEngine."
+    )
+    language: str = Field(
+        "en",
+        max_length=8,
+        pattern=languages.PATTERN,
+        description="Spoken language: a code such as en, de or de-DE, or auto.",
+    )
+
+
+class RecordingSpec(Tolerant):
+    """What to record."""
+
+    enabled: bool = Field(True, description="Write a recording.")
+    video: Literal["none", "720p", "1080p"] = Field(
+        "720p", description="Size of the picture (1280x720, 1920x1080), or none for sound alone."
+    )
+    frame_rate: int = Field(15, ge=5, le=30, description="Pictures per second.")
+
+
+class LimitsSpec(Tolerant):
+    """How long the bot waits for people."""
+
+    waiting_room_seconds: Seconds = Field(
+        900, description="Longest wait in the waiting room; then the session fails with NotAdmitted."
+    )
+    nobody_came_seconds: Seconds = Field(
+        1200, description="Longest time alone from joining on; then the session completes with NobodyCame."
+    )
+    everyone_left_seconds: Seconds = Field(
+        60, description="Time alone after others were there; then the session completes with EveryoneLeft."
+    )
+
+
+class MeetingSessionSpec(Tolerant):
+    """Which meeting to attend and what to keep. All of it but leave is immutable."""
+
+    meeting_link: str | None = Field(
+        None,
+        min_length=9,
+        max_length=MAX_LENGTH,
+        description="The meeting's own https link. It is readable by whoever may read this object; "
+        "use meetingLinkSecretRef for a link that carries a passcode.",
+    )
+    meeting_link_secret_ref: SecretLink | None = Field(
+        None, description="Where the link is kept instead; it reaches the bot through the kubelet alone."
+    )
+    platform: Platform | None = Field(
+        None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link tells."
+    )
+    bot_name: str = Field(
+        "Meeting Buddy",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        description="Name under which the bot asks to join.",
+    )
+    transcription: TranscriptionSpec = Field(TranscriptionSpec(), description="What to transcribe.")
+    recording: RecordingSpec = Field(RecordingSpec(), description="What to record.")
+    leave: bool = Field(
+        False, description="Set to true to leave now. It ends the session for good, even if set back to false."
+    )
+    limits: LimitsSpec = Field(LimitsSpec(), description="How long the bot waits for people.")
+    active_deadline_seconds: int = Field(
+        14_400, ge=60, le=172_800, description="Longest life of the bot, from the pod's start."
+    )
+    bot_class_name: str = Field(
+        "default",
+        pattern=DNS_NAME,
+        min_length=1,
+        max_length=63,
+        description="Named class of the administrator's that says where and how the bot runs.",
+    )
+    debug_mode: bool = Field(False, description="Keep screenshots and the redacted page on the volume in any case.")
+    metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=256)]] = Field(
+        {}, max_length=32, description="Free map, copied to session.json beside the recording."
+    )
+
+
+class Participant(Tolerant):
+    """Somebody whom the page named."""
+
+    name: str = Field(max_length=256, description="Name as the page shows it.")
+
+
+class Condition(Tolerant):
+    """One aspect of the session, in the shape that all Kubernetes conditions have."""
+
+    type: str = Field(max_length=316, description="Name of the aspect.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: str = Field(max_length=1024, description="Why, in one word.")
+    message: str = Field("", max_length=1024, description="Why, for people.")
+    last_transition_time: Timestamp = Field(description="When status last changed.")
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that was judged.")
+
+
+class MeetingSessionStatus(Tolerant):
+    """What was observed. Unknown is absent. The link is never copied here."""
+
+    phase: Phase | None = Field(None, description="Where the session is, for people; machines read conditions.")
+    reason: Reason | None = Field(None, description="Why the session ended.")
+    message: str | None = Field(None, max_length=1024, description="The reason in a sentence, with advice.")
+    session_id: str | None = Field(None, max_length=64, description="Name of the session's folder on the volume.")
+    platform: Platform | None = Field(None, description="Platform of the link.")
+    attempt: int | None = Field(None, ge=0, description="Number of the bot that was or is attending.")
+    bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
+    node: str | None = Field(None, max_length=253, description="Node of that pod.")
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that was judged.")
+    scheduled_time: Timestamp | None = Field(None, description="When the session was accepted.")
+    join_timestamp: Timestamp | None = Field(None, description="When the bot was first in the meeting.")
+    leave_timestamp: Timestamp | None = Field(None, description="When the bot left for the last time.")
+    completion_time: Timestamp | None = Field(None, description="When the session ended.")
+    total_duration_seconds: int | None = Field(None, ge=0, description="Seconds in the meeting.")
+    duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
+    segment_count: int | None = Field(None, ge=0, description="Closed segments on the volume.")
+    audio_file_count: int | None = Field(None, ge=0, description="Finished files with sound.")
+    video_file_count: int | None = Field(None, ge=0, description="Finished files with a picture.")
+    total_size_bytes: int | None = Field(None, ge=0, description="Bytes on the volume.")
+    output_directory: str | None = Field(None, max_length=512, description="The session's folder on the volume.")
+    current_participants: Annotated[list[Participant], Field(max_length=50)] | None = Field(
+        None, description="Who is in the meeting now, at most 50."
+    )
+    participant_count: int | None = Field(None, ge=0, description="How many are in the meeting now.")
+    participant_history: Annotated[list[Participant], Field(max_length=50)] | None = Field(
+        None, description="Who was seen, at most 50."
+    )
+    participant_history_count: int | None = Field(None, ge=0, description="How many were seen.")
+    evidence: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=20)] | None = Field(
+        None, description="Files that show what went wrong, relative to outputDirectory."
+    )
+    table_hash: str | None = Field(None, max_length=64, description="Which version of the platform's page table ran.")
+    leave_requested_at: Timestamp | None = Field(None, description="When leave was first seen.")
+    conditions: (
+        Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
+        | None
+    ) = Field(None, description="Aspects of the session, one entry a type.")
+
+
+class ObjectMeta(Tolerant):
+    """The part of ``metadata`` that is read."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    resource_version: str | None = None
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    annotations: dict[str, str] = {}
+
+
+class MeetingSession(Tolerant):
+    """One meeting to attend: a bot joins it as a guest, records it to a volume and transcribes it."""
+
+    metadata: ObjectMeta
+    spec: MeetingSessionSpec
+    status: MeetingSessionStatus = MeetingSessionStatus()
+
+
+def parse(document: dict[str, Any]) -> MeetingSession:
+    """Read a MeetingSession as the API server returned it.
+
+    Raises:
+        pydantic.ValidationError: the object was stored under an older or newer schema that this code cannot read.
+    """
+    return MeetingSession.model_validate(document)
