@@ -1,0 +1,48 @@
+"""Kubeconfig files with everything inside, so that a copy of one works anywhere on this machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from tests.machine.certificates import Authority, Pair
+
+
+def write(path: Path, *, server: str, authority: Authority, pair: Pair, namespace: str = "default") -> None:
+    """Write a kubeconfig for `server` (an https URL) with the client certificate `pair`, readable by us alone."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "meeting-buddy",
+                "cluster": {"server": server, "certificate-authority-data": _encoded(authority.certificate)},
+            }
+        ],
+        "users": [
+            {
+                "name": "meeting-buddy",
+                "user": {
+                    "client-certificate-data": _encoded(pair.certificate),
+                    "client-key-data": _encoded(pair.key),
+                },
+            }
+        ],
+        "contexts": [
+            {
+                "name": "meeting-buddy",
+                "context": {"cluster": "meeting-buddy", "user": "meeting-buddy", "namespace": namespace},
+            }
+        ],
+        "current-context": "meeting-buddy",
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".new")
+    aside.touch(mode=0o600)
+    aside.write_text(json.dumps(document, indent=1))  # JSON is YAML
+    aside.replace(path)
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
