@@ -5,18 +5,20 @@ switches around it (``crds.enabled``, ``crds.keep``).
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import yaml
 
 from meeting_buddy.resource.crd import custom_resource_definition
+from meeting_buddy.resource.values_schema import values_schema
 
 _NOTE = "# Generated from operator/meeting_buddy/resource by `make generate`; do not edit.\n"
 
 
-def generated_files() -> dict[str, str]:
-    """Content by path relative to the repository's root."""
+def generated_files(root: Path) -> dict[str, str]:
+    """Content by path relative to the repository's root, which is read only for what is copied."""
     definition = custom_resource_definition()
     plain = yaml.safe_dump(definition, sort_keys=False, width=120, allow_unicode=True)
     head, _, body = plain.partition("spec:\n")
@@ -33,6 +35,8 @@ def generated_files() -> dict[str, str]:
             f"spec:\n{body.replace('{{', '{{ `{{` }}')}"
             "{{- end }}\n"
         ),
+        "helm/meeting-buddy/values.schema.json": json.dumps(values_schema(), indent=2) + "\n",
+        "helm/meeting-buddy/files/chromium.json": (root / "bot-image/seccomp/chromium.json").read_text(),
     }
 
 
@@ -43,7 +47,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is not up to date")
     arguments = parser.parse_args()
     stale = []
-    for name, content in generated_files().items():
+    for name, content in generated_files(arguments.root).items():
         path = arguments.root / name
         if path.is_file() and path.read_text() == content:
             continue
