@@ -1,0 +1,77 @@
+# Everything runs from a clean clone on Debian 12 or later as root; `make help` lists the commands.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: .venv/ready ## record a real meeting on a real Kubernetes on this machine, from nothing
+	@$(RUN) tests.demo
+
+.PHONY: test
+test: .venv/ready lint ## every test: unit, API server, Chromium, whole cluster
+	@$(RUN) tests.machine.packages
+	@$(RUN) pytest
+
+.PHONY: test-unit
+test-unit: .venv/ready ## the quick part
+	@$(RUN) pytest tests/unit
+
+.PHONY: cluster
+cluster: .venv/ready ## the local cluster alone; .cluster/kubeconfig points to it
+	@$(RUN) tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: .venv/ready ## stop the local cluster (and the local meeting) and remove what it made
+	@$(RUN) tests.meetings.livekit down
+	@$(RUN) tests.cluster down
+
+.PHONY: images
+images: .venv/ready ## build the images; REGISTRY=… PUSH=1 for a registry of your own
+	@$(RUN) tests.cluster images
+
+.PHONY: bench
+bench: .venv/ready ## print the figures beside their baselines; ONLY=… picks a section
+	@$(RUN) tests.bench $(ONLY)
+
+.PHONY: lint
+lint: .venv/ready ## formatting, types, import contracts, generated files
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 4
+	@$(RUN) meeting_buddy.resource.generate --check
+
+.PHONY: format
+format: .venv/ready ## format the code
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: generate
+generate: .venv/ready ## write the CRD and the other generated files
+	@$(RUN) meeting_buddy.resource.generate
+
+.PHONY: lock
+lock: .venv/ready ## resolve the requirements anew into hashed lock files
+	@for part in operator:operator bot:bot-image dev:tests; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --extra $${part%%:*} pyproject.toml \
+	    --output-file $${part#*:}/requirements.lock; done
+
+# The virtual environment follows its lock file; an interrupted installation is begun again.
+.venv/ready: tests/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Meeting Buddy needs Python 3.11 or later; set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null \
+	  || { echo "installing python3-venv"; apt-get -o DPkg::Lock::Timeout=600 install --yes --quiet python3-venv >/dev/null; \
+	       $(PYTHON) -m venv .venv; }
+	@echo "installing the Python packages of tests/requirements.lock"
+	@$(BIN)/pip install --quiet --require-hashes --requirement tests/requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

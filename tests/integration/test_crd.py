@@ -1,0 +1,263 @@
+"""What the API server makes of a MeetingSession: defaults, refusals with a remedy, immutability, columns, selectors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.kubectl import Kubectl, KubectlError
+from tests.integration.crd import TEAMS_LINK, install_crd, session
+
+pytestmark = pytest.mark.usefixtures("crd")
+
+
+@pytest.fixture(scope="module")
+def crd(kubectl: Kubectl) -> None:
+    install_crd(kubectl)
+
+
+def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
+    """What `kubectl apply` writes when the server says no."""
+    run = kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
+    assert run.returncode != 0, f"accepted: {manifest['spec']}"
+    return run.stderr
+
+
+def accepted(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The object as the server would store it."""
+    stored: dict[str, Any] = json.loads(
+        kubectl("create", "--dry-run=server", "--output=json", "--filename=-", stdin=json.dumps(manifest))
+    )
+    return stored
+
+
+def test_the_smallest_session_gets_every_default(kubectl: Kubectl) -> None:
+    assert accepted(kubectl, session("small"))["spec"] == {
+        "meetingLink": TEAMS_LINK,
+        "botName": "Meeting Buddy",
+        "transcription": {"enabled": True, "language": "en"},
+        "recording": {"enabled": True, "video": "720p", "frameRate": 15},
+        "leave": False,
+        "limits": {"waitingRoomSeconds": 900, "nobodyCameSeconds": 1200, "everyoneLeftSeconds": 60},
+        "activeDeadlineSeconds": 14400,
+        "botClassName": "default",
+        "debugMode": False,
+        "metadata": {},
+    }
+
+
+def test_a_half_given_object_is_filled_up(kubectl: Kubectl) -> None:
+    spec = accepted(kubectl, session("half", {"meetingLink": TEAMS_LINK, "recording": {"video": "none"}}))["spec"]
+    assert spec["recording"] == {"enabled": True, "video": "none", "frameRate": 15}
+
+
+ACCEPTED: list[dict[str, Any]] = [
+    {"meetingLink": "https://teams.microsoft.com/l/meetup-join/19:meeting_x@thread.v2/0?context=%7b%7d"},
+    {"meetingLink": "HTTPS://Teams.Microsoft.com/meet/12345?p=AbC"},
+    {"meetingLink": "https://us05web.zoom.us/j/81234567890?pwd=x.1"},
+    {"meetingLink": "https://meet.google.com/abc-defg-hij"},
+    {"meetingLink": "https://acme.webex.com/meet/jane"},
+    {"meetingLink": TEAMS_LINK, "platform": "Teams"},
+    {"meetingLink": "https://meet.example.org:8443/rooms/daily#secret", "platform": "LiveKit"},
+    {"meetingLinkSecretRef": {"name": "board"}, "platform": "Zoom"},
+    {"meetingLink": TEAMS_LINK, "transcription": {"language": "de-DE"}},
+    {"meetingLink": TEAMS_LINK, "botName": "Протокол 🤖"},
+    {"meetingLink": TEAMS_LINK, "metadata": {f"key-{n}": "v" * 256 for n in range(32)}},
+    {"meetingLink": TEAMS_LINK + "?x=" + "a" * (2048 - len(TEAMS_LINK) - 3)},
+]
+
+
+@pytest.mark.parametrize("spec", ACCEPTED, ids=lambda spec: json.dumps(spec)[:70])
+def test_good_input_is_accepted(kubectl: Kubectl, spec: dict[str, Any]) -> None:
+    accepted(kubectl, session("good", spec))
+
+
+LINK = "spec.meetingLink"
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "spec", "set exactly one of spec.meetingLink and spec.meetingLinkSecretRef"),
+    (
+        {"meetingLink": TEAMS_LINK, "meetingLinkSecretRef": {"name": "x"}, "platform": "Teams"},
+        "spec",
+        "set exactly one of",
+    ),
+    ({"meetingLinkSecretRef": {"name": "x"}}, "spec.platform", "set spec.platform together with"),
+    ({"meetingLinkSecretRef": {"name": "Not A Name"}, "platform": "Zoom"}, "spec.meetingLinkSecretRef.name", "match"),
+    ({"meetingLink": "http://zoom.us/j/1234567890"}, LINK, "must be an https link of Teams, Zoom"),
+    ({"meetingLink": "https://zoom.us:8443/j/1234567890"}, LINK, "without port"),
+    ({"meetingLink": "https://zoom.us@evil.example/j/1234567890"}, LINK, "must be an https link of"),
+    ({"meetingLink": "https://evil.example/teams.microsoft.com/meet/12345"}, LINK, "must be an https link of"),
+    ({"meetingLink": "https://notzoom.us/j/1234567890"}, LINK, "must be an https link of"),
+    ({"meetingLink": "https://127.0.0.1/j/1234567890"}, LINK, "must be an https link of"),
+    ({"meetingLink": "https://meet.example.org/rooms/a"}, LINK, "for a self-hosted meeting set spec.platform"),
+    ({"meetingLink": "https://localhost/rooms/a", "platform": "LiveKit"}, LINK, "dotted host name"),
+    ({"meetingLink": "https://10.0.0.1/rooms/a", "platform": "LiveKit"}, LINK, "dotted host name"),
+    ({"meetingLink": "https://u@meet.example.org/rooms/a", "platform": "LiveKit"}, LINK, "no user name"),
+    ({"meetingLink": "https://xn--mt-hia.example.org/rooms/a", "platform": "LiveKit"}, LINK, "xn--"),
+    (
+        {"meetingLink": "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fteams.microsoft.com"},
+        LINK,
+        "copy the meeting's own link",
+    ),
+    ({"meetingLink": "https://www.google.com/url?q=https://zoom.us/j/1234567890"}, LINK, "copy the meeting's own link"),
+    ({"meetingLink": TEAMS_LINK + "a" * 2048}, LINK, "Too long"),
+    ({"meetingLink": TEAMS_LINK, "platform": "Jitsi"}, "spec.platform", "Unsupported value"),
+    ({"meetingLink": TEAMS_LINK, "botName": ""}, "spec.botName", "at least 1"),
+    ({"meetingLink": TEAMS_LINK, "botName": "a\tb"}, "spec.botName", "match"),
+    ({"meetingLink": TEAMS_LINK, "botName": "x" * 65}, "spec.botName", "Too long"),
+    ({"meetingLink": TEAMS_LINK, "transcription": {"language": "klingon"}}, "spec.transcription.language", "match"),
+    ({"meetingLink": TEAMS_LINK, "recording": {"video": "4k"}}, "spec.recording.video", "Unsupported value"),
+    ({"meetingLink": TEAMS_LINK, "recording": {"frameRate": 60}}, "spec.recording.frameRate", "less than or equal"),
+    ({"meetingLink": TEAMS_LINK, "limits": {"waitingRoomSeconds": -1}}, "spec.limits.waitingRoomSeconds", "greater"),
+    ({"meetingLink": TEAMS_LINK, "activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds", "greater than or equal"),
+    ({"meetingLink": TEAMS_LINK, "metadata": {str(n): "" for n in range(33)}}, "spec.metadata", "at most 32"),
+    ({"meetingLink": TEAMS_LINK, "metadata": {"k": "v" * 257}}, "spec.metadata.k", "Too long"),
+    ({"meetingLink": TEAMS_LINK, "metadata": {"k" * 257: "v"}}, "spec.metadata", "keys must have 1 to 256"),
+    ({"meetingLink": TEAMS_LINK, "botClassName": "Not A Name"}, "spec.botClassName", "match"),
+]
+
+
+@pytest.mark.parametrize(("spec", "field", "remedy"), REFUSED, ids=[json.dumps(row[0])[:70] for row in REFUSED])
+def test_wrong_input_is_refused_with_field_and_remedy(
+    kubectl: Kubectl, spec: dict[str, Any], field: str, remedy: str
+) -> None:
+    message = refusal(kubectl, session("wrong", spec))
+    assert field in message
+    assert remedy in message
+
+
+def test_a_refusal_never_quotes_the_link(kubectl: Kubectl) -> None:
+    link = "https://example.org/rooms/very-secret-passcode"
+    assert "very-secret-passcode" not in refusal(kubectl, session("secret", {"meetingLink": link}))
+
+
+def test_a_misspelt_field_is_named(kubectl: Kubectl) -> None:
+    manifest = session("typo", {"meetingLink": TEAMS_LINK, "botname": "x"})
+    assert 'unknown field "spec.botname"' in refusal(kubectl, manifest)
+
+
+def test_a_name_that_leaves_no_room_for_the_pod_is_refused(kubectl: Kubectl) -> None:
+    assert "at most 52 characters" in refusal(kubectl, session("n" * 53))
+    accepted(kubectl, session("n" * 52))
+
+
+IMMUTABLE: list[tuple[str, Any]] = [
+    ("meetingLink", TEAMS_LINK + "4"),
+    ("platform", "Teams"),
+    ("botName", "Other"),
+    ("transcription", {"language": "fr"}),
+    ("recording", {"video": "none"}),
+    ("limits", {"everyoneLeftSeconds": 5}),
+    ("activeDeadlineSeconds", 600),
+    ("botClassName", "other"),
+    ("debugMode", True),
+    ("metadata", {"team": "other"}),
+]
+
+
+@pytest.fixture
+def stored(kubectl: Kubectl, request: pytest.FixtureRequest) -> Any:
+    """A session that is really on the server, gone afterwards."""
+    name = f"stored-{abs(hash(request.node.name)) % 10**8}"
+    kubectl.create(session(name, {"meetingLink": TEAMS_LINK, "metadata": {"team": "red"}}))
+    yield name
+    kubectl("delete", "mbs", name)
+
+
+@pytest.mark.parametrize(("field", "value"), IMMUTABLE, ids=[row[0] for row in IMMUTABLE])
+def test_a_running_bot_cannot_change_so_the_field_is_immutable(
+    kubectl: Kubectl, stored: str, field: str, value: Any
+) -> None:
+    with pytest.raises(KubectlError, match=f"spec.{field} cannot change once the session exists"):
+        kubectl("patch", "mbs", stored, "--type=merge", "--patch", json.dumps({"spec": {field: value}}))
+
+
+def test_removing_an_optional_field_is_a_change_too(kubectl: Kubectl) -> None:
+    kubectl.create(session("with-platform", {"meetingLink": TEAMS_LINK, "platform": "Teams"}))
+    try:
+        with pytest.raises(KubectlError, match=r"spec\.platform cannot change"):
+            kubectl("patch", "mbs", "with-platform", "--type=merge", '--patch={"spec":{"platform":null}}')
+    finally:
+        kubectl("delete", "mbs", "with-platform")
+
+
+def test_leave_may_be_set_and_even_set_back(kubectl: Kubectl, stored: str) -> None:
+    for leave in ("true", "false"):
+        kubectl("patch", "mbs", stored, "--type=merge", f'--patch={{"spec":{{"leave":{leave}}}}}')
+        assert kubectl("get", "mbs", stored, "--output=jsonpath={.spec.leave}") == leave
+
+
+def test_applying_the_same_manifest_again_changes_nothing(kubectl: Kubectl, stored: str) -> None:
+    before = kubectl.json("get", "mbs", stored)["metadata"]["generation"]
+    kubectl(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--filename=-",
+        stdin=json.dumps(session(stored, {"meetingLink": TEAMS_LINK, "metadata": {"team": "red"}})),
+    )
+    assert kubectl.json("get", "mbs", stored)["metadata"]["generation"] == before
+
+
+def write_status(kubectl: Kubectl, name: str, status: dict[str, Any]) -> None:
+    kubectl("patch", "mbs", name, "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
+
+
+def test_status_is_written_only_through_its_subresource(kubectl: Kubectl, stored: str) -> None:
+    kubectl("patch", "mbs", stored, "--type=merge", '--patch={"status":{"phase":"Completed"}}')
+    assert "status" not in kubectl.json("get", "mbs", stored)
+    write_status(kubectl, stored, {"phase": "Joining"})
+    assert kubectl("get", "mbs", stored, "--output=jsonpath={.status.phase}") == "Joining"
+
+
+def test_status_holds_no_field_that_the_contract_does_not_name(kubectl: Kubectl, stored: str) -> None:
+    write_status(kubectl, stored, {"phase": "Joining", "meetingLink": TEAMS_LINK})
+    assert "meetingLink" not in kubectl.json("get", "mbs", stored)["status"]
+
+
+def test_a_phase_that_does_not_exist_cannot_be_written(kubectl: Kubectl, stored: str) -> None:
+    with pytest.raises(KubectlError, match="Unsupported value"):
+        write_status(kubectl, stored, {"phase": "Sleeping"})
+
+
+def test_columns_tell_the_story(kubectl: Kubectl, stored: str) -> None:
+    write_status(
+        kubectl,
+        stored,
+        {
+            "phase": "Recording",
+            "platform": "Teams",
+            "joinTimestamp": "2026-01-01T10:00:00Z",
+            "duration": "1h2m",
+            "segmentCount": 7,
+            "reason": "EveryoneLeft",
+            "botPod": "pod-1",
+            "node": "node-1",
+        },
+    )
+    header, row = kubectl("get", "mbs", stored).splitlines()
+    assert header.split() == ["NAME", "PHASE", "PLATFORM", "JOINED", "DURATION", "SEGMENTS", "AGE"]
+    assert row.split()[1:3] + row.split()[4:6] == ["Recording", "Teams", "1h2m", "7"]
+    header, row = kubectl("get", "mbs", stored, "--output=wide").splitlines()
+    assert header.split()[6:9] == ["REASON", "POD", "NODE"]
+    assert row.split()[6:9] == ["EveryoneLeft", "pod-1", "node-1"]
+
+
+def test_sessions_are_found_by_what_they_do(kubectl: Kubectl, stored: str) -> None:
+    write_status(kubectl, stored, {"phase": "Leaving", "platform": "Webex", "sessionId": "mbsess_0123"})
+    for selector in ("status.phase=Leaving", "status.platform=Webex", "status.sessionId=mbsess_0123"):
+        found = kubectl("get", "mbs", f"--field-selector={selector}", "--output=name").split()
+        assert found == [f"meetingsession.meetingbuddy.io/{stored}"]
+
+
+def test_short_name_and_category_work(kubectl: Kubectl, stored: str) -> None:
+    assert stored in kubectl("get", "mbs", "--output=name")
+    assert stored in kubectl("get", "meetings", "--output=name")
+
+
+def test_explain_describes_every_field(kubectl: Kubectl) -> None:
+    assert "meetingLinkSecretRef" in kubectl("explain", "mbs.spec", "--recursive")
+    for field in ("spec.leave", "spec.limits.waitingRoomSeconds", "status.conditions", "spec.recording.video"):
+        text = kubectl("explain", f"mbs.{field}")
+        assert "<no description>" not in text.partition("DESCRIPTION:")[2], field
