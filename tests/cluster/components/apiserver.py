@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.cluster import commands
+from tests.cluster.answers import answers_ok
 from tests.cluster.component import Daemon
 from tests.cluster.components.pki import ADMIN, Pki
-from tests.cluster.answers import answers_ok
 from tests.cluster.places import SERVICE_CIDR, Places, Ports
 from tests.machine.process import Process
 

@@ -6,8 +6,8 @@ synced to the disk on purpose: this cluster is for tests, a machine that loses p
 
 from __future__ import annotations
 
-from tests.cluster.component import Daemon
 from tests.cluster.answers import answers_ok
+from tests.cluster.component import Daemon
 from tests.cluster.places import Places, Ports
 from tests.machine.process import Process
 
