@@ -1,0 +1,222 @@
+"""The chart as `helm` renders it and as a real API server judges it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster import commands
+from tests.cluster.kubectl import Kubectl
+from tests.integration.crd import session
+
+CHART = Path(__file__).parents[2] / "helm" / "meeting-buddy"
+NAMESPACES = ("meeting-buddy", "meetings", "elsewhere")
+LIVEKIT_HOST: dict[str, Any] = {
+    "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org", "port": 8443}]}
+}
+
+Manifest = dict[str, Any]
+
+
+def helm(*arguments: str, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
+    """Run helm with ``values`` on its standard input."""
+    return subprocess.run(
+        [str(commands.helm()), *arguments, "--values=-"],
+        input=yaml.safe_dump(values or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rendered(values: Manifest | None = None) -> list[Manifest]:
+    run = helm("template", "mb", str(CHART), "--namespace=meeting-buddy", values=values)
+    assert run.returncode == 0, run.stderr
+    return [manifest for manifest in yaml.safe_load_all(run.stdout) if manifest]
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def namespaces(kubectl: Kubectl) -> None:
+    for name in NAMESPACES:
+        kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def test_the_chart_lints() -> None:
+    run = helm("lint", "--strict", str(CHART))
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+VARIANTS: dict[str, Manifest] = {
+    "cluster scope": {},
+    "namespaced": {"watchNamespaces": ["meetings"]},
+    "two replicas, self-hosted meetings": {"operator": {"replicas": 2}, **LIVEKIT_HOST},
+    "own class": {"botClasses": {"default": {"hostAliases": [{"ip": "10.0.0.7", "hostnames": ["meet.example.org"]}]}}},
+}
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.usefixtures("namespaces")
+def test_a_real_api_server_accepts_every_variant(kubectl: Kubectl, values: Manifest) -> None:
+    kubectl.apply(*rendered(values), arguments=["--server-side", "--dry-run=server"])
+
+
+REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
+    "unknown value": ({"replicas": 2}, "replicas"),
+    "unknown bot-class field": ({"botClasses": {"default": {"imgae": "x"}}}, "imgae"),
+    "no default class": ({"botClasses": {"default": None}}, "default"),
+    "a platform with hosts of its own": ({"selfHosted": {"hosts": [{"platform": "Jitsi", "host": "a.b"}]}}, "platform"),
+    "three replicas": ({"operator": {"replicas": 3}}, "replicas"),
+}
+
+
+@pytest.mark.parametrize(("values", "named"), REFUSED_VALUES.values(), ids=REFUSED_VALUES)
+def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named: str) -> None:
+    run = helm("template", "mb", str(CHART), values=values)
+    assert run.returncode != 0
+    assert named in run.stderr
+
+
+def test_a_class_without_an_image_gets_the_installations_own() -> None:
+    values = {"bot": {"image": {"repository": "registry.example/bot", "digest": "sha256:" + "0" * 64}}}
+    (config,) = of_kind(rendered(values), "ConfigMap")
+    installation = yaml.safe_load(config["data"]["installation.yaml"])
+    assert installation["botClasses"]["default"]["image"] == "registry.example/bot@sha256:" + "0" * 64
+
+
+def test_the_operators_pod_satisfies_restricted_pod_security(kubectl: Kubectl, namespaces: None) -> None:
+    (deployment,) = of_kind(rendered(), "Deployment")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator", "namespace": "elsewhere"},
+        "spec": {**deployment["spec"]["template"]["spec"], "serviceAccountName": "default"},
+    }
+    kubectl("label", "--overwrite", "namespace", "elsewhere", "pod-security.kubernetes.io/enforce=restricted")
+    kubectl.apply(pod, arguments=["--dry-run=server"])
+
+
+def test_a_namespaced_installation_has_no_cluster_role() -> None:
+    manifests = rendered({"watchNamespaces": ["meetings"]})
+    assert not of_kind(manifests, "ClusterRole")
+    assert {role["metadata"]["namespace"] for role in of_kind(manifests, "Role")} == {"meeting-buddy", "meetings"}
+
+
+SESSIONS = {"group": "meetingbuddy.io", "resource": "meetingsessions"}
+LEASES = {"group": "coordination.k8s.io", "resource": "leases"}
+ALLOWED: list[tuple[str, str, dict[str, str]]] = [
+    ("meetings", "list", SESSIONS),
+    ("meetings", "patch", {**SESSIONS, "subresource": "status"}),
+    ("meetings", "create", {"resource": "pods"}),
+    ("meetings", "delete", {"resource": "pods"}),
+    ("meetings", "create", {"resource": "secrets"}),
+    ("meeting-buddy", "get", {"resource": "secrets", "name": "meeting-buddy-bot-key"}),
+    ("meeting-buddy", "update", {**LEASES, "name": "meeting-buddy-operator"}),
+]
+FORBIDDEN: list[tuple[str, str, dict[str, str]]] = [
+    ("meetings", "get", {"resource": "secrets"}),
+    ("meetings", "list", {"resource": "secrets"}),
+    ("meetings", "watch", {"resource": "secrets"}),
+    ("meetings", "patch", SESSIONS),
+    ("meetings", "create", {"resource": "pods", "subresource": "exec"}),
+    ("meetings", "create", {"resource": "persistentvolumeclaims"}),
+    ("meeting-buddy", "get", {"resource": "secrets", "name": "another"}),
+    ("elsewhere", "list", {"resource": "pods"}),
+    ("elsewhere", "create", {"resource": "secrets"}),
+]
+
+
+@pytest.fixture(scope="module")
+def operator_installed(kubectl: Kubectl, namespaces: None) -> None:
+    """The account and the roles of a namespaced installation."""
+    manifests = rendered({"watchNamespaces": ["meetings"]})
+    for kind in ("ServiceAccount", "Role", "RoleBinding"):
+        kubectl.apply(*of_kind(manifests, kind))
+
+
+def may(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> bool:
+    """What RBAC says of the operator's account."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": "system:serviceaccount:meeting-buddy:mb-operator",
+            "resourceAttributes": {"namespace": namespace, "verb": verb, **what},
+        },
+    }
+    answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.usefixtures("operator_installed")
+@pytest.mark.parametrize(("namespace", "verb", "what"), ALLOWED, ids=str)
+def test_the_operator_may_do_its_work(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> None:
+    assert may(kubectl, namespace, verb, what)
+
+
+@pytest.mark.usefixtures("operator_installed")
+@pytest.mark.parametrize(("namespace", "verb", "what"), FORBIDDEN, ids=str)
+def test_the_operator_may_do_nothing_else(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> None:
+    assert not may(kubectl, namespace, verb, what)
+
+
+def test_the_crd_is_kept_when_the_chart_goes_and_left_out_on_request() -> None:
+    (crd,) = of_kind(rendered(), "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (crd,) = of_kind(rendered({"crds": {"keep": False}}), "CustomResourceDefinition")
+    assert "annotations" not in crd["metadata"]
+    assert not of_kind(rendered({"crds": {"enabled": False}}), "CustomResourceDefinition")
+
+
+def test_the_charts_crd_is_the_one_in_crds() -> None:
+    (crd,) = of_kind(rendered(), "CustomResourceDefinition")
+    plain = yaml.safe_load((CHART.parents[1] / "crds" / "meetingsessions.yaml").read_text())
+    assert crd["spec"] == plain["spec"]
+
+
+@pytest.fixture(scope="module")
+def policy(kubectl: Kubectl, namespaces: None) -> None:
+    manifests = rendered({"watchNamespaces": ["meetings"], **LIVEKIT_HOST})
+    kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    for kind in kinds:
+        kubectl.apply(*of_kind(manifests, kind), arguments=["--server-side", "--force-conflicts"])
+    kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
+
+
+def self_hosted(link: str, namespace: str = "meetings") -> Manifest:
+    return session("self-hosted", {"meetingLink": link, "platform": "LiveKit"}, namespace)
+
+
+def apply_until(kubectl: Kubectl, manifest: Manifest, refused: bool) -> str:
+    """Apply (dry) until the policy, which the API server compiles a moment after it is stored, judges as expected."""
+    for _ in range(100):
+        run = kubectl.run("create", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
+        if (run.returncode != 0) is refused:
+            return run.stderr
+    raise AssertionError(f"refused: {not refused}; {run.stderr}")
+
+
+@pytest.mark.usefixtures("policy")
+class TestPolicy:
+    def test_a_host_that_is_not_listed_is_refused_at_once(self, kubectl: Kubectl) -> None:
+        message = apply_until(kubectl, self_hosted("https://evil.example.org:8443/rooms/secret"), refused=True)
+        assert "selfHosted.hosts" in message
+        assert "secret" not in message.replace("self-hosted", "")
+
+    @pytest.mark.parametrize("link", ["https://meet.example.org/rooms/a", "https://meet.example.org:84430/rooms/a"])
+    def test_another_port_is_another_host(self, kubectl: Kubectl, link: str) -> None:
+        apply_until(kubectl, self_hosted(link), refused=True)
+
+    def test_a_listed_host_is_accepted(self, kubectl: Kubectl) -> None:
+        apply_until(kubectl, self_hosted("https://Meet.example.org:8443/rooms/a#key"), refused=False)
+
+    def test_namespaces_of_others_are_not_judged(self, kubectl: Kubectl) -> None:
+        apply_until(kubectl, self_hosted("https://evil.example.org/rooms/a", "elsewhere"), refused=False)
