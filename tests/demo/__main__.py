@@ -1,0 +1,129 @@
+"""``make demo``: from nothing to a recorded meeting on this machine.
+
+Says what it will install, brings up the local cluster, installs the chart, starts a meeting in which people speak,
+applies a MeetingSession, follows it to Completed and shows what is on the volume. Safe to run again: everything that
+still runs is adopted, and each run is a session and a meeting room of its own.
+
+What happens if this process dies here? The cluster and the meeting go on; people stop speaking by themselves. The next
+run adopts the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+import yaml
+
+from tests.cluster import flow
+from tests.cluster.images import build
+from tests.cluster.kubectl import Kubectl
+from tests.demo import result
+from tests.demo.story import StoryEndedEarlyError, followed
+from tests.installation import SESSIONS, install, local_values
+from tests.installation.install import InstallationError, prepare_namespace
+from tests.machine import packages
+from tests.machine.progress import step
+from tests.meetings.livekit import LocalMeeting
+from tests.meetings.livekit.room import Room
+
+JOIN_PATIENCE = 120.0
+"""Seconds from apply to Recording on a loaded machine, the image's first pull included."""
+END_PATIENCE = 90.0
+"""Seconds from the last person's leaving to Completed."""
+
+
+def main() -> int:
+    """Exit status 0 when the session is Completed and the recording holds what was said."""
+    parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long people talk (default: 40)")
+    arguments = parser.parse_args()
+    try:
+        return _demo(arguments.seconds)
+    except (packages.MachineUnsuitableError, InstallationError, StoryEndedEarlyError) as error:
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def _demo(seconds: float) -> int:
+    began = time.monotonic()
+    _heading("This machine")
+    packages.ensure()
+    _heading("A Kubernetes of your own")
+    kubectl = flow.up()
+    _heading("A meeting, by LiveKit")
+    meeting = LocalMeeting()
+    meeting.start()
+    _heading("Meeting Buddy")
+    _install(kubectl, meeting)
+    name = f"demo-{datetime.now(UTC):%H%M%S}"
+    room = meeting.room(name)
+    manifest = _session(name, room)
+    _heading("The session")
+    print(_indented(yaml.safe_dump(manifest, sort_keys=False)))
+    with room.people() as people, followed(kubectl, SESSIONS, name, _show) as story:
+        kubectl.apply(manifest)
+        story.wait_for(("Recording",), JOIN_PATIENCE)
+        people.listen(seconds)
+        people.stop()
+        story.wait_for(("Completed",), END_PATIENCE)
+        said = people.said()
+    _heading("What is on the volume")
+    good = result.show(kubectl, SESSIONS, name, said)
+    _heading("Look around")
+    print(_LOOK_AROUND.format(name=name, namespace=SESSIONS))
+    print(f"  {time.monotonic() - began:.0f} s in all")
+    return 0 if good else 1
+
+
+def _install(kubectl: Kubectl, meeting: LocalMeeting) -> None:
+    with step("operator image") as line:
+        line.note = operator = str(build("operator"))
+    with step("bot image") as line:
+        line.note = bot = str(build("bot"))
+    with step("helm install"):
+        prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
+        install(kubectl, local_values(operator, bot, [SESSIONS]))
+
+
+def _session(name: str, room: Room) -> dict[str, object]:
+    return {
+        "apiVersion": "meetingbuddy.io/v1alpha1",
+        "kind": "MeetingSession",
+        "metadata": {"name": name, "namespace": SESSIONS},
+        "spec": {
+            "meetingLink": room.link,
+            "platform": "LiveKit",
+            "limits": {"everyoneLeftSeconds": 5},
+            "metadata": {"purpose": "demo"},
+        },
+    }
+
+
+def _heading(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def _show(seconds: float, line: str) -> None:
+    print(f"  {seconds:6.1f} s  {line}", flush=True)
+
+
+_LOOK_AROUND = """\
+  export KUBECONFIG=.cluster/kubeconfig
+  kubectl get meetingsessions -n {namespace}            all sessions
+  kubectl describe mbs {name} -n {namespace}    conditions and events
+  kubectl logs -n {namespace} -l app.kubernetes.io/component=bot -c bot
+  kubectl explain mbs.spec
+
+  make cluster-down                               remove the cluster, the meeting and the recordings
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""How models become the dialect of JSON schema that a CRD speaks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from meeting_buddy.resource.crd import custom_resource_definition
+from meeting_buddy.resource.schema import structural
+
+
+class Inner(BaseModel):
+    """Inside."""
+
+    size: int = Field(3, ge=1)
+
+
+class Outer(BaseModel):
+    """Outside."""
+
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+    number: Annotated[int, Field(ge=0)] | None = None
+    only: Literal["one"] = "one"
+    names: list[str] = []
+    free: dict[str, str] = {}
+
+
+def walk(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, dict):
+        return [node, *(found for child in node.values() for found in walk(child))]
+    if isinstance(node, list):
+        return [found for child in node for found in walk(child)]
+    return []
+
+
+def test_references_are_inlined_and_keep_the_default_beside_them() -> None:
+    inner = structural(Outer)["properties"]["inner"]
+    assert inner["properties"]["size"] == {"default": 3, "minimum": 1, "type": "integer"}
+    assert inner["default"] == {"size": 3}
+
+
+def test_an_optional_is_its_type_and_unknown_is_absent() -> None:
+    properties = structural(Outer)["properties"]
+    assert properties["number"] == {"minimum": 0, "type": "integer"}
+    assert properties["maybe"]["type"] == "object"
+    assert "default" not in properties["maybe"]
+
+
+def test_a_constant_is_an_enumeration_of_one() -> None:
+    assert structural(Outer)["properties"]["only"]["enum"] == ["one"]
+
+
+def test_lists_say_how_they_merge_and_maps_keep_their_value_type() -> None:
+    properties = structural(Outer)["properties"]
+    assert properties["names"]["x-kubernetes-list-type"] == "atomic"
+    assert properties["free"]["additionalProperties"] == {"type": "string"}
+
+
+def test_a_union_is_refused_loudly() -> None:
+    class Union(BaseModel):
+        value: int | str
+
+    with pytest.raises(ValueError, match="anyOf"):
+        structural(Union)
+
+
+def test_the_crd_holds_nothing_that_a_structural_schema_forbids() -> None:
+    (version,) = custom_resource_definition()["spec"]["versions"]
+    for node in walk(version["schema"]):
+        assert not {"$ref", "$defs", "anyOf", "oneOf", "const", "prefixItems"} & node.keys()
+
+
+def test_every_field_that_people_write_or_read_is_described() -> None:
+    (version,) = custom_resource_definition()["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]
+    for part in ("spec", "status"):
+        for node in walk(schema[part]):
+            for name, field in node.get("properties", {}).items():
+                assert isinstance(field, dict)
+                assert field.get("description"), f"{part}: {name}"
+
+
+def test_spec_has_no_field_that_can_change_but_leave() -> None:
+    (version,) = custom_resource_definition()["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    frozen = {rule["fieldPath"][1:] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]}
+    assert set(spec["properties"]) - frozen == {"leave"}
