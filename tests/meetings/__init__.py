@@ -1,0 +1,1 @@
+"""Meetings on this machine, by software that others wrote, for the bot to join."""

@@ -1,0 +1,10 @@
+"""A real meeting on this machine: LiveKit's server, LiveKit's own React components, people who really speak.
+
+`LocalMeeting` is the way in; see README.md one folder up.
+"""
+
+from tests.meetings.livekit.meeting import LocalMeeting
+from tests.meetings.livekit.people import EVERYBODY, People, Person, Said
+from tests.meetings.livekit.room import Participant, Room, RoomError
+
+__all__ = ["EVERYBODY", "LocalMeeting", "Participant", "People", "Person", "Room", "RoomError", "Said"]

@@ -1,0 +1,150 @@
+"""People in a room: one process each, speaking by one written schedule from one shared beginning.
+
+What was really said, and when, stands in `<rooms>/<room>/<person>.jsonl`, written by the speaker itself.
+
+What happens if this process dies here? The speakers go on until their hour is over; `Room.clear` or the meeting's
+`stop` ends them earlier.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.machine.process import Process, ProcessFailedError
+from tests.meetings.livekit.places import REPOSITORY, SPEECH, Places
+from tests.meetings.livekit.schedule import Clip, Turn
+
+_PATIENCE = 30.0  # seconds for one person to be in the room with media on, on a loaded machine
+_LONGEST = 3600.0  # seconds after which a person whom nobody stops leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who speaks; `video` also sends a moving picture with a frame counter."""
+
+    name: str
+    video: bool = False
+
+    @property
+    def identity(self) -> str:
+        """`Ada Lovelace` is `ada-lovelace` to the server and in file names."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+
+EVERYBODY = (Person("Ada Lovelace", video=True), Person("Grace Hopper"), Person("Alan Turing"))
+"""One picture and three voices: enough for a layout and a change of speakers, within half a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One turn that was really spoken: the schedule's times, and the wall clock at its first sample."""
+
+    turn: Turn
+    wall: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A group that shares one conversation. `beginning` is its time zero, on the machine's monotonic clock."""
+
+    room: str
+    people: tuple[Person, ...]
+    language: str
+    beginning: float
+    places: Places
+
+    @property
+    def folder(self) -> Path:
+        """Where each of them writes what they said."""
+        return self.places.rooms / self.room
+
+    @property
+    def began(self) -> datetime:
+        """The wall clock at time zero of the schedule."""
+        return datetime.fromtimestamp(time.time() - (time.monotonic() - self.beginning), UTC)
+
+    def start(self) -> None:
+        """All enter; returns when each is in the room and sending. Raises `ProcessFailedError`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for person in self.people:
+            self._log(person).unlink(missing_ok=True)
+            self._process(person).start()
+        for person in self.people:
+            process = self._process(person)
+            process.wait_ready(lambda log=self._log(person): '"joined"' in log.read_text(), _PATIENCE)  # type: ignore[misc]
+
+    def leave(self, name: str) -> None:
+        """One of them leaves, politely; the others go on, and the turns of the one who left stay silent."""
+        self._process(next(person for person in self.people if person.name == name)).stop()
+
+    def stop(self) -> None:
+        """All leave, politely, at the same time."""
+        running = [(self._process(person), self._process(person).find()) for person in self.people]
+        for process, found in running:
+            if found is not None:
+                found_alive = process.find()
+                if found_alive is not None:
+                    import os
+                    import signal
+
+                    os.kill(found_alive.pid, signal.SIGTERM)
+        for process, _ in running:
+            process.stop()
+
+    def said(self) -> list[Said]:
+        """What was spoken until now, in order; the last turn may not be over yet."""
+        found = []
+        for person in self.people:
+            for entry in self._entries(person, "spoke"):
+                clip = Clip(SPEECH / entry["clip"], entry["seconds"])
+                found.append(Said(Turn(person.name, clip, entry["start"]), datetime.fromisoformat(entry["wall"])))
+        return sorted(found, key=lambda said: said.turn.start)
+
+    def failures(self) -> list[str]:
+        """People who should be speaking and are not, with the end of their log."""
+        return [
+            f"{person.name}: {self._process(person).log_tail()}"
+            for person in self.people
+            if self._process(person).find() is None
+        ]
+
+    def _entries(self, person: Person, event: str) -> list[dict[str, object]]:
+        try:
+            lines = self._log(person).read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+    def _log(self, person: Person) -> Path:
+        return self.folder / f"{person.identity}.jsonl"
+
+    def _process(self, person: Person) -> Process:
+        name = f"person-{self.room}-{person.identity}"
+        order = {
+            "room": self.room,
+            "identity": person.identity,
+            "name": person.name,
+            "video": person.video,
+            "people": [one.name for one in self.people],
+            "clips": str(SPEECH / self.language),
+            "beginning": self.beginning,
+            "seconds": _LONGEST,
+            "keys": str(self.places.keys),
+            "diary": str(self._log(person)),
+        }
+        return Process(
+            name=name,
+            argv=(sys.executable, "-m", "tests.meetings.livekit.speaker", json.dumps(order)),
+            log=self.places.logs / f"{name}.log",
+            state_dir=self.places.processes,
+            environment={"PYTHONPATH": str(REPOSITORY)},
+        )
+
+
+__all__ = ["EVERYBODY", "People", "Person", "ProcessFailedError", "Said"]

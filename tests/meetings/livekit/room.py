@@ -1,0 +1,124 @@
+"""One room of the local meeting: its link, the people in it, and what a host can do to it.
+
+What happens if this process dies here? People are processes of their own; `clear`, or the meeting's `stop`, ends
+those that an earlier run left.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.machine.process import Process
+from tests.meetings.livekit import keys
+from tests.meetings.livekit.people import EVERYBODY, People, Person
+from tests.meetings.livekit.places import HERE, ORIGIN, SIGNAL_PORT, Places
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody whom the server lists: the page's people have identities such as `Meeting Buddy__1f2e`."""
+
+    identity: str
+    name: str
+    active: bool
+
+
+class RoomError(Exception):
+    """The server refused what a host asked, or did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room by its name; it exists on the server from the first person's entry to a minute after the last one left."""
+
+    name: str
+    places: Places = HERE
+
+    @property
+    def link(self) -> str:
+        """What a browser opens to join."""
+        return f"{ORIGIN}/rooms/{self.name}"
+
+    @contextmanager
+    def people(self, people: Sequence[Person] = EVERYBODY, *, language: str = "en") -> Iterator[People]:
+        """People who enter, speak in turns until the block ends, and leave."""
+        crowd = self.invite(people, language=language)
+        try:
+            crowd.start()
+            yield crowd
+        finally:
+            crowd.stop()
+
+    def invite(self, people: Sequence[Person] = EVERYBODY, *, language: str = "en") -> People:
+        """The same people, not yet started; whoever calls has to stop them."""
+        return People(self.name, tuple(people), language, time.monotonic(), self.places)
+
+    def participants(self) -> list[Participant]:
+        """Who is in the room now; empty when there is no such room. Raises `RoomError` when the server is gone."""
+        try:
+            answer = self._ask("ListParticipants", {"room": self.name})
+        except RoomError as error:
+            if "not_found" in str(error):
+                return []
+            raise
+        listed = answer.get("participants", [])
+        return [Participant(one["identity"], one.get("name", ""), one.get("state") == "ACTIVE") for one in listed]
+
+    def wait_for(self, name: str, seconds: float = 30) -> Participant:
+        """Return as soon as somebody of this name is in the room. Raises `TimeoutError`."""
+        return self._wait(name, seconds, present=True)
+
+    def wait_until_gone(self, name: str, seconds: float = 30) -> None:
+        """Return as soon as nobody of this name is in the room. Raises `TimeoutError`."""
+        self._wait(name, seconds, present=False)
+
+    def remove(self, name: str) -> None:
+        """Put everybody of this name, or of exactly this identity, out of the room, as a host would."""
+        for one in self.participants():
+            if name in (one.name, one.identity):
+                self._ask("RemoveParticipant", {"room": self.name, "identity": one.identity})
+
+    def delete(self) -> None:
+        """End the meeting for all. Raises `RoomError` when there is no such room."""
+        self._ask("DeleteRoom", {"room": self.name})
+
+    def clear(self) -> None:
+        """End people of this room whom an earlier, killed run left behind."""
+        for record in self.places.processes.glob(f"person-{self.name}-*.process.json"):
+            name = record.name.removesuffix(".process.json")
+            Process(name, ("-",), self.places.logs / f"{name}.log", self.places.processes).stop(2)
+
+    def _wait(self, name: str, seconds: float, *, present: bool) -> Participant:
+        deadline = time.monotonic() + seconds
+        nobody = Participant("", name, active=False)
+        while time.monotonic() < deadline:
+            found = next((one for one in self.participants() if one.name == name), nobody)
+            if (found.active if present else found is nobody):
+                return found
+            time.sleep(0.1)  # the server's list is asked, not pushed
+        listed = ", ".join(one.name for one in self.participants()) or "nobody"
+        raise TimeoutError(f"{name} {'not in' if present else 'still in'} {self.name} after {seconds:g} s: {listed}")
+
+    def _ask(self, method: str, body: dict[str, str]) -> dict[str, list[dict[str, str]]]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{SIGNAL_PORT}/twirp/livekit.RoomService/{method}",
+            json.dumps(body).encode(),
+            {
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {keys.load(self.places.keys).admin_token(self.name)}",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                answer: dict[str, list[dict[str, str]]] = json.load(response)
+                return answer
+        except urllib.error.HTTPError as error:
+            raise RoomError(f"{method}: {error.read().decode(errors='replace')}") from error
+        except OSError as error:
+            raise RoomError(f"{method}: {error}") from error
