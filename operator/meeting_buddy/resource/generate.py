@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from meeting_buddy.resource import reference
 from meeting_buddy.resource.crd import custom_resource_definition
 from meeting_buddy.resource.values_schema import values_schema
 
@@ -35,6 +36,7 @@ def generated_files(root: Path) -> dict[str, str]:
             f"spec:\n{body.replace('{{', '{{ `{{` }}')}"
             "{{- end }}\n"
         ),
+        "crds/README.md": reference.fill((root / "crds/README.md").read_text()),
         "helm/meeting-buddy/values.schema.json": json.dumps(values_schema(), indent=2) + "\n",
         "helm/meeting-buddy/files/chromium.json": (root / "bot-image/seccomp/chromium.json").read_text(),
     }
