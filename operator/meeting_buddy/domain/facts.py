@@ -1,0 +1,185 @@
+"""What was observed of one session: the only input of :func:`meeting_buddy.domain.decide.decide`.
+
+Only fields that a decision reads are here. A pod weighs some 30 KB as the API server tells it and less than one here;
+thousands of them are kept in memory.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.report import Report
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
+
+Clock = Callable[[], datetime]
+"""Tells the time in UTC; injected, so that tests own it."""
+
+
+class Role(StrEnum):
+    """What a pod does for its session; label ``app.kubernetes.io/component``."""
+
+    BOT = "bot"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A MeetingSession as the API server last told it."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    deleting: bool
+    created_by: str | None
+    spec: MeetingSessionSpec
+    status: MeetingSessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a container ended."""
+
+    exit_code: int
+    signal: int
+    reason: str
+    message: str
+    """The container's termination message."""
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """One container; exactly one of ``waiting``, ``running``, ``ended`` says something."""
+
+    waiting: str | None = None
+    """The kubelet's word for why it does not run yet, such as ``ImagePullBackOff``."""
+    waiting_message: str = ""
+    running: bool = False
+    ready: bool = False
+    ended: Ended | None = None
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PodCondition:
+    """A condition of the pod's, as its status tells it."""
+
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """A pod of this session's; ownership by uid was checked before it became a fact."""
+
+    name: str
+    uid: str
+    attempt: int
+    created_at: datetime
+    role: Role = Role.BOT
+    phase: str = "Pending"
+    node: str | None = None
+    ip: str | None = None
+    deleted_at: datetime | None = None
+    finalizer: bool = True
+    """Whether it still carries our finalizer: its outcome was not recorded yet."""
+    reason: str = ""
+    message: str = ""
+    scheduled: PodCondition | None = None
+    disrupted: PodCondition | None = None
+    """Condition ``DisruptionTarget``, when true: somebody outside decided that the pod has to go."""
+    ready_since: datetime | None = None
+    """When the pod became ready, while it is."""
+    bot: ContainerFacts = ContainerFacts()
+    browser: ContainerFacts = ContainerFacts()
+
+    @property
+    def dead(self) -> bool:
+        """Whether no process of it can run any more.
+
+        A pod on an unreachable node is *not* dead, however long nobody heard of it: it may be in the meeting. A pod
+        that was deleted before any node had it never lived.
+        """
+        return self.phase in ("Succeeded", "Failed") or (self.deleted_at is not None and self.node is None)
+
+    @property
+    def talking(self) -> bool:
+        """Whether its report server can be asked."""
+        return self.bot.running and self.ip is not None and not self.dead
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What the operator has of the bot's report stream."""
+
+    connected: bool
+    lost_since: datetime | None
+    """Since when no report could be read; ``None`` while connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the API server did not take the pod."""
+
+    kind: str
+    """``quota``, ``forbidden`` (both may pass), ``invalid`` or ``taken`` (both stay)."""
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveFacts:
+    """How far the wish to leave got; in memory only, asking twice does no harm."""
+
+    told: bool
+    """Whether the bot confirmed."""
+    tried_at: datetime
+    """When it was last asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodWarning:
+    """An event of a pod that does not start."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the administrator configured, as far as this session is concerned."""
+
+    bot_class: BotClass | None
+    """The class that ``spec.botClassName`` names; ``None`` if there is none."""
+    self_hosted: tuple[SelfHosted, ...]
+    tables: Mapping[Platform, str]
+    """Platforms that have a page table, with its hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one session."""
+
+    session: SessionFacts | None
+    """``None``: it is gone, and that was confirmed by the API server, not by a cache."""
+    installation: Installation
+    pods: tuple[PodFacts, ...] = ()
+    """Complete: when status names a pod and none is here, its absence was confirmed by the API server."""
+    last_seen: PodFacts | None = None
+    """What was last known of a pod that vanished."""
+    report: Report | None = None
+    """The last one that was accepted."""
+    stream: StreamFacts | None = None
+    """``None``: nobody follows the bot."""
+    leave: LeaveFacts | None = None
+    refusal: Refusal | None = None
+    warnings: tuple[PodWarning, ...] | None = None
+    """Events of a pod that is late, oldest first; ``None``: nobody asked."""
+    written_at: datetime | None = None
+    """When this operator last wrote the session's status."""

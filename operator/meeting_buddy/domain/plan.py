@@ -1,0 +1,95 @@
+"""What is to be done for one session: a closed union of a few verbs, in the order in which they are carried out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Create the Secret and the pod of an attempt; both may exist already (then they are adopted)."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowStream:
+    """Read the bot's reports from now on."""
+
+    pod: str
+    ip: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopStream:
+    """Stop reading the bot's reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLeave:
+    """Ask the bot to leave the meeting."""
+
+    pod: str
+    ip: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWarnings:
+    """Read the events of a pod that is late; they come back as facts."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchStatus:
+    """Write what changed in the status; ``None`` removes a field. Fails when the session changed meanwhile."""
+
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EmitEvent:
+    """Tell people what happened; never more than one for a transition, never for progress."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFinalizer:
+    """Let go of a pod: its outcome is in the status (written before this verb), or nobody is left to tell."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete exactly this pod, with its grace period."""
+
+    pod: str
+    uid: str
+
+
+Action = (
+    CreatePod
+    | FollowStream
+    | StopStream
+    | AskLeave
+    | ReadWarnings
+    | PatchStatus
+    | EmitEvent
+    | ReleaseFinalizer
+    | DeletePod
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in order (one that fails ends the plan) and when to look again without being told to."""
+
+    actions: tuple[Action, ...] = ()
+    requeue_at: datetime | None = None

@@ -1,0 +1,116 @@
+"""The status that a view deserves, the merge patch towards it, and whether the difference is worth a write now.
+
+The operator is the status's only writer. Unknown is absent. The link is in none of these fields.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.report import Report
+from meeting_buddy.domain import conditions
+from meeting_buddy.domain.view import View
+from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant
+
+MAX_PEOPLE: Final = 50
+MAX_EVIDENCE: Final = 20
+MAX_TEXT: Final = 256
+MAX_MESSAGE: Final = 1024
+
+_LOUD_FIELDS: Final = ("phase", "reason", "observed_generation", "attempt", "bot_pod", "leave_requested_at")
+_QUIET_CONDITIONS: Final = frozenset({("PodScheduled", "True"), ("Reporting", "True"), ("Sandboxed", "True")})
+"""Good news about details; it waits for the next write instead of costing one."""
+
+
+def compose(view: View) -> MeetingSessionStatus:
+    """The whole status; what is not known now keeps what was known before."""
+    session, before, spec = view.session, view.session.status, view.session.spec
+    identifier = identity.session_id(session.uid)
+    changes: dict[str, Any] = {
+        "phase": view.phase,
+        "reason": view.reason,
+        "message": (view.message or "")[:MAX_MESSAGE] or None,
+        "session_id": identifier,
+        "platform": view.platform or before.platform,
+        "observed_generation": session.generation,
+        "scheduled_time": before.scheduled_time or view.now,
+        "table_hash": before.table_hash or view.table_hash,
+        "leave_requested_at": before.leave_requested_at or (view.now if view.leaving else None),
+        "join_timestamp": view.joined_at,
+        "completion_time": before.completion_time or (view.now if view.phase.terminal else None),
+    }
+    if view.pod_name is not None:
+        changes |= {"attempt": before.attempt or 1, "bot_pod": view.pod_name}
+        changes["node"] = (view.pod.node if view.pod is not None else None) or before.node
+        if spec.recording.enabled:
+            changes["output_directory"] = identity.volume_path(session.namespace, identifier)
+    if view.report is not None:
+        changes |= _from_report(view, view.report)
+    changes["conditions"] = conditions.compute(view)
+    return before.model_copy(update=changes)
+
+
+def _from_report(view: View, report: Report) -> dict[str, Any]:
+    before = view.session.status
+    found: dict[str, Any] = {
+        "leave_timestamp": report.left_at or before.leave_timestamp,
+        "segment_count": report.recording.segments,
+        "audio_file_count": report.recording.audio_files,
+        "video_file_count": report.recording.video_files,
+        "total_size_bytes": report.recording.bytes,
+        "evidence": [path[:MAX_TEXT] for path in report.evidence[:MAX_EVIDENCE]] or None,
+        "table_hash": report.table_hash or before.table_hash,
+    }
+    if view.joined_at is not None:
+        seconds = max(0, round(((report.left_at or report.time) - view.joined_at).total_seconds()))
+        found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
+        # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
+        present = () if view.phase.terminal else report.people.current
+        history = _union((each.name for each in before.participant_history or ()), report.people.current)
+        found |= {
+            "current_participants": [Participant(name=name[:MAX_TEXT]) for name in present[:MAX_PEOPLE]],
+            "participant_count": len(present),
+            "participant_history": [Participant(name=name) for name in history[:MAX_PEOPLE]],
+            "participant_history_count": max(report.people.seen, before.participant_history_count or 0),
+        }
+    return found
+
+
+def _union(known: Iterable[str], now: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*known, *(name[:MAX_TEXT] for name in now)]))
+
+
+def duration(seconds: int) -> str:
+    """``3725`` → ``1h2m``, ``62`` → ``1m2s``: for a column, two units at most."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours}h{minutes}m"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> dict[str, Any]:
+    """What turns ``before`` into ``after``, as an RFC 7396 merge patch; lists go whole, removed fields as ``None``."""
+    old, new = _document(before), _document(after)
+    changed: dict[str, Any] = {key: value for key, value in new.items() if old.get(key) != value}
+    return changed | {key: None for key in old if key not in new}
+
+
+def loud(before: MeetingSessionStatus, after: MeetingSessionStatus) -> bool:
+    """Whether people or machines wait for this difference; anything else is progress, at most one write a minute."""
+    if any(getattr(before, name) != getattr(after, name) for name in _LOUD_FIELDS):
+        return True
+    return bool(_said(after.conditions) - _said(before.conditions))
+
+
+def _said(found: list[Condition] | None) -> set[tuple[str, str, str]]:
+    # A quiet condition that turns bad is loud; bad news that goes away may wait.
+    return {(each.type, each.status, each.reason) for each in found or () if not _quiet(each)}
+
+
+def _quiet(condition: Condition) -> bool:
+    return (condition.type, condition.status) in _QUIET_CONDITIONS
+
+
+def _document(status: MeetingSessionStatus) -> dict[str, Any]:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)

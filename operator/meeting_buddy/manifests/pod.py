@@ -1,0 +1,229 @@
+"""The bot's pod: container ``bot`` and, as restartable sidecar, container ``browser``; passes "restricted" pod security.
+
+The browser eats untrusted pages, so it has neither the Secret nor the volume; the pod has no API token. What is secret
+is in the mounted Secrets only: nothing in this manifest, which many may read, is worth stealing.
+"""
+
+from fractions import Fraction
+from typing import Any, Final
+
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, LINK_FILE, RECORDINGS
+from meeting_buddy.contract.report import PORT
+from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.manifests.quantity import split_cpu, split_memory
+from meeting_buddy.resource.bot_class import Resources
+
+UID: Final = 10001
+HOME: Final = "/home/buddy"
+BROWSER_SHARE: Final = Fraction(2, 3)
+"""The browser's part of requests and limits."""
+AWAY_SECONDS: Final = 900
+"""How long a node may be not ready or unreachable before its pods are given up: a meeting outlives most hiccups."""
+
+_SOCKETS: Final = (
+    {"name": "x11", "mountPath": "/tmp/.X11-unix"},  # noqa: S108 -- X11 clients look there and nowhere else
+    {"name": "run", "mountPath": "/run/mb"},
+    {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 -- shared pictures between X server and browser
+)
+
+
+def bot_pod(order: BotOrder) -> dict[str, Any]:
+    """Manifest of the pod."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _metadata(order),
+        "spec": _spec(order) | _placement(order),
+    }
+
+
+def _metadata(order: BotOrder) -> dict[str, Any]:
+    annotations = {
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+        "kubectl.kubernetes.io/default-container": "bot",
+    }
+    return {
+        "name": order.name,
+        "namespace": order.namespace,
+        "labels": {**order.bot_class.labels, **order.labels()},
+        "annotations": {**annotations, **order.bot_class.annotations},
+        "ownerReferences": order.owner_references(),
+        "finalizers": [identity.FINALIZER_OUTCOME],
+    }
+
+
+def _spec(order: BotOrder) -> dict[str, Any]:
+    timeouts = order.bot_class.timeouts
+    slack = timeouts.startup_timeout_seconds + timeouts.grace_seconds
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": timeouts.grace_seconds,
+        # The bot keeps the session's deadline itself, from its own start; the kubelet's comes after, also when the
+        # bot hangs and the operator is down. It counts from the pod's acceptance, so images may take their time.
+        "activeDeadlineSeconds": order.spec.active_deadline_seconds + slack,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": UID,
+            "runAsGroup": 0,
+            "fsGroup": order.bot_class.storage.fs_group,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": [_browser(order)],
+        "containers": [_bot(order)],
+        "volumes": _volumes(order),
+    }
+
+
+def _bot(order: BotOrder) -> dict[str, Any]:
+    mounts = [
+        {"name": "assignment", "mountPath": str(ASSIGNMENT_FILE.parent), "readOnly": True},
+        {
+            "name": "recordings",
+            "mountPath": str(RECORDINGS),
+            "subPath": identity.volume_path(order.namespace, order.session_id),
+        },
+        {"name": "bot-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
+        {"name": "bot-home", "mountPath": HOME},
+        *_SOCKETS,
+    ]
+    if order.spec.meeting_link_secret_ref is not None:
+        mounts.insert(1, {"name": "link", "mountPath": str(LINK_FILE.parent), "readOnly": True})
+    return {
+        "name": "bot",
+        **_image(order),
+        "command": ["meeting-buddy-bot"],
+        "env": _env(order, {"HOME": HOME}),
+        "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": _http("/livez", period=1, failures=120),
+        "livenessProbe": _http("/livez", period=10, failures=6),
+        "readinessProbe": _http("/readyz", period=2, failures=2),
+        "resources": _resources(order)[1],
+        "securityContext": _container_security(),
+        "volumeMounts": mounts,
+    }
+
+
+def _browser(order: BotOrder) -> dict[str, Any]:
+    mounts = [
+        {"name": "browser-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
+        {"name": "browser-home", "mountPath": HOME},
+        *_SOCKETS,
+    ]
+    if order.bot_class.extra_ca is not None:
+        mounts.insert(0, {"name": "ca", "mountPath": str(CA_FOLDER), "readOnly": True})
+    profile = {"type": "Localhost", "localhostProfile": order.bot_class.sandbox.seccomp_profile}
+    env = {"HOME": HOME, "DISPLAY": ":99", "PULSE_SERVER": "unix:/run/mb/pulse"}
+    return {
+        "name": "browser",
+        # A sidecar: starts first, dies last, restarts alone. Its exec probe is what makes the order mean anything, and
+        # it is exec because chromedriver listens on the pod's loopback only.
+        "restartPolicy": "Always",
+        **_image(order),
+        "command": ["tini", "--", "meeting-buddy-browser"],
+        "env": _env(order, env),
+        "startupProbe": {
+            "exec": {"command": ["meeting-buddy-browser-ready"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+            "failureThreshold": 120,
+        },
+        "resources": _resources(order)[0],
+        "securityContext": _container_security() | {"seccompProfile": profile},
+        "volumeMounts": mounts,
+    }
+
+
+def _image(order: BotOrder) -> dict[str, str]:
+    return {"image": order.bot_class.image, "imagePullPolicy": order.bot_class.image_pull_policy}
+
+
+def _env(order: BotOrder, own: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in {**order.bot_class.env, **own}.items()]
+
+
+def _http(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": PORT},
+        "periodSeconds": period,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }
+
+
+def _container_security() -> dict[str, Any]:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def _resources(order: BotOrder) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Browser's and bot's share. No CPU limit: a throttled recorder drops frames."""
+    asked = _profile(order)
+    cpu = split_cpu(asked.cpu, BROWSER_SHARE)
+    memory = split_memory(asked.memory, BROWSER_SHARE)
+    limit = split_memory(asked.memory_limit, BROWSER_SHARE)
+    browser, bot = (
+        {"requests": {"cpu": cpu[part], "memory": memory[part]}, "limits": {"memory": limit[part]}} for part in (0, 1)
+    )
+    return browser, bot
+
+
+def _profile(order: BotOrder) -> Resources:
+    recording, profiles = order.spec.recording, order.bot_class.resources
+    if not recording.enabled or recording.video == "none":
+        return profiles.audio
+    return profiles.video1080p if recording.video == "1080p" else profiles.video720p
+
+
+def _volumes(order: BotOrder) -> list[dict[str, Any]]:
+    memory = {"medium": "Memory"}
+    found: list[dict[str, Any]] = [
+        {"name": "assignment", "secret": {"secretName": order.name, "defaultMode": 0o440}},
+        {"name": "recordings", "persistentVolumeClaim": {"claimName": order.bot_class.storage.claim}},
+        *({"name": name, "emptyDir": {}} for name in ("bot-tmp", "bot-home", "browser-tmp", "browser-home")),
+        {"name": "x11", "emptyDir": memory | {"sizeLimit": "1Mi"}},
+        {"name": "run", "emptyDir": memory | {"sizeLimit": "16Mi"}},
+        {"name": "shm", "emptyDir": memory | {"sizeLimit": "512Mi"}},
+    ]
+    link = order.spec.meeting_link_secret_ref
+    if link is not None:
+        items = [{"key": link.key, "path": LINK_FILE.name}]
+        found.append({"name": "link", "secret": {"secretName": link.name, "items": items, "defaultMode": 0o440}})
+    extra = order.bot_class.extra_ca
+    if extra is not None:
+        name = extra.key if extra.key.endswith(".crt") else f"{extra.key}.crt"
+        found.append(
+            {"name": "ca", "configMap": {"name": extra.config_map, "items": [{"key": extra.key, "path": name}]}}
+        )
+    return found
+
+
+def _placement(order: BotOrder) -> dict[str, Any]:
+    """Where the administrator wants it; keys without a value are left out, so that the pod shows what was chosen."""
+    chosen = order.bot_class
+    away = [
+        {
+            "key": f"node.kubernetes.io/{taint}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": AWAY_SECONDS,
+        }
+        for taint in ("not-ready", "unreachable")
+    ]
+    optional: dict[str, Any] = {
+        "serviceAccountName": chosen.service_account_name,
+        "imagePullSecrets": [{"name": name} for name in chosen.image_pull_secrets],
+        "nodeSelector": chosen.node_selector,
+        "affinity": chosen.affinity,
+        "priorityClassName": chosen.priority_class_name,
+        "runtimeClassName": chosen.runtime_class_name,
+        "hostAliases": [{"ip": each.ip, "hostnames": list(each.hostnames)} for each in chosen.host_aliases],
+    }
+    return {"tolerations": [*away, *chosen.tolerations]} | {key: value for key, value in optional.items() if value}

@@ -1,0 +1,74 @@
+"""The Secret that tells a bot what to do; mounted into container ``bot`` alone.
+
+The operator may create Secrets and nothing else with them: this one goes with its session, by ownerReference.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from meeting_buddy.contract.assignment import (
+    ASSIGNMENT_FILE,
+    AllowedHost,
+    Assignment,
+    Limits,
+    RecordingOrder,
+    TokenDigests,
+    TranscriptionOrder,
+)
+from meeting_buddy.contract.links import SelfHosted
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.token import Scope, derive, digest
+from meeting_buddy.manifests.order import BotOrder
+
+
+def bot_secret(order: BotOrder, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes) -> dict[str, Any]:
+    """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
+
+    Args:
+        order: the bot.
+        table: the platform's resolved page table.
+        self_hosted: hosts that the installer lists; the bot judges the link again.
+        key: the operator's key, from which tokens are derived; it goes nowhere.
+    """
+    document = assignment(order, table, self_hosted, key)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": order.name,
+            "namespace": order.namespace,
+            "labels": order.labels(),
+            "ownerReferences": order.owner_references(),
+        },
+        "type": "Opaque",
+        "immutable": True,
+        "stringData": {ASSIGNMENT_FILE.name: document.to_json()},
+    }
+
+
+def assignment(order: BotOrder, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes) -> Assignment:
+    """What the bot reads at its start."""
+    spec = order.spec
+    return Assignment(
+        session_id=order.session_id,
+        namespace=order.namespace,
+        attempt=order.attempt,
+        link=spec.meeting_link,
+        platform=spec.platform,
+        self_hosted=tuple(AllowedHost(platform=each.platform, host=each.host, port=each.port) for each in self_hosted),
+        bot_name=spec.bot_name,
+        recording=RecordingOrder(
+            enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
+        ),
+        transcription=TranscriptionOrder(enabled=spec.transcription.enabled, language=spec.transcription.language),
+        limits=Limits(**spec.limits.model_dump()),
+        active_deadline_seconds=spec.active_deadline_seconds,
+        grace_seconds=order.bot_class.timeouts.grace_seconds,
+        debug_mode=spec.debug_mode,
+        metadata=spec.metadata,
+        table=table,
+        tokens=TokenDigests(
+            control=digest(derive(key, order.session_uid, order.attempt, Scope.CONTROL)),
+            read=digest(derive(key, order.session_uid, order.attempt, Scope.READ)),
+        ),
+    )
