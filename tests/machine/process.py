@@ -37,7 +37,7 @@ class Identity:
 
     def alive(self) -> bool:
         """True while exactly this process runs (a zombie does not)."""
-        return self.boot == _boot() and _stat(self.pid) == self.started
+        return self.boot == boot_id() and _stat(self.pid) == self.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Process:
                 env={**os.environ, **(self.environment or {})},
                 start_new_session=True,
             )
-        self._note(Identity(child.pid, _stat(child.pid) or 0, _boot()))
+        self._note(Identity(child.pid, _stat(child.pid) or 0, boot_id()))
         child.returncode = 0  # It is not ours to wait for: it outlives us, and a later command stops it.
         return True
 
@@ -171,7 +171,12 @@ def terminate(identity: Identity, grace: float = 10) -> None:
 def identify(pid: int) -> Identity | None:
     """The identity of a running process; None when there is none of that pid."""
     started = _stat(pid)
-    return None if started is None else Identity(pid, started, _boot())
+    return None if started is None else Identity(pid, started, boot_id())
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is: a new one after every restart."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _holds(ready: Callable[[], bool]) -> bool:
@@ -201,10 +206,6 @@ def _ended(descriptor: int, seconds: float) -> bool:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):  # another command's child: init reaps it
         os.waitpid(pid, os.WNOHANG)
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _stat(pid: int) -> int | None:

@@ -60,11 +60,11 @@ def api_server(
         *more,
     )
     process = Process("kube-apiserver", argv, places.logs / "kube-apiserver.log", places.processes)
-    base, admin = f"https://127.0.0.1:{ports.api}", pki.client(ADMIN)
+    base, admin = f"https://{listener.bind}:{ports.api}", pki.client(ADMIN)
 
     def answers() -> bool:
         # /readyz alone is early: the API server makes the default namespace a moment later.
         paths = ("/readyz", "/api/v1/namespaces/default")
         return all(answers_ok(base + path, authority=pki.authority.certificate, client=admin) for path in paths)
 
-    return Daemon(process, answers, patience=120)
+    return Daemon(process, answers, patience=120, grace=3)

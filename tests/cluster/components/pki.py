@@ -16,8 +16,8 @@ from tests.machine.certificates import Authority, Pair, Subject, signing_key
 ADMIN = "admin"
 _CLIENTS = {
     ADMIN: Subject("admin", ("system:masters",)),
-    "controller-manager": Subject("system:kube-controller-manager"),
-    "scheduler": Subject("system:kube-scheduler"),
+    "controller-manager": Subject("system:kube-controller-manager", addresses=("127.0.0.1",)),
+    "scheduler": Subject("system:kube-scheduler", addresses=("127.0.0.1",)),
     "proxy": Subject("system:kube-proxy"),
     "kubelet": Subject(f"system:node:{NODE_NAME}", ("system:nodes",), (NODE_NAME,), (NODE_ADDRESS, "127.0.0.1")),
     "apiserver-to-kubelet": Subject("apiserver-kubelet", ("system:masters",)),

@@ -1,0 +1,87 @@
+"""`python -m tests.cluster up | down | status | images`: the local cluster from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from tests.cluster import flow, images
+from tests.cluster.places import CLONE_KUBECONFIG, HERE
+from tests.machine.execute import CommandFailedError
+from tests.machine.packages import MachineUnsuitableError
+from tests.machine.process import ProcessFailedError
+from tests.machine.progress import step
+
+
+def main() -> int:
+    """Run the command that was asked for; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status", "images"))
+    asked = parser.parse_args()
+    run = {"up": _up, "down": _down, "status": _status, "images": _images}[asked.command]
+    try:
+        return run()
+    except (MachineUnsuitableError, ProcessFailedError, CommandFailedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _up() -> int:
+    began = time.monotonic()
+    flow.up()
+    print(f"\nThe local cluster is up ({time.monotonic() - began:.0f} s).")
+    _how_to_look_around()
+    return 0
+
+
+def _down() -> int:
+    flow.down()
+    print("\nThe local cluster is gone, with everything that it made. Caches stay.")
+    return 0
+
+
+def _status() -> int:
+    if not HERE.root.exists():
+        print("There is no local cluster on this machine: `make cluster` makes one.")
+        return 1
+    healthy = True
+    for part in flow.components():
+        ready = part.ready()
+        healthy = healthy and ready
+        print(f"  {part.name:28} {'ready' if ready else 'NOT READY'}")
+    print()
+    _how_to_look_around()
+    return 0 if healthy else 1
+
+
+def _images() -> int:
+    registry = os.environ.get("REGISTRY")
+    push = os.environ.get("PUSH", "") not in ("", "0")
+    for name in images.CATALOGUE:
+        if registry and name == "contract-bot":
+            continue  # a test's bot, of no use in anybody's registry
+        with step(f"image {name}") as line:
+            ref = images.publish(name, registry, push=push) if registry else images.build(name)
+            line.note = str(ref)
+    return 0
+
+
+def _how_to_look_around() -> None:
+    kubectl = flow.at().kubectl.program
+    print("Look around:")
+    print(f"  export KUBECONFIG={CLONE_KUBECONFIG}")
+    print(f"  {_short(kubectl)} get pods --all-namespaces")
+    print(f"Logs of its components: {HERE.logs}")
+    print("Remove it: make cluster-down")
+
+
+def _short(program: Path) -> str:
+    home = str(Path.home())
+    return str(program).replace(home, "~", 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
