@@ -1,0 +1,65 @@
+"""Reads what the operator ordered: the assignment, the link (from it or from the user's own Secret), judged once more.
+
+No message quotes a value: an assignment holds the link, and with it perhaps a passcode.
+
+What happens if this process dies here? Nothing was done yet; the files are mounts and stay.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.links import LinkError, Meeting, SelfHosted, judge
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.settings import Settings
+
+
+class OrdersError(Exception):
+    """Orders that cannot be carried out; ``reason`` and the message are fit for the session's report."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """An assignment and the meeting that its link was judged to be."""
+
+    assignment: Assignment
+    meeting: Meeting
+
+
+def read_assignment(settings: Settings) -> Assignment:
+    """The assignment, without a look at its link.
+
+    Raises:
+        OrdersError: ``ConfigInvalid``, with the fields that are wrong.
+    """
+    try:
+        return Assignment.model_validate_json(settings.assignment.read_bytes())
+    except OSError as error:
+        raise OrdersError(Reason.CONFIG_INVALID, f"the assignment cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) or "the document" for each in error.errors()[:5])
+        raise OrdersError(Reason.CONFIG_INVALID, f"the assignment is not valid: {wrong}") from None
+
+
+def judge_link(assignment: Assignment, settings: Settings) -> Meeting:
+    """The meeting of the assignment's link, or of the one that the kubelet mounted.
+
+    Raises:
+        OrdersError: ``ConfigInvalid`` when there is no link, ``LinkInvalid`` or ``HostNotAllowed`` after the contract.
+    """
+    link = assignment.link
+    if link is None:
+        try:
+            link = settings.link.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise OrdersError(Reason.CONFIG_INVALID, "the Secret with the meeting link cannot be read") from None
+    listed = tuple(SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted)
+    try:
+        return judge(link, assignment.platform, listed)
+    except LinkError as error:
+        raise OrdersError(error.reason, str(error)) from None

@@ -1,0 +1,80 @@
+"""Timed sound of the meeting for whoever listens live: the level meter now, transcription later.
+
+A reader of its own on the same monitor as the recorder: it costs next to nothing (16 kHz mono), and neither can hold
+the other up.
+
+What happens if its `parec` dies here? The stream of frames ends; the listener asks for a new one. The recording does
+not notice.
+"""
+
+import array
+import math
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.processes import Child
+
+RATE: Final = 16_000
+"""Samples per second: what speech recognition takes."""
+_FRAME_SECONDS: Final = 0.1
+_FRAME_BYTES: Final = int(RATE * _FRAME_SECONDS) * 2
+_MAX_DRIFT: Final = 0.25
+"""Seconds by which counted samples may differ from the clock before the count is set anew (sound was dropped)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PcmFrame:
+    """A tenth of a second of sound."""
+
+    start: float
+    """Of its first sample, seconds on the session clock, within 0.1 s."""
+    pcm: bytes
+    """Signed 16-bit little-endian samples, mono, :data:`RATE` per second."""
+
+    @property
+    def decibels(self) -> float:
+        """Root mean square relative to full scale; ``-inf`` for digital silence."""
+        samples = array.array("h", self.pcm)
+        power = sum(sample * sample for sample in samples) / max(1, len(samples))
+        return 10 * math.log10(power / 32768**2) if power else -math.inf
+
+
+class AudioSource(Protocol):
+    """Where timed frames of the meeting's sound come from."""
+
+    def frames(self) -> AsyncGenerator[PcmFrame, None]:
+        """Frames in order, from now on; ends when the source ends. To be closed by the listener (``aclosing``)."""
+
+
+class PulseAudioSource:
+    """Frames from a PulseAudio source, by ``parec``."""
+
+    def __init__(self, server: str, source: str, clock: SessionClock) -> None:
+        self._server = server
+        self._source = source
+        self._clock = clock
+
+    async def frames(self) -> AsyncGenerator[PcmFrame, None]:
+        """Frames until ``parec`` ends; it is ended when the listener goes."""
+        # fmt: off
+        child = await Child.start("parec", [
+            "parec", "--server", self._server, "--device", self._source, "--raw", "--format=s16le", f"--rate={RATE}",
+            "--channels=1", "--latency-msec=100", "--client-name=Meeting Buddy", "--stream-name=listener",
+        ], read_output=True)
+        # fmt: on
+        expected: float | None = None
+        try:
+            while child.process.stdout is not None:
+                pcm = await child.process.stdout.readexactly(_FRAME_BYTES)
+                start = self._clock.now() - _FRAME_SECONDS
+                if expected is not None and abs(start - expected) < _MAX_DRIFT:
+                    start = expected
+                expected = start + _FRAME_SECONDS
+                yield PcmFrame(start, pcm)
+        except EOFError:
+            return
+        finally:
+            if child.alive:
+                await child.kill()

@@ -1,0 +1,137 @@
+"""Makes one playable file of the segments, and opens it before anybody calls it a recording.
+
+Concatenated and remuxed without encoding (seconds per hour of meeting), written aside, verified, fsynced, renamed.
+Verified means: it opens, has the streams that were asked for, its length is that of the segments in the manifest, its
+key frames and all of its sound decode without an error. Every frame would take minutes of the grace period.
+
+The segments stay: they are what the manifest's hashes speak of. Gaps without media are left out, not filled.
+
+What happens if this process dies here, or its time is up? The segments and the manifest are whole; a file under its
+dotted name beside them is no recording, and the next attempt replaces it. No ``verified`` line is written then.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.events import EventLog
+from meeting_buddy_bot.processes import run
+from meeting_buddy_bot.recording import storage
+from meeting_buddy_bot.recording.manifest import Finished, Segment
+from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.segments import probe, seal, sync_folder
+
+_ALLOWED_SECONDS: Final = 0.5
+"""Difference of lengths that containers and codecs bring along (priming, the last frame)."""
+_ALLOWED_PER_RUN: Final = 0.25
+"""Likewise for each run: its sound and its picture start and end at different moments."""
+_SILENT_DECIBELS: Final = -90.0
+"""The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
+
+_log = logging.getLogger(__name__)
+
+
+class NotWholeError(Exception):
+    """The finished file is not what the manifest promises; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """One attempt to finish the recording in ``folder``."""
+
+    folder: Path
+    plan: CapturePlan
+    events: EventLog
+
+    async def run(self, segments: list[Segment]) -> Finished:
+        """Make, verify and name the file. Never raises for what is wrong with it: the line returned says so."""
+        if not segments:
+            return Finished(False, cause="nothing was recorded")
+        if not storage.fits(storage.free_bytes(self.folder), sum(each.bytes for each in segments)):
+            return Finished(False, segments=len(segments), cause="no room for one file beside the segments")
+        aside = self.folder / f".{self.plan.result}"
+        wish = self.folder / ".segments.ffconcat"
+        try:
+            wish.write_text(await self._concat_list(segments))
+            await self._remux(wish, aside)
+            duration = await self._verify(aside, segments)
+            size, sha256 = await asyncio.to_thread(seal, aside)
+            await asyncio.to_thread(self._publish, aside)
+        except (NotWholeError, OSError) as error:
+            self.events.write("recording_not_verified", cause=str(error))
+            return Finished(False, segments=len(segments), cause=str(error))
+        finally:
+            wish.unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
+        self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
+        return Finished(True, self.plan.result, sha256, size, duration, len(segments))
+
+    async def _concat_list(self, segments: list[Segment]) -> str:
+        """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed
+        from a cut-off file, or one that ends with its longest stream, would add up to a drift."""
+        lines = ["ffconcat version 1.0"]
+        spans = [await probe(self.folder / segment.file) for segment in segments]
+        for index, (segment, span) in enumerate(zip(segments, spans, strict=True)):
+            if span is None:
+                raise NotWholeError(f"{segment.file} cannot be read")
+            following = spans[index + 1] if index + 1 < len(segments) else None
+            same_run = following is not None and segments[index + 1].run == segment.run
+            length = following.start - span.start if following and same_run else span.end - span.start
+            lines += [f"file '{segment.file}'", f"duration {length:.6f}"]
+        return "\n".join(lines) + "\n"
+
+    async def _remux(self, wish: Path, aside: Path) -> None:
+        # fmt: off
+        code, _, said = await run("ffmpeg remux", [
+            "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y",
+            "-f", "concat", "-safe", "0", "-i", str(wish), "-map", "0", "-c", "copy",
+            "-movflags", "+faststart", "-f", "mp4" if self.plan.size else "ipod", str(aside),
+        ])
+        # fmt: on
+        if code != 0:
+            raise NotWholeError(f"the segments cannot be joined: {' / '.join(said[-2:]) or code}")
+
+    async def _verify(self, aside: Path, segments: list[Segment]) -> float:
+        """Length of the file in seconds. Raises NotWholeError."""
+        # fmt: off
+        code, output, said = await run("ffprobe", [
+            "ffprobe", "-v", "error", "-show_entries", "format=duration:stream=codec_type", "-of", "json", str(aside),
+        ])
+        # fmt: on
+        if code != 0:
+            raise NotWholeError(f"the file cannot be opened: {' / '.join(said[-2:])}")
+        found = json.loads(output)
+        kinds = {stream["codec_type"] for stream in found["streams"]}
+        wanted = {"audio", "video"} if self.plan.size else {"audio"}
+        if kinds != wanted:
+            raise NotWholeError(f"the file holds {sorted(kinds)}, not {sorted(wanted)}")
+        duration = float(found["format"]["duration"])
+        promised = sum(segment.seconds for segment in segments)
+        allowed = _ALLOWED_SECONDS + _ALLOWED_PER_RUN * len({segment.run for segment in segments})
+        if abs(duration - promised) > allowed:
+            raise NotWholeError(f"the file lasts {duration:.2f} s, its segments {promised:.2f} s")
+        await self._decode(aside)
+        return round(duration, 3)
+
+    async def _decode(self, aside: Path) -> None:
+        # fmt: off
+        code, _, said = await run("ffmpeg verify", [
+            "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "info", "-skip_frame:v", "nokey",
+            "-i", str(aside),
+            "-map", "0:v?", "-f", "null", "-", "-map", "0:a", "-af", "volumedetect", "-f", "null", "-",
+        ])
+        # fmt: on
+        faults = [line for line in said if "rror" in line or "nvalid" in line]
+        if code != 0 or faults:
+            raise NotWholeError(f"the file does not decode: {' / '.join(faults[:2]) or code}")
+        loudest = re.search(r"max_volume: (-?[\d.]+) dB", "\n".join(said))
+        if loudest and float(loudest[1]) < _SILENT_DECIBELS:
+            self.events.write("recording_silent", loudest_decibels=float(loudest[1]))
+
+    def _publish(self, aside: Path) -> None:
+        aside.rename(self.folder / self.plan.result)
+        sync_folder(self.folder)

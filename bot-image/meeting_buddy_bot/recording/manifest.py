@@ -1,0 +1,108 @@
+"""``manifest.jsonl``: what was recorded, what was not, and whether it was found whole; append-only, fsynced per line.
+
+Three kinds of line, told apart by their first key: ``segment`` (one closed file), ``gap`` (a stretch that is missing,
+or that shows no meeting), ``verified`` (how finishing went; the last one counts). Seconds are on the session clock.
+
+What happens if this process dies here? Each line is one write followed by fsync; a torn last line is skipped by
+:func:`read`. A segment without a line is found again by its file's name.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+MANIFEST_FILE: Final = "manifest.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One closed file with media."""
+
+    segment: int
+    """Number, from 1; never reused."""
+    file: str
+    """Relative to the session's folder."""
+    start: float
+    end: float
+    utc: str
+    """UTC of ``start``."""
+    bytes: int
+    sha256: str
+    run: int
+    """Which start of the recorder wrote it, from 1; within a run the segments follow each other without a gap."""
+    whole: bool = True
+    """False when the recorder was cut off while writing it; what it holds is playable all the same."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the media."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class GapLine:
+    """A stretch without media (``recorded`` false), or with media that does not show the meeting."""
+
+    gap: str
+    """The cause, in a few words."""
+    start: float
+    end: float
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How finishing went."""
+
+    verified: bool
+    file: str | None = None
+    sha256: str | None = None
+    bytes: int = 0
+    duration: float = 0.0
+    """Seconds of media in the file; gaps without media are left out of it."""
+    segments: int = 0
+    cause: str | None = None
+    """Why it is not verified."""
+
+
+Line = Segment | GapLine | Finished
+
+
+class Manifest:
+    """Appends lines; blocking (fsync), so called from a worker thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / MANIFEST_FILE
+
+    def append(self, line: Line) -> None:
+        """Write one line and have it on the disk.
+
+        Raises:
+            OSError: the volume took it not, or not whole.
+        """
+        text = json.dumps(asdict(line), ensure_ascii=False).encode() + b"\n"
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+        try:
+            os.write(descriptor, text)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read(path: Path) -> Iterator[Line]:
+    """Lines of a manifest, in order; what is torn or of an unknown kind is skipped."""
+    if not path.exists():
+        return
+    for text in path.read_text(errors="replace").splitlines():
+        try:
+            fields = json.loads(text)
+        except ValueError:
+            continue
+        for kind, key in ((Segment, "segment"), (GapLine, "gap"), (Finished, "verified")):
+            if isinstance(fields, dict) and key in fields:
+                known = {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
+                yield kind(**known)
+                break

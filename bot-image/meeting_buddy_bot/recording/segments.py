@@ -1,0 +1,92 @@
+"""Segment files: their names, what is inside them, and putting them on the disk for good.
+
+What happens if this process dies here? A segment that was being hashed has no manifest line yet; its file is complete,
+and whoever finishes the folder later finds it by name.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.processes import run
+
+SEGMENTS_FOLDER: Final = "segments"
+
+_NAME = re.compile(r"(\d{5,})\.(mkv|mka)")
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First and last moment of the media in a file, seconds in the file's own timestamps."""
+
+    start: float
+    end: float
+
+
+def pattern(folder: Path, suffix: str) -> Path:
+    """ffmpeg's pattern for segment files."""
+    return folder / SEGMENTS_FOLDER / f"%05d{suffix}"
+
+
+def number(file: Path) -> int | None:
+    """Number of a segment file; ``None`` when the name is not one."""
+    found = _NAME.fullmatch(file.name)
+    return int(found[1]) if found else None
+
+
+def highest(folder: Path) -> int:
+    """Highest number in use, 0 when there is none; also counts files that were never entered in the manifest."""
+    return max((number(file) or 0 for file in (folder / SEGMENTS_FOLDER).glob("*.mk?")), default=0)
+
+
+async def probe(file: Path) -> Span | None:
+    """Span of the media that can be read from a segment, cut off or not; ``None`` when there is none.
+
+    Reads every packet's header: a file that was cut off has no index and no length to ask for.
+    """
+    # fmt: off
+    _, output, _ = await run("ffprobe", [
+        "ffprobe", "-v", "quiet", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(file),
+    ])
+    # fmt: on
+    starts, ends = [], []
+    for packet in _packets(output):
+        if "pts_time" in packet:
+            start = float(packet["pts_time"])
+            starts.append(start)
+            ends.append(start + float(packet.get("duration_time", 0)))
+    return Span(min(starts), max(ends)) if starts else None
+
+
+def _packets(output: str) -> list[dict[str, str]]:
+    try:
+        packets = json.loads(output).get("packets", [])
+    except ValueError:
+        return []
+    return packets if isinstance(packets, list) else []
+
+
+def seal(file: Path) -> tuple[int, str]:
+    """Put a file on the disk for good; its size in bytes and its SHA-256 in hex. Blocking."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+        size = stream.tell()
+    sync_folder(file.parent)
+    return size, digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries (new names, renames) on the disk for good. Blocking."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

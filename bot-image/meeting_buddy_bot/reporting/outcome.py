@@ -1,0 +1,44 @@
+"""What is left of the report when the bot has ended: the termination message, and ``session.json`` for people.
+
+What happens if this process dies here? ``session.json`` is written aside and renamed, so it is the old one or the new
+one. Without a termination message the operator sees a bot that crashed, and looks at the volume.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy.contract.report import MAX_TERMINATION_BYTES, Report, report_json
+from meeting_buddy_bot.recording.segments import sync_folder
+
+SESSION_FILE: Final = "session.json"
+
+
+def write_session(folder: Path, report: Report, facts: Mapping[str, object]) -> None:
+    """Write ``session.json``: the whole report, uncut, and ``facts`` beside it (bot name, the user's metadata, …).
+
+    Raises:
+        OSError: the volume did not take it.
+    """
+    document = {**json.loads(report.to_json()), **facts}
+    aside = folder / f".{SESSION_FILE}"
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(folder / SESSION_FILE)
+    sync_folder(folder)
+
+
+def write_termination_message(path: Path, report: Report) -> None:
+    """Write the report, cut to what the kubelet takes.
+
+    The file is a mount of the kubelet's: it is written in place, it cannot be replaced.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.write_text(report_json(report, MAX_TERMINATION_BYTES), encoding="utf-8")

@@ -1,0 +1,80 @@
+"""The one mutable thing of the bot: its report. Whoever learns something updates it; the server tells it on.
+
+What happens if this process dies here? The report is gone with it; the kubelet's view of the pod and the volume remain,
+which is why the operator never depends on the report alone.
+"""
+
+import asyncio
+from typing import Final
+
+from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.report import Report
+from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.redaction import Redactor
+
+_ORDER: Final = list(ReportPhase)
+
+
+class ReportState:
+    """Holds the report, counts its revisions, wakes those who wait for the next one."""
+
+    def __init__(
+        self,
+        session_id: str,
+        attempt: int,
+        clock: SessionClock,
+        *,
+        table_hash: str | None = None,
+        redact: Redactor | None = None,
+    ) -> None:
+        self._clock = clock
+        self._redact = redact or Redactor()
+        self._changed = asyncio.Event()
+        self.report = Report(
+            revision=1,
+            session_id=session_id,
+            attempt=attempt,
+            time=clock.utc(),
+            phase=ReportPhase.JOINING,
+            table_hash=table_hash,
+        )
+
+    def update(self, **changes: object) -> None:
+        """Change fields of the report; equal values change nothing and cost no revision.
+
+        Inside an attempt the phase never goes back: an earlier phase than the present one is left out (a rejoin shows
+        in ``waiting``).
+
+        Raises:
+            TypeError: a field that a report does not have.
+            pydantic.ValidationError: a value that its field cannot hold.
+        """
+        unknown = changes.keys() - Report.model_fields.keys()
+        if unknown or changes.keys() & {"revision", "time"}:
+            raise TypeError(f"not a field to update: {', '.join(sorted(unknown)) or 'revision, time'}")
+        present = {name: getattr(self.report, name) for name in Report.model_fields}
+        if isinstance(message := changes.get("message"), str):
+            changes["message"] = self._redact(message)
+        wanted = Report.model_validate({**present, **changes})
+        if _ORDER.index(wanted.phase) < _ORDER.index(self.report.phase):
+            wanted = wanted.model_copy(update={"phase": self.report.phase})
+        if wanted == self.report:
+            return
+        self.report = wanted.model_copy(update={"revision": self.report.revision + 1, "time": self._clock.utc()})
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def redact_with(self, redact: Redactor) -> None:
+        """Use a redactor that knows more secrets, once they are known."""
+        self._redact = redact
+
+    async def newer_than(self, revision: int) -> Report:
+        """Return the report as soon as its revision is above ``revision``."""
+        while self.report.revision <= revision:
+            await self._changed.wait()
+        return self.report
+
+    @property
+    def in_meeting(self) -> bool:
+        """Whether the bot is in the meeting right now: the pod's readiness."""
+        return self.report.phase in (ReportPhase.ACTIVE, ReportPhase.RECORDING) and self.report.waiting is None
