@@ -1,1 +1,4 @@
-"""What the operator creates, as pure builders: one bot's pod and its Secret. Golden files in the tests show them whole."""
+"""What the operator creates, as pure builders: one bot's pod and its Secret.
+
+Golden files in the tests show them whole.
+"""

@@ -1,4 +1,4 @@
-"""The bot's pod: container ``bot`` and, as restartable sidecar, container ``browser``; passes "restricted" pod security.
+"""The bot's pod: container ``bot`` and, as restartable sidecar, ``browser``; passes "restricted" pod security.
 
 The browser eats untrusted pages, so it has neither the Secret nor the volume; the pod has no API token. What is secret
 is in the mounted Secrets only: nothing in this manifest, which many may read, is worth stealing.
@@ -80,7 +80,7 @@ def _spec(order: BotOrder) -> dict[str, Any]:
 
 
 def _bot(order: BotOrder) -> dict[str, Any]:
-    mounts = [
+    mounts: list[dict[str, Any]] = [
         {"name": "assignment", "mountPath": str(ASSIGNMENT_FILE.parent), "readOnly": True},
         {
             "name": "recordings",
@@ -109,7 +109,7 @@ def _bot(order: BotOrder) -> dict[str, Any]:
 
 
 def _browser(order: BotOrder) -> dict[str, Any]:
-    mounts = [
+    mounts: list[dict[str, Any]] = [
         {"name": "browser-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "browser-home", "mountPath": HOME},
         *_SOCKETS,

@@ -1,0 +1,1 @@
+"""Carries plans out: observe → decide → apply, from one keyed queue, by whoever holds the Lease."""

@@ -1,0 +1,46 @@
+"""Every failed call to the API server is one error: what was asked, of which object, and what the answer was."""
+
+import json
+
+
+class KubeError(Exception):
+    """A call that failed; ``status`` 0 means that no answer came (network, timeout)."""
+
+    def __init__(self, kind: str, namespace: str, name: str, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{kind} {namespace}/{name}: {status} {reason}: {message}")
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def not_found(self) -> bool:
+        """There is no such object."""
+        return self.status == 404
+
+    @property
+    def exists(self) -> bool:
+        """An object of this name is there already."""
+        return self.status == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def conflict(self) -> bool:
+        """The object changed since it was read."""
+        return self.status == 409 and not self.exists
+
+    @property
+    def refused(self) -> bool:
+        """The API server understood and said no; asking again alone changes nothing (403, 422, other 4xx)."""
+        return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
+
+    @classmethod
+    def from_answer(cls, kind: str, namespace: str, name: str, status: int, body: bytes) -> "KubeError":
+        """Read the ``Status`` object of an answer; whatever else came is cut and quoted."""
+        try:
+            document = json.loads(body)
+            reason, message = str(document.get("reason") or ""), str(document.get("message") or "")
+        except (ValueError, AttributeError):
+            reason, message = "", body[:200].decode(errors="replace")
+        return cls(kind, namespace, name, status, reason, message)
