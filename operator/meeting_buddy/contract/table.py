@@ -2,6 +2,7 @@
 
 One YAML file per platform, read and validated by the operator, handed to the bot in its assignment. Verbs are a closed
 set; there are no expressions and no scripts. Texts are compared after folding case, white space and typographic quotes.
+A match looks at every frame of the page; the fields of one match must hold together in one frame.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ from meeting_buddy.contract.reasons import Reason
 
 Css = Annotated[str, Field(min_length=1, max_length=512)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+Source = Annotated[str, Field(pattern=r"\d{4}-\d{2}-\d{2}", max_length=512)]
+"""Where a fact comes from, with the day on which it was seen: without both, nobody can tell when it went stale."""
 
 
 class TableModel(BaseModel):
@@ -30,21 +33,33 @@ class Match(TableModel):
     css: Css | None = None
     """At least ``minimum`` visible elements match this selector."""
     text: Text | None = None
-    """Visible text of such an element (or of the page, without ``css``) contains this."""
+    """Visible text of such an element (or of the frame, without ``css``) contains this."""
     minimum: int = Field(1, ge=1, le=100)
     enabled: bool | None = None
     """The first such element is (not) disabled."""
+    visible: bool = True
+    """``false``: elements that are in the document and not shown count too, such as ``<audio>``."""
+    min_width: int = Field(0, ge=0, le=4096)
+    min_height: int = Field(0, ge=0, le=4096)
+    """Smallest size in CSS pixels of an element that counts; a captcha's frame is there, tiny, on innocent pages."""
     path: Text | None = None
     """``location.pathname`` is exactly this."""
     url: Text | None = None
     """The frame's address contains this."""
     alert: Text | None = None
-    """A JavaScript dialog whose text contains this was shown since the last poll."""
+    """A JavaScript dialog whose text contains this was shown since the page was opened."""
+    console: Text | None = None
+    """A line that contains this was written to the console since the page was opened; ``{name: value}`` of an object
+    that was logged follows the line's text as ``name=value``."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not any((self.css, self.text, self.path, self.url, self.alert)):
-            raise ValueError("a match needs css, text, path, url or alert")
+        heard = self.alert or self.console
+        seen = any((self.css, self.text, self.path, self.url))
+        if not heard and not seen:
+            raise ValueError("a match needs css, text, path, url, alert or console")
+        if heard and (seen or (self.alert and self.console)):
+            raise ValueError("alert and console stand alone in a match: they are heard, not seen in a frame")
         return self
 
 
@@ -84,7 +99,7 @@ class Step(TableModel):
     value: str | None = None
     """For ``type`` (``{bot_name}`` stands for the bot's name), ``press`` (a key) and ``open`` (a path)."""
     max: int = Field(3, ge=1, le=20)
-    source: str | None = None
+    source: Source
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -121,7 +136,7 @@ class Signal(TableModel):
     """Seconds for which it must hold without a break."""
     after_join: bool = False
     """Counts only once the bot has been in the call."""
-    source: str | None = None
+    source: Source
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -145,13 +160,15 @@ class People(TableModel):
     """Matches a tile while its person speaks."""
     screen_share: Css | None = None
     """Matches tiles that show a screen instead of a person."""
+    source: Source
 
 
 class Media(TableModel):
-    """Where the page holds remote sound and picture."""
+    """Where the page holds remote sound and picture: elements whose clock or frame counter runs while media arrive."""
 
     audio: Css
     video: Css
+    source: Source
 
 
 class Devices(TableModel):
@@ -176,6 +193,8 @@ class Patience(TableModel):
     """From the page's first answer to the lobby or the call; time in the lobby does not count."""
     missing: float = Field(60, gt=0, le=300)
     """How long readings of the call may be missing before the meeting counts as over."""
+    reconnect: float = Field(120, gt=0, le=600)
+    """How long a call that is reconnecting, or that the page gave up, may take to come back."""
 
 
 class PlatformTable(TableModel):
@@ -184,13 +203,13 @@ class PlatformTable(TableModel):
     platform: Platform
     checked: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     """Day on which the facts were last seen on a real page."""
-    source: str
+    source: Source
     links: Opening = Opening()
     devices: Devices = Devices()
     patience: Patience = Patience()
-    steps: tuple[Step, ...]
-    signals: tuple[Signal, ...]
-    leave: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], Field(max_length=100)]
+    signals: Annotated[tuple[Signal, ...], Field(max_length=200)]
+    leave: Annotated[tuple[Step, ...], Field(max_length=20)]
     people: People
     media: Media
 

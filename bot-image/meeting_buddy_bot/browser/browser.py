@@ -1,0 +1,109 @@
+"""The browser as the session knows it: start, open the meeting, know at once that it died, start again.
+
+What happens if this process dies here? The pod ends, and container ``browser`` with it.
+"""
+
+import asyncio
+import logging
+from typing import Self
+
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.table import Devices
+from meeting_buddy_bot.browser.cdp import Cdp
+from meeting_buddy_bot.browser.driver import CHROMEDRIVER, Driver
+from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError
+from meeting_buddy_bot.browser.inspection import build_age_days, read_sandbox
+from meeting_buddy_bot.browser.options import SIZES, Size, chromium_options
+from meeting_buddy_bot.browser.page import Page
+
+_log = logging.getLogger(__name__)
+
+
+class Browser:
+    """One Chromium at a time, in container ``browser``."""
+
+    def __init__(self, size: Size, devices: Devices, chromedriver: str = CHROMEDRIVER) -> None:
+        self._options = chromium_options(size, devices)
+        self._chromedriver = chromedriver
+        self._driver: Driver | None = None
+        self._cdp: Cdp | None = None
+        self._page: Page | None = None
+        self.sandbox: str | None = None
+        """``seccomp``, ``none``, or ``None`` while unknown."""
+        self.age_days = build_age_days()
+
+    @classmethod
+    def for_assignment(cls, assignment: Assignment) -> Self:
+        """The browser that this assignment asks for; the screen must have the size of :data:`SIZES`."""
+        return cls(SIZES[assignment.recording.video], assignment.table.devices)
+
+    @property
+    def driver(self) -> Driver:
+        """WebDriver of the running browser; raises ``BrowserDiedError`` when none runs."""
+        if self._driver is None:
+            raise BrowserDiedError("no browser runs")
+        return self._driver
+
+    @property
+    def page(self) -> Page:
+        """The meeting's tab; raises ``BrowserDiedError`` when no browser runs."""
+        if self._page is None:
+            raise BrowserDiedError("no browser runs")
+        return self._page
+
+    @property
+    def alive(self) -> bool:
+        """Whether browser and tab are there, as far as the open connection tells."""
+        return (
+            self._cdp is not None
+            and self._page is not None
+            and not (self._cdp.closed.is_set() or self._page.gone.is_set())
+        )
+
+    @property
+    def version(self) -> str | None:
+        """Version of the running browser."""
+        return self._driver.version if self._driver else None
+
+    async def start(self, seconds: float = 60.0) -> None:
+        """Start Chromium once chromedriver answers, and read its sandbox before any page is loaded.
+
+        Raises:
+            BrowserDiedError: no browser within ``seconds``.
+        """
+        await self.close()
+        self._driver = await Driver.start(self._options, self._chromedriver, seconds)
+        try:
+            self._cdp = await Cdp.connect(self._driver.debugger)
+            self._page = await Page.attach(self._cdp)
+            await self._cdp.call("Browser.setDownloadBehavior", {"behavior": "deny"})
+        except BrowserDiedError:
+            raise
+        except BrowserError as error:
+            raise BrowserDiedError(f"the new browser does not answer: {error}") from error
+        if self.sandbox is None:
+            self.sandbox = await read_sandbox(self._cdp)
+        _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})
+
+    async def close(self) -> None:
+        """End the browser, dead or alive; without effect when none runs."""
+        page, cdp, driver = self._page, self._cdp, self._driver
+        self._page, self._cdp, self._driver = None, None, None
+        if page is not None:
+            page.gone.set()
+        if cdp is not None:
+            await cdp.close()
+        if driver is not None:
+            await driver.quit()
+
+    async def wait_death(self) -> None:
+        """Return once browser or tab is gone."""
+        page, cdp = self.page, self._cdp
+        if cdp is None:
+            return
+        waits = [asyncio.ensure_future(cdp.closed.wait()), asyncio.ensure_future(page.gone.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()

@@ -1,0 +1,148 @@
+"""The Chrome DevTools protocol over one WebSocket: requests with a deadline, events to handlers, death as an event.
+
+Beside WebDriver because reading must not wait for clicking, because an isolated world exists only here, and because a
+dead browser closes the socket at once.
+
+What happens if this process dies here? Chromium sees the socket close and goes on; the next connection starts afresh.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+import aiohttp
+
+from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError, PageSilentError
+
+Params = dict[str, Any]
+Handler = Callable[[Params, str | None], None]
+"""Called with an event's parameters and the session (target) that it came from."""
+
+_LARGEST_MESSAGE: Final = 64 * 1024 * 1024  # bytes; a full-page screenshot of a 1080p page is about 3 MB in base64
+
+_log = logging.getLogger(__name__)
+
+
+class CdpError(BrowserError):
+    """The browser answered with an error: a context that is gone, a target that was closed."""
+
+
+class Cdp:
+    """One connection to a browser; sessions of its targets are multiplexed over it ("flat" sessions)."""
+
+    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._http = http
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Params]] = {}
+        self._handlers: dict[str, list[Handler]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        self.closed = asyncio.Event()
+        """Set once the socket is gone, from either side."""
+        self._reader = asyncio.create_task(self._read(), name="cdp reader")
+
+    @classmethod
+    async def connect(cls, address: str, seconds: float = 10.0) -> Self:
+        """Connect to the browser whose debugger listens on ``address`` (``host:port``).
+
+        Raises:
+            BrowserDiedError: nobody answers within ``seconds``.
+        """
+        http = aiohttp.ClientSession()  # trust_env stays off: a proxy has no business on the pod's loopback
+        try:
+            async with asyncio.timeout(seconds):
+                async with http.get(f"http://{address}/json/version") as answer:
+                    url = (await answer.json(content_type=None))["webSocketDebuggerUrl"]
+                socket = await http.ws_connect(url, max_msg_size=_LARGEST_MESSAGE)
+        except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
+            await http.close()
+            raise BrowserDiedError(f"the browser's debugger does not answer: {type(error).__name__}") from error
+        except BaseException:
+            await http.close()
+            raise
+        return cls(http, socket)
+
+    def on(self, event: str, handler: Handler) -> None:
+        """Call ``handler`` with each ``event`` (``Page.frameNavigated``) of any session."""
+        self._handlers.setdefault(event, []).append(handler)
+
+    async def call(
+        self, method: str, params: Params | None = None, *, session: str | None = None, seconds: float = 5.0
+    ) -> Params:
+        """Result of one request.
+
+        Raises:
+            BrowserDiedError: the connection is gone.
+            PageSilentError: no answer within ``seconds``.
+            CdpError: the browser refused.
+        """
+        if self.closed.is_set():
+            raise BrowserDiedError("the connection to the browser is gone")
+        number = next(self._numbers)
+        message: Params = {"id": number, "method": method, "params": params or {}}
+        if session is not None:
+            message["sessionId"] = session
+        answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            async with asyncio.timeout(seconds):
+                await self._socket.send_str(json.dumps(message))
+                return await answer
+        except TimeoutError:
+            raise PageSilentError(f"no answer to {method} in {seconds:g} s") from None
+        except (ConnectionError, aiohttp.ClientError) as error:
+            raise BrowserDiedError("the connection to the browser is gone") from error
+        finally:
+            self._waiting.pop(number, None)
+
+    def send(self, method: str, params: Params | None = None, *, session: str | None = None) -> None:
+        """One request from inside a handler, its answer awaited by nobody; failures are only logged."""
+
+        async def run() -> None:
+            with contextlib.suppress(BrowserError):
+                await self.call(method, params, session=session)
+
+        task = asyncio.create_task(run(), name=method)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Give the connection up; the browser lives on."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(2):
+                await self._socket.close()
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        await self._http.close()
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take(json.loads(message.data))
+        finally:
+            self.closed.set()
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(BrowserDiedError("the connection to the browser is gone"))
+
+    def _take(self, message: Params) -> None:
+        answer = self._waiting.get(message.get("id", 0))
+        if answer is not None:
+            if answer.done():
+                return
+            if "error" in message:
+                answer.set_exception(CdpError(str(message["error"].get("message", "refused"))[:200]))
+            else:
+                answer.set_result(message.get("result", {}))
+            return
+        for handler in self._handlers.get(message.get("method", ""), ()):
+            try:
+                handler(message.get("params", {}), message.get("sessionId"))
+            except Exception:
+                # One odd event of a page must not cost the connection.
+                _log.exception("handler of %s failed", message.get("method"))

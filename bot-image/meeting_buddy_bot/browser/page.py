@@ -1,0 +1,256 @@
+"""The meeting's tab over raw CDP: reads every frame in an isolated world, hears dialogs and the console, sees it crash.
+
+The isolated world shares the page's document and none of its variables: the page can neither see nor fake what runs
+there. The browser makes one in each new document and says so; frames of other sites come as sessions of their own.
+
+What happens if this process dies here? The world dies with the document; nothing of the page was changed.
+"""
+
+import asyncio
+import base64
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from meeting_buddy_bot.browser.cdp import Cdp, CdpError, Params
+from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError
+
+WORLD: Final = "meeting-buddy"
+"""Name of the isolated world."""
+
+_MOST_LINES: Final = 200
+_LONGEST_LINE: Final = 500  # characters
+_JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
+
+_PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
+    ("Page.enable", {}),
+    ("Runtime.enable", {}),
+    ("Inspector.enable", {}),
+    # An empty script in a named world: the browser makes the world for it in each new document, and in this one.
+    ("Page.addScriptToEvaluateOnNewDocument", {"source": ";", "worldName": WORLD, "runImmediately": True}),
+    ("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}),
+)
+"""What a session, of the tab or of a frame of another site, is asked first."""
+
+
+def mask_tokens(text: str) -> str:
+    """``text`` without JSON web tokens: pages put them into error messages."""
+    return _JWT.sub("[token]", text)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAnswer:
+    """What an expression gave in one frame."""
+
+    top: bool
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    session: str
+    number: int
+    frame: str
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, cdp: Cdp, target: str, session: str) -> None:
+        self._cdp = cdp
+        self._target = target
+        self._session = session
+        self._sessions = {session}
+        self._contexts: dict[tuple[str, int], _Context] = {}
+        self.alerts: deque[str] = deque(maxlen=_MOST_LINES)
+        """Texts of dialogs since :meth:`navigate`, tokens masked."""
+        self.console: deque[str] = deque(maxlen=_MOST_LINES)
+        """Lines of the console since :meth:`navigate`, tokens masked."""
+        self.gone = asyncio.Event()
+        """Set once the tab has crashed or was closed."""
+        self.on_host: Callable[[str], None] = lambda host: None
+        """Called with the host of each document that the tab loads."""
+        self.on_alert: Callable[[str], None] = lambda text: None
+
+    @classmethod
+    async def attach(cls, cdp: Cdp) -> Self:
+        """Attach to the browser's only tab.
+
+        Raises:
+            BrowserDiedError: there is none, or the browser is gone.
+        """
+        targets = (await cdp.call("Target.getTargets"))["targetInfos"]
+        tabs = [each["targetId"] for each in targets if each["type"] == "page"]
+        if not tabs:
+            raise BrowserDiedError("the browser has no tab")
+        answer = await cdp.call("Target.attachToTarget", {"targetId": tabs[0], "flatten": True})
+        page = cls(cdp, tabs[0], answer["sessionId"])
+        page._listen()
+        await cdp.call("Target.setDiscoverTargets", {"discover": True})
+        for method, params in _PREPARATIONS:
+            await cdp.call(method, params, session=page._session)
+        return page
+
+    async def navigate(self, url: str, seconds: float = 30.0) -> None:
+        """Load ``url``; returns when its document begins to arrive.
+
+        Raises:
+            NavigationError: Chromium could not load it.
+            PageSilentError, BrowserDiedError: as :meth:`evaluate`.
+        """
+        self.alerts.clear()
+        self.console.clear()
+        answer = await self._call("Page.navigate", {"url": url}, seconds=seconds)
+        if answer.get("errorText"):
+            raise NavigationError(str(answer["errorText"]).removeprefix("net::"))
+
+    async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
+        """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.
+
+        Raises:
+            PageSilentError: the top frame did not answer within ``seconds``; others that do not are left out.
+            BrowserDiedError: tab or browser is gone.
+        """
+        contexts = sorted(self._contexts.values(), key=lambda each: each.frame != self._target)
+        answers = await asyncio.gather(
+            *(self._evaluate_in(each, expression, seconds) for each in contexts), return_exceptions=True
+        )
+        found = []
+        for context, answer in zip(contexts, answers, strict=True):
+            top = context.frame == self._target
+            if isinstance(answer, BrowserDiedError) or (top and isinstance(answer, PageSilentError)):
+                raise answer
+            if isinstance(answer, CdpError | PageSilentError):
+                continue  # its document has just been replaced, or it hangs
+            if isinstance(answer, BaseException):
+                raise answer
+            found.append(FrameAnswer(top, answer))
+        return found
+
+    async def screenshot(self, seconds: float = 10.0) -> bytes:
+        """The visible page as PNG; raises as :meth:`evaluate`."""
+        answer = await self._call("Page.captureScreenshot", {"format": "png"}, seconds=seconds)
+        return base64.b64decode(answer["data"])
+
+    async def _evaluate_in(self, context: _Context, expression: str, seconds: float) -> Any:
+        answer = await self._call(
+            "Runtime.evaluate",
+            {
+                "expression": expression,
+                "contextId": context.number,
+                "returnByValue": True,
+                # Ends the script itself: a selector over a monstrous document must not occupy the page for longer.
+                "timeout": int(seconds * 1000),
+            },
+            session=context.session,
+            seconds=seconds,
+        )
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            raise CdpError(str(details.get("exception", {}).get("description", details.get("text", "")))[:200])
+        return answer["result"].get("value")
+
+    async def _call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
+        if self.gone.is_set():
+            raise BrowserDiedError("the tab has crashed")
+        call = asyncio.ensure_future(self._cdp.call(method, params, session=session or self._session, seconds=seconds))
+        gone = asyncio.ensure_future(self.gone.wait())
+        try:
+            # A crashed tab answers nothing more: do not wait for the deadline.
+            await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                raise BrowserDiedError("the tab has crashed")
+            return call.result()
+        finally:
+            call.cancel()
+            gone.cancel()
+
+    def _listen(self) -> None:
+        def ours(handler: Callable[[Params, str], None]) -> Callable[[Params, str | None], None]:
+            def handle(params: Params, session: str | None) -> None:
+                if session is not None and session in self._sessions:
+                    handler(params, session)
+
+            return handle
+
+        on = self._cdp.on
+        on("Runtime.executionContextCreated", ours(self._context_created))
+        on("Runtime.executionContextDestroyed", ours(self._context_destroyed))
+        on("Runtime.executionContextsCleared", ours(self._contexts_cleared))
+        on("Runtime.consoleAPICalled", ours(self._console))
+        on("Page.javascriptDialogOpening", ours(self._dialog))
+        on("Page.frameNavigated", ours(self._navigated))
+        on("Inspector.targetCrashed", ours(self._crashed))
+        on("Target.attachedToTarget", ours(self._attached))
+        on("Target.detachedFromTarget", lambda params, _: self._detached(params))
+        on("Target.targetDestroyed", lambda params, _: self._destroyed(params))
+        on("Target.targetCrashed", lambda params, _: self._destroyed(params))
+
+    def _context_created(self, params: Params, session: str) -> None:
+        context = params["context"]
+        frame = context.get("auxData", {}).get("frameId")
+        if context.get("name") == WORLD and frame:
+            self._contexts[session, context["id"]] = _Context(session, context["id"], frame)
+
+    def _context_destroyed(self, params: Params, session: str) -> None:
+        self._contexts.pop((session, params["executionContextId"]), None)
+
+    def _contexts_cleared(self, _: Params, session: str) -> None:
+        self._contexts = {key: each for key, each in self._contexts.items() if each.session != session}
+
+    def _console(self, params: Params, _: str) -> None:
+        self.console.append(mask_tokens(console_line(params.get("args", []))))
+
+    def _dialog(self, params: Params, session: str) -> None:
+        text = mask_tokens(str(params.get("message", "")))[:_LONGEST_LINE]
+        # An open dialog stops the page's scripts, the call's media with them. Accept: a "leave this page?" is ours.
+        self._cdp.send("Page.handleJavaScriptDialog", {"accept": True}, session=session)
+        self.alerts.append(text)
+        self.on_alert(text)
+
+    def _navigated(self, params: Params, _: str) -> None:
+        frame = params["frame"]
+        if frame["id"] == self._target:
+            self.on_host(urlsplit(frame["url"]).hostname or "")
+
+    def _crashed(self, _: Params, session: str) -> None:
+        if session == self._session:
+            self.gone.set()
+
+    def _attached(self, params: Params, _: str) -> None:
+        session, kind = params["sessionId"], params["targetInfo"]["type"]
+        if kind != "iframe" or session in self._sessions:
+            return  # workers have no document
+        self._sessions.add(session)
+        for method, arguments in _PREPARATIONS:
+            self._cdp.send(method, arguments, session=session)
+
+    def _detached(self, params: Params) -> None:
+        session = params["sessionId"]
+        self._sessions.discard(session)
+        self._contexts_cleared({}, session)
+        if session == self._session:
+            self.gone.set()
+
+    def _destroyed(self, params: Params) -> None:
+        if params["targetId"] == self._target:
+            self.gone.set()
+
+
+def console_line(arguments: list[Params]) -> str:
+    """One line of what was logged: texts as they are, properties of objects as ``name=value``, one level deep."""
+    parts: list[str] = []
+    for argument in arguments[:10]:
+        preview = argument.get("preview")
+        if preview is not None and argument.get("subtype") != "error":
+            parts += (
+                f"{each['name']}={each.get('value', each['type'])}" for each in preview.get("properties", ())[:20]
+            )
+        elif "value" in argument:
+            parts.append(str(argument["value"]))
+        else:
+            parts.append(str(argument.get("description", argument.get("type", ""))))
+    return " ".join(parts)[:_LONGEST_LINE]

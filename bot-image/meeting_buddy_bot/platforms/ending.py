@@ -1,0 +1,17 @@
+"""How a bot's stay ends: the reason as the bot saw it, before the operator weighs files and phases.
+
+What happens if this process dies here? Pure values.
+"""
+
+from dataclasses import dataclass
+
+from meeting_buddy.contract.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the bot is no longer in the meeting, or never was."""
+
+    reason: Reason
+    message: str | None = None
+    """One sentence for the session's status; never a link, never a page's own text."""

@@ -1,0 +1,54 @@
+"""What the page looked like when it went wrong: screenshot, redacted document, matched signals, in ``debug/``.
+
+Fixtures written from imagination match nothing real; these files are where real ones come from. They are read by
+people outside the meeting, so they hold no link's query or fragment, no token, no passcode and nothing that was typed.
+
+What happens if this process dies here? A file may be missing; each is written aside and renamed, so none is cut.
+"""
+
+import contextlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.browser.errors import BrowserError
+from meeting_buddy_bot.browser.page import Page, mask_tokens
+from meeting_buddy_bot.redaction import Redactor
+
+FOLDER: Final = "debug"
+_MOST_CHARACTERS: Final = 2_000_000
+_SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
+_LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
+
+
+async def collect(page: Page, folder: Path, name: str, signals: list[str], redact: Redactor) -> tuple[str, ...]:
+    """Write what can still be had of the page; paths relative to ``folder``. Never raises for the browser's sake."""
+    written = []
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+
+    def keep(suffix: str, content: bytes) -> None:
+        aside = target / f".{name}{suffix}"
+        aside.write_bytes(content)
+        aside.rename(target / f"{name}{suffix}")
+        written.append(f"{FOLDER}/{name}{suffix}")
+
+    heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
+    keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
+    with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
+        keep(".png", await page.screenshot())
+    try:
+        answers = await page.evaluate(_SCRIPT, 10.0)
+    except BrowserError:
+        answers = []
+    frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
+    if frames:
+        keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
+    return tuple(written)
+
+
+def mask_keys(text: str) -> str:
+    """``text`` without JSON web tokens and without long runs of letters and digits, which are keys more than words."""
+    return _LONG_KEY.sub("[key]", mask_tokens(text))

@@ -1,0 +1,28 @@
+"""The first page: the judged link, and nothing else, with the query parameters that the table adds.
+
+What happens if this process dies here? Pure values.
+"""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from meeting_buddy.contract.links import LINKS, Meeting
+from meeting_buddy.contract.table import PlatformTable
+
+
+def first_page(meeting: Meeting, table: PlatformTable) -> str:
+    """Address to open; the link's own query and fragment stay as they are, byte for byte."""
+    parts = urlsplit(meeting.link)
+    present = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    added = urlencode({name: value for name, value in table.links.add_query.items() if name not in present})
+    query = "&".join(part for part in (parts.query, added) if part)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
+
+
+def is_home(host: str, meeting: Meeting) -> bool:
+    """Whether ``host`` belongs to the meeting: its own host, or another one of the platform's."""
+    if host == meeting.host:
+        return True
+    return any(
+        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+        for pattern in LINKS[meeting.platform].hosts
+    )

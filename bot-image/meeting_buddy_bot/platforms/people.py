@@ -1,0 +1,37 @@
+"""Who is in the meeting, as its tiles show it; the bot itself and other bots of its name are not counted.
+
+What happens if this process dies here? The count of people seen starts anew with a new pod.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from meeting_buddy.contract.report import PeopleReport
+from meeting_buddy_bot.platforms.probe import Person
+
+MOST_CURRENT: Final = 50
+"""Names in the report, of those that are there."""
+_MOST_SEEN: Final = 1000
+
+
+class People:
+    """Follows readings."""
+
+    def __init__(self, bot_name: str) -> None:
+        self._bot_name = bot_name
+        self._seen: set[str] = set()
+        self._most_at_once = 0
+
+    def others(self, people: Iterable[Person]) -> list[Person]:
+        """Those who are neither this bot nor one of the same name: a browser that died stays listed for a while."""
+        return [person for person in people if not person.own and person.name != self._bot_name]
+
+    def take(self, people: Iterable[Person]) -> PeopleReport:
+        """The report's part on people after one more reading."""
+        others = self.others(people)
+        names = tuple(dict.fromkeys(person.name for person in others if person.name))
+        if len(self._seen) < _MOST_SEEN:
+            self._seen.update(names)
+        # People of one name, or without one, are still several.
+        self._most_at_once = max(self._most_at_once, len(others))
+        return PeopleReport(current=names[:MOST_CURRENT], seen=max(len(self._seen), self._most_at_once))

@@ -1,0 +1,70 @@
+// Runs in one frame, in an isolated world: reads, changes nothing. `config` is put in by probe.py.
+(config => {
+  // The same folding as fold() in probe.py, which the table's texts went through.
+  const fold = text => text
+    .normalize('NFKC')
+    .replace(/[\u2018\u2019\u201A\u201B\u02BC\u00B4`]/g, "'")
+    .replace(/[\u201C\u201D\u201E\u201F]/g, '"')
+    .replace(/[\u2010-\u2015]/g, '-')
+    .replace(/\s+/g, ' ').trim().toLowerCase();
+  const shown = element => {
+    if (!element.checkVisibility({opacityProperty: true, visibilityProperty: true})) return false;
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && box.height > 0;
+  };
+  const bad = [];
+  const find = (css, root = document) => {
+    try { return [...root.querySelectorAll(css)]; } catch { bad.push(css); return []; }
+  };
+  let whole = null;
+  const text = () => whole ??= fold(document.body ? document.body.innerText : '');
+
+  const holds = match => {
+    if (match.path !== null && location.pathname !== match.path) return false;
+    if (match.url !== null && !location.href.toLowerCase().includes(match.url)) return false;
+    if (match.css === null) return match.text === null || (innerWidth > 0 && text().includes(match.text));
+    let found = find(match.css);
+    if (match.visible) found = found.filter(shown);
+    if (match.min_width || match.min_height) {
+      found = found.filter(element => {
+        const box = element.getBoundingClientRect();
+        return box.width >= match.min_width && box.height >= match.min_height;
+      });
+    }
+    if (match.text !== null) {
+      found = found.filter(element => fold(element.innerText ?? element.textContent).includes(match.text));
+    }
+    if (found.length < match.minimum) return false;
+    return match.enabled === null || (!found[0].disabled && found[0].ariaDisabled !== 'true') === match.enabled;
+  };
+
+  const is = (element, css) => css !== null && element.matches(css);
+  const people = find(config.people.tile).filter(tile => !is(tile, config.people.screen_share)).map(tile => {
+    const name = tile.querySelector(config.people.name);
+    return {
+      name: name ? (name.innerText || name.textContent).replace(/\s+/g, ' ').trim().slice(0, 100) : '',
+      own: is(tile, config.people.own_tile),
+      speaking: is(tile, config.people.speaking),
+    };
+  });
+
+  // Elements are told apart by numbers: one that came must not look like one that advanced.
+  globalThis.numbers ??= {known: new WeakMap(), last: 0};
+  const number = element => {
+    if (!numbers.known.has(element)) numbers.known.set(element, ++numbers.last);
+    return numbers.known.get(element);
+  };
+  const audio = find(config.media.audio).map(each => [number(each), each.currentTime]);
+  const video = find(config.media.video)
+    .map(each => [number(each), each.getVideoPlaybackQuality ? each.getVideoPlaybackQuality().totalVideoFrames : 0]);
+
+  const [navigation] = performance.getEntriesByType('navigation');
+  return {
+    matches: config.matches.map(holds),
+    people: people.slice(0, config.people.most),
+    audio: audio.slice(0, 100),
+    video: video.slice(0, 100),
+    status: navigation ? navigation.responseStatus : 0,
+    bad,
+  };
+})

@@ -1,0 +1,63 @@
+"""Who spoke when, from the page's speaking hints: timed intervals, for a transcript that knows names.
+
+Written to the events as they happen: ``speaking`` with ``name``, ``start`` and ``end`` in seconds on the session's
+clock. Hints are late by about a second at the start (LiveKit) and their length is right to one poll.
+
+What happens if this process dies here? The interval that is open is lost; those before are in the file.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from meeting_buddy_bot.platforms.probe import Person
+
+PAUSE: Final = 0.7
+"""Seconds of silence that do not end an interval: hints flicker between words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Somebody was shown as speaking; seconds on the session's clock."""
+
+    name: str
+    start: float
+    end: float
+
+
+class SpeakerTimeline(Protocol):
+    """Source of speaking intervals; hints on the page are one, per-speaker tracks would be another."""
+
+    def take(self, people: Iterable[Person], now: float) -> None:
+        """One more reading of the page."""
+        ...
+
+    def close(self, now: float) -> None:
+        """The call is over, or cannot be seen for the time being."""
+        ...
+
+
+class SpeakingHints:
+    """Makes intervals from tiles that say that their person speaks."""
+
+    def __init__(self, emit: Callable[[Interval], None]) -> None:
+        self._emit = emit
+        self._open: dict[str, tuple[float, float]] = {}
+
+    def take(self, people: Iterable[Person], now: float) -> None:
+        """One more reading of the page, at ``now``."""
+        for name in {person.name for person in people if person.speaking and person.name and not person.own}:
+            start, _ = self._open.get(name, (now, now))
+            self._open[name] = (start, now)
+        for name, (_, last) in list(self._open.items()):
+            if now - last > PAUSE:
+                self._finish(name)
+
+    def close(self, now: float) -> None:
+        """End all intervals at their last hint; ``now`` is not used, since nobody saw what came after."""
+        for name in list(self._open):
+            self._finish(name)
+
+    def _finish(self, name: str) -> None:
+        start, last = self._open.pop(name)
+        self._emit(Interval(name, start, last))

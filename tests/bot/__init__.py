@@ -1,0 +1,1 @@
+"""Tests of the bot in real Chromium, without a cluster."""

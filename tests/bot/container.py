@@ -1,0 +1,130 @@
+"""Container `browser` on this machine, without Kubernetes: the product's own command, as an unprivileged user.
+
+Names of hosts come from a hosts file, and authorities from a folder, as they do in the pod (hostAliases, ConfigMap):
+the file is bound over `/etc/hosts` in a mount namespace of the container's own.
+
+What happens if this process dies here? chromedriver is told to die with its parent; its Chromium notices and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from meeting_buddy_bot.browser import container
+from tests.bot.unprivileged import UID
+from tests.machine.process import identify
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_PATIENCE = 30.0  # seconds for chromedriver to answer on a loaded machine
+
+
+class BrowserContainer:
+    """Starts and restarts chromedriver on `port`; `restart` does what the kubelet does after the container's death."""
+
+    def __init__(
+        self, folder: Path, port: int, display: str, *, authorities: Sequence[Path] = (), sound: str | None = None
+    ) -> None:
+        self.port = port
+        self._folder = folder
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{REPOSITORY}/operator:{REPOSITORY}/bot-image:{REPOSITORY}",
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "tmp"),
+            "DISPLAY": display,
+            **({"PULSE_SERVER": sound} if sound else {}),
+        }
+        for name in ("home", "tmp"):
+            (folder / name).mkdir()
+            os.chown(folder / name, UID, 0)
+        (folder / "ca").mkdir()
+        for authority in authorities:
+            shutil.copy(authority, folder / "ca")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Of chromedriver."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, hosts: Mapping[str, str]) -> None:
+        """Start with these names of hosts; returns when chromedriver takes a session."""
+        aliases = self._folder / "hosts"
+        aliases.write_text("127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in hosts.items()))
+        command = [
+            *("unshare", "--mount", "--propagation", "private", "--"),
+            *("sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(aliases)),
+            *(sys.executable, "-P", "-m", "tests.bot.unprivileged"),
+            *(f"--port={self.port}", f"--ca-folder={self._folder / 'ca'}"),
+        ]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, cwd=REPOSITORY, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not container.is_ready(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"chromedriver did not start:\n{(self._folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def chromium(self) -> list[int]:
+        """Process ids of all Chromium processes of this container, the browser's own first."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                command = (entry / "cmdline").read_bytes()
+                if command.startswith(b"/usr/lib/chromium/chromium") and self._is_ours(int(entry.name)):
+                    found.append((b"--type=" in command, int(entry.name)))
+        return [pid for _, pid in sorted(found)]
+
+    def kill(self) -> None:
+        """SIGKILL all of it, as an out-of-memory kill of the container does."""
+        chromium = self.chromium()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for pid in chromium:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _is_ours(self, pid: int) -> bool:
+        # Chromium puts its processes into groups of their own; the profile's place tells them apart from others'.
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        return f"HOME={self._folder / 'home'}\0".encode() in environment and identify(pid) is not None
+
+
+@contextlib.contextmanager
+def virtual_screen(width: int = 1280, height: int = 720) -> Iterator[str]:
+    """An Xvfb on a free display; its address."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"],
+        pass_fds=(writing,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as answer:
+            yield f":{int(answer.readline())}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextlib.contextmanager
+def readable_folder() -> Iterator[Path]:
+    """A temporary folder that the unprivileged user can enter (pytest's own are private to root)."""
+    with tempfile.TemporaryDirectory(prefix="mb-browser-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
