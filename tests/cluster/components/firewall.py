@@ -40,19 +40,19 @@ class Firewall:
         api, meeting, media = self.ports.api, MEETING_TLS_PORT, MEETING_MEDIA_PORT
         return {
             "MB-FORWARD": [
-                f"-d {SERVICE_CIDR} -j REJECT",
+                *_refuse(f"-d {SERVICE_CIDR}"),
                 f"-i {BRIDGE} -o {BRIDGE} -s {POD_CIDR} -d {POD_CIDR} -j ACCEPT",
-                f"-i {BRIDGE} -j REJECT",
-                f"-o {BRIDGE} -j REJECT",
+                *_refuse(f"-i {BRIDGE}"),
+                *_refuse(f"-o {BRIDGE}"),
             ],
             "MB-INPUT": [
                 f"-i {BRIDGE} {_KNOWN}",
                 f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p tcp -m multiport --dports {api},{meeting} -j ACCEPT",
                 f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p udp --dport {media} -j ACCEPT",
-                f"-i {BRIDGE} -j REJECT",
-                f"! -i lo -d {NODE_ADDRESS} -j REJECT",
+                *_refuse(f"-i {BRIDGE}"),
+                *_refuse(f"! -i lo -d {NODE_ADDRESS}"),
             ],
-            "MB-OUTPUT": [f"-d {SERVICE_CIDR} -j REJECT"],
+            "MB-OUTPUT": _refuse(f"-d {SERVICE_CIDR}"),
         }
 
     def start(self) -> str:
@@ -86,6 +86,11 @@ class Firewall:
                 succeeds("iptables", "--wait", "--flush", chain)
                 succeeds("iptables", "--wait", "--delete-chain", chain)
                 self.made.forget("chain", chain)
+
+
+def _refuse(what: str) -> list[str]:
+    """Rules that refuse `what`, at once: by a reset where there is one, since the kernel limits the rate of the other."""
+    return [f"{what} -p tcp -j REJECT --reject-with tcp-reset", f"{what} -j REJECT"]
 
 
 def _rules_of(chain: str) -> list[str]:

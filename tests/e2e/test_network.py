@@ -1,0 +1,290 @@
+"""What a pod reaches: other pods, the API server and the local meeting; nothing else here, and nothing beyond.
+
+Every refusal is asked for where somebody really listens, and the node itself gets through there: so it is the firewall
+that refuses, not an empty port. "Refused" means told so at once; a silent drop would cost every caller its time-out.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster import images
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.places import (
+    BRIDGE,
+    FIRST_SERVICE_ADDRESS,
+    MEETING_MEDIA_PORT,
+    MEETING_TLS_PORT,
+    NODE_ADDRESS,
+    REGISTRY_PORT,
+    Ports,
+)
+
+pytestmark = pytest.mark.cluster
+
+_BEYOND = "198.51.100.1"  # TEST-NET-2: nobody's, and routed out of every machine
+_STRAY_SERVICE = "10.96.77.77"  # in the service range, of no service
+_PEER_PORT = 8080
+_KUBELET_PORT = 10250
+
+_CONNECT = """
+import socket, sys
+kind, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+family = socket.getaddrinfo(host, port)[0][0]
+with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as link:
+    link.settimeout(3 if kind == "tcp" else 1)
+    try:
+        link.connect((host, port))
+        for attempt in range(3) if kind == "udp" else ():  # the kernel limits how often it refuses a datagram
+            link.send(b"ping")
+            try:
+                link.recv(16)
+                break
+            except TimeoutError:
+                if attempt == 2:
+                    raise
+        print("open")
+    except TimeoutError:
+        print("silent")
+    except ConnectionRefusedError:
+        print("refused")
+    except OSError as error:
+        print("unreachable", error.errno)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """A pod that tries to reach things."""
+
+    kubectl: Kubectl
+    pod: str
+
+    def tcp(self, host: str, port: int) -> str:
+        """`open`, `refused`, `silent` or `unreachable …`."""
+        return self._try("tcp", host, port)
+
+    def udp(self, host: str, port: int) -> str:
+        """The same for a datagram; `open` means that an answer came."""
+        return self._try("udp", host, port)
+
+    def _try(self, kind: str, host: str, port: int) -> str:
+        return self.kubectl("exec", self.pod, "--", "python", "-c", _CONNECT, kind, host, str(port)).strip()
+
+
+def from_the_node(kind: str, host: str, port: int) -> str:
+    """The same attempt from the machine itself."""
+    argv = [sys.executable, "-c", _CONNECT, kind, host, str(port)]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def namespace(make_namespace: Callable[[str], str]) -> str:
+    return make_namespace("network")
+
+
+@pytest.fixture(scope="module")
+def pods(kubectl: Kubectl, namespace: str) -> Kubectl:
+    """Two pods, `prober` and `peer`, the second behind a service; Ready by the kubelet's own HTTP probe."""
+    image = str(images.build("operator"))
+    here = kubectl.in_namespace(namespace)
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "peer"},
+        "spec": {"selector": {"app": "peer"}, "ports": [{"port": 80, "targetPort": _PEER_PORT}]},
+    }
+    here.apply(service, *(_pod(name, image) for name in ("prober", "peer")))
+    here("wait", "--for=condition=Ready", "pod/prober", "pod/peer", "--timeout=120s")
+    return here
+
+
+@pytest.fixture(scope="module")
+def prober(pods: Kubectl) -> Prober:
+    return Prober(pods, "prober")
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[int]:
+    """A server on this machine that listens everywhere, IPv4 and IPv6; its port."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        yield server.getsockname()[1]
+
+
+def test_the_kubelet_probes_pods(pods: Kubectl) -> None:
+    conditions = pods.json("get", "pod", "peer")["status"]["conditions"]
+    assert {"Ready": "True"}.items() <= {each["type"]: each["status"] for each in conditions}.items()
+
+
+def test_a_pod_reaches_another_pod(pods: Kubectl, prober: Prober) -> None:
+    address = pods.json("get", "pod", "peer")["status"]["podIP"]
+    assert prober.tcp(address, _PEER_PORT) == "open"
+
+
+def test_a_pod_reaches_a_service(pods: Kubectl, prober: Prober) -> None:
+    address = pods.json("get", "service", "peer")["spec"]["clusterIP"]
+    assert prober.tcp(address, 80) == "open"
+    assert from_the_node("tcp", address, 80) == "open"
+
+
+def test_a_pod_reaches_itself_through_its_service(pods: Kubectl) -> None:
+    address = pods.json("get", "service", "peer")["spec"]["clusterIP"]
+    assert Prober(pods, "peer").tcp(address, 80) == "open"
+
+
+@pytest.mark.parametrize(("host", "port"), [(FIRST_SERVICE_ADDRESS, 443), (NODE_ADDRESS, Ports().api)])
+def test_a_pod_reaches_the_api_server(prober: Prober, host: str, port: int) -> None:
+    assert prober.tcp(host, port) == "open"
+
+
+def test_a_pod_reaches_the_meetings_tls_port(prober: Prober) -> None:
+    with _somebody_on("tcp", MEETING_TLS_PORT):
+        assert prober.tcp(NODE_ADDRESS, MEETING_TLS_PORT) == "open"
+
+
+def test_a_pod_reaches_the_meetings_media_port(prober: Prober) -> None:
+    with _somebody_on("udp", MEETING_MEDIA_PORT) as ours:
+        # A media server that runs there does not answer a ping: reached, since a firewall would have refused.
+        assert prober.udp(NODE_ADDRESS, MEETING_MEDIA_PORT) == ("open" if ours else "silent")
+
+
+@pytest.mark.parametrize(
+    ("name", "own_address", "port"),
+    [
+        ("etcd", "127.0.0.1", Ports().etcd),
+        ("etcd for its peers", "127.0.0.1", Ports().etcd_peer),
+        ("the kubelet", NODE_ADDRESS, _KUBELET_PORT),
+        ("the registry", "127.0.0.1", REGISTRY_PORT),
+        ("kube-proxy", "127.0.0.1", 10256),
+        ("the controller manager", "127.0.0.1", 10257),
+        ("the scheduler", "127.0.0.1", 10259),
+    ],
+)
+def test_a_pod_does_not_reach(prober: Prober, name: str, own_address: str, port: int) -> None:
+    assert from_the_node("tcp", own_address, port) == "open", f"{name} does not listen: the test would prove nothing"
+    for address in _addresses_of_this_machine():
+        assert prober.tcp(address, port) == "refused", f"{name} at {address}"
+
+
+def test_a_pod_reaches_no_other_server_on_any_address_of_this_machine(prober: Prober, listener: int) -> None:
+    for address in (*_addresses_of_this_machine(), "10.244.0.1"):
+        assert from_the_node("tcp", address, listener) == "open"
+        assert prober.tcp(address, listener) == "refused", address
+
+
+def test_a_pod_has_no_way_around_over_ipv6(prober: Prober, listener: int) -> None:
+    for address in _addresses_of_this_machine(version=6):
+        assert from_the_node("tcp", address, listener) == "open"
+        assert prober.tcp(address, listener).startswith("unreachable"), address
+    assert _addresses(BRIDGE, version=6, scopes=("global", "link")) == []
+
+
+def test_the_meetings_ports_are_open_for_their_own_protocol_alone(prober: Prober) -> None:
+    with _somebody_on("tcp", MEETING_MEDIA_PORT), _somebody_on("udp", MEETING_TLS_PORT):
+        assert prober.tcp(NODE_ADDRESS, MEETING_MEDIA_PORT) == "refused"
+        assert prober.udp(NODE_ADDRESS, MEETING_TLS_PORT) == "refused"
+
+
+def test_a_pod_reaches_nothing_beyond_this_machine(prober: Prober) -> None:
+    assert prober.tcp(_BEYOND, 443) == "refused"
+    assert prober.udp(_BEYOND, 53) == "refused"
+
+
+def test_a_service_is_no_way_out(pods: Kubectl, prober: Prober) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "beyond"},
+        "spec": {"ports": [{"port": 80, "targetPort": 443}]},
+    }
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "beyond", "labels": {"kubernetes.io/service-name": "beyond"}},
+        "addressType": "IPv4",
+        "ports": [{"port": 443, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [_BEYOND], "conditions": {"ready": True}}],
+    }
+    pods.apply(service, endpoints)
+    address = pods.json("get", "service", "beyond")["spec"]["clusterIP"]
+    assert prober.tcp(address, 80) == "refused"
+
+
+def test_a_stray_service_address_never_leaves_the_machine(prober: Prober) -> None:
+    assert prober.tcp(_STRAY_SERVICE, 80) == "refused"
+    assert from_the_node("tcp", _STRAY_SERVICE, 80) == "refused"
+
+
+def test_names_are_refused_at_once(pods: Kubectl) -> None:
+    code = "import socket; socket.getaddrinfo('example.org', 443)"
+    failed = pods.run("exec", "prober", "--", "python", "-c", code, timeout=10)
+    assert failed.returncode != 0
+    assert "gaierror" in failed.stderr
+
+
+def _pod(name: str, image: str) -> dict[str, Any]:
+    container = {
+        "name": "server",
+        "image": image,
+        "command": ["python", "-m", "http.server", str(_PEER_PORT), "--directory=/tmp"],
+        "readinessProbe": {"httpGet": {"path": "/", "port": _PEER_PORT}, "periodSeconds": 1},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "securityContext": security,
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+
+
+def _addresses(device: str | None = None, *, version: int, scopes: tuple[str, ...]) -> list[str]:
+    where = ["dev", device] if device else []
+    run = subprocess.run(["ip", "-json", "address", "show", *where], capture_output=True, text=True, check=True)
+    family = {4: "inet", 6: "inet6"}[version]
+    found = [info for link in json.loads(run.stdout) for info in link.get("addr_info", [])]
+    return [info["local"] for info in found if info["family"] == family and info["scope"] in scopes]
+
+
+def _addresses_of_this_machine(version: int = 4) -> list[str]:
+    """Every address under which this machine could be called, its loopback apart."""
+    return _addresses(version=version, scopes=("global",))
+
+
+@contextmanager
+def _somebody_on(kind: str, port: int) -> Iterator[bool]:
+    """Somebody listens on a port of the node's address during the block; true when it is us, who answer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((NODE_ADDRESS, port))
+        except OSError:  # the local meeting runs
+            yield False
+            return
+        if kind == "tcp":
+            server.listen()
+        else:
+            threading.Thread(target=_echo, args=(server,), daemon=True).start()
+        yield True
+
+
+def _echo(server: socket.socket) -> None:
+    try:
+        while True:
+            data, sender = server.recvfrom(1024)
+            server.sendto(data, sender)
+    except OSError:
+        return  # closed: the test is over
