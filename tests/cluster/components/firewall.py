@@ -89,7 +89,7 @@ class Firewall:
 
 
 def _refuse(what: str) -> list[str]:
-    """Rules that refuse `what`, at once: by a reset where there is one, since the kernel limits the rate of the other."""
+    """Rules that refuse `what` at once: TCP by a reset, since the kernel limits the rate of the other refusal."""
     return [f"{what} -p tcp -j REJECT --reject-with tcp-reset", f"{what} -j REJECT"]
 
 
