@@ -40,7 +40,7 @@ class EventLog:
         moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line: JSON = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
         line = self._clean(line)
-        _log.info("event", extra={"facts": line})
+        _log.info("%s", event, extra={"facts": line})
         try:
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)

@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
         }
         facts = getattr(record, "facts", None)
         if isinstance(facts, dict):
-            line |= {name: value for name, value in facts.items() if name != "time"}
+            line |= {name: value for name, value in facts.items() if name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps({name: self._clean(value) for name, value in line.items()}, ensure_ascii=False, default=str)

@@ -15,8 +15,9 @@ from typing import Final
 
 from meeting_buddy_bot.devices.device import Device
 
-_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108  X11's own place, a volume of the pod
-_LOCKS: Final = Path("/tmp")  # noqa: S108  likewise
+# X11's own places; in the pod both are volumes of its own.
+_SOCKETS: Final = Path("/tmp/.X11-unix")  # noqa: S108
+_LOCKS: Final = Path("/tmp")  # noqa: S108
 _HELLO: Final = struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0)
 """X11 connection setup, little-endian, protocol 11.0, without authorisation."""
 

@@ -8,7 +8,6 @@ not notice.
 """
 
 import array
-import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -34,11 +33,10 @@ class PcmFrame:
     """Signed 16-bit little-endian samples, mono, :data:`RATE` per second."""
 
     @property
-    def decibels(self) -> float:
-        """Root mean square relative to full scale; ``-inf`` for digital silence."""
+    def peak(self) -> int:
+        """The largest sample without its sign, 0 (digital silence) to 32768."""
         samples = array.array("h", self.pcm)
-        power = sum(sample * sample for sample in samples) / max(1, len(samples))
-        return 10 * math.log10(power / 32768**2) if power else -math.inf
+        return max(max(samples), -min(samples))
 
 
 class AudioSource(Protocol):

@@ -1,7 +1,7 @@
 """One run of ffmpeg, from its start to its end, watched: does it write, does it still move, what did it close?
 
 A run has an origin on the session clock, which is zero in its files' timestamps. Frozen is told by the progress lines
-that ffmpeg writes twice a second: a process that exists but whose output time stands still is killed.
+that ffmpeg writes four times a second: a process that exists but whose output time stands still is killed.
 
 What happens if ffmpeg dies here? :meth:`Run.wait` says so at once; the recorder starts the next run, and the segment
 that was being written is kept as far as it got (at most one half-second cluster and what sat in pipes is lost).
@@ -18,15 +18,13 @@ from typing import Final
 from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.processes import Child
 from meeting_buddy_bot.recording.plan import CapturePlan, capture_argv
-from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, Span, pattern
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, pattern
 
 FROZEN_SECONDS: Final = 5.0
 """Without progress for so long, a run that was writing is frozen."""
 OPENING_SECONDS: Final = 20.0
 """So long may it take to open picture and sound; up to 5 s were seen on starved cores."""
 _WATCH_SECONDS: Final = 0.5
-_HEADER_BYTES: Final = 2048
-"""A file larger than this holds media, not just a Matroska header."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,12 +46,18 @@ class Run:
         self._child: Child | None = None
         self._moved_at = 0.0
         self._out_time = -1
+        self._header_bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def pid(self) -> int | None:
         """ffmpeg's process id, while it lives."""
         return self._child.pid if self._child and self._child.alive else None
+
+    @property
+    def closed_properly(self) -> bool:
+        """Whether ffmpeg ended because it was asked to and closed its file; 255 is its code for that."""
+        return self._child is not None and self._child.process.returncode == 255
 
     @property
     def last_words(self) -> list[str]:
@@ -64,8 +68,8 @@ class Run:
         """Path of a segment of this run."""
         return self._folder / SEGMENTS_FOLDER / f"{number:05d}{self.plan.suffix}"
 
-    async def start(self, closed: Callable[[Path, Span], None]) -> None:
-        """Start ffmpeg; ``closed`` is called with each segment that it has closed and its span.
+    async def start(self, closed: Callable[[Path], None]) -> None:
+        """Start ffmpeg; ``closed`` is called with each segment that it has closed.
 
         Raises:
             OSError: it cannot be started.
@@ -134,12 +138,15 @@ class Run:
                 self.writing.set()
 
     def _has_media(self) -> bool:
+        """Whether the first file has grown since it was first seen: its header is written at once, media later."""
         try:
-            return self.file(self.first).stat().st_size > _HEADER_BYTES
+            size = self.file(self.first).stat().st_size
         except OSError:
             return False
+        self._header_bytes = self._header_bytes or size
+        return size > self._header_bytes
 
-    async def _read_closed(self, descriptor: int, closed: Callable[[Path, Span], None]) -> None:
+    async def _read_closed(self, descriptor: int, closed: Callable[[Path], None]) -> None:
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_read_pipe(
@@ -147,7 +154,6 @@ class Run:
         )
         try:
             async for raw in reader:
-                name, start, end = raw.decode().strip().rsplit(",", 2)
-                closed(self._folder / SEGMENTS_FOLDER / Path(name).name, Span(float(start), float(end)))
+                closed(self._folder / SEGMENTS_FOLDER / Path(raw.decode().strip()).name)
         finally:
             transport.close()

@@ -21,8 +21,8 @@ from meeting_buddy_bot.reporting.state import ReportState
 SILENT_AFTER_SECONDS: Final = 30.0
 STALLED_AFTER_SECONDS: Final = 5.0
 """A monitor delivers frames even when nobody plays; none for so long means that PulseAudio hangs."""
-_SILENCE_DECIBELS: Final = -85.0
-"""Below one bit of 16; dither of a muted sender stays under it."""
+_SILENT_PEAK: Final = 2
+"""Of 32768, -84 dB; dither of a muted sender stays under it."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Hearing:
 
     def hear(self, frame: PcmFrame) -> None:
         """Take one frame into account."""
-        if frame.decibels > _SILENCE_DECIBELS:
+        if frame.peak > _SILENT_PEAK:
             self._heard_at = frame.start
         flowing = self._heard_at is not None and self._clock.now() - self._heard_at < SILENT_AFTER_SECONDS
         media = self._state.report.media

@@ -17,7 +17,7 @@ from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.manifest import GapLine, Line, Manifest, Segment
-from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, Span, number, probe, seal
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, number, probe, seal
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Ledger:
         self._missing_since: tuple[float, str] | None = None
         self._unwritten: list[Line] = []
 
-    def closed(self, run: Run, file: Path, span: Span) -> None:
-        """ffmpeg closed a segment; ``span`` as ffmpeg told it, from its first key frame to the next segment's."""
-        self._submit(lambda: self._enter(run, file, span, whole=True))
+    def closed(self, run: Run, file: Path) -> None:
+        """ffmpeg closed a segment."""
+        self._submit(lambda: self._enter(run, file, whole=True))
 
-    def run_ended(self, run: Run, cause: str) -> None:
-        """A run is over, for whatever cause; what it left open is entered as cut off."""
+    def run_ended(self, run: Run, cause: str | None) -> None:
+        """A run is over; what it left open is entered as cut off. A ``cause`` opens a gap; none was wanted without."""
         self._submit(lambda: self._end_run(run, cause))
 
     def writing_again(self, run: Run) -> None:
@@ -119,32 +119,31 @@ class Ledger:
             finally:
                 self._queue.task_done()
 
-    async def _enter(self, run: Run, file: Path, span: Span, *, whole: bool) -> None:
+    async def _enter(self, run: Run, file: Path, *, whole: bool) -> None:
         which = number(file)
         if which is None or which in self._entered:
+            return
+        self._entered.add(which)
+        span = await probe(file)
+        if span is None:
+            self._events.write("segment_empty", file=file.name)
             return
         size, sha256 = await asyncio.to_thread(seal, file)
         start, end = round(run.origin + span.start, 3), round(run.origin + span.end, 3)
         utc = self._clock.utc(start).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         name = f"{SEGMENTS_FOLDER}/{file.name}"
         segment = Segment(which, name, start, end, utc, size, sha256, run.number, whole)
-        self._entered.add(which)
         self.segments.append(segment)
         await self._write(segment)
         self._events.write("segment_closed", segment=which, seconds=round(segment.seconds, 3), bytes=size, whole=whole)
         self._changed()
 
-    async def _end_run(self, run: Run, cause: str) -> None:
+    async def _end_run(self, run: Run, cause: str | None) -> None:
         which = run.first
         while (file := run.file(which)).exists():
-            if which not in self._entered:
-                span = await probe(file)
-                if span is None:
-                    self._events.write("segment_empty", file=file.name)
-                else:
-                    await self._enter(run, file, span, whole=False)
+            await self._enter(run, file, whole=False)
             which += 1
-        if self._missing_since is None:
+        if cause is not None and self._missing_since is None:
             last = max((segment.end for segment in self.segments), default=run.origin)
             self._missing_since = (last, cause)
 

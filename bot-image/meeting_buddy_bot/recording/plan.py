@@ -64,27 +64,29 @@ def capture_argv(plan: CapturePlan, *, epoch: float, pattern: Path, first: int, 
         epoch: wall clock (Unix seconds) at the run's start; it becomes zero in the files' timestamps.
         pattern: segment files, with ``%05d`` for the number.
         first: number of the first segment.
-        list_fd: descriptor to which a CSV line ``file,start,end`` is written for each segment that is closed.
+        list_fd: descriptor to which a line with the name of each segment is written when it is closed.
     """
     picture = _picture(plan, plan.size, epoch) if plan.size else []
     encode = _encode_picture(plan.frame_rate) if plan.size else []
     # fmt: off
     return [
-        "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning",
-        "-progress", "pipe:1", "-stats_period", "0.5",
+        "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error",
+        "-progress", "pipe:1", "-stats_period", "0.25",
         "-copyts",
-        *picture,
+        # Sound first: PulseAudio may take a second to deliver, and a display that is already grabbed would stand still
+        # until then and catch up with a burst of frames.
         # 20 ms fragments: what PulseAudio has not handed over yet is lost with a kill.
         "-itsoffset", f"{-epoch:.6f}", "-thread_queue_size", "512", "-probesize", "32", "-analyzeduration", "0",
         "-f", "pulse", "-server", plan.server, "-sample_rate", "48000", "-channels", "2", "-fragment_size", "3840",
         "-name", "Meeting Buddy", "-stream_name", "recorder", "-i", plan.monitor,
-        *(["-map", "0:v:0", "-map", "1:a:0"] if plan.size else ["-map", "0:a:0"]),
+        *picture,
+        *(["-map", "1:v:0"] if plan.size else []), "-map", "0:a:0",
         *encode,
         "-af", "aresample=async=1", "-c:a", "aac", "-b:a", "96k",
         "-max_interleave_delta", "2000000",
         "-f", "segment", "-segment_time", str(SEGMENT_SECONDS), "-segment_format", "matroska",
         "-segment_format_options", f"flush_packets=1:cluster_time_limit={CLUSTER_MILLISECONDS}",
-        "-segment_list", f"pipe:{list_fd}", "-segment_list_type", "csv",
+        "-segment_list", f"pipe:{list_fd}", "-segment_list_type", "flat",
         "-segment_start_number", str(first), str(pattern),
     ]
     # fmt: on

@@ -155,7 +155,7 @@ class MeetingRecorder:
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
             self._run = None
-            self._ledger.run_ended(run, cause)
+            self._ledger.run_ended(run, None if self._stopping.is_set() and run.closed_properly else cause)
             if self._stopping.is_set() or self._error is not None:
                 break
             self._events.write("recorder_ended", run=run.number, cause=cause, said=run.last_words[-2:])
@@ -177,7 +177,7 @@ class MeetingRecorder:
 
     async def _record(self, run: Run) -> str:
         try:
-            await run.start(lambda file, span: self._ledger.closed(run, file, span))
+            await run.start(lambda file: self._ledger.closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
         self._events.write("recorder_started", run=run.number)
