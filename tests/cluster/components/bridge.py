@@ -60,8 +60,8 @@ class Bridge:
         """Remove the bridge, the pods' ends of it, and what the CNI library noted about them."""
         for bridge in self.made.things("bridge"):
             if _exists(bridge):
-                for port in Path(f"/sys/class/net/{bridge}/brif").iterdir():
-                    succeeds("ip", "link", "delete", port.name)
+                for port in json.loads(output("ip", "-json", "link", "show", "master", bridge)):
+                    succeeds("ip", "link", "delete", port["ifname"])
                 output("ip", "link", "delete", bridge)
             self.made.forget("bridge", bridge)
         for result in _RESULTS.glob(f"{_NETWORK}-*"):
@@ -86,4 +86,4 @@ class Bridge:
 
 
 def _exists(link: str) -> bool:
-    return Path(f"/sys/class/net/{link}").is_dir()
+    return succeeds("ip", "link", "show", "dev", link)
