@@ -94,6 +94,7 @@ async def _watch(engine: Engine, settings: Settings, stop: asyncio.Event) -> Non
         settings=settings_for(),
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
+        identity=settings.identity,  # else kopf asks for the user's name, which an arbitrary uid does not have
         standalone=True,
         stop_flag=stop,
     )

@@ -17,16 +17,16 @@ def registry_for(engine: Engine, *, kubeconfig: bool) -> kopf.OperatorRegistry:
     """An explicit registry: no global state, so that two can live in one test."""
     registry = kopf.OperatorRegistry()
 
-    def login(**facts: Any) -> kopf.ConnectionInfo | None:
+    async def login(**facts: Any) -> kopf.ConnectionInfo | None:
         found: kopf.ConnectionInfo | None = (
             kopf.login_with_kubeconfig(**facts) if kubeconfig else kopf.login_with_service_account(**facts)
         )
         return found
 
-    def session(event: kopf.RawEvent, **_: Any) -> None:
+    async def session(event: kopf.RawEvent, **_: Any) -> None:
         engine.session_event(event["type"], dict(event["object"]))
 
-    def pod(event: kopf.RawEvent, **_: Any) -> None:
+    async def pod(event: kopf.RawEvent, **_: Any) -> None:
         engine.pod_event(event["type"], dict(event["object"]))
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
