@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.places import REPOSITORY
 from tests.installation.values import CLAIM
+from tests.media import picture, sound
+from tests.media.probe import probe, still
+from tests.media.sound import SoundReport, Utterance
 from tests.meetings.livekit.people import Said
+
+STILL = REPOSITORY / ".demo" / "still.png"
 
 
 def folder(kubectl: Kubectl, namespace: str, name: str) -> Path:
@@ -20,6 +24,23 @@ def folder(kubectl: Kubectl, namespace: str, name: str) -> Path:
     return Path(volume["spec"]["local"]["path"]) / str(session["status"]["outputDirectory"])
 
 
+def heard(recording: Path, said: Sequence[Said]) -> SoundReport:
+    """Compare a recording with what was spoken, window by window; turns outside the recording do not count."""
+    spoken = [Utterance(turn.clip.path, turn.start, turn.person) for turn in (one.turn for one in said)]
+    return sound.compare(sound.decode(recording), spoken)
+
+
 def show(kubectl: Kubectl, namespace: str, name: str, said: Sequence[Said]) -> bool:
     """Print files, durations, a still and the comparison; true when the recording holds what was said."""
-    raise NotImplementedError
+    place = folder(kubectl, namespace, name)
+    for path in sorted(path for path in place.rglob("*") if path.is_file()):
+        print(f"  {path.stat().st_size:>12,}  {path}")
+    recording = place / "recording.mp4"
+    media = probe(recording)
+    print(f"\n  {recording.name}: {media.seconds:.1f} s, {', '.join(map(str, (one.codec for one in media.streams)))}")
+    report = heard(recording, said)
+    print(f"  sound:   {report}")
+    print(f"  picture: {picture.watch(recording, frame_rate=15)}")
+    STILL.parent.mkdir(exist_ok=True)
+    print(f"  still:   {still(recording, media.seconds / 2, STILL)}")
+    return report.passed

@@ -62,13 +62,16 @@ def install(kubectl: Kubectl, values: dict[str, Any], *, release: str = RELEASE,
         f"--namespace={namespace}",
         "--create-namespace",
         "--values=-",
-        "--wait",
-        "--timeout=120s",
         stdin=yaml.safe_dump(values),
     )
     if run.returncode != 0:
-        logs = kubectl.run("logs", f"--namespace={namespace}", f"deployment/{release}-operator", "--tail=30")
-        raise InstallationError(f"{run.stderr.strip()}\n{logs.stdout}{logs.stderr}")
+        raise InstallationError(run.stderr.strip())
+    # Not helm's --wait: a claim that waits for its first consumer would never be ready.
+    deployment = f"deployment/{release}-operator"
+    rollout = kubectl.run("rollout", "status", deployment, f"--namespace={namespace}", "--timeout=120s", timeout=130)
+    if rollout.returncode != 0:
+        logs = kubectl.run("logs", f"--namespace={namespace}", deployment, "--tail=30")
+        raise InstallationError(f"{rollout.stderr.strip()}\n{logs.stdout}{logs.stderr}")
 
 
 def uninstall(kubectl: Kubectl, *, release: str = RELEASE, namespace: str = NAMESPACE) -> None:

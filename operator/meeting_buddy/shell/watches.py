@@ -4,6 +4,8 @@ kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create,
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.
 """
 
+import dataclasses
+import os
 from typing import Any
 
 import kopf
@@ -21,7 +23,13 @@ def registry_for(engine: Engine, *, kubeconfig: bool) -> kopf.OperatorRegistry:
         found: kopf.ConnectionInfo | None = (
             kopf.login_with_kubeconfig(**facts) if kubeconfig else kopf.login_with_service_account(**facts)
         )
-        return found
+        address = os.environ.get("KUBERNETES_SERVICE_HOST")
+        if found is None or kubeconfig or address is None:
+            return found
+        # kopf asks for kubernetes.default.svc; the address that every pod is told needs no cluster DNS.
+        host = f"[{address}]" if ":" in address else address
+        port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        return dataclasses.replace(found, server=f"https://{host}:{port}")
 
     async def session(event: kopf.RawEvent, **_: Any) -> None:
         engine.session_event(event["type"], dict(event["object"]))
