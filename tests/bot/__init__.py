@@ -1,1 +1,1 @@
-"""Tests of the bot in real Chromium, without a cluster."""
+"""Tests in a real browser, without a cluster."""

@@ -110,9 +110,7 @@ def _levels(picture: Luma, place: Place) -> tuple[float, float]:
     hearts, rings = [], []
     for x in (place.x, place.x + _FINDER_DISTANCE * place.module):
         hearts.append(_mean(picture, x, place.y, 2 * place.module))
-        rings += [
-            _mean(picture, x + sign * 2 * place.module, place.y, 0.5 * place.module) for sign in (-1, 1)
-        ]
+        rings += [_mean(picture, x + sign * 2 * place.module, place.y, 0.5 * place.module) for sign in (-1, 1)]
     black, white = max(hearts), min(rings)
     return (black, white) if black < white else (0.0, 0.0)
 
@@ -161,9 +159,7 @@ def _patterns(line: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
     ratio = np.array([1, 1, 3, 1, 1])
     close = np.abs(runs / modules[:, None] - ratio) < np.array([0.6, 0.6, 1.0, 0.6, 0.6])
     good = close.all(axis=1) & line[starts] & (modules >= 1.5)
-    return [
-        (float(starts[i] + runs[i, :2].sum() + runs[i, 2] / 2), float(modules[i])) for i in np.flatnonzero(good)
-    ]
+    return [(float(starts[i] + runs[i, :2].sum() + runs[i, 2] / 2), float(modules[i])) for i in np.flatnonzero(good)]
 
 
 def _crossing(column: npt.NDArray[np.bool_], y: int, module: float) -> tuple[float, bool]:

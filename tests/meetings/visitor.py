@@ -20,8 +20,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
@@ -54,9 +57,20 @@ class Visitor:
         wait.until(lambda driver: driver.find_element(By.CSS_SELECTOR, ".lk-join-button").is_enabled())
         self.driver.find_element(By.CSS_SELECTOR, ".lk-join-button").click()
         wait.until(
-            lambda driver: driver.find_elements(By.CSS_SELECTOR, ".lk-participant-tile[data-lk-local-participant=true]")
-            and not driver.find_elements(By.CSS_SELECTOR, ".lk-toast-connection-state")
+            lambda driver: (
+                driver.find_elements(By.CSS_SELECTOR, ".lk-participant-tile[data-lk-local-participant=true]")
+                and not driver.find_elements(By.CSS_SELECTOR, ".lk-toast-connection-state")
+            )
         )
+
+    def path_becomes(self, path: str, seconds: float = 20) -> bool:
+        """True as soon as the page shows this path of its site; False when it does not within `seconds`."""
+        try:
+            return bool(
+                WebDriverWait(self.driver, seconds).until(lambda driver: urlsplit(driver.current_url).path == path)
+            )
+        except TimeoutException:
+            return False
 
     def leave(self) -> None:
         """Click Leave; a browser that just ends stays listed for twenty seconds."""
@@ -69,36 +83,61 @@ class Visitor:
         WebDriverWait(self.driver, 10).until(lambda driver: "sandbox" in _text(driver).lower())
         return _text(self.driver)
 
-    def record(self, target: Path, seconds: float, *, frame_rate: int = 15) -> None:
-        """Record display and sink for `seconds` into a Matroska file. Raises `CalledProcessError`."""
-        argv = recorder_argv(self.display, self.sink, target, frame_rate)
-        subprocess.run(
-            [*argv[:-1], "-t", str(seconds), argv[-1]],
-            env={**os.environ, "PULSE_SERVER": self.pulse},
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
+    @contextmanager
+    def recording(self, target: Path, *, frame_rate: int = 15) -> Iterator[float]:
+        """Record display and sink into a Matroska file during the block; yields the wall clock (Unix seconds) at 0 s.
+
+        Begin before the browser plays its first sound: a null sink to which nobody listens works in blocks of up to
+        two seconds, and Chromium would then stretch its first ten seconds to work off the backlog.
+        Raises `RuntimeError` when ffmpeg does not start or ends with an error.
+        """
+        log = self.folder / "ffmpeg.log"
+        epoch = time.time()
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                recorder_argv(self.display, self.sink, target, frame_rate, epoch),
+                env={**os.environ, "PULSE_SERVER": self.pulse},
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said,
+            )
+        assert process.stdin is not None
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while not (target.exists() and target.stat().st_size):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"no recording: {log.read_text()}")
+                time.sleep(0.02)  # ffmpeg has no other sign that its inputs are open
+            yield epoch
+        finally:
+            if process.poll() is None:
+                process.communicate(b"q", timeout=_PATIENCE)
+        if process.returncode != 0:
+            raise RuntimeError(f"the recording failed: {log.read_text()}")
 
 
-def recorder_argv(display: str, sink: str, target: Path, frame_rate: int) -> list[str]:
-    """ffmpeg for picture and sound together."""
+def recorder_argv(display: str, sink: str, target: Path, frame_rate: int, epoch: float) -> list[str]:
+    """ffmpeg for picture and sound on one time axis that begins at `epoch` (Unix seconds).
+
+    Both devices stamp with the wall clock. Left to itself ffmpeg would begin each of them at its own zero, and the
+    difference of their opening times, up to a quarter of a second, would stay between sound and picture.
+    """
     width, height = SIZE
+    common = ["-thread_queue_size", "512", "-itsoffset", f"-{epoch:.3f}"]
     picture = ["-f", "x11grab", "-draw_mouse", "0", "-framerate", str(frame_rate), "-video_size", f"{width}x{height}"]
     sound = ["-f", "pulse", "-sample_rate", "48000", "-channels", "2", "-fragment_size", "3840"]
     return [
-        *("ffmpeg", "-hide_banner", "-loglevel", "warning", "-nostdin", "-y"),
-        *("-thread_queue_size", "512", *picture, "-i", display),
-        *("-thread_queue_size", "512", *sound, "-i", f"{sink}.monitor"),
+        *("ffmpeg", "-hide_banner", "-loglevel", "warning", "-y", "-copyts"),
+        *(*common, *picture, "-i", display),
+        *(*common, *sound, "-i", f"{sink}.monitor"),
         *("-map", "0:v", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p"),
-        *("-map", "1:a", "-c:a", "libopus", "-b:a", "64k"),
-        *("-f", "matroska", str(target)),
+        *("-map", "1:a", "-c:a", "libopus", "-b:a", "96k"),
+        *("-flush_packets", "1", "-f", "matroska", str(target)),
     ]
 
 
 @contextmanager
-def visitor(
-    authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] = ()
-) -> Iterator[Visitor]:
+def visitor(authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] = ()) -> Iterator[Visitor]:
     """A browser that trusts `authority` (PEM) and knows no host but `hosts` (name -> address). Needs root."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="mb-visitor-"))
@@ -128,7 +167,9 @@ def visitor(
         ):
             options.add_argument(argument)
         options.add_experimental_option("excludeSwitches", ["enable-automation"])  # its banner would be recorded
-        driver = webdriver.Remote(f"http://127.0.0.1:{port}", options=options)
+        driver = webdriver.Remote(
+            ChromiumRemoteConnection(f"http://127.0.0.1:{port}", "goog", "chrome"), options=options
+        )
         stack.callback(driver.quit)
         yield Visitor(driver, display, pulse, sink, folder)
 

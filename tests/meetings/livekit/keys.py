@@ -28,11 +28,11 @@ class Key:
     def join_token(self, room: str, identity: str, name: str) -> str:
         """A JWT with which `identity` may enter `room`, publish and subscribe, for five minutes."""
         grants = api.VideoGrants(room_join=True, room=room)
-        return self._token(grants).with_identity(identity).with_name(name).to_jwt()
+        return str(self._token(grants).with_identity(identity).with_name(name).to_jwt())
 
     def admin_token(self, room: str) -> str:
         """A JWT that may list, remove and close in `room`."""
-        return self._token(api.VideoGrants(room_admin=True, room_create=True, room_list=True, room=room)).to_jwt()
+        return str(self._token(api.VideoGrants(room_admin=True, room_create=True, room_list=True, room=room)).to_jwt())
 
     def _token(self, grants: api.VideoGrants) -> api.AccessToken:
         return api.AccessToken(self.name, self.secret).with_grants(grants).with_ttl(TOKEN_LIFETIME)

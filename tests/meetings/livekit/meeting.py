@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from tests.cluster.places import HERE as CLUSTER
 from tests.machine import address
 from tests.machine.lock import exclusive
-from tests.machine.process import Process, identify, terminate
+from tests.machine.process import Process
 from tests.machine.progress import step
 from tests.meetings.livekit import front, server, tokens_process
 from tests.meetings.livekit.places import ADDRESS, HERE, ORIGIN, Places

@@ -12,11 +12,14 @@ import json
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from tests.machine.process import Process, ProcessFailedError
+from tests.machine.process import Process
 from tests.meetings.livekit.places import REPOSITORY, SPEECH, Places
 from tests.meetings.livekit.schedule import Clip, Turn
 
@@ -73,38 +76,37 @@ class People:
         """All enter; returns when each is in the room and sending. Raises `ProcessFailedError`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for person in self.people:
-            self._log(person).unlink(missing_ok=True)
+            self._diary(person).unlink(missing_ok=True)
             self._process(person).start()
         for person in self.people:
-            process = self._process(person)
-            process.wait_ready(lambda log=self._log(person): '"joined"' in log.read_text(), _PATIENCE)  # type: ignore[misc]
+            self._process(person).wait_ready(partial(self._joined, person), _PATIENCE)
 
     def leave(self, name: str) -> None:
         """One of them leaves, politely; the others go on, and the turns of the one who left stay silent."""
         self._process(next(person for person in self.people if person.name == name)).stop()
 
     def stop(self) -> None:
-        """All leave, politely, at the same time."""
-        running = [(self._process(person), self._process(person).find()) for person in self.people]
-        for process, found in running:
-            if found is not None:
-                found_alive = process.find()
-                if found_alive is not None:
-                    import os
-                    import signal
-
-                    os.kill(found_alive.pid, signal.SIGTERM)
-        for process, _ in running:
-            process.stop()
+        """All leave, politely and at the same time."""
+        with ThreadPoolExecutor(max_workers=max(len(self.people), 1)) as pool:
+            list(pool.map(lambda person: self._process(person).stop(), self.people))
 
     def said(self) -> list[Said]:
         """What was spoken until now, in order; the last turn may not be over yet."""
         found = []
         for person in self.people:
-            for entry in self._entries(person, "spoke"):
-                clip = Clip(SPEECH / entry["clip"], entry["seconds"])
-                found.append(Said(Turn(person.name, clip, entry["start"]), datetime.fromisoformat(entry["wall"])))
+            for entry in self._entries(person):
+                if entry["event"] == "spoke":
+                    clip = Clip(SPEECH / entry["clip"], entry["seconds"])
+                    found.append(Said(Turn(person.name, clip, entry["start"]), datetime.fromisoformat(entry["wall"])))
         return sorted(found, key=lambda said: said.turn.start)
+
+    def wait_until_spoken(self, seconds: float) -> None:
+        """Return after `seconds` of conversation from now. Raises `RuntimeError` when somebody fell out."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(min(0.5, max(deadline - time.monotonic(), 0)))
+            if failures := self.failures():
+                raise RuntimeError("\n".join(failures))
 
     def failures(self) -> list[str]:
         """People who should be speaking and are not, with the end of their log."""
@@ -114,14 +116,17 @@ class People:
             if self._process(person).find() is None
         ]
 
-    def _entries(self, person: Person, event: str) -> list[dict[str, object]]:
+    def _joined(self, person: Person) -> bool:
+        return any(entry["event"] == "joined" for entry in self._entries(person))
+
+    def _entries(self, person: Person) -> list[dict[str, Any]]:
         try:
-            lines = self._log(person).read_text().splitlines()
+            written = self._diary(person).read_text()
         except FileNotFoundError:
             return []
-        return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+        return [json.loads(line) for line in written.splitlines(keepends=True) if line.endswith("\n")]
 
-    def _log(self, person: Person) -> Path:
+    def _diary(self, person: Person) -> Path:
         return self.folder / f"{person.identity}.jsonl"
 
     def _process(self, person: Person) -> Process:
@@ -136,7 +141,7 @@ class People:
             "beginning": self.beginning,
             "seconds": _LONGEST,
             "keys": str(self.places.keys),
-            "diary": str(self._log(person)),
+            "diary": str(self._diary(person)),
         }
         return Process(
             name=name,
@@ -145,6 +150,3 @@ class People:
             state_dir=self.places.processes,
             environment={"PYTHONPATH": str(REPOSITORY)},
         )
-
-
-__all__ = ["EVERYBODY", "People", "Person", "ProcessFailedError", "Said"]

@@ -47,7 +47,7 @@ class Picture:
             self._luma[_CLOCK_TOP : _CLOCK_TOP + len(self._plain_clock)] = self._plain_clock
             self._write(clock, _CLOCK_TOP)
             self._clock = clock
-        return self._luma.tobytes() + self._colour
+        return bytes(self._luma.tobytes()) + self._colour
 
     def _write(self, text: str, top: int) -> None:
         dots = np.kron(letters.dots(text), np.ones((_TEXT_SCALE, _TEXT_SCALE), bool))

@@ -13,12 +13,13 @@ What happens if this process dies here? The server notices after some seconds an
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
 import signal
 import sys
 import time
 import wave
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,12 +31,13 @@ from livekit.rtc._proto.room_pb2 import AudioEncoding  # the package does not re
 
 from tests.meetings.livekit import keys, picture
 from tests.meetings.livekit.places import SIGNAL_PORT
-from tests.meetings.livekit.schedule import RATE, Turn, clips, conversation
+from tests.meetings.livekit.schedule import RATE, Turn, conversation, conversation_clips
+from tests.meetings.livekit.server import PRIORITY
 
 _BLOCK = 0.1  # seconds of sound per call: each crosses into native code and back
 _AHEAD = 3  # blocks in the queue before the one that is being sent: 0.3 s in which we may be late
-_FRAME_RATE = 10  # pictures per second: each stands long enough for any recorder at 15 fps to see it
-_VOICE_BITRATE = 64_000
+FRAME_RATE = 10  # pictures per second: each stands long enough for any recorder at 15 fps to see it
+_VOICE_BITRATE = 128_000  # more than people's own clients use: what is judged is the recording, not the codec
 _PICTURE_BITRATE = 900_000
 
 Samples = npt.NDArray[np.int16]
@@ -72,7 +74,7 @@ class Voice:
     """The sound of one person, block after block from the conversation's beginning."""
 
     def __init__(self, order: Order) -> None:
-        sentences = clips(Path(order.clips))
+        sentences = conversation_clips(Path(order.clips))
         self._turns = (turn for turn in conversation(order.people, sentences) if turn.person == order.name)
         self._samples = {sentence.path: _load(sentence.path) for sentence in sentences}
         self._turn = next(self._turns)
@@ -103,7 +105,12 @@ async def speak(order: Order) -> None:
         loop.add_signal_handler(number, leave.set)
     diary = Diary(Path(order.diary))
     room = rtc.Room()
-    room.on("disconnected", lambda reason: (diary.note("disconnected", reason=str(reason)), leave.set()))
+
+    def on_disconnected(reason: object) -> None:
+        diary.note("disconnected", reason=str(reason))
+        leave.set()
+
+    room.on("disconnected", on_disconnected)
     token = keys.load(Path(order.keys)).join_token(order.room, order.identity, order.name)
     await room.connect(f"ws://127.0.0.1:{SIGNAL_PORT}", token, rtc.RoomOptions(auto_subscribe=False))
     tasks = [asyncio.create_task(_send_sound(room, order, diary))]
@@ -132,9 +139,8 @@ async def _send_sound(room: rtc.Room, order: Order, diary: Diary) -> None:
     )
     await room.local_participant.publish_track(track, options)
     voice = Voice(order)
-    number = int((time.monotonic() - order.beginning) / _BLOCK) + 1
     first = True
-    for number in _counting(number):
+    for number in itertools.count(int((time.monotonic() - order.beginning) / _BLOCK) + 1):
         # The first block leaves on time, the next ones are then waiting in the queue already.
         due = order.beginning + (number - (0 if first else _AHEAD)) * _BLOCK
         await asyncio.sleep(due - time.monotonic())
@@ -163,29 +169,23 @@ async def _send_picture(room: rtc.Room, order: Order, diary: Diary) -> None:
         source=rtc.TrackSource.SOURCE_CAMERA,
         simulcast=False,  # one layer, one encoder: three would cost the cores that the bot needs
         video_codec=rtc.VideoCodec.VP8,
-        video_encoding=rtc.VideoEncoding(max_bitrate=_PICTURE_BITRATE, max_framerate=_FRAME_RATE),
+        video_encoding=rtc.VideoEncoding(max_bitrate=_PICTURE_BITRATE, max_framerate=FRAME_RATE),
     )
     await room.local_participant.publish_track(track, options)
     painter = picture.Picture(order.name)
-    diary.note("camera", frame_rate=_FRAME_RATE)
-    counter = int((time.monotonic() - order.beginning) * _FRAME_RATE) + 1
+    diary.note("camera", frame_rate=FRAME_RATE)
+    counter = int((time.monotonic() - order.beginning) * FRAME_RATE) + 1
     while True:
-        await asyncio.sleep(order.beginning + counter / _FRAME_RATE - time.monotonic())
+        await asyncio.sleep(order.beginning + counter / FRAME_RATE - time.monotonic())
         clock = datetime.now(UTC).strftime("%H:%M:%S")
         content = painter.frame(counter, clock)
         source.capture_frame(
             rtc.VideoFrame(picture.WIDTH, picture.HEIGHT, rtc.VideoBufferType.I420, content),
         )
-        following = max(counter + 1, int((time.monotonic() - order.beginning) * _FRAME_RATE))
+        following = max(counter + 1, int((time.monotonic() - order.beginning) * FRAME_RATE))
         if following > counter + 1:
             diary.note("frames_missed", first=counter + 1, count=following - counter - 1)
         counter = following
-
-
-def _counting(first: int) -> Iterator[int]:
-    while True:
-        yield first
-        first += 1
 
 
 def _load(path: Path) -> Samples:
@@ -198,4 +198,5 @@ def _wall(monotonic: float) -> str:
 
 
 if __name__ == "__main__":
+    os.nice(PRIORITY)  # before the SDK starts its threads, which inherit it
     asyncio.run(speak(Order(**json.loads(sys.argv[1]))))
