@@ -73,7 +73,7 @@ class Probe:
         matches = dict.fromkeys(_matches(table))
         self._in_page = tuple(match for match in matches if not (match.alert or match.console))
         self._alerts = tuple((match, fold(match.alert)) for match in matches if match.alert)
-        self._console = tuple((match, fold(match.console)) for match in matches if match.console)
+        self._console = tuple((match, [fold(part) for part in match.console]) for match in matches if match.console)
         self._expression = f"{_SCRIPT}({json.dumps(_config(table, self._in_page))})"
         self.bad_selectors: frozenset[str] = frozenset()
         """Selectors that Chromium refused in the last reading."""
@@ -99,7 +99,9 @@ class Probe:
             if holds
         }
         seen |= {match for match, text in self._alerts if any(text in alert for alert in alerts)}
-        seen |= {match for match, text in self._console if any(text in line for line in console)}
+        seen |= {
+            match for match, parts in self._console if any(all(part in line for part in parts) for line in console)
+        }
         return Reading(
             frozenset(seen),
             tuple(

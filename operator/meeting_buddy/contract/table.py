@@ -48,9 +48,9 @@ class Match(TableModel):
     """The frame's address contains this."""
     alert: Text | None = None
     """A JavaScript dialog whose text contains this was shown since the page was opened."""
-    console: Text | None = None
-    """A line that contains this was written to the console since the page was opened; ``{name: value}`` of an object
-    that was logged follows the line's text as ``name=value``."""
+    console: Annotated[tuple[Text, ...], Field(max_length=5)] = ()
+    """One line with all of these was written to the console since the page was opened; the properties of an object that
+    was logged follow the line's text as ``name=value``."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -1,0 +1,168 @@
+"""A bot at work in a test: the session's real story, with everything around it that a test wants to look at.
+
+What happens if this process dies here? The browser's container ends with the test that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingOrder, TokenDigests
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.report import RecordingReport, Report
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy_bot import platforms
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.options import SIZES
+from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.events import EventLog
+from meeting_buddy_bot.leave import LeaveSignal
+from meeting_buddy_bot.redaction import Redactor
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session import Ending, attend
+
+
+def platform_table(name: str) -> PlatformTable:
+    """A table of the product."""
+    return PlatformTable.model_validate(yaml.safe_load(Path(platforms.__path__[0], f"{name}.yaml").read_text()))
+
+
+class RecorderDiary:
+    """A recorder that writes down what the session asks of it, and when."""
+
+    def __init__(self, clock: SessionClock) -> None:
+        self._clock = clock
+        self.entries: list[tuple[str, float]] = []
+        self.gaps: list[tuple[float, float, str]] = []
+
+    async def start(self) -> None:
+        """Noted."""
+        self.entries.append(("start", self._clock.now()))
+
+    async def stop(self) -> None:
+        """Noted."""
+        self.entries.append(("stop", self._clock.now()))
+
+    async def finish(self) -> RecordingReport:
+        """The session never asks for it."""
+        raise AssertionError("finishing is the supervisor's business")
+
+    def healthy(self) -> bool:
+        """Always."""
+        return True
+
+    def note_gap(self, start: float, end: float, cause: str) -> None:
+        """Noted."""
+        self.gaps.append((start, end, cause))
+
+
+class Attending:
+    """One bot in one meeting; leaves when the block ends."""
+
+    def __init__(
+        self,
+        chromedriver: str,
+        folder: Path,
+        link: str,
+        table: PlatformTable,
+        *,
+        limits: Limits | None = None,
+        bot_name: str = "Meeting Buddy",
+        debug_mode: bool = False,
+    ) -> None:
+        self.link = link
+        self.folder = folder
+        self.clock = SessionClock()
+        self.state = ReportState("mbsess_test", 1, self.clock)
+        self.leave = LeaveSignal()
+        self.recorder = RecorderDiary(self.clock)
+        self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
+        host, _, port = link.split("/")[2].partition(":")
+        self.assignment = Assignment(
+            session_id="mbsess_test",
+            namespace="tests",
+            attempt=1,
+            platform=Platform.LIVEKIT,
+            self_hosted=(AllowedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
+            recording=RecordingOrder(),
+            bot_name=bot_name,
+            limits=limits or Limits(),
+            debug_mode=debug_mode,
+            table=table,
+            tokens=TokenDigests(control="", read=""),
+        )
+        self.browser = Browser(SIZES["720p"], table.devices, chromedriver)
+        self._task: asyncio.Task[Ending] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(
+            attend(
+                self.assignment,
+                self.link,
+                self.browser,
+                self.recorder,
+                self.state,
+                self.clock,
+                self._events,
+                self.leave,
+                self.folder,
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._events.close()
+
+    @property
+    def report(self) -> Report:
+        """What the bot tells."""
+        return self.state.report
+
+    async def ending(self, seconds: float = 60) -> Ending:
+        """How it ended. Raises `TimeoutError`, with the bot's events, when it does not."""
+        if self._task is None:
+            raise AssertionError("not started")
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(self._task)
+        except TimeoutError:
+            raise TimeoutError(f"still {self.report.phase}: {self.events()}") from None
+
+    async def until(self, holds: Callable[[Report], bool], seconds: float = 60) -> Report:
+        """The first report of which this holds. Raises `TimeoutError`, or what ended the bot."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds(report := self.report):
+                    newer = asyncio.ensure_future(self.state.newer_than(report.revision))
+                    await asyncio.wait({newer, *([self._task] if self._task else [])}, return_when="FIRST_COMPLETED")
+                    newer.cancel()
+                    if self._task is not None and self._task.done() and not holds(self.report):
+                        raise AssertionError(f"ended meanwhile: {self._task.result()} {self.events()}")
+                return self.report
+        except TimeoutError:
+            raise TimeoutError(f"still {self.report}: {self.events()}") from None
+
+    async def until_recording(self, seconds: float = 60) -> Report:
+        """The first report from inside the meeting."""
+        return await self.until(lambda report: report.phase is ReportPhase.RECORDING, seconds)
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Lines of events.jsonl, of one kind or all."""
+        try:
+            lines = [json.loads(line) for line in (self.folder / "events.jsonl").read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+        return [line for line in lines if name is None or line["event"] == name]

@@ -1,0 +1,90 @@
+"""Real Chromium for tests: on a virtual screen, as an unprivileged user, with its own sandbox on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy.contract.table import Devices
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.options import SIZES
+from tests.bot.container import BrowserContainer, readable_folder, virtual_screen
+from tests.bot.synthetic import HOSTS, SyntheticSite
+from tests.machine.certificates import Authority
+from tests.meetings.livekit.places import ADDRESS, HOST
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    """Address of a virtual screen of 1280x720."""
+    with virtual_screen(*SIZES["720p"]) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the synthetic site's certificate; browsers of these tests trust it as they do an administrator's."""
+    return Authority.ensure(tmp_path_factory.mktemp("authority"), "Synthetic site")
+
+
+@pytest.fixture(scope="session")
+def make_container(
+    screen: str, authority: Authority
+) -> Callable[..., contextlib.AbstractContextManager[BrowserContainer]]:
+    """Makes containers `browser` that know the tests' hosts and authorities."""
+    if os.geteuid() != 0:
+        pytest.fail("these tests change to an unprivileged user, which takes root")
+
+    @contextlib.contextmanager
+    def make(*, meeting_authority: Path | None = None, sound: str | None = None) -> Iterator[BrowserContainer]:
+        authorities = [authority.certificate]
+        with readable_folder() as folder:
+            if meeting_authority is not None:
+                copy = folder / "meeting.crt"
+                copy.write_bytes(meeting_authority.read_bytes())
+                authorities.append(copy)
+            container = BrowserContainer(folder, free_port(), screen, authorities=authorities, sound=sound)
+            container.start({**HOSTS, HOST: ADDRESS})
+            try:
+                yield container
+            finally:
+                container.kill()
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def container(
+    make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]],
+) -> Iterator[BrowserContainer]:
+    """A running container `browser`, one per test module."""
+    with make_container() as running:
+        yield running
+
+
+@pytest.fixture
+async def browser(container: BrowserContainer) -> AsyncIterator[Browser]:
+    """A browser that was just started."""
+    started = Browser(SIZES["720p"], Devices(), container.url)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@pytest.fixture
+async def site(authority: Authority) -> AsyncIterator[SyntheticSite]:
+    """The synthetic site."""
+    async with SyntheticSite(authority) as running:
+        yield running

@@ -1,0 +1,155 @@
+"""The bot in a real meeting of software that others wrote: LiveKit's server and LiveKit's own React components."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy.contract.assignment import Limits
+from meeting_buddy.contract.phases import ReportPhase, Waiting
+from meeting_buddy.contract.reasons import Reason
+from tests.bot.attending import Attending, platform_table
+from tests.bot.container import BrowserContainer
+from tests.meetings.livekit import LocalMeeting, Person, Room
+
+TABLE = platform_table("livekit")
+BOT = "Meeting Buddy"
+TALKERS = (Person("Grace Hopper"), Person("Alan Turing"))
+SEEN = (Person("Ada Lovelace", video=True), Person("Grace Hopper"))
+
+
+@pytest.fixture(scope="module")
+def meeting() -> LocalMeeting:
+    """The machine's one local meeting, running."""
+    local = LocalMeeting()
+    local.start()
+    return local
+
+
+@pytest.fixture
+def room(meeting: LocalMeeting, request: pytest.FixtureRequest) -> Room:
+    """A room of this test's own."""
+    return meeting.room(f"bot-{request.node.name.replace('_', '-')[:40].strip('-')}-{os.getpid()}")
+
+
+@pytest.fixture(scope="module")
+def container(
+    meeting: LocalMeeting,
+    make_container: Callable[..., AbstractContextManager[BrowserContainer]],
+) -> Iterator[BrowserContainer]:
+    with make_container(meeting_authority=meeting.places.authority) as running:
+        yield running
+
+
+def attending(container: BrowserContainer, room: Room, folder: Path, **more: object) -> Attending:
+    return Attending(container.url, folder, room.link, TABLE, **more)  # type: ignore[arg-type]
+
+
+async def test_joins_an_empty_room_under_its_name_and_leaves_politely(
+    container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    async with attending(container, room, tmp_path) as bot:
+        report = await bot.until_recording(30)
+        assert report.ever_joined
+        assert report.waiting is None
+        assert report.people.current == ()
+        assert [person.name for person in room.participants()] == [BOT]
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        assert (await bot.ending(20)).reason is Reason.LEAVE_REQUESTED
+        # Politely: nobody sees a ghost, which stays for 20 s after a browser that was merely closed.
+        await asyncio.to_thread(room.wait_until_gone, BOT, 2)
+        assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+        assert bot.report.left_at is not None
+    assert container.chromium() == []
+
+
+async def test_knows_who_is_there_and_when_they_speak(container: BrowserContainer, room: Room, tmp_path: Path) -> None:
+    with room.people(TALKERS) as people:
+        async with attending(container, room, tmp_path) as bot:
+            report = await bot.until(lambda each: len(each.people.current) == 2, 40)
+            assert sorted(report.people.current) == ["Alan Turing", "Grace Hopper"]
+            await asyncio.sleep(25)  # they take turns, and an interval is written when it is over
+            bot.leave.request(Reason.LEAVE_REQUESTED)
+            await bot.ending(20)
+            spoken = {said.turn.person for said in people.said()}
+            heard = {line["name"] for line in bot.events("speaking")}
+            assert heard
+            assert heard <= spoken
+            assert all(0 < line["end"] - line["start"] < 30 for line in bot.events("speaking"))
+            assert bot.events("media_of_page")[0]["advancing"] is True
+
+
+async def test_leaves_when_everyone_has_left(container: BrowserContainer, room: Room, tmp_path: Path) -> None:
+    with room.people(TALKERS) as people:
+        async with attending(container, room, tmp_path, limits=Limits(everyone_left_seconds=3)) as bot:
+            await bot.until(lambda each: len(each.people.current) == 2, 40)
+            people.leave("Alan Turing")
+            await bot.until(lambda each: each.people.current == ("Grace Hopper",), 15)
+            people.leave("Grace Hopper")
+            assert (await bot.ending(30)).reason is Reason.EVERYONE_LEFT
+            assert bot.report.people.seen == 2
+
+
+async def test_leaves_when_nobody_came(container: BrowserContainer, room: Room, tmp_path: Path) -> None:
+    async with attending(container, room, tmp_path, limits=Limits(nobody_came_seconds=3)) as bot:
+        assert (await bot.ending(30)).reason is Reason.NOBODY_CAME
+
+
+async def test_tells_removal_from_the_end_of_the_meeting(
+    container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    with room.people(TALKERS[:1]):
+        async with attending(container, room, tmp_path) as bot:
+            await bot.until_recording(30)
+            await asyncio.to_thread(room.remove, BOT)
+            assert (await bot.ending(15)).reason is Reason.REMOVED_FROM_MEETING
+
+
+async def test_notices_that_the_meeting_was_ended_for_all(
+    container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    async with attending(container, room, tmp_path) as bot:
+        await bot.until_recording(30)
+        await asyncio.to_thread(room.delete)
+        assert (await bot.ending(15)).reason is Reason.MEETING_ENDED
+
+
+async def test_comes_back_after_the_browser_was_killed(container: BrowserContainer, room: Room, tmp_path: Path) -> None:
+    with room.people(TALKERS[:1]):
+        async with attending(container, room, tmp_path, limits=Limits(everyone_left_seconds=5)) as bot:
+            await bot.until_recording(30)
+            os.kill(container.chromium()[0], signal.SIGKILL)
+            report = await bot.until(lambda each: each.waiting is Waiting.REJOINING, 5)
+            assert report.phase is ReportPhase.RECORDING
+            report = await bot.until(lambda each: each.waiting is None and each.browser.alive, 20)
+            assert report.browser.restarts == 1
+            [(start, end, cause)] = bot.recorder.gaps
+            assert cause == "browser died"
+            assert 0 < end - start < 15
+            print(f"\nrejoined {end - start:.1f} s after SIGKILL of Chromium")
+            bot.leave.request(Reason.LEAVE_REQUESTED)
+            assert (await bot.ending(20)).reason is Reason.LEAVE_REQUESTED
+            assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+
+
+async def test_survives_a_server_that_was_frozen(
+    meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    with room.people(SEEN):
+        async with attending(container, room, tmp_path, limits=Limits(everyone_left_seconds=30)) as bot:
+            await bot.until(lambda each: len(each.people.current) == 2, 40)
+            meeting.freeze_server()
+            try:
+                await bot.until(lambda each: each.waiting is Waiting.REJOINING, 40)
+            finally:
+                meeting.thaw_server()
+            report = await bot.until(lambda each: each.waiting is None, 40)
+            assert report.phase is ReportPhase.RECORDING
+            bot.leave.request(Reason.LEAVE_REQUESTED)
+            assert (await bot.ending(20)).reason is Reason.LEAVE_REQUESTED
