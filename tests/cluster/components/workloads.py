@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.places import Places
-from tests.machine.execute import output
+from tests.machine.execute import succeeds
 from tests.machine.process import Identity, identify, terminate
 
 CGROUP = "meeting-buddy"
@@ -60,7 +60,8 @@ def mounts_below(folder: Path) -> list[Path]:
 def unmount_below(folder: Path) -> None:
     """Take down every mount under `folder`, the latest first; raises when one stays."""
     for point in reversed(mounts_below(folder)):
-        output("umount", "--lazy", point)  # lazy: a dying process may still hold it for a moment
+        # Lazy: a dying process may still hold it for a moment. Unasked for its result: it may have gone meanwhile.
+        succeeds("umount", "--lazy", point)
     left = mounts_below(folder)
     if left:
         raise OSError(f"still mounted: {', '.join(map(str, left))}")
