@@ -61,7 +61,8 @@ def followed(kubectl: Kubectl, namespace: str, name: str, show: Callable[[float,
     """Watch a session while the block runs; ``show`` gets each line as it comes."""
     story = Story()
     began = time.monotonic()
-    argv = kubectl.argv("get", "meetingsessions", name, f"--namespace={namespace}", "--watch", "--output=wide")
+    selected = f"--field-selector=metadata.name={name}"  # a watch by name wants the object to be there already
+    argv = kubectl.argv("get", "meetingsessions", selected, f"--namespace={namespace}", "--watch", "--output=wide")
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     def read() -> None:
