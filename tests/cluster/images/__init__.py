@@ -6,5 +6,6 @@ unchanged tree has nothing to do and a changed one never meets a stale image.
 
 from tests.cluster.images.building import ImageRef, build, publish
 from tests.cluster.images.catalogue import CATALOGUE
+from tests.cluster.images.turnround import turn_round
 
-__all__ = ["CATALOGUE", "ImageRef", "build", "publish"]
+__all__ = ["CATALOGUE", "ImageRef", "build", "publish", "turn_round"]

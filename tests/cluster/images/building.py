@@ -31,7 +31,11 @@ def build(name: str) -> ImageRef:
     The registry has to run (`tests.cluster.flow.up`).  Raises `KeyError` for an unknown name,
     `subprocess.CalledProcessError` when a step of the Dockerfile fails.
     """
-    image = CATALOGUE[name]
+    return build_image(CATALOGUE[name])
+
+
+def build_image(image: Image) -> ImageRef:
+    """The same for an image that need not be of the catalogue."""
     ref = ImageRef(REGISTRY, image.repository, image.content_hash())
     if is_pushed(ref):
         return ref
@@ -48,7 +52,7 @@ def publish(name: str, registry: str, *, push: bool) -> ImageRef:
         base.ensure()
         buildah.clear_working_containers()
         ref = ImageRef(registry.rstrip("/"), image.repository, _version())
-        buildah.bud(REPOSITORY, image.path, str(ref))
+        buildah.bud(image.context, image.path, str(ref))
         if push:
             buildah.push(str(ref), plain_http=registry.startswith(("localhost:", "127.0.0.1:")))
     return ref
@@ -71,7 +75,7 @@ def _built(image: Image, registry: str) -> ImageRef:
     buildah.clear_working_containers()
     while True:
         ref = ImageRef(registry, image.repository, image.content_hash())
-        buildah.bud(REPOSITORY, image.path, str(ref))
+        buildah.bud(image.context, image.path, str(ref))
         if image.content_hash() == ref.tag:
             return ref
 

@@ -13,15 +13,16 @@ from tests.machine.cache import digest
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: its short name and its Dockerfile, relative to the repository's root, which is the build context."""
+    """One image: its short name, its Dockerfile relative to `context`, and the context: the repository's root."""
 
     name: str
     dockerfile: str
+    context: Path = REPOSITORY
 
     @property
     def path(self) -> Path:
         """The Dockerfile."""
-        return REPOSITORY / self.dockerfile
+        return self.context / self.dockerfile
 
     @property
     def repository(self) -> str:
@@ -30,9 +31,9 @@ class Image:
 
     def inputs(self) -> list[Path]:
         """Every file that a COPY of the Dockerfile takes from the context, and the Dockerfile itself."""
-        found = [self.path, REPOSITORY / ".dockerignore"]
+        found = [self.path, self.context / ".dockerignore"]
         for pattern in _copied(self.path.read_text()):
-            matches = sorted(REPOSITORY.glob(pattern))
+            matches = sorted(self.context.glob(pattern))
             if not matches:
                 raise FileNotFoundError(f"{self.dockerfile} copies {pattern}, which matches nothing")
             found += matches
@@ -40,7 +41,7 @@ class Image:
 
     def content_hash(self) -> str:
         """The hash of names and contents of all inputs: the image's tag."""
-        return digest(part for path in self.inputs() for part in (str(path.relative_to(REPOSITORY)), path))
+        return digest(part for path in self.inputs() for part in (str(path.relative_to(self.context)), path))
 
 
 def _copied(dockerfile: str) -> Iterator[str]:
