@@ -135,7 +135,7 @@ class _Stay:
         self._seen_in_call = 0.0
         self._outage: str | None = None
         self._outage_ends = 0.0
-        self._flowing: bool | None = None
+        self._flowing: dict[str, bool | None] = {}
 
     async def run(self) -> Ending:
         """Join and stay, again and again while it makes sense; how it ended."""
@@ -218,13 +218,15 @@ class _Stay:
             self._state.update(phase=ReportPhase.RECORDING)
 
     async def _stay(self, judgement: Judgement) -> Ending:
-        responsive, flow = PageResponsive(self._clock), MediaFlow(self._clock)
+        responsive = PageResponsive(self._clock)
+        sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.patience.reconnect)
         while True:
             reading = await self._look(responsive)
-            media = flow.take((*reading.audio, *reading.video)) if reading else None
-            self._tell_flow(media)
-            verdict = judgement.take(reading, self._clock.now(), media)
+            if reading is not None:
+                self._tell_flow("sound", sound.take(reading.audio))
+                self._tell_flow("picture", picture.take(reading.video))
+            verdict = judgement.take(reading, self._clock.now(), self._flowing.get("picture"))
             if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
                 return Ending(verdict.reason)
             reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
@@ -302,10 +304,10 @@ class _Stay:
             self._events.write("people", current=list(people.current), seen=people.seen)
         self._state.update(people=people)
 
-    def _tell_flow(self, flowing: bool | None) -> None:
-        if flowing is not self._flowing and flowing is not None:
-            self._events.write("media_of_page", advancing=flowing)
-        self._flowing = flowing
+    def _tell_flow(self, kind: str, flowing: bool | None) -> None:
+        if flowing is not self._flowing.get(kind) and flowing is not None:
+            self._events.write("media_of_page", kind=kind, advancing=flowing)
+        self._flowing[kind] = flowing
 
     def _note_speaking(self, interval: Interval) -> None:
         self._events.write("speaking", name=interval.name, start=round(interval.start, 2), end=round(interval.end, 2))

@@ -1,5 +1,8 @@
 """Do the call's media flow? The clocks of the page's own elements say so, without touching its connections.
 
+One for sound, one for pictures, because they mean different things: a picture's count of frames stands still when the
+meeting's server is gone, a sound's clock only when the page or the sound device is.
+
 What happens if this process dies here? It takes a few readings to know again.
 """
 

@@ -2,7 +2,7 @@
 
 Signals are judged in the order of :class:`State`, and each must hold as long as it says. Once in the call, one reading
 without a sign of it means nothing; many for long enough mean that the meeting is over. A call that was reconnecting is
-believed to be back only while its media advance: pages drop their toast long before they give up.
+believed to be back only while its pictures advance: pages drop their toast long before they give up.
 
 What happens if this process dies here? Pure values; a restarted bot judges afresh.
 """
@@ -49,19 +49,19 @@ class Judgement:
         self.joined = False
         """Whether the call was reached."""
 
-    def take(self, reading: Reading | None, now: float, media_advance: bool | None = None) -> Verdict:
+    def take(self, reading: Reading | None, now: float, picture: bool | None = None) -> Verdict:
         """Judge one more reading.
 
         Args:
             reading: ``None`` when the page could not be read.
             now: seconds on any monotonic clock.
-            media_advance: whether the call's media advance; ``None``: there are none that could.
+            picture: whether the call's pictures advance; ``None``: there are none that could.
         """
         verdict = self._judge(reading, now)
         if verdict.state is State.RECONNECTING:
             self._reconnecting = verdict.signal
         elif verdict.state is State.IN_CALL:
-            if self._reconnecting is not None and media_advance is False:
+            if self._reconnecting is not None and picture is False:
                 verdict = Verdict(State.RECONNECTING, self._reconnecting)
             else:
                 self._reconnecting = None

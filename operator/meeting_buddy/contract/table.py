@@ -164,10 +164,13 @@ class People(TableModel):
 
 
 class Media(TableModel):
-    """Where the page holds remote sound and picture: elements whose clock or frame counter runs while media arrive."""
+    """Where the page holds remote sound and picture."""
 
     audio: Css
+    """Elements whose clock runs while the page plays sound, be it silence: a dead server does not stop them."""
     video: Css
+    """Elements whose count of frames rises while pictures arrive; of people whose camera is on, and no shared screen,
+    which may stand still for as long as it likes."""
     source: Source
 
 

@@ -1,0 +1,239 @@
+"""Every check in both directions: it fires when it should, and does not when it should not."""
+
+from __future__ import annotations
+
+from meeting_buddy.contract.phases import Waiting
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.checks.connection_lost import ConnectionLost
+from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
+from meeting_buddy_bot.checks.media_flows import MediaFlow
+from meeting_buddy_bot.checks.nobody_came import NobodyCame
+from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsive
+from meeting_buddy_bot.checks.waiting_room import WaitingRoom
+
+
+class Hands:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def now(self) -> float:
+        return self.time
+
+    def later(self, seconds: float) -> None:
+        self.time += seconds
+
+
+# Nobody came
+
+
+def test_nobody_came_fires_at_its_deadline_and_not_before() -> None:
+    clock = Hands()
+    check = NobodyCame(clock, 60)
+    clock.later(59.9)
+    assert check.verdict(0) is None
+    clock.later(0.1)
+    assert check.verdict(0) is Reason.NOBODY_CAME
+
+
+def test_nobody_came_never_fires_once_somebody_was_there() -> None:
+    clock = Hands()
+    check = NobodyCame(clock, 60)
+    assert check.verdict(1) is None
+    clock.later(1000)
+    assert check.verdict(0) is None
+
+
+# Everyone left
+
+
+def test_everyone_left_fires_after_enough_time_and_readings_alone() -> None:
+    clock = Hands()
+    check = EveryoneLeft(clock, 60)
+    check.verdict(2)
+    verdicts = []
+    for _ in range(61):
+        verdicts.append(check.verdict(0))
+        clock.later(1)
+    assert verdicts.index(Reason.EVERYONE_LEFT) == 60
+
+
+def test_everyone_left_is_reset_by_one_good_reading() -> None:
+    clock = Hands()
+    check = EveryoneLeft(clock, 60)
+    check.verdict(1)
+    for _ in range(10):
+        for _ in range(59):
+            assert check.verdict(0) is None
+            clock.later(1)
+        assert check.verdict(1) is None
+        clock.later(1)
+
+
+def test_everyone_left_takes_more_than_one_reading_however_long_it_took() -> None:
+    clock = Hands()
+    check = EveryoneLeft(clock, 60)
+    check.verdict(1)
+    check.verdict(0)
+    clock.later(3600)  # the page did not answer for an hour
+    verdicts = [check.verdict(0) for _ in range(FEWEST_READINGS)]
+    assert verdicts[0] is None
+    assert verdicts[-2] is Reason.EVERYONE_LEFT
+
+
+def test_everyone_left_does_not_speak_of_people_who_never_came() -> None:
+    clock = Hands()
+    check = EveryoneLeft(clock, 1)
+    for _ in range(100):
+        assert check.verdict(0) is None
+        clock.later(1)
+
+
+# Waiting room
+
+
+def test_the_waiting_room_fires_at_its_deadline_with_what_it_waited_for() -> None:
+    for waiting, reason in (
+        (Waiting.WAITING_ROOM, Reason.NOT_ADMITTED),
+        (Waiting.NOT_STARTED, Reason.MEETING_NOT_STARTED),
+    ):
+        clock = Hands()
+        check = WaitingRoom(clock, 900)
+        assert check.verdict(waiting) is None
+        clock.later(899)
+        assert check.verdict(waiting) is None
+        clock.later(1)
+        assert check.verdict(waiting) is reason
+
+
+def test_time_outside_the_waiting_room_does_not_count() -> None:
+    clock = Hands()
+    check = WaitingRoom(clock, 900)
+    check.verdict(None)
+    clock.later(10_000)
+    assert check.verdict(Waiting.WAITING_ROOM) is None
+    clock.later(899)
+    assert check.verdict(None) is None
+    clock.later(10_000)
+    assert check.verdict(Waiting.WAITING_ROOM) is None
+
+
+def test_a_waiting_room_that_flickers_adds_up() -> None:
+    clock = Hands()
+    check = WaitingRoom(clock, 900)
+    reason = None
+    for _ in range(9):
+        reason = reason or check.verdict(Waiting.WAITING_ROOM)
+        clock.later(100)
+        check.verdict(None)
+        clock.later(1)
+    assert reason is None
+    assert check.verdict(Waiting.WAITING_ROOM) is Reason.NOT_ADMITTED
+
+
+# Media
+
+
+def test_media_flow_while_one_of_many_advances() -> None:
+    clock = Hands()
+    check = MediaFlow(clock, 3)
+    for second in range(10):
+        flowing = check.take([(1, 5.0), (2, float(second))])
+        clock.later(1)
+    assert flowing is True
+
+
+def test_media_that_stand_still_do_not_flow() -> None:
+    clock = Hands()
+    check = MediaFlow(clock, 3)
+    check.take([(1, 1.0)])
+    clock.later(0.3)
+    assert check.take([(1, 2.0)]) is True
+    clock.later(2.9)
+    assert check.take([(1, 2.0)]) is True
+    clock.later(0.1)
+    assert check.take([(1, 2.0)]) is False
+
+
+def test_media_that_never_advanced_do_not_flow() -> None:
+    clock = Hands()
+    check = MediaFlow(clock, 3)
+    assert check.take([(1, 0.0)]) is None
+    clock.later(3)
+    assert check.take([(1, 0.0)]) is False
+
+
+def test_an_element_that_came_is_not_one_that_advanced() -> None:
+    clock = Hands()
+    check = MediaFlow(clock, 3)
+    for number in range(10):
+        flowing = check.take([(number, 100.0 + number)])
+        clock.later(1)
+    assert flowing is False
+
+
+def test_without_elements_nothing_is_said_of_media() -> None:
+    clock = Hands()
+    check = MediaFlow(clock, 3)
+    check.take([(1, 1.0)])
+    clock.later(100)
+    assert check.take([]) is None
+    assert check.take([(1, 1.0)]) is None
+
+
+# Connection
+
+
+def test_a_connection_is_lost_after_its_time_without_a_break() -> None:
+    clock = Hands()
+    check = ConnectionLost(clock, 120)
+    assert check.verdict(reconnecting=True) is None
+    clock.later(119)
+    assert check.verdict(reconnecting=True) is None
+    clock.later(1)
+    assert check.verdict(reconnecting=True) is Reason.CONNECTION_LOST
+
+
+def test_a_connection_that_came_back_is_not_lost() -> None:
+    clock = Hands()
+    check = ConnectionLost(clock, 120)
+    for _ in range(20):
+        assert check.verdict(reconnecting=True) is None
+        clock.later(100)
+        assert check.verdict(reconnecting=False) is None
+
+
+# Page
+
+
+def test_a_page_hangs_after_enough_time_and_questions() -> None:
+    clock = Hands()
+    check = PageResponsive(clock, 15)
+    hung = []
+    for _ in range(6):
+        started = clock.now()
+        clock.later(3)
+        hung.append(check.hung(started))
+    assert hung == [False, False, False, False, True, True]
+
+
+def test_one_question_does_not_make_a_page_hang() -> None:
+    clock = Hands()
+    check = PageResponsive(clock, 15)
+    started = clock.now()
+    clock.later(1000)  # this machine was suspended
+    assert [check.hung(started) for _ in range(FEWEST_SILENT)] == [False, False, True]
+
+
+def test_an_answer_starts_it_anew() -> None:
+    clock = Hands()
+    check = PageResponsive(clock, 15)
+    for _ in range(50):
+        started = clock.now()
+        clock.later(3)
+        assert not check.hung(started)
+        started = clock.now()
+        clock.later(3)
+        assert not check.hung(started)
+        check.answered()
