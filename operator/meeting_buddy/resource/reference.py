@@ -1,12 +1,14 @@
 """The contract's tables as Markdown, for ``crds/README.md``: phases, reasons, links."""
 
+from collections.abc import Sequence
+
 from meeting_buddy.contract.links import LINKS
 from meeting_buddy.contract.phases import PHASES, Phase
 from meeting_buddy.contract.reasons import REASONS
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = (header, tuple("---" for _ in header), *rows)
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = (header, ["---"] * len(header), *rows)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
