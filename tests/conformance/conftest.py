@@ -1,0 +1,42 @@
+"""The bots that the conformance suite judges.
+
+A bot takes part by a :class:`Command` here. What the suite asks of it comes as the session's metadata (``script``); the
+real bot in a real browser, which no script can lead, is held to the contract by the e2e tests in its own meeting.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from meeting_buddy.contract.assignment import Assignment
+from tests.conformance.running_bot import Command, RunningBot, order, python, reachable_folder, stop_all
+
+BOTS = {
+    "contract-only": Command((python(), "-m", "tests.e2e.contract_bot.bot")),
+    "supervisor": Command((python(), "-m", "tests.conformance.stand_in")),
+}
+
+Start = Callable[..., RunningBot]
+
+
+@pytest.fixture(params=sorted(BOTS))
+def start(request: pytest.FixtureRequest) -> Iterator[Start]:
+    """Start a bot: ``start("join; record", attempt=2)``, or ``start(orders=...)`` with orders of one's own."""
+    bots: list[RunningBot] = []
+    with reachable_folder() as root:
+
+        def start_bot(
+            script: str = "join; record",
+            *,
+            orders: Assignment | str | None = None,
+            metadata: Mapping[str, str] | None = None,
+            **changes: object,
+        ) -> RunningBot:
+            given = order(metadata={"script": script, **(metadata or {})}, **changes) if orders is None else orders
+            folder = root / f"bot{len(bots)}"
+            folder.mkdir()
+            bots.append(RunningBot(BOTS[request.param], folder, given))
+            return bots[-1]
+
+        yield start_bot
+        stop_all(bots)

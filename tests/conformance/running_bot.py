@@ -1,0 +1,242 @@
+"""A bot as the cluster sees it: a process with orders, a port, a volume and a termination log. Whichever bot it is.
+
+Everything here goes through the contract: files in, HTTP and files out. The process runs under the pod's uid and gid
+where the tests are root, in a session of its own, so that whatever it started can be ended with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from meeting_buddy.contract.assignment import AllowedHost, Assignment, TokenDigests
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.report import Report
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.token import digest
+
+REPOSITORY = Path(__file__).parents[2]
+LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
+CONTROL, READ = "c0ffee" * 10, "beef" * 16
+UID, GID = 10001, 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a bot: its argument vector and what its environment needs besides the contract's paths."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def python_path() -> str:
+    """PYTHONPATH with the repository's packages and the installed ones, for an interpreter that any uid may run."""
+    installed = [path for path in sys.path if path.endswith("site-packages")]
+    return ":".join([str(REPOSITORY / "operator"), str(REPOSITORY / "bot-image"), str(REPOSITORY), *installed])
+
+
+def python() -> str:
+    """Debian's Python, which the images run too; the tests' own may lie where the pod's uid cannot reach it."""
+    return "/usr/bin/python3"
+
+
+def order(**changes: Any) -> Assignment:
+    """An assignment for a self-hosted meeting, with ``changes`` to its fields."""
+    table = yaml.safe_load((REPOSITORY / "bot-image/meeting_buddy_bot/platforms/livekit.yaml").read_text())
+    fields: dict[str, Any] = {
+        "session_id": "mbsess_0123456789abcdef0123456789abcdef",
+        "namespace": "meetings",
+        "attempt": 1,
+        "link": LINK,
+        "platform": Platform.LIVEKIT,
+        "self_hosted": (AllowedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
+        "grace_seconds": 30,
+        "table": PlatformTable.model_validate(json.loads(json.dumps(table, default=str))),
+        "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
+    }
+    return Assignment(**{**fields, **changes})
+
+
+class RunningBot:
+    """A bot that was started, and what can be asked of it."""
+
+    def __init__(self, command: Command, folder: Path, assignment: Assignment | str) -> None:
+        self.folder = folder
+        self.recordings = folder / "recordings"
+        self.port = _free_port()
+        self._termination_log = folder / "termination-log"
+        orders = folder / "assignment.json"
+        orders.write_text(assignment if isinstance(assignment, str) else assignment.to_json())
+        self._termination_log.touch()
+        for each in (self.recordings, folder / "sockets", folder / "home"):
+            each.mkdir()
+        _make_reachable(folder)
+        paths = {
+            "ASSIGNMENT": orders,
+            "LINK": folder / "link",
+            "RECORDINGS": self.recordings,
+            "TERMINATION_LOG": self._termination_log,
+            "SOCKETS": folder / "sockets",
+            "PORT": self.port,
+            "DISPLAY": _free_display(),
+        }
+        self.display = f":{paths['DISPLAY']}"
+        self.pulse_server = f"unix:{folder}/sockets/pulse"
+        self._log = (folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            command.argv,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder / "home"),
+                "PYTHONPATH": python_path(),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **{f"MEETING_BUDDY_{name}": str(value) for name, value in paths.items()},
+                **command.environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            cwd="/",
+            start_new_session=True,
+            user=UID if os.geteuid() == 0 else None,
+            group=GID if os.geteuid() == 0 else None,
+            extra_groups=() if os.geteuid() == 0 else None,
+        )
+
+    @property
+    def log(self) -> str:
+        """All that it wrote to standard output and error."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    @asynccontextmanager
+    async def http(self, token: str | None = CONTROL) -> AsyncIterator[aiohttp.ClientSession]:
+        """A client that sends ``token``."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{self.port}", headers=headers) as client:
+            yield client
+
+    async def report(self) -> Report:
+        """Its report now. Raises aiohttp.ClientError while it does not listen."""
+        async with self.http(READ) as client, client.get("/v1/report") as response:
+            response.raise_for_status()
+            return Report.model_validate_json(await response.text())
+
+    async def until(self, holds: Callable[[Report], bool], seconds: float = 20) -> Report:
+        """Its first report for which ``holds``; fails with the last one and the log."""
+        deadline = time.monotonic() + seconds
+        last: Report | None = None
+        while time.monotonic() < deadline:
+            try:
+                last = await self.report()
+            except aiohttp.ClientError:
+                if self.process.poll() is not None:
+                    break
+            else:
+                if holds(last):
+                    return last
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"it never came; last report: {last}\nlog:\n{self.log}")
+
+    async def leave(self) -> int:
+        """Ask it to leave; the HTTP status."""
+        async with self.http() as client, client.post("/v1/leave") as response:
+            return response.status
+
+    def terminate(self) -> None:
+        """What the kubelet does first when a pod has to go."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def ended(self, seconds: float = 40) -> int:
+        """Its exit code."""
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self.process.wait), seconds)
+        except TimeoutError:
+            raise AssertionError(f"it did not end in {seconds} s\nlog:\n{self.log}") from None
+
+    @property
+    def termination_message(self) -> str:
+        """What the kubelet would read."""
+        return self._termination_log.read_text()
+
+    @property
+    def outcome(self) -> Report:
+        """The termination message as a report."""
+        return Report.model_validate_json(self.termination_message)
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """``session.json``."""
+        document: dict[str, Any] = json.loads((self.recordings / "session.json").read_text())
+        return document
+
+    def children(self) -> dict[str, int]:
+        """Name → process id of its direct children."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    text = (entry / "stat").read_text()
+                except OSError:
+                    continue
+                name = text[text.index("(") + 1 : text.rindex(")")]
+                state, parent = text[text.rindex(")") + 2 :].split()[:2]
+                if parent == str(self.process.pid) and state != "Z":
+                    found[name] = int(entry.name)
+        return found
+
+    def clear(self) -> None:
+        """End it and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _free_display() -> int:
+    taken = {path.name for path in Path("/tmp/.X11-unix").glob("X*")}
+    return next(number for number in range(200 + os.getpid() % 500, 65000) if f"X{number}" not in taken)
+
+
+def _make_reachable(folder: Path) -> None:
+    """Give the folder to the pod's uid."""
+    if os.geteuid() != 0:
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, UID, GID)
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A temporary folder that any uid can reach; those of pytest are private to the uid that runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="meeting-buddy-bot-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def stop_all(bots: Sequence[RunningBot]) -> None:
+    """End bots, in reverse order."""
+    for bot in reversed(bots):
+        bot.clear()
