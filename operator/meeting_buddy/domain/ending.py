@@ -10,9 +10,9 @@ from meeting_buddy.domain.pod_outcome import Outcome
 
 
 def needs_warnings(case: Case) -> bool:
-    """Whether only the pod's events can say why it does not start: it has a node, it is late, nobody asked yet."""
+    """Whether only the pod's events can say why it does not start: it is late, nobody asked yet."""
     pod = case.pod
-    if pod is None or pod.dead or startup.started(pod) or pod.node is None or case.leaving:
+    if pod is None or pod.dead or startup.started(pod) or startup.explained(pod) or case.leaving:
         return False
     return case.now >= case.startup_deadline and case.facts.warnings is None
 

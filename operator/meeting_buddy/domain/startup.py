@@ -4,7 +4,6 @@ Nothing here is final before the bot class's ``startupTimeoutSeconds`` are over 
 later than the session, as GitOps applies them in any order), except what can never mend itself.
 """
 
-from datetime import datetime, timedelta
 from typing import Final
 
 from meeting_buddy.contract.reasons import Reason
@@ -32,17 +31,19 @@ def started(pod: PodFacts) -> bool:
     return pod.bot.running or pod.bot.ended is not None
 
 
-def deadline(pod: PodFacts, startup_timeout_seconds: int) -> datetime:
-    """When a pod that did not start is given up."""
-    return pod.created_at + timedelta(seconds=startup_timeout_seconds)
-
-
 def hopeless(pod: PodFacts) -> Outcome | None:
     """What waiting cannot mend."""
     for name, container in (("browser", pod.browser), ("bot", pod.bot)):
         if container.waiting in _HOPELESS:
             return _container(name, container)
     return None
+
+
+def explained(pod: PodFacts) -> bool:
+    """Whether the pod itself says why it does not start; if not, only its events can."""
+    return pod.node is None or any(
+        _container(name, container) for name, container in (("browser", pod.browser), ("bot", pod.bot))
+    )
 
 
 def failure(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:

@@ -1,0 +1,280 @@
+"""The operator as its own process against the API server of the tests, to be started, killed and counted.
+
+The API server comes without controllers and kubelets, so a test says itself what a kubelet would: it writes pod status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tests.cluster.kubectl import Kubectl, KubectlError
+
+ROOT = Path(__file__).parents[2]
+LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
+Found = TypeVar("Found")
+
+INSTALLATION: dict[str, Any] = {
+    "botClasses": {
+        "default": {
+            "image": "localhost:5000/meeting-buddy/bot:test",
+            "timeouts": {"startupTimeoutSeconds": 30, "graceSeconds": 10},
+        },
+        "hasty": {"image": "localhost:5000/meeting-buddy/bot:test", "timeouts": {"startupTimeoutSeconds": 5}},
+    },
+    "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.buddy.test", "port": 8443}]},
+}
+
+
+def until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) -> Found:
+    """What `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+@dataclass
+class OperatorProcess:
+    """One operator process; restarted with the same name it is the same contender for the Lease."""
+
+    kubeconfig: Path
+    folder: Path
+    namespace: str
+    port: int
+    name: str = "operator-0"
+    process: subprocess.Popen[bytes] | None = None
+    installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
+
+    def start(self, *, ready: bool = True) -> None:
+        """Start it, and wait until it is ready."""
+        path = self.folder / "installation.yaml"
+        path.write_text(yaml.safe_dump(self.installation))
+        arguments = [
+            f"--namespace={self.namespace}",
+            f"--own-namespace={self.namespace}",
+            f"--identity={self.name}",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--installation={path}",
+            f"--tables={ROOT / 'bot-image/meeting_buddy_bot/platforms'}",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+        ]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "meeting_buddy.shell", *arguments],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+            )
+        if ready:
+            until(self.ready, f"{self.name} is ready")
+
+    @property
+    def log(self) -> Path:
+        """Where it logs."""
+        return self.folder / f"{self.name}.log"
+
+    def ready(self) -> bool:
+        """Whether it answers /readyz with 200."""
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"the operator ended: {self.log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> int:
+        """SIGTERM; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """SIGSTOP: it is there and does nothing, as a process that hangs."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples whose labels contain these."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in lines
+            if line.split("{")[0].split(" ")[0] == name and all(each in line for each in wanted)
+        )
+
+    def writes(self) -> dict[str, int]:
+        """Successful writes to the API server by verb and kind, Lease and Events left out."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        found: dict[str, int] = {}
+        for line in lines:
+            if not line.startswith("meetingbuddy_api_requests_total{"):
+                continue
+            labels = dict(part.split("=", 1) for part in line[line.index("{") + 1 : line.index("}")].split(","))
+            verb, kind, code = (labels[key].strip('"') for key in ("verb", "resource", "code"))
+            if verb != "GET" and kind not in ("Lease", "Event") and code.startswith("2"):
+                found[f"{verb} {kind}"] = int(float(line.rsplit(" ", 1)[1]))
+        return found
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=20)
+        self.process = None
+        return status
+
+
+@contextmanager
+def running(operator: OperatorProcess) -> Iterator[OperatorProcess]:
+    """The operator for the block."""
+    operator.start()
+    try:
+        yield operator
+    finally:
+        operator.kill()
+
+
+def session(name: str, **spec: Any) -> dict[str, Any]:
+    """A MeetingSession for a room of the test's meeting host."""
+    return {
+        "apiVersion": "meetingbuddy.io/v1alpha1",
+        "kind": "MeetingSession",
+        "metadata": {"name": name},
+        "spec": {"meetingLink": LINK, "platform": "LiveKit", **spec},
+    }
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What a test sees of its namespace."""
+
+    kubectl: Kubectl
+
+    def apply(self, name: str, **spec: Any) -> None:
+        """`kubectl apply` a session."""
+        self.kubectl.apply(session(name, **spec))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """The session."""
+        found: dict[str, Any] = self.kubectl.json("get", "meetingsession", name)
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Its status, perhaps empty."""
+        found: dict[str, Any] = self.get(name).get("status", {})
+        return found
+
+    def phase(self, name: str, *phases: str, seconds: float = 20.0) -> dict[str, Any]:
+        """Its status, once it is in one of these phases."""
+        last: dict[str, Any] = {}
+
+        def look() -> dict[str, Any] | None:
+            last.clear()
+            last.update(self.status(name))
+            return dict(last) if last.get("phase") in phases else None
+
+        try:
+            return until(look, f"{name} is {' or '.join(phases)}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; status: {last}") from None
+
+    def pods(self) -> list[dict[str, Any]]:
+        """All bot pods."""
+        found: list[dict[str, Any]] = self.kubectl.json("get", "pods")["items"]
+        return found
+
+    def pod(self, name: str) -> dict[str, Any]:
+        """The pod of a session, once there is one."""
+        uid = self.get(name)["metadata"]["uid"]
+        return until(
+            lambda: next((pod for pod in self.pods() if pod["metadata"]["ownerReferences"][0]["uid"] == uid), None),
+            f"{name} has a pod",
+        )
+
+    # What a kubelet would say
+
+    def scheduled(self, pod: dict[str, Any], node: str = "node1") -> None:
+        """Bind a pod to a node."""
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod["metadata"]["name"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        namespace = pod["metadata"]["namespace"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/binding"
+        self.kubectl("create", "--raw", path, "--filename=-", stdin=_json(binding))
+
+    def running(self, pod: dict[str, Any], *, ip: str | None = None, ready: bool = False) -> None:
+        """Its containers run."""
+        state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        conditions = [{"type": "Ready", "status": str(ready), "lastTransitionTime": "2026-01-01T00:00:10Z"}]
+        status: dict[str, Any] = {
+            "phase": "Running",
+            "conditions": conditions,
+            "containerStatuses": [_container("bot", state, ready=ready)],
+        }
+        self._status(pod, status | ({"podIP": ip, "podIPs": [{"ip": ip}]} if ip else {}))
+
+    def ended(self, pod: dict[str, Any], message: str = "", exit_code: int = 0, reason: str = "Completed") -> None:
+        """Its bot ended with a termination message."""
+        state = {"terminated": {"exitCode": exit_code, "reason": reason, "message": message}}
+        phase = "Failed" if exit_code else "Succeeded"
+        self._status(pod, {"phase": phase, "containerStatuses": [_container("bot", state)]})
+
+    def waiting(self, pod: dict[str, Any], reason: str, message: str) -> None:
+        """Its bot waits."""
+        self._status(
+            pod, {"containerStatuses": [_container("bot", {"waiting": {"reason": reason, "message": message}})]}
+        )
+
+    def _status(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        name = pod["metadata"]["name"]
+        self.kubectl(
+            "patch", "pod", name, "--subresource=status", "--type=merge", f"--patch={_json({'status': status})}"
+        )
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.kubectl("get", kind, name)
+        except KubectlError:
+            return False
+        return True
+
+
+def _container(name: str, state: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:
+    return {"name": name, "state": state, "ready": ready, "restartCount": 0, "image": "i", "imageID": "i"}
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document)

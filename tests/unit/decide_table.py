@@ -1,0 +1,131 @@
+"""The truth table of ``decide``: situations, and what follows. Tests run it; the README's table is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from meeting_buddy.domain.facts import (
+    ContainerFacts,
+    Facts,
+    LeaveFacts,
+    PodCondition,
+    PodWarning,
+    Refusal,
+    StreamFacts,
+)
+from tests.unit import operator_facts as make
+from tests.unit.operator_facts import NOW, later
+
+_STARTED = {"phase": "Initializing", "attempt": 1, "botPod": make.POD, "scheduledTime": "2026-11-23T10:00:00Z"}
+_JOINING = {**_STARTED, "phase": "Joining"}
+_RECORDING = {**_STARTED, "phase": "Recording", "joinTimestamp": "2026-11-23T10:00:20Z"}
+_ASKED = {"leaveRequestedAt": "2026-11-23T10:01:00Z"}
+_NO_NODE = PodCondition("False", "Unschedulable", "0/3 nodes are available: 3 Insufficient memory.")
+_NO_CLAIM = PodCondition("False", "Unschedulable", 'persistentvolumeclaim "meeting-buddy-recordings" not found')
+_LATE = later(601)
+_CONNECTED = StreamFacts(True, None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One situation. ``phase`` is what the status says afterwards (``None``: not written now)."""
+
+    situation: str
+    facts: Facts
+    verbs: str
+    phase: str | None = None
+    reason: str | None = None
+    at: datetime = NOW
+
+
+def _disrupted(reason: str, message: str = "") -> PodCondition:
+    return PodCondition("True", reason, message)
+
+
+_S, _F = make.session, make.facts
+_KILLED = make.ended(code=137, reason="Error")
+
+# One line a row, so that it reads as a table.
+# ruff: noqa: E501
+# fmt: off
+TABLE: dict[str, tuple[Row, ...]] = {
+    "Before there is a pod": (
+        Row("new session", _F(_S()), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("link in a Secret", _F(_S(meetingLink=None, meetingLinkSecretRef={"name": "link"})), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("link that no guest can open", _F(_S(meetingLink="https://meet.example.org/custom?token=x")), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),
+        Row("host that is not listed", _F(_S(meetingLink="https://other.example.org/rooms/a")), "PatchStatus EmitEvent", "Failed", "HostNotAllowed"),
+        Row("platform without a table", _F(_S(meetingLink="https://zoom.us/j/1234567890", platform="Zoom")), "PatchStatus EmitEvent", "Failed", "PlatformNotAvailable"),
+        Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("leave before there is a pod", _F(_S(leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
+        Row("leave was set and set back before there was a pod", _F(_S(dict(_ASKED, phase="Initializing"))), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
+        Row("quota keeps the pod out", _F(_S(), refusal=Refusal("quota", "exceeded quota", NOW)), "PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}), refusal=Refusal("quota", "exceeded quota", NOW)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(11)),
+        Row("quota never gave way", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}), refusal=Refusal("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
+        Row("API server finds the pod invalid", _F(_S(), refusal=Refusal("invalid", "spec.x: no", NOW)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("somebody else's pod has the name", _F(_S(), refusal=Refusal("taken", "exists", NOW)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+    ),
+    "The pod does not start": (
+        Row("pod created, status not yet written", _F(_S(), make.PENDING_POD), "PatchStatus", "Initializing"),
+        Row("no node yet", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus", "Initializing", at=later(30)),
+        Row("no node in time", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "Unschedulable", _LATE),
+        Row("claim missing", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_CLAIM)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("image missing", _F(_S(_STARTED), make.pod(browser=make.waiting("ImagePullBackOff", "not found"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
+        Row("image name impossible", _F(_S(_STARTED), make.pod(browser=make.waiting("InvalidImageName"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", later(1)),
+        Row("seccomp profile missing", _F(_S(_STARTED), make.pod(browser=make.waiting("CreateContainerError", "cannot load seccomp profile"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("late, and only events can say why", _F(_S(_STARTED), make.STARTING_POD), "ReadWarnings", at=_LATE),
+        Row("Secret or ConfigMap missing", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("FailedMount", 'secret "link" not found'),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("image still being pulled", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("Pulling", "Pulling image"),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
+        Row("leave before the bot started", _F(_S(_STARTED, leave=True), make.STARTING_POD), "PatchStatus DeletePod", "Initializing"),
+        Row("pod deleted before its bot started, after leave", _F(_S({**_STARTED, **_ASKED}), replace(make.PENDING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
+    ),
+    "The bot talks": (
+        Row("bot started", _F(_S(_STARTED), make.RUNNING_POD), "FollowStream PatchStatus EmitEvent", "Joining"),
+        Row("waiting room", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining", waiting="WaitingRoom")), "PatchStatus", "Joining"),
+        Row("in the meeting, by readiness alone", _F(_S(_JOINING), make.READY_POD, stream=StreamFacts(False, NOW)), "PatchStatus EmitEvent", "Active"),
+        Row("in the meeting, by report", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined("Active")), "PatchStatus EmitEvent", "Active"),
+        Row("media is written", _F(_S(_JOINING), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus EmitEvent", "Recording"),
+        Row("back in the waiting room: the phase stays", _F(_S(_RECORDING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined(waiting="WaitingRoom")), "PatchStatus", "Recording"),
+        Row("report cut for a while", _F(_S(_RECORDING), make.READY_POD, stream=StreamFacts(False, NOW), report=make.joined()), "PatchStatus", "Recording", at=later(11)),
+        Row("bot leaves", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined("Leaving")), "PatchStatus EmitEvent", "Leaving"),
+        Row("a report says Ended: the pod decides", _F(_S(_RECORDING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined("Ended", reason="MeetingEnded")), "PatchStatus EmitEvent", "Leaving"),
+        Row("unreachable node: the pod is not dead", _F(_S(_RECORDING), make.pod(phase="Running", bot=ContainerFacts(running=True), deleted_at=NOW), stream=StreamFacts(False, NOW)), "PatchStatus EmitEvent", "Leaving", at=later(5000)),
+    ),
+    "Leave": (
+        Row("leave during the meeting", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus AskLeave", "Recording"),
+        Row("leave set back to false", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus AskLeave", "Recording", at=later(61)),
+        Row("bot confirmed the leave", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=_CONNECTED, report=make.joined(), leave=LeaveFacts(True, later(61))), "PatchStatus EmitEvent", "Leaving", at=later(62)),
+        Row("bot cannot be asked: SIGTERM tells it", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=StreamFacts(False, NOW), leave=LeaveFacts(False, later(80))), "PatchStatus DeletePod", "Recording", at=later(81)),
+    ),
+    "The pod ended": (
+        Row("meeting ended, files verified", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
+        Row("left by request, files verified", _F(_S({**_RECORDING, **_ASKED}), make.dead(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
+        Row("meeting ended, files not verified", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("MeetingEnded", recording={"verified": False})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
+        Row("meeting ended, nothing was to be stored", _F(_S(_RECORDING, recording={"enabled": False}), make.dead(make.ended(make.last_word("MeetingEnded", recording={})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
+        Row("not admitted", _F(_S(_JOINING), make.dead(make.ended(make.report("Ended", reason="NotAdmitted").to_json()), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
+        Row("stopped from outside", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted"),
+        Row("stopped by SIGTERM after leave", _F(_S({**_RECORDING, **_ASKED}), make.dead(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
+        Row("kill -9 of the bot", _F(_S(_RECORDING), make.dead(_KILLED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("out of memory", _F(_S(_RECORDING), make.dead(make.ended(code=137, reason="OOMKilled"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "OutOfMemory"),
+        Row("preempted", _F(_S(_RECORDING), make.dead(_KILLED, disrupted=_disrupted("PreemptionByScheduler"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted"),
+        Row("node gone", _F(_S(_RECORDING), make.dead(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost"),
+        Row("kubelet's deadline", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MaxDurationReached"),
+        Row("refused by the kubelet", _F(_S(_STARTED), make.dead(ContainerFacts(), reason="OutOfmemory")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Unschedulable"),
+        Row("ended without a word", _F(_S(_RECORDING), make.dead(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
+        Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),
+        Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=make.Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
+    ),
+    "The session is over, or gone": (
+        Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.dead(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),
+        Row("finished pod goes after its time", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.dead(make.ended(), "Succeeded", finalizer=False)), "DeletePod", at=later(300)),
+        Row("outcome written, pod not yet released", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.dead(make.ended())), "ReleaseFinalizer"),
+        Row("a live pod of a session that is over", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.RUNNING_POD), "DeletePod ReleaseFinalizer"),
+        Row("session deleted", _F(None, make.RUNNING_POD, stream=_CONNECTED), "StopStream EmitEvent DeletePod ReleaseFinalizer"),
+        Row("session is being deleted", _F(_S(_RECORDING, deleting=True), replace(make.RUNNING_POD, deleted_at=NOW)), "EmitEvent ReleaseFinalizer"),
+        Row("session deleted, pod already released", _F(None, replace(make.RUNNING_POD, deleted_at=NOW, finalizer=False)), ""),
+    ),
+}
+# fmt: on
+
+ROWS: tuple[Row, ...] = tuple(row for rows in TABLE.values() for row in rows)

@@ -1,0 +1,181 @@
+"""Conditions: each function on its own, and what all of them together promise to tools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.phases import PHASES, Phase
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.domain import conditions, status
+from meeting_buddy.domain.facts import PodCondition, StreamFacts
+from meeting_buddy.domain.view import View
+from meeting_buddy.resource.session import MeetingSessionStatus
+from tests.unit import operator_facts as make
+from tests.unit.operator_facts import NOW, later
+
+
+def view(phase: Phase = Phase.RECORDING, **fields: Any) -> View:
+    reason = {Phase.COMPLETED: Reason.MEETING_ENDED, Phase.FAILED: Reason.BOT_CRASHED}.get(phase)
+    known = {"session": make.session(), "pod": make.READY_POD, "pod_name": make.POD, "report": make.joined()}
+    return View(**{**known, "phase": phase, "now": NOW, "platform": Platform.LIVEKIT, "reason": reason, **fields})
+
+
+def said(found: View) -> dict[str, tuple[str, str]]:
+    return {each.type: (each.status, each.reason) for each in conditions.compute(found)}
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_the_kstatus_trio_follows_the_phase_table(phase: Phase) -> None:
+    found, facts = said(view(phase)), PHASES[phase]
+    assert found["Ready"][0] == str(facts.ready)
+    assert ("Reconciling" in found, "Stalled" in found) == (facts.reconciling, facts.stalled)
+    assert ("Complete" in found, "Failed" in found) == (phase is Phase.COMPLETED, phase is Phase.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("True", "InMeeting")),
+        ({"report": make.joined(waiting="WaitingRoom")}, ("False", "WaitingRoom")),
+        ({"report": make.joined(waiting="Rejoining")}, ("False", "Rejoining")),
+        ({"report": make.joined("Leaving", leftAt="2026-11-23T10:05:00Z")}, ("False", "Left")),
+        ({"report": make.report()}, ("False", "Connecting")),
+        ({"report": None}, ("True", "InMeeting")),
+        ({"report": None, "pod": make.RUNNING_POD}, ("False", "Connecting")),
+        ({"phase": Phase.FAILED}, ("False", "Left")),
+        ({"phase": Phase.FAILED, "report": None, "pod": make.RUNNING_POD}, ("False", "NeverJoined")),
+    ],
+)
+def test_joined(fields: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert said(view(**fields))["Joined"] == expected
+
+
+def test_a_bot_that_was_in_the_meeting_and_cannot_be_heard_is_unknown() -> None:
+    known = make.session({"joinTimestamp": "2026-11-23T10:00:20Z"})
+    cut = view(session=known, pod=make.RUNNING_POD, stream=StreamFacts(False, later(-60)))
+    assert said(cut)["Joined"] == ("Unknown", "BotUnreachable")
+
+
+def test_recording_is_true_only_while_media_is_written() -> None:
+    assert said(view(Phase.RECORDING))["Recording"] == ("True", "Writing")
+    assert said(view(Phase.ACTIVE))["Recording"] == ("False", "NotStarted")
+    assert said(view(session=make.session(recording={"enabled": False})))["Recording"] == ("False", "NotRequested")
+
+
+def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
+    assert said(view())["Transcribed"] == ("False", "NoEngine")
+    assert "Transcribed" not in said(view(session=make.session(transcription={"enabled": False})))
+
+
+def test_a_short_cut_of_the_stream_is_nobodys_business() -> None:
+    assert "Reporting" not in said(view(stream=StreamFacts(False, later(-5))))
+    assert said(view(stream=StreamFacts(False, later(-11))))["Reporting"] == ("Unknown", "BotUnreachable")
+
+
+def test_pressure_is_present_only_while_it_applies() -> None:
+    assert said(view(report=make.joined(memoryPressure=True)))["MemoryPressure"][0] == "True"
+    assert "MemoryPressure" not in said(view())
+    assert "StoragePressure" not in said(view(Phase.COMPLETED, report=make.joined(storagePressure=True)))
+
+
+def test_sandboxed_is_what_the_bot_saw() -> None:
+    assert said(view(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
+    assert said(view(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")
+    assert "Sandboxed" not in said(view())
+
+
+def test_pod_scheduled_is_copied_and_outlives_the_pod() -> None:
+    pod = replace(make.PENDING_POD, scheduled=PodCondition("False", "Unschedulable", "no room"))
+    first = view(Phase.INITIALIZING, pod=pod)
+    assert said(first)["PodScheduled"] == ("False", "Unschedulable")
+    after = make.session().status.model_copy(update={"conditions": conditions.compute(first)})
+    assert said(view(session=replace(make.session(), status=after), pod=None))["PodScheduled"][1] == "Unschedulable"
+
+
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
+    before = conditions.compute(view())
+    known = make.session().status.model_copy(update={"conditions": before})
+    after = conditions.compute(view(session=replace(make.session(), status=known), now=later(99), phase=Phase.LEAVING))
+    times = {each.type: each.last_transition_time for each in after}
+    assert times["Joined"] == NOW
+    assert times["Ready"] == later(99)
+
+
+def test_a_status_that_says_the_same_needs_no_patch() -> None:
+    first = status.compose(view())
+    again = status.compose(view(session=replace(make.session(), status=first), now=later(5)))
+    assert status.merge_patch(first, again) == {}
+
+
+def test_a_patch_removes_what_is_not_known_any_more() -> None:
+    before = MeetingSessionStatus(message="waiting", node="node1")
+    assert status.merge_patch(before, before.model_copy(update={"message": None})) == {"message": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "loud"),
+    [
+        ({"phase": "Recording"}, True),
+        ({"leaveRequestedAt": "2026-11-23T10:00:00Z"}, True),
+        ({"segmentCount": 9}, False),
+        ({"node": "node1"}, False),
+        ({"duration": "3m1s"}, False),
+    ],
+)
+def test_only_what_people_wait_for_is_written_at_once(change: dict[str, Any], loud: bool) -> None:
+    before = MeetingSessionStatus(phase=Phase.ACTIVE)
+    after = MeetingSessionStatus.model_validate({"phase": "Active", **change})
+    assert status.loud(before, after) is loud
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "loud"),
+    [
+        ("Reporting", None, ("Unknown", "BotUnreachable"), True),
+        ("Reporting", ("Unknown", "BotUnreachable"), ("True", "Connected"), False),
+        ("PodScheduled", None, ("True", "Scheduled"), False),
+        ("PodScheduled", None, ("False", "Unschedulable"), True),
+        ("Joined", ("False", "Connecting"), ("False", "WaitingRoom"), True),
+    ],
+)
+def test_bad_news_is_loud_and_good_news_about_details_waits(
+    kind: str, old: tuple[str, str] | None, new: tuple[str, str], loud: bool
+) -> None:
+    def known(found: tuple[str, str] | None) -> MeetingSessionStatus:
+        entries = [
+            {"type": kind, "status": each[0], "reason": each[1], "lastTransitionTime": "2026-11-23T10:00:00Z"}
+            for each in [found]
+            if each is not None
+        ]
+        return MeetingSessionStatus.model_validate({"conditions": entries})
+
+    assert status.loud(known(old), known(new)) is loud
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(9, "9s"), (62, "1m2s"), (3600, "1h0m"), (3725, "1h2m")])
+def test_duration(seconds: int, text: str) -> None:
+    assert status.duration(seconds) == text
+
+
+def test_names_and_evidence_are_bounded() -> None:
+    crowd = make.joined(
+        people={"current": [f"{number} " + "x" * 400 for number in range(80)], "seen": 90}, evidence=["e" * 400] * 40
+    )
+    found = status.compose(view(report=crowd))
+    assert found.current_participants is not None
+    assert (len(found.current_participants), found.participant_count, found.participant_history_count) == (50, 80, 90)
+    assert all(len(each.name) <= 256 for each in found.current_participants)
+    assert found.evidence is not None
+    assert (len(found.evidence), len(found.evidence[0])) == (20, 256)
+
+
+def test_the_history_remembers_who_left() -> None:
+    first = status.compose(view(report=make.joined(people={"current": ["Ada", "Bob"], "seen": 2})))
+    known = replace(make.session(), status=first)
+    later_on = status.compose(view(session=known, report=make.joined(people={"current": ["Cy"], "seen": 3})))
+    assert [each.name for each in later_on.participant_history or ()] == ["Ada", "Bob", "Cy"]
+    assert [each.name for each in later_on.current_participants or ()] == ["Cy"]

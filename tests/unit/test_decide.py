@@ -1,0 +1,66 @@
+"""``decide``: its truth table row by row, and the promises that hold for every sequence of events."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan
+from tests.unit import operator_facts as make
+from tests.unit.decide_table import ROWS, Row
+
+
+def patch_of(plan: Plan) -> dict[str, object]:
+    return next((dict(action.patch) for action in plan.actions if isinstance(action, PatchStatus)), {})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
+def test_row(row: Row) -> None:
+    plan = decide(row.facts, lambda: row.at)
+    patch = patch_of(plan)
+    assert " ".join(type(action).__name__ for action in plan.actions) == row.verbs
+    before = row.facts.session.status.phase if row.facts.session else None
+    written = patch.get("phase", before.value if before and patch else None)
+    assert (written, patch.get("reason")) == (row.phase, row.reason)
+
+
+def test_the_table_shows_every_reason_that_the_operator_itself_gives() -> None:
+    own = {
+        Reason.LINK_INVALID, Reason.HOST_NOT_ALLOWED, Reason.PLATFORM_NOT_AVAILABLE, Reason.CONFIG_INVALID,
+        Reason.QUOTA_EXCEEDED, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED, Reason.LEAVE_REQUESTED,
+        Reason.OUT_OF_MEMORY, Reason.EVICTED, Reason.NODE_LOST, Reason.BOT_CRASHED, Reason.VERIFICATION_FAILED,
+        Reason.MAX_DURATION_REACHED,
+    }  # fmt: skip
+    assert own <= {Reason(row.reason) for row in ROWS if row.reason}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.reason], ids=lambda row: row.situation)
+def test_an_ending_gives_advice(row: Row) -> None:
+    plan = decide(row.facts, lambda: row.at)
+    assert REASONS[Reason(str(row.reason))].advice in str(patch_of(plan)["message"])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
+def test_nothing_that_is_written_or_told_holds_the_link(row: Row) -> None:
+    plan = decide(row.facts, lambda: row.at)
+    told = [action.note for action in plan.actions if isinstance(action, EmitEvent)]
+    written = json.dumps(patch_of(plan)) + " ".join(told)
+    assert "very-secret" not in written
+    assert "token=" not in written
+    assert "rooms/standup" not in written
+
+
+def test_a_leave_before_the_meeting_says_that_nothing_was_stored() -> None:
+    plan = decide(make.facts(make.session(leave=True)), lambda: make.NOW)
+    assert "nothing was stored" in str(patch_of(plan)["message"])
+
+
+def test_a_partial_recording_is_listed_when_the_session_failed() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": "2026-11-23T10:00:20Z"}
+    known = make.joined(recording={"segments": 3, "bytes": 77})
+    facts = make.facts(make.session(status), make.dead(make.ended(code=137, reason="Error")), report=known)
+    patch = patch_of(decide(facts, lambda: make.NOW))
+    assert (patch["phase"], patch["segmentCount"], patch["totalSizeBytes"]) == ("Failed", 3, 77)

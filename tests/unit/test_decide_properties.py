@@ -1,0 +1,253 @@
+"""Promises of ``decide`` that hold for every sequence of events, played against a small world that obeys its plans.
+
+The world is Kubernetes as far as one session sees it: an API server that merges patches, a kubelet and a bot that do
+whatever hypothesis says, an operator that forgets everything or is killed between any two actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import Report
+from meeting_buddy.domain import plan as verbs
+from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.facts import (
+    ContainerFacts,
+    Facts,
+    LeaveFacts,
+    PodCondition,
+    PodFacts,
+    PodWarning,
+    SessionFacts,
+    StreamFacts,
+)
+from meeting_buddy.resource.session import MeetingSessionStatus
+from tests.unit import operator_facts as make
+
+RARELY = st.integers(0, 4).map(lambda number: number == 0)
+"""Ends of all kinds come rarely, or no story gets far."""
+REASONS = st.sampled_from([Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED])
+
+
+class World(RuleBasedStateMachine):
+    """One session, its pods, its bot and an operator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = make.NOW
+        self.session: SessionFacts | None = make.session()
+        self.document: dict[str, Any] = {}
+        self.pods: list[PodFacts] = []
+        self.created = 0
+        self.ever_ran = False
+        self.phases: list[Phase] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """What only the operator's memory holds."""
+        self.stream: StreamFacts | None = None
+        self.report: Report | None = None
+        self.leave: LeaveFacts | None = None
+        self.warnings: tuple[PodWarning, ...] | None = None
+        self.written_at: datetime | None = None
+
+    def facts(self) -> Facts:
+        return make.facts(
+            self.session,
+            *self.pods,
+            stream=self.stream,
+            report=self.report,
+            leave=self.leave,
+            warnings=self.warnings,
+            written_at=self.written_at,
+        )
+
+    @property
+    def pod(self) -> PodFacts | None:
+        return self.pods[0] if self.pods else None
+
+    def change(self, **fields: Any) -> None:
+        assert self.pod is not None
+        self.pods[0] = replace(self.pod, **fields)
+
+    # The operator
+
+    @rule(survives=st.sampled_from([0, 1, 2, 3, 9, 9, 9]))
+    def operator_acts(self, survives: int) -> None:
+        for number, action in enumerate(decide(self.facts(), lambda: self.now).actions):
+            if number >= survives:  # killed between two actions; the next process knows nothing
+                self.forget()
+                return
+            self.do(action)
+
+    @rule()
+    def operator_acts_until_it_has_nothing_to_do(self) -> None:
+        for _ in range(12):
+            plan = decide(self.facts(), lambda: self.now)
+            for action in plan.actions:
+                self.do(action)
+            if not plan.actions:
+                return
+        raise AssertionError(f"equal facts, and still a plan: {plan}")
+
+    def do(self, action: verbs.Action) -> None:
+        match action:
+            case verbs.CreatePod(attempt):
+                assert attempt == 1
+                assert not self.ever_ran, "a pod that may have been in the meeting was made again"
+                self.created += 1
+                self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=f"pod-{self.created}"))
+            case verbs.FollowStream():
+                self.stream = StreamFacts(False, self.now)
+            case verbs.StopStream():
+                self.stream = None
+            case verbs.AskLeave():
+                self.leave = LeaveFacts(True, self.now)
+            case verbs.ReadWarnings():
+                self.warnings = ()
+            case verbs.PatchStatus(patch):
+                assert patch, "an empty patch"
+                self.write(dict(patch))
+            case verbs.ReleaseFinalizer():
+                self.release()
+            case verbs.DeletePod():
+                self.delete_pod()
+
+    def write(self, patch: dict[str, Any]) -> None:
+        assert self.session is not None
+        before = self.session.status.phase
+        assert before is None or not before.terminal, "a terminal status was written again"
+        self.document = {key: value for key, value in {**self.document, **patch}.items() if value is not None}
+        status = MeetingSessionStatus.model_validate(self.document)
+        self.session = replace(self.session, status=status)
+        self.written_at = self.now
+        assert status.phase is not None
+        self.phases.append(status.phase)
+
+    def release(self) -> None:
+        gone = self.session is None or self.session.deleting
+        over = self.session is not None and self.session.status.phase in (Phase.COMPLETED, Phase.FAILED)
+        assert gone or over, "a pod was let go of before its outcome was written"
+        self.change(finalizer=False)
+        self.collect()
+
+    def delete_pod(self) -> None:
+        self.change(deleted_at=self.now)
+        self.collect()
+
+    def collect(self) -> None:
+        if self.pod is not None and self.pod.deleted_at and not self.pod.finalizer and self.pod.dead:
+            self.pods.clear()
+
+    # Time, people, the cluster, the bot
+
+    @rule(seconds=st.sampled_from([1, 11, 61, 700]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.session is not None)
+    @rule(happens=RARELY, leave=st.booleans())
+    def author_sets_leave(self, happens: bool, leave: bool) -> None:
+        if not happens:
+            return
+        assert self.session is not None
+        spec = self.session.spec.model_copy(update={"leave": leave})
+        self.session = replace(self.session, spec=spec, generation=self.session.generation + 1)
+
+    @rule()
+    def operator_restarts(self) -> None:
+        self.forget()
+
+    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.node is None)
+    @rule()
+    def pod_is_scheduled(self) -> None:
+        if self.pod is not None and self.pod.deleted_at is None:
+            self.change(node="node1", scheduled=PodCondition("True"))
+
+    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.node and not self.pod.bot.ended)
+    @rule(ready=st.booleans())
+    def bot_runs(self, ready: bool) -> None:
+        self.ever_ran = True
+        since = self.now if ready else None
+        self.change(phase="Running", ip="10.0.0.9", bot=ContainerFacts(running=True, ready=ready), ready_since=since)
+
+    @precondition(lambda self: self.stream is not None and self.pod is not None and self.pod.talking)
+    @rule(phase=st.sampled_from(["Joining", "Active", "Recording", "Leaving", "Ended"]))
+    def bot_reports(self, phase: str) -> None:
+        self.stream = StreamFacts(True, None)
+        self.report = make.report(phase) if phase == "Joining" else make.joined(phase)
+
+    @precondition(lambda self: self.stream is not None)
+    @rule()
+    def stream_is_cut(self) -> None:
+        self.stream = StreamFacts(False, self.now)
+
+    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.bot.running)
+    @rule(happens=RARELY, reason=REASONS)
+    def bot_ends(self, happens: bool, reason: Reason) -> None:
+        if not happens:
+            return
+        self.change(phase="Succeeded", bot=make.ended(make.last_word(reason.value)))
+        self.collect()
+
+    @precondition(lambda self: self.pod is not None and not self.pod.dead)
+    @rule(happens=RARELY)
+    def pod_is_killed(self, happens: bool) -> None:
+        if not happens:
+            return
+        self.change(phase="Failed", bot=make.ended(code=137, reason="Error"))
+        self.collect()
+
+    @precondition(lambda self: self.pod is not None)
+    @rule(happens=RARELY)
+    def somebody_deletes_the_pod(self, happens: bool) -> None:
+        if not happens:
+            return
+        self.delete_pod()
+
+    @precondition(lambda self: self.pod is not None and self.session is not None and self.session.status.bot_pod)
+    @rule()
+    def somebody_forces_the_finalizer(self) -> None:
+        self.pods.clear()
+
+    @precondition(lambda self: self.session is not None)
+    @rule(happens=RARELY)
+    def session_is_deleted(self, happens: bool) -> None:
+        if not happens:
+            return
+        self.session = None
+
+    @initialize(recording=st.booleans())
+    def session_is_applied(self, recording: bool) -> None:
+        self.session = make.session(recording={"enabled": recording})
+
+    # Promises
+
+    @invariant()
+    def never_two_live_pods(self) -> None:
+        assert sum(not pod.dead for pod in self.pods) <= 1
+
+    @invariant()
+    def ranks_never_fall_and_terminal_absorbs(self) -> None:
+        ranks = [phase.rank for phase in self.phases]
+        assert ranks == sorted(ranks)
+
+    @invariant()
+    def completed_means_verified_or_nothing_to_verify(self) -> None:
+        if self.session is None or self.session.status.phase is not Phase.COMPLETED:
+            return
+        status = self.session.status
+        attended = status.join_timestamp is not None
+        assert status.reason is Reason.LEAVE_REQUESTED or attended
+
+
+TestWorld = World.TestCase
+TestWorld.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)

@@ -1,0 +1,163 @@
+"""The pod and the Secret, whole, as golden files; and what must never be in them.
+
+After a wanted change: ``REWRITE_GOLDEN=1 pytest tests/unit/test_manifests.py``, and read the diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.token import Scope, derive, matches
+from meeting_buddy.manifests import quantity
+from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.secret import bot_secret
+from meeting_buddy.resource.bot_class import BotClass
+from tests.unit import operator_facts as make
+
+GOLDEN = Path(__file__).parent / "golden"
+SYNTHETIC = "synthetic, for this test, 2026-11-23"
+KEY = b"k" * 32
+FULL_CLASS = BotClass.model_validate(
+    {
+        "image": "registry.example/bot@sha256:abc",
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": ["pull"],
+        "resources": {"720p": {"cpu": "200m", "memory": "512Mi", "memoryLimit": "1Gi"}},
+        "nodeSelector": {"pool": "bots"},
+        "tolerations": [{"key": "bots", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "meetings",
+        "runtimeClassName": "gvisor",
+        "serviceAccountName": "bots",
+        "labels": {"team": "a", "app.kubernetes.io/component": "not-yours"},
+        "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+        "env": {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/not-yours"},
+        "hostAliases": [{"ip": "10.245.0.1", "hostnames": ["meet.example.org"]}],
+        "extraCa": {"configMap": "meeting-ca"},
+        "storage": {"claim": "tapes", "fsGroup": 20000},
+        "timeouts": {"graceSeconds": 60},
+    }
+)
+
+
+def order(bot_class: BotClass = make.CLASS, **fields: Any) -> BotOrder:
+    return BotOrder("meetings", "standup", make.UID, make.spec(**fields), bot_class)
+
+
+def table() -> PlatformTable:
+    minimal = {
+        "platform": "LiveKit",
+        "checked": "2026-11-23",
+        "source": SYNTHETIC,
+        "steps": [],
+        "signals": [{"state": "in_call", "all": [{"css": ".a"}, {"css": ".b"}], "source": SYNTHETIC}],
+        "leave": [],
+        "people": {"tile": ".t", "name": ".n", "own_tile": ".o", "source": SYNTHETIC},
+        "media": {"audio": "audio", "video": "video", "source": SYNTHETIC},
+    }
+    return PlatformTable.model_validate(minimal)
+
+
+def secret(found: BotOrder) -> dict[str, Any]:
+    return bot_secret(found, table(), [SelfHosted(Platform.LIVEKIT, "meet.example.org")], KEY)
+
+
+SECRET_LINK = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("pod-default", bot_pod(order())),
+        ("pod-full-class", bot_pod(order(FULL_CLASS, **SECRET_LINK))),
+        ("pod-audio", bot_pod(order(recording={"video": "none"}))),
+        ("secret", secret(order())),
+    ],
+)
+def test_golden(name: str, document: dict[str, Any]) -> None:
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.write_text(make.pretty(document))
+    assert json.loads(path.read_text()) == document
+
+
+@pytest.mark.parametrize("found", [order(), order(FULL_CLASS), order(FULL_CLASS, **SECRET_LINK)])
+def test_the_pod_holds_no_link_and_no_token(found: BotOrder) -> None:
+    text = json.dumps(bot_pod(found))
+    tokens = [derive(KEY, make.UID, 1, scope) for scope in Scope]
+    assert not any(each in text for each in ("rooms/standup", "very-secret", *tokens))
+
+
+def test_the_secret_holds_digests_of_the_tokens_and_no_token() -> None:
+    text = secret(order())["stringData"]["assignment.json"]
+    found = Assignment.model_validate_json(text)
+    assert matches(derive(KEY, make.UID, 1, Scope.CONTROL), found.tokens.control)
+    assert matches(derive(KEY, make.UID, 1, Scope.READ), found.tokens.read)
+    assert not any(derive(KEY, make.UID, 1, scope) in text for scope in Scope)
+
+
+def test_a_link_in_a_secret_of_the_users_is_not_copied() -> None:
+    found = Assignment.model_validate_json(secret(order(**SECRET_LINK))["stringData"]["assignment.json"])
+    assert found.link is None
+
+
+def test_the_browser_has_neither_secret_nor_volume() -> None:
+    spec = bot_pod(order(FULL_CLASS, **SECRET_LINK))["spec"]
+    browser, bot = (
+        {mount["name"] for mount in container["volumeMounts"]}
+        for container in (spec["initContainers"][0], spec["containers"][0])
+    )
+    assert not {"assignment", "link", "recordings"} & browser
+    assert {"assignment", "link", "recordings"} <= bot
+    assert "ca" in browser - bot
+
+
+@pytest.mark.parametrize("bot_class", [make.CLASS, FULL_CLASS])
+def test_restricted_pod_security_would_pass(bot_class: BotClass) -> None:
+    spec = bot_pod(order(bot_class))["spec"]
+    assert spec["securityContext"]["runAsNonRoot"]
+    for container in (*spec["initContainers"], *spec["containers"]):
+        security = container["securityContext"]
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert security["allowPrivilegeEscalation"] is False
+        profile = security.get("seccompProfile", spec["securityContext"]["seccompProfile"])
+        assert profile["type"] in ("RuntimeDefault", "Localhost")
+    kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+    assert kinds <= {"secret", "configMap", "emptyDir", "persistentVolumeClaim"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+
+
+def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
+    pod = bot_pod(order(FULL_CLASS))
+    assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == "bot"
+    assert pod["metadata"]["labels"]["team"] == "a"
+    env = {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"]}
+    assert env == {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/home/buddy"}
+
+
+def test_the_kubelets_deadline_comes_after_the_bots() -> None:
+    pod = bot_pod(order(activeDeadlineSeconds=600))
+    assert pod["spec"]["activeDeadlineSeconds"] == 600 + 600 + 120
+
+
+def test_requests_of_both_containers_add_up_to_the_class() -> None:
+    assert quantity.split_cpu("1500m", quantity.Fraction(2, 3)) == ("1000m", "500m")
+    assert quantity.split_memory("2Gi", quantity.Fraction(2, 3)) == ("1365Mi", "683Mi")
+    with pytest.raises(ValueError, match="not a quantity"):
+        quantity.parse("lots")
+
+
+def test_every_table_of_the_image_is_readable() -> None:
+    folder = Path(__file__).parents[2] / "bot-image/meeting_buddy_bot/platforms"
+    found = {PlatformTable.model_validate(yaml.safe_load(path.read_text())).platform for path in folder.glob("*.yaml")}
+    assert Platform.LIVEKIT in found

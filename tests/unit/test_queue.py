@@ -1,0 +1,94 @@
+"""The work queue: one worker a key, nothing lost, nothing twice, failures slow down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from meeting_buddy.control.queue import LAST_RETRY_SECONDS, KeyedQueue
+
+
+async def take(queue: KeyedQueue) -> str:
+    async with asyncio.timeout(2):
+        return (await queue.take())[0]
+
+
+async def nothing(queue: KeyedQueue) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await queue.take()
+
+
+async def test_a_key_that_is_added_thrice_is_worked_on_once() -> None:
+    queue = KeyedQueue()
+    for _ in range(3):
+        queue.add("a")
+    assert await take(queue) == "a"
+    queue.done("a")
+    await nothing(queue)
+
+
+async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more_and_not_at_the_same_time() -> None:
+    queue = KeyedQueue()
+    queue.add("a")
+    await take(queue)
+    queue.add("a")
+    queue.add("a")
+    await nothing(queue)
+    queue.done("a")
+    assert await take(queue) == "a"
+    queue.done("a")
+    await nothing(queue)
+
+
+async def test_failures_slow_down_and_success_forgets_them() -> None:
+    queue = KeyedQueue()
+    pauses = []
+    for _ in range(12):
+        queue.add("a")
+        await take(queue)
+        pauses.append(queue.failed("a"))
+    assert pauses[0] < 0.3
+    assert pauses[5] > pauses[0] * 8
+    assert max(pauses) <= LAST_RETRY_SECONDS * 1.2
+    queue.add("a")
+    await take(queue)
+    queue.done("a")
+    queue.add("a")
+    await take(queue)
+    assert queue.failed("a") < 0.3
+
+
+async def test_a_failed_key_comes_back_by_itself() -> None:
+    queue = KeyedQueue()
+    queue.add("a")
+    await take(queue)
+    queue.failed("a")
+    assert await take(queue) == "a"
+
+
+async def test_only_the_last_wish_to_be_woken_counts() -> None:
+    queue = KeyedQueue()
+    queue.wake("a", 0.01)
+    queue.wake("a", None)
+    await nothing(queue)
+    queue.wake("a", 60)
+    queue.wake("a", 0.01)
+    assert await take(queue) == "a"
+
+
+async def test_keys_are_served_in_the_order_in_which_they_came() -> None:
+    queue = KeyedQueue()
+    for key in "abc":
+        queue.add(key)
+    assert [await take(queue) for _ in range(3)] == ["a", "b", "c"]
+
+
+async def test_what_a_cancelled_worker_had_is_served_again_when_it_changed() -> None:
+    queue = KeyedQueue()
+    queue.add("a")
+    await take(queue)
+    queue.add("a")
+    queue.release_all()
+    assert await take(queue) == "a"
