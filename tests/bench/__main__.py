@@ -1,0 +1,48 @@
+"""``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
+
+``ONLY=pod``, ``ONLY=join`` or ``ONLY=image`` picks a section. The machine should do nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.bench import meetings, pods
+from tests.bench.figures import Figure
+from tests.cluster import flow
+from tests.cluster.images import build
+from tests.cluster.images.turnround import turn_round
+from tests.installation import SESSIONS, install, local_values
+from tests.installation.install import prepare_namespace
+from tests.installation.values import bot_class
+from tests.meetings.livekit import LocalMeeting
+
+SECTIONS = ("pod", "join", "image")
+
+
+def main() -> int:
+    """Exit status 0 when every section could be measured; no figure is judged."""
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("only", nargs="*", choices=[*SECTIONS, []], help="sections; all without")
+    sections = parser.parse_args().only or SECTIONS
+    kubectl = flow.up().kubectl
+    meeting = LocalMeeting()
+    meeting.start()
+    bot = str(build("bot"))
+    parked = bot_class(nodeSelector={"meetingbuddy.io/nowhere": "true"})
+    prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
+    install(kubectl, local_values(str(build("operator")), bot, [SESSIONS], parked=parked))
+    figures: list[Figure] = []
+    if "pod" in sections:
+        figures.append(pods.apply_to_pod(kubectl))
+    if "join" in sections:
+        figures += meetings.apply_to_meeting(kubectl, bot)
+    if "image" in sections:
+        figures.append(Figure("one-line change → running pod", f"{turn_round(kubectl):.1f} s", "", "≤ 30 s"))
+    print("\n".join(map(str, figures)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

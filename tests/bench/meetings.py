@@ -1,0 +1,105 @@
+"""From apply to the meeting, and what a whole session costs the API server."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+import urllib.request
+from collections import Counter
+
+from tests.bench.figures import Figure, seconds
+from tests.cluster.kubectl import Kubectl
+from tests.demo.story import followed
+from tests.installation import NAMESPACE, RELEASE, SESSIONS
+from tests.meetings.livekit import LocalMeeting
+
+ROUNDS = 3
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def apply_to_meeting(kubectl: Kubectl, bot_image: str) -> list[Figure]:
+    """Join a local meeting ``ROUNDS`` times and leave; the image is on the node already."""
+    meeting = LocalMeeting()
+    meeting.start()
+    baseline = [_bare_pod(kubectl, bot_image) for _ in range(ROUNDS)]
+    joined, written = [], []
+    for _ in range(ROUNDS):
+        before = _written(kubectl)
+        joined.append(_attend(kubectl, meeting))
+        written.append(_written(kubectl) - before)
+    events = statistics.median(sum(n for what, n in each.items() if what == "events") for each in written)
+    writes = statistics.median(
+        sum(n for what, n in each.items() if what not in ("events", "leases")) for each in written
+    )
+    return [
+        Figure(
+            "apply → in the meeting",
+            seconds(joined),
+            f"bare pod ready: {seconds(baseline)}",
+            "≤ 8 s median",
+        ),
+        Figure("writes per session", f"{writes:.0f}, and {events:.0f} events", "", "≤ 9, events ≤ 6"),
+    ]
+
+
+def _attend(kubectl: Kubectl, meeting: LocalMeeting) -> float:
+    name = f"bench-{time.monotonic_ns() // 1_000_000}"
+    room = meeting.room(name)
+    manifest = {
+        "apiVersion": "meetingbuddy.io/v1alpha1",
+        "kind": "MeetingSession",
+        "metadata": {"name": name, "namespace": SESSIONS},
+        "spec": {"meetingLink": room.link, "platform": "LiveKit", "limits": {"everyoneLeftSeconds": 5}},
+    }
+    with room.people() as people, followed(kubectl, SESSIONS, name, lambda *_: None) as story:
+        began = time.monotonic()
+        kubectl.apply(manifest)
+        story.wait_for(("Active", "Recording"), 120)
+        taken = time.monotonic() - began
+        people.stop()
+        story.wait_for(("Completed",), 120)
+    kubectl("delete", "mbs", name, f"--namespace={SESSIONS}")
+    return taken
+
+
+def _bare_pod(kubectl: Kubectl, image: str) -> float:
+    name = f"bench-bare-{time.monotonic_ns() // 1_000_000}"
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": SESSIONS},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "sleeper",
+                    "image": image,
+                    "command": ["sleep", "60"],
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+        },
+    }
+    began = time.monotonic()
+    kubectl.apply(pod)
+    kubectl("wait", f"pod/{name}", f"--namespace={SESSIONS}", "--for=condition=Ready", "--timeout=60s")
+    taken = time.monotonic() - began
+    kubectl("delete", "pod", name, f"--namespace={SESSIONS}", "--wait=false")
+    return taken
+
+
+def _written(kubectl: Kubectl) -> Counter[str]:
+    """Successful writes of the operator by resource, as its own metrics count them."""
+    selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+    address = kubectl("get", "pods", f"--namespace={NAMESPACE}", selector, "--output=jsonpath={.items[0].status.podIP}")
+    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found: Counter[str] = Counter()
+    for labels, value in re.findall(r"^meetingbuddy_api_requests_total\{(.*?)\} (\S+)", text, re.MULTILINE):
+        facts = dict(re.findall(r'(\w+)="(.*?)"', labels))
+        if facts["verb"].upper() in _WRITES and facts["code"].startswith("2"):
+            found[facts["resource"]] += int(float(value))
+    return found
