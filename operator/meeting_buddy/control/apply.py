@@ -172,7 +172,14 @@ class Hands:
         seen = record.pods.get(pod)
         if seen is None:
             return
-        events = await self._objects.pod_events(record.namespace, seen.facts.uid)
+        try:
+            events = await self._objects.pod_events(record.namespace, seen.facts.uid)
+        except KubeError as error:
+            if not error.refused:
+                raise
+            # Without the right to read Events the session still ends, with a less telling message.
+            _log.warning("a pod's Events may not be read", extra={"error": str(error)})
+            events = []
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
         record.warnings = tuple(PodWarning(event.get("reason") or "", event.get("message") or "") for event in events)
 

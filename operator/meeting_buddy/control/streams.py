@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
@@ -41,7 +41,8 @@ class Line:
 
     ip: str
     attempt: int
-    token: str
+    token: str = field(repr=False)
+    port: int = PORT
 
 
 class Streams:
@@ -174,7 +175,7 @@ class Streams:
 
 def _url(line: Line, path: str) -> str:
     host = f"[{line.ip}]" if ":" in line.ip else line.ip
-    return f"http://{host}:{PORT}{path}"
+    return f"http://{host}:{line.port}{path}"
 
 
 def _bearer(line: Line) -> dict[str, str]:

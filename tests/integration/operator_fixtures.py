@@ -1,0 +1,43 @@
+"""Fixtures of the operator's tests: the CRD, a fresh namespace, an operator that serves it alone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.api_only import ApiServer
+from tests.integration.operator_process import ROOT, OperatorProcess, Sessions, free_port, running
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="module")
+def crd(api_server: ApiServer) -> ApiServer:
+    """The API server with the MeetingSession CRD."""
+    api_server.kubectl("apply", "--server-side", f"--filename={ROOT / 'crds/meetingsessions.yaml'}")
+    api_server.kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
+    return api_server
+
+
+@pytest.fixture
+def place(crd: ApiServer) -> str:
+    """A fresh namespace that enforces restricted pod security."""
+    name = f"op-{secrets.token_hex(4)}"
+    crd.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    return name
+
+
+@pytest.fixture
+def sessions(crd: ApiServer, place: str) -> Sessions:
+    """What a test sees and does in that namespace."""
+    return Sessions(crd.kubectl.in_namespace(place))
+
+
+@pytest.fixture
+def operator(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator that serves that namespace, with the administrator's rights."""
+    with running(OperatorProcess(crd.kubeconfig, tmp_path, place, free_port())) as process:
+        yield process

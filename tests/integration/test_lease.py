@@ -1,0 +1,109 @@
+"""Two operators, one Lease: only its holder acts, and a holder that dies, hangs or says goodbye is followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.control import lease
+from meeting_buddy.control.lease import Lease
+from meeting_buddy.kube.client import KubeClient, configuration
+from meeting_buddy.kube.objects import Objects
+from meeting_buddy.kube.pace import Pace
+from tests.cluster.api_only import ApiServer
+from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+
+
+@pytest.fixture
+def pair(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
+    """Leader and follower, both ready."""
+    first = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-a")
+    second = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-b")
+    with running(first):
+        until(lambda: first.metric("meetingbuddy_leader"), "the first one leads")
+        with running(second):
+            yield first, second
+
+
+Pair = tuple[OperatorProcess, OperatorProcess]
+
+
+def test_only_the_holder_acts(pair: Pair, sessions: Sessions) -> None:
+    leader, follower = pair
+    sessions.apply("standup")
+    sessions.phase("standup", "Initializing")
+    assert follower.metric("meetingbuddy_leader") == 0
+    assert follower.writes() == {}
+    assert leader.writes()["POST Pod"] == 1
+
+
+def test_a_killed_leader_is_followed_within_its_leases_duration(pair: Pair, sessions: Sessions) -> None:
+    leader, follower = pair
+    leader.kill()
+    sessions.apply("standup")
+    sessions.phase("standup", "Initializing", seconds=lease.DURATION + 10)
+    assert follower.metric("meetingbuddy_leader") == 1
+
+
+def test_a_leader_that_ends_in_order_is_followed_at_once(pair: Pair, sessions: Sessions) -> None:
+    leader, _ = pair
+    assert leader.terminate() == 0
+    sessions.apply("standup")
+    sessions.phase("standup", "Initializing", seconds=lease.PERIOD + 6)
+
+
+def test_a_leader_that_hung_does_not_act_when_it_wakes_up(pair: Pair, sessions: Sessions) -> None:
+    hung, other = pair
+    hung.pause()
+    until(lambda: other.metric("meetingbuddy_leader"), "the other one leads", lease.DURATION + 10)
+    before = 0  # a process that is stopped cannot be asked; it had nothing to do so far
+    sessions.apply("standup")
+    sessions.phase("standup", "Initializing")
+    hung.resume()
+    until(lambda: hung.metric("meetingbuddy_leader") == 0, "it knows")
+    assert hung.writes().get("POST Pod", before) == 0
+    assert len(sessions.pods()) == 1
+
+
+@asynccontextmanager
+async def contender(kubeconfig: Path, namespace: str, name: str, clock: Any) -> AsyncIterator[Lease]:
+    client = KubeClient(await configuration(str(kubeconfig)), Pace())
+    found = Lease(Objects(client, name), namespace, name, clock)
+    task = asyncio.create_task(found.contend())
+    try:
+        yield found
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+
+
+async def test_holding_ends_by_itself_when_renewing_stops(crd: ApiServer, place: str) -> None:
+    now = asyncio.get_running_loop().time
+    async with contender(crd.kubeconfig, place, "a", now) as holder:
+        async with asyncio.timeout(10):
+            while not holder.held:
+                await holder.changed.wait()
+                holder.changed.clear()
+        frozen = Lease.held.fget
+        assert frozen is not None
+        holder._clock = lambda: now() + lease.RENEW_DEADLINE + 1  # nobody renews for that long
+        assert not frozen(holder)
+
+
+async def test_of_two_that_start_together_one_leads(crd: ApiServer, place: str) -> None:
+    now = asyncio.get_running_loop().time
+    async with contender(crd.kubeconfig, place, "a", now) as one, contender(crd.kubeconfig, place, "b", now) as two:
+        async with asyncio.timeout(10):
+            while not (one.held or two.held):
+                await asyncio.wait(
+                    [asyncio.ensure_future(each.changed.wait()) for each in (one, two)],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        assert one.held is not two.held

@@ -1,0 +1,276 @@
+"""A session's life on a real API server: what the operator writes, what it never writes, what survives its death."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.identity import session_id
+from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_process import LINK, OperatorProcess, Sessions, session, until
+from tests.integration.report_server import ReportServer
+
+VERIFIED = {"segments": 2, "audioFiles": 1, "videoFiles": 1, "bytes": 9, "seconds": 40.0, "verified": True}
+JOINED = {"joinedAt": "2026-11-23T10:00:20Z", "everJoined": True}
+
+
+def last_word(sessions: Sessions, name: str, reason: str = "MeetingEnded", **fields: Any) -> str:
+    """The termination message of a bot that was in the meeting and verified its files."""
+    uid = sessions.get(name)["metadata"]["uid"]
+    known = {"contract": 1, "revision": 99, "sessionId": session_id(uid), "attempt": 1, "time": "2026-11-23T10:01:00Z"}
+    return json.dumps({**known, **JOINED, "phase": "Ended", "reason": reason, "recording": VERIFIED, **fields})
+
+
+def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in status.get("conditions", ())}
+
+
+def released(sessions: Sessions, pod: dict[str, Any]) -> bool:
+    """Whether the pod carries no finalizer any more, or is gone."""
+    found = [each for each in sessions.pods() if each["metadata"]["uid"] == pod["metadata"]["uid"]]
+    return not found or not found[0]["metadata"].get("finalizers")
+
+
+def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Sessions) -> None:
+    before = sum(operator.writes().values())
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    with ReportServer(sessions.get("standup")["metadata"]["uid"]) as bot:
+        sessions.phase("standup", "Initializing")
+        sessions.scheduled(pod)
+        sessions.running(pod, ip=bot.address)
+        sessions.phase("standup", "Joining")
+        bot.say("Active", **JOINED)
+        sessions.phase("standup", "Active")
+        bot.say("Recording", recording={"segments": 1})
+        until(lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"), "it records")
+        bot.say("Leaving")
+        sessions.phase("standup", "Leaving")
+        sessions.ended(pod, last_word(sessions, "standup"))
+    status = sessions.phase("standup", "Completed")
+    until(lambda: released(sessions, pod), "the pod is released")
+    assert (status["reason"], status["segmentCount"], status["totalDurationSeconds"]) == ("MeetingEnded", 2, 40)
+    assert {"Complete": "True", "Ready": "True", "Joined": "False"}.items() <= {
+        kind: found[0] for kind, found in conditions(status).items()
+    }.items()
+    writes = operator.writes()
+    assert sum(writes.values()) - before <= 9, writes
+
+
+def test_the_users_object_stays_the_users(operator: OperatorProcess, sessions: Sessions, place: str) -> None:
+    sessions.apply("standup")
+    sessions.phase("standup", "Initializing")
+    found = sessions.get("standup")
+    assert "finalizers" not in found["metadata"]
+    assert set(found["metadata"]["annotations"]) == {"kubectl.kubernetes.io/last-applied-configuration"}
+    shown = sessions.kubectl.json("get", "meetingsession", "standup", "--show-managed-fields")
+    owners = {entry["manager"] for entry in shown["metadata"]["managedFields"] if "subresource" in entry}
+    assert owners == {"meeting-buddy"}
+    secret_part = LINK.rpartition("#")[2]
+    told = [sessions.kubectl("get", kind, "--output=yaml") for kind in ("pods", "events")]
+    assert not any(secret_part in text for text in (*told, json.dumps(found["status"]), operator.log.read_text()))
+    secret = sessions.kubectl.json("get", "secret", found["status"]["botPod"])
+    assert secret["immutable"]
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+
+
+def test_the_pod_watch_alone_ends_a_session(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    sessions.running(pod)
+    sessions.phase("standup", "Joining")
+    sessions.running(pod, ready=True)
+    assert "joinTimestamp" in sessions.phase("standup", "Active")
+    sessions.ended(pod, last_word(sessions, "standup", "EveryoneLeft"))
+    assert sessions.phase("standup", "Completed")["reason"] == "EveryoneLeft"
+
+
+def test_a_cut_stream_is_told_and_costs_no_session(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    with ReportServer(sessions.get("standup")["metadata"]["uid"]) as bot:
+        sessions.running(pod, ip=bot.address)
+        bot.say("Recording", **JOINED)
+        sessions.phase("standup", "Recording")
+    until(
+        lambda: conditions(sessions.status("standup")).get("Reporting") == ("Unknown", "BotUnreachable"),
+        "it is told",
+        40,
+    )
+    sessions.ended(pod, last_word(sessions, "standup"))
+    assert sessions.phase("standup", "Completed")["segmentCount"] == 2
+
+
+def test_leave_reaches_the_bot_and_stays_although_it_is_set_back(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    with ReportServer(sessions.get("standup")["metadata"]["uid"]) as bot:
+        sessions.running(pod, ip=bot.address, ready=True)
+        bot.say("Recording", **JOINED)
+        sessions.phase("standup", "Recording")
+        sessions.apply("standup", leave=True)
+        assert bot.asked_to_leave.wait(10)
+        sessions.apply("standup", leave=False)
+        sessions.phase("standup", "Leaving")
+        sessions.ended(pod, last_word(sessions, "standup", "LeaveRequested"))
+    status = sessions.phase("standup", "Completed")
+    assert status["reason"] == "LeaveRequested"
+    assert "leaveRequestedAt" in status
+
+
+@pytest.mark.parametrize(
+    ("fields", "phase", "reason"),
+    [
+        ({"leave": True}, "Completed", "LeaveRequested"),
+        ({"meetingLink": "https://zoom.us/j/1234567890", "platform": "Zoom"}, "Failed", "PlatformNotAvailable"),
+        ({"meetingLink": "https://other.buddy.test/rooms/a"}, "Failed", "HostNotAllowed"),
+        ({"meetingLink": "https://meet.buddy.test:8443/custom?token=a"}, "Failed", "LinkInvalid"),
+        ({"botClassName": "nobody"}, "Failed", "ConfigInvalid"),
+    ],
+    ids=["leave", "no-table", "host", "link", "class"],
+)
+def test_endings_without_a_pod(
+    operator: OperatorProcess, sessions: Sessions, fields: dict[str, Any], phase: str, reason: str
+) -> None:
+    sessions.apply("standup", **fields)
+    assert sessions.phase("standup", "Completed", "Failed")["reason"] == reason
+    assert sessions.status("standup")["phase"] == phase
+    assert sessions.pods() == []
+
+
+def test_an_image_that_does_not_come_ends_the_session_and_removes_the_pod(
+    operator: OperatorProcess, sessions: Sessions
+) -> None:
+    sessions.apply("standup", botClassName="hasty")
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    sessions.waiting(pod, "ImagePullBackOff", "Back-off pulling image")
+    assert sessions.phase("standup", "Failed")["reason"] == "ImagePullFailed"
+    until(lambda: not sessions.pods() or sessions.pods()[0]["metadata"].get("deletionTimestamp"), "the pod goes")
+
+
+def test_a_missing_secret_is_named(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup", botClassName="hasty")
+    pod = sessions.pod("standup")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "late"},
+        "involvedObject": {
+            "kind": "Pod",
+            "name": pod["metadata"]["name"],
+            "uid": pod["metadata"]["uid"],
+            "namespace": pod["metadata"]["namespace"],
+        },
+        "reason": "FailedMount",
+        "message": 'MountVolume.SetUp failed for volume "link" : secret "teams-link" not found',
+        "type": "Warning",
+    }
+    sessions.kubectl.create(event)
+    sessions.scheduled(pod)
+    sessions.waiting(pod, "PodInitializing", "")
+    status = sessions.phase("standup", "Failed")
+    assert status["reason"] == "ConfigInvalid"
+    assert "teams-link" in status["message"]
+
+
+def test_a_deleted_session_lets_its_pod_go(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    sessions.kubectl("delete", "meetingsession", "standup")
+    until(lambda: not sessions.pods(), "the pod goes")
+    assert pod["metadata"]["finalizers"]
+    until(lambda: "Deleted" in sessions.kubectl("get", "events"), "people are told")
+
+
+def test_a_pod_that_vanished_is_not_made_again(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    sessions.running(pod, ready=True)
+    sessions.phase("standup", "Active")
+    name = pod["metadata"]["name"]
+    sessions.kubectl("patch", "pod", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+    assert sessions.phase("standup", "Failed")["reason"] in ("BotCrashed", "Evicted")
+    assert sessions.pods() == []
+
+
+def test_somebody_elses_pod_of_the_same_name_is_left_alone(operator: OperatorProcess, sessions: Sessions) -> None:
+    operator.pause()
+    sessions.apply("standup")
+    uid = sessions.get("standup")["metadata"]["uid"]
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+    container = {
+        "name": "c",
+        "image": "i",
+        "securityContext": {**security, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"standup-{uid[:8]}-1"},
+        "spec": {"containers": [container]},
+    }
+    sessions.kubectl.create(foreign)
+    operator.resume()
+    status = sessions.phase("standup", "Failed", seconds=40)
+    assert (status["reason"], len(sessions.pods())) == ("ConfigInvalid", 1)
+
+
+STEPS: dict[str, Callable[[Sessions, dict[str, Any]], object]] = {
+    "created": lambda sessions, pod: None,
+    "scheduled": lambda sessions, pod: sessions.scheduled(pod),
+    "running": lambda sessions, pod: sessions.running(pod),
+    "ready": lambda sessions, pod: sessions.running(pod, ready=True),
+    "ended": lambda sessions, pod: sessions.ended(pod, last_word(sessions, "standup")),
+}
+
+
+@pytest.mark.parametrize("killed_after", list(STEPS))
+def test_an_operator_that_is_killed_at_any_step_goes_on_where_it_was(
+    operator: OperatorProcess, sessions: Sessions, killed_after: str
+) -> None:
+    sessions.apply("standup")
+    pod = sessions.pod("standup")
+    for step, happen in STEPS.items():
+        happen(sessions, pod)
+        if step == killed_after:
+            operator.kill()
+            operator.start()
+    assert sessions.phase("standup", "Completed")["reason"] == "MeetingEnded"
+    until(lambda: released(sessions, pod), "the pod is released")
+    assert [each["metadata"]["uid"] for each in sessions.pods()] == [pod["metadata"]["uid"]]
+
+
+def test_what_happened_while_no_operator_ran_is_learned_later(operator: OperatorProcess, sessions: Sessions) -> None:
+    sessions.apply("ended")
+    sessions.apply("deleted")
+    pods = {name: sessions.pod(name) for name in ("ended", "deleted")}
+    operator.kill()
+    sessions.apply("new")
+    sessions.scheduled(pods["ended"])
+    sessions.ended(pods["ended"], last_word(sessions, "ended"))
+    sessions.kubectl("delete", "meetingsession", "deleted")
+    operator.start()
+    sessions.phase("ended", "Completed")
+    assert sessions.pod("new")
+    until(
+        lambda: pods["deleted"]["metadata"]["uid"] not in {each["metadata"]["uid"] for each in sessions.pods()}, "gone"
+    )
+
+
+def test_many_sessions_at_once_get_one_pod_each(operator: OperatorProcess, sessions: Sessions) -> None:
+    started = time.monotonic()
+    sessions.kubectl.apply(*(session(f"standup-{number}") for number in range(40)))
+    until(lambda: len(sessions.pods()) == 40, "40 pods", 60)
+    owners = [each["metadata"]["ownerReferences"][0]["uid"] for each in sessions.pods()]
+    assert len(set(owners)) == 40
+    print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (kubectl apply included)")
