@@ -66,7 +66,7 @@ def _demo(seconds: float) -> int:
     with room.people() as people, followed(kubectl, SESSIONS, name, _show) as story:
         kubectl.apply(manifest)
         story.wait_for(("Recording",), JOIN_PATIENCE)
-        time.sleep(seconds)  # the length of the meeting, nothing to wait for
+        people.wait_until_spoken(seconds)
         people.stop()
         story.wait_for(("Completed",), END_PATIENCE)
         said = people.said()

@@ -104,7 +104,7 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
         document = kubectl("get", "pod", pod, f"--namespace={SESSIONS}", "--output=yaml")
         assert room.name not in document.replace(pod, "").replace(f"name: {room.name}", "")
         assert "/rooms/" not in document
-        time.sleep(30)  # the length of the meeting
+        people.wait_until_spoken(30)
         people.stop()
         story.wait_for(("Completed",), ENDED)
     over = Attended(kubectl, room.name, room.link, story, people.said())
@@ -141,10 +141,10 @@ def test_a_killed_process_costs_a_gap_and_not_the_session(
 ) -> None:
     room = meeting.room(f"e2e-kill-{command}-{int(time.time())}")
     with attending(kubectl, room) as (story, people, pod):
-        time.sleep(8)  # something to lose
+        people.wait_until_spoken(8)
         killed = time.time()
         pod_processes.kill(kubectl, SESSIONS, pod, command)
-        time.sleep(25)  # the meeting goes on
+        people.wait_until_spoken(25)
         people.stop()
         story.wait_for(("Completed",), ENDED)
     over = Attended(kubectl, room.name, room.link, story, people.said())
@@ -163,7 +163,7 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
     with attending(kubectl, room, recording={"video": "none"}) as (story, people, _):
         operator = kubectl("get", "pods", f"--namespace={NAMESPACE}", selector, "--output=name").split()[0]
         pod_processes.kill(kubectl, NAMESPACE, operator.partition("/")[2], "python")
-        time.sleep(10)
+        people.wait_until_spoken(10)
         people.stop()
         story.wait_for(("Completed",), ENDED)
     over = Attended(kubectl, room.name, room.link, story, people.said())

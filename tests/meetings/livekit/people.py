@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,19 @@ class People:
             list(pool.map(lambda person: self._process(person).stop(), self.people))
 
     def said(self) -> list[Said]:
-        """What was spoken until now, in order; the last turn may not be over yet."""
+        """What was spoken until now, in order; the last turn may not be over yet. A turn that leaving cut off is left out."""
         found = []
         for person in self.people:
-            for entry in self._entries(person):
-                if entry["event"] == "spoke":
+            entries = self._entries(person)
+            left = max((entry["wall"] for entry in entries if entry["event"] == "left"), default=None)
+            for entry in entries:
+                if entry["event"] != "spoke":
+                    continue
+                began = datetime.fromisoformat(entry["wall"])
+                over = began + timedelta(seconds=entry["seconds"])
+                if left is None or over <= datetime.fromisoformat(left):
                     clip = Clip(SPEECH / entry["clip"], entry["seconds"])
-                    found.append(Said(Turn(person.name, clip, entry["start"]), datetime.fromisoformat(entry["wall"])))
+                    found.append(Said(Turn(person.name, clip, entry["start"]), began))
         return sorted(found, key=lambda said: said.turn.start)
 
     def wait_until_spoken(self, seconds: float) -> None:
