@@ -63,18 +63,24 @@ DEBIAN: tuple[Package, ...] = (
     Package("chromium-driver", "drives it", ("chromedriver",)),
     Package("xvfb", "its display", ("Xvfb",)),
     Package("pulseaudio", "its sound", ("pulseaudio",)),
-    Package("pulseaudio-utils", "asks PulseAudio what plays", ("pactl",)),
+    Package("pulseaudio-utils", "asks PulseAudio what plays, and listens", ("pactl", "parec")),
     Package("ffmpeg", "records and verifies media", ("ffmpeg", "ffprobe")),
     Package("libnss3-tools", "puts a certificate authority into Chromium's store", ("certutil",)),
     Package("tini", "reaps Chromium's children", ("tini",)),
     Package("fonts-dejavu-core", "text on the pages that are recorded"),
     # The local meeting
-    Package("nginx-light", "the meeting's TLS front", ("nginx",)),
+    Package("nginx", "the meeting's TLS front", ("nginx",)),
     # This repository
     Package("git", "version of the tree; an unchanged tree is not built again", ("git",)),
     Package("make", "the commands of the Makefile", ("make",)),
-    Package("python3", "Debian's own Python; the images run the same", ("python3",)),
+    Package("python3-minimal", "Debian's own Python; the images run the same", ("python3",)),
     Package("python3-venv", "the virtual environments"),
+    # On every Debian machine; listed because every program that we execute is
+    Package("apt", "installs the others", ("apt-get", "apt-cache")),
+    Package("dpkg", "says what is installed", ("dpkg-query",)),
+    Package("coreutils", "builds step back behind everything else", ("nice", "mkdir")),
+    Package("util-linux", "processes that end with their parent, and without privileges", ("setpriv", "unshare")),
+    Package("dash", "the shell", ("sh",)),
 )
 
 PREREQUISITES: tuple[Prerequisite, ...] = (
@@ -162,12 +168,14 @@ def _installed() -> set[str]:
 
 
 def _apt_install(names: Sequence[str]) -> None:
-    install = ("install", "--yes", "--no-install-recommends", *names)
+    options = ("--yes", "--no-install-recommends")
     if not all(_has_candidate(name) for name in names):
         _apt("update")
-    if _apt(*install, check=False) != 0:  # Package lists that have aged name files which are gone from the mirror.
+    if (
+        _apt("install", *options, *names, check=False) != 0
+    ):  # Package lists that have aged name files which are gone from the mirror.
         _apt("update")
-        _apt(*install)
+        _apt("install", *options, *names)
 
 
 def _apt(*arguments: str, check: bool = True) -> int:

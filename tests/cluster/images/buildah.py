@@ -1,7 +1,8 @@
 """buildah with a storage of its own, in the cache: layers are kept between builds and shared by every clone.
 
 Only what the Dockerfile says goes into an image. What this machine needs to reach its package registries (certificate
-bundle, pip's configuration, proxies) is lent for the duration of the build and leaves no trace.
+bundle, pip's configuration, proxies) is lent for the duration of the build and leaves nothing
+but empty mount points.
 
 What happens if this process dies here? buildah's own locks go with it; a working container may remain and is removed
 before the next build.
