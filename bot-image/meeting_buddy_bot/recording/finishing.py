@@ -81,7 +81,8 @@ class Finishing:
             following = spans[index + 1] if index + 1 < len(segments) else None
             same_run = following is not None and segments[index + 1].run == segment.run
             length = following.start - span.start if following and same_run else span.end - span.start
-            lines += [f"file '{segment.file}'", f"duration {length:.6f}"]
+            # The start too: a last segment of a few frames is too short for ffmpeg to find it by itself.
+            lines += [f"file '{segment.file}'", f"inpoint {span.start:.6f}", f"duration {length:.6f}"]
         return "\n".join(lines) + "\n"
 
     async def _remux(self, wish: Path, aside: Path) -> None:
