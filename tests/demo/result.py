@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.cluster.kubectl import Kubectl
@@ -24,10 +26,19 @@ def folder(kubectl: Kubectl, namespace: str, name: str) -> Path:
     return Path(volume["spec"]["local"]["path"]) / str(session["status"]["outputDirectory"])
 
 
-def heard(recording: Path, said: Sequence[Said]) -> SoundReport:
-    """Compare a recording with what was spoken, window by window; turns outside the recording do not count."""
-    spoken = [Utterance(turn.clip.path, turn.start, turn.person) for turn in (one.turn for one in said)]
-    return sound.compare(sound.decode(recording), spoken)
+def heard(recording: Path, said: Sequence[Said], *, by_clock: bool = True) -> SoundReport:
+    """Compare a recording with what was spoken, window by window; turns outside the recording do not count.
+
+    The manifest says when the recording began. ``by_clock=False`` aligns by the sound alone, for a recording with gaps.
+    """
+    spoken = [Utterance(one.turn.clip.path, one.turn.start, one.turn.person) for one in said]
+    lag = None
+    if by_clock and said:
+        manifest = map(json.loads, (recording.parent / "manifest.jsonl").read_text().splitlines())
+        first = next(line for line in manifest if "segment" in line)
+        zero = said[0].wall - timedelta(seconds=said[0].turn.start)
+        lag = (zero - datetime.fromisoformat(first["utc"])).total_seconds()
+    return sound.compare(sound.decode(recording), spoken, lag=lag)
 
 
 def show(kubectl: Kubectl, namespace: str, name: str, said: Sequence[Said]) -> bool:

@@ -127,7 +127,7 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
     print(heard, seen, sync.offset(heard, seen, counter_rate=10, speaker="Ada Lovelace"), sep="\n")
     assert heard.passed, heard
     assert seen.readable_share > 0.8, seen
-    assert seen.longest_freeze < 2, seen
+    assert seen.longest_freeze < 8, seen  # alone for the last five seconds
     assert json.loads((over.folder / "session.json").read_text())["metadata"] == {"team": "red"}
     assert list((over.folder / "debug").glob("*.png"))
     for path in over.folder.rglob("*"):
@@ -152,8 +152,8 @@ def test_a_killed_process_costs_a_gap_and_not_the_session(
     print(gaps, f"killed at {killed}")
     assert gaps, "the manifest states no gap"
     limit = 3 if command == "ffmpeg" else 20
-    assert all(gap["gap"]["end"] - gap["gap"]["start"] <= limit + 2 for gap in gaps)
-    heard = result.heard(over.folder / "recording.mp4", over.said)
+    assert all(gap["end"] - gap["start"] <= limit + 2 for gap in gaps)
+    heard = result.heard(over.folder / "recording.mp4", over.said, by_clock=False)
     assert any(window.correlation > 0.8 for window in heard.windows)
 
 
