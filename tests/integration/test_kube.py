@@ -147,8 +147,10 @@ async def test_a_listing_heals_what_a_watch_lost(objects: Objects, sessions: Ses
     await objects.release_pod(place, made["metadata"]["name"], [], made["metadata"]["resourceVersion"])
     sessions.kubectl("delete", "pod,meetingsession", "--all", "--force", "--grace-period=0")
     await resync.once()
-    assert (record.session, record.pods, record.gone) == (None, {}, False)
-    assert record.last_seen is not None
+    after = store.get(uid)
+    assert after is not None
+    assert (after.session, dict(after.pods), after.gone) == (None, {}, False)
+    assert after.last_seen is not None
     assert set(told) == {uid}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.facts import (
     ContainerFacts,
     Facts,
@@ -84,7 +85,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("waiting room", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining", waiting="WaitingRoom")), "PatchStatus", "Joining"),
         Row("in the meeting, by readiness alone", _F(_S(_JOINING), make.READY_POD, stream=StreamFacts(False, NOW)), "PatchStatus EmitEvent", "Active"),
         Row("in the meeting, by report", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined("Active")), "PatchStatus EmitEvent", "Active"),
-        Row("media is written", _F(_S(_JOINING), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus EmitEvent", "Recording"),
+        Row("media is written", _F(_S(_JOINING), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus EmitEvent EmitEvent", "Recording"),
         Row("back in the waiting room: the phase stays", _F(_S(_RECORDING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined(waiting="WaitingRoom")), "PatchStatus", "Recording"),
         Row("report cut for a while", _F(_S(_RECORDING), make.READY_POD, stream=StreamFacts(False, NOW), report=make.joined()), "PatchStatus", "Recording", at=later(11)),
         Row("bot leaves", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined("Leaving")), "PatchStatus EmitEvent", "Leaving"),
@@ -114,7 +115,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("ended without a word", _F(_S(_RECORDING), make.dead(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),
-        Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=make.Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
+        Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
     ),
     "The session is over, or gone": (
         Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.dead(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def secret(found: BotOrder) -> dict[str, Any]:
     return bot_secret(found, table(), [SelfHosted(Platform.LIVEKIT, "meet.example.org")], KEY)
 
 
-SECRET_LINK = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
+SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
 
 
 @pytest.mark.parametrize(
@@ -151,8 +152,8 @@ def test_the_kubelets_deadline_comes_after_the_bots() -> None:
 
 
 def test_requests_of_both_containers_add_up_to_the_class() -> None:
-    assert quantity.split_cpu("1500m", quantity.Fraction(2, 3)) == ("1000m", "500m")
-    assert quantity.split_memory("2Gi", quantity.Fraction(2, 3)) == ("1365Mi", "683Mi")
+    assert quantity.split_cpu("1500m", Fraction(2, 3)) == ("1000m", "500m")
+    assert quantity.split_memory("2Gi", Fraction(2, 3)) == ("1365Mi", "683Mi")
     with pytest.raises(ValueError, match="not a quantity"):
         quantity.parse("lots")
 

@@ -121,9 +121,12 @@ def _write(case: Case, verdict: Verdict, *, creating: bool, wakeups: list[dateti
 def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[Action]:
     if creating:
         return [EmitEvent("Normal", "BotPodCreated", "the bot's pod was created")]
-    if before is not after and after in _EVENTS:
-        return [EmitEvent("Normal", *_EVENTS[after])]
-    return []
+    if before is after or after not in _EVENTS:
+        return []
+    passed = [after]
+    if after is Phase.RECORDING and (before is None or before.rank < Phase.ACTIVE.rank):
+        passed.insert(0, Phase.ACTIVE)  # both between two looks; people still want to read that it joined
+    return [EmitEvent("Normal", *_EVENTS[phase]) for phase in passed]
 
 
 def _waiting_message(case: Case) -> str | None:
