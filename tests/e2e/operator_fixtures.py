@@ -1,0 +1,115 @@
+"""The operator, installed by its chart beside any other installation, with bots that only speak the contract."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.flow import Cluster
+from tests.cluster.images import build
+from tests.cluster.kubectl import Kubectl
+from tests.e2e import pod_processes
+from tests.installation import install, local_values, uninstall
+from tests.installation.install import prepare_namespace
+from tests.installation.values import bot_class
+from tests.integration.operator_process import ROOT, Sessions, until
+
+RELEASE = "endings"
+STARTUP_SECONDS = 20
+_TINY = {"cpu": "30m", "memory": "96Mi", "memoryLimit": "256Mi"}
+"""These bots have no browser, and the machine has other guests."""
+
+
+def _class(startup_seconds: int = STARTUP_SECONDS, **changes: Any) -> dict[str, Any]:
+    timeouts = {"startupTimeoutSeconds": startup_seconds, "graceSeconds": 15}
+    resources = {"audio": _TINY, "720p": _TINY, "1080p": _TINY}
+    return bot_class(**{"timeouts": timeouts, "resources": resources, **changes})
+
+
+CLASSES: dict[str, dict[str, Any]] = {
+    "default": _class(120),
+    "hasty": _class(),
+    "no-image": _class(image="localhost:5000/meeting-buddy/contract-bot:nobody-built-this"),
+    "no-room": _class(nodeSelector={"meetingbuddy.io/nowhere": "true"}),
+    "no-claim": _class(storage={"claim": "nobody-made-this"}),
+    "no-ca": _class(extraCa={"configMap": "nobody-made-this-either"}),
+    "no-profile": _class(sandbox={"seccompProfile": "nobody/copied-this.json"}),
+}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One installation: its operator, and the namespace that it serves."""
+
+    kubectl: Kubectl
+    own: str
+    namespace: str
+
+    @property
+    def sessions(self) -> Sessions:
+        """What an author of sessions sees."""
+        return Sessions(self.kubectl.in_namespace(self.namespace))
+
+    def operators(self) -> list[str]:
+        """Names of the operator's pods that are not going away."""
+        pods = self.kubectl.json("get", "pods", f"--namespace={self.own}")["items"]
+        return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def kill_operator(self) -> None:
+        """kill -9 of the operator's process; the kubelet starts its container anew."""
+        for name in self.operators():
+            pod_processes.kill(self.kubectl, self.own, name, "python")
+
+    def leader(self) -> str:
+        """Who holds the Lease."""
+        lease = self.kubectl.json("get", "lease", "meeting-buddy-operator", f"--namespace={self.own}")
+        return str(lease["spec"]["holderIdentity"])
+
+    def scale(self, replicas: int) -> None:
+        """Run so many operators, and wait until they are ready."""
+        deployment = f"deployment/{RELEASE}-operator"
+        self.kubectl("scale", deployment, f"--replicas={replicas}", f"--namespace={self.own}")
+        self.kubectl("rollout", "status", deployment, f"--namespace={self.own}", "--timeout=60s")
+        until(lambda: len(self.operators()) == replicas, f"{replicas} operators", 60)
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterator[Installed]:
+    """The chart, installed for one fresh namespace; removed when the module ends."""
+    kubectl, namespace, own = cluster.kubectl, make_namespace("endings"), make_namespace("endings-operator")
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds/meetingsessions.yaml'}")
+    prepare_namespace(kubectl, namespace, "no certificate: these bots open no page\n")
+    values = local_values(str(build("operator")), str(build("contract-bot")), [namespace]) | {
+        "botClasses": CLASSES,
+        # Both belong to the cluster, not to this second installation.
+        "crds": {"enabled": False},
+        "admissionPolicy": {"enabled": False},
+    }
+    install(kubectl, values, release=RELEASE, namespace=own)
+    yield Installed(kubectl, own, namespace)
+    kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=60s")
+    until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
+    uninstall(kubectl, release=RELEASE, namespace=own)
+
+
+def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Status and reason by type."""
+    return {each["type"]: (each["status"], each["reason"]) for each in status.get("conditions", ())}
+
+
+def told(sessions: Sessions, name: str) -> list[str]:
+    """Reasons of the Events about a session, in order."""
+    events = sessions.kubectl.json("get", "events.v1.events.k8s.io")["items"]
+    mine = [event for event in events if event["regarding"]["name"] == name and event["regarding"]["kind"] != "Pod"]
+    return [event["reason"] for event in sorted(mine, key=lambda event: str(event["eventTime"]))]
+
+
+def gone(sessions: Sessions, pod: dict[str, Any], seconds: float = 60) -> float:
+    """Wait until a pod is gone; how many seconds that took."""
+    started, uid = time.monotonic(), pod["metadata"]["uid"]
+    until(lambda: uid not in {each["metadata"]["uid"] for each in sessions.pods()}, "the pod is gone", seconds)
+    return time.monotonic() - started

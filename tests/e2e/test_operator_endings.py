@@ -1,0 +1,222 @@
+"""Endings on a real cluster that need no meeting: pods that do not start, leave, deletion, and things that die."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e import pod_processes
+from tests.e2e.operator_fixtures import STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
+from tests.integration.operator_process import Sessions, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+UNTIL_ASKED = {"script": "join; record"}
+
+
+@pytest.fixture(scope="module")
+def sessions(installed: Installed) -> Sessions:
+    return installed.sessions
+
+
+# What takes its time is applied at once, before anything else.
+
+NOT_STARTING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "image": ({"botClassName": "no-image"}, "ImagePullFailed", "nobody-built-this"),
+    "node": ({"botClassName": "no-room"}, "Unschedulable", "node"),
+    "claim": ({"botClassName": "no-claim"}, "ConfigInvalid", "nobody-made-this"),
+    "config-map": ({"botClassName": "no-ca"}, "ConfigInvalid", "nobody-made-this-either"),
+    "profile": ({"botClassName": "no-profile"}, "ConfigInvalid", "seccomp"),
+    "secret": (
+        {"botClassName": "hasty", "meetingLink": None, "meetingLinkSecretRef": {"name": "nobody-made-this-secret"}},
+        "ConfigInvalid",
+        "nobody-made-this-secret",
+    ),
+}
+
+
+MUTE = {"script": "join; record 25s; end MeetingEnded", "mute-at": "recording"}
+DEAF = {"script": "join; wait 4s; record", "mute-at": "recording"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def under_way(sessions: Sessions) -> None:
+    """Sessions that need half a minute each."""
+    for name, (spec, _, _) in NOT_STARTING.items():
+        sessions.apply(f"missing-{name}", **spec)
+    sessions.apply("mute", metadata=MUTE)
+    sessions.apply("deaf", metadata=DEAF)
+
+
+def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
+    sessions.phase("deaf", "Active", "Recording", seconds=60)
+    until(lambda: not _ready(sessions.pod("deaf")), "it is deaf", 30)
+    sessions.apply("deaf", metadata=DEAF, leave=True)
+    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
+    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    return any(each["ready"] for each in pod["status"]["containerStatuses"])
+
+
+def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:
+    until(
+        lambda: conditions(sessions.status("mute")).get("Reporting") == ("Unknown", "BotUnreachable"),
+        "it is told that the bot is unreachable",
+        60,
+    )
+    status = sessions.phase("mute", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+
+
+@pytest.mark.parametrize("missing", list(NOT_STARTING))
+def test_what_is_missing_is_named_once_patience_is_over(sessions: Sessions, missing: str) -> None:
+    _, reason, word = NOT_STARTING[missing]
+    name = f"missing-{missing}"
+    status = sessions.phase(name, "Failed", seconds=STARTUP_SECONDS * 3)
+    assert (status["reason"], conditions(status)["Stalled"][0]) == (reason, "True")
+    assert word in status["message"]
+    uid = sessions.get(name)["metadata"]["uid"]
+    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods() if not _going(pod)]
+    assert uid not in owners
+
+
+def _going(pod: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+# The ordinary story
+
+
+def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
+    sessions.apply("story", metadata={"script": "lobby 2s; join 2s; record 3s; people Ann, Bo; end MeetingEnded"})
+    status = sessions.phase("story", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+    assert told(sessions, "story") == [
+        "BotPodCreated",
+        "Joining",
+        "Joined",
+        "RecordingStarted",
+        "Leaving",
+        "MeetingEnded",
+    ]
+    assert {"Complete": "True", "Ready": "True", "PodScheduled": "True", "Sandboxed": "True"}.items() <= {
+        kind: found[0] for kind, found in conditions(status).items()
+    }.items()
+    pod = sessions.pod("story")
+    until(lambda: not sessions.pod("story")["metadata"].get("finalizers"), "it is released")
+    assert pod["status"]["phase"] == "Succeeded"
+
+
+def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:
+    sessions.apply("unverified", metadata={"script": "join; record 1s; end EveryoneLeft", "unverified": "yes"})
+    status = sessions.phase("unverified", "Completed", "Failed", seconds=60)
+    assert (status["reason"], status["segmentCount"]) == ("VerificationFailed", 1)
+
+
+# Leave
+
+
+def test_leave_before_the_bot_started_completes_without_a_bot(sessions: Sessions) -> None:
+    sessions.apply("early", botClassName="no-room")
+    pod = sessions.pod("early")
+    sessions.apply("early", botClassName="no-room", leave=True)
+    status = sessions.phase("early", "Completed", "Failed")
+    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
+    gone(sessions, pod)
+
+
+def test_leave_during_the_meeting_completes_with_files(sessions: Sessions) -> None:
+    sessions.apply("leaver", metadata=UNTIL_ASKED)
+    sessions.phase("leaver", "Recording", seconds=60)
+    sessions.apply("leaver", metadata=UNTIL_ASKED, leave=True)
+    until(lambda: "leaveRequestedAt" in sessions.status("leaver"), "the wish is remembered")
+    sessions.apply("leaver", metadata=UNTIL_ASKED, leave=False)  # as a Git repository would
+    status = sessions.phase("leaver", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"], status["videoFileCount"]) == ("Completed", "LeaveRequested", 1)
+
+
+# Deletion and death
+
+
+def test_a_deleted_session_sends_its_bot_out_and_leaves_nothing(sessions: Sessions) -> None:
+    sessions.apply("deleted", metadata=UNTIL_ASKED)
+    sessions.phase("deleted", "Recording", seconds=60)
+    pod = sessions.pod("deleted")
+    sessions.kubectl("delete", "meetingsession", "deleted", "--timeout=30s")
+    print(f"deleted session: pod gone after {gone(sessions, pod):.1f} s")
+    until(lambda: not sessions.exists("secret", pod["metadata"]["name"]), "its Secret is gone too", 40)
+
+
+def test_kill_9_of_the_bot_is_a_crash(installed: Installed, sessions: Sessions) -> None:
+    sessions.apply("killed", metadata=UNTIL_ASKED)
+    sessions.phase("killed", "Recording", seconds=60)
+    pod = sessions.pod("killed")
+    pod_processes.kill(installed.kubectl, installed.namespace, pod["metadata"]["name"], "python")
+    status = sessions.phase("killed", "Failed", seconds=60)
+    assert (status["reason"], status["segmentCount"]) == ("BotCrashed", 1)
+
+
+def test_a_deleted_pod_is_an_eviction_and_is_not_made_again(sessions: Sessions) -> None:
+    sessions.apply("evicted", metadata=UNTIL_ASKED)
+    sessions.phase("evicted", "Recording", seconds=60)
+    pod = sessions.pod("evicted")
+    sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+    status = sessions.phase("evicted", "Failed", seconds=60)
+    assert status["reason"] == "Evicted"
+    gone(sessions, pod)
+    uid = sessions.get("evicted")["metadata"]["uid"]
+    assert all(each["metadata"]["ownerReferences"][0]["uid"] != uid for each in sessions.pods())
+
+
+def test_an_operator_that_is_killed_goes_on_with_sessions_in_every_phase(
+    installed: Installed, sessions: Sessions
+) -> None:
+    scripts = {
+        "Joining": "wait 12s; join; record 1s; end MeetingEnded",
+        "Active": "join; wait 12s; record 1s; end MeetingEnded",
+        "Recording": "join; record 12s; end MeetingEnded",
+    }
+    for phase, script in scripts.items():
+        sessions.apply(f"survivor-{phase.lower()}", metadata={"script": script})
+    for phase in scripts:
+        sessions.phase(f"survivor-{phase.lower()}", phase, seconds=60)
+    sessions.apply("survivor-initializing", metadata={"script": scripts["Recording"]})
+    installed.kill_operator()
+    uids = set()
+    for phase in ("Initializing", *scripts):
+        name = f"survivor-{phase.lower()}"
+        status = sessions.phase(name, "Completed", "Failed", seconds=60)
+        assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+        uids.add(sessions.get(name)["metadata"]["uid"])
+    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods()]
+    assert sorted(each for each in owners if each in uids) == sorted(uids)
+
+
+def test_a_bot_that_ended_while_no_operator_ran_is_recorded_later(installed: Installed, sessions: Sessions) -> None:
+    sessions.apply("orphan", metadata={"script": "join; record 4s; end MeetingEnded"})
+    sessions.phase("orphan", "Recording", seconds=60)
+    installed.scale(0)
+    until(lambda: sessions.pod("orphan")["status"]["phase"] == "Succeeded", "the bot ended", 60)
+    assert sessions.status("orphan")["phase"] != "Completed"
+    installed.scale(1)
+    assert sessions.phase("orphan", "Completed", seconds=60)["reason"] == "MeetingEnded"
+
+
+def test_of_two_operators_one_acts_and_the_other_takes_over(installed: Installed, sessions: Sessions) -> None:
+    installed.scale(2)
+    sessions.apply("two", metadata={"script": "join; record 12s; end MeetingEnded"})
+    sessions.phase("two", "Recording", seconds=60)
+    first = installed.leader()
+    started = time.monotonic()
+    installed.kubectl("delete", "pod", first, f"--namespace={installed.own}", "--force", "--grace-period=0")
+    until(lambda: installed.leader() not in ("", first), "the other one leads", 40)
+    print(f"leader gone: the other one led after {time.monotonic() - started:.1f} s")
+    status = sessions.phase("two", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+    uid = sessions.get("two")["metadata"]["uid"]
+    assert sum(pod["metadata"]["ownerReferences"][0]["uid"] == uid for pod in sessions.pods()) == 1
+    installed.scale(1)
