@@ -1,0 +1,170 @@
+"""Following a bot's reports over a real connection: what is accepted, what wakes a worker, what a cut means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from meeting_buddy.control.engine import utc_now
+from meeting_buddy.control.store import Record
+from meeting_buddy.control.streams import Line, Streams
+from tests.unit import operator_facts as make
+
+
+class Bot:
+    """Sends what a test puts into ``lines``, byte by byte as given."""
+
+    def __init__(self) -> None:
+        self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.last = make.report().to_json()
+        self.connections = 0
+        self.leave_status = 202
+
+    def say(self, text: str) -> None:
+        self.last = text
+        self.lines.put_nowait(f"event: report\ndata: {text}\n\n".encode())
+
+    async def start(self) -> int:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/v1/events", self._events),
+                web.get("/v1/report", self._report),
+                web.post("/v1/leave", self._leave),
+            ]
+        )
+        self.runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        return int(self.runner.addresses[0][1])
+
+    async def _report(self, _: web.Request) -> web.Response:
+        return web.Response(text=self.last)
+
+    async def _leave(self, _: web.Request) -> web.Response:
+        return web.Response(status=self.leave_status)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        self.connections += 1
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while (line := await self.lines.get()) is not None:
+            await response.write(line)
+        return response
+
+
+class Following:
+    """A bot that is followed, and what its stream led to."""
+
+    def __init__(self, bot: Bot, port: int) -> None:
+        self.bot = bot
+        self.stirred: list[str] = []
+        self.counted: list[str] = []
+        self.record = Record(make.UID, "meetings", "standup")
+        self.line = Line("127.0.0.1", 1, "token", port)
+        self.streams = Streams(utc_now, self.stirred.append, self.counted.append)
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def following() -> AsyncIterator[Following]:
+    bot = Bot()
+    found = Following(bot, await bot.start())
+    found.streams.follow(found.record, found.line)
+    yield found
+    await found.streams.close()
+    await bot.runner.cleanup()
+
+
+async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Following) -> None:
+    following.bot.say(make.joined(revision=1).to_json())
+    await following.until(lambda: following.record.report)
+    assert following.record.stream is not None
+    assert following.record.stream.connected
+    assert following.stirred == [make.UID]
+    following.bot.say(make.joined(revision=2, recording={"segments": 5}).to_json())
+    await following.until(lambda: following.record.report and following.record.report.revision == 2)
+    assert following.stirred == [make.UID]
+    following.bot.say(make.joined("Leaving", revision=3).to_json())
+    await following.until(lambda: len(following.stirred) == 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        make.joined(sessionId="mbsess_another").to_json(),
+        make.joined(attempt=2).to_json(),
+        make.joined(contract=9).to_json(),
+    ],
+    ids=["garbage", "another session", "another attempt", "unknown contract"],
+)
+async def test_what_is_not_this_bots_report_is_counted_and_dropped(following: Following, text: str) -> None:
+    following.bot.say(text)
+    await following.until(lambda: following.counted)
+    assert following.record.report is None
+
+
+async def test_an_older_report_does_not_replace_a_newer_one(following: Following) -> None:
+    following.bot.say(make.joined(revision=7).to_json())
+    following.bot.say(make.joined("Leaving", revision=6).to_json())
+    following.bot.say(make.joined(revision=8).to_json())
+    await following.until(lambda: following.record.report and following.record.report.revision == 8)
+    assert following.stirred == [make.UID]
+
+
+async def test_comments_and_split_lines_are_understood(following: Following) -> None:
+    text = make.joined(revision=4).to_json()
+    for piece in (b": keep alive\n\n", b"data: " + text[:40].encode(), text[40:].encode() + b"\n", b"\n"):
+        following.bot.lines.put_nowait(piece)
+    await following.until(lambda: following.record.report and following.record.report.revision == 4)
+
+
+async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> None:
+    for _ in range(40):
+        following.bot.lines.put_nowait(b"data: " + b"x" * 1000 + b"\n")
+    await following.until(lambda: following.bot.connections >= 2)
+    following.bot.say(make.joined(revision=2).to_json())
+    await following.until(lambda: following.record.report and following.record.report.revision == 2)
+
+
+async def test_a_bot_that_only_closes_the_stream_is_not_lost(following: Following) -> None:
+    following.bot.say(make.joined(revision=1).to_json())
+    await following.until(lambda: following.record.report)
+    following.bot.lines.put_nowait(None)
+    await following.until(lambda: following.bot.connections >= 2)
+    assert following.record.stream is not None
+    assert following.record.stream.lost_since is None
+
+
+async def test_a_bot_that_cannot_be_reached_is_lost_once(following: Following) -> None:
+    following.bot.say(make.joined(revision=1).to_json())
+    await following.until(lambda: following.record.report)
+    await following.bot.runner.cleanup()
+    await following.until(lambda: following.record.stream and following.record.stream.lost_since)
+    since = following.record.stream.lost_since if following.record.stream else None
+    await asyncio.sleep(1.0)  # several attempts to reconnect, none of which is news
+    assert following.record.stream is not None
+    assert following.record.stream.lost_since == since
+    assert following.counted.count("lost") == 1
+    assert following.record.report is not None
+
+
+async def test_leave_is_confirmed_or_not(following: Following) -> None:
+    assert await following.streams.ask_leave(following.line)
+    following.bot.leave_status = 503
+    assert not await following.streams.ask_leave(following.line)
+    assert not await following.streams.ask_leave(Line("127.0.0.1", 1, "token", 9))
+
+
+def test_a_token_is_never_printed() -> None:
+    assert "token-value" not in repr(Line("10.0.0.9", 1, "token-value"))
