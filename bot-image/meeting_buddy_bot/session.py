@@ -149,10 +149,10 @@ class _Stay:
                 self._events.write("browser_died", cause=str(error))
                 self._tell_browser(alive=False)
                 await self._browser.close()
+                self._lost("browser died")
                 if self._restarts >= MOST_RESTARTS:
                     return Ending(Reason.BROWSER_CRASHED, f"the browser died {self._restarts + 1} times")
                 self._restarts += 1
-                self._lost("browser died")
                 continue
             if not self._state.report.ever_joined or ending.reason not in _PASSING:
                 return ending
@@ -242,7 +242,7 @@ class _Stay:
             reading = await self._page.read()
         except PageSilentError as error:
             if responsive.hung(started):
-                await self._keep_evidence("page-hung")
+                await self._keep_evidence("page-hung", seconds=1)
                 raise BrowserDiedError("the page hangs") from error
             return None
         responsive.answered()
@@ -312,13 +312,13 @@ class _Stay:
     def _note_speaking(self, interval: Interval) -> None:
         self._events.write("speaking", name=interval.name, start=round(interval.start, 2), end=round(interval.end, 2))
 
-    async def _keep_evidence(self, name: str) -> None:
+    async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
         redact = Redactor.for_link(self._link)
         signals = self._page.evidence_of(self._page.reading)
         try:
-            paths = await evidence.collect(self._browser.page, self._folder, name, signals, redact)
+            paths = await evidence.collect(self._browser.page, self._folder, name, signals, redact, seconds)
         except OSError as error:  # a full volume costs the evidence, not the ending
             self._events.write("evidence_failed", error=str(error.strerror))
             return

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from meeting_buddy_bot.browser import container
 from tests.bot.unprivileged import UID
-from tests.machine.process import identify
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PATIENCE = 30.0  # seconds for chromedriver to answer on a loaded machine
@@ -34,7 +33,7 @@ class BrowserContainer:
         self, folder: Path, port: int, display: str, *, authorities: Sequence[Path] = (), sound: str | None = None
     ) -> None:
         self.port = port
-        self._folder = folder
+        self.folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{REPOSITORY}/operator:{REPOSITORY}/bot-image:{REPOSITORY}",
@@ -50,6 +49,7 @@ class BrowserContainer:
         for authority in authorities:
             shutil.copy(authority, folder / "ca")
         self._process: subprocess.Popen[bytes] | None = None
+        self._hosts: Mapping[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -58,33 +58,40 @@ class BrowserContainer:
 
     def start(self, hosts: Mapping[str, str]) -> None:
         """Start with these names of hosts; returns when chromedriver takes a session."""
-        aliases = self._folder / "hosts"
+        self._hosts = hosts
+        aliases = self.folder / "hosts"
         aliases.write_text("127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in hosts.items()))
         command = [
             *("unshare", "--mount", "--propagation", "private", "--"),
             *("sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(aliases)),
             *(sys.executable, "-P", "-m", "tests.bot.unprivileged"),
-            *(f"--port={self.port}", f"--ca-folder={self._folder / 'ca'}"),
+            *(f"--port={self.port}", f"--ca-folder={self.folder / 'ca'}"),
         ]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, cwd=REPOSITORY, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + _PATIENCE
         while not container.is_ready(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"chromedriver did not start:\n{(self._folder / 'log').read_text()[-2000:]}")
+                raise RuntimeError(f"chromedriver did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
+
+    def restart(self) -> None:
+        """Start again after `kill`, as the kubelet does."""
+        self.start(self._hosts)
 
     def chromium(self) -> list[int]:
         """Process ids of all Chromium processes of this container, the browser's own first."""
-        found = []
+        parents: dict[int, int] = {}
         for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                command = (entry / "cmdline").read_bytes()
-                if command.startswith(b"/usr/lib/chromium/chromium") and self._is_ours(int(entry.name)):
-                    found.append((b"--type=" in command, int(entry.name)))
-        return [pid for _, pid in sorted(found)]
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                if (entry / "cmdline").read_bytes().startswith(b"/usr/lib/chromium/chromium"):
+                    parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        ours = [pid for pid in parents if parents[pid] not in parents and self._is_ours(pid)]
+        for pid in ours:  # grows while it is walked: children of children
+            ours += (child for child, parent in parents.items() if parent == pid)
+        return ours
 
     def kill(self) -> None:
         """SIGKILL all of it, as an out-of-memory kill of the container does."""
@@ -98,9 +105,8 @@ class BrowserContainer:
                 os.kill(pid, signal.SIGKILL)
 
     def _is_ours(self, pid: int) -> bool:
-        # Chromium puts its processes into groups of their own; the profile's place tells them apart from others'.
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        return f"HOME={self._folder / 'home'}\0".encode() in environment and identify(pid) is not None
+        # HOME tells our browser from another test's; only the browser process itself keeps its environment readable.
+        return f"HOME={self.folder / 'home'}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.machine.certificates import Authority, Subject
 
 HOME = "meet.synthetic.test"
-ELSEWHERE = "elsewhere.synthetic.test"
+ELSEWHERE = "elsewhere.unrelated.test"  # another site to Chromium: its frames live in another process
 HOSTS = {HOME: "127.0.0.1", ELSEWHERE: "127.0.0.1"}
 
 _MARK = "<!-- synthetic: written for a test, seen on no real site -->"

@@ -4,8 +4,9 @@ What happens if this process dies here? The pod ends, and container ``browser`` 
 """
 
 import asyncio
+import contextlib
 import logging
-from typing import Self
+from typing import Final, Self
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.table import Devices
@@ -15,6 +16,8 @@ from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError
 from meeting_buddy_bot.browser.inspection import build_age_days, read_sandbox
 from meeting_buddy_bot.browser.options import SIZES, Size, chromium_options
 from meeting_buddy_bot.browser.page import Page
+
+_CLOSE_SECONDS: Final = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +95,10 @@ class Browser:
         if page is not None:
             page.gone.set()
         if cdp is not None:
+            if not cdp.closed.is_set():
+                # First here: while a call of its own is stuck in the page, chromedriver would let us wait.
+                with contextlib.suppress(BrowserError):
+                    await cdp.call("Browser.close", seconds=_CLOSE_SECONDS)
             await cdp.close()
         if driver is not None:
             await driver.quit()

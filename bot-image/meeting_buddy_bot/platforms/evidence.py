@@ -23,8 +23,13 @@ _SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text(
 _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
 
 
-async def collect(page: Page, folder: Path, name: str, signals: list[str], redact: Redactor) -> tuple[str, ...]:
-    """Write what can still be had of the page; paths relative to ``folder``. Never raises for the browser's sake."""
+async def collect(
+    page: Page, folder: Path, name: str, signals: list[str], redact: Redactor, seconds: float = 10.0
+) -> tuple[str, ...]:
+    """Write what can still be had of the page; paths relative to ``folder``. Never raises for the browser's sake.
+
+    ``seconds`` bounds the screenshot and the document, each.
+    """
     written = []
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
@@ -38,9 +43,9 @@ async def collect(page: Page, folder: Path, name: str, signals: list[str], redac
     heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
     keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
-        keep(".png", await page.screenshot())
+        keep(".png", await page.screenshot(seconds))
     try:
-        answers = await page.evaluate(_SCRIPT, 10.0)
+        answers = await page.evaluate(_SCRIPT, seconds)
     except BrowserError:
         answers = []
     frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]

@@ -20,6 +20,7 @@ from meeting_buddy_bot.platforms.probe import Probe, Reading, label
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
+_NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class MeetingPage:
         left.joined = True
         uses: dict[str, int] = {}
         acted = False
+        began = self._clock.now()
         with contextlib.suppress(BrowserError, TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
@@ -127,8 +129,11 @@ class MeetingPage:
                     if step is not None:
                         uses[step.name] = uses.get(step.name, 0) + 1
                         acted = await self.perform(step) or acted
-                    elif reading is not None and (acted or state in (State.ENDED, State.PRE_JOIN, None)):
-                        return True
+                    elif reading is not None and state is not State.IN_CALL:
+                        if acted or state in (State.ENDED, State.PRE_JOIN):
+                            return True
+                        if self._clock.now() - began > _NOTHING_TO_PRESS:
+                            return False  # a lobby without a way out but the door
                     await asyncio.sleep(_LEAVE_POLL)
         return False
 

@@ -1,0 +1,367 @@
+"""The browser: ordinary, sandboxed, unprivileged; bounded in all it does, and known to be dead within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy.contract.table import Devices
+from meeting_buddy_bot.browser import container as command
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.container import clear_leftovers
+from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError, StepFailedError
+from meeting_buddy_bot.browser.inspection import judge_sandbox
+from meeting_buddy_bot.browser.options import SIZES
+from tests.bot.container import BrowserContainer
+from tests.bot.synthetic import ELSEWHERE, HOME, SyntheticSite
+from tests.bot.unprivileged import UID
+
+BLANK = "<h1>Hello</h1>"
+HANGS = "<h1>Hello</h1><script>onclick = () => { for (;;); }</script>"
+
+
+async def value(browser: Browser, expression: str) -> object:
+    """Of an expression in the top frame, once it has one."""
+    for _ in range(100):
+        answers = await browser.page.evaluate(f"document.readyState === 'complete' ? ({expression}) : undefined")
+        if answers and answers[0].value is not None:
+            return answers[0].value
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no value of {expression}")
+
+
+async def eventually(holds: asyncio.Event, seconds: float) -> float:
+    """How long it took, seconds."""
+    began = time.monotonic()
+    async with asyncio.timeout(seconds):
+        await holds.wait()
+    return time.monotonic() - began
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Of /proc."""
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def command_line(pid: int) -> list[str]:
+    """Switches of a Chromium process."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
+
+
+# What it is
+
+
+async def test_is_sandboxed_and_says_so(browser: Browser) -> None:
+    assert browser.sandbox == "seccomp"
+
+
+async def test_runs_without_privileges(browser: Browser, container: BrowserContainer) -> None:
+    assert browser.alive
+    processes = container.chromium()
+    assert len(processes) > 3
+    for pid in processes:
+        status = status_of(pid)
+        assert status["Uid"].split() == [str(UID)] * 4
+        assert status["NoNewPrivs"] == "1"
+    # Its children have capabilities in user namespaces of their own, which is how the sandbox is made.
+    assert int(status_of(processes[0])["CapEff"], 16) == 0
+    for switch in ("--no-sandbox", "--ignore-certificate-errors", "--disable-web-security", "--enable-automation"):
+        assert switch not in command_line(processes[0])
+
+
+async def test_says_openly_that_it_is_automated(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = BLANK
+    await browser.page.navigate(site.url("/"))
+    assert await value(browser, "navigator.webdriver") is True
+    assert "HeadlessChrome" not in str(await value(browser, "navigator.userAgent"))
+
+
+async def test_fills_the_screen_and_speaks_english(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = BLANK
+    await browser.page.navigate(site.url("/"))
+    width, height = SIZES["720p"]
+    # One pixel more than the screen: see options.py.
+    assert await value(browser, "[innerWidth, innerHeight, screenX, screenY]") == [width + 1, height + 1, 0, 0]
+    assert await value(browser, "navigator.languages") == ["en-US", "en"]
+    assert site.requested[-1].headers["Accept-Language"].startswith("en-US,en")
+
+
+async def test_has_no_microphone_no_camera_and_no_notifications(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = BLANK + "<script>window.asked = []</script>"
+    await browser.page.navigate(site.url("/"))
+    for name in ("microphone", "camera", "notifications", "geolocation"):
+        note = f"got => document.title += ' {name}=' + got.state"
+        await value(browser, f"navigator.permissions.query({{name: '{name}'}}).then({note}) && 1")
+    for _ in range(50):
+        title = str(await value(browser, "document.title"))
+        if title.count("=") == 4:
+            break
+        await asyncio.sleep(0.05)
+    assert title.count("=denied") == 4
+
+
+async def test_tells_its_version_and_age(browser: Browser) -> None:
+    assert browser.version is not None
+    assert int(browser.version.split(".")[0]) > 100
+    assert browser.age_days is not None
+    assert 0 <= browser.age_days < 3650
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Layer 1 Sandbox\tNamespace\nSeccomp-BPF sandbox\tYes\nYou are adequately sandboxed.", "seccomp"),
+        ("Layer 1 Sandbox\tNone\nSeccomp-BPF sandbox\tYes\nYou are NOT adequately sandboxed.", "none"),
+        ("Layer 1 Sandbox\tNamespace\nSeccomp-BPF sandbox\tNo\nYou are NOT adequately sandboxed.", "none"),
+        ("Sandbox Status\n", None),
+    ],
+)
+def test_judges_what_chromium_says_of_its_sandbox(text: str, verdict: str | None) -> None:
+    assert judge_sandbox(text) == verdict
+
+
+# The page
+
+
+async def test_trusts_the_administrator_s_authority_and_no_other(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = BLANK
+    await browser.page.navigate(site.url("/"))
+    assert await value(browser, "isSecureContext") is True
+    with pytest.raises(NavigationError, match="ERR_CERT"):
+        await browser.page.navigate(f"https://localhost:{site.port}/")
+
+
+@pytest.mark.parametrize(
+    ("host", "net"), [("no-such-host.test", "ERR_NAME_NOT_RESOLVED"), (HOME, "ERR_CONNECTION_REFUSED")]
+)
+async def test_names_why_a_page_cannot_be_loaded(browser: Browser, host: str, net: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(NavigationError) as failure:
+            await browser.page.navigate(f"https://{host}:{unused.getsockname()[1]}/?secret=1")
+    assert failure.value.net == net
+    assert "secret" not in str(failure.value)
+
+
+async def test_closes_dialogs_and_keeps_their_text_without_tokens(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = (
+        "<script>alert('invalid token: eyJhbGciOi.eyJleHAi.c2ln'); document.title = String(confirm('Stay?'))</script>"
+    )
+    await browser.page.navigate(site.url("/"))
+    assert await value(browser, "document.title") == "true"
+    assert list(browser.page.alerts) == ["invalid token: [token]", "Stay?"]
+
+
+async def test_hears_the_console_with_what_objects_hold(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = "<script>console.info('leave (action=0)', {reason: 4, room: 'x'})</script>"
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    assert list(browser.page.console) == ["leave (action=0) reason=4 room=x"]
+
+
+async def test_forgets_what_the_page_before_said(browser: Browser, site: SyntheticSite) -> None:
+    site.pages |= {"/": "<script>console.info('old'); alert('old')</script>", "/next": BLANK}
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    await browser.page.navigate(site.url("/next"))
+    await value(browser, "1")
+    assert (list(browser.page.alerts), list(browser.page.console)) == ([], [])
+
+
+async def test_notes_the_host_of_every_document(browser: Browser, site: SyntheticSite) -> None:
+    hosts: list[str] = []
+    browser.page.on_host = hosts.append
+    site.pages |= {"/": "<script>location = '%ELSEWHERE%/there'</script>", "/there": BLANK}
+    await browser.page.navigate(site.url("/"))
+    for _ in range(100):
+        if len(hosts) == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert hosts == [HOME, ELSEWHERE]
+
+
+async def test_downloads_nothing(browser: Browser, site: SyntheticSite, container: BrowserContainer) -> None:
+    site.pages["/"] = "<a id=save href='data:application/octet-stream,x' download=trap>save</a>"
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    await browser.driver.click("#save")
+    await asyncio.sleep(0.5)  # nothing tells that something does not happen
+    assert list(container.folder.rglob("trap*")) == []
+
+
+# Acting
+
+
+async def test_clicks_types_and_switches_off(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = """
+      <input id=name value=old>
+      <button hidden class=b>hidden</button>
+      <button class=b onclick="document.title += ' clicked'">shown</button>
+      <button id=mic aria-pressed=true>mic</button>
+      <script>
+        mic.onclick = () => { mic.ariaPressed = mic.ariaPressed === 'true' ? 'false' : 'true' };
+        onkeydown = event => { if (event.key === 'Escape') document.title += ' escape' };
+      </script>"""
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    driver = browser.driver
+    await driver.type("#name", "Meeting Buddy")
+    await driver.click(".b")
+    await driver.click("#mic", only_if_on=True)
+    await driver.click("#mic", only_if_on=True)
+    await driver.press("Escape")
+    assert await value(browser, "document.querySelector('#name').value") == "Meeting Buddy"
+    assert await value(browser, "document.title") == "Synthetic clicked escape"
+    assert await value(browser, "document.querySelector('#mic').ariaPressed") == "false"
+
+
+async def test_acts_inside_a_frame_of_another_site(browser: Browser, site: SyntheticSite) -> None:
+    site.pages |= {
+        "/": "<iframe id=inner src='%ELSEWHERE%/inner' width=400 height=300></iframe>",
+        "/inner": "<button id=join onclick=\"document.title = 'joined'\">join</button>",
+    }
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    await browser.driver.enter_frame("#inner")
+    for _ in range(50):
+        try:
+            await browser.driver.click("#join")
+            break
+        except StepFailedError:
+            await asyncio.sleep(0.1)
+    answers = await browser.page.evaluate("document.title")
+    assert [answer.value for answer in answers] == ["Synthetic", "joined"]
+
+
+async def test_a_click_on_nothing_or_under_something_fails(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = "<button id=b>b</button><div style='position:fixed;inset:0'></div>"
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    with pytest.raises(StepFailedError, match="NoSuchElement"):
+        await browser.driver.click("#nothing")
+    with pytest.raises(StepFailedError, match="ElementClickIntercepted"):
+        await browser.driver.click("#b")
+
+
+# Death
+
+
+async def test_a_killed_chromium_is_known_to_be_dead_at_once(browser: Browser, container: BrowserContainer) -> None:
+    waiting = asyncio.create_task(browser.wait_death())
+    os.kill(container.chromium()[0], signal.SIGKILL)
+    began = time.monotonic()
+    await asyncio.wait_for(waiting, 2)
+    print(f"\nknown dead after {time.monotonic() - began:.3f} s")
+    assert not browser.alive
+    with pytest.raises(BrowserDiedError):
+        await browser.page.evaluate("1")
+    await browser.start()
+    assert browser.alive
+
+
+async def test_a_crashed_tab_is_known_to_be_dead_at_once(
+    browser: Browser, site: SyntheticSite, container: BrowserContainer
+) -> None:
+    site.pages["/"] = BLANK
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    for pid in container.chromium():
+        if "--type=renderer" in command_line(pid):
+            os.kill(pid, signal.SIGKILL)
+    print(f"\nknown crashed after {await eventually(browser.page.gone, 3):.3f} s")
+    with pytest.raises(BrowserDiedError):
+        await browser.page.evaluate("1")
+    assert not browser.alive
+    await browser.start()
+    await browser.page.navigate(site.url("/"))
+    assert await value(browser, "document.title") == "Synthetic"
+
+
+async def test_a_page_that_hangs_hangs_nobody_else(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = HANGS
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "1")
+    with pytest.raises(BrowserDiedError, match="longer than"):
+        await browser.driver.click("h1")
+    began = time.monotonic()
+    with pytest.raises(PageSilentError):
+        await browser.page.evaluate("1", 1.0)
+    assert time.monotonic() - began < 2
+    await browser.start()  # ends the one that hangs
+    await browser.page.navigate(site.url("/"))
+    assert await value(browser, "document.title") == "Synthetic"
+
+
+async def test_a_stopped_chromium_is_replaced_and_not_joined_by_a_second(
+    browser: Browser, container: BrowserContainer
+) -> None:
+    before = set(container.chromium())
+    os.kill(container.chromium()[0], signal.SIGSTOP)
+    with pytest.raises(PageSilentError):
+        await browser.page.screenshot(1.0)
+    await browser.start()
+    assert browser.alive
+    assert not before & set(container.chromium())
+
+
+async def test_waits_for_a_container_that_is_restarted(browser: Browser, container: BrowserContainer) -> None:
+    container.kill()
+    async with asyncio.timeout(3):
+        await browser.wait_death()
+    starting = asyncio.create_task(browser.start(30))
+    await asyncio.sleep(1)  # the kubelet's back-off
+    assert not starting.done()
+    container.restart()  # here, not in a thread: a child that is to die with its parent dies with the parent's thread
+    await starting
+    assert browser.alive
+
+
+async def test_gives_up_when_there_is_no_chromedriver() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        browser = Browser(SIZES["720p"], Devices(), f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(BrowserDiedError, match="did not answer"):
+            await browser.start(1)
+    assert not browser.alive
+    await browser.close()
+
+
+async def test_nothing_is_left_after_closing(browser: Browser, container: BrowserContainer) -> None:
+    await browser.close()
+    assert container.chromium() == []
+    assert not browser.alive
+
+
+# The container's command
+
+
+def test_the_startup_probe_asks_chromedriver(container: BrowserContainer) -> None:
+    assert command.main(["--ready", f"--port={container.port}"]) == 0
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert command.main(["--ready", f"--port={unused.getsockname()[1]}"]) == 1
+
+
+def test_chromedriver_listens_on_loopback_alone(container: BrowserContainer) -> None:
+    listening = [
+        line.split()[1]
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{container.port:04X}")
+    ]
+    assert listening
+    assert {address.split(":")[0] for address in listening} <= {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_a_restarted_container_clears_what_a_killed_browser_left(tmp_path: Path) -> None:
+    (tmp_path / "org.chromium.Chromium.scoped_dir.abc" / "Default").mkdir(parents=True)
+    (tmp_path / ".org.chromium.Chromium.xyz").touch()
+    (tmp_path / "kept").touch()
+    clear_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -1,0 +1,182 @@
+"""Joining, in real Chromium, on synthetic pages: each way in, and each way of not getting in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.assignment import Limits
+from meeting_buddy.contract.phases import ReportPhase, Waiting
+from meeting_buddy.contract.reasons import Reason
+from tests.bot.attending import Attending
+from tests.bot.container import BrowserContainer
+from tests.bot.synthetic import SyntheticSite
+from tests.bot.synthetic_table import join_page, says, synthetic_table
+
+ROOM = "/rooms/weekly-sync-7431"
+
+
+def attending(container: BrowserContainer, site: SyntheticSite, folder: Path, **more: Any) -> Attending:
+    table = more.pop("table", None) or synthetic_table()
+    return Attending(container.url, folder, site.url(ROOM + "?pwd=s3cretpass#frag-9secret"), table, **more)
+
+
+async def test_joins_by_the_table_alone(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
+    site.pages[ROOM] = join_page()
+    async with attending(container, site, tmp_path, bot_name="Notes (bot)") as bot:
+        await bot.until_recording()
+        assert [line["step"] for line in bot.events("step")] == ["cookies", "name", "join"]
+        # The link's own query stays, and the table's is added.
+        assert site.requested[0].query_string == "pwd=s3cretpass&lang=en"
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        await bot.ending()
+        assert bot.events("left")[0]["page_agrees"] is True
+
+
+async def test_waits_in_the_lobby_and_says_so(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
+    site.pages[ROOM] = join_page(
+        says("The meeting has not started")
+        + "; setTimeout(() => document.body.firstChild.data = 'Someone will let you in soon', 2000)"
+        + "; setTimeout(() => location.reload(), 4000)"
+    )
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until(lambda report: report.waiting is Waiting.NOT_STARTED)
+        report = await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
+        assert report.phase is ReportPhase.JOINING
+        assert not report.ever_joined
+        site.pages[ROOM] = join_page()
+        report = await bot.until_recording()
+        assert report.waiting is None
+        assert [name for name, _ in bot.recorder.entries] == ["start"]
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [
+        (says("You can\u2019t come in"), Reason.ENTRY_DENIED),
+        ("alert('Sorry, wrong passcode')", Reason.PASSCODE_WRONG),
+        (says("Someone will let you in soon"), Reason.NOT_ADMITTED),
+        (says("The meeting has not started"), Reason.MEETING_NOT_STARTED),
+        (says("What nobody has ever seen"), Reason.JOIN_TIMEOUT),
+    ],
+)
+async def test_ends_with_the_reason_that_the_page_gives(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, then: str, reason: Reason
+) -> None:
+    site.pages[ROOM] = join_page(then)
+    table = synthetic_table(join=3)
+    async with attending(container, site, tmp_path, table=table, limits=Limits(waiting_room_seconds=2)) as bot:
+        assert (await bot.ending()).reason is reason
+        assert not bot.report.ever_joined
+        assert bot.recorder.entries == []
+        assert container.chromium() == []
+
+
+async def test_leaves_the_lobby_when_asked(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
+    site.pages[ROOM] = join_page(says("Someone will let you in soon"))
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        assert (await bot.ending(15)).reason is Reason.LEAVE_REQUESTED
+        assert not bot.report.ever_joined
+        assert bot.report.left_at is None
+
+
+async def test_a_page_of_another_world_is_not_recognised(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = "<h1>Welcome to the redesign</h1>"
+    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+        assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
+
+
+async def test_a_site_in_trouble_is_unreachable(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = "<h1>Bad gateway</h1>"
+    site.statuses[ROOM] = 502
+    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+        ending = await bot.ending()
+        assert ending.reason is Reason.PAGE_UNREACHABLE
+        assert ending.message == "the meeting's site answered 502"
+
+
+async def test_a_site_that_comes_up_a_little_late_is_joined(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = join_page()
+    await site.stop()
+    async with attending(container, site, tmp_path, table=synthetic_table(load=20)) as bot:
+        for _ in range(200):
+            if bot.events("page_not_loaded"):
+                break
+            await asyncio.sleep(0.1)
+        async with site:
+            await bot.until_recording()
+
+
+async def test_a_site_that_is_down_is_unreachable(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    await site.stop()
+    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+        ending = await bot.ending()
+        assert ending.reason is Reason.PAGE_UNREACHABLE
+        assert "ERR_CONNECTION_REFUSED" in (ending.message or "")
+
+
+async def test_a_link_that_may_not_be_opened_starts_no_browser(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    async with attending(container, site, tmp_path) as bot:
+        pass
+    bot.link = f"https://elsewhere.unrelated.test:{site.port}{ROOM}"
+    async with bot:
+        assert (await bot.ending()).reason is Reason.HOST_NOT_ALLOWED
+        assert site.requested == []
+
+
+async def test_going_elsewhere_is_noted_by_host_alone(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages |= {ROOM: "<script>location = '%ELSEWHERE%/login?token=abc123'</script>", "/login": "<h1>Log in</h1>"}
+    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+        assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
+        assert [line["host"] for line in bot.events("navigated_elsewhere")] == ["elsewhere.unrelated.test"]
+
+
+async def test_a_failure_leaves_evidence_without_secrets(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3NjM5MzR9.c2lnbmF0dXJl"
+    key = "a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6a7b8"
+    site.pages[ROOM] = f"""
+      <h1>You can't come in</h1> <p>weekly-sync-7431 s3cretpass frag-9secret {token} {key}</p>
+      <a href="/next?ticket=hush9">a</a> <iframe src="/inner?ticket=hush9"></iframe>
+      <input id=typed value=prefilled> <textarea>drafted text</textarea>
+      <script>document.querySelector('#typed').value = 'typed-in'; const inline = 'hush9';
+      console.error('failed at https://x.test/a?ticket=hush9', '{token}')</script> <!-- hush9 -->"""
+    site.pages["/inner"] = "<p>inner frame</p>"
+    async with attending(container, site, tmp_path) as bot:
+        assert (await bot.ending()).reason is Reason.ENTRY_DENIED
+        assert bot.report.evidence == (
+            "debug/EntryDenied.signals.json",
+            "debug/EntryDenied.png",
+            "debug/EntryDenied.html",
+        )
+    assert (tmp_path / "debug/EntryDenied.png").read_bytes().startswith(b"\x89PNG")
+    document = (tmp_path / "debug/EntryDenied.html").read_text()
+    assert "You can't come in" in document
+    assert "inner frame" in document
+    signals = (tmp_path / "debug/EntryDenied.signals.json").read_text()
+    assert json.loads(signals)["signals"] == ["refused/EntryDenied"]
+    for text in (document, signals, (tmp_path / "events.jsonl").read_text()):
+        for secret in (
+            *("s3cretpass", "frag-9secret", "weekly-sync-7431", token, key, "hush9"),
+            *("typed-in", "prefilled", "drafted"),
+        ):
+            assert secret not in text

@@ -1,0 +1,145 @@
+"""Staying: everyone's ways of ending a meeting, and a browser that dies in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from meeting_buddy.contract.assignment import Limits
+from meeting_buddy.contract.phases import ReportPhase, Waiting
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.session import MOST_RESTARTS
+from tests.bot.attending import Attending
+from tests.bot.container import BrowserContainer
+from tests.bot.synthetic import SyntheticSite
+from tests.bot.synthetic_table import join_page, says, synthetic_table
+
+ROOM = "/rooms/weekly-sync-7431"
+
+
+def attending(container: BrowserContainer, site: SyntheticSite, folder: Path, **more: Any) -> Attending:
+    table = more.pop("table", None) or synthetic_table()
+    return Attending(container.url, folder, site.url(ROOM), table, **more)
+
+
+def after_joining(script: str, seconds: float = 1) -> str:
+    """A page whose call goes on for some seconds before `script` runs."""
+    return join_page(f"enter(); setTimeout(() => {{ {script} }}, {seconds * 1000})")
+
+
+async def test_ends_with_the_meeting(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
+    site.pages[ROOM] = after_joining(says("The meeting has ended"))
+    async with attending(container, site, tmp_path) as bot:
+        assert (await bot.ending()).reason is Reason.MEETING_ENDED
+        assert bot.report.ever_joined
+        assert bot.report.phase is ReportPhase.LEAVING
+        assert bot.report.evidence == ()
+        assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+
+
+async def test_ends_when_the_call_has_been_gone_for_long(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining(says("Rate your call!"))
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until_recording()
+        assert (await bot.ending()).reason is Reason.MEETING_ENDED
+
+
+async def test_a_call_that_is_gone_for_a_moment_goes_on(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    flicker = "const was = document.body.innerHTML; document.body.innerHTML = '';"
+    flicker += "setTimeout(() => document.body.innerHTML = was, 1500)"
+    site.pages[ROOM] = after_joining(flicker)
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until_recording()
+        await asyncio.sleep(6)
+        assert bot.report.phase is ReportPhase.RECORDING
+
+
+async def test_back_in_the_lobby_keeps_the_phase_and_ends_as_removed(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining(says("Someone will let you in soon"))
+    async with attending(container, site, tmp_path, limits=Limits(waiting_room_seconds=2)) as bot:
+        await bot.until_recording()
+        report = await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
+        assert report.phase is ReportPhase.RECORDING
+        assert (await bot.ending()).reason is Reason.REMOVED_FROM_MEETING
+
+
+async def test_a_connection_that_stays_lost_ends_it(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining("document.body.innerHTML += 'Reconnecting'")
+    async with attending(container, site, tmp_path, table=synthetic_table(reconnect=3)) as bot:
+        await bot.until_recording()
+        site.pages[ROOM] = "<h1>gone</h1>"
+        report = await bot.until(lambda report: report.waiting is Waiting.REJOINING)
+        assert report.phase is ReportPhase.RECORDING
+        assert (await bot.ending()).reason is Reason.CONNECTION_LOST
+        assert bot.report.evidence != ()
+        assert [cause for _, _, cause in bot.recorder.gaps] == ["connection lost"]
+
+
+async def test_a_killed_container_is_waited_for_and_the_meeting_rejoined(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = join_page()
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until_recording()
+        container.kill()
+        await bot.until(lambda report: report.waiting is Waiting.REJOINING, 5)
+        await asyncio.sleep(3)  # the kubelet's back-off
+        container.restart()
+        report = await bot.until(lambda report: report.waiting is None, 30)
+        assert (report.phase, report.browser.restarts, report.browser.alive) == (ReportPhase.RECORDING, 1, True)
+        [(start, end, cause)] = bot.recorder.gaps
+        assert cause == "browser died"
+        assert 3 < end - start < 30
+        assert [name for name, _ in bot.recorder.entries] == ["start"]
+
+
+async def test_a_page_that_hangs_is_left_for_a_new_browser(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining("for (;;);")
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until_recording()
+        site.pages[ROOM] = join_page()
+        report = await bot.until(lambda report: report.browser.restarts == 1 and report.waiting is None, 60)
+        assert report.phase is ReportPhase.RECORDING
+
+
+async def test_a_browser_that_dies_again_and_again_ends_it(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = join_page()
+    async with attending(container, site, tmp_path) as bot:
+        for restarts in range(MOST_RESTARTS + 1):
+            await bot.until(
+                lambda report, wanted=restarts: (  # type: ignore[misc]
+                    report.browser.restarts == wanted
+                    and report.browser.alive
+                    and report.ever_joined
+                    and report.waiting is None
+                )
+            )
+            os.kill(container.chromium()[0], signal.SIGKILL)
+        assert (await bot.ending()).reason is Reason.BROWSER_CRASHED
+        assert bot.report.browser.restarts == MOST_RESTARTS
+        assert not bot.report.browser.alive
+        assert len(bot.recorder.gaps) == MOST_RESTARTS + 1
+
+
+async def test_debug_mode_keeps_evidence_of_a_success(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining(says("The meeting has ended"))
+    async with attending(container, site, tmp_path, debug_mode=True) as bot:
+        await bot.ending()
+        assert "debug/MeetingEnded.png" in bot.report.evidence
