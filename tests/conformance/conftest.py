@@ -1,7 +1,7 @@
 """The bots that the conformance suite judges.
 
-A bot takes part by a :class:`Command` here. What the suite asks of it comes as the session's metadata (``script``); the
-real bot in a real browser, which no script can lead, is held to the contract by the e2e tests in its own meeting.
+A bot takes part by the name of its module here. What the suite asks of it comes as the session's metadata
+(``script``); the real bot in a real browser, which no script can lead, is held to the contract by the e2e tests.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from meeting_buddy.contract.assignment import Assignment
-from tests.conformance.running_bot import Command, RunningBot, order, python, reachable_folder, stop_all
+from tests.conformance.running_bot import RunningBot, order, reachable_folder, stop_all
 
 BOTS = {
-    "contract-only": Command((python(), "-m", "tests.e2e.contract_bot.bot")),
-    "supervisor": Command((python(), "-m", "tests.conformance.stand_in")),
+    "contract-only": "tests.e2e.contract_bot.bot",
+    "supervisor": "tests.conformance.stand_in",
 }
 
 Start = Callable[..., RunningBot]

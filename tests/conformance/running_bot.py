@@ -1,7 +1,7 @@
 """A bot as the cluster sees it: a process with orders, a port, a volume and a termination log. Whichever bot it is.
 
-Everything here goes through the contract: files in, HTTP and files out. The process runs under the pod's uid and gid
-where the tests are root, in a session of its own, so that whatever it started can be ended with it.
+Everything here goes through the contract: files in, HTTP and files out. The process runs under the pod's uid and
+gid, in a session of its own, so that whatever it started can be ended with it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +28,11 @@ from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import digest
+from tests.conformance.unprivileged import GID, UID
 
 REPOSITORY = Path(__file__).parents[2]
 LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16
-UID, GID = 10001, 0
-
-
-@dataclass(frozen=True)
-class Command:
-    """How to start a bot: its argument vector and what its environment needs besides the contract's paths."""
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def python_path() -> str:
-    """PYTHONPATH with the repository's packages and the installed ones, for an interpreter that any uid may run."""
-    installed = [path for path in sys.path if path.endswith("site-packages")]
-    return ":".join([str(REPOSITORY / "operator"), str(REPOSITORY / "bot-image"), str(REPOSITORY), *installed])
-
-
-def python() -> str:
-    """Debian's Python, which the images run too; the tests' own may lie where the pod's uid cannot reach it."""
-    return "/usr/bin/python3"
 
 
 def order(**changes: Any) -> Assignment:
@@ -75,7 +55,7 @@ def order(**changes: Any) -> Assignment:
 class RunningBot:
     """A bot that was started, and what can be asked of it."""
 
-    def __init__(self, command: Command, folder: Path, assignment: Assignment | str) -> None:
+    def __init__(self, module: str, folder: Path, assignment: Assignment | str) -> None:
         self.folder = folder
         self.recordings = folder / "recordings"
         self.port = _free_port()
@@ -99,23 +79,19 @@ class RunningBot:
         self.pulse_server = f"unix:{folder}/sockets/pulse"
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen(
-            command.argv,
+            (sys.executable, "-m", "tests.conformance.unprivileged", module),
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder / "home"),
-                "PYTHONPATH": python_path(),
+                "PYTHONPATH": ":".join(str(REPOSITORY / part) for part in ("operator", "bot-image", "")),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **{f"MEETING_BUDDY_{name}": str(value) for name, value in paths.items()},
-                **command.environment,
             },
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
             cwd="/",
             start_new_session=True,
-            user=UID if os.geteuid() == 0 else None,
-            group=GID if os.geteuid() == 0 else None,
-            extra_groups=() if os.geteuid() == 0 else None,
         )
 
     @property
@@ -221,8 +197,6 @@ def _free_display() -> int:
 
 def _make_reachable(folder: Path) -> None:
     """Give the folder to the pod's uid."""
-    if os.geteuid() != 0:
-        return
     for path in (folder, *folder.rglob("*")):
         os.chown(path, UID, GID)
 

@@ -1,6 +1,6 @@
 """The real bot with its page replaced: real supervisor, devices, recorder, report server; a scripted session.
 
-``python -m tests.conformance.stand_in``. It reads the same script as the contract-only bot (see its docstring), so that
+It reads the same script as the contract-only bot (see its docstring), so that
 one suite can judge both, and so that supervisor and recorder can be tested where no meeting is needed.
 """
 
@@ -54,5 +54,6 @@ async def _play(stage: Stage) -> Reason:
     return await stage.leave.wait()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the bot."""
     sys.exit(asyncio.run(Supervisor(Settings.from_environment(), attend).run()))

@@ -59,7 +59,7 @@ class PulseAudioSource:
         # fmt: off
         child = await Child.start("parec", [
             "parec", "--server", self._server, "--device", self._source, "--raw", "--format=s16le", f"--rate={RATE}",
-            "--channels=1", "--latency-msec=100", "--client-name=Meeting Buddy", "--stream-name=listener",
+            "--channels=1", "--latency-msec=50", "--client-name=Meeting Buddy", "--stream-name=listener",
         ], read_output=True)
         # fmt: on
         expected: float | None = None

@@ -221,5 +221,9 @@ async def run() -> None:
     return await bot.end(reason)
 
 
-if __name__ == "__main__":
+def main() -> None:
     sys.exit(asyncio.run(run()))
+
+
+if __name__ == "__main__":
+    main()
