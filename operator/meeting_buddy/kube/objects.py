@@ -1,6 +1,7 @@
 """What the operator does with which kind of object; every right it needs is a method here.
 
-The chart's roles and this file are two views of one list (a test holds them together).
+The chart's roles and this file are two views of one list, which
+``tests/integration/test_operator_rights.py`` holds together.
 """
 
 import base64
