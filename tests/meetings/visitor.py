@@ -29,6 +29,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.meetings import priority
+
 USER = 1810  # no account of this machine; it may do nothing that its files do not allow
 SIZE = (1280, 720)
 _PATIENCE = 20.0  # seconds for a program to be ready on a loaded machine
@@ -100,7 +102,9 @@ class Visitor:
                 stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=said,
+                start_new_session=True,
             )
+            priority.prefer_session(process.pid)
         assert process.stdin is not None
         try:
             deadline = time.monotonic() + _PATIENCE
@@ -127,6 +131,7 @@ def recorder_argv(display: str, sink: str, target: Path, frame_rate: int, epoch:
     picture = ["-f", "x11grab", "-draw_mouse", "0", "-framerate", str(frame_rate), "-video_size", f"{width}x{height}"]
     sound = ["-f", "pulse", "-sample_rate", "48000", "-channels", "2", "-fragment_size", "3840"]
     return [
+        *priority.ARGV,
         *("ffmpeg", "-hide_banner", "-loglevel", "warning", "-y", "-copyts"),
         *(*common, *picture, "-i", display),
         *(*common, *sound, "-i", f"{sink}.monitor"),
@@ -176,7 +181,16 @@ def visitor(authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] 
 
 def _unprivileged(*argv: str) -> list[str]:
     ids = (f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
-    return ["setpriv", *ids, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL", *argv]
+    return [
+        *priority.ARGV,
+        "setpriv",
+        *ids,
+        "--no-new-privs",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        "--pdeathsig=KILL",
+        *argv,
+    ]
 
 
 def _trust(home: Path, authority: Path) -> None:
@@ -196,7 +210,10 @@ def _trust(home: Path, authority: Path) -> None:
 
 def _run(stack: ExitStack, argv: Sequence[str], log: Path, **options: object) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)  # type: ignore[call-overload]
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **options
+        )  # type: ignore[call-overload]
+    priority.prefer_session(process.pid)
     stack.callback(_end, process)
     return process  # type: ignore[no-any-return]
 

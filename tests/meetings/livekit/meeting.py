@@ -25,6 +25,7 @@ from tests.machine import address
 from tests.machine.lock import exclusive
 from tests.machine.process import Process
 from tests.machine.progress import step
+from tests.meetings import priority
 from tests.meetings.livekit import front, server, tokens_process
 from tests.meetings.livekit.places import ADDRESS, HERE, ORIGIN, Places
 from tests.meetings.livekit.room import Room
@@ -110,6 +111,8 @@ class LocalMeeting:
         }
         started = process.start()
         process.wait_ready(ready[process.name], _PATIENCE)
+        if (found := process.find()) is not None:
+            priority.prefer_session(found.pid)
         return "started" if started else "adopted"
 
     def _ensure_address(self) -> str:

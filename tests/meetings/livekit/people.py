@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.machine.process import Process
+from tests.meetings import priority
 from tests.meetings.livekit.places import REPOSITORY, SPEECH, Places
 from tests.meetings.livekit.schedule import Clip, Turn
 
@@ -91,7 +92,7 @@ class People:
             list(pool.map(lambda person: self._process(person).stop(), self.people))
 
     def said(self) -> list[Said]:
-        """What was spoken until now, in order; the last turn may not be over yet. A turn that leaving cut off is left out."""
+        """What was spoken until now, in order, without turns that leaving cut off; the last may not be over yet."""
         found = []
         for person in self.people:
             entries = self._entries(person)
@@ -151,7 +152,7 @@ class People:
         }
         return Process(
             name=name,
-            argv=(sys.executable, "-m", "tests.meetings.livekit.speaker", json.dumps(order)),
+            argv=(*priority.ARGV, sys.executable, "-m", "tests.meetings.livekit.speaker", json.dumps(order)),
             log=self.places.logs / f"{name}.log",
             state_dir=self.places.processes,
             environment={"PYTHONPATH": str(REPOSITORY)},

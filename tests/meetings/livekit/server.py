@@ -16,13 +16,13 @@ from pathlib import Path
 
 from tests.machine.cache import cached, digest
 from tests.machine.process import Process
+from tests.meetings import priority
 from tests.meetings.livekit import keys
 from tests.meetings.livekit.places import ADDRESS, MEDIA_PORT, SIGNAL_PORT, Places
 
 MODULE = Path(__file__).parent / "server"
 BUILD = ("go", "build", "-trimpath", "-ldflags", "-s -w")
 COMMAND = "github.com/livekit/livekit-server/cmd/server"
-PRIORITY = -10  # a meeting and its people are elsewhere: a busy test machine must not disturb their timing
 
 
 def build_inputs() -> list[str | Path]:
@@ -66,7 +66,7 @@ def process(places: Places) -> Process:
     path = _configuration_file(places)
     return Process(
         name="livekit-server",
-        argv=("nice", "-n", str(PRIORITY), str(binary()), "--config", str(path)),
+        argv=(*priority.ARGV, str(binary()), "--config", str(path)),
         log=places.logs / "livekit-server.log",
         state_dir=places.processes,
     )

@@ -29,10 +29,10 @@ import numpy.typing as npt
 from livekit import rtc
 from livekit.rtc._proto.room_pb2 import AudioEncoding  # the package does not re-export this one
 
+from tests.meetings import priority
 from tests.meetings.livekit import keys, picture
 from tests.meetings.livekit.places import SIGNAL_PORT
 from tests.meetings.livekit.schedule import RATE, Turn, conversation, conversation_clips
-from tests.meetings.livekit.server import PRIORITY
 
 _BLOCK = 0.1  # seconds of sound per call: each crosses into native code and back
 _AHEAD = 3  # blocks in the queue before the one that is being sent: 0.3 s in which we may be late
@@ -198,5 +198,5 @@ def _wall(monotonic: float) -> str:
 
 
 if __name__ == "__main__":
-    os.nice(PRIORITY)  # before the SDK starts its threads, which inherit it
+    priority.prefer_session(os.getpid())
     asyncio.run(speak(Order(**json.loads(sys.argv[1]))))
