@@ -26,7 +26,8 @@ from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import Clock
 from meeting_buddy.kube.errors import KubeError
 
-WORKERS: Final = 8
+WORKERS: Final = 24
+"""Turns at the same time. A turn waits for the API server most of its life, so they cost next to nothing."""
 MAX_LOOKS: Final = 5
 """How often one turn may look again before others get theirs."""
 

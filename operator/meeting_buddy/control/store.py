@@ -61,14 +61,23 @@ class Store:
         Raises:
             pydantic.ValidationError: the object cannot be read.
         """
+        if self._echoes(document, now):
+            return None
         facts = session_facts(document)
         record = self._record(facts.uid, facts.namespace, facts.name)
         record.touched_at = now
         record.written_at = record.written_at or first_seen
-        if record.session is not None and not newer(facts.resource_version, record.session.resource_version):
-            return None
         record.session, record.gone = facts, False
         return facts.uid
+
+    def _echoes(self, document: dict[str, Any], now: float) -> bool:
+        """Whether this, or something newer, is known; looked at first, because each own write is told once more."""
+        metadata = document["metadata"]
+        record = self._records.get(metadata["uid"])
+        if record is None or record.session is None:
+            return False
+        record.touched_at = now
+        return not newer(metadata["resourceVersion"], record.session.resource_version)
 
     def lost_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
