@@ -153,3 +153,48 @@ async def test_survives_a_server_that_was_frozen(
             assert report.phase is ReportPhase.RECORDING
             bot.leave.request(Reason.LEAVE_REQUESTED)
             assert (await bot.ending(20)).reason is Reason.LEAVE_REQUESTED
+
+
+async def test_a_server_that_died_is_not_mistaken_for_a_quiet_meeting(
+    meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    table = TABLE.model_copy(update={"patience": TABLE.patience.model_copy(update={"reconnect": 6})})
+    with room.people(SEEN[:1]):
+        async with Attending(container.url, tmp_path, room.link, table) as bot:
+            await bot.until(lambda each: each.people.current == ("Ada Lovelace",), 40)
+            meeting.kill_server()
+            try:
+                # The page's toast goes after 3 s, its tiles stay for half a minute more.
+                assert (await bot.ending(60)).reason is Reason.CONNECTION_LOST
+            finally:
+                await asyncio.to_thread(meeting.start)
+            assert bot.report.evidence != ()
+            assert bot.recorder.entries[-1][0] == "stop"
+
+
+async def test_comes_back_after_the_server_was_restarted(
+    meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    async with attending(container, room, tmp_path) as bot:
+        await bot.until_recording(30)
+        meeting.kill_server()
+        await asyncio.to_thread(meeting.start)
+        await bot.until(lambda each: each.waiting is Waiting.REJOINING, 60)
+        report = await bot.until(lambda each: each.waiting is None, 90)
+        assert report.phase is ReportPhase.RECORDING
+        await asyncio.to_thread(room.wait_for, BOT, 20)
+        assert report.browser.restarts == 0
+
+
+async def test_a_server_that_is_down_lets_nobody_in(
+    meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
+) -> None:
+    meeting.kill_server()
+    try:
+        async with attending(container, room, tmp_path) as bot:
+            ending = await bot.ending(60)
+            assert ending.reason is Reason.PAGE_UNREACHABLE
+            assert not bot.report.ever_joined
+            assert bot.events("page_dialog") != []
+    finally:
+        await asyncio.to_thread(meeting.start)
