@@ -106,7 +106,10 @@ class BrowserContainer:
 
     def _is_ours(self, pid: int) -> bool:
         # HOME tells our browser from another test's; only the browser process itself keeps its environment readable.
-        return f"HOME={self.folder / 'home'}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        try:
+            return f"HOME={self.folder / 'home'}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:  # it ended meanwhile
+            return False
 
 
 @contextlib.contextmanager
