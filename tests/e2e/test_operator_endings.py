@@ -51,23 +51,18 @@ def under_way(sessions: Sessions) -> None:
 
 
 def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
-    sessions.phase("deaf", "Active", "Recording", seconds=60)
-    until(lambda: not _ready(sessions.pod("deaf")), "it is deaf", 30)
+    until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
     sessions.apply("deaf", metadata=DEAF, leave=True)
     status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
     assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
 
 
-def _ready(pod: dict[str, Any]) -> bool:
-    return any(each["ready"] for each in pod["status"]["containerStatuses"])
+def _unreachable(sessions: Sessions, name: str) -> bool:
+    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
 
 
 def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:
-    until(
-        lambda: conditions(sessions.status("mute")).get("Reporting") == ("Unknown", "BotUnreachable"),
-        "it is told that the bot is unreachable",
-        60,
-    )
+    until(lambda: _unreachable(sessions, "mute"), "it is told that the bot is unreachable", 60)
     status = sessions.phase("mute", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
 
