@@ -23,7 +23,7 @@ from meeting_buddy_bot.processes import run
 from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.manifest import Finished, Segment
 from meeting_buddy_bot.recording.plan import CapturePlan
-from meeting_buddy_bot.recording.segments import probe, seal, sync_folder
+from meeting_buddy_bot.recording.segments import Span, probe, seal, sync_folder
 
 _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""
@@ -33,6 +33,11 @@ _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
 
 _log = logging.getLogger(__name__)
+
+
+def _joint(span: Span) -> float:
+    """The moment of a file that ffmpeg puts at the end of the file before it."""
+    return span.start if span.told is None else span.told
 
 
 class NotWholeError(Exception):
@@ -80,9 +85,11 @@ class Finishing:
                 raise NotWholeError(f"{segment.file} cannot be read")
             following = spans[index + 1] if index + 1 < len(segments) else None
             same_run = following is not None and segments[index + 1].run == segment.run
-            length = following.start - span.start if following and same_run else span.end - span.start
-            # The start too: a last segment of a few frames is too short for ffmpeg to find it by itself.
-            lines += [f"file '{segment.file}'", f"inpoint {span.start:.6f}", f"duration {length:.6f}"]
+            end = _joint(following) if following and same_run else span.end
+            lines += [f"file '{segment.file}'", f"duration {end - _joint(span):.6f}"]
+            if span.told is None:
+                # Only where ffmpeg finds no start: an inpoint seeks to a key frame and drops the sound before it.
+                lines.append(f"inpoint {span.start:.6f}")
         return "\n".join(lines) + "\n"
 
     async def _remux(self, wish: Path, aside: Path) -> None:

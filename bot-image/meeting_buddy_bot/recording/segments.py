@@ -26,6 +26,8 @@ class Span:
 
     start: float
     end: float
+    told: float | None = None
+    """What ffmpeg takes for the start when it opens the file; ``None``: it cannot tell (a file of a few frames)."""
 
 
 def pattern(folder: Path, suffix: str) -> Path:
@@ -51,24 +53,22 @@ async def probe(file: Path) -> Span | None:
     """
     # fmt: off
     _, output, _ = await run("ffprobe", [
-        "ffprobe", "-v", "quiet", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(file),
+        "ffprobe", "-v", "quiet", "-show_entries", "format=start_time:packet=pts_time,duration_time",
+        "-of", "json", str(file),
     ])
     # fmt: on
+    try:
+        found = json.loads(output)
+    except ValueError:
+        return None
     starts, ends = [], []
-    for packet in _packets(output):
+    for packet in found.get("packets", []):
         if "pts_time" in packet:
             start = float(packet["pts_time"])
             starts.append(start)
             ends.append(start + float(packet.get("duration_time", 0)))
-    return Span(min(starts), max(ends)) if starts else None
-
-
-def _packets(output: str) -> list[dict[str, str]]:
-    try:
-        packets = json.loads(output).get("packets", [])
-    except ValueError:
-        return []
-    return packets if isinstance(packets, list) else []
+    told = found.get("format", {}).get("start_time")
+    return Span(min(starts), max(ends), float(told) if told else None) if starts else None
 
 
 def seal(file: Path) -> tuple[int, str]:

@@ -1,0 +1,221 @@
+"""The recorder against real devices: what is recorded, what survives a kill, what a watchdog does and does not do."""
+
+import asyncio
+import hashlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meeting_buddy.contract.assignment import RecordingOrder
+from meeting_buddy.contract.reasons import Reason
+from tests.bot.recording_bot import (
+    JFK,
+    Books,
+    Start,
+    bots,
+    child,
+    kill,
+    leave_and_end,
+    moving_picture,
+    recording,
+    speaker,
+    tone,
+)
+from tests.conformance.running_bot import RunningBot
+from tests.media.probe import frame_times, probe
+from tests.media.sound import Utterance, compare, decode
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with bots() as start_bot:
+        yield start_bot
+
+
+async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -> None:
+    bot = start("join; wait 1s; record")
+    await bot.until(recording)
+    with moving_picture(bot), speaker(bot):
+        await asyncio.sleep(34)  # beyond the first segment's end
+    report = await bot.report()
+    assert report.media.flowing
+    books = await leave_and_end(bot)
+
+    assert [segment.whole for segment in books.segments] == [True, True]
+    assert not books.gaps
+    assert books.finished[-1].verified
+    for segment in books.segments:
+        data = (bot.recordings / segment.file).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (segment.bytes, segment.sha256)
+    result = bot.recordings / "recording.mp4"
+    assert hashlib.sha256(result.read_bytes()).hexdigest() == books.finished[-1].sha256
+    media = probe(result)
+    assert (media.of("video")[0].width, media.of("video")[0].height) == (1280, 720)
+    assert media.seconds == pytest.approx(books.segments[-1].end - books.segments[0].start, abs=0.3)
+    assert bot.outcome.recording.verified
+    assert (bot.outcome.recording.audio_files, bot.outcome.recording.video_files) == (1, 1)
+
+    heard = compare(decode(result), [Utterance(JFK, 0.0)])
+    print(heard)
+    assert heard.passed, heard.table()
+
+    times = frame_times(result)
+    expected = (times[-1] - times[0]) * 15
+    print(f"frames {len(times)} of {expected:.0f}; longest distance {max(np.diff(times)):.3f} s")
+    assert len(times) >= 0.99 * expected
+
+
+async def test_nothing_from_before_admission_is_kept(start: Start) -> None:
+    bot = start("lobby 2s; join 1s; record 2s; end MeetingEnded")
+    await bot.ended()
+    joined = bot.outcome.joined_at
+    assert joined is not None
+    first = Books(bot).segments[0]
+    assert first.utc >= joined.isoformat(timespec="milliseconds")[:23]
+
+
+async def test_sound_alone_becomes_an_m4a(start: Start) -> None:
+    bot = start(recording=RecordingOrder(video="none"))
+    await bot.until(recording)
+    with speaker(bot):
+        await asyncio.sleep(6)
+    books = await leave_and_end(bot)
+    assert books.finished[-1].file == "recording.m4a"
+    media = probe(bot.recordings / "recording.m4a")
+    assert [stream.kind for stream in media.streams] == ["audio"]
+    assert (bot.outcome.recording.audio_files, bot.outcome.recording.video_files) == (1, 0)
+
+
+async def test_size_and_rate_are_parameters(start: Start) -> None:
+    bot = start("join; record 5s; end MeetingEnded", recording=RecordingOrder(video="1080p", frame_rate=5))
+    await bot.ended()
+    media = probe(bot.recordings / "recording.mp4")
+    assert (media.of("video")[0].width, media.of("video")[0].height) == (1920, 1080)
+    distance = float(np.median(np.diff(frame_times(bot.recordings / "recording.mp4"))))
+    assert distance == pytest.approx(0.2, abs=0.02)
+
+
+async def test_nothing_is_recorded_when_nothing_is_ordered(start: Start) -> None:
+    bot = start("join 1s; record 1s; end MeetingEnded", recording=RecordingOrder(enabled=False))
+    assert await bot.ended() == 0
+    assert not list(bot.recordings.rglob("*.m*4*"))
+    assert bot.outcome.recording.segments == 0
+
+
+async def test_a_killed_ffmpeg_costs_two_seconds_at_most_and_is_back_within_three(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    with moving_picture(bot), tone(bot):
+        await asyncio.sleep(5)
+        pid = await child(bot, "ffmpeg")
+        killed = time.monotonic()
+        kill(pid)
+        await child(bot, "ffmpeg", other_than=pid)
+        await bot.until(lambda report: bool(report.recording.gaps))
+        told = time.monotonic() - killed
+        await asyncio.sleep(2)
+    books = await leave_and_end(bot)
+    [gap] = books.gaps
+    # The clock of the kill: what recorder_ended says, within the milliseconds of a dead child's notice.
+    death = float(str(books.event("recorder_ended")["t"]))
+    print(
+        f"written media lost {death - gap.start:.2f} s, resumed after {gap.end - death:.2f} s, told after {told:.2f} s"
+    )
+    assert death - gap.start <= 2
+    assert gap.end - death <= 3
+    assert gap.gap == "the recorder was killed"
+    assert [segment.whole for segment in books.segments] == [False, True]
+    assert [segment.run for segment in books.segments] == [1, 2]
+    assert bot.outcome.recording.verified
+    assert bot.outcome.recording.gaps[0].cause == gap.gap
+
+
+@pytest.mark.parametrize(("name", "device"), [("Xvfb", "Xvfb"), ("pulseaudio", "PulseAudio")])
+async def test_a_killed_device_comes_back_and_the_recording_goes_on(start: Start, name: str, device: str) -> None:
+    bot = start()
+    await bot.until(recording)
+    with tone(bot):
+        await asyncio.sleep(4)
+    pid = await child(bot, name)
+    killed = time.monotonic()
+    kill(pid)
+    await child(bot, name, other_than=pid)
+    await bot.until(lambda report: bool(report.recording.gaps))
+    print(f"{device}: recording again, and said so, after {time.monotonic() - killed:.2f} s")
+    with tone(bot):
+        await asyncio.sleep(4)
+    books = await leave_and_end(bot)
+    assert books.event("device_restarted")["device"] == device
+    assert [gap.gap for gap in books.gaps] == [f"{device} ended"]
+    assert books.gaps[0].end - books.gaps[0].start < 6
+    assert bot.outcome.recording.verified
+    last = decode(bot.recordings / books.segments[-1].file)
+    assert float(np.abs(last).max()) > 0.01  # the tone was heard again
+
+
+async def test_a_frozen_ffmpeg_is_killed_and_replaced(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    await asyncio.sleep(2)
+    pid = await child(bot, "ffmpeg")
+    kill(pid, signal.SIGSTOP)
+    await child(bot, "ffmpeg", other_than=pid, seconds=15)
+    await bot.until(lambda report: bool(report.recording.gaps))
+    books = await leave_and_end(bot)
+    assert [gap.gap for gap in books.gaps] == ["the recorder froze"]
+    assert bot.outcome.recording.verified
+
+
+@pytest.mark.parametrize(("name", "event"), [("Xvfb", "device_hangs"), ("pulseaudio", "sound_stalled")])
+async def test_a_frozen_device_is_killed_and_replaced(start: Start, name: str, event: str) -> None:
+    bot = start()
+    await bot.until(recording)
+    await asyncio.sleep(2)
+    pid = await child(bot, name)
+    kill(pid, signal.SIGSTOP)
+    await child(bot, name, other_than=pid, seconds=40)
+    await bot.until(lambda report: bool(report.recording.gaps), seconds=40)
+    books = await leave_and_end(bot)
+    assert books.has_event(event)
+    assert bot.outcome.recording.verified
+
+
+async def test_no_watchdog_fires_on_a_still_and_silent_meeting(start: Start) -> None:
+    bot = start("join; record 15s; end MeetingEnded")
+    await bot.ended()
+    books = Books(bot)
+    names = {str(event["event"]) for event in books.events}
+    assert not names & {"recorder_ended", "device_ended", "device_hangs", "sound_stalled", "gap", "memory_pressure"}
+    assert "recording_silent" in names
+    assert bot.outcome.recording.verified
+
+
+@contextmanager
+def small_volume(bot: RunningBot) -> Iterator[Path]:
+    """24 MB in place of the bot's volume; put there while the bot's interpreter still starts."""
+    volume = str(bot.recordings)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=777", "tmpfs", volume], check=True)
+    try:
+        yield bot.recordings
+    finally:
+        bot.clear()
+        subprocess.run(["umount", volume], check=True)
+
+
+async def test_a_full_volume_ends_it_with_what_is_there(start: Start) -> None:
+    bot = start()
+    with small_volume(bot) as volume:
+        await bot.until(recording)
+        await asyncio.sleep(3)
+        (volume / "somebody-else").write_bytes(bytes(9 * 1024 * 1024))
+        await bot.ended()
+        assert bot.outcome.reason is Reason.STORAGE_FULL
+        assert bot.outcome.storage_pressure
+        assert bot.outcome.recording.segments == 1
+        assert Books(bot).segments[0].whole

@@ -1,0 +1,122 @@
+"""PID 1: whatever happens to the family, the outcome is told, in time, and the files are whole."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.recording.segments import probe as probe_segment
+from tests.bot.recording_bot import Books, Start, bots, child, kill, leave_and_end, recording
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with bots() as start_bot:
+        yield start_bot
+
+
+def owner(pid: int) -> int:
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+async def test_it_runs_as_the_pods_user_with_one_process_of_each_kind(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    await child(bot, "parec")
+    children = bot.children()
+    assert set(children) == {"Xvfb", "pulseaudio", "ffmpeg", "parec"}
+    assert {owner(pid) for pid in (bot.process.pid, *children.values())} == {10001}
+
+
+async def test_a_session_that_fails_is_a_crash_with_a_finished_recording(start: Start) -> None:
+    bot = start("join; record 3s; raise something with https://meet.buddy.test/rooms/x in it")
+    assert await bot.ended() == 0
+    assert bot.outcome.reason is Reason.BOT_CRASHED
+    assert bot.outcome.message == "the bot's session failed: RuntimeError"
+    assert bot.outcome.recording.verified
+
+
+async def test_a_session_that_does_not_leave_is_cut_inside_the_grace_period(start: Start) -> None:
+    bot = start("join; record 2s; hang", grace_seconds=15)
+    await bot.until(recording)
+    await asyncio.sleep(3)
+    bot.terminate()
+    asked = time.monotonic()
+    assert await bot.ended() == 0
+    print(f"told {time.monotonic() - asked:.1f} s after SIGTERM, of 15 s")
+    assert time.monotonic() - asked < 15
+    assert bot.outcome.reason is Reason.EVICTED
+    assert bot.outcome.recording.verified
+
+
+async def test_sigterm_is_answered_quickly_when_the_session_leaves(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    await asyncio.sleep(2)
+    bot.terminate()
+    asked = time.monotonic()
+    assert await bot.ended() == 0
+    print(f"told {time.monotonic() - asked:.1f} s after SIGTERM")
+    assert time.monotonic() - asked < 8
+
+
+async def test_the_sessions_deadline_ends_it(start: Start) -> None:
+    bot = start(active_deadline_seconds=5)
+    assert await bot.ended() == 0
+    assert bot.outcome.reason is Reason.MAX_DURATION_REACHED
+    assert bot.outcome.recording.verified
+
+
+async def test_its_own_death_leaves_readable_segments_and_no_word(start: Start) -> None:
+    bot = start("join; record")
+    await bot.until(recording)
+    await asyncio.sleep(4)
+    kill(bot.process.pid)
+    assert await bot.ended() == -signal.SIGKILL
+    bot.clear()
+    assert bot.termination_message == ""
+    [segment] = (bot.recordings / "segments").iterdir()
+    span = await probe_segment(segment)
+    assert span is not None
+    assert span.end - span.start > 2
+
+
+async def test_a_volume_that_cannot_be_written_is_named(start: Start) -> None:
+    bot = start("lobby 1s; join; record")
+    bot.recordings.chmod(0o555)  # before it looks: the interpreter alone takes longer to start
+    os.chown(bot.recordings, 0, 0)
+    assert await bot.ended() == 0
+    assert (bot.outcome.phase, bot.outcome.reason) == (ReportPhase.ENDED, Reason.CONFIG_INVALID)
+    assert bot.outcome.message == "the recordings volume cannot be written"
+
+
+async def test_a_device_that_dies_again_and_again_ends_it(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    last = None
+    for _ in range(6):
+        last = await child(bot, "Xvfb", other_than=last)
+        kill(last)
+    assert await bot.ended() == 0
+    assert bot.outcome.reason is Reason.RECORDING_FAILED
+    assert "Xvfb died" in str(bot.outcome.message)
+
+
+async def test_the_page_hears_silence_from_its_microphone(start: Start) -> None:
+    bot = start()
+    await bot.until(recording)
+    environment = {**os.environ, "PULSE_SERVER": bot.pulse_server}
+    process = await asyncio.create_subprocess_exec(
+        "pactl", "get-default-source", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert output.decode().strip() == "silence"
+    books = await leave_and_end(bot)
+    assert books.finished[-1].verified
+    assert isinstance(books, Books)

@@ -1,0 +1,42 @@
+"""Names that are computed from a session's name and uid."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meeting_buddy.contract.identity import MAX_SESSION_NAME, pod_name, session_id, volume_path
+
+UID = "0b5c8f0e-1d2a-4f4b-9a53-0d5c3f1d2a4f"
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt", "expected"),
+    [
+        ("weekly-sync", 1, "weekly-sync-0b5c8f0e-1"),
+        ("weekly-sync", 12, "weekly-sync-0b5c8f0e-12"),
+        ("a" * 52, 1, "a" * 45 + "-0b5c8f0e-1"),
+        ("a" * 44 + "-bcd", 1, "a" * 44 + "-0b5c8f0e-1"),
+        ("a" * 43 + ".-bcd", 1, "a" * 43 + "-0b5c8f0e-1"),
+    ],
+)
+def test_name_of_the_pod(name: str, attempt: int, expected: str) -> None:
+    assert pod_name(name, UID, attempt) == expected
+
+
+@given(
+    st.from_regex(r"\A[a-z0-9]([-a-z0-9.]{0,50}[a-z0-9])?\Z").filter(lambda name: len(name) <= MAX_SESSION_NAME),
+    st.uuids(),
+    st.integers(1, 999),
+)
+def test_a_pod_name_is_a_name_that_kubernetes_takes(name: str, uid: object, attempt: int) -> None:
+    made = pod_name(name, str(uid), attempt)
+    assert len(made) <= 63
+    assert LABEL.fullmatch(made)
+
+
+def test_session_id_and_place_on_the_volume() -> None:
+    assert session_id(UID) == "mbsess_0b5c8f0e1d2a4f4b9a530d5c3f1d2a4f"
+    assert volume_path("team-a", session_id(UID)) == f"team-a/{session_id(UID)}"
