@@ -25,6 +25,7 @@ WINDOW = 3.0  # seconds
 GOOD = 0.8  # a window that correlates better was heard
 GOOD_SHARE = 0.9  # of the windows have to be good
 _REACH = 0.5  # seconds that a window may lie beside the common lag
+_LOUDNESS_STEP = 0.01  # seconds
 _SHORTEST = 1.5  # seconds: a shorter piece of speech is no window
 _VOICED_SHARE = 0.4  # of a window's 20 ms frames must be speech, not pause
 _VOICED_DB = -30.0  # below the clip's loudest frame a frame is a pause
@@ -52,7 +53,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SoundReport:
-    """All windows that lie inside the recording."""
+    """All windows that lie inside the recording, and their common lag."""
 
     lag: float
     windows: tuple[Window, ...]
@@ -119,7 +120,8 @@ def compare(recording: Samples, spoken: Sequence[Utterance], *, lag: float | Non
             shift, correlation = best_match(recording[begin:end], piece)
             at = (begin + shift) / RATE - utterance.start - first / RATE
             found.append(Window(utterance, first / RATE, length / RATE, at, correlation))
-    return SoundReport(lag, tuple(found))
+    heard = [window.lag for window in found if window.correlation > GOOD]
+    return SoundReport(float(np.median(heard)) if heard else lag, tuple(found))
 
 
 def best_match(haystack: Samples, needle: Samples) -> tuple[int, float]:
@@ -166,14 +168,24 @@ def _coarse_lag(recording: Samples, spoken: Sequence[Utterance], clips: dict[Pat
         return 0.0
     first = min(utterance.start for utterance in spoken)
     end = max(utterance.start + len(clips[utterance.path]) / RATE for utterance in spoken)
-    track = np.zeros(round((end - first) * RATE) + 1, np.float64)
+    track = np.zeros(round((end - first) * RATE) + 1, np.float32)
     for utterance in spoken:
         clip = clips[utterance.path]
         at = round((utterance.start - first) * RATE)
         track[at : at + len(clip)] += clip
-    padded = np.concatenate((np.zeros(len(track) - 1), recording.astype(np.float64), np.zeros(len(track) - 1)))
-    best = int(np.argmax(_correlate(padded, track))) - (len(track) - 1)
-    return best / RATE - first
+    # Loudness, not waveform: it still fits where the sound was stretched a little, and 10 ms are near enough.
+    wanted, heard = _loudness(track), _loudness(recording)
+    beside = np.zeros(len(wanted) - 1)
+    best = int(np.argmax(_correlate(np.concatenate((beside, heard, beside)), wanted))) - len(beside)
+    return best * _LOUDNESS_STEP - first
+
+
+def _loudness(samples: Samples) -> npt.NDArray[np.float64]:
+    """The loudness of each 10 ms around its mean; the root keeps the loudest clip from deciding alone."""
+    frame = round(_LOUDNESS_STEP * RATE)
+    frames = np.resize(samples, (max(len(samples) // frame, 1), frame))
+    levels = np.sqrt(np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)))
+    return levels - levels.mean()
 
 
 def _correlate(haystack: npt.NDArray[np.float64], needle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
