@@ -38,13 +38,13 @@ class EventLog:
         """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``. Never raises: see the module's docstring."""
         seconds = self._clock.now()
         moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: JSON = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
-        line = self._clean(line)
-        _log.info("%s", event, extra={"facts": line})
+        line: dict[str, JSON] = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
+        cleaned = self._redact.throughout(line)
+        _log.info("%s", event, extra={"facts": cleaned})
         try:
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)
-            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.write(json.dumps(cleaned, ensure_ascii=False).encode() + b"\n")
         except OSError as error:
             if not self._failing:
                 _log.error("events.jsonl cannot be written: %s", error.strerror)
@@ -55,12 +55,3 @@ class EventLog:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _clean(self, value: JSON) -> JSON:
-        if isinstance(value, str):
-            return self._redact(value)
-        if isinstance(value, Sequence):
-            return [self._clean(each) for each in value]
-        if isinstance(value, Mapping):
-            return {name: self._clean(each) for name, each in value.items()}
-        return value

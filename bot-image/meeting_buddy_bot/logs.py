@@ -34,10 +34,7 @@ class JsonLines(logging.Formatter):
             line |= {name: value for name, value in facts.items() if name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps({name: self._clean(value) for name, value in line.items()}, ensure_ascii=False, default=str)
-
-    def _clean(self, value: object) -> object:
-        return self._redact(value) if isinstance(value, str) else value
+        return json.dumps(self._redact.throughout(line), ensure_ascii=False, default=str)
 
 
 def configure(redact: Redactor, *, debug: bool = False) -> None:

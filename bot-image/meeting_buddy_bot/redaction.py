@@ -7,7 +7,7 @@ What happens if this process dies here? Nothing is held; text that was not yet r
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -44,3 +44,13 @@ class Redactor:
         text = _ADDRESS.sub(lambda found: f"{found[1]}://{found[3]}" + ("/…" if found[4] else ""), text)
         text = _BEARER.sub(rf"\1{REDACTED}", text)
         return self._known.sub(REDACTED, text) if self._known else text
+
+    def throughout(self, value: object) -> object:
+        """``value`` with each text in it cleaned, however deep in lists and mappings it lies."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, Mapping):
+            return {name: self.throughout(each) for name, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.throughout(each) for each in value]
+        return value

@@ -1,0 +1,19 @@
+"""The session's clock."""
+
+from datetime import timedelta
+
+from meeting_buddy_bot.clock import SessionClock
+
+
+def test_it_starts_at_zero_and_never_falls() -> None:
+    clock = SessionClock()
+    readings = [clock.now() for _ in range(1000)]
+    assert 0 <= readings[0] < 1
+    assert readings == sorted(readings)
+
+
+def test_utc_is_the_anchor_plus_seconds() -> None:
+    clock = SessionClock()
+    assert clock.utc(90.5) - clock.utc(0.0) == timedelta(seconds=90.5)
+    assert clock.utc(0.0) <= clock.utc() <= clock.utc(1.0)
+    assert clock.utc().utcoffset() == timedelta(0)

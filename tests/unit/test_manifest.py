@@ -1,0 +1,41 @@
+"""The manifest: lines that survive whatever happens around them."""
+
+from pathlib import Path
+
+from meeting_buddy_bot.recording.manifest import Finished, GapLine, Line, Manifest, Segment, read
+
+LINES: list[Line] = [
+    Segment(1, "segments/00001.mkv", 0.5, 30.5, "2026-11-23T10:00:00.500Z", 1000, "ab" * 32, 1),
+    GapLine("the recorder was killed", 30.5, 31.2),
+    Segment(2, "segments/00002.mkv", 31.2, 40.0, "2026-11-23T10:00:31.200Z", 500, "cd" * 32, 2, whole=False),
+    GapLine("browser restarted", 35.0, 38.0, recorded=True),
+    Finished(True, "recording.mp4", "ef" * 32, 1500, 38.8, 2),
+]
+
+
+def written(folder: Path) -> Path:
+    manifest = Manifest(folder)
+    for line in LINES:
+        manifest.append(line)
+    return manifest.path
+
+
+def test_it_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    assert list(read(written(tmp_path))) == LINES
+
+
+def test_a_torn_last_line_is_skipped(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    assert list(read(path)) == LINES[:-1]
+
+
+def test_lines_and_fields_from_the_future_are_skipped(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with path.open("a") as file:
+        file.write('{"upload": "s3://x"}\n[1]\n{"verified": false, "cause": "x", "mood": "bad"}\n')
+    assert list(read(path)) == [*LINES, Finished(False, cause="x")]
+
+
+def test_a_folder_without_one_has_no_lines(tmp_path: Path) -> None:
+    assert list(read(tmp_path / "manifest.jsonl")) == []

@@ -1,0 +1,151 @@
+"""What PID 1 decides by itself: orders, settings, memory, the time that is left, orphans."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.budget import Budget
+from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.memory import Memory, read_memory
+from meeting_buddy_bot.orders import OrdersError, judge_link, read_assignment
+from meeting_buddy_bot.settings import Settings
+from tests.conformance.running_bot import LINK, order
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(assignment=folder / "assignment.json", link=folder / "link")
+
+
+class TestOrders:
+    def test_a_link_of_the_users_own_secret_is_read_from_its_file(self, tmp_path: Path) -> None:
+        (tmp_path / "link").write_text(LINK + "\n")
+        assert judge_link(order(link=None), settings(tmp_path)).link == LINK
+
+    def test_the_assignments_link_goes_first(self, tmp_path: Path) -> None:
+        (tmp_path / "link").write_text("https://elsewhere.test/rooms/x")
+        assert judge_link(order(), settings(tmp_path)).link == LINK
+
+    @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+    def test_a_link_file_that_cannot_be_read(self, tmp_path: Path, content: bytes | None) -> None:
+        if content is not None:
+            (tmp_path / "link").write_bytes(content)
+        with pytest.raises(OrdersError) as raised:
+            judge_link(order(link=None), settings(tmp_path))
+        assert raised.value.reason is Reason.CONFIG_INVALID
+
+    def test_a_wrong_assignment_is_told_by_its_fields_never_by_its_values(self, tmp_path: Path) -> None:
+        document = json.loads(order().to_json())
+        document["attempt"] = LINK
+        document["limits"] = {"waitingRoomSeconds": LINK}
+        (tmp_path / "assignment.json").write_text(json.dumps(document))
+        with pytest.raises(OrdersError) as raised:
+            read_assignment(settings(tmp_path))
+        assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
+
+
+class TestSettings:
+    def test_the_pods_places_are_the_defaults(self) -> None:
+        found = Settings.from_environment({})
+        assert (str(found.recordings), found.port, found.display) == ("/recordings", 8470, 99)
+
+    def test_the_environment_names_others(self) -> None:
+        found = Settings.from_environment({"MEETING_BUDDY_PORT": "1234", "MEETING_BUDDY_RECORDINGS": "/elsewhere"})
+        assert (found.port, found.recordings) == (1234, Path("/elsewhere"))
+
+    def test_a_number_that_is_none_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="many"):
+            Settings.from_environment({"MEETING_BUDDY_PORT": "many"})
+
+
+class TestMemory:
+    @staticmethod
+    def version_2(root: Path, limit: str, usage: int, cache: int) -> None:
+        (root / "memory.max").write_text(f"{limit}\n")
+        (root / "memory.current").write_text(f"{usage}\n")
+        (root / "memory.stat").write_text(f"anon 5\ninactive_file {cache}\n")
+
+    @staticmethod
+    def version_1(root: Path, limit: str, usage: int, cache: int) -> None:
+        (root / "memory").mkdir()
+        (root / "memory" / "memory.limit_in_bytes").write_text(f"{limit}\n")
+        (root / "memory" / "memory.usage_in_bytes").write_text(f"{usage}\n")
+        (root / "memory" / "memory.stat").write_text(f"inactive_file 1\ntotal_inactive_file {cache}\n")
+
+    @pytest.mark.parametrize("version", ["version_1", "version_2"])
+    def test_the_working_set_is_usage_without_inactive_cache(self, tmp_path: Path, version: str) -> None:
+        getattr(self, version)(tmp_path, "1000", 900, 400)
+        assert read_memory(tmp_path) == Memory(working_set=500, limit=1000)
+
+    @pytest.mark.parametrize(("version", "limit"), [("version_1", "9223372036854771712"), ("version_2", "max")])
+    def test_without_a_limit_there_is_nothing_to_watch(self, tmp_path: Path, version: str, limit: str) -> None:
+        getattr(self, version)(tmp_path, limit, 900, 400)
+        assert read_memory(tmp_path) is None
+
+    def test_without_a_cgroup_there_is_nothing_to_watch(self, tmp_path: Path) -> None:
+        assert read_memory(tmp_path) is None
+
+    @pytest.mark.parametrize(
+        ("used", "before", "pressed"),
+        [(910, False, True), (890, False, False), (890, True, True), (790, True, False), (810, True, True)],
+    )
+    def test_pressure_comes_above_nine_tenths_and_goes_below_eight(
+        self, used: int, before: bool, pressed: bool
+    ) -> None:
+        assert Memory(used, 1000).pressed(before) is pressed
+
+
+class TestBudget:
+    async def test_a_session_that_leaves_in_time_is_waited_for(self) -> None:
+        clock = SessionClock()
+        task = asyncio.create_task(asyncio.sleep(0.05))
+        assert await Budget(clock, 10).leaving(task, clock.now())
+
+    async def test_a_session_that_does_not_leave_is_given_its_share(self) -> None:
+        clock = SessionClock()
+        task = asyncio.create_task(asyncio.sleep(60))
+        assert not await Budget(clock, 0.5).leaving(task, clock.now())
+        assert 0.15 < clock.now() < 0.4  # 0.4 of half a second
+        task.cancel()
+
+    async def test_finishing_has_no_deadline_of_the_pod_without_a_sigterm(self) -> None:
+        task = asyncio.create_task(asyncio.sleep(0.3))
+        assert await Budget(SessionClock(), 0.1).finishing(task)
+
+    async def test_a_sigterm_in_the_middle_of_finishing_shortens_it(self) -> None:
+        clock = SessionClock()
+        budget = Budget(clock, 1.0)
+        task = asyncio.create_task(asyncio.sleep(60))
+        asyncio.get_running_loop().call_later(0.2, budget.terminate)
+        assert not await budget.finishing(task)
+        assert 1.0 < clock.now() < 1.5  # 0.2 + 0.9 of the grace period
+        task.cancel()
+
+
+ORPHANS = """
+import asyncio, ctypes, os, sys
+from meeting_buddy_bot import processes
+
+async def main():
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as they do to PID 1
+    own = await processes.Child.start("own", ["sh", "-c", "exit 7"])
+    orphan = await processes.Child.start("parent", ["sh", "-c", "(sleep 0.2; exit 3) & exit 0"])
+    await orphan.wait()
+    reaped = []
+    async with asyncio.timeout(5):
+        while not reaped:
+            await asyncio.sleep(0.05)
+            reaped = processes.reap_orphans()
+    print(len(reaped), await own.wait())
+
+asyncio.run(main())
+"""
+
+
+def test_orphans_are_collected_and_own_children_keep_their_exit_codes() -> None:
+    run = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, check=True, timeout=30)
+    assert run.stdout.split() == ["1", "7"]
