@@ -104,7 +104,7 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
         document = kubectl("get", "pod", pod, f"--namespace={SESSIONS}", "--output=yaml")
         assert room.name not in document.replace(pod, "").replace(f"name: {room.name}", "")
         assert "/rooms/" not in document
-        people.wait_until_spoken(30)
+        people.wait_until_spoken(45)
         people.stop()
         story.wait_for(("Completed",), ENDED)
     over = Attended(kubectl, room.name, room.link, story, people.said())
