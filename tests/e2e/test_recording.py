@@ -20,6 +20,7 @@ from tests.demo.story import Story, followed
 from tests.e2e import pod_processes
 from tests.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values
 from tests.installation.install import prepare_namespace
+from tests.machine import pressure
 from tests.media import picture, sync
 from tests.media.probe import probe
 from tests.meetings.livekit import LocalMeeting
@@ -104,7 +105,8 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
         document = kubectl("get", "pod", pod, f"--namespace={SESSIONS}", "--output=yaml")
         assert room.name not in document.replace(pod, "").replace(f"name: {room.name}", "")
         assert "/rooms/" not in document
-        people.wait_until_spoken(45)
+        with pressure.measured() as cpu:
+            people.wait_until_spoken(45)
         people.stop()
         story.wait_for(("Completed",), ENDED)
     over = Attended(kubectl, room.name, room.link, story, people.said())
@@ -125,6 +127,10 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
     heard = result.heard(recording, over.said)
     seen = picture.watch(recording, frame_rate=15)
     print(heard, seen, sync.offset(heard, seen, counter_rate=10, speaker="Ada Lovelace"), sep="\n")
+    if not heard.passed and cpu.starved:
+        pytest.xfail(
+            f"processes waited for a processor {cpu.share:.0%} of the time, so WebRTC stretched the sound: {heard}"
+        )
     assert heard.passed, heard
     assert seen.readable_share > 0.8, seen
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
