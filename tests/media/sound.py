@@ -24,7 +24,7 @@ RATE = 16_000
 WINDOW = 3.0  # seconds
 GOOD = 0.8  # a window that correlates better was heard
 GOOD_SHARE = 0.9  # of the windows have to be good
-_REACH = 0.5  # seconds that a window may lie beside the common lag
+_REACH = 1.0  # seconds that a window may lie beside the lag: transport alone takes half of it
 _LOUDNESS_STEP = 0.01  # seconds
 _SHORTEST = 1.5  # seconds: a shorter piece of speech is no window
 _VOICED_SHARE = 0.4  # of a window's 20 ms frames must be speech, not pause
@@ -102,7 +102,7 @@ def decode(path: Path) -> Samples:
 def compare(recording: Samples, spoken: Sequence[Utterance], *, lag: float | None = None) -> SoundReport:
     """Search every window of what was spoken in a recording.
 
-    `lag` is about where the schedule's zero lies in the recording, within half a second, where the caller knows it
+    `lag` is about where the schedule's zero lies in the recording, within a second, where the caller knows it
     (from wall clocks); otherwise everything together is aligned once. Windows outside the recording do not count.
     """
     clips = {utterance.path: decode(utterance.path) for utterance in spoken}
