@@ -184,8 +184,9 @@ def _loudness(samples: Samples) -> npt.NDArray[np.float64]:
     """The loudness of each 10 ms around its mean; the root keeps the loudest clip from deciding alone."""
     frame = round(_LOUDNESS_STEP * RATE)
     frames = np.resize(samples, (max(len(samples) // frame, 1), frame))
-    levels = np.sqrt(np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)))
-    return levels - levels.mean()
+    levels: npt.NDArray[np.float64] = np.sqrt(np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)))
+    levels -= levels.mean()
+    return levels
 
 
 def _correlate(haystack: npt.NDArray[np.float64], needle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
