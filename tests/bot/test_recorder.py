@@ -130,7 +130,7 @@ async def test_a_killed_ffmpeg_costs_two_seconds_at_most_and_is_back_within_thre
     assert death - gap.start <= 2
     assert gap.end - death <= 3
     assert gap.gap == "the recorder was killed"
-    assert [segment.whole for segment in books.segments] == [False, True]
+    assert [segment.whole for segment in books.segments] == [False, True], bot.log
     assert [segment.run for segment in books.segments] == [1, 2]
     assert bot.outcome.recording.verified
     assert bot.outcome.recording.gaps[0].cause == gap.gap

@@ -18,7 +18,7 @@ from typing import Final
 from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.processes import Child
 from meeting_buddy_bot.recording.plan import CapturePlan, capture_argv
-from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, pattern
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, highest, pattern
 
 FROZEN_SECONDS: Final = 5.0
 """Without progress for so long, a run that was writing is frozen."""
@@ -37,6 +37,8 @@ class Run:
         self.plan = plan
         self.first = first
         """Number of its first segment."""
+        self.last = first - 1
+        """Number of its last segment, known once it has ended; the next run may be writing its own by then."""
         self.origin = 0.0
         """Seconds on the session clock that are zero in its files."""
         self.writing = asyncio.Event()
@@ -110,6 +112,7 @@ class Run:
                 await self._child.kill()
         code = ended.result()
         await asyncio.gather(*self._tasks)
+        self.last = highest(self._folder)
         if frozen:
             return "the recorder froze"
         return "the recorder was killed" if code < 0 else f"the recorder ended with code {code}"

@@ -112,10 +112,9 @@ class Ledger:
             work = await self._queue.get()
             try:
                 await work()
-            except OSError as error:
-                _log.error("the manifest is behind: %s", error.strerror)
-            except Exception:
+            except Exception as error:  # whatever it is: the next segment must not suffer for it
                 _log.exception("the manifest is behind")
+                self._events.write("manifest_behind", error=type(error).__name__)
             finally:
                 self._queue.task_done()
 
@@ -123,26 +122,25 @@ class Ledger:
         which = number(file)
         if which is None or which in self._entered:
             return
-        self._entered.add(which)
         span = await probe(file)
         if span is None:
-            self._events.write("segment_empty", file=file.name)
+            # Not entered: the end of its run looks at it once more.
+            self._events.write("segment_unreadable", file=file.name)
             return
         size, sha256 = await asyncio.to_thread(seal, file)
         start, end = round(run.origin + span.start, 3), round(run.origin + span.end, 3)
         utc = self._clock.utc(start).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         name = f"{SEGMENTS_FOLDER}/{file.name}"
         segment = Segment(which, name, start, end, utc, size, sha256, run.number, whole)
+        self._entered.add(which)
         self.segments.append(segment)
         await self._write(segment)
         self._events.write("segment_closed", segment=which, seconds=round(segment.seconds, 3), bytes=size, whole=whole)
         self._changed()
 
     async def _end_run(self, run: Run, cause: str | None) -> None:
-        which = run.first
-        while (file := run.file(which)).exists():
-            await self._enter(run, file, whole=False)
-            which += 1
+        for which in range(run.first, run.last + 1):
+            await self._enter(run, run.file(which), whole=False)
         if cause is not None and self._missing_since is None:
             last = max((segment.end for segment in self.segments), default=run.origin)
             self._missing_since = (last, cause)
