@@ -28,14 +28,10 @@ OWN_NEEDS = {
 
 def rules(namespace: str) -> list[dict[str, Any]]:
     """The operator's rules in a namespace, as the chart renders them."""
-    arguments = [
-        "template",
-        "mb",
-        str(ROOT / "helm/meeting-buddy"),
-        "--namespace=own",
-        "--set=watchNamespaces={meetings}",
-    ]
-    run = subprocess.run([str(commands.helm()), *arguments], capture_output=True, text=True, check=True)
+    chart = str(ROOT / "helm/meeting-buddy")
+    flags = ("--namespace=own", "--set=watchNamespaces={meetings}")
+    argv = [str(commands.helm()), "template", "mb", chart, *flags]
+    run = subprocess.run(argv, capture_output=True, text=True, check=True)
     roles = [each for each in yaml.safe_load_all(run.stdout) if each and each["kind"] == "Role"]
     return [rule for role in roles if role["metadata"]["namespace"] == namespace for rule in role["rules"]]
 

@@ -45,7 +45,8 @@ def shifted(track: Samples, seconds: float) -> Samples:
 
 def stretched(track: Samples) -> Samples:
     places = np.arange(0, len(track) - 1, 1.01)
-    return np.interp(places, np.arange(len(track)), track).astype(np.float32)
+    result: Samples = np.interp(places, np.arange(len(track)), track).astype(np.float32)
+    return result
 
 
 def with_holes(track: Samples) -> Samples:
