@@ -81,7 +81,8 @@ async def test_knows_who_is_there_and_when_they_speak(container: BrowserContaine
             heard = {line["name"] for line in bot.events("speaking")}
             assert heard
             assert heard <= spoken
-            assert all(0 < line["end"] - line["start"] < 30 for line in bot.events("speaking"))
+            # A word that one reading alone saw has no length.
+            assert all(0 <= line["end"] - line["start"] < 30 for line in bot.events("speaking"))
             assert {line["kind"]: line["advancing"] for line in bot.events("media_of_page")} == {"sound": True}
 
 

@@ -95,6 +95,20 @@ async def test_holding_ends_by_itself_when_renewing_stops(crd: ApiServer, place:
         assert not holder.held
 
 
+async def test_gives_the_lease_back_although_its_last_renewal_was_cut_off(crd: ApiServer, place: str) -> None:
+    async with contender(crd.kubeconfig, place, "a", asyncio.get_running_loop().time) as holder:
+        async with asyncio.timeout(10):
+            while not holder.held:
+                await holder.changed.wait()
+                holder.changed.clear()
+        arrived = await holder._objects.get_lease(place, lease.NAME)
+        arrived["spec"]["renewTime"] = "2030-01-01T00:00:00.000000Z"
+        await holder._objects.update_lease(arrived)  # as by a renewal whose answer nobody waited for
+        await holder.release()
+        left = await holder._objects.get_lease(place, lease.NAME)
+        assert not left["spec"].get("holderIdentity")
+
+
 async def test_of_two_that_start_together_one_leads(crd: ApiServer, place: str) -> None:
     now = asyncio.get_running_loop().time
     async with contender(crd.kubeconfig, place, "a", now) as one, contender(crd.kubeconfig, place, "b", now) as two:

@@ -68,14 +68,22 @@ class Lease:
         if not self.held or self._document is None:
             return
         self._held_until = float("-inf")
-        document = {
-            **self._document,
-            "spec": {**self._document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1},
-        }
         try:
-            await self._objects.update_lease(document)
+            try:
+                await self._give_back(self._document)
+            except KubeError as error:
+                if error.status != 409:
+                    raise
+                # A renewal that was cancelled on its way may have arrived all the same: ours still, but newer.
+                document = await self._objects.get_lease(self._namespace, NAME)
+                if document["spec"].get("holderIdentity") == self._identity:
+                    await self._give_back(document)
         except KubeError as error:
             _log.warning("the Lease could not be given back", extra={"error": str(error)})
+
+    async def _give_back(self, document: dict[str, Any]) -> None:
+        spec = {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        await self._objects.update_lease({**document, "spec": spec})
 
     async def _try(self) -> None:
         started = self._clock()
