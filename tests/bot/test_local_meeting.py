@@ -36,6 +36,7 @@ def guest(meeting: LocalMeeting) -> Iterator[Visitor]:
         yield browser
 
 
+@pytest.mark.alone
 def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
     meeting: LocalMeeting, guest: Visitor, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def start() -> Iterator[Start]:
         yield start_bot
 
 
+@pytest.mark.alone
 async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -> None:
     bot = start("join; wait 1s; record")
     await bot.until(recording)

@@ -29,6 +29,7 @@ from tests.cluster.places import (
     REGISTRY_PORT,
     Ports,
 )
+from tests.integration.operator_process import until
 
 pytestmark = pytest.mark.cluster
 
@@ -106,6 +107,9 @@ def pods(kubectl: Kubectl, namespace: str) -> Kubectl:
     }
     here.apply(service, *(_pod(name, image) for name in ("prober", "peer")))
     here("wait", "--for=condition=Ready", "pod/prober", "pod/peer", "--timeout=120s")
+    # kube-proxy hears of a ready pod a moment after the API server did.
+    address = here.json("get", "service", "peer")["spec"]["clusterIP"]
+    until(lambda: from_the_node("tcp", address, 80) == "open", "the service leads to its pod", 20)
     return here
 
 

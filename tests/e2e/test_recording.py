@@ -99,6 +99,7 @@ def attending(kubectl: Kubectl, room: Room, **spec: Any) -> Iterator[tuple[Story
         )
 
 
+@pytest.mark.alone
 def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting, tmp_path: Path) -> None:
     room = meeting.room(f"e2e-whole-{int(time.time())}")
     with attending(kubectl, room, metadata={"team": "red"}, debugMode=True) as (story, people, pod):

@@ -55,7 +55,7 @@ class Volumes:
     def recycle(self) -> None:
         """Empty the volumes whose claim is gone and offer them anew."""
         for name in [name for name, phase in self._phases().items() if name in _NAMES and phase in _GONE]:
-            self.kubectl("delete", "persistentvolume", name)
+            self.kubectl("delete", "persistentvolume", name, "--ignore-not-found")
             shutil.rmtree(self._folder(name), ignore_errors=True)
             self._folder(name).mkdir(parents=True)
             self.kubectl.apply(self._volume(name))
