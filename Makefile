@@ -21,7 +21,7 @@ test: .venv/ready lint ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.cluster up
 	@$(RUN) tests.cluster images
 	@$(RUN) tests.meetings.livekit up
-	@$(RUN) pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 40
+	@$(RUN) pytest -n 2 --no-loadscope-reorder --durations 40
 
 .PHONY: test-unit
 test-unit: .venv/ready ## the quick part

@@ -1,39 +1,48 @@
-"""How the tests run side by side: in processes of their own, by what they share.
+"""How the tests run side by side: in two processes, by what they share.
 
-Most of their time is waiting, so `make test` runs three processes (`pytest -n 3 --dist loadgroup`). One process has all
-tests that use the machine's one local meeting, one those that use the cluster without it; a file that brings up
-something for all its tests stays together. Whatever judges sound or pictures in real time is marked `alone` and has the
-machine for itself.
+Most of their time is waiting, so `make test` runs two processes (`pytest -n 2`). One of them has all tests that use the
+machine's one local meeting, one those that use the cluster without it; other files stay whole, because each brings up
+something for all its tests. Whatever judges sound or pictures in real time is marked `alone` and has the machine for
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.machine import quiet
 
 _GROUPS = {
-    "bot/test_livekit_join": "meeting",
-    "bot/test_local_meeting": "meeting",
-    "e2e/test_recording": "meeting",
-    "e2e/test_network": "cluster",
-    "e2e/test_operator_endings": "cluster",
+    "tests/bot/test_livekit_join.py": "meeting",
+    "tests/bot/test_local_meeting.py": "meeting",
+    "tests/e2e/test_recording.py": "meeting",
+    "tests/e2e/test_network.py": "cluster",
+    "tests/e2e/test_operator_endings.py": "cluster",
 }
 """Every other file is a group by itself."""
 
-_LONGEST_FIRST = ("meeting", "cluster", "bot/", "conformance/", "integration/", "unit/")
-_TESTS = Path(__file__).parent
+_LONGEST_FIRST = ("meeting", "cluster", "tests/bot/", "tests/conformance/", "tests/integration/", "tests/unit/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Hands out whole groups, in the order in which the tests were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Which test goes to which process."""
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its group. What takes longest goes first; what wants the machine alone goes last in its group."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: (_rank(_group(item)), _wants_silence(item)))
+    """What takes longest goes first; what wants the machine alone goes last in its group."""
+    items.sort(key=lambda item: (_rank(_group(item.nodeid)), _wants_silence(item)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -43,8 +52,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
-def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(_TESTS).with_suffix("").as_posix()
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
     return _GROUPS.get(file, file)
 
 

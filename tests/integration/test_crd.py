@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.kubectl import Kubectl, KubectlError
 from tests.integration.crd import TEAMS_LINK, install_crd, session
+from tests.links_corpus import Case, cases
 
 pytestmark = pytest.mark.usefixtures("crd")
 
@@ -125,6 +126,13 @@ def test_wrong_input_is_refused_with_field_and_remedy(
     message = refusal(kubectl, session("wrong", spec))
     assert field in message
     assert remedy in message
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.named or ''} {case.link}")
+def test_the_links_of_the_corpus_pass_as_written_there(kubectl: Kubectl, case: Case) -> None:
+    named = {"platform": str(case.named)} if case.named else {}
+    manifest = session("corpus", {"meetingLink": case.link, **named})
+    (accepted if case.gate else refusal)(kubectl, manifest)
 
 
 def test_a_refusal_never_quotes_the_link(kubectl: Kubectl) -> None:

@@ -15,7 +15,7 @@ from meeting_buddy.contract.links import (
     unwrap,
 )
 from meeting_buddy.contract.reasons import Reason
-from tests.unit.links_corpus import SELF_HOSTED, Case, cases
+from tests.links_corpus import SELF_HOSTED, Case, cases
 
 
 def outcome(case: Case) -> Platform | Reason:

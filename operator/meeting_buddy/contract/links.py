@@ -158,11 +158,13 @@ def judge(link: str, platform: Platform | None = None, self_hosted: Iterable[Sel
     """
     host, port, rest = _split(link)
     if platform is not None and platform.self_hosted:
+        port = 443 if port is None else port
         if not any(each.platform is platform and each.host == host and each.port == port for each in self_hosted):
             raise LinkError(Reason.HOST_NOT_ALLOWED, f"the link's host is not listed in selfHosted.hosts as {platform}")
     else:
-        if port != 443:
+        if port is not None:
             raise LinkError(Reason.LINK_INVALID, "a link of this platform carries no port")
+        port = 443
         found = _platform_of(host)
         if found is None or (platform is not None and found is not platform):
             raise LinkError(
@@ -180,7 +182,8 @@ def judge(link: str, platform: Platform | None = None, self_hosted: Iterable[Sel
     return Meeting(platform, host, port, link)
 
 
-def _split(link: str) -> tuple[str, int, str]:
+def _split(link: str) -> tuple[str, int | None, str]:
+    """Host, port where one is given, and all that follows."""
     if len(link) > MAX_LENGTH:
         raise LinkError(Reason.LINK_INVALID, f"the link is longer than {MAX_LENGTH} characters")
     if _FORBIDDEN.search(link):
@@ -196,7 +199,7 @@ def _split(link: str) -> tuple[str, int, str]:
         raise LinkError(Reason.LINK_INVALID, "the link's host must be a dotted name in plain letters, not an address")
     if colon and (not _PORT.fullmatch(port) or int(port) > 65535):
         raise LinkError(Reason.LINK_INVALID, "the link's port is not a number from 1 to 65535")
-    return host, int(port or 443), rest
+    return host, int(port) if port else None, rest
 
 
 def _platform_of(host: str) -> Platform | None:

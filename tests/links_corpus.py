@@ -31,7 +31,7 @@ class Case:
 
 def cases() -> list[Case]:
     """All of the corpus."""
-    corpus = yaml.safe_load((Path(__file__).parents[1] / "links_corpus.yaml").read_text())
+    corpus = yaml.safe_load((Path(__file__).with_suffix(".yaml")).read_text())
     found = []
     for platform, links in corpus["accepted"].items():
         for entry in links:
