@@ -35,6 +35,7 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no 
         return _group(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     """Which test goes to which process."""
     return Groups(config, log)

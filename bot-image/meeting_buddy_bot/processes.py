@@ -30,6 +30,7 @@ class Child:
         self.name = name
         self.process = process
         self.last_words: deque[str] = deque(maxlen=60)
+        self._asked_to_end = False
         self._reader = asyncio.create_task(self._read_errors(), name=f"{name} stderr")
 
     @classmethod
@@ -90,8 +91,14 @@ class Child:
             self.process.send_signal(number)
 
     async def stop(self, grace: float) -> int:
-        """Ask it to end (SIGTERM), after ``grace`` seconds make it (SIGKILL); return its exit code."""
-        self.signal(signal.SIGTERM)
+        """Ask it to end (SIGTERM), after ``grace`` seconds make it (SIGKILL); return its exit code.
+
+        It is asked once, however often this is called: ffmpeg takes a second SIGTERM for "now", and leaves its file
+        as it is.
+        """
+        if not self._asked_to_end:
+            self._asked_to_end = True
+            self.signal(signal.SIGTERM)
         try:
             return await asyncio.wait_for(self.wait(), grace)
         except TimeoutError:

@@ -20,6 +20,7 @@ async def attend(stage: Stage) -> Ending:
     stage.state.update(waiting=Waiting.CONNECTING, browser=BrowserReport(alive=True))
     reason = await _play(stage)
     stage.state.update(phase=ReportPhase.LEAVING)
+    await asyncio.sleep(float(stage.assignment.metadata.get("leaving", "0s").removesuffix("s")))
     await stage.recorder.stop()
     return Verdict(reason)
 

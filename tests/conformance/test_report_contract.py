@@ -103,7 +103,7 @@ async def test_leave_works_before_the_bot_is_in_the_meeting(start: Start) -> Non
 
 
 async def test_leave_twice_is_the_same_as_once(start: Start) -> None:
-    bot = start("join; people Ann")
+    bot = start("join; people Ann", metadata={"leaving": "2s"})  # so that both find it there
     await bot.until(lambda report: report.ever_joined)
     first, second = await asyncio.gather(bot.leave(), bot.leave())
     assert (first, second) == (202, 202)

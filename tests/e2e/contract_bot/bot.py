@@ -6,6 +6,7 @@ What it does is written in its session's ``spec.metadata``, so a test needs noth
   ``people Ann, Bo``, ``end REASON``. After the last step it stays until asked to leave. Default: ``join; record``.
 * ``hang-at`` / ``crash-at`` / ``mute-at``: ``joining``, ``active``, ``recording`` or ``leaving``; there it stops
   obeying anyone, ends with code 1 and without a word, or closes its report server.
+* ``leaving``: what leaving takes, such as ``1s``; nothing by default.
 * ``unverified``: present = it does not verify its recording.
 
 It is judged by the same conformance suite as the real bot.
@@ -216,6 +217,7 @@ async def run() -> None:
         return await bot.end(error.reason, str(error))
     reason = await bot.play()
     await bot.enter(ReportPhase.LEAVING)
+    await asyncio.sleep(float(assignment.metadata.get("leaving", "0s").removesuffix("s")))
     verified = bot.report.recording.segments > 0 and "unverified" not in assignment.metadata
     bot.tell(recording=bot.report.recording.model_copy(update={"verified": verified}))
     return await bot.end(reason)
