@@ -168,4 +168,4 @@ async def test_a_child_is_asked_to_end_once_however_often_it_is_stopped() -> Non
     child = await Child.start("counter", [sys.executable, "-c", _COUNTS_REQUESTS], read_output=True)
     assert child.process.stdout is not None
     assert await child.process.stdout.readline() == b"ready\n"
-    assert await asyncio.gather(child.stop(10), child.stop(10)) == [1, 1]
+    assert list(await asyncio.gather(child.stop(10), child.stop(10))) == [1, 1]
