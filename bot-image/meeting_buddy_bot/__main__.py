@@ -7,28 +7,18 @@ import asyncio
 import sys
 
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.family import Stage
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.recording.plan import screen_size
-from meeting_buddy_bot.session import Ending, attend
+from meeting_buddy_bot.session import attend
 from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.stage import Stage
 from meeting_buddy_bot.supervisor import Supervisor
 
 
 async def attend_in_browser(stage: Stage) -> Ending:
     """The session, in the browser of the pod's other container."""
     order = stage.assignment
-    browser = Browser(screen_size(order.recording), order.table.devices, stage.settings.chromedriver)
-    return await attend(
-        order,
-        stage.meeting.link,
-        browser,
-        stage.recorder,
-        stage.state,
-        stage.clock,
-        stage.events,
-        stage.leave,
-        stage.settings.recordings,
-    )
+    return await attend(stage, Browser(screen_size(order.recording), order.table.devices, stage.settings.chromedriver))
 
 
 def main() -> None:

@@ -9,9 +9,8 @@ What happens if this process dies here? See there.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Meeting
@@ -24,6 +23,7 @@ from meeting_buddy_bot.devices.device import Device, DeviceError
 from meeting_buddy_bot.devices.display import Display
 from meeting_buddy_bot.devices.keeper import keep
 from meeting_buddy_bot.devices.sound import Sound
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.leave import LeaveSignal
 from meeting_buddy_bot.memory import read_memory
@@ -33,50 +33,13 @@ from meeting_buddy_bot.recording.plan import CapturePlan, screen_size
 from meeting_buddy_bot.recording.recorder import MeetingRecorder, NoRecorder, Recorder, RecordingError
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.stage import Attend, Stage
 
 _MEMORY_SECONDS: Final = 2.0
 _CANCEL_SECONDS: Final = 5.0
 """For a session that overran its time to close what it holds open."""
 
 _log = logging.getLogger(__name__)
-
-
-class Ending(Protocol):
-    """How a session ended: ``session.Ending``, or :class:`Verdict`."""
-
-    @property
-    def reason(self) -> Reason:
-        """Why."""
-
-    @property
-    def message(self) -> str | None:
-        """One sentence more, or ``None``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The supervisor's own word on how a session ended, where the session gave none."""
-
-    reason: Reason
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """All that a session gets to play with."""
-
-    settings: Settings
-    assignment: Assignment
-    meeting: Meeting
-    recorder: Recorder
-    state: ReportState
-    clock: SessionClock
-    events: EventLog
-    leave: LeaveSignal
-
-
-Attend = Callable[[Stage], Coroutine[Any, Any, Ending]]
-"""Join, stay, leave; returns soon after ``stage.leave`` was requested."""
 
 
 @dataclass(slots=True)
@@ -110,7 +73,7 @@ class Family:
                         chore.cancel()
                     await asyncio.gather(*chores, return_exceptions=True)
         except DeviceError as error:
-            return Verdict(Reason.BOT_CRASHED, str(error)), RecordingReport()
+            return Ending(Reason.BOT_CRASHED, str(error)), RecordingReport()
 
     def _recorder(self, display: Display, sound: Sound) -> MeetingRecorder | NoRecorder:
         order = self.assignment.recording
@@ -182,19 +145,19 @@ class Family:
         return self._ending(session)
 
     def _ending(self, session: asyncio.Task[Ending]) -> Ending:
-        asked = Verdict(self.leave.reason, self.leave.message) if self.leave.reason else None
+        asked = Ending(self.leave.reason, self.leave.message) if self.leave.reason else None
         if not session.done() or session.cancelled():
-            return asked or Verdict(Reason.BOT_CRASHED, "the session did not come to an end")
+            return asked or Ending(Reason.BOT_CRASHED, "the session did not come to an end")
         error = session.exception()
         if error is None:
             ending = session.result()
             # The session knows only the reason; who asked may have left a sentence.
             return asked if asked and ending.reason is asked.reason and ending.message is None else ending
         if isinstance(error, RecordingError):
-            return Verdict(error.reason, str(error))
+            return Ending(error.reason, str(error))
         _log.error("the session failed", exc_info=error)
         self.events.write("session_failed", error=type(error).__name__)
-        return Verdict(Reason.BOT_CRASHED, f"the bot's session failed: {type(error).__name__}")
+        return Ending(Reason.BOT_CRASHED, f"the bot's session failed: {type(error).__name__}")
 
     async def _finish(self, recorder: Recorder) -> RecordingReport:
         self.state.update(phase=ReportPhase.LEAVING)

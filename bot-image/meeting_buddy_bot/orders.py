@@ -5,8 +5,6 @@ No message quotes a value: an assignment holds the link, and with it perhaps a p
 What happens if this process dies here? Nothing was done yet; the files are mounts and stay.
 """
 
-from dataclasses import dataclass
-
 from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import Assignment
@@ -21,14 +19,6 @@ class OrdersError(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """An assignment and the meeting that its link was judged to be."""
-
-    assignment: Assignment
-    meeting: Meeting
 
 
 def read_assignment(settings: Settings) -> Assignment:

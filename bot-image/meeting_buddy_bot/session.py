@@ -12,14 +12,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any, Final
 
-from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.links import LinkError, Meeting, SelfHosted, judge
-from meeting_buddy.contract.phases import Phase, ReportPhase, Waiting
+from meeting_buddy.contract.phases import Phase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.contract.report import BrowserReport, PeopleReport
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserDiedError, PageSilentError
@@ -29,22 +25,18 @@ from meeting_buddy_bot.checks.media_flows import MediaFlow
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.events import EventLog
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.leave import LeaveSignal
 from meeting_buddy_bot.platforms import evidence
-from meeting_buddy_bot.platforms.ending import Ending
 from meeting_buddy_bot.platforms.join_loop import join
 from meeting_buddy_bot.platforms.judgement import Judgement, Verdict
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import Reading
-from meeting_buddy_bot.platforms.speakers import Interval, SpeakingHints
-from meeting_buddy_bot.recording.recorder import Recorder
+from meeting_buddy_bot.platforms.speakers import SpeakingHints
 from meeting_buddy_bot.redaction import Redactor
-from meeting_buddy_bot.reporting.state import ReportState
-
-__all__ = ["Ending", "attend"]
+from meeting_buddy_bot.stage import Stage
+from meeting_buddy_bot.telling import Telling
 
 MOST_RESTARTS: Final = 3
 """Browsers that may die in one session; the next death ends it."""
@@ -60,33 +52,17 @@ _PASSING: Final = (Reason.PAGE_UNREACHABLE, Reason.JOIN_TIMEOUT, Reason.PAGE_NOT
 _log = logging.getLogger(__name__)
 
 
-async def attend(
-    assignment: Assignment,
-    link: str,
-    browser: Browser,
-    recorder: Recorder,
-    state: ReportState,
-    clock: SessionClock,
-    events: EventLog,
-    leave: LeaveSignal,
-    folder: Path,
-) -> Ending:
-    """Join the meeting behind ``link``, stay until it is over or the bot is asked to leave, leave it.
+async def attend(stage: Stage, browser: Browser) -> Ending:
+    """Join the stage's meeting, stay until it is over or the bot is asked to leave, leave it.
 
-    ``folder`` is the session's on the volume. Browser failures end in an :class:`Ending`; what the recorder raises is
-    passed on, after the bot has left.
+    Browser failures end in an :class:`Ending`; what the recorder raises is passed on, after the bot has left.
     """
-    hosts = (SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted)
-    try:
-        meeting = judge(link, assignment.platform, hosts)
-    except LinkError as error:
-        return Ending(error.reason, str(error))
-    stay = _Stay(assignment, meeting, browser, recorder, state, clock, events, folder)
+    stay = _Stay(stage, browser)
     ending = Ending(Reason.BOT_CRASHED)
     try:
-        ending = await _until_asked(stay.run(), leave)
+        ending = await _until_asked(stay.run(), stage.leave)
     finally:
-        await stay.leave(ending, asked=leave.requested)
+        await stay.leave(ending, asked=stage.leave.requested)
     return ending
 
 
@@ -105,41 +81,33 @@ async def _until_asked(run: Coroutine[Any, Any, Ending], leave: LeaveSignal) -> 
 class _Stay:
     """One bot's time around one meeting, across browsers."""
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        meeting: Meeting,
-        browser: Browser,
-        recorder: Recorder,
-        state: ReportState,
-        clock: SessionClock,
-        events: EventLog,
-        folder: Path,
-    ) -> None:
-        self._assignment = assignment
-        self._table = assignment.table
-        self._link = meeting.link
-        self._browser = browser
-        self._recorder = recorder
-        self._state = state
+    def __init__(self, stage: Stage, browser: Browser) -> None:
+        order, clock = stage.assignment, stage.clock
+        self._order = order
+        self._table = order.table
+        self._link = stage.meeting.link
+        self._folder = stage.settings.recordings
+        self._recorder = stage.recorder
         self._clock = clock
-        self._events = events
-        self._folder = folder
-        self._page = MeetingPage(browser, self._table, meeting, assignment.bot_name, clock, events)
-        self._people = People(assignment.bot_name)
-        self._speakers = SpeakingHints(self._note_speaking)
-        self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
+        self._events = stage.events
+        self._browser = browser
+        self._tell = Telling(stage.state, stage.events)
+        self._page = MeetingPage(browser, order.table, stage.meeting, order.bot_name, clock, stage.events)
+        self._people = People(order.bot_name)
+        self._speakers = SpeakingHints(self._tell.speaking)
+        self._lobby = WaitingRoom(clock, order.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
-        self._everyone_left = EveryoneLeft(clock, assignment.limits.everyone_left_seconds)
+        self._everyone_left = EveryoneLeft(clock, order.limits.everyone_left_seconds)
         self._restarts = 0
         self._seen_in_call = 0.0
         self._outage: str | None = None
         self._outage_ends = 0.0
-        self._flowing: dict[str, bool | None] = {}
+
+    # Join and stay
 
     async def run(self) -> Ending:
         """Join and stay, again and again while it makes sense; how it ended."""
-        self._tell_waiting(Waiting.CONNECTING)
+        self._tell.waiting(Waiting.CONNECTING)
         while True:
             try:
                 if not self._browser.alive:
@@ -147,48 +115,27 @@ class _Stay:
                 ending = await self._join_and_stay()
             except BrowserDiedError as error:
                 self._events.write("browser_died", cause=str(error))
-                self._tell_browser(alive=False)
+                self._tell.browser(self._browser, self._restarts, alive=False)
                 await self._browser.close()
                 self._lost("browser died")
                 if self._restarts >= MOST_RESTARTS:
                     return Ending(Reason.BROWSER_CRASHED, f"the browser died {self._restarts + 1} times")
                 self._restarts += 1
                 continue
-            if not self._state.report.ever_joined or ending.reason not in _PASSING:
+            if not self._tell.ever_joined or ending.reason not in _PASSING:
                 return ending
             self._lost("connection lost")
             if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
                 return Ending(Reason.CONNECTION_LOST, "the connection to the meeting did not come back")
             await asyncio.sleep(_REJOIN_PAUSE)
 
-    async def leave(self, ending: Ending, *, asked: bool) -> None:
-        """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
-        self._events.write("leaving", reason=ending.reason)
-        self._speakers.close(self._clock.now())
-        if self._assignment.debug_mode or (not asked and REASONS[ending.reason].end is Phase.FAILED):
-            await self._keep_evidence(str(ending.reason))
-        if self._outage is not None:
-            self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
-        self._state.update(phase=ReportPhase.LEAVING, waiting=None)
-        joined = self._state.report.ever_joined
-        closing = self._recorder.stop() if joined else asyncio.sleep(0)
-        left, closed = await asyncio.gather(self._page.leave(_LEAVE_SECONDS), closing, return_exceptions=True)
-        self._events.write("left", page_agrees=left is True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._browser.close()
-        changes = {"left_at": self._clock.utc()} if joined else {}
-        self._state.update(people=self._state.report.people.model_copy(update={"current": ()}), **changes)
-        self._tell_browser(alive=False)
-        if isinstance(closed, BaseException):
-            _log.error("the recorder could not be stopped", exc_info=closed)
-
     async def _start_browser(self) -> None:
         await self._browser.start(_CHROMEDRIVER_SECONDS)
-        self._tell_browser(alive=True)
+        self._tell.browser(self._browser, self._restarts, alive=True)
         self._events.write("browser_started", version=self._browser.version, sandbox=self._browser.sandbox)
 
     async def _join_and_stay(self) -> Ending:
-        joined = await join(self._page, self._table, self._clock, self._lobby, self._tell_waiting)
+        joined = await join(self._page, self._table, self._clock, self._lobby, self._tell.waiting)
         if isinstance(joined, Ending):
             return joined
         await self._admitted()
@@ -202,31 +149,27 @@ class _Stay:
             self._recorder.note_gap(began, now, outage)
             self._events.write("rejoined", seconds=round(now - began, 1))
             self._outage = None
-        if self._state.report.ever_joined:
-            self._state.update(waiting=None)
+        if self._tell.ever_joined:
+            self._tell.waiting(None)
             return
-        self._events.write("admitted")
-        self._nobody_came = NobodyCame(self._clock, self._assignment.limits.nobody_came_seconds)
-        media = self._state.report.media.model_copy(
-            update={"audio_route": "hints" if self._table.people.speaking else "mixed"}
-        )
-        self._state.update(
-            phase=ReportPhase.ACTIVE, waiting=None, ever_joined=True, joined_at=self._clock.utc(now), media=media
-        )
-        if self._assignment.recording.enabled:
+        self._nobody_came = NobodyCame(self._clock, self._order.limits.nobody_came_seconds)
+        self._tell.admitted(self._clock.utc(now), "hints" if self._table.people.speaking else "mixed")
+        if self._order.recording.enabled:
             await self._recorder.start()
-            self._state.update(phase=ReportPhase.RECORDING)
+            self._tell.recording()
 
     async def _stay(self, judgement: Judgement) -> Ending:
         responsive = PageResponsive(self._clock)
         sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.patience.reconnect)
+        pictures: bool | None = None
         while True:
             reading = await self._look(responsive)
             if reading is not None:
-                self._tell_flow("sound", sound.take(reading.audio))
-                self._tell_flow("picture", picture.take(reading.video))
-            verdict = judgement.take(reading, self._clock.now(), self._flowing.get("picture"))
+                pictures = picture.take(reading.video)
+                self._tell.flow("sound", sound.take(reading.audio))
+                self._tell.flow("picture", pictures)
+            verdict = judgement.take(reading, self._clock.now(), pictures)
             if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
                 return Ending(verdict.reason)
             reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
@@ -252,7 +195,7 @@ class _Stay:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(reading.people)
-        self._tell_people(self._people.take(reading.people))
+        self._tell.people(self._people.take(reading.people))
         self._speakers.take(others, now)
         nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
         return nobody or self._everyone_left.verdict(len(others))
@@ -260,57 +203,46 @@ class _Stay:
     def _away(self, verdict: Verdict) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
         if verdict.state is State.LOBBY:
-            self._tell_waiting(Waiting.WAITING_ROOM)
+            self._tell.waiting(Waiting.WAITING_ROOM)
             # Whom the host put out and nobody let in again was removed.
             return Reason.REMOVED_FROM_MEETING if self._lobby.verdict(Waiting.WAITING_ROOM) else None
         self._lobby.verdict(None)
         if verdict.state is State.RECONNECTING:
-            self._tell_waiting(Waiting.REJOINING)
+            self._tell.waiting(Waiting.REJOINING)
         elif verdict.state is State.IN_CALL:
-            self._state.update(waiting=None)
+            self._tell.waiting(None)
         return None
 
     def _lost(self, cause: str) -> None:
         now = self._clock.now()
         self._speakers.close(now)
-        if not self._state.report.ever_joined:
+        if not self._tell.ever_joined:
             return
         if self._outage is None:
             self._outage, self._outage_ends = cause, now + self._table.patience.reconnect
             self._events.write("rejoining", cause=cause)
-        self._tell_waiting(Waiting.REJOINING)
+        self._tell.waiting(Waiting.REJOINING)
 
-    def _tell_waiting(self, waiting: Waiting) -> None:
-        if self._state.report.ever_joined and waiting is not Waiting.WAITING_ROOM:
-            waiting = Waiting.REJOINING
-        if waiting is not self._state.report.waiting:
-            self._events.write("waiting", waiting=waiting)
-        self._state.update(waiting=waiting)
+    # Leave
 
-    def _tell_browser(self, *, alive: bool) -> None:
-        known = self._state.report.browser
-        self._state.update(
-            browser=BrowserReport(
-                alive=alive,
-                restarts=self._restarts,
-                version=self._browser.version or known.version,
-                age_days=self._browser.age_days,
-                sandbox=self._browser.sandbox,
-            )
-        )
-
-    def _tell_people(self, people: PeopleReport) -> None:
-        if people.current != self._state.report.people.current:
-            self._events.write("people", current=list(people.current), seen=people.seen)
-        self._state.update(people=people)
-
-    def _tell_flow(self, kind: str, flowing: bool | None) -> None:
-        if flowing is not self._flowing.get(kind) and flowing is not None:
-            self._events.write("media_of_page", kind=kind, advancing=flowing)
-        self._flowing[kind] = flowing
-
-    def _note_speaking(self, interval: Interval) -> None:
-        self._events.write("speaking", name=interval.name, start=round(interval.start, 2), end=round(interval.end, 2))
+    async def leave(self, ending: Ending, *, asked: bool) -> None:
+        """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
+        self._events.write("leaving", reason=ending.reason)
+        self._speakers.close(self._clock.now())
+        if self._order.debug_mode or (not asked and REASONS[ending.reason].end is Phase.FAILED):
+            await self._keep_evidence(str(ending.reason))
+        if self._outage is not None:
+            self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
+        self._tell.leaving()
+        closing = self._recorder.stop() if self._tell.ever_joined else asyncio.sleep(0)
+        left, closed = await asyncio.gather(self._page.leave(_LEAVE_SECONDS), closing, return_exceptions=True)
+        self._events.write("left", page_agrees=left is True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._browser.close()
+        self._tell.left(self._clock.utc())
+        self._tell.browser(self._browser, self._restarts, alive=False)
+        if isinstance(closed, BaseException):
+            _log.error("the recorder could not be stopped", exc_info=closed)
 
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
@@ -322,4 +254,4 @@ class _Stay:
         except OSError as error:  # a full volume costs the evidence, not the ending
             self._events.write("evidence_failed", error=str(error.strerror))
             return
-        self._state.update(evidence=tuple(dict.fromkeys((*self._state.report.evidence, *paths))))
+        self._tell.evidence(paths)

@@ -27,8 +27,9 @@ from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot import logs
 from meeting_buddy_bot.budget import Budget
 from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.events import EVENTS_FILE, EventLog
-from meeting_buddy_bot.family import Attend, Ending, Family, Verdict
+from meeting_buddy_bot.family import Family
 from meeting_buddy_bot.leave import LeaveSignal
 from meeting_buddy_bot.orders import OrdersError, judge_link, read_assignment
 from meeting_buddy_bot.processes import reap_orphans
@@ -37,6 +38,7 @@ from meeting_buddy_bot.reporting.outcome import write_session, write_termination
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.stage import Attend
 
 _TELL_SECONDS: Final = 2.5
 """For the last event to reach every subscriber; events are a second apart."""
@@ -62,7 +64,7 @@ class Supervisor:
             assignment = read_assignment(self._settings)
         except OrdersError as error:
             state = ReportState("", 0, self._clock)
-            self._end(state, Verdict(error.reason, str(error)), RecordingReport())
+            self._end(state, Ending(error.reason, str(error)), RecordingReport())
             return self._tell(state, None)
         return await self._serve(assignment)
 
@@ -91,12 +93,12 @@ class Supervisor:
         try:
             meeting = judge_link(assignment, self._settings)
         except OrdersError as error:
-            return Verdict(error.reason, str(error)), RecordingReport()
+            return Ending(error.reason, str(error)), RecordingReport()
         redact = Redactor.for_link(meeting.link, assignment.tokens.control, assignment.tokens.read)
         logs.configure(redact, debug=assignment.debug_mode)
         state.redact_with(redact)
         if not os.access(self._settings.recordings, os.W_OK | os.X_OK):
-            return Verdict(Reason.CONFIG_INVALID, "the recordings volume cannot be written"), RecordingReport()
+            return Ending(Reason.CONFIG_INVALID, "the recordings volume cannot be written"), RecordingReport()
         events = EventLog(self._settings.recordings / EVENTS_FILE, self._clock, redact)
         events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         family = Family(self._settings, assignment, meeting, state, self._clock, events, self._leave, budget)

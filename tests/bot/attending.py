@@ -12,27 +12,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import yaml
-
 from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingOrder, TokenDigests
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import Platform, SelfHosted, judge
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy_bot import platforms
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.options import SIZES
 from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.leave import LeaveSignal
+from meeting_buddy_bot.recording.plan import screen_size
 from meeting_buddy_bot.redaction import Redactor
 from meeting_buddy_bot.reporting.state import ReportState
-from meeting_buddy_bot.session import Ending, attend
-
-
-def platform_table(name: str) -> PlatformTable:
-    """A table of the product."""
-    return PlatformTable.model_validate(yaml.safe_load(Path(platforms.__path__[0], f"{name}.yaml").read_text()))
+from meeting_buddy_bot.session import attend
+from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.stage import Stage
 
 
 class RecorderDiary:
@@ -78,7 +73,6 @@ class Attending:
         bot_name: str = "Meeting Buddy",
         debug_mode: bool = False,
     ) -> None:
-        self.link = link
         self.folder = folder
         self.clock = SessionClock()
         self.state = ReportState("mbsess_test", 1, self.clock)
@@ -99,23 +93,21 @@ class Attending:
             table=table,
             tokens=TokenDigests(control="", read=""),
         )
-        self.browser = Browser(SIZES["720p"], table.devices, chromedriver)
+        self._stage = Stage(
+            Settings(recordings=folder, chromedriver=chromedriver),
+            self.assignment,
+            judge(link, Platform.LIVEKIT, [SelfHosted(Platform.LIVEKIT, host, int(port or 443))]),
+            self.recorder,
+            self.state,
+            self.clock,
+            self._events,
+            self.leave,
+        )
+        self.browser = Browser(screen_size(self.assignment.recording), table.devices, chromedriver)
         self._task: asyncio.Task[Ending] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(
-            attend(
-                self.assignment,
-                self.link,
-                self.browser,
-                self.recorder,
-                self.state,
-                self.clock,
-                self._events,
-                self.leave,
-                self.folder,
-            )
-        )
+        self._task = asyncio.create_task(attend(self._stage, self.browser))
         return self
 
     async def __aexit__(

@@ -129,17 +129,6 @@ async def test_a_site_that_is_down_is_unreachable(
         assert "ERR_CONNECTION_REFUSED" in (ending.message or "")
 
 
-async def test_a_link_that_may_not_be_opened_starts_no_browser(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
-) -> None:
-    async with attending(container, site, tmp_path) as bot:
-        pass
-    bot.link = f"https://elsewhere.unrelated.test:{site.port}{ROOM}"
-    async with bot:
-        assert (await bot.ending()).reason is Reason.HOST_NOT_ALLOWED
-        assert site.requested == []
-
-
 async def test_going_elsewhere_is_noted_by_host_alone(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:

@@ -10,8 +10,9 @@ import sys
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import BrowserReport, PeopleReport
-from meeting_buddy_bot.family import Ending, Stage, Verdict
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.stage import Stage
 from meeting_buddy_bot.supervisor import Supervisor
 
 
@@ -22,7 +23,7 @@ async def attend(stage: Stage) -> Ending:
     stage.state.update(phase=ReportPhase.LEAVING)
     await asyncio.sleep(float(stage.assignment.metadata.get("leaving", "0s").removesuffix("s")))
     await stage.recorder.stop()
-    return Verdict(reason)
+    return Ending(reason)
 
 
 async def _play(stage: Stage) -> Reason:

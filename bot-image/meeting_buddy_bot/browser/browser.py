@@ -6,15 +6,14 @@ What happens if this process dies here? The pod ends, and container ``browser`` 
 import asyncio
 import contextlib
 import logging
-from typing import Final, Self
+from typing import Final
 
-from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.cdp import Cdp
 from meeting_buddy_bot.browser.driver import CHROMEDRIVER, Driver
 from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError
 from meeting_buddy_bot.browser.inspection import build_age_days, read_sandbox
-from meeting_buddy_bot.browser.options import SIZES, Size, chromium_options
+from meeting_buddy_bot.browser.options import Size, chromium_options
 from meeting_buddy_bot.browser.page import Page
 
 _CLOSE_SECONDS: Final = 3.0
@@ -34,11 +33,6 @@ class Browser:
         self.sandbox: str | None = None
         """``seccomp``, ``none``, or ``None`` while unknown."""
         self.age_days = build_age_days()
-
-    @classmethod
-    def for_assignment(cls, assignment: Assignment) -> Self:
-        """The browser that this assignment asks for; the screen must have the size of :data:`SIZES`."""
-        return cls(SIZES[assignment.recording.video], assignment.table.devices)
 
     @property
     def driver(self) -> Driver:

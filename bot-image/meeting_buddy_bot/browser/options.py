@@ -10,16 +10,13 @@ from typing import Final
 
 from selenium.webdriver.chrome.options import Options
 
-from meeting_buddy.contract.assignment import Video
 from meeting_buddy.contract.table import Devices
 
 BINARY: Final = "/usr/lib/chromium/chromium"
 """Debian's program itself, not its start script: that one adds switches of the machine's administrator."""
 
 Size = tuple[int, int]
-
-SIZES: Final[dict[Video, Size]] = {"none": (1280, 720), "720p": (1280, 720), "1080p": (1920, 1080)}
-"""Width and height of the screen in pixels. Without video too: what a page shows depends on its size."""
+"""Width and height of the screen in pixels."""
 
 _BLOCK, _ALLOW = 2, 1
 

@@ -16,7 +16,7 @@ from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, 
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
-from meeting_buddy_bot.platforms.ending import Ending
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.platforms.judgement import Judgement, Verdict
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.probe import Reading

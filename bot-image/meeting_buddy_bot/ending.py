@@ -1,4 +1,4 @@
-"""How a bot's stay ends: the reason as the bot saw it, before the operator weighs files and phases.
+"""How an attempt ends: the reason as the bot sees it, before the operator weighs files and phases.
 
 What happens if this process dies here? Pure values.
 """
