@@ -12,8 +12,7 @@ import pytest
 
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.options import SIZES
-from tests.bot.container import BrowserContainer, readable_folder, virtual_screen
+from tests.bot.container import SCREEN, BrowserContainer, readable_folder, virtual_screen
 from tests.bot.synthetic import HOSTS, SyntheticSite
 from tests.machine.certificates import Authority
 from tests.meetings.livekit.places import ADDRESS, HOST
@@ -29,7 +28,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
     """Address of a virtual screen of 1280x720."""
-    with virtual_screen(*SIZES["720p"]) as address:
+    with virtual_screen(*SCREEN) as address:
         yield address
 
 
@@ -77,7 +76,7 @@ def container(
 @pytest.fixture
 async def browser(container: BrowserContainer) -> AsyncIterator[Browser]:
     """A browser that was just started."""
-    started = Browser(SIZES["720p"], Devices(), container.url)
+    started = Browser(SCREEN, Devices(), container.url)
     await started.start()
     yield started
     await started.close()

@@ -19,10 +19,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from meeting_buddy.contract.assignment import RecordingOrder
 from meeting_buddy_bot.browser import container
+from meeting_buddy_bot.recording.plan import screen_size
 from tests.bot.unprivileged import UID
+from tests.clone import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+SCREEN = screen_size(RecordingOrder())
+"""Of a bot that records as by default."""
 _PATIENCE = 30.0  # seconds for chromedriver to answer on a loaded machine
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import Finished, GapLine, Segment, read
-from tests.conformance.running_bot import REPOSITORY, RunningBot, order, reachable_folder, stop_all
+from tests.clone import SPEECH
+from tests.conformance.running_bot import RunningBot, order, reachable_folder, stop_all
 
-SPEECH = REPOSITORY / "tests/speech/en"
-JFK = SPEECH / "jfk.wav"
+JFK = SPEECH / "en" / "jfk.wav"
 
 Start = Callable[..., RunningBot]
 

@@ -17,8 +17,7 @@ from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.container import clear_leftovers
 from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError, StepFailedError
 from meeting_buddy_bot.browser.inspection import judge_sandbox
-from meeting_buddy_bot.browser.options import SIZES
-from tests.bot.container import BrowserContainer
+from tests.bot.container import SCREEN, BrowserContainer
 from tests.bot.synthetic import ELSEWHERE, HOME, SyntheticSite
 from tests.bot.unprivileged import UID
 
@@ -85,7 +84,7 @@ async def test_says_openly_that_it_is_automated(browser: Browser, site: Syntheti
 async def test_fills_the_screen_and_speaks_english(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = BLANK
     await browser.page.navigate(site.url("/"))
-    width, height = SIZES["720p"]
+    width, height = SCREEN
     # One pixel more than the screen: see options.py.
     assert await value(browser, "[innerWidth, innerHeight, screenX, screenY]") == [width + 1, height + 1, 0, 0]
     assert await value(browser, "navigator.languages") == ["en-US", "en"]
@@ -325,7 +324,7 @@ async def test_waits_for_a_container_that_is_restarted(browser: Browser, contain
 async def test_gives_up_when_there_is_no_chromedriver() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        browser = Browser(SIZES["720p"], Devices(), f"http://127.0.0.1:{unused.getsockname()[1]}")
+        browser = Browser(SCREEN, Devices(), f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(BrowserDiedError, match="did not answer"):
             await browser.start(1)
     assert not browser.alive

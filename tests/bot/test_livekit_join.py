@@ -14,9 +14,10 @@ import pytest
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from tests.bot.attending import Attending, platform_table
+from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
 from tests.meetings.livekit import LocalMeeting, Person, Room
+from tests.platform_tables import platform_table
 
 TABLE = platform_table("livekit")
 BOT = "Meeting Buddy"

@@ -12,8 +12,8 @@ from meeting_buddy.contract.table import Match, PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import PageSilentError
 from meeting_buddy_bot.platforms.probe import Probe, Reading
-from tests.bot.attending import platform_table
 from tests.bot.synthetic import SyntheticSite
+from tests.platform_tables import platform_table
 from tests.unit.test_table import SHIPPED, SOURCE, raw_table
 
 

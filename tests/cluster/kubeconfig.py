@@ -6,29 +6,24 @@ import base64
 import json
 from pathlib import Path
 
-from tests.machine.certificates import Authority, Pair
+from tests.machine.certificates import Pair
 
 
-def write(path: Path, *, server: str, authority: Authority, pair: Pair, namespace: str = "default") -> None:
-    """Write a kubeconfig for `server` (an https URL) with the client certificate `pair`, readable by us alone."""
+def write(path: Path, *, server: str, authority: Path, user: Pair | str, namespace: str = "default") -> None:
+    """Write a kubeconfig for `server` (an https URL), readable by us alone.
+
+    `authority` is the certificate that signed the server's; `user` is a client certificate, or a bearer token.
+    """
     document = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
             {
                 "name": "meeting-buddy",
-                "cluster": {"server": server, "certificate-authority-data": _encoded(authority.certificate)},
+                "cluster": {"server": server, "certificate-authority-data": _encoded(authority)},
             }
         ],
-        "users": [
-            {
-                "name": "meeting-buddy",
-                "user": {
-                    "client-certificate-data": _encoded(pair.certificate),
-                    "client-key-data": _encoded(pair.key),
-                },
-            }
-        ],
+        "users": [{"name": "meeting-buddy", "user": _credentials(user)}],
         "contexts": [
             {
                 "name": "meeting-buddy",
@@ -42,6 +37,12 @@ def write(path: Path, *, server: str, authority: Authority, pair: Pair, namespac
     aside.touch(mode=0o600)
     aside.write_text(json.dumps(document, indent=1))  # JSON is YAML
     aside.replace(path)
+
+
+def _credentials(user: Pair | str) -> dict[str, str]:
+    if isinstance(user, str):
+        return {"token": user}
+    return {"client-certificate-data": _encoded(user.certificate), "client-key-data": _encoded(user.key)}
 
 
 def _encoded(path: Path) -> str:

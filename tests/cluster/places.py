@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.clone import REPOSITORY
+from tests.machine.places import Root
+
 NODE_NAME = "node1"
 NODE_ADDRESS = "10.245.0.1"  # on `lo`: kernels without the `dummy` link type have no better place for it
 NODE_ADDRESS_RANGE = "10.245.0.0/24"
@@ -20,35 +23,17 @@ REGISTRY_PORT = 5000
 MEETING_TLS_PORT = 8443  # the local meeting's page, tokens and signalling, on the node's address
 MEETING_MEDIA_PORT = 7882  # its media, UDP, on the node's address
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CLONE_KUBECONFIG = REPOSITORY / ".cluster" / "kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The folders under one root."""
-
-    root: Path
-
-    @property
-    def lock(self) -> Path:
-        """Held by whoever starts or stops the cluster; beside the root, so that a wipe does not remove it."""
-        return self.root.with_name(self.root.name + ".lock")
+class Places(Root):
+    """The cluster's folders."""
 
     @property
     def made(self) -> Path:
         """What was made outside the root (`made.Made`)."""
         return self.root / "state.json"
-
-    @property
-    def processes(self) -> Path:
-        """One record per running process."""
-        return self.root / "processes"
-
-    @property
-    def logs(self) -> Path:
-        """One log per process."""
-        return self.root / "logs"
 
     @property
     def pki(self) -> Path:

@@ -21,23 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 
 from meeting_buddy.contract.assignment import AllowedHost, Assignment, TokenDigests
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.report import Report
-from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import digest
+from tests.clone import REPOSITORY
 from tests.conformance.unprivileged import GID, UID
+from tests.platform_tables import platform_table
 
-REPOSITORY = Path(__file__).parents[2]
 LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16
 
 
 def order(**changes: Any) -> Assignment:
     """An assignment for a self-hosted meeting, with ``changes`` to its fields."""
-    table = yaml.safe_load((REPOSITORY / "bot-image/meeting_buddy_bot/platforms/livekit.yaml").read_text())
     fields: dict[str, Any] = {
         "session_id": "mbsess_0123456789abcdef0123456789abcdef",
         "namespace": "meetings",
@@ -46,7 +44,7 @@ def order(**changes: Any) -> Assignment:
         "platform": Platform.LIVEKIT,
         "self_hosted": (AllowedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
         "grace_seconds": 30,
-        "table": PlatformTable.model_validate(json.loads(json.dumps(table, default=str))),
+        "table": platform_table("livekit"),
         "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
     }
     return Assignment(**{**fields, **changes})

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tests.clone import REPOSITORY
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.places import REPOSITORY
 from tests.installation.values import CLAIM
 from tests.media import picture, sound
 from tests.media.probe import probe, still

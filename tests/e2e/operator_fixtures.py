@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.clone import CRD
 from tests.cluster.flow import Cluster
 from tests.cluster.images import build
 from tests.cluster.kubectl import Kubectl
@@ -16,7 +17,7 @@ from tests.e2e import pod_processes
 from tests.installation import install, local_values, uninstall
 from tests.installation.install import prepare_namespace
 from tests.installation.values import bot_class
-from tests.integration.operator_process import ROOT, Sessions, until
+from tests.integration.operator_process import Sessions, until
 
 RELEASE = "endings"
 STARTUP_SECONDS = 20
@@ -81,7 +82,7 @@ class Installed:
 def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterator[Installed]:
     """The chart, installed for one fresh namespace; removed when the module ends."""
     kubectl, namespace, own = cluster.kubectl, make_namespace("endings"), make_namespace("endings-operator")
-    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds/meetingsessions.yaml'}")
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
     prepare_namespace(kubectl, namespace, "no certificate: these bots open no page\n")
     values = local_values(str(build("operator")), str(build("contract-bot")), [namespace]) | {
         "botClasses": CLASSES,

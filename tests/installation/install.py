@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from tests.clone import CHART
 from tests.cluster import commands
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.places import REPOSITORY
 from tests.installation.values import CA_CONFIG_MAP
 
 RELEASE = "meeting-buddy"
@@ -21,7 +21,6 @@ NAMESPACE = "meeting-buddy"
 SESSIONS = "meetings"
 """Namespace of the sessions; restricted pod security is enforced on it."""
 
-CHART = REPOSITORY / "helm" / "meeting-buddy"
 _RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/warn": "restricted",

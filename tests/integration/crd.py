@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from tests.clone import CRD
 from tests.cluster.kubectl import Kubectl
 
-CRD_FILE = Path(__file__).parents[2] / "crds" / "meetingsessions.yaml"
 TEAMS_LINK = "https://teams.microsoft.com/l/meetup-join/abc123"
 
 
 def install_crd(kubectl: Kubectl) -> None:
     """Apply the CRD as a user would, and wait until the API server serves it."""
-    kubectl("apply", "--server-side", f"--filename={CRD_FILE}")
+    kubectl("apply", "--server-side", f"--filename={CRD}")
     kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.api_only import ApiServer
-from tests.integration.operator_process import ROOT, OperatorProcess, Sessions, free_port, running
+from tests.integration.crd import install_crd
+from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -17,8 +18,7 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 @pytest.fixture(scope="module")
 def crd(api_server: ApiServer) -> ApiServer:
     """The API server with the MeetingSession CRD."""
-    api_server.kubectl("apply", "--server-side", f"--filename={ROOT / 'crds/meetingsessions.yaml'}")
-    api_server.kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
+    install_crd(api_server.kubectl)
     return api_server
 
 

@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.clone import PLATFORM_TABLES, REPOSITORY
 from tests.cluster.kubectl import Kubectl, KubectlError
 
-ROOT = Path(__file__).parents[2]
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
 Found = TypeVar("Found")
 
@@ -67,6 +67,9 @@ class OperatorProcess:
     namespace: str
     port: int
     name: str = "operator-0"
+    own_namespace: str | None = None
+    """Where its Lease and its key are; by default where the sessions are."""
+    all_namespaces: bool = False
     process: subprocess.Popen[bytes] | None = None
     installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
 
@@ -75,12 +78,12 @@ class OperatorProcess:
         path = self.folder / "installation.yaml"
         path.write_text(yaml.safe_dump(self.installation))
         arguments = [
-            f"--namespace={self.namespace}",
-            f"--own-namespace={self.namespace}",
+            "--all-namespaces" if self.all_namespaces else f"--namespace={self.namespace}",
+            f"--own-namespace={self.own_namespace or self.namespace}",
             f"--identity={self.name}",
             f"--kubeconfig={self.kubeconfig}",
             f"--installation={path}",
-            f"--tables={ROOT / 'bot-image/meeting_buddy_bot/platforms'}",
+            f"--tables={PLATFORM_TABLES}",
             "--host=127.0.0.1",
             f"--port={self.port}",
         ]
@@ -89,7 +92,7 @@ class OperatorProcess:
                 [sys.executable, "-m", "meeting_buddy.shell", *arguments],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
             )
         if ready:
             until(self.ready, f"{self.name} is ready")

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster import commands
+from tests.clone import CHART, CRD
 from tests.cluster.kubectl import Kubectl
+from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, helm, of_kind, rendered
 from tests.integration.crd import session
 
-CHART = Path(__file__).parents[2] / "helm" / "meeting-buddy"
 NAMESPACES = ("meeting-buddy", "meetings", "elsewhere")
 LIVEKIT_HOST: dict[str, Any] = {
     "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org", "port": 8443}]}
 }
-
-Manifest = dict[str, Any]
-
-
-def helm(*arguments: str, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm with ``values`` on its standard input."""
-    return subprocess.run(
-        [str(commands.helm()), *arguments, "--values=-"],
-        input=yaml.safe_dump(values or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def rendered(values: Manifest | None = None) -> list[Manifest]:
-    run = helm("template", "mb", str(CHART), "--namespace=meeting-buddy", values=values)
-    assert run.returncode == 0, run.stderr
-    return [manifest for manifest in yaml.safe_load_all(run.stdout) if manifest]
-
-
-def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
-    return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +113,7 @@ FORBIDDEN: list[tuple[str, str, dict[str, str]]] = [
 def operator_installed(kubectl: Kubectl, namespaces: None) -> None:
     """The account and the roles of a namespaced installation."""
     manifests = rendered({"watchNamespaces": ["meetings"]})
-    for kind in ("ServiceAccount", "Role", "RoleBinding"):
-        kubectl.apply(*of_kind(manifests, kind))
+    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role", "RoleBinding"))
 
 
 def may(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> bool:
@@ -148,7 +122,7 @@ def may(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> bo
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
-            "user": "system:serviceaccount:meeting-buddy:mb-operator",
+            "user": f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}",
             "resourceAttributes": {"namespace": namespace, "verb": verb, **what},
         },
     }
@@ -178,7 +152,7 @@ def test_the_crd_is_kept_when_the_chart_goes_and_left_out_on_request() -> None:
 
 def test_the_charts_crd_is_the_one_in_crds() -> None:
     (crd,) = of_kind(rendered(), "CustomResourceDefinition")
-    plain = yaml.safe_load((CHART.parents[1] / "crds" / "meetingsessions.yaml").read_text())
+    plain = yaml.safe_load(CRD.read_text())
     assert crd["spec"] == plain["spec"]
 
 
@@ -186,8 +160,7 @@ def test_the_charts_crd_is_the_one_in_crds() -> None:
 def policy(kubectl: Kubectl, namespaces: None) -> None:
     manifests = rendered({"watchNamespaces": ["meetings"], **LIVEKIT_HOST})
     kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    for kind in kinds:
-        kubectl.apply(*of_kind(manifests, kind), arguments=["--server-side", "--force-conflicts"])
+    kubectl.apply(*of_kind(manifests, *kinds), arguments=["--server-side", "--force-conflicts"])
     kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
 
 

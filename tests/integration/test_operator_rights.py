@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
-import yaml
-
-from tests.cluster import commands
-from tests.integration.operator_process import ROOT
+from tests.integration.chart import NAMESPACE, of_kind, rendered
 
 NEEDS = {
     ("meetingbuddy.io", "meetingsessions"): {"get", "list", "watch"},
@@ -28,11 +24,7 @@ OWN_NEEDS = {
 
 def rules(namespace: str) -> list[dict[str, Any]]:
     """The operator's rules in a namespace, as the chart renders them."""
-    chart = str(ROOT / "helm/meeting-buddy")
-    flags = ("--namespace=own", "--set=watchNamespaces={meetings}")
-    argv = [str(commands.helm()), "template", "mb", chart, *flags]
-    run = subprocess.run(argv, capture_output=True, text=True, check=True)
-    roles = [each for each in yaml.safe_load_all(run.stdout) if each and each["kind"] == "Role"]
+    roles = of_kind(rendered({"watchNamespaces": ["meetings"]}), "Role")
     return [rule for role in roles if role["metadata"]["namespace"] == namespace for rule in role["rules"]]
 
 
@@ -48,6 +40,6 @@ def test_the_operator_is_granted_what_it_calls_in_the_namespaces_that_it_watches
 def test_the_operator_is_granted_two_names_and_no_more_beside_itself() -> None:
     granted = {
         (rule["apiGroups"][0], rule["resources"][0], "".join(rule.get("resourceNames", ()))): set(rule["verbs"])
-        for rule in rules("own")
+        for rule in rules(NAMESPACE)
     }
     assert granted == OWN_NEEDS

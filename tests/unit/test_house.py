@@ -5,29 +5,31 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.clone import REPOSITORY
+
 TOP_LEVEL = {"pyproject.toml", "README.md", "Makefile", "LICENSE", "operator", "bot-image", "crds", "helm", "tests"}
 LOCKS = ["operator/requirements.lock", "bot-image/requirements.lock", "tests/requirements.lock"]
 
 
 def tracked() -> list[str]:
-    return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def test_the_folder_operator_never_shadows_the_standard_library() -> None:
-    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not (REPOSITORY / "operator" / "__init__.py").exists()
     run = subprocess.run(
         [sys.executable, "-c", "import operator, collections; print(operator.__file__)"],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert str(ROOT) not in run.stdout
+    assert str(REPOSITORY) not in run.stdout
 
 
 def test_nothing_else_stands_at_the_top() -> None:
@@ -37,7 +39,7 @@ def test_nothing_else_stands_at_the_top() -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_versions_and_hashes_but_no_addresses(lock: str) -> None:
-    text = (ROOT / lock).read_text()
+    text = (REPOSITORY / lock).read_text()
     assert "://" not in text
     assert not re.search(r"^--(index|extra-index|find)", text, re.MULTILINE)
     pinned = re.findall(r"^[a-z0-9][^\s=]*==\S+", text, re.MULTILINE)
@@ -47,7 +49,7 @@ def test_a_lock_holds_versions_and_hashes_but_no_addresses(lock: str) -> None:
 
 
 def test_every_direct_dependency_says_why_it_is_there() -> None:
-    text = (ROOT / "pyproject.toml").read_text()
+    text = (REPOSITORY / "pyproject.toml").read_text()
     project = text[text.index("dependencies = [") : text.index("[tool.hatch.build.targets.wheel]")]
     for line in project.splitlines():
         if line.strip().startswith('"') and "meeting-buddy[" not in line:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, State, Step
-from meeting_buddy_bot.platforms.ending import Ending
+from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.platforms.join_loop import JoinLoop
 from meeting_buddy_bot.platforms.judgement import NOTHING, Judgement, Verdict
 from meeting_buddy_bot.platforms.probe import Reading, fold
+from tests.platform_tables import platform_table
 from tests.unit.test_checks import Hands
 
-TABLE = PlatformTable.model_validate(
-    yaml.safe_load((Path(__file__).parents[2] / "bot-image/meeting_buddy_bot/platforms/livekit.yaml").read_text())
-)
+TABLE = platform_table("livekit")
 POLL = 0.25
 SOURCE = "seen 2026-11-23: synthetic"
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Platform, SelfHosted
@@ -23,6 +22,8 @@ from meeting_buddy.manifests.order import BotOrder
 from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.manifests.secret import bot_secret
 from meeting_buddy.resource.bot_class import BotClass
+from tests.clone import PLATFORM_TABLES
+from tests.platform_tables import platform_table
 from tests.unit import operator_facts as make
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -159,6 +160,5 @@ def test_requests_of_both_containers_add_up_to_the_class() -> None:
 
 
 def test_every_table_of_the_image_is_readable() -> None:
-    folder = Path(__file__).parents[2] / "bot-image/meeting_buddy_bot/platforms"
-    found = {PlatformTable.model_validate(yaml.safe_load(path.read_text())).platform for path in folder.glob("*.yaml")}
+    found = {platform_table(path.stem).platform for path in PLATFORM_TABLES.glob("*.yaml")}
     assert Platform.LIVEKIT in found

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.clone import REPOSITORY
 from tests.machine.packages import DEBIAN, PREREQUISITES, Package
 
-_ROOT = Path(__file__).resolve().parents[2]
 _ROOMS = ("operator", "bot-image", "tests")
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # not the caller's, which may put other builds of a program first
 
@@ -78,15 +78,15 @@ def _name(node: ast.expr) -> str:
 
 
 def _sources() -> list[Path]:
-    found = (path for room in _ROOMS for path in (_ROOT / room).rglob("*.py"))
+    found = (path for room in _ROOMS for path in (REPOSITORY / room).rglob("*.py"))
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 
-@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(_ROOT)))
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_every_program_that_a_module_executes_is_installed_by_us(path: Path) -> None:
     undeclared = executed(path.read_text()) - _DECLARED - _IN_PODS
     assert not undeclared, (
-        f"{path.relative_to(_ROOT)} executes {sorted(undeclared)}: "
+        f"{path.relative_to(REPOSITORY)} executes {sorted(undeclared)}: "
         "name the Debian package and the program in tests/machine/packages.py"
     )
 

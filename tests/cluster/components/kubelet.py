@@ -10,15 +10,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.clone import SECCOMP_PROFILE
 from tests.cluster import api, commands
 from tests.cluster.answers import answers_ok
 from tests.cluster.component import Daemon
 from tests.cluster.components import workloads
 from tests.cluster.components.pki import Pki
-from tests.cluster.places import NODE_ADDRESS, NODE_NAME, REPOSITORY, Places
+from tests.cluster.places import NODE_ADDRESS, NODE_NAME, Places
 from tests.machine.process import Process
 
-_SECCOMP = REPOSITORY / "bot-image" / "seccomp" / "chromium.json"
 _HEALTH = "http://127.0.0.1:10248/healthz"
 _LOG_LINKS = Path("/var/log/containers")  # compiled into the kubelet
 
@@ -75,7 +75,7 @@ class Kubelet:
             (self.places.kubelet / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
             profile = self.places.kubelet / "seccomp" / "meeting-buddy" / "chromium.json"
             profile.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_SECCOMP, profile)
+            shutil.copyfile(SECCOMP_PROFILE, profile)
 
         process = Process("kubelet", argv, self.places.logs / "kubelet.log", self.places.processes)
         return Daemon(process, self._node_ready, prepare, patience=120)

@@ -67,7 +67,7 @@ class Pki:
         _ = self.api_server, self.service_account_key
         for who in _CLIENTS:
             pair = self.client(who)
-            kubeconfig.write(self.kubeconfig(who), server=self.server, authority=self.authority, pair=pair)
+            kubeconfig.write(self.kubeconfig(who), server=self.server, authority=self.authority.certificate, user=pair)
         return "adopted" if before else "issued"
 
     def ready(self) -> bool:

@@ -6,9 +6,10 @@ import http.client
 import tomllib
 from dataclasses import dataclass
 
+from tests.clone import REPOSITORY
 from tests.cluster.images import base, buildah
 from tests.cluster.images.catalogue import CATALOGUE, Image
-from tests.cluster.places import REGISTRY, REGISTRY_PORT, REPOSITORY
+from tests.cluster.places import REGISTRY, REGISTRY_PORT
 from tests.machine import cache
 from tests.machine.lock import exclusive
 

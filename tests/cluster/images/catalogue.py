@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.places import REPOSITORY
+from tests.clone import REPOSITORY
 from tests.machine.cache import digest
 
 

@@ -19,9 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.clone import REPOSITORY, SPEECH
 from tests.machine.process import Process
 from tests.meetings import priority
-from tests.meetings.livekit.places import REPOSITORY, SPEECH, Places
+from tests.meetings.livekit.places import Places
 from tests.meetings.livekit.schedule import Clip, Turn
 
 _PATIENCE = 30.0  # seconds for one person to be in the room with media on, on a loaded machine

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.places import MEETING_MEDIA_PORT, MEETING_TLS_PORT, NODE_ADDRESS
+from tests.machine.places import Root
 
 HOST = "meet.buddy.test"
 ADDRESS = NODE_ADDRESS
@@ -18,35 +19,15 @@ SIGNAL_PORT = 7880  # LiveKit's HTTP and WebSocket, on 127.0.0.1 only; the TLS f
 TOKEN_PORT = 7890  # the token endpoint, on 127.0.0.1 only
 ORIGIN = f"https://{HOST}:{TLS_PORT}"
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-SPEECH = REPOSITORY / "tests" / "speech"
-
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The folders under one root."""
-
-    root: Path
-
-    @property
-    def lock(self) -> Path:
-        """Held by whoever starts or stops the meeting."""
-        return self.root.with_name(self.root.name + ".lock")
+class Places(Root):
+    """The meeting's folders."""
 
     @property
     def authority(self) -> Path:
         """The certificate a browser has to trust."""
         return self.root / "ca.crt"
-
-    @property
-    def processes(self) -> Path:
-        """One record per running process."""
-        return self.root / "processes"
-
-    @property
-    def logs(self) -> Path:
-        """One log per process."""
-        return self.root / "logs"
 
     @property
     def server(self) -> Path:

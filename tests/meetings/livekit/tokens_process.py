@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 import urllib.request
 
+from tests.clone import REPOSITORY
 from tests.machine.process import Process
-from tests.meetings.livekit.places import ORIGIN, REPOSITORY, TOKEN_PORT, Places
+from tests.meetings.livekit.places import ORIGIN, TOKEN_PORT, Places
 
 
 def process(places: Places) -> Process:

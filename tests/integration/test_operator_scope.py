@@ -1,0 +1,65 @@
+"""The operator under no rights but those that the chart grants, in both scopes."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import kubeconfig
+from tests.cluster.api_only import ApiServer
+from tests.cluster.kubectl import Kubectl
+from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
+from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
+from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+
+
+def namespace(kubectl: Kubectl, prefix: str) -> str:
+    """A fresh namespace of people who record."""
+    name = f"{prefix}-{secrets.token_hex(3)}"
+    kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    return name
+
+
+def installed(server: ApiServer, folder: Path, watched: list[str]) -> OperatorProcess:
+    """An operator that speaks with its service account's token, after the chart's roles were applied."""
+    kubectl = server.kubectl
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    manifests = rendered({"watchNamespaces": watched})
+    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    kubectl.apply(*of_kind(manifests, *kinds))
+    token = kubectl("create", "token", OPERATOR_ACCOUNT, f"--namespace={NAMESPACE}").strip()
+    own = folder / "kubeconfig"
+    kubeconfig.write(own, server=server.url, authority=server.authority, user=token)
+    return OperatorProcess(
+        own, folder, watched[0] if watched else "", free_port(), own_namespace=NAMESPACE, all_namespaces=not watched
+    )
+
+
+@pytest.mark.parametrize("scope", ["one namespace", "all namespaces"])
+def test_a_session_runs_through_with_the_charts_rights_alone(
+    crd: ApiServer,
+    tmp_path: Path,
+    scope: str,
+) -> None:
+    served = namespace(crd.kubectl, "served")
+    sessions = Sessions(crd.kubectl.in_namespace(served))
+    with running(installed(crd, tmp_path, [served] if scope == "one namespace" else [])):
+        sessions.apply("standup")
+        pod = sessions.pod("standup")
+        sessions.scheduled(pod)
+        sessions.running(pod, ready=True)
+        sessions.phase("standup", "Active")
+        sessions.ended(pod, exit_code=137, reason="Error")
+        assert sessions.phase("standup", "Failed")["reason"] == "BotCrashed"
+        until(lambda: not sessions.pod("standup")["metadata"].get("finalizers"), "the pod is released")
+        # A namespace that appears later is served by an operator of the whole cluster, and by no other.
+        late = Sessions(crd.kubectl.in_namespace(namespace(crd.kubectl, "late")))
+        late.apply("planning")
+        if scope == "all namespaces":
+            late.phase("planning", "Initializing")
+        else:
+            sessions.apply("after-it")
+            sessions.phase("after-it", "Initializing")
+            assert late.status("planning") == {}
