@@ -101,6 +101,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "The pod ended": (
         Row("meeting ended, files verified", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("left by request, files verified", _F(_S({**_RECORDING, **_ASKED}), make.dead(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
+        Row("left before anything could be written", _F(_S({**_RECORDING, **_ASKED}), make.dead(make.ended(make.last_word("LeaveRequested", recording={"segments": 0, "verified": True})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
         Row("meeting ended, files not verified", _F(_S(_RECORDING), make.dead(make.ended(make.last_word("MeetingEnded", recording={"verified": False})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("meeting ended, nothing was to be stored", _F(_S(_RECORDING, recording={"enabled": False}), make.dead(make.ended(make.last_word("MeetingEnded", recording={})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("not admitted", _F(_S(_JOINING), make.dead(make.ended(make.report("Ended", reason="NotAdmitted").to_json()), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),

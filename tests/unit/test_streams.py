@@ -137,6 +137,21 @@ async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> 
     await following.until(lambda: following.record.report and following.record.report.revision == 2)
 
 
+async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -> None:
+    for _ in range(40):
+        following.bot.lines.put_nowait(b"data: " + b"x" * 1000)
+    await following.until(lambda: following.bot.connections >= 2)
+    following.bot.say(make.joined(revision=2).to_json())
+    await following.until(lambda: following.record.report and following.record.report.revision == 2)
+
+
+async def test_a_report_that_is_too_long_counts_as_none(following: Following) -> None:
+    following.bot.last = make.joined(revision=9, message="x" * 9000).to_json()
+    following.bot.lines.put_nowait(None)
+    await following.until(lambda: following.record.stream and following.record.stream.lost_since)
+    assert following.record.report is None
+
+
 async def test_a_bot_that_only_closes_the_stream_is_not_lost(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
     await following.until(lambda: following.record.report)

@@ -59,6 +59,7 @@ class Finished:
 
     verified: bool
     file: str | None = None
+    """``None`` although verified: the stay was over before anything could be written."""
     sha256: str | None = None
     bytes: int = 0
     duration: float = 0.0

@@ -19,9 +19,10 @@ from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.recording import segments, storage
-from meeting_buddy_bot.recording.capture import Run
+from meeting_buddy_bot.recording.capture import OPENING_SECONDS, Run
 from meeting_buddy_bot.recording.finishing import Finishing
 from meeting_buddy_bot.recording.ledger import Ledger
+from meeting_buddy_bot.recording.manifest import Finished
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.reporting.state import ReportState
 
@@ -91,6 +92,7 @@ class MeetingRecorder:
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._first_bytes = asyncio.Event()
+        self._began = self._ended = 0.0
         self._interruption: str | None = None
         self._error: RecordingError | None = None
 
@@ -101,16 +103,21 @@ class MeetingRecorder:
             RecordingError: it gave up before anything was written.
         """
         if self._keeper is None:
+            self._began = self._clock.now()
             self._keeper = asyncio.create_task(self._keep_recording(), name="recorder")
         writing = asyncio.create_task(self._first_bytes.wait())
-        await asyncio.wait({writing, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
-        writing.cancel()
+        try:
+            await asyncio.wait({writing, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            writing.cancel()
         if self._error is not None and not self._first_bytes.is_set():
             raise self._error
 
     async def stop(self) -> None:
         """Close the last segment and enter it in the manifest."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._ended = self._clock.now()
+            self._stopping.set()
         if self._run is not None:
             await self._run.stop(_CLOSE_SECONDS)
         if self._keeper is not None:
@@ -124,10 +131,18 @@ class MeetingRecorder:
         """
         await self.stop()
         report = self._ledger.report(video=self._plan.size is not None)
-        finished = await Finishing(self._folder, self._plan, self._events).run(self._ledger.segments)
+        if self._was_stopped_at_once():
+            finished = Finished(True)
+        else:
+            finished = await Finishing(self._folder, self._plan, self._events).run(self._ledger.segments)
         await self._ledger.append(finished)
         await self._ledger.close()
         return report.model_copy(update={"verified": finished.verified})
+
+    def _was_stopped_at_once(self) -> bool:
+        """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
+        begun = self._keeper is not None and self._error is None
+        return begun and not self._first_bytes.is_set() and self._ended - self._began < OPENING_SECONDS
 
     def healthy(self) -> bool:
         """Whether media is being written and moves."""

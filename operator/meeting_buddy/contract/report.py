@@ -42,7 +42,10 @@ class RecordingReport(Document):
     seconds: float = 0.0
     gaps: tuple[Gap, ...] = ()
     verified: bool = False
-    """Whether the files were opened and found whole; only then may a session be Completed."""
+    """Whether the files were opened and found whole; only then may a session be Completed.
+
+    Also true, with no segments, when the stay was over before anything could be written.
+    """
 
 
 class TranscriptionReport(Document):

@@ -96,7 +96,8 @@ class Streams:
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
             # Straight to the pod: a proxy of the environment's is for other addresses. No limit: one stream a bot.
-            self._http = aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(limit=0))
+            connector = aiohttp.TCPConnector(limit=0)
+            self._http = aiohttp.ClientSession(trust_env=False, connector=connector, read_bufsize=2 * MAX_REPORT_BYTES)
         return self._http
 
     async def _follow(self, record: Record, line: Line) -> None:
@@ -119,9 +120,9 @@ class Streams:
                 _url(line, "/v1/report"), headers=_bearer(line), timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS)
             ) as answer:
                 if answer.status == 200:
-                    self._accept(record, line, await answer.text())
+                    self._accept(record, line, await _report_text(answer.content))
                     return True
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
             pass
         if record.stream is not None and record.stream.lost_since is None:
             record.stream = StreamFacts(connected=False, lost_since=self._clock())
@@ -137,11 +138,10 @@ class Streams:
                 raise BotUnreachableError(f"status {answer.status}")
             data: list[str] = []
             size = 0
-            async for raw in answer.content:
-                size += len(raw)
+            async for text in _lines(answer.content):
+                size += len(text)
                 if size > 2 * MAX_REPORT_BYTES:
                     raise BotUnreachableError("an event is too long")
-                text = raw.decode(errors="replace").rstrip("\r\n")
                 if text.startswith("data:"):
                     data.append(text[5:].removeprefix(" "))
                 elif not text:
@@ -171,6 +171,27 @@ class Streams:
             record.report = report
         if was_lost or (fresh and stirs(known, report)):
             self._stirred(record.uid)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+    """Lines of a stream without their ends; raises BotUnreachableError for one that no event has."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+        if len(rest) > 2 * MAX_REPORT_BYTES:
+            raise BotUnreachableError("a line is too long")
+
+
+async def _report_text(content: aiohttp.StreamReader) -> str:
+    """A whole body; raises BotUnreachableError for one that is longer than a report may be."""
+    body = b""
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > MAX_REPORT_BYTES:
+            raise BotUnreachableError("a report is too long")
+    return body.decode(errors="replace")
 
 
 def _url(line: Line, path: str) -> str:

@@ -55,13 +55,19 @@ def end(case: Case, outcome: Outcome) -> Plan:
     report = outcome.report or case.facts.report
     before = view_of(case, Phase.LEAVING, None, None, report)
     ever_joined = before.joined_at is not None or (report is not None and report.ever_joined)
+    expected = case.session.spec.recording.enabled
     phase, reason = end_phase(
         outcome.reason,
         ever_joined=ever_joined,
         files_verified=report is not None and report.recording.verified,
-        files_expected=case.session.spec.recording.enabled,
+        files_expected=expected,
     )
-    message = _farewell(phase, reason, outcome.message, ever_joined=ever_joined)
+    detail = outcome.message
+    if phase is Phase.COMPLETED and not ever_joined:
+        detail = "The bot was never in the meeting, so nothing was stored"
+    elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
+        detail = "The stay was over before anything could be written, so nothing was stored"
+    message = _farewell(reason, detail)
     view = view_of(case, phase, reason, message, report)
     after = status.compose(view)
     actions: list[Action] = [StopStream()] if case.facts.stream is not None else []
@@ -77,9 +83,7 @@ def end(case: Case, outcome: Outcome) -> Plan:
     return Plan(tuple(actions), requeue)
 
 
-def _farewell(phase: Phase, reason: Reason, detail: str | None, *, ever_joined: bool) -> str:
-    if phase is Phase.COMPLETED and not ever_joined:
-        detail = "The bot was never in the meeting, so nothing was stored"
+def _farewell(reason: Reason, detail: str | None) -> str:
     advice = REASONS[reason].advice
     if not detail:
         return advice
