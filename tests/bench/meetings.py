@@ -10,8 +10,8 @@ from collections import Counter
 
 from tests.bench.figures import Figure, seconds
 from tests.cluster.kubectl import Kubectl
-from tests.demo.story import followed
 from tests.installation import NAMESPACE, RELEASE, SESSIONS
+from tests.installation.attendance import attending
 from tests.meetings.livekit import LocalMeeting
 
 ROUNDS = 3
@@ -44,22 +44,11 @@ def apply_to_meeting(kubectl: Kubectl, bot_image: str) -> list[Figure]:
 
 
 def _attend(kubectl: Kubectl, meeting: LocalMeeting) -> float:
-    name = f"bench-{time.monotonic_ns() // 1_000_000}"
-    room = meeting.room(name)
-    manifest = {
-        "apiVersion": "meetingbuddy.io/v1alpha1",
-        "kind": "MeetingSession",
-        "metadata": {"name": name, "namespace": SESSIONS},
-        "spec": {"meetingLink": room.link, "platform": "LiveKit", "limits": {"everyoneLeftSeconds": 5}},
-    }
-    with room.people() as people, followed(kubectl, SESSIONS, name, lambda *_: None) as story:
-        began = time.monotonic()
-        kubectl.apply(manifest)
-        story.wait_for(("Active", "Recording"), 120)
-        taken = time.monotonic() - began
-        people.stop()
-        story.wait_for(("Completed",), 120)
-    kubectl("delete", "mbs", name, f"--namespace={SESSIONS}")
+    room = meeting.room(f"bench-{time.monotonic_ns() // 1_000_000}")
+    with attending(kubectl, room, show=lambda _seconds, _line: None) as attendance:
+        taken = attendance.joined()
+        attendance.completed()
+    kubectl("delete", "mbs", room.name, f"--namespace={SESSIONS}")
     return taken
 
 

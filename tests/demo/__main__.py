@@ -21,18 +21,25 @@ from tests.cluster import flow
 from tests.cluster.images import build
 from tests.cluster.kubectl import Kubectl
 from tests.demo import result
-from tests.demo.story import StoryEndedEarlyError, followed
 from tests.installation import SESSIONS, install, local_values
+from tests.installation.attendance import attending, session
 from tests.installation.install import InstallationError, prepare_namespace
+from tests.installation.story import StoryEndedEarlyError
 from tests.machine import packages
+from tests.machine.execute import CommandFailedError
+from tests.machine.process import ProcessFailedError
 from tests.machine.progress import step
 from tests.meetings.livekit import LocalMeeting
-from tests.meetings.livekit.room import Room
 
-JOIN_PATIENCE = 120.0
-"""Seconds from apply to Recording on a loaded machine, the image's first pull included."""
-END_PATIENCE = 90.0
-"""Seconds from the last person's leaving to Completed."""
+_EXPECTED = (
+    packages.MachineUnsuitableError,
+    CommandFailedError,
+    ProcessFailedError,
+    InstallationError,
+    StoryEndedEarlyError,
+)
+"""What can go wrong on a machine that is not ours; each says what to do."""
+_METADATA = {"purpose": "demo"}
 
 
 def main() -> int:
@@ -42,7 +49,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         return _demo(arguments.seconds)
-    except (packages.MachineUnsuitableError, InstallationError, StoryEndedEarlyError) as error:
+    except _EXPECTED as error:
         print(f"\nThe demo stopped: {error}", file=sys.stderr)
         return 1
 
@@ -58,22 +65,17 @@ def _demo(seconds: float) -> int:
     meeting.start()
     _heading("Meeting Buddy")
     _install(kubectl, meeting)
-    name = f"demo-{datetime.now(UTC):%H%M%S}"
-    room = meeting.room(name)
-    manifest = _session(name, room)
+    room = meeting.room(f"demo-{datetime.now(UTC):%H%M%S}")
     _heading("The session")
-    print(_indented(yaml.safe_dump(manifest, sort_keys=False)))
-    with room.people() as people, followed(kubectl, SESSIONS, name, _show) as story:
-        kubectl.apply(manifest)
-        story.wait_for(("Recording",), JOIN_PATIENCE)
-        people.wait_until_spoken(seconds)
-        people.stop()
-        story.wait_for(("Completed",), END_PATIENCE)
-        said = people.said()
+    print(_indented(yaml.safe_dump(session(room, metadata=_METADATA), sort_keys=False)))
+    with attending(kubectl, room, show=_show, metadata=_METADATA) as attendance:
+        attendance.recording()
+        attendance.people.wait_until_spoken(seconds)
+        attendance.completed()
     _heading("What is on the volume")
-    good = result.show(kubectl, SESSIONS, name, said)
+    good = result.show(attendance)
     _heading("Look around")
-    print(_LOOK_AROUND.format(name=name, namespace=SESSIONS))
+    print(_LOOK_AROUND.format(name=room.name, namespace=SESSIONS))
     print(f"  {time.monotonic() - began:.0f} s in all")
     return 0 if good else 1
 
@@ -86,20 +88,6 @@ def _install(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     with step("helm install"):
         prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
         install(kubectl, local_values(operator, bot, [SESSIONS]))
-
-
-def _session(name: str, room: Room) -> dict[str, object]:
-    return {
-        "apiVersion": "meetingbuddy.io/v1alpha1",
-        "kind": "MeetingSession",
-        "metadata": {"name": name, "namespace": SESSIONS},
-        "spec": {
-            "meetingLink": room.link,
-            "platform": "LiveKit",
-            "limits": {"everyoneLeftSeconds": 5},
-            "metadata": {"purpose": "demo"},
-        },
-    }
 
 
 def _heading(text: str) -> None:

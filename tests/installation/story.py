@@ -57,12 +57,12 @@ class Story:
 
 
 @contextmanager
-def followed(kubectl: Kubectl, namespace: str, name: str, show: Callable[[float, str], None]) -> Iterator[Story]:
-    """Watch a session while the block runs; ``show`` gets each line as it comes."""
+def followed(kubectl: Kubectl, name: str, show: Callable[[float, str], None]) -> Iterator[Story]:
+    """Watch a session of kubectl's namespace while the block runs; ``show`` gets each line as it comes."""
     story = Story()
     began = time.monotonic()
     selected = f"--field-selector=metadata.name={name}"  # a watch by name wants the object to be there already
-    argv = kubectl.argv("get", "meetingsessions", selected, f"--namespace={namespace}", "--watch", "--output=wide")
+    argv = kubectl.argv("get", "meetingsessions", selected, "--watch", "--output=wide")
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     def read() -> None:
