@@ -11,15 +11,14 @@ compiled, so the next attempt continues where this one was cut.
 from __future__ import annotations
 
 import io
-import os
 import platform
 import re
-import subprocess
 import tarfile
 import zipfile
 from importlib.metadata import files, version
 from pathlib import Path
 
+from tests.machine import go
 from tests.machine.cache import cached
 
 _MODULE = Path(__file__).parent / "kubernetes"
@@ -66,14 +65,7 @@ def _link_flags() -> str:
 
 def _build(folder: Path) -> None:
     packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _COMMANDS]
-    # GOTOOLCHAIN=local: the prerequisite was checked; a silent download of another Go is never wanted.
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-    subprocess.run(
-        ["go", "build", "-trimpath", "-o", f"{folder}/", "-ldflags", _link_flags(), *packages],
-        cwd=_MODULE,
-        env=environment,
-        check=True,
-    )
+    go.build(folder, packages, module=_MODULE, link_flags=_link_flags(), environment={"CGO_ENABLED": "0"})
 
 
 def _unpack(folder: Path) -> None:

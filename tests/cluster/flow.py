@@ -57,9 +57,7 @@ def up(places: Places = HERE) -> Cluster:
 
     Prints one line per component.  Raises `MachineUnsuitableError` when this machine cannot carry it.
     """
-    with step("packages") as line:
-        installed = packages.ensure()
-        line.note = f"{len(installed)} installed" if installed else "present"
+    packages.ensure()
     with step("Kubernetes commands") as line:
         line.note = commands.kubernetes_version()
         commands.kubernetes(), commands.clients()

@@ -1,11 +1,13 @@
-"""Short-lived programs: run one, get its output, and see what it wrote when it fails."""
+"""Programs that end by themselves: run one, get its output, and see what it wrote when it fails."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tests.machine import cache, progress
 
 
 class CommandFailedError(Exception):
@@ -32,6 +34,50 @@ def output(
         said = "\n".join((run.stdout + run.stderr).strip().splitlines()[-40:])
         raise CommandFailedError(f"`{' '.join(map(str, argv))}` ended with {run.returncode}:\n{said}")
     return run.stdout
+
+
+def narrated(
+    *argv: str | Path,
+    log: str,
+    meaning: Callable[[str], str | None] = str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program that takes minutes: what it writes goes to a log, how far it is to the step at work.
+
+    Args:
+        argv: the command line.
+        log: name of the log, in `<cache>/logs`.
+        meaning: what a line says to somebody who waits; `None` for a line that says nothing.
+        folder: where it runs.
+        environment: added to ours.
+
+    Raises:
+        CommandFailedError: it ended with an error; the message has the end of what it wrote, and the log's path.
+    """
+    path = cache.root() / "logs" / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("w") as file,
+        subprocess.Popen(
+            [str(part) for part in argv],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            text = meaning(line.strip())
+            if text:
+                progress.tell(text)
+    if process.returncode != 0:
+        said = "\n".join(path.read_text().strip().splitlines()[-40:])
+        raise CommandFailedError(f"`{' '.join(map(str, argv))}` ended with {process.returncode}; see {path}:\n{said}")
 
 
 def succeeds(*argv: str | Path) -> bool:

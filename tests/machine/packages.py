@@ -1,7 +1,7 @@
 """The Debian packages that this repository's local parts need, each with its reason, and how they get installed.
 
-Standard library only: `make` runs this file before there is a virtual environment
-(`python3 -m tests.machine.packages`).
+`python -m tests.machine.packages` installs them.
+
 Debian starts a service as soon as it is installed; etcd, containerd, nginx and docker-registry would then hold ports of
 a machine that may run its own. They are installed with their start denied (`/usr/sbin/policy-rc.d`, exit 101).
 
@@ -20,6 +20,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.machine.execute import CommandFailedError, narrated
+from tests.machine.progress import step
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def ensure(packages: Sequence[Package] = DEBIAN) -> list[str]:
     """Install what is missing of `packages`; return the names that were installed (empty when all were there).
 
     Says beforehand what it will install.  Raises `MachineUnsuitableError` when this is not Debian 12 or later, not
-    root, or a prerequisite (Go, Node) is missing; `subprocess.CalledProcessError` when apt fails twice.
+    root, or a prerequisite (Go, Node) is missing; `CommandFailedError` when apt fails twice.
     """
     check_machine()
     _clear_left_over_policy()
@@ -114,8 +117,9 @@ def ensure(packages: Sequence[Package] = DEBIAN) -> list[str]:
     print(f"Installing {len(names)} Debian packages (services stay stopped):", flush=True)
     for package in missing:
         print(f"  {package.name:28} {package.reason}", flush=True)
-    with _service_start_denied():
+    with step("Debian packages") as line, _service_start_denied():
         _apt_install(names)
+        line.note = f"{len(names)} installed"
     return names
 
 
@@ -171,17 +175,20 @@ def _apt_install(names: Sequence[str]) -> None:
     options = ("--yes", "--no-install-recommends")
     if not all(_has_candidate(name) for name in names):
         _apt("update")
-    if (
-        _apt("install", *options, *names, check=False) != 0
-    ):  # Package lists that have aged name files which are gone from the mirror.
+    try:
+        _apt("install", *options, *names)
+    except CommandFailedError:  # package lists that have aged name files which are gone from the mirror
         _apt("update")
         _apt("install", *options, *names)
 
 
-def _apt(*arguments: str, check: bool = True) -> int:
-    argv = ["apt-get", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0", "--quiet", *arguments]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    return subprocess.run(argv, env=environment, stdout=sys.stderr, check=check).returncode
+def _apt(command: str, *arguments: str) -> None:
+    # fmt: off
+    narrated(
+        "apt-get", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0", "--quiet", command, *arguments,
+        log=f"apt-{command}", environment={"DEBIAN_FRONTEND": "noninteractive"},
+    )
+    # fmt: on
 
 
 def _has_candidate(name: str) -> bool:

@@ -5,7 +5,8 @@
         line.note = "adopted"
 
 prints `  etcd                      adopted            0.0 s`.
-A step that raises prints `failed` and lets the error pass.
+A step that takes minutes says in between how far it is (`tell`): on a terminal in its own line, elsewhere by a line
+now and then. A step that raises prints `failed` and lets the error pass.
 """
 
 from __future__ import annotations
@@ -14,32 +15,58 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_QUIET_SECONDS = 20.0  # between two lines about the same step where nobody looks at a terminal
+_LIVE_SECONDS = 0.1  # between two changes of a terminal's line
+_WIDTH = 56  # characters of a text beside the step's name
 
 
 @dataclass(slots=True)
 class Line:
     """What the finished line will say beside the step's name."""
 
+    name: str
     note: str = "ready"
+    began: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+
+
+_open: list[Line] = []  # steps may contain steps; the innermost one is at work
 
 
 @contextmanager
 def step(name: str) -> Iterator[Line]:
     """Time the block; on a terminal the line is visible while the block runs."""
-    line = Line()
-    began = time.monotonic()
-    live = sys.stdout.isatty()
-    if live:
-        print(f"  {name:28} …", end="", flush=True)
+    line = Line(name)
+    _show(line, "…")
+    _open.append(line)
     try:
         yield line
     except BaseException:
-        _finish(name, "failed", began, live)
+        line.note = "failed"
         raise
-    _finish(name, line.note, began, live)
+    finally:
+        _open.remove(line)
+        start = "\r\033[K" if sys.stdout.isatty() else ""
+        print(f"{start}  {name:28} {line.note:24} {time.monotonic() - line.began:7.1f} s", flush=True)
 
 
-def _finish(name: str, note: str, began: float, live: bool) -> None:
-    start = "\r" if live else ""
-    print(f"{start}  {name:28} {note:24} {time.monotonic() - began:7.1f} s", flush=True)
+def tell(text: str) -> None:
+    """Say how far the step at work has got; without effect outside of steps."""
+    if not _open:
+        return
+    line, now = _open[-1], time.monotonic()
+    if now - line.told < (_LIVE_SECONDS if sys.stdout.isatty() else _QUIET_SECONDS):
+        return
+    line.told = now
+    text = f"{text[:_WIDTH]}"
+    if sys.stdout.isatty():
+        _show(line, f"… {text}")
+    else:
+        print(f"  {line.name:28} … {text:{_WIDTH}} {now - line.began:7.1f} s", flush=True)
+
+
+def _show(line: Line, text: str) -> None:
+    if sys.stdout.isatty():
+        print(f"\r\033[K  {line.name:28} {text}", end="", flush=True)

@@ -24,7 +24,7 @@ _DECLARED = {program for package in DEBIAN for program in package.programs} | {e
 _IN_PODS = {"python"}
 """What only pods execute: it comes with their image."""
 
-_EXECUTORS = {"output", "succeeds", "which", "create_subprocess_exec", "execvp", "execv", "_unprivileged"}
+_EXECUTORS = {"output", "narrated", "succeeds", "which", "create_subprocess_exec", "execvp", "execv", "_unprivileged"}
 """Callables whose first argument is a program and whose others are its arguments."""
 
 _RUNNERS = {"run", "Popen", "check_output", "check_call", "call", "Process"}
@@ -97,6 +97,7 @@ def test_every_program_that_a_module_executes_is_installed_by_us(path: Path) -> 
         ('subprocess.run(["xdotool", "key"])', {"xdotool"}),
         ('subprocess.Popen(("xdotool",))', {"xdotool"}),
         ('output("xdotool", "key", "a")', {"xdotool"}),
+        ('narrated("xdotool", "key", log="keys")', {"xdotool"}),
         ('asyncio.create_subprocess_exec("xdotool", "key")', {"xdotool"}),
         ('argv = ("xdotool", *words)', {"xdotool"}),
         ('return ["xdotool", "--sync"]', {"xdotool"}),

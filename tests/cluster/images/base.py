@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.cluster.images.buildah import buildah, has_image
-from tests.machine.execute import output
+from tests.machine.execute import narrated
 
 NAME = "docker.io/library/debian:bookworm-slim"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -27,19 +27,12 @@ def ensure() -> None:
         sources.write_text(_sources())
         excluded = (f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT)
         keep = "--dpkgopt=path-include=/usr/share/doc/*/copyright"  # licences travel with what they license
-        output(
-            "nice",
-            "-n",
-            "10",
-            "mmdebstrap",
-            "--quiet",
-            "--variant=minbase",
-            *excluded,
-            keep,
-            "bookworm",
-            archive,
-            sources,
+        # fmt: off
+        narrated(
+            "nice", "-n", "10", "mmdebstrap", "--variant=minbase", *excluded, keep, "bookworm", archive, sources,
+            log="image-base", meaning=lambda line: line.removeprefix("I: "),
         )
+        # fmt: on
         container = buildah("from", "scratch")
         buildah("add", "--quiet", container, archive, "/")
         buildah("config", "--cmd=bash", f"--env={_PATH}", container)

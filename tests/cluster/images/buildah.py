@@ -11,6 +11,7 @@ before the next build.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.machine import cache
-from tests.machine.execute import output, succeeds
+from tests.machine.execute import narrated, output, succeeds
 
+_STEP = re.compile(r"(\[\d+/\d+\] )?STEP \d+/\d+: ")
 _LENT_CERTIFICATES = "/run/build/certificates.crt"
 _LENT_WHEELS = "/run/build/wheels"
 
@@ -42,9 +44,9 @@ def clear_working_containers() -> None:
 
 
 def bud(context: Path, dockerfile: Path, tag: str) -> None:
-    """Build `dockerfile` in `context` as `tag`; buildah's own lines go to stderr.
+    """Build `dockerfile` in `context` as `tag`, telling which of its steps is at work.
 
-    Raises `subprocess.CalledProcessError` when a step fails.
+    Raises `CommandFailedError` when one fails.
     """
     with _lent() as volumes:
         argv = _argv(
@@ -57,13 +59,18 @@ def bud(context: Path, dockerfile: Path, tag: str) -> None:
             f"--tag={tag}",
             context,
         )
-        subprocess.run(["nice", "-n", "10", *map(str, argv)], stdout=sys.stderr, check=True)
+        name = tag.rpartition("/")[2].partition(":")[0]
+        narrated("nice", "-n", "10", *argv, log=f"image-{name}", meaning=_step)
 
 
 def push(tag: str, *, plain_http: bool) -> None:
     """Push `tag` to the registry that it names. Without compression on this machine: nothing travels."""
     flags = ["--tls-verify=false", "--disable-compression"] if plain_http else []
     buildah("push", "--quiet", *flags, tag, f"docker://{tag}")
+
+
+def _step(line: str) -> str | None:
+    return line if _STEP.match(line) else None
 
 
 def _argv(*arguments: str | Path) -> list[str | Path]:

@@ -30,7 +30,7 @@ def build(name: str) -> ImageRef:
     """Build image `name` of the catalogue and push it to the node's registry, unless it is there already.
 
     The registry has to run (`tests.cluster.flow.up`).  Raises `KeyError` for an unknown name,
-    `subprocess.CalledProcessError` when a step of the Dockerfile fails.
+    `CommandFailedError` when a step of the Dockerfile fails.
     """
     return build_image(CATALOGUE[name])
 

@@ -6,10 +6,10 @@ What happens if this process dies here? The build happens aside in the cache and
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from tests.machine.cache import cached
+from tests.machine.execute import narrated
 
 SOURCES = Path(__file__).parent / "page"
 _BUILT_FROM = (".npmrc", "package.json", "package-lock.json", "vite.config.js", "index.html", "src")
@@ -27,8 +27,8 @@ def built() -> Path:
                 shutil.copytree(source, work / source.name)
             else:
                 shutil.copy2(source, work / source.name)
-        subprocess.run(["npm", "ci", "--no-progress", "--loglevel=error"], cwd=work, check=True)
-        subprocess.run(["npm", "run", "build", "--silent"], cwd=work, check=True)
+        narrated("npm", "ci", "--no-progress", "--loglevel=error", log="npm-page", folder=work)
+        narrated("npm", "run", "build", "--silent", log="vite-page", folder=work)
         (work / "dist").rename(folder / "page")
         shutil.rmtree(work)
 

@@ -10,10 +10,10 @@ What happens if this process dies here? The server runs on by itself; the next `
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.request
 from pathlib import Path
 
+from tests.machine import go
 from tests.machine.cache import cached, digest
 from tests.machine.process import Process
 from tests.meetings import priority
@@ -21,20 +21,20 @@ from tests.meetings.livekit import keys
 from tests.meetings.livekit.places import ADDRESS, MEDIA_PORT, SIGNAL_PORT, Places
 
 MODULE = Path(__file__).parent / "server"
-BUILD = ("go", "build", "-trimpath", "-ldflags", "-s -w")
 COMMAND = "github.com/livekit/livekit-server/cmd/server"
 
 
 def build_inputs() -> list[str | Path]:
     """What the binary is made of; the Go version is part of go.mod."""
-    return [MODULE / "go.mod", MODULE / "go.sum", " ".join((*BUILD, COMMAND))]
+    return [MODULE / "go.mod", MODULE / "go.sum", COMMAND]
 
 
 def binary() -> Path:
     """livekit-server; built at the first call (about three minutes on two cores, 1 GiB of memory)."""
 
     def build(folder: Path) -> None:
-        subprocess.run([*BUILD, "-o", str(folder / "livekit-server"), COMMAND], cwd=MODULE, check=True)
+        go.build(folder, [COMMAND], module=MODULE)
+        (folder / COMMAND.rpartition("/")[2]).rename(folder / "livekit-server")
 
     return cached("livekit-server", build_inputs(), build) / "livekit-server"
 
