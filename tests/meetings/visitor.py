@@ -168,6 +168,7 @@ def visitor(authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] 
             "--no-first-run",
             "--disable-background-networking",
             "--autoplay-policy=no-user-gesture-required",
+            "--audio-buffer-size=480",  # as a bot's: with any other the sink's clock, and so speech, is not true
             *arguments,
         ):
             options.add_argument(argument)
@@ -247,7 +248,14 @@ def _sound(stack: ExitStack, folder: Path) -> tuple[str, str]:
         *("-L", "module-null-sink sink_name=meeting rate=48000 channels=2"),
         *("-L", f"module-native-protocol-unix auth-anonymous=1 socket={address}"),
     )
-    environment = {"HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(folder / "run"), "PATH": os.environ["PATH"]}
+    settings = folder / "daemon.conf"
+    settings.write_text("default-sample-rate = 48000\n")
+    environment = {
+        "HOME": str(folder / "home"),
+        "XDG_RUNTIME_DIR": str(folder / "run"),
+        "PATH": os.environ["PATH"],
+        "PULSE_CONFIG": str(settings),
+    }
     process = _run(stack, argv, folder / "pulse.log", env=environment)
     deadline = time.monotonic() + _PATIENCE
     while not _accepts(address):

@@ -25,6 +25,7 @@ _SWITCHES: Final = (
     "--window-position=0,0",
     "--lang=en-US",  # texts in the tables are English
     "--autoplay-policy=no-user-gesture-required",  # sound plays although nobody clicked
+    "--audio-buffer-size=480",  # 10 ms: in whole milliseconds the sink's clock is true (devices/sound.py)
     "--disable-background-networking",  # the meeting's site is all that a bot talks to
     "--disable-component-update",
     "--disable-domain-reliability",

@@ -5,6 +5,11 @@ whose monitor is recorded, and a silent source as the default one, so that a pag
 silence and never the meeting's own sound. The socket takes anyone of the pod (``auth-anonymous``): its folder is an
 emptyDir that only the pod's two containers mount.
 
+The sink's clock is true only while it works in blocks of whole milliseconds: it counts time by adding up each block's
+length, cut to a microsecond. Chromium asks for 512 frames at the server's default rate of 44.1 kHz, and with that the
+sink ran 95 to 132 ppm fast (half a second an hour; receivers then stretch speech to keep up). At 48 kHz and 480 frames
+(``browser/options.py``) it is true to a few ppm, and nothing is resampled.
+
 What happens if this process dies here? Sound stops; Chromium reconnects its audio when the socket answers again. The
 supervisor restarts PulseAudio and has the recorder start a new run; the gap is in the manifest.
 """
@@ -16,6 +21,9 @@ from pathlib import Path
 from meeting_buddy_bot.devices.device import Device, socket_accepts
 
 _SINK = "meeting"
+
+_SETTINGS = "default-sample-rate = 48000\n"
+"""What a client that does not care, such as Chromium, plays at."""
 
 _SCRIPT = f"""\
 .fail
@@ -65,6 +73,7 @@ class Sound(Device):
         return {
             "XDG_RUNTIME_DIR": self._private.name,
             "XDG_CONFIG_HOME": self._private.name,
+            "PULSE_CONFIG": str(self._settings),
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
             "DBUS_SYSTEM_BUS_ADDRESS": "disabled:",
         }
@@ -73,7 +82,12 @@ class Sound(Device):
     def _script(self) -> Path:
         return Path(self._private.name) / "meeting.pa"
 
+    @property
+    def _settings(self) -> Path:
+        return Path(self._private.name) / "daemon.conf"
+
     def _prepare(self) -> None:
+        self._settings.write_text(_SETTINGS)
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         self._script.write_text(_SCRIPT % self._socket)
