@@ -3,8 +3,9 @@
 `LocalMeeting` is the way in; see README.md one folder up.
 """
 
+from tests.meetings.livekit.host import Participant, RoomError
 from tests.meetings.livekit.meeting import LocalMeeting
 from tests.meetings.livekit.people import EVERYBODY, People, Person, Said
-from tests.meetings.livekit.room import Participant, Room, RoomError
+from tests.meetings.livekit.room import Room
 
 __all__ = ["EVERYBODY", "LocalMeeting", "Participant", "People", "Person", "Room", "RoomError", "Said"]

@@ -6,31 +6,15 @@ those that an earlier run left.
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.machine.process import Process
-from tests.meetings.livekit import keys
+from tests.meetings.livekit.host import Host, Participant
 from tests.meetings.livekit.people import EVERYBODY, People, Person
-from tests.meetings.livekit.places import HERE, ORIGIN, SIGNAL_PORT, Places
-
-
-@dataclass(frozen=True, slots=True)
-class Participant:
-    """Somebody whom the server lists: the page's people have identities such as `Meeting Buddy__1f2e`."""
-
-    identity: str
-    name: str
-    active: bool
-
-
-class RoomError(Exception):
-    """The server refused what a host asked, or did not answer."""
+from tests.meetings.livekit.places import HERE, ORIGIN, Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +43,14 @@ class Room:
         """The same people, not yet started; whoever calls has to stop them."""
         return People(self.name, tuple(people), language, time.monotonic(), self.places)
 
+    @property
+    def host(self) -> Host:
+        """Who may see the list, put people out and end the meeting."""
+        return Host(self.name, self.places)
+
     def participants(self) -> list[Participant]:
-        """Who is in the room now; empty when there is no such room. Raises `RoomError` when the server is gone."""
-        try:
-            answer = self._ask("ListParticipants", {"room": self.name})
-        except RoomError as error:
-            if "not_found" in str(error):
-                return []
-            raise
-        listed = answer.get("participants", [])
-        return [Participant(one["identity"], one.get("name", ""), one.get("state") == "ACTIVE") for one in listed]
+        """Who is in the room now, as the host sees it."""
+        return self.host.participants()
 
     def wait_for(self, name: str, seconds: float = 30) -> Participant:
         """Return as soon as somebody of this name is in the room. Raises `TimeoutError`."""
@@ -79,14 +61,12 @@ class Room:
         self._wait(name, seconds, present=False)
 
     def remove(self, name: str) -> None:
-        """Put everybody of this name, or of exactly this identity, out of the room, as a host would."""
-        for one in self.participants():
-            if name in (one.name, one.identity):
-                self._ask("RemoveParticipant", {"room": self.name, "identity": one.identity})
+        """Put everybody of this name out of the room, as a host would."""
+        self.host.remove(name)
 
     def delete(self) -> None:
-        """End the meeting for all. Raises `RoomError` when there is no such room."""
-        self._ask("DeleteRoom", {"room": self.name})
+        """End the meeting for all, as a host would. Raises `RoomError` when there is no such room."""
+        self.host.delete()
 
     def clear(self) -> None:
         """End people of this room whom an earlier, killed run left behind."""
@@ -104,21 +84,3 @@ class Room:
             time.sleep(0.1)  # the server's list is asked, not pushed
         listed = ", ".join(one.name for one in self.participants()) or "nobody"
         raise TimeoutError(f"{name} {'not in' if present else 'still in'} {self.name} after {seconds:g} s: {listed}")
-
-    def _ask(self, method: str, body: dict[str, str]) -> dict[str, list[dict[str, str]]]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{SIGNAL_PORT}/twirp/livekit.RoomService/{method}",
-            json.dumps(body).encode(),
-            {
-                "Content-Type": "application/json",
-                "Authorization": f"Bearer {keys.load(self.places.keys).admin_token(self.name)}",
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                answer: dict[str, list[dict[str, str]]] = json.load(response)
-                return answer
-        except urllib.error.HTTPError as error:
-            raise RoomError(f"{method}: {error.read().decode(errors='replace')}") from error
-        except OSError as error:
-            raise RoomError(f"{method}: {error}") from error
