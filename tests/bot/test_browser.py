@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -134,6 +135,47 @@ async def test_trusts_the_administrator_s_authority_and_no_other(browser: Browse
     assert await value(browser, "isSecureContext") is True
     with pytest.raises(NavigationError, match="ERR_CERT"):
         await browser.page.navigate(f"https://localhost:{site.port}/")
+
+
+async def test_a_network_that_changes_meanwhile_costs_no_load(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = BLANK
+    connected, changed = asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not changed.is_set():  # a handshake that never comes to its end
+            connected.set()
+            await reader.read()
+        else:
+            there, back = await asyncio.open_connection("127.0.0.1", site.port)
+            await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+        writer.close()
+
+    async with await asyncio.start_server(slow_at_first, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        loading = asyncio.create_task(browser.page.navigate(f"https://{HOME}:{port}/"))
+        await connected.wait()
+        changed.set()
+        await asyncio.to_thread(_interface_comes_and_goes)
+        await loading
+        assert await value(browser, "location.port") == str(port)
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
+
+
+def _interface_comes_and_goes() -> None:
+    """As when a pod starts on this machine."""
+    for arguments in (
+        ("link", "add", "mb-test0", "type", "veth", "peer", "name", "mb-test1"),
+        ("address", "add", "10.245.99.1/32", "dev", "mb-test0"),
+        ("link", "set", "mb-test0", "up"),
+        ("link", "set", "mb-test1", "up"),
+        ("link", "delete", "mb-test0"),
+    ):
+        subprocess.run(["ip", *arguments], check=True)
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,11 @@ def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
         said = people.said()
         assert people.failures() == []
         began = people.began.timestamp()
-    # The first seconds after joining belong to the jitter buffer, which looks for its length.
+    # The first moments after joining belong to the jitter buffer, which looks for its length.
     spoken = [
         sound.Utterance(one.turn.clip.path, one.turn.start, one.turn.person)
         for one in said
-        if one.wall.timestamp() > joined + 6
+        if one.wall.timestamp() > joined + 2
     ]
     heard = sound.compare(sound.decode(recording), spoken, lag=began - epoch + 0.4)
     seen = picture.watch(recording, frame_rate=15).after(joined - epoch + 2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.clone import CHART, CRD
+from meeting_buddy.shell.settings import TABLES
+from tests.clone import CHART, CRD, PLATFORM_TABLES
 from tests.cluster.kubectl import Kubectl
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, helm, of_kind, rendered
 from tests.integration.crd import session
@@ -34,6 +36,7 @@ VARIANTS: dict[str, Manifest] = {
     "cluster scope": {},
     "namespaced": {"watchNamespaces": ["meetings"]},
     "two replicas, self-hosted meetings": {"operator": {"replicas": 2}, **LIVEKIT_HOST},
+    "own page table": {"platformTables": {"LiveKit": "platform: LiveKit\n"}},
     "own class": {"botClasses": {"default": {"hostAliases": [{"ip": "10.0.0.7", "hostnames": ["meet.example.org"]}]}}},
 }
 
@@ -49,6 +52,7 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
     "unknown bot-class field": ({"botClasses": {"default": {"imgae": "x"}}}, "imgae"),
     "no default class": ({"botClasses": {"default": None}}, "default"),
     "a platform with hosts of its own": ({"selfHosted": {"hosts": [{"platform": "Jitsi", "host": "a.b"}]}}, "platform"),
+    "a table of no platform": ({"platformTables": {"Jitsi": "platform: Jitsi"}}, "platformTables"),
     "three replicas": ({"operator": {"replicas": 3}}, "replicas"),
 }
 
@@ -65,6 +69,23 @@ def test_a_class_without_an_image_gets_the_installations_own() -> None:
     (config,) = of_kind(rendered(values), "ConfigMap")
     installation = yaml.safe_load(config["data"]["installation.yaml"])
     assert installation["botClasses"]["default"]["image"] == "registry.example/bot@sha256:" + "0" * 64
+
+
+def test_an_administrators_page_table_lies_where_the_operator_looks() -> None:
+    text = (PLATFORM_TABLES / "livekit.yaml").read_text()
+    manifests = rendered({"platformTables": {"LiveKit": text}})
+    (tables,) = (each for each in of_kind(manifests, "ConfigMap") if each["metadata"]["name"].endswith("-tables"))
+    (deployment,) = of_kind(manifests, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (mount,) = (each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "installation")
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "installation")
+    places = {
+        item["path"]: tables["data"][item["key"]]
+        for source in volume["projected"]["sources"]
+        for item in source["configMap"].get("items", ())
+    }
+    assert places == {"platforms/LiveKit.yaml": text}
+    assert Path(mount["mountPath"]) / "platforms" == TABLES[-1]
 
 
 def test_the_operators_pod_satisfies_restricted_pod_security(kubectl: Kubectl, namespaces: None) -> None:

@@ -92,7 +92,7 @@ PREREQUISITES: tuple[Prerequisite, ...] = (
     Prerequisite("npm", ("npm", "--version"), (9,), "fetches that page's pinned packages"),
 )
 
-_ELSEWHERE = 'On any other machine use a cluster of your own: see "Your own cluster" in README.md.'
+_ELSEWHERE = 'On any other machine use a cluster of your own: see "Install it on your own cluster" in README.md.'
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-meeting-buddy")
 _POLICY_MARK = "written by Meeting Buddy while it installs packages"

@@ -54,3 +54,10 @@ def test_every_direct_dependency_says_why_it_is_there() -> None:
     for line in project.splitlines():
         if line.strip().startswith('"') and "meeting-buddy[" not in line:
             assert "#" in line, line
+
+
+@pytest.mark.parametrize("page", [name for name in tracked() if name.endswith(".md")])
+def test_every_link_between_pages_leads_somewhere(page: str) -> None:
+    folder = (REPOSITORY / page).parent
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (REPOSITORY / page).read_text()):
+        assert (folder / target).exists(), f"{page} links to {target}"

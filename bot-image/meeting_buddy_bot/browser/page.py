@@ -23,6 +23,7 @@ WORLD: Final = "meeting-buddy"
 
 _MOST_LINES: Final = 200
 _LONGEST_LINE: Final = 500  # characters
+_MOST_INTERRUPTIONS: Final = 3  # of one load, by changes of the network
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
 _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
@@ -103,9 +104,14 @@ class Page:
         """
         self.alerts.clear()
         self.console.clear()
-        answer = await self._call("Page.navigate", {"url": url}, seconds=seconds)
-        if answer.get("errorText"):
-            raise NavigationError(str(answer["errorText"]).removeprefix("net::"))
+        for interruptions in range(_MOST_INTERRUPTIONS + 1):
+            answer = await self._call("Page.navigate", {"url": url}, seconds=seconds)
+            error = str(answer.get("errorText", "")).removeprefix("net::")
+            if not error:
+                return
+            # Chromium gives up a load when an interface of its host comes or goes; nothing is wrong with the page.
+            if error != "ERR_NETWORK_CHANGED" or interruptions == _MOST_INTERRUPTIONS:
+                raise NavigationError(error)
 
     async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
         """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.

@@ -15,6 +15,7 @@ from typing import Final
 
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import Page, mask_tokens
+from meeting_buddy_bot.durable import write_whole
 from meeting_buddy_bot.redaction import Redactor
 
 FOLDER: Final = "debug"
@@ -35,9 +36,7 @@ async def collect(
     target.mkdir(parents=True, exist_ok=True)
 
     def keep(suffix: str, content: bytes) -> None:
-        aside = target / f".{name}{suffix}"
-        aside.write_bytes(content)
-        aside.rename(target / f"{name}{suffix}")
+        write_whole(target / f"{name}{suffix}", content)
         written.append(f"{FOLDER}/{name}{suffix}")
 
     heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}

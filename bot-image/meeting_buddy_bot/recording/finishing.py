@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy_bot.durable import sync_folder
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.processes import run
 from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.manifest import Finished, Segment
 from meeting_buddy_bot.recording.plan import CapturePlan
-from meeting_buddy_bot.recording.segments import Span, probe, seal, sync_folder
+from meeting_buddy_bot.recording.segments import Span, probe, seal
 
 _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""

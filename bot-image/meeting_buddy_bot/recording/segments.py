@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy_bot.durable import sync_folder
 from meeting_buddy_bot.processes import run
 
 SEGMENTS_FOLDER: Final = "segments"
@@ -81,12 +82,3 @@ def seal(file: Path) -> tuple[int, str]:
         size = stream.tell()
     sync_folder(file.parent)
     return size, digest.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries (new names, renames) on the disk for good. Blocking."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,13 +5,12 @@ one. Without a termination message the operator sees a bot that crashed, and loo
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from meeting_buddy.contract.report import MAX_TERMINATION_BYTES, Report, report_json
-from meeting_buddy_bot.recording.segments import sync_folder
+from meeting_buddy_bot.durable import write_whole
 
 SESSION_FILE: Final = "session.json"
 
@@ -23,14 +22,8 @@ def write_session(folder: Path, report: Report, facts: Mapping[str, object]) -> 
         OSError: the volume did not take it.
     """
     document = {**json.loads(report.to_json()), **facts}
-    aside = folder / f".{SESSION_FILE}"
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(document, file, ensure_ascii=False, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(folder / SESSION_FILE)
-    sync_folder(folder)
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    write_whole(folder / SESSION_FILE, text.encode())
 
 
 def write_termination_message(path: Path, report: Report) -> None:

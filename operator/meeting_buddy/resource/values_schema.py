@@ -6,6 +6,7 @@ chart then puts ``bot.image`` in).
 
 from typing import Any
 
+from meeting_buddy.contract.links import Platform
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.installation import SelfHostedHost
 
@@ -54,6 +55,11 @@ def values_schema() -> dict[str, Any]:
                 "type": "object",
                 "required": ["default"],
                 "additionalProperties": {"$ref": "#/$defs/BotClass"},
+            },
+            platformTables={
+                "type": "object",
+                "propertyNames": {"enum": [platform.value for platform in Platform]},
+                "additionalProperties": _STRING,
             },
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(
