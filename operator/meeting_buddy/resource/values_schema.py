@@ -56,11 +56,7 @@ def values_schema() -> dict[str, Any]:
                 "required": ["default"],
                 "additionalProperties": {"$ref": "#/$defs/BotClass"},
             },
-            platformTables={
-                "type": "object",
-                "propertyNames": {"enum": [platform.value for platform in Platform]},
-                "additionalProperties": _STRING,
-            },
+            platformTables=_closed(**{platform.value: _STRING for platform in Platform}),
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(
                 create=_BOOLEAN,
