@@ -16,6 +16,7 @@ from tests.cluster.images.turnround import turn_round
 from tests.installation import SESSIONS, install, local_values
 from tests.installation.install import prepare_namespace
 from tests.installation.values import bot_class
+from tests.machine.progress import step
 from tests.meetings.livekit import LocalMeeting
 
 SECTIONS = ("pod", "join", "image")
@@ -29,17 +30,22 @@ def main() -> int:
     kubectl = flow.up().kubectl
     meeting = LocalMeeting()
     meeting.start()
-    bot = str(build("bot"))
-    parked = bot_class(nodeSelector={"meetingbuddy.io/nowhere": "true"})
-    prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
-    install(kubectl, local_values(str(build("operator")), bot, [SESSIONS], parked=parked))
+    with step("Meeting Buddy"):
+        bot = str(build("bot"))
+        parked = bot_class(nodeSelector={"meetingbuddy.io/nowhere": "true"})
+        prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
+        install(kubectl, local_values(str(build("operator")), bot, [SESSIONS], parked=parked))
     figures: list[Figure] = []
     if "pod" in sections:
-        figures.append(pods.apply_to_pod(kubectl))
+        with step("apply → bot pod"):
+            figures.append(pods.apply_to_pod(kubectl))
     if "join" in sections:
-        figures += meetings.apply_to_meeting(kubectl, bot)
+        with step("apply → in the meeting"):
+            figures += meetings.apply_to_meeting(kubectl, meeting, bot)
     if "image" in sections:
-        figures.append(Figure("one-line change → running pod", f"{turn_round(kubectl):.1f} s", "", "≤ 30 s"))
+        with step("image turn-round"):
+            figures.append(Figure("one-line change → running pod", f"{turn_round(kubectl):.1f} s", "", "≤ 30 s"))
+    print()
     print("\n".join(map(str, figures)))
     return 0
 

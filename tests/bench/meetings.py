@@ -12,19 +12,19 @@ from tests.bench.figures import Figure, seconds
 from tests.cluster.kubectl import Kubectl
 from tests.installation import NAMESPACE, RELEASE, SESSIONS
 from tests.installation.attendance import attending
+from tests.machine import progress
 from tests.meetings.livekit import LocalMeeting
 
 ROUNDS = 3
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def apply_to_meeting(kubectl: Kubectl, bot_image: str) -> list[Figure]:
+def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) -> list[Figure]:
     """Join a local meeting ``ROUNDS`` times and leave; the image is on the node already."""
-    meeting = LocalMeeting()
-    meeting.start()
     baseline = [_bare_pod(kubectl, bot_image) for _ in range(ROUNDS)]
     joined, written = [], []
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        progress.tell(f"meeting {number + 1} of {ROUNDS}")
         before = _written(kubectl)
         joined.append(_attend(kubectl, meeting))
         written.append(_written(kubectl) - before)
@@ -45,7 +45,9 @@ def apply_to_meeting(kubectl: Kubectl, bot_image: str) -> list[Figure]:
 
 def _attend(kubectl: Kubectl, meeting: LocalMeeting) -> float:
     room = meeting.room(f"bench-{time.monotonic_ns() // 1_000_000}")
-    with attending(kubectl, room, show=lambda _seconds, _line: None) as attendance:
+    # People go as soon as the bot is there, perhaps before it saw anybody.
+    limits = {"everyoneLeftSeconds": 5, "nobodyCameSeconds": 5}
+    with attending(kubectl, room, show=lambda _seconds, _line: None, limits=limits) as attendance:
         taken = attendance.joined()
         attendance.completed()
     kubectl("delete", "mbs", room.name, f"--namespace={SESSIONS}")

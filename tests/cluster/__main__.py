@@ -6,10 +6,9 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 
-from tests.cluster import flow, images
-from tests.cluster.places import CLONE_KUBECONFIG, HERE
+from tests.cluster import commands, flow, images
+from tests.cluster.places import HERE
 from tests.machine.execute import CommandFailedError
 from tests.machine.packages import MachineUnsuitableError
 from tests.machine.process import ProcessFailedError
@@ -73,17 +72,11 @@ def _images() -> int:
 
 
 def _how_to_look_around() -> None:
-    kubectl = flow.at().kubectl.program
     print("Look around:")
-    print(f"  export KUBECONFIG={CLONE_KUBECONFIG}")
-    print(f"  {_short(kubectl)} get pods --all-namespaces")
+    print(f"  {commands.for_a_shell()}")
+    print("  kubectl get pods --all-namespaces")
     print(f"Logs of its components: {HERE.logs}")
     print("Remove it: make cluster-down")
-
-
-def _short(program: Path) -> str:
-    home = str(Path.home())
-    return str(program).replace(home, "~", 1)
 
 
 if __name__ == "__main__":

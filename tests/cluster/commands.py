@@ -18,6 +18,7 @@ import zipfile
 from importlib.metadata import files, version
 from pathlib import Path
 
+from tests.cluster.places import CLONE_KUBECONFIG
 from tests.machine import go
 from tests.machine.cache import cached
 
@@ -54,6 +55,12 @@ def kubectl() -> Path:
 def helm() -> Path:
     """The helm program."""
     return clients() / "helm"
+
+
+def for_a_shell() -> str:
+    """The line with which a person's shell reaches the cluster, with its own kubectl and helm."""
+    folder = str(clients()).replace(str(Path.home()), "~", 1)
+    return f"export KUBECONFIG={CLONE_KUBECONFIG} PATH=$PATH:{folder}"
 
 
 def _link_flags() -> str:

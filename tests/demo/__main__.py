@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import yaml
 
-from tests.cluster import flow
+from tests.cluster import commands, flow
 from tests.cluster.images import build
 from tests.cluster.kubectl import Kubectl
 from tests.demo import result
@@ -75,7 +75,7 @@ def _demo(seconds: float) -> int:
     _heading("What is on the volume")
     good = result.show(attendance)
     _heading("Look around")
-    print(_LOOK_AROUND.format(name=room.name, namespace=SESSIONS))
+    print(_LOOK_AROUND.format(shell=commands.for_a_shell(), name=room.name, namespace=SESSIONS))
     print(f"  {time.monotonic() - began:.0f} s in all")
     return 0 if good else 1
 
@@ -103,8 +103,9 @@ def _show(seconds: float, line: str) -> None:
 
 
 _LOOK_AROUND = """\
-  export KUBECONFIG=.cluster/kubeconfig
-  kubectl get meetingsessions -n {namespace}            all sessions
+  {shell}
+
+  kubectl get mbs -n {namespace} -o wide               all sessions
   kubectl describe mbs {name} -n {namespace}    conditions and events
   kubectl logs -n {namespace} -l app.kubernetes.io/component=bot -c bot
   kubectl explain mbs.spec
