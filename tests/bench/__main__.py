@@ -10,6 +10,7 @@ import sys
 
 from tests.bench import meetings, pods
 from tests.bench.figures import Figure
+from tests.bench.operator_metrics import wait_until_it_leads
 from tests.cluster import flow
 from tests.cluster.images import build
 from tests.cluster.images.turnround import turn_round
@@ -35,6 +36,7 @@ def main() -> int:
         parked = bot_class(nodeSelector={"meetingbuddy.io/nowhere": "true"})
         prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
         install(kubectl, local_values(str(build("operator")), bot, [SESSIONS], parked=parked))
+        wait_until_it_leads(kubectl)
     figures: list[Figure] = []
     if "pod" in sections:
         with step("apply → bot pod"):

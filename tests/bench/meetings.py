@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
-import urllib.request
 from collections import Counter
 
 from tests.bench.figures import Figure, seconds
+from tests.bench.operator_metrics import samples
 from tests.cluster.kubectl import Kubectl
-from tests.installation import NAMESPACE, RELEASE, SESSIONS
+from tests.installation import SESSIONS
 from tests.installation.attendance import attending
 from tests.machine import progress
 from tests.meetings.livekit import LocalMeeting
 
 ROUNDS = 3
-_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_WRITES = ("POST", "PUT", "PATCH")  # the finished pod's delete is counted apart
 
 
 def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) -> list[Figure]:
@@ -28,10 +27,8 @@ def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) ->
         before = _written(kubectl)
         joined.append(_attend(kubectl, meeting))
         written.append(_written(kubectl) - before)
-    events = statistics.median(sum(n for what, n in each.items() if what == "events") for each in written)
-    writes = statistics.median(
-        sum(n for what, n in each.items() if what not in ("events", "leases")) for each in written
-    )
+    events = statistics.median(sum(n for what, n in each.items() if what == "Event") for each in written)
+    writes = statistics.median(sum(n for what, n in each.items() if what not in ("Event", "Lease")) for each in written)
     return [
         Figure(
             "apply → in the meeting",
@@ -83,14 +80,9 @@ def _bare_pod(kubectl: Kubectl, image: str) -> float:
 
 
 def _written(kubectl: Kubectl) -> Counter[str]:
-    """Successful writes of the operator by resource, as its own metrics count them."""
-    selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
-    address = kubectl("get", "pods", f"--namespace={NAMESPACE}", selector, "--output=jsonpath={.items[0].status.podIP}")
-    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
-        text = answer.read().decode()
+    """Successful writes of the operator by kind, as its own metrics count them."""
     found: Counter[str] = Counter()
-    for labels, value in re.findall(r"^meetingbuddy_api_requests_total\{(.*?)\} (\S+)", text, re.MULTILINE):
-        facts = dict(re.findall(r'(\w+)="(.*?)"', labels))
-        if facts["verb"].upper() in _WRITES and facts["code"].startswith("2"):
-            found[facts["resource"]] += int(float(value))
+    for labels, value in samples(kubectl, "meetingbuddy_api_requests_total"):
+        if labels["verb"] in _WRITES and labels["code"].startswith("2"):
+            found[labels["resource"]] += int(value)
     return found

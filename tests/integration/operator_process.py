@@ -25,6 +25,8 @@ import yaml
 from tests.clone import PLATFORM_TABLES, REPOSITORY
 from tests.cluster.kubectl import Kubectl, KubectlError
 
+READY_SINCE = "2026-11-23T10:00:20Z"
+"""When a pod became ready, by the tests' kubelet."""
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
 Found = TypeVar("Found")
 
@@ -248,7 +250,7 @@ class Sessions:
     def running(self, pod: dict[str, Any], *, ip: str | None = None, ready: bool = False) -> None:
         """Its containers run."""
         state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
-        conditions = [{"type": "Ready", "status": str(ready), "lastTransitionTime": "2026-01-01T00:00:10Z"}]
+        conditions = [{"type": "Ready", "status": str(ready), "lastTransitionTime": READY_SINCE}]
         status: dict[str, Any] = {
             "phase": "Running",
             "conditions": conditions,

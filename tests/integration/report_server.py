@@ -27,6 +27,8 @@ class ReportServer:
             "sessionId": session_id(uid),
             "attempt": 1,
         }
+        self.told = 0
+        """Revision that was last sent to a subscriber."""
         self.tokens: set[str] = set()
         self.asked_to_leave = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -93,4 +95,5 @@ class ReportServer:
         while True:
             self._changed.clear()
             await response.write(f"event: report\ndata: {json.dumps(self.document)}\n\n".encode())
+            self.told = int(self.document["revision"])
             await self._changed.wait()

@@ -44,12 +44,15 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
         sessions.scheduled(pod)
         sessions.running(pod, ip=bot.address)
         sessions.phase("standup", "Joining")
-        bot.say("Active", **JOINED)
+        sessions.running(pod, ip=bot.address, ready=True)  # the kubelet may tell it before the report does
         sessions.phase("standup", "Active")
+        bot.say("Active", **JOINED)
         bot.say("Recording", recording={"segments": 1})
         until(lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"), "it records")
         bot.say("Leaving")
         sessions.phase("standup", "Leaving")
+        revision = bot.say("Leaving", leftAt="2026-11-23T10:00:55Z")["revision"]
+        until(lambda: bot.told >= revision, "the operator heard that the bot has left")
         sessions.ended(pod, last_word(sessions, "standup"))
     status = sessions.phase("standup", "Completed")
     until(lambda: released(sessions, pod), "the pod is released")

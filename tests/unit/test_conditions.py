@@ -43,7 +43,8 @@ def test_the_kstatus_trio_follows_the_phase_table(phase: Phase) -> None:
         ({"report": make.joined(waiting="WaitingRoom")}, ("False", "WaitingRoom")),
         ({"report": make.joined(waiting="Rejoining")}, ("False", "Rejoining")),
         ({"report": make.joined("Leaving", leftAt="2026-11-23T10:05:00Z")}, ("False", "Left")),
-        ({"report": make.report()}, ("False", "Connecting")),
+        ({"report": make.report(waiting="Connecting")}, ("True", "InMeeting")),  # older than the pod's readiness
+        ({"report": make.report(waiting="Connecting"), "pod": make.RUNNING_POD}, ("False", "Connecting")),
         ({"report": None}, ("True", "InMeeting")),
         ({"report": None, "pod": make.RUNNING_POD}, ("False", "Connecting")),
         ({"phase": Phase.FAILED}, ("False", "Left")),
@@ -140,6 +141,8 @@ def test_only_what_people_wait_for_is_written_at_once(change: dict[str, Any], lo
         ("PodScheduled", None, ("True", "Scheduled"), False),
         ("PodScheduled", None, ("False", "Unschedulable"), True),
         ("Joined", ("False", "Connecting"), ("False", "WaitingRoom"), True),
+        ("Joined", ("True", "InMeeting"), ("False", "Rejoining"), True),
+        ("Joined", ("True", "InMeeting"), ("False", "Left"), False),
     ],
 )
 def test_bad_news_is_loud_and_good_news_about_details_waits(

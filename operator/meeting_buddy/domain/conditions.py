@@ -64,14 +64,16 @@ def joined(view: View) -> Draft | None:
         return None if view.pod_name is None else Draft("False", "NeverJoined" if view.joined_at is None else "Left")
     if view.phase.rank < Phase.JOINING.rank:
         return None
-    report = view.report
+    report, ready = view.report, view.pod is not None and view.pod.bot.ready
     if report is not None and not view.unreachable:
+        if report.joined_at is None and ready:
+            return Draft("True", "InMeeting")  # the kubelet was faster than the report's second
         if report.left_at is not None:
             return Draft("False", "Left")
         if report.waiting is not None:
             return Draft("False", report.waiting.value)
         return Draft("True", "InMeeting") if report.joined_at else Draft("False", Waiting.CONNECTING.value)
-    if view.pod is not None and view.pod.bot.ready:
+    if ready:
         return Draft("True", "InMeeting")
     if view.joined_at is None:
         return Draft("False", Waiting.CONNECTING.value)

@@ -18,8 +18,15 @@ MAX_TEXT: Final = 256
 MAX_MESSAGE: Final = 1024
 
 _LOUD_FIELDS: Final = ("phase", "reason", "observed_generation", "attempt", "bot_pod", "leave_requested_at")
-_QUIET_CONDITIONS: Final = frozenset({("PodScheduled", "True"), ("Reporting", "True"), ("Sandboxed", "True")})
-"""Good news about details; it waits for the next write instead of costing one."""
+_QUIET_CONDITIONS: Final = frozenset(
+    {
+        ("PodScheduled", "True", "Scheduled"),
+        ("Reporting", "True", "Connected"),
+        ("Sandboxed", "True", "Seccomp"),
+        ("Joined", "False", "Left"),  # after phase Leaving
+    }
+)
+"""Good news about details, and what was already told; it waits for the next write instead of costing one."""
 
 
 def compose(view: View) -> MeetingSessionStatus:
@@ -109,7 +116,7 @@ def _said(found: list[Condition] | None) -> set[tuple[str, str, str]]:
 
 
 def _quiet(condition: Condition) -> bool:
-    return (condition.type, condition.status) in _QUIET_CONDITIONS
+    return (condition.type, condition.status, condition.reason) in _QUIET_CONDITIONS
 
 
 def _document(status: MeetingSessionStatus) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""What the operator's own metrics say."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+
+from tests.cluster.kubectl import Kubectl
+from tests.installation import NAMESPACE, RELEASE
+
+_SELECTOR = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+
+
+def samples(kubectl: Kubectl, name: str) -> Iterator[tuple[dict[str, str], float]]:
+    """Labels and value of each sample of a metric."""
+    address = kubectl(
+        "get", "pods", f"--namespace={NAMESPACE}", _SELECTOR, "--output=jsonpath={.items[0].status.podIP}"
+    )
+    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    for labels, value in re.findall(rf"^{name}(?:\{{(.*?)\}})? (\S+)$", text, re.MULTILINE):
+        yield dict(re.findall(r'(\w+)="(.*?)"', labels)), float(value)
+
+
+def wait_until_it_leads(kubectl: Kubectl, seconds: float = 30.0) -> None:
+    """Return once the operator acts: after an upgrade the new one waits for the old one's Lease.
+
+    Raises `TimeoutError`.
+    """
+    deadline = time.monotonic() + seconds
+    while not any(value for _, value in samples(kubectl, "meetingbuddy_leader")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the operator does not lead after {seconds:g} s")
+        time.sleep(0.1)  # a gauge cannot be awaited
