@@ -20,6 +20,7 @@ _GROUPS = {
     "tests/bot/test_livekit_join.py": "meeting",
     "tests/bot/test_local_meeting.py": "meeting",
     "tests/e2e/test_recording.py": "meeting",
+    "tests/e2e/test_cluster_repair.py": "cluster",
     "tests/e2e/test_network.py": "cluster",
     "tests/e2e/test_operator_endings.py": "cluster",
 }

@@ -60,6 +60,7 @@ def install(kubectl: Kubectl, values: dict[str, Any], *, release: str = RELEASE,
         str(CHART),
         f"--namespace={namespace}",
         "--create-namespace",
+        "--take-ownership",  # of a CRD that somebody applied by hand before
         "--values=-",
         stdin=yaml.safe_dump(values),
     )

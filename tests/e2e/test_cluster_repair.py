@@ -1,0 +1,56 @@
+"""A cluster that lost processes is not lost: the next `make cluster` gives it back what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster import flow
+from tests.cluster.components.pause import PAUSE_IMAGE
+from tests.cluster.flow import Cluster
+from tests.cluster.kubectl import Kubectl
+
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]  # nobody else needs the cluster meanwhile
+
+KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry")
+
+
+def pids(cluster: Cluster) -> dict[str, int]:
+    """Process ids by name, as the cluster's own records have them."""
+    records = cluster.places.processes.glob("*.process.json")
+    return {record.name.removesuffix(".process.json"): json.loads(record.read_text())["pid"] for record in records}
+
+
+def test_killed_parts_come_back_and_the_others_are_adopted(
+    cluster: Cluster, kubectl: Kubectl, make_namespace: Callable[[str], str]
+) -> None:
+    before = pids(cluster)
+    for name in KILLED:
+        os.kill(before[name], signal.SIGKILL)
+    assert not all(part.ready() for part in flow.components())
+
+    flow.up()
+
+    after = pids(cluster)
+    assert all(part.ready() for part in flow.components())
+    assert {name for name in before if after[name] != before[name]} == set(KILLED)
+    here = kubectl.in_namespace(make_namespace("repair"))
+    here.create(_pod("afterwards"))
+    here("wait", "pod/afterwards", "--for=condition=Ready", "--timeout=60s")
+
+
+def _pod(name: str) -> dict[str, object]:
+    """A pod that does nothing: scheduled, started and reported by what was killed."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "Never", "securityContext": security}
+    spec = {
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65535, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
