@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from tests.bench import meetings, pods
 from tests.bench.figures import Figure
@@ -17,6 +16,7 @@ from tests.cluster.images.turnround import turn_round
 from tests.installation import SESSIONS, install, local_values
 from tests.installation.install import prepare_namespace
 from tests.installation.values import bot_class
+from tests.machine import explained
 from tests.machine.progress import step
 from tests.meetings.livekit import LocalMeeting
 
@@ -53,4 +53,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explained.run(main)

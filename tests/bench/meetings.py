@@ -15,7 +15,7 @@ from tests.machine import progress
 from tests.meetings.livekit import LocalMeeting
 
 ROUNDS = 3
-_WRITES = ("POST", "PUT", "PATCH")  # the finished pod's delete is counted apart
+_WRITES = ("POST", "PUT", "PATCH")  # the finished pod's delete is not counted
 
 
 def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) -> list[Figure]:

@@ -15,9 +15,8 @@ _SELECTOR = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/
 
 def samples(kubectl: Kubectl, name: str) -> Iterator[tuple[dict[str, str], float]]:
     """Labels and value of each sample of a metric."""
-    address = kubectl(
-        "get", "pods", f"--namespace={NAMESPACE}", _SELECTOR, "--output=jsonpath={.items[0].status.podIP}"
-    )
+    pods = kubectl.json("get", "pods", f"--namespace={NAMESPACE}", _SELECTOR)["items"]
+    address = next(pod["status"]["podIP"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
     with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
         text = answer.read().decode()
     for labels, value in re.findall(rf"^{name}(?:\{{(.*?)\}})? (\S+)$", text, re.MULTILINE):

@@ -137,6 +137,7 @@ async def test_trusts_the_administrator_s_authority_and_no_other(browser: Browse
         await browser.page.navigate(f"https://localhost:{site.port}/")
 
 
+@pytest.mark.alone  # it is the machine's network that changes
 async def test_a_network_that_changes_meanwhile_costs_no_load(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = BLANK
     connected, changed = asyncio.Event(), asyncio.Event()
@@ -168,6 +169,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def _interface_comes_and_goes() -> None:
     """As when a pod starts on this machine."""
+    subprocess.run(["ip", "link", "delete", "mb-test0"], check=False, capture_output=True)  # of a test that was killed
     for arguments in (
         ("link", "add", "mb-test0", "type", "veth", "peer", "name", "mb-test1"),
         ("address", "add", "10.245.99.1/32", "dev", "mb-test0"),

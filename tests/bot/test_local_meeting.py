@@ -58,7 +58,7 @@ def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
         for one in said
         if one.wall.timestamp() > joined + 2
     ]
-    heard = sound.compare(sound.decode(recording), spoken, lag=began - epoch + 0.4)
+    heard = sound.compare(sound.decode(recording), spoken, lag=began - epoch + 0.15)
     seen = picture.watch(recording, frame_rate=15).after(joined - epoch + 2)
     offset = sync.offset(heard, seen, counter_rate=FRAME_RATE)
     print(f"\n{heard}\n{heard.table()}\n{seen}\n{offset}\nprocesses waited for a processor {cpu.share:.0%} of the time")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 
 from tests.cluster import commands, flow, images
 from tests.cluster.places import HERE
-from tests.machine.execute import CommandFailedError
-from tests.machine.packages import MachineUnsuitableError
-from tests.machine.process import ProcessFailedError
+from tests.machine import explained
 from tests.machine.progress import step
 
 
@@ -21,11 +18,7 @@ def main() -> int:
     parser.add_argument("command", choices=("up", "down", "status", "images"))
     asked = parser.parse_args()
     run = {"up": _up, "down": _down, "status": _status, "images": _images}[asked.command]
-    try:
-        return run()
-    except (MachineUnsuitableError, ProcessFailedError, CommandFailedError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run()
 
 
 def _up() -> int:
@@ -80,4 +73,4 @@ def _how_to_look_around() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explained.run(main)

@@ -23,22 +23,11 @@ from tests.cluster.kubectl import Kubectl
 from tests.demo import result
 from tests.installation import SESSIONS, install, local_values
 from tests.installation.attendance import attending, session
-from tests.installation.install import InstallationError, prepare_namespace
-from tests.installation.story import StoryEndedEarlyError
-from tests.machine import packages
-from tests.machine.execute import CommandFailedError
-from tests.machine.process import ProcessFailedError
+from tests.installation.install import prepare_namespace
+from tests.machine import explained, packages
 from tests.machine.progress import step
 from tests.meetings.livekit import LocalMeeting
 
-_EXPECTED = (
-    packages.MachineUnsuitableError,
-    CommandFailedError,
-    ProcessFailedError,
-    InstallationError,
-    StoryEndedEarlyError,
-)
-"""What can go wrong on a machine that is not ours; each says what to do."""
 _METADATA = {"purpose": "demo"}
 
 
@@ -46,12 +35,7 @@ def main() -> int:
     """Exit status 0 when the session is Completed and the recording holds what was said."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--seconds", type=float, default=40.0, help="how long people talk (default: 40)")
-    arguments = parser.parse_args()
-    try:
-        return _demo(arguments.seconds)
-    except _EXPECTED as error:
-        print(f"\nThe demo stopped: {error}", file=sys.stderr)
-        return 1
+    return _demo(parser.parse_args().seconds)
 
 
 def _demo(seconds: float) -> int:
@@ -115,4 +99,4 @@ _LOOK_AROUND = """\
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explained.run(main)

@@ -15,6 +15,7 @@ from tests.clone import CHART
 from tests.cluster import commands
 from tests.cluster.kubectl import Kubectl
 from tests.installation.values import CA_CONFIG_MAP
+from tests.machine.explained import ExplainedError
 
 RELEASE = "meeting-buddy"
 NAMESPACE = "meeting-buddy"
@@ -27,7 +28,7 @@ _RESTRICTED = {
 }
 
 
-class InstallationError(Exception):
+class InstallationError(ExplainedError):
     """helm said no; ``str(error)`` is what it wrote."""
 
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.cluster.kubectl import Kubectl
+from tests.machine.explained import ExplainedError
 
 TERMINAL = ("Completed", "Failed")
 
 
-class StoryEndedEarlyError(Exception):
+class StoryEndedEarlyError(ExplainedError):
     """The session did not get where it should in time."""
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.machine import cache, progress
+from tests.machine.explained import ExplainedError
 
 
-class CommandFailedError(Exception):
+class CommandFailedError(ExplainedError):
     """A program ended with an error; the message has its command line and what it wrote."""
 
 

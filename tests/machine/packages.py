@@ -15,13 +15,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.machine import explained
 from tests.machine.execute import CommandFailedError, narrated
+from tests.machine.explained import ExplainedError
 from tests.machine.progress import step
 
 
@@ -98,7 +99,7 @@ _POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-meeting-buddy")
 _POLICY_MARK = "written by Meeting Buddy while it installs packages"
 
 
-class MachineUnsuitableError(Exception):
+class MachineUnsuitableError(ExplainedError):
     """This machine cannot carry the local cluster; the message says what is missing and what to do."""
 
 
@@ -217,8 +218,10 @@ def _clear_left_over_policy() -> None:
         _POLICY_BEFORE.rename(_POLICY)
 
 
+def _main() -> int:
+    ensure()
+    return 0
+
+
 if __name__ == "__main__":
-    try:
-        ensure()
-    except MachineUnsuitableError as error:
-        sys.exit(str(error))
+    explained.run(_main)

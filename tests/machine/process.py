@@ -20,10 +20,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.machine.explained import ExplainedError
+
 _POLL_SECONDS = 0.05  # between two looks at a readiness condition; the child's death interrupts the wait
 
 
-class ProcessFailedError(Exception):
+class ProcessFailedError(ExplainedError):
     """A process ended, or did not become ready in time; the message carries the end of its log."""
 
 

@@ -11,6 +11,7 @@ now and then. A step that raises prints `failed` and lets the error pass.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 
 _QUIET_SECONDS = 20.0  # between two lines about the same step where nobody looks at a terminal
 _LIVE_SECONDS = 0.1  # between two changes of a terminal's line
-_WIDTH = 56  # characters of a text beside the step's name
+_WIDTH = 56  # characters of a text beside the step's name, in a log
 
 
 @dataclass(slots=True)
@@ -60,13 +61,13 @@ def tell(text: str) -> None:
     if now - line.told < (_LIVE_SECONDS if sys.stdout.isatty() else _QUIET_SECONDS):
         return
     line.told = now
-    text = f"{text[:_WIDTH]}"
     if sys.stdout.isatty():
         _show(line, f"… {text}")
     else:
-        print(f"  {line.name:28} … {text:{_WIDTH}} {now - line.began:7.1f} s", flush=True)
+        print(f"  {line.name:28} … {text[:_WIDTH]:{_WIDTH}} {now - line.began:7.1f} s", flush=True)
 
 
 def _show(line: Line, text: str) -> None:
     if sys.stdout.isatty():
-        print(f"\r\033[K  {line.name:28} {text}", end="", flush=True)
+        shown = f"  {line.name:28} {text}".expandtabs(1)[: shutil.get_terminal_size().columns - 1]
+        print(f"\r\033[K{shown}", end="", flush=True)

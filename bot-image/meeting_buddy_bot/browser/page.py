@@ -9,6 +9,7 @@ What happens if this process dies here? The world dies with the document; nothin
 import asyncio
 import base64
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ WORLD: Final = "meeting-buddy"
 
 _MOST_LINES: Final = 200
 _LONGEST_LINE: Final = 500  # characters
-_MOST_INTERRUPTIONS: Final = 3  # of one load, by changes of the network
+_INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
 _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
@@ -96,7 +97,7 @@ class Page:
         return page
 
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
-        """Load ``url``; returns when its document begins to arrive.
+        """Load ``url``; returns when its document begins to arrive, ``seconds`` later at the latest.
 
         Raises:
             NavigationError: Chromium could not load it.
@@ -104,14 +105,16 @@ class Page:
         """
         self.alerts.clear()
         self.console.clear()
-        for interruptions in range(_MOST_INTERRUPTIONS + 1):
-            answer = await self._call("Page.navigate", {"url": url}, seconds=seconds)
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = await self._call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())
             error = str(answer.get("errorText", "")).removeprefix("net::")
             if not error:
                 return
             # Chromium gives up a load when an interface of its host comes or goes; nothing is wrong with the page.
-            if error != "ERR_NETWORK_CHANGED" or interruptions == _MOST_INTERRUPTIONS:
+            if error != "ERR_NETWORK_CHANGED" or time.monotonic() + _INTERRUPTED_SECONDS > deadline:
                 raise NavigationError(error)
+            await asyncio.sleep(_INTERRUPTED_SECONDS)
 
     async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
         """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.

@@ -6,6 +6,7 @@ people outside the meeting, so they hold no link's query or fragment, no token, 
 What happens if this process dies here? A file may be missing; each is written aside and renamed, so none is cut.
 """
 
+import asyncio
 import contextlib
 import json
 import re
@@ -35,21 +36,21 @@ async def collect(
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
 
-    def keep(suffix: str, content: bytes) -> None:
-        write_whole(target / f"{name}{suffix}", content)
+    async def keep(suffix: str, content: bytes) -> None:
+        await asyncio.to_thread(write_whole, target / f"{name}{suffix}", content)
         written.append(f"{FOLDER}/{name}{suffix}")
 
     heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
-    keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
+    await keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
-        keep(".png", await page.screenshot(seconds))
+        await keep(".png", await page.screenshot(seconds))
     try:
         answers = await page.evaluate(_SCRIPT, seconds)
     except BrowserError:
         answers = []
     frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
     if frames:
-        keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
+        await keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
     return tuple(written)
 
 

@@ -141,8 +141,9 @@ class MeetingRecorder:
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
-        begun = self._keeper is not None and self._error is None
-        return begun and not self._first_bytes.is_set() and self._ended - self._began < OPENING_SECONDS
+        begun = self._keeper is not None and self._error is None and self._runs <= 1
+        nothing = not self._first_bytes.is_set() and not self._ledger.segments
+        return begun and nothing and self._ended - self._began < OPENING_SECONDS
 
     def healthy(self) -> bool:
         """Whether media is being written and moves."""

@@ -104,5 +104,7 @@ def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
                 table = PlatformTable.model_validate(yaml.safe_load(path.read_text()))
             except (ValueError, yaml.YAMLError) as error:
                 raise ValueError(f"{path}: {error}") from error
+            if path.stem.lower() != table.platform.value.lower():
+                raise ValueError(f"{path}: holds the table of {table.platform}; a file is named as its platform")
             found[table.platform] = table
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 
+from tests.machine import explained
 from tests.meetings.livekit import LocalMeeting
 
 
@@ -49,4 +49,4 @@ def _speak(meeting: LocalMeeting, name: str, seconds: float, language: str) -> N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explained.run(main)
