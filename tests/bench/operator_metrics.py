@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
-import urllib.request
 from collections.abc import Iterator
 
+from tests import exposition
 from tests.cluster.kubectl import Kubectl
 from tests.installation import NAMESPACE, RELEASE
 
@@ -17,10 +16,7 @@ def samples(kubectl: Kubectl, name: str) -> Iterator[tuple[dict[str, str], float
     """Labels and value of each sample of a metric."""
     pods = kubectl.json("get", "pods", f"--namespace={NAMESPACE}", _SELECTOR)["items"]
     address = next(pod["status"]["podIP"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
-    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    for labels, value in re.findall(rf"^{name}(?:\{{(.*?)\}})? (\S+)$", text, re.MULTILINE):
-        yield dict(re.findall(r'(\w+)="(.*?)"', labels)), float(value)
+    yield from exposition.samples(address, 8080, name)
 
 
 def wait_until_it_leads(kubectl: Kubectl, seconds: float = 30.0) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingOrder, TokenDigests
-from meeting_buddy.contract.links import Platform, SelfHosted, judge
+from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
@@ -22,6 +22,7 @@ from meeting_buddy_bot.clock import SessionClock
 from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.leave import LeaveSignal
+from meeting_buddy_bot.orders import judge_link
 from meeting_buddy_bot.recording.plan import screen_size
 from meeting_buddy_bot.redaction import Redactor
 from meeting_buddy_bot.reporting.state import ReportState
@@ -84,6 +85,7 @@ class Attending:
             session_id="mbsess_test",
             namespace="tests",
             attempt=1,
+            link=link,
             platform=Platform.LIVEKIT,
             self_hosted=(AllowedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
             recording=RecordingOrder(),
@@ -93,10 +95,11 @@ class Attending:
             table=table,
             tokens=TokenDigests(control="", read=""),
         )
+        settings = Settings(recordings=folder, chromedriver=chromedriver)
         self._stage = Stage(
-            Settings(recordings=folder, chromedriver=chromedriver),
+            settings,
             self.assignment,
-            judge(link, Platform.LIVEKIT, [SelfHosted(Platform.LIVEKIT, host, int(port or 443))]),
+            judge_link(self.assignment, settings),
             self.recorder,
             self.state,
             self.clock,

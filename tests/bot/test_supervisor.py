@@ -34,6 +34,13 @@ async def test_it_runs_as_the_pods_user_with_one_process_of_each_kind(start: Sta
     assert {owner(pid) for pid in (bot.process.pid, *children.values())} == {10001}
 
 
+async def test_a_link_that_may_not_be_opened_begins_no_session(start: Start) -> None:
+    bot = start(link="https://elsewhere.unrelated.test/rooms/weekly")
+    assert await bot.ended() == 0
+    assert bot.outcome.reason is Reason.HOST_NOT_ALLOWED
+    assert not (bot.recordings / "events.jsonl").exists(), "nothing was started: no device, no browser, no page"
+
+
 async def test_a_session_that_fails_is_a_crash_with_a_finished_recording(start: Start) -> None:
     bot = start("join; record 3s; raise something with https://meet.buddy.test/rooms/x in it")
     assert await bot.ended() == 0

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests import exposition
 from tests.clone import PLATFORM_TABLES, REPOSITORY
 from tests.cluster.kubectl import Kubectl, KubectlError
 
@@ -134,28 +135,18 @@ class OperatorProcess:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples whose labels contain these."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        return sum(
-            float(line.rsplit(" ", 1)[1])
-            for line in lines
-            if line.split("{")[0].split(" ")[0] == name and all(each in line for each in wanted)
-        )
+        return sum(value for found, value in self._samples(name) if labels.items() <= found.items())
 
     def writes(self) -> dict[str, int]:
         """Successful writes to the API server by verb and kind, Lease and Events left out."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        found: dict[str, int] = {}
-        for line in lines:
-            if not line.startswith("meetingbuddy_api_requests_total{"):
-                continue
-            labels = dict(part.split("=", 1) for part in line[line.index("{") + 1 : line.index("}")].split(","))
-            verb, kind, code = (labels[key].strip('"') for key in ("verb", "resource", "code"))
-            if verb != "GET" and kind not in ("Lease", "Event") and code.startswith("2"):
-                found[f"{verb} {kind}"] = int(float(line.rsplit(" ", 1)[1]))
-        return found
+        return {
+            f"{call['verb']} {call['resource']}": int(value)
+            for call, value in self._samples("meetingbuddy_api_requests_total")
+            if call["verb"] != "GET" and call["resource"] not in ("Lease", "Event") and call["code"].startswith("2")
+        }
+
+    def _samples(self, name: str) -> Iterator[tuple[dict[str, str], float]]:
+        return exposition.samples("127.0.0.1", self.port, name)
 
     def _end(self, number: signal.Signals) -> int:
         if self.process is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.machine import cache, progress
@@ -32,8 +32,7 @@ def output(
         check=False,
     )
     if run.returncode != 0:
-        said = "\n".join((run.stdout + run.stderr).strip().splitlines()[-40:])
-        raise CommandFailedError(f"`{' '.join(map(str, argv))}` ended with {run.returncode}:\n{said}")
+        raise _failed(argv, run.returncode, run.stdout + run.stderr)
     return run.stdout
 
 
@@ -77,10 +76,14 @@ def narrated(
             if text:
                 progress.tell(text)
     if process.returncode != 0:
-        said = "\n".join(path.read_text().strip().splitlines()[-40:])
-        raise CommandFailedError(f"`{' '.join(map(str, argv))}` ended with {process.returncode}; see {path}:\n{said}")
+        raise _failed(argv, process.returncode, path.read_text(), f"; see {path}")
 
 
 def succeeds(*argv: str | Path) -> bool:
     """True when the program ends well; its output is dropped."""
     return subprocess.run([str(part) for part in argv], capture_output=True, check=False).returncode == 0
+
+
+def _failed(argv: Sequence[str | Path], code: int, said: str, where: str = "") -> CommandFailedError:
+    tail = "\n".join(said.strip().splitlines()[-40:])
+    return CommandFailedError(f"`{' '.join(map(str, argv))}` ended with {code}{where}:\n{tail}")

@@ -1,0 +1,18 @@
+"""What the operator tells on /metrics, read by Prometheus' own parser."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(host: str, port: int, name: str) -> Iterator[tuple[dict[str, str], float]]:
+    """Labels and value of each sample of this name. Raises `OSError`."""
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == name:
+                yield sample.labels, sample.value
