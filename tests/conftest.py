@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.machine import quiet
+from tests.local.machine import machine_lock
 
 _GROUPS = {
     "tests/bot/test_livekit_join.py": "meeting",
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
-    with quiet.alone() if _wants_silence(item) else quiet.among_others():
+    with machine_lock.alone() if _wants_silence(item) else machine_lock.among_others():
         return (yield)
 
 

@@ -1,24 +1,23 @@
-"""Entry point of the `bot` container (``meeting-buddy-bot``): the supervisor with a browser to attend in.
-
-What happens if this process dies here? It is PID 1 of its container: see :mod:`meeting_buddy_bot.supervisor`.
-"""
+"""Entry point of the `bot` container (``meeting-buddy-bot``): the supervisor with a browser to attend in."""
 
 import asyncio
 import sys
 
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.ending import Ending
 from meeting_buddy_bot.recording.plan import screen_size
-from meeting_buddy_bot.session import attend
-from meeting_buddy_bot.settings import Settings
-from meeting_buddy_bot.stage import Stage
-from meeting_buddy_bot.supervisor import Supervisor
+from meeting_buddy_bot.runtime.supervisor import Supervisor
+from meeting_buddy_bot.session.context import SessionContext
+from meeting_buddy_bot.session.meeting_run import attend
+from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support.settings import Settings
 
 
-async def attend_in_browser(stage: Stage) -> Ending:
+async def attend_in_browser(context: SessionContext) -> SessionResult:
     """The session, in the browser of the pod's other container."""
-    order = stage.assignment
-    return await attend(stage, Browser(screen_size(order.recording), order.table.devices, stage.settings.chromedriver))
+    order = context.assignment
+    return await attend(
+        context, Browser(screen_size(order.recording), order.table.devices, context.settings.chromedriver)
+    )
 
 
 def main() -> None:

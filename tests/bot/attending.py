@@ -1,7 +1,4 @@
-"""A bot at work in a test: the session's real story, with everything around it that a test wants to look at.
-
-What happens if this process dies here? The browser's container ends with the test that started it.
-"""
+"""A bot at work in a test: the session's real story, with everything around it that a test wants to look at."""
 
 from __future__ import annotations
 
@@ -12,26 +9,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingOrder, TokenDigests
+from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingConfig, TokenDigests
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.ending import Ending
-from meeting_buddy_bot.events import EventLog
-from meeting_buddy_bot.leave import LeaveSignal
-from meeting_buddy_bot.orders import judge_link
 from meeting_buddy_bot.recording.plan import screen_size
-from meeting_buddy_bot.redaction import Redactor
 from meeting_buddy_bot.reporting.state import ReportState
-from meeting_buddy_bot.session import attend
-from meeting_buddy_bot.settings import Settings
-from meeting_buddy_bot.stage import Stage
+from meeting_buddy_bot.runtime.assignment_loader import load_link
+from meeting_buddy_bot.session.context import SessionContext
+from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.meeting_run import attend
+from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.settings import Settings
 
 
-class RecorderDiary:
+class FakeRecorder:
     """A recorder that writes down what the session asks of it, and when."""
 
     def __init__(self, clock: SessionClock) -> None:
@@ -78,7 +75,7 @@ class Attending:
         self.clock = SessionClock()
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.leave = LeaveSignal()
-        self.recorder = RecorderDiary(self.clock)
+        self.recorder = FakeRecorder(self.clock)
         self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
         host, _, port = link.split("/")[2].partition(":")
         self.assignment = Assignment(
@@ -88,7 +85,7 @@ class Attending:
             link=link,
             platform=Platform.LIVEKIT,
             self_hosted=(AllowedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
-            recording=RecordingOrder(),
+            recording=RecordingConfig(),
             bot_name=bot_name,
             limits=limits or Limits(),
             debug_mode=debug_mode,
@@ -96,10 +93,10 @@ class Attending:
             tokens=TokenDigests(control="", read=""),
         )
         settings = Settings(recordings=folder, chromedriver=chromedriver)
-        self._stage = Stage(
+        self._context = SessionContext(
             settings,
             self.assignment,
-            judge_link(self.assignment, settings),
+            load_link(self.assignment, settings),
             self.recorder,
             self.state,
             self.clock,
@@ -107,10 +104,10 @@ class Attending:
             self.leave,
         )
         self.browser = Browser(screen_size(self.assignment.recording), table.devices, chromedriver)
-        self._task: asyncio.Task[Ending] | None = None
+        self._task: asyncio.Task[SessionResult] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(attend(self._stage, self.browser))
+        self._task = asyncio.create_task(attend(self._context, self.browser))
         return self
 
     async def __aexit__(
@@ -126,7 +123,7 @@ class Attending:
         """What the bot tells."""
         return self.state.report
 
-    async def ending(self, seconds: float = 60) -> Ending:
+    async def ending(self, seconds: float = 60) -> SessionResult:
         """How it ended. Raises `TimeoutError`, with the bot's events, when it does not."""
         if self._task is None:
             raise AssertionError("not started")

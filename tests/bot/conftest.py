@@ -13,9 +13,9 @@ import pytest
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.browser import Browser
 from tests.bot.container import SCREEN, BrowserContainer, readable_folder, virtual_screen
-from tests.bot.synthetic import HOSTS, SyntheticSite
-from tests.machine.certificates import Authority
-from tests.meetings.livekit.places import ADDRESS, HOST
+from tests.local.machine.certificates import Authority
+from tests.local.meetings.livekit.paths import ADDRESS, HOST
+from tests.support.synthetic_pages import HOSTS, SyntheticSite
 
 
 def free_port() -> int:

@@ -2,8 +2,6 @@
 
 Names of hosts come from a hosts file, and authorities from a folder, as they do in the pod (hostAliases, ConfigMap):
 the file is bound over `/etc/hosts` in a mount namespace of the container's own.
-
-What happens if this process dies here? chromedriver is told to die with its parent; its Chromium notices and ends.
 """
 
 from __future__ import annotations
@@ -19,13 +17,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from meeting_buddy.contract.assignment import RecordingOrder
+from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy_bot.browser import container
 from meeting_buddy_bot.recording.plan import screen_size
-from tests.bot.unprivileged import UID
-from tests.clone import REPOSITORY
+from tests.local.clone import REPOSITORY
+from tests.support.unprivileged import UID
 
-SCREEN = screen_size(RecordingOrder())
+SCREEN = screen_size(RecordingConfig())
 """Of a bot that records as by default."""
 _PATIENCE = 30.0  # seconds for chromedriver to answer on a loaded machine
 
@@ -68,7 +66,7 @@ class BrowserContainer:
         command = [
             *("unshare", "--mount", "--propagation", "private", "--"),
             *("sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(aliases)),
-            *(sys.executable, "-P", "-m", "tests.bot.unprivileged"),
+            *(sys.executable, "-P", "-m", "tests.support.unprivileged"),
             *(f"--port={self.port}", f"--ca-folder={self.folder / 'ca'}"),
         ]
         with (self.folder / "log").open("ab") as log:

@@ -16,8 +16,8 @@ from pathlib import Path
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import Finished, GapLine, Segment, read
-from tests.clone import SPEECH
 from tests.conformance.running_bot import RunningBot, order, reachable_folder, stop_all
+from tests.local.clone import SPEECH
 
 JFK = SPEECH / "en" / "jfk.wav"
 
@@ -31,7 +31,7 @@ def recording(report: Report) -> bool:
 
 @contextmanager
 def bots() -> Iterator[Start]:
-    """Start bots: ``start("join; record", recording=RecordingOrder(video="none"))``; all are ended with the block."""
+    """Start bots: ``start("join; record", recording=RecordingConfig(video="none"))``; all are ended with the block."""
     running: list[RunningBot] = []
     with reachable_folder() as root:
 

@@ -16,11 +16,11 @@ from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser import container as command
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.container import clear_leftovers
-from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError, StepFailedError
-from meeting_buddy_bot.browser.inspection import judge_sandbox
+from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError, StepFailedError
+from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
 from tests.bot.container import SCREEN, BrowserContainer
-from tests.bot.synthetic import ELSEWHERE, HOME, SyntheticSite
-from tests.bot.unprivileged import UID
+from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
+from tests.support.unprivileged import UID
 
 BLANK = "<h1>Hello</h1>"
 HANGS = "<h1>Hello</h1><script>onclick = () => { for (;;); }</script>"
@@ -302,7 +302,7 @@ async def test_a_killed_chromium_is_known_to_be_dead_at_once(browser: Browser, c
     await asyncio.wait_for(waiting, 2)
     print(f"\nknown dead after {time.monotonic() - began:.3f} s")
     assert not browser.alive
-    with pytest.raises(BrowserDiedError):
+    with pytest.raises(BrowserGoneError):
         await browser.page.evaluate("1")
     await browser.start()
     assert browser.alive
@@ -318,7 +318,7 @@ async def test_a_crashed_tab_is_known_to_be_dead_at_once(
         if "--type=renderer" in command_line(pid):
             os.kill(pid, signal.SIGKILL)
     print(f"\nknown crashed after {await eventually(browser.page.gone, 3):.3f} s")
-    with pytest.raises(BrowserDiedError):
+    with pytest.raises(BrowserGoneError):
         await browser.page.evaluate("1")
     assert not browser.alive
     await browser.start()
@@ -330,10 +330,10 @@ async def test_a_page_that_hangs_hangs_nobody_else(browser: Browser, site: Synth
     site.pages["/"] = HANGS
     await browser.page.navigate(site.url("/"))
     await value(browser, "1")
-    with pytest.raises(BrowserDiedError, match="longer than"):
+    with pytest.raises(BrowserGoneError, match="longer than"):
         await browser.driver.click("h1")
     began = time.monotonic()
-    with pytest.raises(PageSilentError):
+    with pytest.raises(PageTimeoutError):
         await browser.page.evaluate("1", 1.0)
     assert time.monotonic() - began < 2
     await browser.start()  # ends the one that hangs
@@ -346,7 +346,7 @@ async def test_a_stopped_chromium_is_replaced_and_not_joined_by_a_second(
 ) -> None:
     before = set(container.chromium())
     os.kill(container.chromium()[0], signal.SIGSTOP)
-    with pytest.raises(PageSilentError):
+    with pytest.raises(PageTimeoutError):
         await browser.page.screenshot(1.0)
     await browser.start()
     assert browser.alive
@@ -369,7 +369,7 @@ async def test_gives_up_when_there_is_no_chromedriver() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         browser = Browser(SCREEN, Devices(), f"http://127.0.0.1:{unused.getsockname()[1]}")
-        with pytest.raises(BrowserDiedError, match="did not answer"):
+        with pytest.raises(BrowserGoneError, match="did not answer"):
             await browser.start(1)
     assert not browser.alive
     await browser.close()

@@ -14,8 +14,8 @@ from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.bot.synthetic import SyntheticSite
-from tests.bot.synthetic_table import join_page, says, synthetic_table
+from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_table import join_page, says, synthetic_table
 
 ROOM = "/rooms/weekly-sync-7431"
 
@@ -100,9 +100,9 @@ async def test_a_site_in_trouble_is_unreachable(
     site.pages[ROOM] = "<h1>Bad gateway</h1>"
     site.statuses[ROOM] = 502
     async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
-        ending = await bot.ending()
-        assert ending.reason is Reason.PAGE_UNREACHABLE
-        assert ending.message == "the meeting's site answered 502"
+        result = await bot.ending()
+        assert result.reason is Reason.PAGE_UNREACHABLE
+        assert result.message == "the meeting's site answered 502"
 
 
 async def test_a_site_that_comes_up_a_little_late_is_joined(
@@ -124,9 +124,9 @@ async def test_a_site_that_is_down_is_unreachable(
 ) -> None:
     await site.stop()
     async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
-        ending = await bot.ending()
-        assert ending.reason is Reason.PAGE_UNREACHABLE
-        assert "ERR_CONNECTION_REFUSED" in (ending.message or "")
+        result = await bot.ending()
+        assert result.reason is Reason.PAGE_UNREACHABLE
+        assert "ERR_CONNECTION_REFUSED" in (result.message or "")
 
 
 async def test_going_elsewhere_is_noted_by_host_alone(

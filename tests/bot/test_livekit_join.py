@@ -16,8 +16,8 @@ from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.meetings.livekit import LocalMeeting, Person, Room
-from tests.platform_tables import platform_table
+from tests.local.meetings.livekit import LocalMeeting, Person, Room
+from tests.support.platform_tables import platform_table
 
 TABLE = platform_table("livekit")
 BOT = "Meeting Buddy"
@@ -194,8 +194,8 @@ async def test_a_server_that_is_down_lets_nobody_in(
     meeting.kill_server()
     try:
         async with attending(container, room, tmp_path) as bot:
-            ending = await bot.ending(60)
-            assert ending.reason is Reason.PAGE_UNREACHABLE
+            result = await bot.ending(60)
+            assert result.reason is Reason.PAGE_UNREACHABLE
             assert not bot.report.ever_joined
             assert bot.events("page_dialog") != []
     finally:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import pressure
-from tests.media import picture, probe, sound, sync
-from tests.meetings.livekit import LocalMeeting
-from tests.meetings.livekit.places import ADDRESS, HERE, HOST
-from tests.meetings.livekit.speaker import FRAME_RATE
-from tests.meetings.visitor import Visitor, visitor
+from tests.local.machine import pressure
+from tests.local.media import picture, probe, sound, sync
+from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
+from tests.local.meetings.livekit.speaker import FRAME_RATE
+from tests.local.meetings.reference_browser import Visitor, visitor
 
 GUEST = "Reference Guest"
 

@@ -10,10 +10,10 @@ import pytest
 
 from meeting_buddy.contract.table import Match, PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.errors import PageSilentError
-from meeting_buddy_bot.platforms.probe import Probe, Reading
-from tests.bot.synthetic import SyntheticSite
-from tests.platform_tables import platform_table
+from meeting_buddy_bot.browser.errors import PageTimeoutError
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
+from tests.support.platform_tables import platform_table
+from tests.support.synthetic_pages import SyntheticSite
 from tests.unit.test_table import SHIPPED, SOURCE, raw_table
 
 
@@ -24,16 +24,16 @@ def table_of(*matches: dict[str, Any]) -> PlatformTable:
     return PlatformTable.model_validate(raw)
 
 
-async def read(browser: Browser, table: PlatformTable, ready: str = "true") -> Reading:
-    """A reading of the page once it is complete and `ready` (JavaScript) holds."""
+async def read(browser: Browser, table: PlatformTable, ready: str = "true") -> PageSnapshot:
+    """A snapshot of the page once it is complete and `ready` (JavaScript) holds."""
     for _ in range(100):
         answers = await browser.page.evaluate(f"document.readyState === 'complete' && ({ready})")
         if answers and answers[0].value:
             break
         await asyncio.sleep(0.05)
-    reading = await Probe(table).read(browser.page)
-    assert reading is not None
-    return reading
+    snapshot = await Probe(table).read(browser.page)
+    assert snapshot is not None
+    return snapshot
 
 
 SEEN: tuple[dict[str, Any], ...] = (
@@ -78,10 +78,10 @@ PAGE = """
 async def test_sees_what_a_person_sees(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/page"] = PAGE
     await browser.page.navigate(site.url("/page?x"))
-    reading = await read(browser, table_of(*SEEN, *NOT_SEEN))
-    assert [match for match in SEEN if Match(**match) not in reading.seen] == []
-    assert [match for match in NOT_SEEN if Match(**match) in reading.seen] == []
-    assert reading.status == 200
+    snapshot = await read(browser, table_of(*SEEN, *NOT_SEEN))
+    assert [match for match in SEEN if Match(**match) not in snapshot.seen] == []
+    assert [match for match in NOT_SEEN if Match(**match) in snapshot.seen] == []
+    assert snapshot.status == 200
 
 
 async def test_sees_into_frames_of_the_same_and_of_another_site(browser: Browser, site: SyntheticSite) -> None:
@@ -100,11 +100,11 @@ async def test_sees_into_frames_of_the_same_and_of_another_site(browser: Browser
         {"path": "/other", "text": "in the same site"},
     )
     for _ in range(50):
-        reading = await read(browser, table)
-        if len(reading.seen) == 2:
+        snapshot = await read(browser, table)
+        if len(snapshot.seen) == 2:
             break
         await asyncio.sleep(0.05)
-    assert reading.seen == {Match(text="in the same site"), Match(css="#other", text="in another site")}
+    assert snapshot.seen == {Match(text="in the same site"), Match(css="#other", text="in another site")}
 
 
 async def test_the_page_cannot_fake_what_is_seen(browser: Browser, site: SyntheticSite) -> None:
@@ -116,8 +116,8 @@ async def test_the_page_cannot_fake_what_is_seen(browser: Browser, site: Synthet
       JSON.stringify = () => 'fake';
     </script>"""
     await browser.page.navigate(site.url("/"))
-    reading = await read(browser, table_of({"css": "#real"}, {"css": "#fake"}, {"text": "fake"}))
-    assert reading.seen == {Match(css="#real")}
+    snapshot = await read(browser, table_of({"css": "#real"}, {"css": "#fake"}, {"text": "fake"}))
+    assert snapshot.seen == {Match(css="#real")}
 
 
 async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: SyntheticSite) -> None:
@@ -129,8 +129,8 @@ async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: Syn
     await read(browser, table_of({"text": "outside"}))
     await asyncio.sleep(0.5)  # until it hangs
     began = time.monotonic()
-    reading = await read(browser, table_of({"text": "outside"}), "1")
-    assert reading.seen == {Match(text="outside")}
+    snapshot = await read(browser, table_of({"text": "outside"}), "1")
+    assert snapshot.seen == {Match(text="outside")}
     assert time.monotonic() - began < 8
 
 
@@ -139,7 +139,7 @@ async def test_a_page_that_hangs_costs_one_deadline(browser: Browser, site: Synt
     await browser.page.navigate(site.url("/"))
     await asyncio.sleep(1)  # until it hangs
     began = time.monotonic()
-    with pytest.raises(PageSilentError):
+    with pytest.raises(PageTimeoutError):
         await Probe(table_of({"text": "x"})).read(browser.page)
     assert 2.5 < time.monotonic() - began < 4
 
@@ -149,9 +149,9 @@ async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSi
     probe = Probe(table_of({"text": "arrived"}))
     await browser.page.navigate(site.url("/"))
     async with asyncio.timeout(10):
-        while True:  # as fast as can be, so that readings fall between documents
-            reading = await probe.read(browser.page)
-            if reading is not None and reading.seen:
+        while True:  # as fast as can be, so that snapshots fall between documents
+            snapshot = await probe.read(browser.page)
+            if snapshot is not None and snapshot.seen:
                 break
 
 
@@ -160,9 +160,9 @@ async def test_a_bad_selector_is_named_and_harms_no_other(browser: Browser, site
     await browser.page.navigate(site.url("/"))
     probe = Probe(table_of({"css": "p["}, {"css": "p"}))
     await read(browser, table_of({"css": "p"}))
-    reading = await probe.read(browser.page)
-    assert reading is not None
-    assert reading.seen == {Match(css="p")}
+    snapshot = await probe.read(browser.page)
+    assert snapshot is not None
+    assert snapshot.seen == {Match(css="p")}
     assert probe.bad_selectors == {"p["}
 
 

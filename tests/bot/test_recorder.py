@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meeting_buddy.contract.assignment import RecordingOrder
+from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.recording_bot import (
     JFK,
@@ -28,8 +28,8 @@ from tests.bot.recording_bot import (
     tone,
 )
 from tests.conformance.running_bot import RunningBot
-from tests.media.probe import frame_times, probe
-from tests.media.sound import Utterance, compare, decode
+from tests.local.media.probe import frame_times, probe
+from tests.local.media.sound import Utterance, compare, decode
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -
     assert report.media.flowing
     books = await leave_and_end(bot)
 
-    assert [segment.whole for segment in books.segments] == [True, True]
+    assert [segment.complete for segment in books.segments] == [True, True]
     assert not books.gaps
     assert books.finished[-1].verified
     for segment in books.segments:
@@ -82,7 +82,7 @@ async def test_nothing_from_before_admission_is_kept(start: Start) -> None:
 
 
 async def test_sound_alone_becomes_an_m4a(start: Start) -> None:
-    bot = start(recording=RecordingOrder(video="none"))
+    bot = start(recording=RecordingConfig(video="none"))
     await bot.until(recording)
     with speaker(bot):
         await asyncio.sleep(6)
@@ -94,7 +94,7 @@ async def test_sound_alone_becomes_an_m4a(start: Start) -> None:
 
 
 async def test_size_and_rate_are_parameters(start: Start) -> None:
-    bot = start("join; record 5s; end MeetingEnded", recording=RecordingOrder(video="1080p", frame_rate=5))
+    bot = start("join; record 5s; end MeetingEnded", recording=RecordingConfig(video="1080p", frame_rate=5))
     await bot.ended()
     media = probe(bot.recordings / "recording.mp4")
     assert (media.of("video")[0].width, media.of("video")[0].height) == (1920, 1080)
@@ -103,7 +103,7 @@ async def test_size_and_rate_are_parameters(start: Start) -> None:
 
 
 async def test_nothing_is_recorded_when_nothing_is_ordered(start: Start) -> None:
-    bot = start("join 1s; record 1s; end MeetingEnded", recording=RecordingOrder(enabled=False))
+    bot = start("join 1s; record 1s; end MeetingEnded", recording=RecordingConfig(enabled=False))
     assert await bot.ended() == 0
     assert not list(bot.recordings.rglob("*.m*4*"))
     assert bot.outcome.recording.segments == 0
@@ -131,7 +131,7 @@ async def test_a_killed_ffmpeg_costs_two_seconds_at_most_and_is_back_within_thre
     assert death - gap.start <= 2
     assert gap.end - death <= 3
     assert gap.gap == "the recorder was killed"
-    assert [segment.whole for segment in books.segments] == [False, True], bot.log
+    assert [segment.complete for segment in books.segments] == [False, True], bot.log
     assert [segment.run for segment in books.segments] == [1, 2]
     assert bot.outcome.recording.verified
     assert bot.outcome.recording.gaps[0].cause == gap.gap
@@ -219,4 +219,4 @@ async def test_a_full_volume_ends_it_with_what_is_there(start: Start) -> None:
         assert bot.outcome.reason is Reason.STORAGE_FULL
         assert bot.outcome.storage_pressure
         assert bot.outcome.recording.segments == 1
-        assert Books(bot).segments[0].whole
+        assert Books(bot).segments[0].complete

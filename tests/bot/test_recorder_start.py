@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.recording.capture import OPENING_SECONDS
 from meeting_buddy_bot.recording.manifest import Finished, read
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
 
 
 class Clock(SessionClock):

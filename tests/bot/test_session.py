@@ -11,11 +11,11 @@ from typing import Any
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.session import MOST_RESTARTS
+from meeting_buddy_bot.session.meeting_run import MOST_RESTARTS
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.bot.synthetic import SyntheticSite
-from tests.bot.synthetic_table import join_page, says, synthetic_table
+from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_table import join_page, says, synthetic_table
 
 ROOM = "/rooms/weekly-sync-7431"
 

@@ -12,9 +12,9 @@ import pytest
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.devices.sound import Sound
-from meeting_buddy_bot.processes import Child
+from meeting_buddy_bot.runtime.processes import Child
 from tests.bot.container import SCREEN, BrowserContainer, readable_folder
-from tests.bot.synthetic import SyntheticSite
+from tests.support.synthetic_pages import SyntheticSite
 
 _BYTES_PER_SECOND = 48_000 * 4
 _SECONDS = 16.0
@@ -57,7 +57,7 @@ async def _rate_error(sound: Sound) -> float:
         assert child.process.stdout is not None
         while (now := time.monotonic() - began) < _SECONDS:
             data = await child.process.stdout.read(65_536)
-            assert data, child.last_words
+            assert data, child.stderr_tail
             heard += len(data)
             loud = loud or any(data)
             if now > _SETTLED:

@@ -1,4 +1,4 @@
-"""PID 1: whatever happens to the family, the outcome is told, in time, and the files are whole."""
+"""The supervisor: whatever happens to its components, the outcome is reported in time and the files are complete."""
 
 import asyncio
 import os
@@ -106,15 +106,15 @@ async def test_a_volume_that_cannot_be_written_is_named(start: Start) -> None:
 async def test_a_device_that_dies_again_and_again_ends_it(start: Start) -> None:
     bot = start()
     await bot.until(recording)
-    ending = asyncio.create_task(bot.ended(seconds=60))
+    result = asyncio.create_task(bot.ended(seconds=60))
     killed: set[int] = set()
-    while not ending.done():
+    while not result.done():
         pid = bot.children().get("Xvfb")
         if pid is not None and pid not in killed:
             killed.add(pid)
             kill(pid)
-        await asyncio.wait({ending}, timeout=0.05)
-    assert await ending == 0
+        await asyncio.wait({result}, timeout=0.05)
+    assert await result == 0
     assert len(killed) > 2
     assert bot.outcome.reason is Reason.RECORDING_FAILED
     assert "Xvfb died" in str(bot.outcome.message)

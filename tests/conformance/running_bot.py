@@ -26,9 +26,9 @@ from meeting_buddy.contract.assignment import AllowedHost, Assignment, TokenDige
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
-from tests.clone import REPOSITORY
 from tests.conformance.unprivileged import GID, UID
-from tests.platform_tables import platform_table
+from tests.local.clone import REPOSITORY
+from tests.support.platform_tables import platform_table
 
 LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16

@@ -10,24 +10,24 @@ import sys
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import BrowserReport, PeopleReport
-from meeting_buddy_bot.ending import Ending
-from meeting_buddy_bot.settings import Settings
-from meeting_buddy_bot.stage import Stage
-from meeting_buddy_bot.supervisor import Supervisor
+from meeting_buddy_bot.runtime.supervisor import Supervisor
+from meeting_buddy_bot.session.context import SessionContext
+from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support.settings import Settings
 
 
-async def attend(stage: Stage) -> Ending:
+async def attend(context: SessionContext) -> SessionResult:
     """Play the script of the session's metadata."""
-    stage.state.update(waiting=Waiting.CONNECTING, browser=BrowserReport(alive=True))
-    reason = await _play(stage)
-    stage.state.update(phase=ReportPhase.LEAVING)
-    await asyncio.sleep(float(stage.assignment.metadata.get("leaving", "0s").removesuffix("s")))
-    await stage.recorder.stop()
-    return Ending(reason)
+    context.state.update(waiting=Waiting.CONNECTING, browser=BrowserReport(alive=True))
+    reason = await _play(context)
+    context.state.update(phase=ReportPhase.LEAVING)
+    await asyncio.sleep(float(context.assignment.metadata.get("leaving", "0s").removesuffix("s")))
+    await context.recorder.stop()
+    return SessionResult(reason)
 
 
-async def _play(stage: Stage) -> Reason:
-    for step in stage.assignment.metadata.get("script", "join; record").split(";"):
+async def _play(context: SessionContext) -> Reason:
+    for step in context.assignment.metadata.get("script", "join; record").split(";"):
         verb, _, rest = step.strip().partition(" ")
         match verb:
             case "end":
@@ -38,22 +38,22 @@ async def _play(stage: Stage) -> Reason:
                 await asyncio.Event().wait()
             case "people":
                 names = tuple(name.strip() for name in rest.split(","))
-                stage.state.update(people=PeopleReport(current=names, seen=len(names)))
+                context.state.update(people=PeopleReport(current=names, seen=len(names)))
                 continue
             case "lobby":
-                stage.state.update(waiting=Waiting.WAITING_ROOM)
+                context.state.update(waiting=Waiting.WAITING_ROOM)
             case "record":
-                await stage.recorder.start()
-                stage.state.update(phase=ReportPhase.RECORDING)
-        asked = asyncio.create_task(stage.leave.wait())
+                await context.recorder.start()
+                context.state.update(phase=ReportPhase.RECORDING)
+        asked = asyncio.create_task(context.leave.wait())
         await asyncio.wait({asked}, timeout=float(rest.removesuffix("s") or 0))
         if asked.done():
             return asked.result()
         asked.cancel()
         if verb == "join":
-            now = stage.clock.utc()
-            stage.state.update(phase=ReportPhase.ACTIVE, waiting=None, joined_at=now, ever_joined=True)
-    return await stage.leave.wait()
+            now = context.clock.utc()
+            context.state.update(phase=ReportPhase.ACTIVE, waiting=None, joined_at=now, ever_joined=True)
+    return await context.leave.wait()
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster import flow
-from tests.cluster.flow import Cluster
-from tests.cluster.kubectl import Kubectl
+from tests.local.cluster import flow
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 

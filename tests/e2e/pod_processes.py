@@ -9,7 +9,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.cluster.kubectl import Kubectl
+from tests.local.cluster.kubectl import Kubectl
 
 
 def pids(kubectl: Kubectl, namespace: str, pod: str, command: str) -> list[int]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster import flow
-from tests.cluster.components.pause import PAUSE_IMAGE
-from tests.cluster.flow import Cluster
-from tests.cluster.kubectl import Kubectl
+from tests.local.cluster import flow
+from tests.local.cluster.components.pause import PAUSE_IMAGE
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]  # nobody else needs the cluster meanwhile
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import images
-from tests.cluster.kubectl import Kubectl
-from tests.cluster.places import (
+from tests.integration.operator_process import until
+from tests.local import images
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.paths import (
     BRIDGE,
     FIRST_SERVICE_ADDRESS,
     MEETING_MEDIA_PORT,
@@ -29,7 +30,6 @@ from tests.cluster.places import (
     REGISTRY_PORT,
     Ports,
 )
-from tests.integration.operator_process import until
 
 pytestmark = pytest.mark.cluster
 

@@ -7,17 +7,17 @@ import time
 
 import pytest
 
-from tests.cluster.flow import Cluster
-from tests.cluster.images import build
-from tests.cluster.kubectl import Kubectl
 from tests.e2e import pod_processes
-from tests.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values
-from tests.installation.attendance import attending
-from tests.installation.install import prepare_namespace
-from tests.machine import pressure
-from tests.media import picture, sync
-from tests.media.probe import probe
-from tests.meetings.livekit import LocalMeeting
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.images import build
+from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values
+from tests.local.installation.attendance import attending
+from tests.local.installation.install import prepare_namespace
+from tests.local.machine import pressure
+from tests.local.media import picture, sync
+from tests.local.media.probe import probe
+from tests.local.meetings.livekit import LocalMeeting
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -44,7 +44,7 @@ def names_of_its_own(kind: str) -> str:
 
 @pytest.mark.alone
 def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting) -> None:
-    room = meeting.room(names_of_its_own("whole"))
+    room = meeting.room(names_of_its_own("complete"))
     with attending(kubectl, room, metadata={"team": "red"}, debugMode=True) as session:
         session.recording()
         pod = session.status["botPod"]

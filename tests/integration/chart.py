@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from tests.clone import CHART
-from tests.cluster import commands
+from tests.local.clone import CHART
+from tests.local.cluster import commands
 
 RELEASE = "mb"
 NAMESPACE = "meeting-buddy"

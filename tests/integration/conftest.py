@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import api_only
-from tests.cluster.api_only import ApiServer
-from tests.cluster.kubectl import Kubectl
+from tests.local.cluster import api_only
+from tests.local.cluster.api_only import ApiServer
+from tests.local.cluster.kubectl import Kubectl
 
 
 @pytest.fixture(scope="session")

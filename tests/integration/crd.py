@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clone import CRD
-from tests.cluster.kubectl import Kubectl
+from tests.local.clone import CRD
+from tests.local.cluster.kubectl import Kubectl
 
 TEAMS_LINK = "https://teams.microsoft.com/l/meetup-join/abc123"
 

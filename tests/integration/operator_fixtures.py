@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.api_only import ApiServer
 from tests.integration.crd import install_crd
 from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running
+from tests.local.cluster.api_only import ApiServer
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 

@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tests import exposition
-from tests.clone import PLATFORM_TABLES, REPOSITORY
-from tests.cluster.kubectl import Kubectl, KubectlError
+from tests.local.clone import PLATFORM_TABLES, REPOSITORY
+from tests.local.cluster.kubectl import Kubectl, KubectlError
+from tests.support import exposition
 
 READY_SINCE = "2026-11-23T10:00:20Z"
 """When a pod became ready, by the tests' kubelet."""
@@ -92,7 +92,7 @@ class OperatorProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "meeting_buddy.shell", *arguments],
+                [sys.executable, "-m", "meeting_buddy.app", *arguments],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},

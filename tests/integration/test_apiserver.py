@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.cluster.commands import kubernetes_version
-from tests.cluster.kubectl import Kubectl
+from tests.local.cluster.commands import kubernetes_version
+from tests.local.cluster.kubectl import Kubectl
 
 
 def test_it_is_the_pinned_version(kubectl: Kubectl) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from meeting_buddy.shell.settings import TABLES
-from tests.clone import CHART, CRD, PLATFORM_TABLES
-from tests.cluster.kubectl import Kubectl
+from meeting_buddy.app.settings import TABLES
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, helm, of_kind, rendered
 from tests.integration.crd import session
+from tests.local.clone import CHART, CRD, PLATFORM_TABLES
+from tests.local.cluster.kubectl import Kubectl
 
 NAMESPACES = ("meeting-buddy", "meetings", "elsewhere")
 LIVEKIT_HOST: dict[str, Any] = {

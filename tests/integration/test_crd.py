@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubectl import Kubectl, KubectlError
 from tests.integration.crd import TEAMS_LINK, install_crd, session
-from tests.links_corpus import Case, cases
+from tests.local.cluster.kubectl import Kubectl, KubectlError
+from tests.support.links_corpus import Case, cases
 
 pytestmark = pytest.mark.usefixtures("crd")
 
@@ -19,7 +19,7 @@ def crd(kubectl: Kubectl) -> None:
     install_crd(kubectl)
 
 
-def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
+def rejection(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
     """What `kubectl apply` writes when the server says no."""
     run = kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
     assert run.returncode != 0, f"accepted: {manifest['spec']}"
@@ -27,7 +27,7 @@ def refusal(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
 
 
 def accepted(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The object as the server would store it."""
+    """The object as the server would cache it."""
     stored: dict[str, Any] = json.loads(
         kubectl("create", "--dry-run=server", "--output=json", "--filename=-", stdin=json.dumps(manifest))
     )
@@ -123,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 def test_wrong_input_is_refused_with_field_and_remedy(
     kubectl: Kubectl, spec: dict[str, Any], field: str, remedy: str
 ) -> None:
-    message = refusal(kubectl, session("wrong", spec))
+    message = rejection(kubectl, session("wrong", spec))
     assert field in message
     assert remedy in message
 
@@ -132,21 +132,21 @@ def test_wrong_input_is_refused_with_field_and_remedy(
 def test_the_links_of_the_corpus_pass_as_written_there(kubectl: Kubectl, case: Case) -> None:
     named = {"platform": str(case.named)} if case.named else {}
     manifest = session("corpus", {"meetingLink": case.link, **named})
-    (accepted if case.gate else refusal)(kubectl, manifest)
+    (accepted if case.gate else rejection)(kubectl, manifest)
 
 
 def test_a_refusal_never_quotes_the_link(kubectl: Kubectl) -> None:
     link = "https://example.org/rooms/very-secret-passcode"
-    assert "very-secret-passcode" not in refusal(kubectl, session("secret", {"meetingLink": link}))
+    assert "very-secret-passcode" not in rejection(kubectl, session("secret", {"meetingLink": link}))
 
 
 def test_a_misspelt_field_is_named(kubectl: Kubectl) -> None:
     manifest = session("typo", {"meetingLink": TEAMS_LINK, "botname": "x"})
-    assert 'unknown field "spec.botname"' in refusal(kubectl, manifest)
+    assert 'unknown field "spec.botname"' in rejection(kubectl, manifest)
 
 
 def test_a_name_that_leaves_no_room_for_the_pod_is_refused(kubectl: Kubectl) -> None:
-    assert "at most 52 characters" in refusal(kubectl, session("n" * 53))
+    assert "at most 52 characters" in rejection(kubectl, session("n" * 53))
     accepted(kubectl, session("n" * 52))
 
 

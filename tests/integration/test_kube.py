@@ -9,103 +9,103 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.control.engine import utc_now
-from meeting_buddy.control.resync import Resync
-from meeting_buddy.control.store import Store
-from meeting_buddy.kube import objects as kube_objects
+from meeting_buddy.controller.controller import utc_now
+from meeting_buddy.controller.resync import Resync
+from meeting_buddy.controller.session_cache import SessionCache
+from meeting_buddy.kube import api as kube_objects
+from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.errors import KubeError
-from meeting_buddy.kube.objects import Objects
-from meeting_buddy.kube.pace import Pace
-from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.kube.rate_limiter import RateLimiter
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
-from tests.cluster.api_only import ApiServer
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import Sessions
-from tests.unit import operator_facts as make
+from tests.local.cluster.api_only import ApiServer
+from tests.support import operator_facts as make
 
 
 @pytest.fixture
-async def objects(crd: ApiServer) -> AsyncIterator[Objects]:
-    client = KubeClient(await configuration(str(crd.kubeconfig)), Pace())
-    yield Objects(client, "test")
+async def api(crd: ApiServer) -> AsyncIterator[KubernetesApi]:
+    client = KubeClient(await configuration(str(crd.kubeconfig)), RateLimiter())
+    yield KubernetesApi(client, "test")
     await client.close()
 
 
 def pod_for(sessions: Sessions, name: str, place: str) -> dict[str, Any]:
     uid = sessions.get(name)["metadata"]["uid"]
-    return bot_pod(BotOrder(place, name, uid, make.spec(), make.CLASS))
+    return bot_pod(BotPodInput(place, name, uid, make.spec(), make.CLASS))
 
 
-async def test_a_status_is_not_written_over_a_change(objects: Objects, sessions: Sessions, place: str) -> None:
+async def test_a_status_is_not_written_over_a_change(api: KubernetesApi, sessions: Sessions, place: str) -> None:
     sessions.apply("standup")
-    seen = await objects.get_session(place, "standup")
+    seen = await api.get_session(place, "standup")
     sessions.apply("standup", leave=True)
     with pytest.raises(KubeError) as error:
-        await objects.patch_status(place, "standup", seen["metadata"]["resourceVersion"], {"phase": "Joining"})
+        await api.patch_status(place, "standup", seen["metadata"]["resourceVersion"], {"phase": "Joining"})
     assert error.value.conflict
     assert sessions.status("standup") == {}
 
 
-async def test_a_status_patch_touches_nothing_else(objects: Objects, sessions: Sessions, place: str) -> None:
+async def test_a_status_patch_touches_nothing_else(api: KubernetesApi, sessions: Sessions, place: str) -> None:
     sessions.apply("standup")
-    seen = await objects.get_session(place, "standup")
-    after = await objects.patch_status(place, "standup", seen["metadata"]["resourceVersion"], {"phase": "Joining"})
+    seen = await api.get_session(place, "standup")
+    after = await api.patch_status(place, "standup", seen["metadata"]["resourceVersion"], {"phase": "Joining"})
     assert after["status"] == {"phase": "Joining"}
     assert after["spec"] == seen["spec"]
     assert after["metadata"]["generation"] == seen["metadata"]["generation"]
 
 
-async def test_errors_say_what_was_asked_of_which_object(objects: Objects, place: str) -> None:
+async def test_errors_say_what_was_asked_of_which_object(api: KubernetesApi, place: str) -> None:
     with pytest.raises(KubeError) as error:
-        await objects.get_pod(place, "nobody")
+        await api.get_pod(place, "nobody")
     assert error.value.not_found
     assert (error.value.kind, error.value.namespace, error.value.name) == ("Pod", place, "nobody")
 
 
 async def test_a_pod_that_exists_is_told_apart_from_a_conflict(
-    objects: Objects, sessions: Sessions, place: str
+    api: KubernetesApi, sessions: Sessions, place: str
 ) -> None:
     sessions.apply("standup")
     manifest = pod_for(sessions, "standup", place)
-    await objects.create_pod(manifest)
+    await api.create_pod(manifest)
     with pytest.raises(KubeError) as error:
-        await objects.create_pod(manifest)
+        await api.create_pod(manifest)
     assert error.value.exists
     assert not error.value.conflict
 
 
-async def test_an_invalid_pod_is_refused_for_good(objects: Objects, sessions: Sessions, place: str) -> None:
+async def test_an_invalid_pod_is_refused_for_good(api: KubernetesApi, sessions: Sessions, place: str) -> None:
     sessions.apply("standup")
     manifest = pod_for(sessions, "standup", place)
     manifest["spec"]["restartPolicy"] = "Sometimes"
     with pytest.raises(KubeError) as error:
-        await objects.create_pod(manifest)
+        await api.create_pod(manifest)
     assert error.value.refused
 
 
-async def test_exactly_one_pod_is_deleted(objects: Objects, sessions: Sessions, place: str) -> None:
+async def test_exactly_one_pod_is_deleted(api: KubernetesApi, sessions: Sessions, place: str) -> None:
     sessions.apply("standup")
-    made = await objects.create_pod(pod_for(sessions, "standup", place))
+    made = await api.create_pod(pod_for(sessions, "standup", place))
     name = made["metadata"]["name"]
-    await objects.delete_pod(place, name, "11111111-2222-3333-4444-555555555555")
-    assert "deletionTimestamp" not in (await objects.get_pod(place, name))["metadata"]
-    await objects.delete_pod(place, name, made["metadata"]["uid"])
-    held = await objects.get_pod(place, name)
+    await api.delete_pod(place, name, "11111111-2222-3333-4444-555555555555")
+    assert "deletionTimestamp" not in (await api.get_pod(place, name))["metadata"]
+    await api.delete_pod(place, name, made["metadata"]["uid"])
+    held = await api.get_pod(place, name)
     assert "deletionTimestamp" in held["metadata"]
-    await objects.release_pod(place, name, [], held["metadata"]["resourceVersion"])
-    await objects.delete_pod(place, name, made["metadata"]["uid"])
+    await api.release_pod(place, name, [], held["metadata"]["resourceVersion"])
+    await api.delete_pod(place, name, made["metadata"]["uid"])
     with pytest.raises(KubeError):
-        await objects.get_pod(place, name)
+        await api.get_pod(place, name)
 
 
 async def test_lists_are_paged(
-    objects: Objects, sessions: Sessions, place: str, monkeypatch: pytest.MonkeyPatch
+    api: KubernetesApi, sessions: Sessions, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kube_objects, "PAGE", "2")
     for number in range(5):
         sessions.apply(f"standup-{number}")
-    assert len([each async for each in objects.list_sessions(place)]) == 5
+    assert len([each async for each in api.list_sessions(place)]) == 5
 
 
 async def test_no_answer_is_an_error_and_not_a_hang() -> None:
@@ -113,30 +113,30 @@ async def test_no_answer_is_an_error_and_not_a_hang() -> None:
 
     nowhere = Configuration()
     nowhere.host = "http://127.0.0.1:9"
-    client = KubeClient(nowhere, Pace())
+    client = KubeClient(nowhere, RateLimiter())
     with pytest.raises(KubeError) as error:
-        await Objects(client, "test").get_pod("a", "b")
+        await KubernetesApi(client, "test").get_pod("a", "b")
     assert error.value.status == 0
     await client.close()
 
 
 async def test_a_burst_of_writes_is_served_in_turns() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = RateLimiter(lambda: now)
     waits = [pace._take() for _ in range(260)]
     assert max(waits[:200]) == 0
     assert 0.25 < waits[-1] < 0.35
 
 
-async def test_a_listing_heals_what_a_watch_lost(objects: Objects, sessions: Sessions, place: str) -> None:
+async def test_a_listing_heals_what_a_watch_lost(api: KubernetesApi, sessions: Sessions, place: str) -> None:
     told: list[str] = []
-    store = Store()
-    resync = Resync(objects, store, [place], told.append, lambda *_: None, utc_now)
+    cache = SessionCache()
+    resync = Resync(api, cache, [place], told.append, lambda *_: None, utc_now)
     sessions.apply("standup")
     uid = sessions.get("standup")["metadata"]["uid"]
-    made = await objects.create_pod(pod_for(sessions, "standup", place))
+    made = await api.create_pod(pod_for(sessions, "standup", place))
     await resync.once()
-    record = store.get(uid)
+    record = cache.get(uid)
     assert record is not None
     assert record.session is not None
     assert list(record.pods) == [made["metadata"]["name"]]
@@ -144,10 +144,10 @@ async def test_a_listing_heals_what_a_watch_lost(objects: Objects, sessions: Ses
     told.clear()
     await resync.once()
     assert told == []
-    await objects.release_pod(place, made["metadata"]["name"], [], made["metadata"]["resourceVersion"])
+    await api.release_pod(place, made["metadata"]["name"], [], made["metadata"]["resourceVersion"])
     sessions.kubectl("delete", "pod,meetingsession", "--all", "--force", "--grace-period=0")
     await resync.once()
-    after = store.get(uid)
+    after = cache.get(uid)
     assert after is not None
     assert (after.session, dict(after.pods), after.gone) == (None, {}, False)
     assert after.last_seen is not None
@@ -155,15 +155,15 @@ async def test_a_listing_heals_what_a_watch_lost(objects: Objects, sessions: Ses
 
 
 async def test_a_listing_that_began_earlier_does_not_forget_what_came_meanwhile(
-    objects: Objects, sessions: Sessions, place: str
+    api: KubernetesApi, sessions: Sessions, place: str
 ) -> None:
-    store = Store()
+    cache = SessionCache()
     sessions.apply("standup")
-    document = await objects.get_session(place, "standup")
-    resync = Resync(objects, store, [place], lambda _: None, lambda *_: None, utc_now)
+    document = await api.get_session(place, "standup")
+    resync = Resync(api, cache, [place], lambda _: None, lambda *_: None, utc_now)
     began = asyncio.get_running_loop().time()
-    store.saw_session(document, began + 1, datetime.now(UTC))
+    cache.upsert_session(document, began + 1, datetime.now(UTC))
     resync._miss(began, set(), set())
-    record = store.get(document["metadata"]["uid"])
+    record = cache.get(document["metadata"]["uid"])
     assert record is not None
     assert record.session is not None

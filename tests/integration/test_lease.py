@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.control import lease
-from meeting_buddy.control.lease import Lease
+from meeting_buddy.controller import lease
+from meeting_buddy.controller.lease import Lease
+from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
-from meeting_buddy.kube.objects import Objects
-from meeting_buddy.kube.pace import Pace
-from tests.cluster.api_only import ApiServer
+from meeting_buddy.kube.rate_limiter import RateLimiter
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+from tests.local.cluster.api_only import ApiServer
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_a_leader_that_hung_does_not_act_when_it_wakes_up(pair: Pair, sessions: 
 
 @asynccontextmanager
 async def contender(kubeconfig: Path, namespace: str, name: str, clock: Any) -> AsyncIterator[Lease]:
-    client = KubeClient(await configuration(str(kubeconfig)), Pace())
-    found = Lease(Objects(client, name), namespace, name, clock)
+    client = KubeClient(await configuration(str(kubeconfig)), RateLimiter())
+    found = Lease(KubernetesApi(client, name), namespace, name, clock)
     task = asyncio.create_task(found.contend())
     try:
         yield found
@@ -101,11 +101,11 @@ async def test_gives_the_lease_back_although_its_last_renewal_was_cut_off(crd: A
             while not holder.held:
                 await holder.changed.wait()
                 holder.changed.clear()
-        arrived = await holder._objects.get_lease(place, lease.NAME)
+        arrived = await holder._api.get_lease(place, lease.NAME)
         arrived["spec"]["renewTime"] = "2030-01-01T00:00:00.000000Z"
-        await holder._objects.update_lease(arrived)  # as by a renewal whose answer nobody waited for
+        await holder._api.update_lease(arrived)  # as by a renewal whose answer nobody waited for
         await holder.release()
-        left = await holder._objects.get_lease(place, lease.NAME)
+        left = await holder._api.get_lease(place, lease.NAME)
         assert not left["spec"].get("holderIdentity")
 
 

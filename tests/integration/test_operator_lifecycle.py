@@ -12,7 +12,7 @@ import pytest
 from meeting_buddy.contract.identity import session_id
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import LINK, OperatorProcess, Sessions, session, until
-from tests.integration.report_server import ReportServer
+from tests.support.report_server import ReportServer
 
 VERIFIED = {"segments": 2, "audioFiles": 1, "videoFiles": 1, "bytes": 9, "seconds": 40.0, "verified": True}
 JOINED = {"joinedAt": "2026-11-23T10:00:20Z", "everJoined": True}

@@ -1,4 +1,4 @@
-"""The chart's roles and the calls of ``kube/objects.py`` are two views of one list."""
+"""The chart's roles and the calls of ``kube/api.py`` are two views of one list."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_operator_is_granted_what_it_calls_in_the_namespaces_that_it_watches
     assert all(NEEDS[key] <= verbs for key, verbs in granted.items())
     assert granted["", "secrets"] == {"create"}, "Secrets are created, never read"
     assert granted["meetingbuddy.io", "meetingsessions/status"] == {"patch"}
-    assert granted["meetingbuddy.io", "meetingsessions"] == {"get", "list", "watch"}, "users' objects stay theirs"
+    assert granted["meetingbuddy.io", "meetingsessions"] == {"get", "list", "watch"}, "users' api stay theirs"
 
 
 def test_the_operator_is_granted_two_names_and_no_more_beside_itself() -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import kubeconfig
-from tests.cluster.api_only import ApiServer
-from tests.cluster.kubectl import Kubectl
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
 from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
 from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+from tests.local.cluster import kubeconfig
+from tests.local.cluster.api_only import ApiServer
+from tests.local.cluster.kubectl import Kubectl
 
 
 def namespace(kubectl: Kubectl, prefix: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.clone import REPOSITORY
+from tests.local.clone import REPOSITORY
 from tests.unit.decide_table import TABLE, Row
 
 README = REPOSITORY / "operator" / "README.md"
@@ -16,7 +16,7 @@ _WORDS = {
     "CreatePod": "create Secret and pod",
     "FollowStream": "follow its reports",
     "StopStream": "stop following",
-    "AskLeave": "ask it to leave",
+    "RequestLeave": "ask it to leave",
     "ReadWarnings": "read the pod's events",
     "PatchStatus": "write status",
     "EmitEvent": "tell (Event)",
@@ -35,9 +35,9 @@ def table() -> str:
 
 
 def _line(row: Row) -> str:
-    ending = " · ".join(filter(None, (row.phase, row.reason)))
+    result = " · ".join(filter(None, (row.phase, row.reason)))
     verbs = ", ".join(_WORDS[verb] for verb in row.verbs.split()) or "nothing"
-    return f"| {row.situation} | {ending} | {verbs} |"
+    return f"| {row.situation} | {result} | {verbs} |"
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsi
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 
 
-class Hands:
+class FakeClock:
     """A clock that moves when it is told to."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Hands:
 
 
 def test_nobody_came_fires_at_its_deadline_and_not_before() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = NobodyCame(clock, 60)
     clock.later(59.9)
     assert check.verdict(0) is None
@@ -38,7 +38,7 @@ def test_nobody_came_fires_at_its_deadline_and_not_before() -> None:
 
 
 def test_nobody_came_never_fires_once_somebody_was_there() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = NobodyCame(clock, 60)
     assert check.verdict(1) is None
     clock.later(1000)
@@ -49,7 +49,7 @@ def test_nobody_came_never_fires_once_somebody_was_there() -> None:
 
 
 def test_everyone_left_fires_after_enough_time_and_readings_alone() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = EveryoneLeft(clock, 60)
     check.verdict(2)
     verdicts = []
@@ -60,7 +60,7 @@ def test_everyone_left_fires_after_enough_time_and_readings_alone() -> None:
 
 
 def test_everyone_left_is_reset_by_one_good_reading() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = EveryoneLeft(clock, 60)
     check.verdict(1)
     for _ in range(10):
@@ -72,7 +72,7 @@ def test_everyone_left_is_reset_by_one_good_reading() -> None:
 
 
 def test_everyone_left_takes_more_than_one_reading_however_long_it_took() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = EveryoneLeft(clock, 60)
     check.verdict(1)
     check.verdict(0)
@@ -83,7 +83,7 @@ def test_everyone_left_takes_more_than_one_reading_however_long_it_took() -> Non
 
 
 def test_everyone_left_does_not_speak_of_people_who_never_came() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = EveryoneLeft(clock, 1)
     for _ in range(100):
         assert check.verdict(0) is None
@@ -98,7 +98,7 @@ def test_the_waiting_room_fires_at_its_deadline_with_what_it_waited_for() -> Non
         (Waiting.WAITING_ROOM, Reason.NOT_ADMITTED),
         (Waiting.NOT_STARTED, Reason.MEETING_NOT_STARTED),
     ):
-        clock = Hands()
+        clock = FakeClock()
         check = WaitingRoom(clock, 900)
         assert check.verdict(waiting) is None
         clock.later(899)
@@ -108,7 +108,7 @@ def test_the_waiting_room_fires_at_its_deadline_with_what_it_waited_for() -> Non
 
 
 def test_time_outside_the_waiting_room_does_not_count() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = WaitingRoom(clock, 900)
     check.verdict(None)
     clock.later(10_000)
@@ -120,7 +120,7 @@ def test_time_outside_the_waiting_room_does_not_count() -> None:
 
 
 def test_a_waiting_room_that_flickers_adds_up() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = WaitingRoom(clock, 900)
     reason = None
     for _ in range(9):
@@ -136,7 +136,7 @@ def test_a_waiting_room_that_flickers_adds_up() -> None:
 
 
 def test_media_flow_while_one_of_many_advances() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = MediaFlow(clock, 3)
     for second in range(10):
         flowing = check.take([(1, 5.0), (2, float(second))])
@@ -145,7 +145,7 @@ def test_media_flow_while_one_of_many_advances() -> None:
 
 
 def test_media_that_stand_still_do_not_flow() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = MediaFlow(clock, 3)
     check.take([(1, 1.0)])
     clock.later(0.3)
@@ -157,7 +157,7 @@ def test_media_that_stand_still_do_not_flow() -> None:
 
 
 def test_media_that_never_advanced_do_not_flow() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = MediaFlow(clock, 3)
     assert check.take([(1, 0.0)]) is None
     clock.later(3)
@@ -165,7 +165,7 @@ def test_media_that_never_advanced_do_not_flow() -> None:
 
 
 def test_an_element_that_came_is_not_one_that_advanced() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = MediaFlow(clock, 3)
     for number in range(10):
         flowing = check.take([(number, 100.0 + number)])
@@ -174,7 +174,7 @@ def test_an_element_that_came_is_not_one_that_advanced() -> None:
 
 
 def test_without_elements_nothing_is_said_of_media() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = MediaFlow(clock, 3)
     check.take([(1, 1.0)])
     clock.later(100)
@@ -186,7 +186,7 @@ def test_without_elements_nothing_is_said_of_media() -> None:
 
 
 def test_a_connection_is_lost_after_its_time_without_a_break() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = ConnectionLost(clock, 120)
     assert check.verdict(reconnecting=True) is None
     clock.later(119)
@@ -196,7 +196,7 @@ def test_a_connection_is_lost_after_its_time_without_a_break() -> None:
 
 
 def test_a_connection_that_came_back_is_not_lost() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = ConnectionLost(clock, 120)
     for _ in range(20):
         assert check.verdict(reconnecting=True) is None
@@ -208,7 +208,7 @@ def test_a_connection_that_came_back_is_not_lost() -> None:
 
 
 def test_a_page_hangs_after_enough_time_and_questions() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = PageResponsive(clock, 15)
     hung = []
     for _ in range(6):
@@ -219,7 +219,7 @@ def test_a_page_hangs_after_enough_time_and_questions() -> None:
 
 
 def test_one_question_does_not_make_a_page_hang() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = PageResponsive(clock, 15)
     started = clock.now()
     clock.later(1000)  # this machine was suspended
@@ -227,7 +227,7 @@ def test_one_question_does_not_make_a_page_hang() -> None:
 
 
 def test_an_answer_starts_it_anew() -> None:
-    clock = Hands()
+    clock = FakeClock()
     check = PageResponsive(clock, 15)
     for _ in range(50):
         started = clock.now()

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from meeting_buddy_bot.clock import SessionClock
+from meeting_buddy_bot.support.clock import SessionClock
 
 
 def test_it_starts_at_zero_and_never_falls() -> None:

@@ -14,8 +14,8 @@ from meeting_buddy.domain import conditions, status
 from meeting_buddy.domain.facts import PodCondition, StreamFacts
 from meeting_buddy.domain.view import View
 from meeting_buddy.resource.session import MeetingSessionStatus
-from tests.unit import operator_facts as make
-from tests.unit.operator_facts import NOW, later
+from tests.support import operator_facts as make
+from tests.support.operator_facts import NOW, later
 
 
 def view(phase: Phase = Phase.RECORDING, **fields: Any) -> View:
@@ -130,7 +130,7 @@ def test_a_patch_removes_what_is_not_known_any_more() -> None:
 def test_only_what_people_wait_for_is_written_at_once(change: dict[str, Any], loud: bool) -> None:
     before = MeetingSessionStatus(phase=Phase.ACTIVE)
     after = MeetingSessionStatus.model_validate({"phase": "Active", **change})
-    assert status.loud(before, after) is loud
+    assert status.needs_immediate_write(before, after) is loud
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_bad_news_is_loud_and_good_news_about_details_waits(
         ]
         return MeetingSessionStatus.model_validate({"conditions": entries})
 
-    assert status.loud(known(old), known(new)) is loud
+    assert status.needs_immediate_write(known(old), known(new)) is loud
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(9, "9s"), (62, "1m2s"), (3600, "1h0m"), (3725, "1h2m")])

@@ -10,17 +10,17 @@ from meeting_buddy.contract.links import (
     LinkError,
     Platform,
     host_pattern,
-    judge,
+    parse_link,
     self_hosted_pattern,
     unwrap,
 )
 from meeting_buddy.contract.reasons import Reason
-from tests.links_corpus import SELF_HOSTED, Case, cases
+from tests.support.links_corpus import SELF_HOSTED, Case, cases
 
 
 def outcome(case: Case) -> Platform | Reason:
     try:
-        return judge(case.link, case.named, SELF_HOSTED).platform
+        return parse_link(case.link, case.named, SELF_HOSTED).platform
     except LinkError as error:
         return error.reason
 
@@ -46,7 +46,7 @@ def test_a_gate_lets_through_what_the_corpus_says(case: Case) -> None:
 @pytest.mark.parametrize("case", [each for each in cases() if each.found is None], ids=lambda case: case.link)
 def test_no_message_quotes_the_link(case: Case) -> None:
     with pytest.raises(LinkError) as raised:
-        judge(case.link, case.named, SELF_HOSTED)
+        parse_link(case.link, case.named, SELF_HOSTED)
     message = str(raised.value)
     for facts in LINKS.values():
         message = message.replace(facts.example, "")
@@ -56,21 +56,21 @@ def test_no_message_quotes_the_link(case: Case) -> None:
 
 def test_a_link_may_have_2048_characters_and_no_more() -> None:
     start = "https://zoom.us/j/1234567890?pwd="
-    assert judge(start + "x" * (MAX_LENGTH - len(start))).platform is Platform.ZOOM
+    assert parse_link(start + "x" * (MAX_LENGTH - len(start))).platform is Platform.ZOOM
     with pytest.raises(LinkError, match="longer than 2048"):
-        judge(start + "x" * (MAX_LENGTH - len(start) + 1))
+        parse_link(start + "x" * (MAX_LENGTH - len(start) + 1))
 
 
 def test_the_example_of_each_platform_is_a_good_link() -> None:
     for platform, facts in LINKS.items():
         named = platform if platform.self_hosted else None
-        assert judge(facts.example.replace("…", "x"), named, SELF_HOSTED).platform is platform
+        assert parse_link(facts.example.replace("…", "x"), named, SELF_HOSTED).platform is platform
 
 
 def test_a_meetings_origin_is_free_of_secrets() -> None:
-    meeting = judge("https://meet.buddy.test:8443/rooms/weekly#passphrase", Platform.LIVEKIT, SELF_HOSTED)
+    meeting = parse_link("https://meet.buddy.test:8443/rooms/weekly#passphrase", Platform.LIVEKIT, SELF_HOSTED)
     assert meeting.origin == "https://meet.buddy.test:8443"
-    assert judge("https://zoom.us/j/1234567890?pwd=x").origin == "https://zoom.us"
+    assert parse_link("https://zoom.us/j/1234567890?pwd=x").origin == "https://zoom.us"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan
-from tests.unit import operator_facts as make
+from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
 
 
@@ -61,6 +61,6 @@ def test_a_leave_before_the_meeting_says_that_nothing_was_stored() -> None:
 def test_a_partial_recording_is_listed_when_the_session_failed() -> None:
     status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": "2026-11-23T10:00:20Z"}
     known = make.joined(recording={"segments": 3, "bytes": 77})
-    facts = make.facts(make.session(status), make.dead(make.ended(code=137, reason="Error")), report=known)
+    facts = make.facts(make.session(status), make.terminated(make.ended(code=137, reason="Error")), report=known)
     patch = patch_of(decide(facts, lambda: make.NOW))
     assert (patch["phase"], patch["segmentCount"], patch["totalSizeBytes"]) == ("Failed", 3, 77)

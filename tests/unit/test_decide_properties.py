@@ -30,7 +30,7 @@ from meeting_buddy.domain.facts import (
     StreamFacts,
 )
 from meeting_buddy.resource.session import MeetingSessionStatus
-from tests.unit import operator_facts as make
+from tests.support import operator_facts as make
 
 RARELY = st.integers(0, 4).map(lambda number: number == 0)
 """Ends of all kinds come rarely, or no story gets far."""
@@ -109,7 +109,7 @@ class World(RuleBasedStateMachine):
                 self.stream = StreamFacts(False, self.now)
             case verbs.StopStream():
                 self.stream = None
-            case verbs.AskLeave():
+            case verbs.RequestLeave():
                 self.leave = LeaveFacts(True, self.now)
             case verbs.ReadWarnings():
                 self.warnings = ()
@@ -144,7 +144,7 @@ class World(RuleBasedStateMachine):
         self.collect()
 
     def collect(self) -> None:
-        if self.pod is not None and self.pod.deleted_at and not self.pod.finalizer and self.pod.dead:
+        if self.pod is not None and self.pod.deleted_at and not self.pod.finalizer and self.pod.terminated:
             self.pods.clear()
 
     # Time, people, the cluster, the bot
@@ -166,20 +166,22 @@ class World(RuleBasedStateMachine):
     def operator_restarts(self) -> None:
         self.forget()
 
-    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.node is None)
+    @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.node is None)
     @rule()
     def pod_is_scheduled(self) -> None:
         if self.pod is not None and self.pod.deleted_at is None:
             self.change(node="node1", scheduled=PodCondition("True"))
 
-    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.node and not self.pod.bot.ended)
+    @precondition(
+        lambda self: self.pod is not None and not self.pod.terminated and self.pod.node and not self.pod.bot.terminated
+    )
     @rule(ready=st.booleans())
     def bot_runs(self, ready: bool) -> None:
         self.ever_ran = True
         since = self.now if ready else None
         self.change(phase="Running", ip="10.0.0.9", bot=ContainerFacts(running=True, ready=ready), ready_since=since)
 
-    @precondition(lambda self: self.stream is not None and self.pod is not None and self.pod.talking)
+    @precondition(lambda self: self.stream is not None and self.pod is not None and self.pod.reachable)
     @rule(phase=st.sampled_from(["Joining", "Active", "Recording", "Leaving", "Ended"]))
     def bot_reports(self, phase: str) -> None:
         self.stream = StreamFacts(True, None)
@@ -190,7 +192,7 @@ class World(RuleBasedStateMachine):
     def stream_is_cut(self) -> None:
         self.stream = StreamFacts(False, self.now)
 
-    @precondition(lambda self: self.pod is not None and not self.pod.dead and self.pod.bot.running)
+    @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.bot.running)
     @rule(happens=RARELY, reason=REASONS)
     def bot_ends(self, happens: bool, reason: Reason) -> None:
         if not happens:
@@ -198,7 +200,7 @@ class World(RuleBasedStateMachine):
         self.change(phase="Succeeded", bot=make.ended(make.last_word(reason.value)))
         self.collect()
 
-    @precondition(lambda self: self.pod is not None and not self.pod.dead)
+    @precondition(lambda self: self.pod is not None and not self.pod.terminated)
     @rule(happens=RARELY)
     def pod_is_killed(self, happens: bool) -> None:
         if not happens:
@@ -233,7 +235,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def never_two_live_pods(self) -> None:
-        assert sum(not pod.dead for pod in self.pods) <= 1
+        assert sum(not pod.terminated for pod in self.pods) <= 1
 
     @invariant()
     def ranks_never_fall_and_terminal_absorbs(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.leave import LeaveSignal
+from meeting_buddy_bot.session.leave import LeaveSignal
 
 
 async def test_nobody_has_asked_at_first() -> None:

@@ -7,7 +7,7 @@ from meeting_buddy_bot.recording.manifest import Finished, GapLine, Line, Manife
 LINES: list[Line] = [
     Segment(1, "segments/00001.mkv", 0.5, 30.5, "2026-11-23T10:00:00.500Z", 1000, "ab" * 32, 1),
     GapLine("the recorder was killed", 30.5, 31.2),
-    Segment(2, "segments/00002.mkv", 31.2, 40.0, "2026-11-23T10:00:31.200Z", 500, "cd" * 32, 2, whole=False),
+    Segment(2, "segments/00002.mkv", 31.2, 40.0, "2026-11-23T10:00:31.200Z", 500, "cd" * 32, 2, complete=False),
     GapLine("browser restarted", 35.0, 38.0, recorded=True),
     Finished(True, "recording.mp4", "ef" * 32, 1500, 38.8, 2),
 ]

@@ -18,13 +18,13 @@ from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import Scope, derive, matches
 from meeting_buddy.manifests import quantity
-from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.manifests.secret import bot_secret
 from meeting_buddy.resource.bot_class import BotClass
-from tests.clone import PLATFORM_TABLES
-from tests.platform_tables import platform_table
-from tests.unit import operator_facts as make
+from tests.local.clone import PLATFORM_TABLES
+from tests.support import operator_facts as make
+from tests.support.platform_tables import platform_table
 
 GOLDEN = Path(__file__).parent / "golden"
 SYNTHETIC = "synthetic, for this test, 2026-11-23"
@@ -52,8 +52,8 @@ FULL_CLASS = BotClass.model_validate(
 )
 
 
-def order(bot_class: BotClass = make.CLASS, **fields: Any) -> BotOrder:
-    return BotOrder("meetings", "standup", make.UID, make.spec(**fields), bot_class)
+def order(bot_class: BotClass = make.CLASS, **fields: Any) -> BotPodInput:
+    return BotPodInput("meetings", "standup", make.UID, make.spec(**fields), bot_class)
 
 
 def table() -> PlatformTable:
@@ -70,7 +70,7 @@ def table() -> PlatformTable:
     return PlatformTable.model_validate(minimal)
 
 
-def secret(found: BotOrder) -> dict[str, Any]:
+def secret(found: BotPodInput) -> dict[str, Any]:
     return bot_secret(found, table(), [SelfHosted(Platform.LIVEKIT, "meet.example.org")], KEY)
 
 
@@ -94,7 +94,7 @@ def test_golden(name: str, document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("found", [order(), order(FULL_CLASS), order(FULL_CLASS, **SECRET_LINK)])
-def test_the_pod_holds_no_link_and_no_token(found: BotOrder) -> None:
+def test_the_pod_holds_no_link_and_no_token(found: BotPodInput) -> None:
     text = json.dumps(bot_pod(found))
     tokens = [derive(KEY, make.UID, 1, scope) for scope in Scope]
     assert not any(each in text for each in ("rooms/standup", "very-secret", *tokens))

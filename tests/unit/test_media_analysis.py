@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.clone import SPEECH
-from tests.media import frame_code, picture, probe, sound, sync
-from tests.media.sound import RATE, Samples, Utterance
-from tests.meetings.livekit.picture import HEIGHT, WIDTH, Picture
-from tests.meetings.livekit.schedule import conversation, conversation_clips
+from tests.local.clone import SPEECH
+from tests.local.media import frame_code, picture, probe, sound, sync
+from tests.local.media.sound import RATE, Samples, Utterance
+from tests.local.meetings.livekit.picture import HEIGHT, WIDTH, Picture
+from tests.local.meetings.livekit.schedule import conversation, conversation_clips
 
 COUNTER_RATE = 10
 FRAME_RATE = 15

@@ -7,8 +7,8 @@ import pytest
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import pod_outcome
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts
-from tests.unit import operator_facts as make
-from tests.unit.operator_facts import NOW
+from tests.support import operator_facts as make
+from tests.support.operator_facts import NOW
 
 DRAINED = PodCondition("True", "EvictionByEvictionAPI", "drained")
 KILLED = make.ended(code=137, reason="Error")
@@ -19,32 +19,32 @@ TOLD = make.ended(make.last_word("MeetingEnded"))
     ("pod", "leaving", "reason"),
     [
         # The bot's own word wins over everything that happened to its pod afterwards.
-        (make.dead(TOLD, disrupted=DRAINED), False, Reason.MEETING_ENDED),
-        (make.dead(make.ended(make.last_word("MeetingEnded"), 137, "OOMKilled")), False, Reason.MEETING_ENDED),
+        (make.terminated(TOLD, disrupted=DRAINED), False, Reason.MEETING_ENDED),
+        (make.terminated(make.ended(make.last_word("MeetingEnded"), 137, "OOMKilled")), False, Reason.MEETING_ENDED),
         # Evicted in it only says "from outside": who did it is known better.
-        (make.dead(make.ended(make.last_word("Evicted")), disrupted=DRAINED), False, Reason.EVICTED),
-        (make.dead(make.ended(make.last_word("Evicted")), disrupted=DRAINED), True, Reason.LEAVE_REQUESTED),
+        (make.terminated(make.ended(make.last_word("Evicted")), disrupted=DRAINED), False, Reason.EVICTED),
+        (make.terminated(make.ended(make.last_word("Evicted")), disrupted=DRAINED), True, Reason.LEAVE_REQUESTED),
         (
-            make.dead(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded"),
+            make.terminated(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded"),
             False,
             Reason.MAX_DURATION_REACHED,
         ),
         # The kernel before the cluster, the cluster before a deletion, a deletion before a crash.
-        (make.dead(make.ended(code=137, reason="OOMKilled"), disrupted=DRAINED), False, Reason.OUT_OF_MEMORY),
-        (make.dead(KILLED, disrupted=DRAINED, deleted_at=NOW), False, Reason.EVICTED),
-        (make.dead(KILLED, disrupted=PodCondition("True", "DeletionByPodGC")), False, Reason.NODE_LOST),
-        (make.dead(KILLED, reason="Evicted", message="low on memory"), False, Reason.EVICTED),
-        (make.dead(KILLED, reason="NodeAffinity"), False, Reason.UNSCHEDULABLE),
-        (make.dead(make.ended(code=128, reason="StartError")), False, Reason.CONFIG_INVALID),
-        (make.dead(KILLED, deleted_at=NOW), False, Reason.EVICTED),
-        (make.dead(KILLED, deleted_at=NOW), True, Reason.LEAVE_REQUESTED),
-        (make.dead(KILLED), False, Reason.BOT_CRASHED),
-        (make.dead(KILLED), True, Reason.BOT_CRASHED),
-        (make.dead(make.ended(), "Succeeded"), False, Reason.BOT_CRASHED),
-        (make.dead(ContainerFacts()), False, Reason.BOT_CRASHED),
+        (make.terminated(make.ended(code=137, reason="OOMKilled"), disrupted=DRAINED), False, Reason.OUT_OF_MEMORY),
+        (make.terminated(KILLED, disrupted=DRAINED, deleted_at=NOW), False, Reason.EVICTED),
+        (make.terminated(KILLED, disrupted=PodCondition("True", "DeletionByPodGC")), False, Reason.NODE_LOST),
+        (make.terminated(KILLED, reason="Evicted", message="low on memory"), False, Reason.EVICTED),
+        (make.terminated(KILLED, reason="NodeAffinity"), False, Reason.UNSCHEDULABLE),
+        (make.terminated(make.ended(code=128, reason="StartError")), False, Reason.CONFIG_INVALID),
+        (make.terminated(KILLED, deleted_at=NOW), False, Reason.EVICTED),
+        (make.terminated(KILLED, deleted_at=NOW), True, Reason.LEAVE_REQUESTED),
+        (make.terminated(KILLED), False, Reason.BOT_CRASHED),
+        (make.terminated(KILLED), True, Reason.BOT_CRASHED),
+        (make.terminated(make.ended(), "Succeeded"), False, Reason.BOT_CRASHED),
+        (make.terminated(ContainerFacts()), False, Reason.BOT_CRASHED),
         # A pod that PodGC removed before any node had it lost no node.
         (
-            make.dead(ContainerFacts(), node=None, disrupted=PodCondition("True", "DeletionByPodGC")),
+            make.terminated(ContainerFacts(), node=None, disrupted=PodCondition("True", "DeletionByPodGC")),
             False,
             Reason.EVICTED,
         ),
@@ -68,19 +68,19 @@ def test_precedence(pod: PodFacts, leaving: bool, reason: Reason) -> None:
     ids=["empty", "traceback", "cut", "foreign", "other attempt", "unknown contract", "not ended"],
 )
 def test_a_message_that_is_not_this_attempts_last_report_is_not_believed(message: str) -> None:
-    outcome = pod_outcome.of_dead_pod(make.dead(make.ended(message)), make.UID, leaving=False)
+    outcome = pod_outcome.of_dead_pod(make.terminated(make.ended(message)), make.UID, leaving=False)
     assert outcome.reason is Reason.BOT_CRASHED
 
 
 def test_the_message_names_signal_or_exit_status() -> None:
-    by_signal = pod_outcome.of_dead_pod(make.dead(make.ended(code=137, signal=9)), make.UID, leaving=False)
-    by_exit = pod_outcome.of_dead_pod(make.dead(make.ended(code=3)), make.UID, leaving=False)
+    by_signal = pod_outcome.of_dead_pod(make.terminated(make.ended(code=137, signal=9)), make.UID, leaving=False)
+    by_exit = pod_outcome.of_dead_pod(make.terminated(make.ended(code=3)), make.UID, leaving=False)
     assert "signal 9" in str(by_signal.message)
     assert "exit status 3" in str(by_exit.message)
 
 
 def test_a_pod_is_dead_only_when_nothing_can_run_any_more() -> None:
-    assert not make.pod(phase="Running", deleted_at=NOW).dead
-    assert not make.pod(phase="Unknown").dead
-    assert make.pod(node=None, deleted_at=NOW).dead
-    assert make.dead(KILLED).dead
+    assert not make.pod(phase="Running", deleted_at=NOW).terminated
+    assert not make.pod(phase="Unknown").terminated
+    assert make.pod(node=None, deleted_at=NOW).terminated
+    assert make.terminated(KILLED).terminated

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clone import REPOSITORY
-from tests.machine.packages import DEBIAN, PREREQUISITES, Package
+from tests.local.clone import REPOSITORY
+from tests.local.machine.packages import DEBIAN, PREREQUISITES, Package
 
 _ROOMS = ("operator", "bot-image", "tests")
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # not the caller's, which may put other builds of a program first
@@ -87,7 +87,7 @@ def test_every_program_that_a_module_executes_is_installed_by_us(path: Path) -> 
     undeclared = executed(path.read_text()) - _DECLARED - _IN_PODS
     assert not undeclared, (
         f"{path.relative_to(REPOSITORY)} executes {sorted(undeclared)}: "
-        "name the Debian package and the program in tests/machine/packages.py"
+        "name the Debian package and the program in tests/local/machine/packages.py"
     )
 
 

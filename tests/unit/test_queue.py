@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from meeting_buddy.control.queue import LAST_RETRY_SECONDS, KeyedQueue
+from meeting_buddy.controller.queue import LAST_RETRY_SECONDS, KeyedQueue
 
 
 async def take(queue: KeyedQueue) -> str:

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from meeting_buddy_bot.logs import JsonLines
-from meeting_buddy_bot.redaction import Redactor
+from meeting_buddy_bot.support.logs import JsonLines
+from meeting_buddy_bot.support.redaction import Redactor
 
 LINK = "https://us05web.zoom.us/j/12345678901?pwd=abcDEFghi.1#success"
 TOKEN = "c0ffee" * 10

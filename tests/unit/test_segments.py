@@ -36,7 +36,7 @@ def test_numbers_go_on_after_whatever_lies_there(tmp_path: Path) -> None:
 def test_a_sealed_file_is_told_by_size_and_hash(tmp_path: Path) -> None:
     data = bytes(range(256)) * 10_000
     (tmp_path / "x").write_bytes(data)
-    assert segments.seal(tmp_path / "x") == (len(data), hashlib.sha256(data).hexdigest())
+    assert segments.fsync_and_hash(tmp_path / "x") == (len(data), hashlib.sha256(data).hexdigest())
 
 
 async def test_a_file_without_media_has_no_span(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from meeting_buddy.app.settings import load_tables
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import table_hash
-from meeting_buddy.shell.settings import load_tables
-from tests.clone import PLATFORM_TABLES
+from tests.local.clone import PLATFORM_TABLES
 
 SHIPPED = (PLATFORM_TABLES / "livekit.yaml").read_text()
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from meeting_buddy.control.engine import utc_now
-from meeting_buddy.control.store import Record
-from meeting_buddy.control.streams import Line, Streams
-from tests.unit import operator_facts as make
+from meeting_buddy.controller.controller import utc_now
+from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
+from meeting_buddy.controller.session_cache import CacheEntry
+from tests.support import operator_facts as make
 
 
 class Bot:
@@ -63,11 +63,11 @@ class Following:
 
     def __init__(self, bot: Bot, port: int) -> None:
         self.bot = bot
-        self.stirred: list[str] = []
-        self.counted: list[str] = []
-        self.record = Record(make.UID, "meetings", "standup")
-        self.line = Line("127.0.0.1", 1, "token", port)
-        self.streams = Streams(utc_now, self.stirred.append, self.counted.append)
+        self.on_change: list[str] = []
+        self.on_result: list[str] = []
+        self.entry = CacheEntry(make.UID, "meetings", "standup")
+        self.line = BotEndpoint("127.0.0.1", 1, "token", port)
+        self.streams = BotReportStreams(utc_now, self.on_change.append, self.on_result.append)
 
     async def until(self, holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):
@@ -79,7 +79,7 @@ class Following:
 async def following() -> AsyncIterator[Following]:
     bot = Bot()
     found = Following(bot, await bot.start())
-    found.streams.follow(found.record, found.line)
+    found.streams.follow(found.entry, found.line)
     yield found
     await found.streams.close()
     await bot.runner.cleanup()
@@ -87,15 +87,15 @@ async def following() -> AsyncIterator[Following]:
 
 async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.record.report)
-    assert following.record.stream is not None
-    assert following.record.stream.connected
-    assert following.stirred == [make.UID]
+    await following.until(lambda: following.entry.report)
+    assert following.entry.stream is not None
+    assert following.entry.stream.connected
+    assert following.on_change == [make.UID]
     following.bot.say(make.joined(revision=2, recording={"segments": 5}).to_json())
-    await following.until(lambda: following.record.report and following.record.report.revision == 2)
-    assert following.stirred == [make.UID]
+    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
+    assert following.on_change == [make.UID]
     following.bot.say(make.joined("Leaving", revision=3).to_json())
-    await following.until(lambda: len(following.stirred) == 2)
+    await following.until(lambda: len(following.on_change) == 2)
 
 
 @pytest.mark.parametrize(
@@ -110,23 +110,23 @@ async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Followi
 )
 async def test_what_is_not_this_bots_report_is_counted_and_dropped(following: Following, text: str) -> None:
     following.bot.say(text)
-    await following.until(lambda: following.counted)
-    assert following.record.report is None
+    await following.until(lambda: following.on_result)
+    assert following.entry.report is None
 
 
 async def test_an_older_report_does_not_replace_a_newer_one(following: Following) -> None:
     following.bot.say(make.joined(revision=7).to_json())
     following.bot.say(make.joined("Leaving", revision=6).to_json())
     following.bot.say(make.joined(revision=8).to_json())
-    await following.until(lambda: following.record.report and following.record.report.revision == 8)
-    assert following.stirred == [make.UID]
+    await following.until(lambda: following.entry.report and following.entry.report.revision == 8)
+    assert following.on_change == [make.UID]
 
 
 async def test_comments_and_split_lines_are_understood(following: Following) -> None:
     text = make.joined(revision=4).to_json()
     for piece in (b": keep alive\n\n", b"data: " + text[:40].encode(), text[40:].encode() + b"\n", b"\n"):
         following.bot.lines.put_nowait(piece)
-    await following.until(lambda: following.record.report and following.record.report.revision == 4)
+    await following.until(lambda: following.entry.report and following.entry.report.revision == 4)
 
 
 async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> None:
@@ -134,7 +134,7 @@ async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> 
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000 + b"\n")
     await following.until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await following.until(lambda: following.record.report and following.record.report.revision == 2)
+    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
 
 
 async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -> None:
@@ -142,44 +142,44 @@ async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000)
     await following.until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await following.until(lambda: following.record.report and following.record.report.revision == 2)
+    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
 
 
 async def test_a_report_that_is_too_long_counts_as_none(following: Following) -> None:
     following.bot.last = make.joined(revision=9, message="x" * 9000).to_json()
     following.bot.lines.put_nowait(None)
-    await following.until(lambda: following.record.stream and following.record.stream.lost_since)
-    assert following.record.report is None
+    await following.until(lambda: following.entry.stream and following.entry.stream.lost_since)
+    assert following.entry.report is None
 
 
 async def test_a_bot_that_only_closes_the_stream_is_not_lost(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.record.report)
+    await following.until(lambda: following.entry.report)
     following.bot.lines.put_nowait(None)
     await following.until(lambda: following.bot.connections >= 2)
-    assert following.record.stream is not None
-    assert following.record.stream.lost_since is None
+    assert following.entry.stream is not None
+    assert following.entry.stream.lost_since is None
 
 
 async def test_a_bot_that_cannot_be_reached_is_lost_once(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.record.report)
+    await following.until(lambda: following.entry.report)
     await following.bot.runner.cleanup()
-    await following.until(lambda: following.record.stream and following.record.stream.lost_since)
-    since = following.record.stream.lost_since if following.record.stream else None
+    await following.until(lambda: following.entry.stream and following.entry.stream.lost_since)
+    since = following.entry.stream.lost_since if following.entry.stream else None
     await asyncio.sleep(1.0)  # several attempts to reconnect, none of which is news
-    assert following.record.stream is not None
-    assert following.record.stream.lost_since == since
-    assert following.counted.count("lost") == 1
-    assert following.record.report is not None
+    assert following.entry.stream is not None
+    assert following.entry.stream.lost_since == since
+    assert following.on_result.count("lost") == 1
+    assert following.entry.report is not None
 
 
 async def test_leave_is_confirmed_or_not(following: Following) -> None:
-    assert await following.streams.ask_leave(following.line)
+    assert await following.streams.request_leave(following.line)
     following.bot.leave_status = 503
-    assert not await following.streams.ask_leave(following.line)
-    assert not await following.streams.ask_leave(Line("127.0.0.1", 1, "token", 9))
+    assert not await following.streams.request_leave(following.line)
+    assert not await following.streams.request_leave(BotEndpoint("127.0.0.1", 1, "token", 9))
 
 
 def test_a_token_is_never_printed() -> None:
-    assert "token-value" not in repr(Line("10.0.0.9", 1, "token-value"))
+    assert "token-value" not in repr(BotEndpoint("10.0.0.9", 1, "token-value"))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.budget import Budget
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.memory import Memory, read_memory
-from meeting_buddy_bot.orders import OrdersError, judge_link, read_assignment
-from meeting_buddy_bot.processes import Child
-from meeting_buddy_bot.settings import Settings
+from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
+from meeting_buddy_bot.runtime.memory import Memory, read_memory
+from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.settings import Settings
 from tests.conformance.running_bot import LINK, order
 
 
@@ -25,18 +25,18 @@ def settings(folder: Path) -> Settings:
 class TestOrders:
     def test_a_link_of_the_users_own_secret_is_read_from_its_file(self, tmp_path: Path) -> None:
         (tmp_path / "link").write_text(LINK + "\n")
-        assert judge_link(order(link=None), settings(tmp_path)).link == LINK
+        assert load_link(order(link=None), settings(tmp_path)).link == LINK
 
     def test_the_assignments_link_goes_first(self, tmp_path: Path) -> None:
         (tmp_path / "link").write_text("https://elsewhere.test/rooms/x")
-        assert judge_link(order(), settings(tmp_path)).link == LINK
+        assert load_link(order(), settings(tmp_path)).link == LINK
 
     @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
     def test_a_link_file_that_cannot_be_read(self, tmp_path: Path, content: bytes | None) -> None:
         if content is not None:
             (tmp_path / "link").write_bytes(content)
-        with pytest.raises(OrdersError) as raised:
-            judge_link(order(link=None), settings(tmp_path))
+        with pytest.raises(AssignmentError) as raised:
+            load_link(order(link=None), settings(tmp_path))
         assert raised.value.reason is Reason.CONFIG_INVALID
 
     def test_a_wrong_assignment_is_told_by_its_fields_never_by_its_values(self, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ class TestOrders:
         document["attempt"] = LINK
         document["limits"] = {"waitingRoomSeconds": LINK}
         (tmp_path / "assignment.json").write_text(json.dumps(document))
-        with pytest.raises(OrdersError) as raised:
+        with pytest.raises(AssignmentError) as raised:
             read_assignment(settings(tmp_path))
         assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
 
@@ -104,32 +104,32 @@ class TestBudget:
     async def test_a_session_that_leaves_in_time_is_waited_for(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(0.05))
-        assert await Budget(clock, 10).leaving(task, clock.now())
+        assert await ShutdownDeadline(clock, 10).leaving(task, clock.now())
 
     async def test_a_session_that_does_not_leave_is_given_its_share(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(60))
-        assert not await Budget(clock, 0.5).leaving(task, clock.now())
+        assert not await ShutdownDeadline(clock, 0.5).leaving(task, clock.now())
         assert 0.15 < clock.now() < 0.4  # 0.4 of half a second
         task.cancel()
 
     async def test_finishing_has_no_deadline_of_the_pod_without_a_sigterm(self) -> None:
         task = asyncio.create_task(asyncio.sleep(0.3))
-        assert await Budget(SessionClock(), 0.1).finishing(task)
+        assert await ShutdownDeadline(SessionClock(), 0.1).finishing(task)
 
     async def test_a_sigterm_in_the_middle_of_finishing_shortens_it(self) -> None:
         clock = SessionClock()
-        budget = Budget(clock, 1.0)
+        deadline = ShutdownDeadline(clock, 1.0)
         task = asyncio.create_task(asyncio.sleep(60))
-        asyncio.get_running_loop().call_later(0.2, budget.terminate)
-        assert not await budget.finishing(task)
+        asyncio.get_running_loop().call_later(0.2, deadline.terminate)
+        assert not await deadline.finishing(task)
         assert 1.0 < clock.now() < 1.5  # 0.2 + 0.9 of the grace period
         task.cancel()
 
 
 ORPHANS = """
 import asyncio, ctypes, os, sys
-from meeting_buddy_bot import processes
+from meeting_buddy_bot.runtime import processes
 
 async def main():
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as they do to PID 1

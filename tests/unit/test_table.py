@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import Match, PlatformTable, Signal, State, table_hash
-from tests.clone import PLATFORM_TABLES
+from tests.local.clone import PLATFORM_TABLES
 
 SHIPPED = sorted(PLATFORM_TABLES.glob("*.yaml"))
 SOURCE = "seen 2026-11-23: synthetic"

@@ -1,7 +1,4 @@
-"""The browser as the session knows it: start, open the meeting, know at once that it died, start again.
-
-What happens if this process dies here? The pod ends, and container ``browser`` with it.
-"""
+"""The browser as the session knows it: start, open the meeting, know at once that it died, start again."""
 
 import asyncio
 import contextlib
@@ -11,10 +8,10 @@ from typing import Final
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.cdp import Cdp
 from meeting_buddy_bot.browser.driver import CHROMEDRIVER, Driver
-from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError
-from meeting_buddy_bot.browser.inspection import build_age_days, read_sandbox
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError
 from meeting_buddy_bot.browser.options import Size, chromium_options
 from meeting_buddy_bot.browser.page import Page
+from meeting_buddy_bot.browser.sandbox_check import build_age_days, read_sandbox
 
 _CLOSE_SECONDS: Final = 3.0
 
@@ -36,16 +33,16 @@ class Browser:
 
     @property
     def driver(self) -> Driver:
-        """WebDriver of the running browser; raises ``BrowserDiedError`` when none runs."""
+        """WebDriver of the running browser; raises ``BrowserGoneError`` when none runs."""
         if self._driver is None:
-            raise BrowserDiedError("no browser runs")
+            raise BrowserGoneError("no browser runs")
         return self._driver
 
     @property
     def page(self) -> Page:
-        """The meeting's tab; raises ``BrowserDiedError`` when no browser runs."""
+        """The meeting's tab; raises ``BrowserGoneError`` when no browser runs."""
         if self._page is None:
-            raise BrowserDiedError("no browser runs")
+            raise BrowserGoneError("no browser runs")
         return self._page
 
     @property
@@ -66,7 +63,7 @@ class Browser:
         """Start Chromium once chromedriver answers, and read its sandbox before any page is loaded.
 
         Raises:
-            BrowserDiedError: no browser within ``seconds``.
+            BrowserGoneError: no browser within ``seconds``.
         """
         await self.close()
         self._driver = await Driver.start(self._options, self._chromedriver, seconds)
@@ -74,10 +71,10 @@ class Browser:
             self._cdp = await Cdp.connect(self._driver.debugger)
             self._page = await Page.attach(self._cdp)
             await self._cdp.call("Browser.setDownloadBehavior", {"behavior": "deny"})
-        except BrowserDiedError:
+        except BrowserGoneError:
             raise
         except BrowserError as error:
-            raise BrowserDiedError(f"the new browser does not answer: {error}") from error
+            raise BrowserGoneError(f"the new browser does not answer: {error}") from error
         if self.sandbox is None:
             self.sandbox = await read_sandbox(self._cdp)
         _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})

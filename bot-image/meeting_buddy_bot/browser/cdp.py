@@ -2,8 +2,6 @@
 
 Beside WebDriver because reading must not wait for clicking, because an isolated world exists only here, and because a
 dead browser closes the socket at once.
-
-What happens if this process dies here? Chromium sees the socket close and goes on; the next connection starts afresh.
 """
 
 import asyncio
@@ -16,7 +14,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from meeting_buddy_bot.browser.errors import BrowserDiedError, BrowserError, PageSilentError
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError
 
 Params = dict[str, Any]
 Handler = Callable[[Params, str | None], None]
@@ -50,7 +48,7 @@ class Cdp:
         """Connect to the browser whose debugger listens on ``address`` (``host:port``).
 
         Raises:
-            BrowserDiedError: nobody answers within ``seconds``.
+            BrowserGoneError: nobody answers within ``seconds``.
         """
         http = aiohttp.ClientSession()  # trust_env stays off: a proxy has no business on the pod's loopback
         try:
@@ -60,7 +58,7 @@ class Cdp:
                 socket = await http.ws_connect(url, max_msg_size=_LARGEST_MESSAGE)
         except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
             await http.close()
-            raise BrowserDiedError(f"the browser's debugger does not answer: {type(error).__name__}") from error
+            raise BrowserGoneError(f"the browser's debugger does not answer: {type(error).__name__}") from error
         except BaseException:
             await http.close()
             raise
@@ -76,12 +74,12 @@ class Cdp:
         """Result of one request.
 
         Raises:
-            BrowserDiedError: the connection is gone.
-            PageSilentError: no answer within ``seconds``.
+            BrowserGoneError: the connection is gone.
+            PageTimeoutError: no answer within ``seconds``.
             CdpError: the browser refused.
         """
         if self.closed.is_set():
-            raise BrowserDiedError("the connection to the browser is gone")
+            raise BrowserGoneError("the connection to the browser is gone")
         number = next(self._numbers)
         message: Params = {"id": number, "method": method, "params": params or {}}
         if session is not None:
@@ -93,9 +91,9 @@ class Cdp:
                 await self._socket.send_str(json.dumps(message))
                 return await answer
         except TimeoutError:
-            raise PageSilentError(f"no answer to {method} in {seconds:g} s") from None
+            raise PageTimeoutError(f"no answer to {method} in {seconds:g} s") from None
         except (ConnectionError, aiohttp.ClientError) as error:
-            raise BrowserDiedError("the connection to the browser is gone") from error
+            raise BrowserGoneError("the connection to the browser is gone") from error
         finally:
             self._waiting.pop(number, None)
 
@@ -128,7 +126,7 @@ class Cdp:
             self.closed.set()
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_exception(BrowserDiedError("the connection to the browser is gone"))
+                    answer.set_exception(BrowserGoneError("the connection to the browser is gone"))
 
     def _take(self, message: Params) -> None:
         answer = self._waiting.get(message.get("id", 0))

@@ -3,8 +3,8 @@
 Trusts the administrator's extra certificate authorities, clears what an earlier run of this container left, then
 becomes chromedriver. Works under any numeric uid with gid 0 and a read-only root: it writes to HOME and /tmp alone.
 
-What happens if this process dies here? The kubelet restarts the container, which starts from the top; the half-made
-certificate store is thrown away first.
+If this process dies: the kubelet restarts the container, which starts from the top; the half-made certificate store
+is thrown away first.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """WebDriver, bounded: makes the session in container ``browser``, clicks and types as a person would, quits.
 
-What happens if this process dies here? chromedriver keeps the session and its Chromium; the pod's end takes both. A
-session of ours that was lost is ended by its number before a new one is made: two browsers would be two guests.
+If this process dies: chromedriver keeps the session and its Chromium; the pod's end takes both. A session of ours
+that was lost is ended by its number before a new one is made: two browsers would be two guests.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
-from meeting_buddy_bot.browser.bounded import BoundedCalls
-from meeting_buddy_bot.browser.errors import BrowserDiedError, StepFailedError
+from meeting_buddy_bot.browser.errors import BrowserGoneError, StepFailedError
+from meeting_buddy_bot.browser.timed_calls import TimedBlockingCalls
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class Driver:
     """One WebDriver session."""
 
-    def __init__(self, session: WebDriver, calls: BoundedCalls, url: str) -> None:
+    def __init__(self, session: WebDriver, calls: TimedBlockingCalls, url: str) -> None:
         self._session = session
         self._calls = calls
         self._url = url
@@ -55,9 +55,9 @@ class Driver:
         """Start a browser, as soon as chromedriver answers.
 
         Raises:
-            BrowserDiedError: no browser within ``seconds``.
+            BrowserGoneError: no browser within ``seconds``.
         """
-        calls = BoundedCalls()
+        calls = TimedBlockingCalls()
         config = ClientConfig(
             remote_server_addr=url,
             timeout=int(_HTTP_SECONDS),
@@ -68,13 +68,13 @@ class Driver:
             async with asyncio.timeout(seconds):
                 await wait_ready(url)
         except TimeoutError:
-            raise BrowserDiedError(f"chromedriver did not answer in {seconds:g} s") from None
+            raise BrowserGoneError(f"chromedriver did not answer in {seconds:g} s") from None
         try:
             session = await calls.run(
                 "new session", lambda: WebDriver(url, options=options, client_config=config), _HTTP_SECONDS
             )
         except (SessionNotCreatedException, WebDriverException, HTTPError, OSError) as error:
-            raise BrowserDiedError(f"no new browser: {_first_line(error)}") from error
+            raise BrowserGoneError(f"no new browser: {_first_line(error)}") from error
         return cls(session, calls, url)
 
     @property
@@ -164,13 +164,13 @@ class Driver:
         try:
             return await self._calls.run(what, act, seconds)
         except (InvalidSessionIdException, NoSuchWindowException) as error:
-            raise BrowserDiedError(f"{what}: the browser's tab is gone") from error
+            raise BrowserGoneError(f"{what}: the browser's tab is gone") from error
         except WebDriverException as error:
             if "disconnected" in _first_line(error) or "crash" in _first_line(error):
-                raise BrowserDiedError(f"{what}: the browser is gone") from error
+                raise BrowserGoneError(f"{what}: the browser is gone") from error
             raise StepFailedError(f"{what}: {type(error).__name__.removesuffix('Exception')}") from error
         except (HTTPError, OSError) as error:
-            raise BrowserDiedError(f"{what}: chromedriver is gone") from error
+            raise BrowserGoneError(f"{what}: chromedriver is gone") from error
 
 
 async def wait_ready(url: str = CHROMEDRIVER) -> None:

@@ -1,18 +1,15 @@
-"""What can go wrong with a browser, as the session distinguishes it: dead, silent, or unable to reach the site.
-
-What happens if this process dies here? Nothing is held.
-"""
+"""What can go wrong with a browser, as the session distinguishes it: dead, silent, or unable to reach the site."""
 
 
 class BrowserError(Exception):
     """Base of this room's errors; messages are free of links and page texts."""
 
 
-class BrowserDiedError(BrowserError):
+class BrowserGoneError(BrowserError):
     """Chromium, its tab or its driver is gone, or hangs past use; only a new browser helps."""
 
 
-class PageSilentError(BrowserError):
+class PageTimeoutError(BrowserError):
     """The page did not answer in time; it may yet."""
 
 

@@ -2,8 +2,6 @@
 
 An ordinary, visible browser on a virtual screen that says openly that it is automated (``navigator.webdriver`` stays
 true): no switch hides that, none weakens the sandbox or the certificate check, and none comes from outside.
-
-What happens if this process dies here? Pure values.
 """
 
 from typing import Final

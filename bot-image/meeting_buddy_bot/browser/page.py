@@ -2,8 +2,6 @@
 
 The isolated world shares the page's document and none of its variables: the page can neither see nor fake what runs
 there. The browser makes one in each new document and says so; frames of other sites come as sessions of their own.
-
-What happens if this process dies here? The world dies with the document; nothing of the page was changed.
 """
 
 import asyncio
@@ -17,7 +15,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from meeting_buddy_bot.browser.cdp import Cdp, CdpError, Params
-from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError
+from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
 
 WORLD: Final = "meeting-buddy"
 """Name of the isolated world."""
@@ -82,12 +80,12 @@ class Page:
         """Attach to the browser's only tab.
 
         Raises:
-            BrowserDiedError: there is none, or the browser is gone.
+            BrowserGoneError: there is none, or the browser is gone.
         """
         targets = (await cdp.call("Target.getTargets"))["targetInfos"]
         tabs = [each["targetId"] for each in targets if each["type"] == "page"]
         if not tabs:
-            raise BrowserDiedError("the browser has no tab")
+            raise BrowserGoneError("the browser has no tab")
         answer = await cdp.call("Target.attachToTarget", {"targetId": tabs[0], "flatten": True})
         page = cls(cdp, tabs[0], answer["sessionId"])
         page._listen()
@@ -101,7 +99,7 @@ class Page:
 
         Raises:
             NavigationError: Chromium could not load it.
-            PageSilentError, BrowserDiedError: as :meth:`evaluate`.
+            PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
         """
         self.alerts.clear()
         self.console.clear()
@@ -120,8 +118,8 @@ class Page:
         """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.
 
         Raises:
-            PageSilentError: the top frame did not answer within ``seconds``; others that do not are left out.
-            BrowserDiedError: tab or browser is gone.
+            PageTimeoutError: the top frame did not answer within ``seconds``; others that do not are left out.
+            BrowserGoneError: tab or browser is gone.
         """
         contexts = sorted(self._contexts.values(), key=lambda each: each.frame != self._target)
         answers = await asyncio.gather(
@@ -130,9 +128,9 @@ class Page:
         found = []
         for context, answer in zip(contexts, answers, strict=True):
             top = context.frame == self._target
-            if isinstance(answer, BrowserDiedError) or (top and isinstance(answer, PageSilentError)):
+            if isinstance(answer, BrowserGoneError) or (top and isinstance(answer, PageTimeoutError)):
                 raise answer
-            if isinstance(answer, CdpError | PageSilentError):
+            if isinstance(answer, CdpError | PageTimeoutError):
                 continue  # its document has just been replaced, or it hangs
             if isinstance(answer, BaseException):
                 raise answer
@@ -164,14 +162,14 @@ class Page:
 
     async def _call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
         if self.gone.is_set():
-            raise BrowserDiedError("the tab has crashed")
+            raise BrowserGoneError("the tab has crashed")
         call = asyncio.ensure_future(self._cdp.call(method, params, session=session or self._session, seconds=seconds))
         gone = asyncio.ensure_future(self.gone.wait())
         try:
             # A crashed tab answers nothing more: do not wait for the deadline.
             await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not call.done():
-                raise BrowserDiedError("the tab has crashed")
+                raise BrowserGoneError("the tab has crashed")
             return call.result()
         finally:
             call.cancel()

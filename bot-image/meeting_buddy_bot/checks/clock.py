@@ -1,7 +1,4 @@
-"""The one thing that checks want of a clock.
-
-What happens if this process dies here? Nothing is held.
-"""
+"""The one thing that checks want of a clock."""
 
 from typing import Protocol
 

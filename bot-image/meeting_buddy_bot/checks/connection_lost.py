@@ -1,7 +1,4 @@
-"""Has a lost connection been lost for too long? Short interruptions are the page's own business.
-
-What happens if this process dies here? The new browser's joining has deadlines of its own.
-"""
+"""Has a lost connection been lost for too long? Short interruptions are the page's own business."""
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock

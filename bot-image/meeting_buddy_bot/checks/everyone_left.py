@@ -1,7 +1,4 @@
-"""Has everybody left? Asked once somebody was there; a flickering list of people must not answer it.
-
-What happens if this process dies here? Counting starts again, which costs at most ``seconds``.
-"""
+"""Has everybody left? Asked once somebody was there; a flickering list of people must not answer it."""
 
 from typing import Final
 

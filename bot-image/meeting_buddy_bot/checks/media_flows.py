@@ -2,8 +2,6 @@
 
 One for sound, one for pictures, because they mean different things: a picture's count of frames stands still when the
 meeting's server is gone, a sound's clock only when the page or the sound device is.
-
-What happens if this process dies here? It takes a few readings to know again.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,4 @@
-"""Has nobody come? Asked from admission until the first other person is seen, never after.
-
-What happens if this process dies here? A new browser in the same pod keeps this object; a new pod waits anew.
-"""
+"""Has nobody come? Asked from admission until the first other person is seen, never after."""
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock

@@ -1,7 +1,4 @@
-"""Does the page still answer? A process that lives proves nothing: a hung page records half an hour of silence.
-
-What happens if this process dies here? The next bot asks anew.
-"""
+"""Does the page still answer? A process that lives proves nothing: a hung page records half an hour of silence."""
 
 from typing import Final
 

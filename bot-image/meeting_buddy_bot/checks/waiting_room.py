@@ -1,7 +1,4 @@
-"""Has the bot waited long enough for a human to let it in? The most common end of all, so it has its own answer.
-
-What happens if this process dies here? A new browser in the same pod keeps this object and its deadline.
-"""
+"""Has the bot waited long enough for a human to let it in? The most common end of all, so it has its own answer."""
 
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason

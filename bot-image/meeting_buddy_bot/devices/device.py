@@ -1,7 +1,7 @@
-"""What display and sound have in common: one process each, ready when it answers, started again by their keeper.
+"""What display and sound have in common: one process each, ready when it answers, restarted by their supervision.
 
-What happens if this process dies here? A device dies with PID 1. The socket that it leaves behind is removed or
-replaced at the next start, because the sockets' folders are shared with the browser and outlive the process.
+If this process dies: a device dies with PID 1. The socket that it leaves behind is removed or replaced at the next
+start, because the sockets' folders are shared with the browser and outlive the process.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from meeting_buddy_bot.processes import Child
+from meeting_buddy_bot.runtime.processes import Child
 
 _log = logging.getLogger(__name__)
 
@@ -132,4 +132,4 @@ async def socket_accepts(path: str) -> bool:
 
 
 def _tail(child: Child) -> str:
-    return " / ".join(list(child.last_words)[-3:]) or "without a word"
+    return " / ".join(list(child.stderr_tail)[-3:]) or "without a word"

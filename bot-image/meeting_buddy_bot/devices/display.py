@@ -2,9 +2,6 @@
 
 No access control inside the pod: the socket lies in an emptyDir that only the pod's two containers mount, and Xvfb does
 not listen on TCP. A cookie would have to be handed to the browser, which is the one party it could guard against.
-
-What happens if this process dies here? Xvfb dies: Chromium and the grabbing ffmpeg lose their display and end. The
-supervisor starts Xvfb again, the recorder starts a new run (a gap in the manifest), the session restarts the browser.
 """
 
 import asyncio

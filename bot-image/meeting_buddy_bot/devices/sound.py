@@ -9,9 +9,6 @@ The sink's clock is true only while it works in blocks of whole milliseconds: it
 length, cut to a microsecond. Chromium asks for 512 frames at the server's default rate of 44.1 kHz, and with that the
 sink ran 95 to 132 ppm fast (half a second an hour; receivers then stretch speech to keep up). At 48 kHz and 480 frames
 (``browser/options.py``) it is true to a few ppm, and nothing is resampled.
-
-What happens if this process dies here? Sound stops; Chromium reconnects its audio when the socket answers again. The
-supervisor restarts PulseAudio and has the recorder start a new run; the gap is in the manifest.
 """
 
 import tempfile

@@ -1,8 +1,6 @@
 """Joining is a loop, not a script: at each look the first step whose condition holds is run, until the call is reached.
 
 Pages reorder their dialogs, show them twice, or not at all; a loop over conditions does not care.
-
-What happens if this process dies here? The next bot starts the loop from the page's beginning.
 """
 
 import asyncio
@@ -12,14 +10,14 @@ from typing import Final
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable, State, Step
-from meeting_buddy_bot.browser.errors import BrowserDiedError, NavigationError, PageSilentError
+from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
-from meeting_buddy_bot.ending import Ending
-from meeting_buddy_bot.platforms.judgement import Judgement, Verdict
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
-from meeting_buddy_bot.platforms.probe import Reading
+from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
+from meeting_buddy_bot.platforms.probe import PageSnapshot
+from meeting_buddy_bot.session.result import SessionResult
 
 POLL: Final = 0.2
 """Seconds between two looks while joining."""
@@ -37,15 +35,15 @@ class JoinLoop:
         self._in_lobby = 0.0
         self._last = self._opened
 
-    def next_step(self, reading: Reading) -> Step | None:
+    def next_step(self, snapshot: PageSnapshot) -> Step | None:
         """The first step whose condition holds and that was not yet run ``max`` times."""
         for step in self._table.steps:
-            if self._uses.get(step.name, 0) < step.max and reading.holds(step.when):
+            if self._uses.get(step.name, 0) < step.max and snapshot.holds(step.when):
                 self._uses[step.name] = self._uses.get(step.name, 0) + 1
                 return step
         return None
 
-    def out_of_patience(self, verdict: Verdict, step: Step | None, status: int) -> Ending | None:
+    def out_of_patience(self, verdict: PageState, step: Step | None, status: int) -> SessionResult | None:
         """Why joining must be given up by now, if so; told with each look what it found."""
         now = self._clock.now()
         since_last, self._last = now - self._last, now
@@ -58,11 +56,11 @@ class JoinLoop:
             if now - self._opened < patience.load:
                 return None
             if status >= 400:
-                return Ending(Reason.PAGE_UNREACHABLE, f"the meeting's site answered {status}")
-            return Ending(Reason.PAGE_NOT_RECOGNISED, "the page shows nothing that the platform's table knows")
+                return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's site answered {status}")
+            return SessionResult(Reason.PAGE_NOT_RECOGNISED, "the page shows nothing that the platform's table knows")
         if now - self._recognised - self._in_lobby < patience.join:
             return None
-        return Ending(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {patience.join:g} s")
+        return SessionResult(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {patience.join:g} s")
 
 
 async def join(
@@ -71,41 +69,41 @@ async def join(
     clock: Clock,
     lobby: WaitingRoom,
     tell: Callable[[Waiting], None],
-) -> Ending | Judgement:
-    """Open the meeting and join it. The judgement that saw the call goes on judging it.
+) -> SessionResult | PageStateTracker:
+    """Open the meeting and join it. The tracker that saw the call goes on judging it.
 
     Raises:
-        BrowserDiedError: browser or tab is gone, or the page hangs.
+        BrowserGoneError: browser or tab is gone, or the page hangs.
     """
     try:
         await page.open()
     except NavigationError as error:
-        return Ending(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
-    judgement, loop, responsive = Judgement(table), JoinLoop(table, clock), PageResponsive(clock)
+        return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
+    tracker, loop, responsive = PageStateTracker(table), JoinLoop(table, clock), PageResponsive(clock)
     while True:
         started = clock.now()
         try:
-            reading = await page.read()
-        except PageSilentError as error:
+            snapshot = await page.read()
+        except PageTimeoutError as error:
             if responsive.hung(started):
-                raise BrowserDiedError("the page hangs") from error
-            reading = None
+                raise BrowserGoneError("the page hangs") from error
+            snapshot = None
         else:
             responsive.answered()
-        verdict = judgement.take(reading, clock.now())
+        verdict = tracker.update(snapshot, clock.now())
         if verdict.state is State.IN_CALL:
-            return judgement
+            return tracker
         if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
-            return Ending(verdict.reason, REFUSALS.get(verdict.reason))
+            return SessionResult(verdict.reason, REFUSALS.get(verdict.reason))
         waiting = _waiting(verdict)
         tell(waiting or Waiting.CONNECTING)
         if (reason := lobby.verdict(waiting)) is not None:
-            return Ending(reason, "nobody let the bot in before its time in the waiting room was over")
-        step = loop.next_step(reading) if reading is not None else None
+            return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
+        step = loop.next_step(snapshot) if snapshot is not None else None
         if step is not None:
             await page.perform(step)
-        if (ending := loop.out_of_patience(verdict, step, reading.status if reading else 0)) is not None:
-            return ending
+        if (result := loop.out_of_patience(verdict, step, snapshot.status if snapshot else 0)) is not None:
+            return result
         await asyncio.sleep(POLL)
 
 
@@ -116,7 +114,7 @@ REFUSALS: Final = {
 """What goes with a reason that alone says little."""
 
 
-def _waiting(verdict: Verdict) -> Waiting | None:
+def _waiting(verdict: PageState) -> Waiting | None:
     if verdict.state is not State.LOBBY:
         return None
     return (verdict.signal.waiting if verdict.signal else None) or Waiting.WAITING_ROOM

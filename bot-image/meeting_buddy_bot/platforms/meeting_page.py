@@ -1,7 +1,4 @@
-"""The meeting's page, as the table describes it: open, read, act, leave.
-
-What happens if this process dies here? A half-typed name stays in the page; the next visit starts with a fresh browser.
-"""
+"""The meeting's page, as the table describes it: open, read, act, leave."""
 
 import asyncio
 import contextlib
@@ -11,12 +8,12 @@ from urllib.parse import urljoin
 from meeting_buddy.contract.links import Meeting
 from meeting_buddy.contract.table import PlatformTable, State, Step, Verb
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.errors import BrowserError, NavigationError, PageSilentError, StepFailedError
+from meeting_buddy_bot.browser.errors import BrowserError, NavigationError, PageTimeoutError, StepFailedError
 from meeting_buddy_bot.checks.clock import Clock
-from meeting_buddy_bot.events import EventLog
-from meeting_buddy_bot.platforms.judgement import Judgement
-from meeting_buddy_bot.platforms.opening import first_page, is_home
-from meeting_buddy_bot.platforms.probe import Probe, Reading, label
+from meeting_buddy_bot.platforms.opening import first_page, is_platform_host
+from meeting_buddy_bot.platforms.page_state import PageStateTracker
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe, label
+from meeting_buddy_bot.support.event_log import EventLog
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
@@ -40,45 +37,45 @@ class MeetingPage:
         self._probe = Probe(table)
         self._in_frame = False
         self._reported_bad: frozenset[str] = frozenset()
-        self.reading: Reading | None = None
-        """The last reading."""
+        self.snapshot: PageSnapshot | None = None
+        """The last snapshot."""
 
     async def open(self) -> None:
         """Open the meeting's first page, trying again while the table's patience lasts.
 
         Raises:
             NavigationError: it could not be loaded.
-            BrowserDiedError: the browser is gone.
+            BrowserGoneError: the browser is gone.
         """
         page = self._browser.page
         page.on_host = self._note_host
         page.on_alert = lambda text: self._events.write("page_dialog", text=text)
         self._in_frame = False
-        self.reading = None
+        self.snapshot = None
         deadline = self._clock.now() + self._table.patience.load
         while True:
             try:
                 return await page.navigate(first_page(self._meeting, self._table), self._table.patience.load)
-            except (NavigationError, PageSilentError) as error:
+            except (NavigationError, PageTimeoutError) as error:
                 net = error.net if isinstance(error, NavigationError) else "ERR_TIMED_OUT"
                 if self._clock.now() + _RETRY_SECONDS >= deadline or not _may_pass(net):
                     raise NavigationError(net) from error
                 self._events.write("page_not_loaded", error=net)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def read(self) -> Reading | None:
+    async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
-        self.reading = await self._probe.read(self._browser.page)
+        self.snapshot = await self._probe.read(self._browser.page)
         if new := self._probe.bad_selectors - self._reported_bad:
             self._reported_bad |= new
             self._events.write("bad_selectors", selectors=sorted(new))
-        return self.reading
+        return self.snapshot
 
     async def perform(self, step: Step) -> bool:
         """Run one step; ``False`` when its target could not be acted upon.
 
         Raises:
-            BrowserDiedError: the browser is gone, or hangs.
+            BrowserGoneError: the browser is gone, or hangs.
         """
         driver = self._browser.driver
         value = None if step.value is None else step.value.replace("{bot_name}", self._bot_name)
@@ -100,7 +97,7 @@ class MeetingPage:
                 case Verb.OPEN:
                     # A path: urljoin cannot leave the meeting's own origin, since validation lets no host in.
                     await self._browser.page.navigate(urljoin(self._meeting.origin, value or "/"))
-        except (StepFailedError, NavigationError, PageSilentError) as error:
+        except (StepFailedError, NavigationError, PageTimeoutError) as error:
             self._events.write("step_failed", step=step.name, error=str(error))
             if self._in_frame:  # the frame may have been replaced: the next step starts from the page
                 self._in_frame = False
@@ -115,7 +112,7 @@ class MeetingPage:
 
         Never raises for the browser's sake: leaving must work with whatever is still there.
         """
-        left = Judgement(self._table)
+        left = PageStateTracker(self._table)
         left.joined = True
         uses: dict[str, int] = {}
         acted = False
@@ -123,13 +120,13 @@ class MeetingPage:
         with contextlib.suppress(BrowserError, TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    reading = await self.read()
-                    state = left.take(reading, self._clock.now()).state
-                    step = None if reading is None else _first(self._table.leave, reading, uses)
+                    snapshot = await self.read()
+                    state = left.update(snapshot, self._clock.now()).state
+                    step = None if snapshot is None else _first(self._table.leave, snapshot, uses)
                     if step is not None:
                         uses[step.name] = uses.get(step.name, 0) + 1
                         acted = await self.perform(step) or acted
-                    elif reading is not None and state is not State.IN_CALL:
+                    elif snapshot is not None and state is not State.IN_CALL:
                         if acted or state in (State.ENDED, State.PRE_JOIN):
                             return True
                         if self._clock.now() - began > _NOTHING_TO_PRESS:
@@ -137,21 +134,21 @@ class MeetingPage:
                     await asyncio.sleep(_LEAVE_POLL)
         return False
 
-    def evidence_of(self, reading: Reading | None) -> list[str]:
-        """Labels of the table's signals and steps that hold in ``reading``."""
-        if reading is None:
+    def evidence_of(self, snapshot: PageSnapshot | None) -> list[str]:
+        """Labels of the table's signals and steps that hold in ``snapshot``."""
+        if snapshot is None:
             return []
-        signals = [label(signal) for signal in self._table.signals if reading.holds(signal)]
-        return signals + [f"step: {step.name}" for step in self._table.steps if reading.holds(step.when)]
+        signals = [label(signal) for signal in self._table.signals if snapshot.holds(signal)]
+        return signals + [f"step: {step.name}" for step in self._table.steps if snapshot.holds(step.when)]
 
     def _note_host(self, host: str) -> None:
-        if host and not is_home(host, self._meeting):
+        if host and not is_platform_host(host, self._meeting):
             self._events.write("navigated_elsewhere", host=host)
             _log.warning("the page went to another host: %s", host)
 
 
-def _first(steps: tuple[Step, ...], reading: Reading, uses: dict[str, int]) -> Step | None:
-    return next((step for step in steps if uses.get(step.name, 0) < step.max and reading.holds(step.when)), None)
+def _first(steps: tuple[Step, ...], snapshot: PageSnapshot, uses: dict[str, int]) -> Step | None:
+    return next((step for step in steps if uses.get(step.name, 0) < step.max and snapshot.holds(step.when)), None)
 
 
 def _may_pass(net: str) -> bool:

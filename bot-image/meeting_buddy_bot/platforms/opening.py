@@ -1,7 +1,4 @@
-"""The first page: the judged link, and nothing else, with the query parameters that the table adds.
-
-What happens if this process dies here? Pure values.
-"""
+"""The first page: the judged link, and nothing else, with the query parameters that the table adds."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -18,7 +15,7 @@ def first_page(meeting: Meeting, table: PlatformTable) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
 
 
-def is_home(host: str, meeting: Meeting) -> bool:
+def is_platform_host(host: str, meeting: Meeting) -> bool:
     """Whether ``host`` belongs to the meeting: its own host, or another one of the platform's."""
     if host == meeting.host:
         return True

@@ -1,7 +1,4 @@
-"""Who is in the meeting, as its tiles show it; the bot itself and other bots of its name are not counted.
-
-What happens if this process dies here? The count of people seen starts anew with a new pod.
-"""
+"""Who is in the meeting, as its tiles show it; the bot itself and other bots of its name are not counted."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,7 +12,7 @@ _MOST_SEEN: Final = 1000
 
 
 class People:
-    """Follows readings."""
+    """Follows snapshots."""
 
     def __init__(self, bot_name: str) -> None:
         self._bot_name = bot_name
@@ -27,7 +24,7 @@ class People:
         return [person for person in people if not person.own and person.name != self._bot_name]
 
     def take(self, people: Iterable[Person]) -> PeopleReport:
-        """The report's part on people after one more reading."""
+        """The report's part on people after one more snapshot."""
         others = self.others(people)
         names = tuple(dict.fromkeys(person.name for person in others if person.name))
         if len(self._seen) < _MOST_SEEN:

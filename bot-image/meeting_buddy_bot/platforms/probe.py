@@ -1,7 +1,4 @@
-"""Reads the meeting's page: everything that a table asks about, in one bounded evaluation per frame.
-
-What happens if this process dies here? The evaluation ends by its own deadline; the page keeps no trace of it.
-"""
+"""Reads the meeting's page: everything that a table asks about, in one bounded evaluation per frame."""
 
 import json
 import re
@@ -16,7 +13,7 @@ from meeting_buddy_bot.browser.page import FrameAnswer, Page
 DEADLINE: Final = 3.0
 """Seconds for one reading of all frames."""
 MOST_PEOPLE: Final = 200
-"""Tiles that one reading looks at."""
+"""Tiles that one snapshot holds."""
 
 _SCRIPT: Final = resources.files(__package__).joinpath("probe.js").read_text()
 _SINGLE_QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u02bc\u00b4`]")
@@ -37,7 +34,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PageSnapshot:
     """What one look at the page found."""
 
     seen: frozenset[Match]
@@ -76,14 +73,14 @@ class Probe:
         self._console = tuple((match, [fold(part) for part in match.console]) for match in matches if match.console)
         self._expression = f"{_SCRIPT}({json.dumps(_config(table, self._in_page))})"
         self.bad_selectors: frozenset[str] = frozenset()
-        """Selectors that Chromium refused in the last reading."""
+        """Selectors that Chromium refused for the last snapshot."""
 
-    async def read(self, page: Page) -> Reading | None:
+    async def read(self, page: Page) -> PageSnapshot | None:
         """Look once; ``None`` while a document is being replaced.
 
         Raises:
-            PageSilentError: the page did not answer in :data:`DEADLINE` seconds.
-            BrowserDiedError: tab or browser is gone.
+            PageTimeoutError: the page did not answer in :data:`DEADLINE` seconds.
+            BrowserGoneError: tab or browser is gone.
         """
         answers = await page.evaluate(self._expression, DEADLINE)
         if not answers or not answers[0].top:
@@ -91,7 +88,7 @@ class Probe:
         self.bad_selectors = frozenset(str(css) for answer in answers for css in answer.value["bad"])
         return self._reading(answers, [fold(text) for text in page.alerts], [fold(line) for line in page.console])
 
-    def _reading(self, answers: list[FrameAnswer], alerts: list[str], console: list[str]) -> Reading:
+    def _reading(self, answers: list[FrameAnswer], alerts: list[str], console: list[str]) -> PageSnapshot:
         seen = {
             match
             for answer in answers
@@ -102,7 +99,7 @@ class Probe:
         seen |= {
             match for match, parts in self._console if any(all(part in line for part in parts) for line in console)
         }
-        return Reading(
+        return PageSnapshot(
             frozenset(seen),
             tuple(
                 Person(printable(each["name"]), bool(each["own"]), bool(each["speaking"]))

@@ -2,8 +2,6 @@
 
 Written to the events as they happen: ``speaking`` with ``name``, ``start`` and ``end`` in seconds on the session's
 clock. Hints are late by about a second at the start (LiveKit) and their length is right to one poll.
-
-What happens if this process dies here? The interval that is open is lost; those before are in the file.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,7 +27,7 @@ class SpeakerTimeline(Protocol):
     """Source of speaking intervals; hints on the page are one, per-speaker tracks would be another."""
 
     def take(self, people: Iterable[Person], now: float) -> None:
-        """One more reading of the page."""
+        """One more snapshot of the page."""
         ...
 
     def close(self, now: float) -> None:
@@ -45,7 +43,7 @@ class SpeakingHints:
         self._open: dict[str, tuple[float, float]] = {}
 
     def take(self, people: Iterable[Person], now: float) -> None:
-        """One more reading of the page, at ``now``."""
+        """One more snapshot of the page, at ``now``."""
         for name in {person.name for person in people if person.speaking and person.name and not person.own}:
             start, _ = self._open.get(name, (now, now))
             self._open[name] = (start, now)

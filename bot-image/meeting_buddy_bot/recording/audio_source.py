@@ -2,9 +2,6 @@
 
 A reader of its own on the same monitor as the recorder: it costs next to nothing (16 kHz mono), and neither can hold
 the other up.
-
-What happens if its `parec` dies here? The stream of frames ends; the listener asks for a new one. The recording does
-not notice.
 """
 
 import array
@@ -12,8 +9,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.processes import Child
+from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.support.clock import SessionClock
 
 RATE: Final = 16_000
 """Samples per second: what speech recognition takes."""

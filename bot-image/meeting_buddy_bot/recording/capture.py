@@ -3,8 +3,8 @@
 A run has an origin on the session clock, which is zero in its files' timestamps. Frozen is told by the progress lines
 that ffmpeg writes four times a second: a process that exists but whose output time stands still is killed.
 
-What happens if ffmpeg dies here? :meth:`Run.wait` says so at once; the recorder starts the next run, and the segment
-that was being written is kept as far as it got (at most one half-second cluster and what sat in pipes is lost).
+If ffmpeg dies: :meth:`Run.wait` says so at once; the recorder starts the next run, and the segment that was being
+written is kept as far as it got (at most one half-second cluster and what sat in pipes is lost).
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.processes import Child
 from meeting_buddy_bot.recording.plan import CapturePlan, capture_argv
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, highest, pattern
+from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.support.clock import SessionClock
 
 FROZEN_SECONDS: Final = 5.0
 """Without progress for so long, a run that was writing is frozen."""
@@ -62,9 +62,9 @@ class Run:
         return self._child is not None and self._child.process.returncode == 255
 
     @property
-    def last_words(self) -> list[str]:
+    def stderr_tail(self) -> list[str]:
         """Last lines of ffmpeg's standard error."""
-        return list(self._child.last_words) if self._child else []
+        return list(self._child.stderr_tail) if self._child else []
 
     def file(self, number: int) -> Path:
         """Path of a segment of this run."""

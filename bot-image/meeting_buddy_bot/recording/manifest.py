@@ -3,8 +3,8 @@
 Three kinds of line, told apart by their first key: ``segment`` (one closed file), ``gap`` (a stretch that is missing,
 or that shows no meeting), ``verified`` (how finishing went; the last one counts). Seconds are on the session clock.
 
-What happens if this process dies here? Each line is one write followed by fsync; a torn last line is skipped by
-:func:`read`. A segment without a line is found again by its file's name.
+If this process dies: each line is one write followed by fsync; a torn last line is skipped by :func:`read`. A segment
+without a line is found again by its file's name.
 """
 
 import json
@@ -33,7 +33,7 @@ class Segment:
     sha256: str
     run: int
     """Which start of the recorder wrote it, from 1; within a run the segments follow each other without a gap."""
-    whole: bool = True
+    complete: bool = True
     """False when the recorder was cut off while writing it; what it holds is playable all the same."""
 
     @property

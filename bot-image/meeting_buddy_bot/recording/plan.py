@@ -7,15 +7,13 @@
 * x264 ``ultrafast``: layout at 15 frames/s costs a tenth of a core; no B-frames, so nothing is reordered.
 * ``aresample=async=1`` fills what PulseAudio dropped with silence, so that a gap in the sound does not shift the rest;
   it does not stretch, which would damage speech.
-
-What happens if this process dies here? Pure; nothing.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy.contract.assignment import RecordingOrder
+from meeting_buddy.contract.assignment import RecordingConfig
 
 SEGMENT_SECONDS: Final = 30
 KEYFRAME_SECONDS: Final = 2
@@ -51,7 +49,7 @@ class CapturePlan:
         return "recording.mp4" if self.size else "recording.m4a"
 
 
-def screen_size(order: RecordingOrder) -> tuple[int, int]:
+def screen_size(order: RecordingConfig) -> tuple[int, int]:
     """Size of the screen: the page needs one even when only its sound is recorded."""
     return SIZES.get(order.video, SIZES["720p"])
 

@@ -1,11 +1,11 @@
 """Keeps the recording going: one ffmpeg after another, whatever kills them, until it is told to stop.
 
 Starts with admission, so that nothing from before it is ever written. Each start of ffmpeg is a run; between two runs
-lies a gap, which the ledger works out from the media itself.
+lies a gap, which the writer works out from the media itself.
 
-What happens if ffmpeg dies here? The next run starts at once (measured in tests: sound again within 3 s). A run that
-was killed by its device waits until the device answers. Five runs in a row that write nothing: RecordingFailed.
-A full volume: the recorder stops, and what is there is kept: StorageFull.
+If ffmpeg dies: the next run starts at once (measured in tests: sound again within 3 s). A run that was killed by its
+device waits until the device answers. Five runs in a row that write nothing: RecordingFailed. A full volume: the
+recorder stops, and what is there is kept: StorageFull.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from typing import Final, Protocol
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.events import EventLog
 from meeting_buddy_bot.recording import segments, storage
 from meeting_buddy_bot.recording.capture import OPENING_SECONDS, Run
-from meeting_buddy_bot.recording.finishing import Finishing
-from meeting_buddy_bot.recording.ledger import Ledger
+from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
+from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
 
-_MAX_BARREN_RUNS: Final = 5
+_MAX_FAILED_RUNS: Final = 5
 _CLOSE_SECONDS: Final = 8.0
 """For ffmpeg to drain its encoders and close the last segment."""
 _INTERRUPT_SECONDS: Final = 1.5
@@ -86,7 +86,7 @@ class MeetingRecorder:
         self._state = state
         self._devices_answer = devices_answer
         self._failed = failed
-        self._ledger = Ledger(folder, clock, events, self._tell)
+        self._manifest_writer = ManifestWriter(folder, clock, events, self._tell)
         self._run: Run | None = None
         self._runs = 0
         self._keeper: asyncio.Task[None] | None = None
@@ -122,7 +122,7 @@ class MeetingRecorder:
             await self._run.stop(_CLOSE_SECONDS)
         if self._keeper is not None:
             await self._keeper
-        await self._ledger.flush()
+        await self._manifest_writer.flush()
 
     async def finish(self) -> RecordingReport:
         """Stop, make one file, verify it; may be cancelled when time is short: the segments remain.
@@ -130,19 +130,21 @@ class MeetingRecorder:
         Does not raise for a file that is not whole: the report then says ``verified=False`` and the manifest why.
         """
         await self.stop()
-        report = self._ledger.report(video=self._plan.size is not None)
+        report = self._manifest_writer.report(video=self._plan.size is not None)
         if self._was_stopped_at_once():
             finished = Finished(True)
         else:
-            finished = await Finishing(self._folder, self._plan, self._events).run(self._ledger.segments)
-        await self._ledger.append(finished)
-        await self._ledger.close()
+            finished = await RecordingFinalizer(self._folder, self._plan, self._events).run(
+                self._manifest_writer.segments
+            )
+        await self._manifest_writer.append(finished)
+        await self._manifest_writer.close()
         return report.model_copy(update={"verified": finished.verified})
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
         begun = self._keeper is not None and self._error is None and self._runs <= 1
-        nothing = not self._first_bytes.is_set() and not self._ledger.segments
+        nothing = not self._first_bytes.is_set() and not self._manifest_writer.segments
         return begun and nothing and self._ended - self._began < OPENING_SECONDS
 
     def healthy(self) -> bool:
@@ -151,7 +153,7 @@ class MeetingRecorder:
 
     def note_gap(self, start: float, end: float, cause: str) -> None:
         """State in manifest and report that the media from ``start`` to ``end`` does not show the meeting."""
-        self._ledger.note_gap(start, end, cause)
+        self._manifest_writer.note_gap(start, end, cause)
 
     async def interrupt(self, cause: str) -> None:
         """Close the segment and start a new run: a device died, or memory is short. No effect when not recording."""
@@ -165,26 +167,26 @@ class MeetingRecorder:
         return self._run.pid if self._run else None
 
     async def _keep_recording(self) -> None:
-        barren = 0
+        failed_runs = 0
         while not self._stopping.is_set() and await self._unless_stopped(self._devices_answer()):
             run = self._run = self._next_run()
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
             self._run = None
-            self._ledger.run_ended(run, None if self._stopping.is_set() and run.closed_properly else cause)
+            self._manifest_writer.run_ended(run, None if self._stopping.is_set() and run.closed_properly else cause)
             if self._stopping.is_set() or self._error is not None:
                 break
-            self._events.write("recorder_ended", run=run.number, cause=cause, said=run.last_words[-2:])
+            self._events.write("recorder_ended", run=run.number, cause=cause, said=run.stderr_tail[-2:])
             if self._is_full(run):
                 self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
                 break
-            barren = 0 if run.writing.is_set() else barren + 1
-            if barren >= _MAX_BARREN_RUNS:
-                self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {barren} attempts: {cause}")
+            failed_runs = 0 if run.writing.is_set() else failed_runs + 1
+            if failed_runs >= _MAX_FAILED_RUNS:
+                self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {cause}")
                 break
-            if barren:
-                await self._unless_stopped(asyncio.sleep(0.2 * 2**barren))
-        self._ledger.over(self._clock.now())
+            if failed_runs:
+                await self._unless_stopped(asyncio.sleep(0.2 * 2**failed_runs))
+        self._manifest_writer.over(self._clock.now())
         self._tell()
 
     def _next_run(self) -> Run:
@@ -193,7 +195,7 @@ class MeetingRecorder:
 
     async def _record(self, run: Run) -> str:
         try:
-            await run.start(lambda file: self._ledger.closed(run, file))
+            await run.start(lambda file: self._manifest_writer.closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
         self._events.write("recorder_started", run=run.number)
@@ -207,12 +209,12 @@ class MeetingRecorder:
 
     async def _watch(self, run: Run) -> None:
         await run.writing.wait()
-        self._ledger.writing_again(run)
+        self._manifest_writer.writing_again(run)
         self._first_bytes.set()
         while True:
             free = storage.free_bytes(self._folder)
-            rate = self._ledger.bytes / self._ledger.seconds if self._ledger.seconds else 0.0
-            pressed = storage.scarce(free, self._ledger.bytes, rate)
+            rate = self._manifest_writer.bytes / self._manifest_writer.seconds if self._manifest_writer.seconds else 0.0
+            pressed = storage.scarce(free, self._manifest_writer.bytes, rate)
             if pressed is not self._state.report.storage_pressure:
                 self._state.update(storage_pressure=pressed)
             if storage.full(free):
@@ -222,7 +224,9 @@ class MeetingRecorder:
             await asyncio.sleep(_TELL_SECONDS)
 
     def _is_full(self, run: Run) -> bool:
-        return any("No space left" in line for line in run.last_words) or storage.full(storage.free_bytes(self._folder))
+        return any("No space left" in line for line in run.stderr_tail) or storage.full(
+            storage.free_bytes(self._folder)
+        )
 
     def _give_up(self, reason: Reason, message: str) -> None:
         if self._error is None:
@@ -244,7 +248,7 @@ class MeetingRecorder:
         return False
 
     def _tell(self) -> None:
-        report = self._ledger.report(video=self._plan.size is not None)
+        report = self._manifest_writer.report(video=self._plan.size is not None)
         if self._run is not None and self._run.writing.is_set():
             # The open segment counts too: a meeting of 20 seconds is not "0 bytes so far".
             grown, moved = self._open_segment(self._run)
@@ -265,7 +269,7 @@ class MeetingRecorder:
             size = run.file(which).stat().st_size
         except OSError:
             return 0, 0.0
-        since = max((each.end for each in self._ledger.segments if each.run == run.number), default=run.origin)
+        since = max((each.end for each in self._manifest_writer.segments if each.run == run.number), default=run.origin)
         return size, max(0.0, self._clock.now() - since)
 
 

@@ -1,7 +1,7 @@
 """Segment files: their names, what is inside them, and putting them on the disk for good.
 
-What happens if this process dies here? A segment that was being hashed has no manifest line yet; its file is complete,
-and whoever finishes the folder later finds it by name.
+If this process dies: a segment that was being hashed has no manifest line yet; its file is complete, and whoever
+finishes the folder later finds it by name.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy_bot.durable import sync_folder
-from meeting_buddy_bot.processes import run
+from meeting_buddy_bot.runtime.processes import run
+from meeting_buddy_bot.support.atomic_file import sync_folder
 
 SEGMENTS_FOLDER: Final = "segments"
 
@@ -27,7 +27,7 @@ class Span:
 
     start: float
     end: float
-    told: float | None = None
+    demuxer_start: float | None = None
     """What ffmpeg takes for the start when it opens the file; ``None``: it cannot tell (a file of a few frames)."""
 
 
@@ -68,11 +68,11 @@ async def probe(file: Path) -> Span | None:
             start = float(packet["pts_time"])
             starts.append(start)
             ends.append(start + float(packet.get("duration_time", 0)))
-    told = found.get("format", {}).get("start_time")
-    return Span(min(starts), max(ends), float(told) if told else None) if starts else None
+    demuxer_start = found.get("format", {}).get("start_time")
+    return Span(min(starts), max(ends), float(demuxer_start) if demuxer_start else None) if starts else None
 
 
-def seal(file: Path) -> tuple[int, str]:
+def fsync_and_hash(file: Path) -> tuple[int, str]:
     """Put a file on the disk for good; its size in bytes and its SHA-256 in hex. Blocking."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:

@@ -1,7 +1,4 @@
-"""Room on the volume: what warns, and what makes the recorder stop while it can still close its files.
-
-What happens if this process dies here? Pure questions to the file system; nothing.
-"""
+"""Room on the volume: what warns, and what makes the recorder stop while it can still close its files."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What is left of the report when the bot has ended: the termination message, and ``session.json`` for people.
 
-What happens if this process dies here? ``session.json`` is written aside and renamed, so it is the old one or the new
-one. Without a termination message the operator sees a bot that crashed, and looks at the volume.
+If this process dies: ``session.json`` is written aside and renamed, so it is the old one or the new one. Without a
+termination message the operator sees a bot that crashed, and looks at the volume.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meeting_buddy.contract.report import MAX_TERMINATION_BYTES, Report, report_json
-from meeting_buddy_bot.durable import write_whole
+from meeting_buddy_bot.support.atomic_file import atomic_write
 
 SESSION_FILE: Final = "session.json"
 
@@ -23,7 +23,7 @@ def write_session(folder: Path, report: Report, facts: Mapping[str, object]) -> 
     """
     document = {**json.loads(report.to_json()), **facts}
     text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    write_whole(folder / SESSION_FILE, text.encode())
+    atomic_write(folder / SESSION_FILE, text.encode())
 
 
 def write_termination_message(path: Path, report: Report) -> None:

@@ -1,7 +1,4 @@
-"""Errors of the report server as problem documents (RFC 9457), free of anything that the caller sent.
-
-What happens if this process dies here? Pure; nothing.
-"""
+"""Errors of the report server as problem documents (RFC 9457), free of anything that the caller sent."""
 
 import json
 from collections.abc import Awaitable, Callable

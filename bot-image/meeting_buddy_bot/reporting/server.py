@@ -2,9 +2,6 @@
 
 Every answer but the probes' needs a bearer token whose SHA-256 the assignment names; the token itself is in no file of
 the pod and in no log. An event carries the whole report, at most one a second; who falls behind gets the newest.
-
-What happens if this process dies here? Its streams end; the operator follows the pod instead and, in a new attempt,
-connects again. Nothing is stored for subscribers.
 """
 
 import asyncio
@@ -19,9 +16,9 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import report_json
 from meeting_buddy.contract.token import Scope, matches
-from meeting_buddy_bot.leave import LeaveSignal
 from meeting_buddy_bot.reporting.problems import Handler, problem, problems
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.leave import LeaveSignal
 
 MAX_SUBSCRIBERS: Final = 16
 EVENT_SECONDS: Final = 1.0

@@ -1,16 +1,12 @@
-"""The one mutable thing of the bot: its report. Whoever learns something updates it; the server tells it on.
-
-What happens if this process dies here? The report is gone with it; the kubelet's view of the pod and the volume remain,
-which is why the operator never depends on the report alone.
-"""
+"""The one mutable thing of the bot: its report. Whoever learns something updates it; the server tells it on."""
 
 import asyncio
 from typing import Final
 
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
-from meeting_buddy_bot.clock import SessionClock
-from meeting_buddy_bot.redaction import Redactor
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.redaction import Redactor
 
 _ORDER: Final = list(ReportPhase)
 

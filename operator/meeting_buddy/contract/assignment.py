@@ -11,7 +11,7 @@ from pydantic import Field
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.wire import Document
+from meeting_buddy.contract.wire import ContractModel
 
 ASSIGNMENT_FILE: Final = PurePosixPath("/etc/meeting-buddy/assignment/assignment.json")
 LINK_FILE: Final = PurePosixPath("/etc/meeting-buddy/link/link")
@@ -24,7 +24,7 @@ RECORDINGS: Final = PurePosixPath("/recordings")
 Video = Literal["none", "720p", "1080p"]
 
 
-class AllowedHost(Document):
+class AllowedHost(ContractModel):
     """A self-hosted meeting host that the installer lists."""
 
     platform: Platform
@@ -32,7 +32,7 @@ class AllowedHost(Document):
     port: int = 443
 
 
-class RecordingOrder(Document):
+class RecordingConfig(ContractModel):
     """What to record."""
 
     enabled: bool = True
@@ -40,14 +40,14 @@ class RecordingOrder(Document):
     frame_rate: int = Field(15, ge=1, le=60)
 
 
-class TranscriptionOrder(Document):
+class TranscriptionConfig(ContractModel):
     """What to transcribe."""
 
     enabled: bool = True
     language: str = "en"
 
 
-class Limits(Document):
+class Limits(ContractModel):
     """How long the bot waits for people, seconds."""
 
     waiting_room_seconds: int = 900
@@ -55,14 +55,14 @@ class Limits(Document):
     everyone_left_seconds: int = 60
 
 
-class TokenDigests(Document):
+class TokenDigests(ContractModel):
     """SHA-256 of the bearer tokens the report server accepts, hex."""
 
     control: str
     read: str
 
 
-class Assignment(Document):
+class Assignment(ContractModel):
     """One attempt of one session."""
 
     contract: int = VERSION
@@ -75,8 +75,8 @@ class Assignment(Document):
     """``spec.platform``; ``None``: the link's host tells."""
     self_hosted: tuple[AllowedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
-    recording: RecordingOrder = RecordingOrder()
-    transcription: TranscriptionOrder = TranscriptionOrder()
+    recording: RecordingConfig = RecordingConfig()
+    transcription: TranscriptionConfig = TranscriptionConfig()
     limits: Limits = Limits()
     active_deadline_seconds: int = 14400
     """From the pod's start; the kubelet enforces it a little later should the bot not."""

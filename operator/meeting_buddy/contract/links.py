@@ -1,6 +1,6 @@
 """Meeting links: one table, one function that judges, and the earlier gates that are derived from the same table.
 
-:func:`judge` decides finally, in the operator and again in the bot. The CRD's rules (:func:`host_pattern`,
+:func:`parse_link` decides finally, in the operator and again in the bot. The CRD's rules (:func:`host_pattern`,
 :func:`self_hosted_pattern`) are gates before it and never stricter. A link can carry a passcode: no message quotes it.
 Shapes and hosts: the platforms' own invitations, as collected in the table's comments.
 """
@@ -33,7 +33,7 @@ class Platform(StrEnum):
         return not LINKS[self].hosts
 
 
-class LinkFacts(NamedTuple):
+class LinkRules(NamedTuple):
     """One row of the link table."""
 
     hosts: tuple[str, ...]
@@ -46,8 +46,8 @@ class LinkFacts(NamedTuple):
     """Hosts of the platform that serve no meeting a guest can join."""
 
 
-LINKS: Final[dict[Platform, LinkFacts]] = {
-    Platform.TEAMS: LinkFacts(
+LINKS: Final[dict[Platform, LinkRules]] = {
+    Platform.TEAMS: LinkRules(
         (
             "teams.microsoft.com",
             "*.teams.microsoft.com",
@@ -66,7 +66,7 @@ LINKS: Final[dict[Platform, LinkFacts]] = {
         ),
         "https://teams.microsoft.com/l/meetup-join/…",
     ),
-    Platform.ZOOM: LinkFacts(
+    Platform.ZOOM: LinkRules(
         (
             "zoom.us",
             "*.zoom.us",
@@ -86,12 +86,12 @@ LINKS: Final[dict[Platform, LinkFacts]] = {
         "https://zoom.us/j/1234567890",
         ("events.zoom.us", "ev.zoom.com"),
     ),
-    Platform.GOOGLE_MEET: LinkFacts(
+    Platform.GOOGLE_MEET: LinkRules(
         ("meet.google.com",),
         (r"/(?!lookup(?=[/?#]|$)|new(?=[/?#]|$)|landing(?=[/?#]|$))[a-z0-9][a-z0-9-]{3,38}[a-z0-9](?=[/?#]|$)",),
         "https://meet.google.com/abc-defg-hij",
     ),
-    Platform.WEBEX: LinkFacts(
+    Platform.WEBEX: LinkRules(
         ("*.webex.com",),
         (
             r"/(meet|join)/[^/?#]+",
@@ -102,7 +102,7 @@ LINKS: Final[dict[Platform, LinkFacts]] = {
         ),
         "https://example.webex.com/meet/name",
     ),
-    Platform.LIVEKIT: LinkFacts((), (r"/rooms/[^/?#]+(?=[?#]|/?$)",), "https://meet.example.org/rooms/name"),
+    Platform.LIVEKIT: LinkRules((), (r"/rooms/[^/?#]+(?=[?#]|/?$)",), "https://meet.example.org/rooms/name"),
 }
 
 
@@ -145,7 +145,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-def judge(link: str, platform: Platform | None = None, self_hosted: Iterable[SelfHosted] = ()) -> Meeting:
+def parse_link(link: str, platform: Platform | None = None, self_hosted: Iterable[SelfHosted] = ()) -> Meeting:
     """Decide whether a bot may open ``link``, and of which platform it is.
 
     Args:

@@ -1,4 +1,4 @@
-"""Phases of a session, as its status shows them, and of a bot, as its report tells them."""
+"""Phases of a session, as its status shows them, and of a bot, as its report has them."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -46,7 +46,7 @@ class Waiting(StrEnum):
     REJOINING = "Rejoining"
 
 
-class PhaseFacts(NamedTuple):
+class PhaseSpec(NamedTuple):
     """One row of the phase table: order, the three kstatus conditions, and the meaning in a sentence."""
 
     rank: int
@@ -56,21 +56,21 @@ class PhaseFacts(NamedTuple):
     meaning: str
 
 
-PHASES: Final[dict[Phase, PhaseFacts]] = {
-    Phase.SCHEDULED: PhaseFacts(0, True, False, False, "Start time ahead, or queued."),
-    Phase.INITIALIZING: PhaseFacts(1, False, True, False, "Accepted; no bot talking yet."),
-    Phase.JOINING: PhaseFacts(2, False, True, False, "The bot runs and is not in the meeting."),
-    Phase.ACTIVE: PhaseFacts(3, True, False, False, "In the meeting; nothing is being written."),
-    Phase.RECORDING: PhaseFacts(4, True, False, False, "In the meeting; media is being written."),
-    Phase.LEAVING: PhaseFacts(5, False, True, False, "Leaving, closing and verifying the files."),
-    Phase.COMPLETED: PhaseFacts(
+PHASES: Final[dict[Phase, PhaseSpec]] = {
+    Phase.SCHEDULED: PhaseSpec(0, True, False, False, "Start time ahead, or queued."),
+    Phase.INITIALIZING: PhaseSpec(1, False, True, False, "Accepted; the bot has not reported yet."),
+    Phase.JOINING: PhaseSpec(2, False, True, False, "The bot runs and is not in the meeting."),
+    Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; nothing is being written."),
+    Phase.RECORDING: PhaseSpec(4, True, False, False, "In the meeting; media is being written."),
+    Phase.LEAVING: PhaseSpec(5, False, True, False, "Leaving, closing and verifying the files."),
+    Phase.COMPLETED: PhaseSpec(
         6,
         True,
         False,
         False,
         "Files verified; or nothing to store and the meeting was attended; or leave or end time came first.",
     ),
-    Phase.FAILED: PhaseFacts(6, False, False, True, "Ended otherwise; partial files are listed."),
+    Phase.FAILED: PhaseSpec(6, False, False, True, "Ended otherwise; partial files are listed."),
 }
 
 

@@ -61,7 +61,7 @@ class Reason(StrEnum):
     DELETED = "Deleted"
 
 
-class ReasonFacts(NamedTuple):
+class ReasonSpec(NamedTuple):
     """One row of the reason table."""
 
     end: Phase | None
@@ -74,16 +74,16 @@ class ReasonFacts(NamedTuple):
     """Whether ``end`` is Completed even when the bot was never in the meeting."""
 
 
-def _completed(advice: str, *, before_joining: bool = False) -> ReasonFacts:
-    return ReasonFacts(Phase.COMPLETED, False, advice, before_joining)
+def _completed(advice: str, *, before_joining: bool = False) -> ReasonSpec:
+    return ReasonSpec(Phase.COMPLETED, False, advice, before_joining)
 
 
-def _failed(advice: str, *, retry: bool = False) -> ReasonFacts:
-    return ReasonFacts(Phase.FAILED, retry, advice)
+def _failed(advice: str, *, retry: bool = False) -> ReasonSpec:
+    return ReasonSpec(Phase.FAILED, retry, advice)
 
 
 _R = Reason
-REASONS: Final[dict[Reason, ReasonFacts]] = {
+REASONS: Final[dict[Reason, ReasonSpec]] = {
     _R.MEETING_ENDED: _completed("Nothing to do: the host ended the meeting."),
     _R.LEAVE_REQUESTED: _completed("Nothing to do: the bot left because it was asked to.", before_joining=True),
     _R.END_TIME_REACHED: _completed("Nothing to do: the bot left at the session's end time.", before_joining=True),
@@ -133,7 +133,7 @@ REASONS: Final[dict[Reason, ReasonFacts]] = {
     _R.EVICTED: _failed("The pod was stopped from outside; keep bots on nodes that are not drained.", retry=True),
     _R.NODE_LOST: _failed("The node is gone; what it had written is on the volume.", retry=True),
     _R.BOT_CRASHED: _failed("Read the bot's log and report the fault; written segments are on the volume.", retry=True),
-    _R.DELETED: ReasonFacts(None, False, "Nothing to do: the session was deleted."),
+    _R.DELETED: ReasonSpec(None, False, "Nothing to do: the session was deleted."),
 }
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.wire import Document, Timestamp
+from meeting_buddy.contract.wire import ContractModel, Timestamp
 
 PORT: Final = 8470
 """TCP port of the report server on the pod's address."""
@@ -24,7 +24,7 @@ MAX_TERMINATION_BYTES: Final = 4096
 READABLE_VERSIONS: Final = (VERSION, VERSION - 1)
 
 
-class Gap(Document):
+class Gap(ContractModel):
     """A stretch of the meeting that was not written; seconds on the session clock."""
 
     start: float
@@ -32,7 +32,7 @@ class Gap(Document):
     cause: str
 
 
-class RecordingReport(Document):
+class RecordingReport(ContractModel):
     """What is on the volume so far."""
 
     segments: int = 0
@@ -48,7 +48,7 @@ class RecordingReport(Document):
     """
 
 
-class TranscriptionReport(Document):
+class TranscriptionReport(ContractModel):
     """How the transcript is doing; ``Off`` until there is an engine."""
 
     state: Literal["Off", "Starting", "Live", "Lagging", "Failed", "Done"] = "Off"
@@ -56,14 +56,14 @@ class TranscriptionReport(Document):
     lag_seconds: float | None = None
 
 
-class PeopleReport(Document):
+class PeopleReport(ContractModel):
     """Who is in the meeting, as the page shows it; the bot itself is not counted."""
 
     current: tuple[str, ...] = ()
     seen: int = 0
 
 
-class BrowserReport(Document):
+class BrowserReport(ContractModel):
     """The browser's health and what it really runs under."""
 
     alive: bool = False
@@ -74,14 +74,14 @@ class BrowserReport(Document):
     """``seccomp`` when Chromium's own sandbox is on in both layers; ``none`` when not; null while unknown."""
 
 
-class MediaReport(Document):
+class MediaReport(ContractModel):
     """Whether sound from the meeting reaches the recorder."""
 
     flowing: bool = False
     audio_route: str | None = None
 
 
-class Report(Document):
+class Report(ContractModel):
     """One attempt of one session, as its bot sees it."""
 
     contract: int = VERSION

@@ -15,7 +15,7 @@ Timestamp = Annotated[datetime, PlainSerializer(_spell_time, when_used="json")]
 """A moment with a time zone; ``2026-11-23T10:00:41.200Z`` in JSON."""
 
 
-class Document(BaseModel):
+class ContractModel(BaseModel):
     """Base of what the parts send to each other; frozen, additive: fields it does not know are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from meeting_buddy.contract.links import LinkError, Platform, judge
+from meeting_buddy.contract.links import LinkError, Platform, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain.facts import Installation
 from meeting_buddy.resource.session import MeetingSessionSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AdmissionResult:
     """Either a platform to join on, or the reason why not and a message fit for the status."""
 
     platform: Platform | None
@@ -17,7 +17,7 @@ class Verdict:
     message: str = ""
 
 
-def admit(spec: MeetingSessionSpec, installation: Installation) -> Verdict:
+def validate(spec: MeetingSessionSpec, installation: Installation) -> AdmissionResult:
     """Judge link, platform and bot class; the message names the field and never quotes the link.
 
     A link in a Secret is judged by the bot: the operator does not read Secrets.
@@ -26,13 +26,15 @@ def admit(spec: MeetingSessionSpec, installation: Installation) -> Verdict:
         platform = spec.platform
     else:
         try:
-            platform = judge(spec.meeting_link, spec.platform, installation.self_hosted).platform
+            platform = parse_link(spec.meeting_link, spec.platform, installation.self_hosted).platform
         except LinkError as error:
-            return Verdict(spec.platform, error.reason, f"spec.meetingLink: {error}")
+            return AdmissionResult(spec.platform, error.reason, f"spec.meetingLink: {error}")
     if platform is None:
-        return Verdict(None, Reason.LINK_INVALID, "spec.platform must be set together with spec.meetingLinkSecretRef")
+        return AdmissionResult(
+            None, Reason.LINK_INVALID, "spec.platform must be set together with spec.meetingLinkSecretRef"
+        )
     if platform not in installation.tables:
-        return Verdict(platform, Reason.PLATFORM_NOT_AVAILABLE, f"this installation cannot join {platform} yet")
+        return AdmissionResult(platform, Reason.PLATFORM_NOT_AVAILABLE, f"this installation cannot join {platform} yet")
     if installation.bot_class is None:
-        return Verdict(platform, Reason.CONFIG_INVALID, f"bot class {spec.bot_class_name!r} does not exist")
-    return Verdict(platform)
+        return AdmissionResult(platform, Reason.CONFIG_INVALID, f"bot class {spec.bot_class_name!r} does not exist")
+    return AdmissionResult(platform)

@@ -41,7 +41,7 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Terminated:
     """How a container ended."""
 
     exit_code: int
@@ -61,7 +61,7 @@ class ContainerFacts:
     waiting_message: str = ""
     running: bool = False
     ready: bool = False
-    ended: Ended | None = None
+    terminated: Terminated | None = None
     restarts: int = 0
 
 
@@ -100,7 +100,7 @@ class PodFacts:
     browser: ContainerFacts = ContainerFacts()
 
     @property
-    def dead(self) -> bool:
+    def terminated(self) -> bool:
         """Whether no process of it can run any more.
 
         A pod on an unreachable node is *not* dead, however long nobody heard of it: it may be in the meeting. A pod
@@ -109,9 +109,9 @@ class PodFacts:
         return self.phase in ("Succeeded", "Failed") or (self.deleted_at is not None and self.node is None)
 
     @property
-    def talking(self) -> bool:
+    def reachable(self) -> bool:
         """Whether its report server can be asked."""
-        return self.bot.running and self.ip is not None and not self.dead
+        return self.bot.running and self.ip is not None and not self.terminated
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class StreamFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class CreateRejection:
     """Why the API server did not take the pod."""
 
     kind: str
@@ -137,7 +137,7 @@ class Refusal:
 class LeaveFacts:
     """How far the wish to leave got; in memory only, asking twice does no harm."""
 
-    told: bool
+    acknowledged: bool
     """Whether the bot confirmed."""
     tried_at: datetime
     """When it was last asked."""
@@ -178,7 +178,7 @@ class Facts:
     stream: StreamFacts | None = None
     """``None``: nobody follows the bot."""
     leave: LeaveFacts | None = None
-    refusal: Refusal | None = None
+    rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
     """Events of a pod that is late, oldest first; ``None``: nobody asked."""
     written_at: datetime | None = None

@@ -26,7 +26,7 @@ def of_pod(pod: PodFacts | None) -> Phase:
         return Phase.INITIALIZING
     if pod.bot.ready:
         return Phase.ACTIVE
-    return Phase.JOINING if pod.bot.running or pod.bot.ended else Phase.INITIALIZING
+    return Phase.JOINING if pod.bot.running or pod.bot.terminated else Phase.INITIALIZING
 
 
 def of_report(report: Report | None) -> Phase:

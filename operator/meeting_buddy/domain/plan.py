@@ -28,7 +28,7 @@ class StopStream:
 
 
 @dataclass(frozen=True, slots=True)
-class AskLeave:
+class RequestLeave:
     """Ask the bot to leave the meeting."""
 
     pod: str
@@ -78,7 +78,7 @@ Action = (
     CreatePod
     | FollowStream
     | StopStream
-    | AskLeave
+    | RequestLeave
     | ReadWarnings
     | PatchStatus
     | EmitEvent

@@ -2,10 +2,10 @@
 
 One rule decides, and reason and message always speak of the same container. For a pod that is dead:
 
-1. the bot's own word: a termination message that is a report of this attempt in phase Ended (Evicted in it means that
-   it was told to stop from outside: a leave or the kubelet's deadline says better why);
-2. the kernel: container ``bot`` was killed for want of memory;
-3. the cluster's word: node gone (PodGC), evicted, preempted, drained, shut down, deadline, refused by the kubelet;
+1. the bot's own report: a termination message that is a report of this attempt in phase Ended (Evicted in it means that
+   it was stopped from outside: a leave or the kubelet's deadline says better why);
+2. the kernel: container ``bot`` was OOM-killed;
+3. the cluster: node gone (PodGC), evicted, preempted, drained, shut down, deadline, refused by the kubelet;
 4. the container could not be created or started at all;
 5. somebody deleted the pod;
 6. none of these: the bot crashed.
@@ -20,7 +20,7 @@ from meeting_buddy.contract.identity import session_id
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import READABLE_VERSIONS, Report
-from meeting_buddy.domain.facts import Ended, PodFacts
+from meeting_buddy.domain.facts import PodFacts, Terminated
 
 CANNOT_START: Final = frozenset({"ContainerCannotRun", "StartError", "CreateContainerError", "RunContainerError"})
 _REFUSED_BY_KUBELET: Final = frozenset(
@@ -46,12 +46,12 @@ def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
         uid: its session's uid, to which a report must belong.
         leaving: whether the session's author wanted the bot to leave.
     """
-    told = _told(pod, uid)
+    told = termination_report(pod, uid)
     if told is not None and told.reason is not None:
         if told.reason is Reason.EVICTED:
             return Outcome(*_stopped(pod, told.message, leaving=leaving), told)
         return Outcome(told.reason, told.message, told)
-    ended = pod.bot.ended
+    ended = pod.bot.terminated
     reason, message = (
         _out_of_memory(ended)
         or _disrupted(pod, leaving=leaving)
@@ -70,22 +70,22 @@ def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None,
     if report is not None and report.phase is ReportPhase.ENDED and report.reason is not None:
         return Outcome(report.reason, report.message, report)
     if last_seen is not None:
-        told = _told(last_seen, uid)
-        if told is not None or last_seen.dead:
+        told = termination_report(last_seen, uid)
+        if told is not None or last_seen.terminated:
             return of_dead_pod(last_seen, uid, leaving=leaving)
         found = _disrupted(last_seen, leaving=leaving) or _deleted(last_seen, leaving=leaving)
         if found:
             return Outcome(*found, report)
     if leaving:
-        return Outcome(Reason.LEAVE_REQUESTED, "the pod vanished after it was asked to leave", report)
-    return Outcome(Reason.BOT_CRASHED, "the pod vanished before it could tell how it ended", report)
+        return Outcome(Reason.LEAVE_REQUESTED, "the pod was removed after it was asked to leave", report)
+    return Outcome(Reason.BOT_CRASHED, "the pod was removed before it reported an outcome", report)
 
 
-def _told(pod: PodFacts, uid: str) -> Report | None:
-    if pod.bot.ended is None or not pod.bot.ended.message:
+def termination_report(pod: PodFacts, uid: str) -> Report | None:
+    if pod.bot.terminated is None or not pod.bot.terminated.message:
         return None
     try:
-        report = Report.model_validate_json(pod.bot.ended.message)
+        report = Report.model_validate_json(pod.bot.terminated.message)
     except ValidationError:
         return None
     belongs = report.session_id == session_id(uid) and report.attempt == pod.attempt
@@ -103,9 +103,9 @@ def _stopped(pod: PodFacts, message: str | None, *, leaving: bool) -> tuple[Reas
     return Reason.EVICTED, message or "the pod was stopped from outside"
 
 
-def _out_of_memory(ended: Ended | None) -> tuple[Reason, str] | None:
-    if ended is not None and ended.reason == "OOMKilled":
-        return Reason.OUT_OF_MEMORY, "container bot was killed for want of memory"
+def _out_of_memory(terminated: Terminated | None) -> tuple[Reason, str] | None:
+    if terminated is not None and terminated.reason == "OOMKilled":
+        return Reason.OUT_OF_MEMORY, "container bot was OOM-killed"
     return None
 
 
@@ -122,9 +122,9 @@ def _disrupted(pod: PodFacts, *, leaving: bool) -> tuple[Reason, str] | None:
     return None
 
 
-def _never_started(ended: Ended | None) -> tuple[Reason, str] | None:
-    if ended is not None and ended.reason in CANNOT_START:
-        return Reason.CONFIG_INVALID, f"container bot could not start: {ended.message or ended.reason}"
+def _never_started(terminated: Terminated | None) -> tuple[Reason, str] | None:
+    if terminated is not None and terminated.reason in CANNOT_START:
+        return Reason.CONFIG_INVALID, f"container bot could not start: {terminated.message or terminated.reason}"
     return None
 
 
@@ -133,11 +133,11 @@ def _deleted(pod: PodFacts, *, leaving: bool) -> tuple[Reason, str] | None:
         return None
     if leaving:
         return Reason.LEAVE_REQUESTED, ""
-    return Reason.EVICTED, "the pod was deleted" + ("" if pod.bot.ended else " before its bot started")
+    return Reason.EVICTED, "the pod was deleted" + ("" if pod.bot.terminated else " before its bot started")
 
 
-def _crashed(ended: Ended | None) -> tuple[Reason, str]:
-    if ended is None:
-        return Reason.BOT_CRASHED, "the pod ended without its bot"
-    by = f"signal {ended.signal}" if ended.signal else f"exit status {ended.exit_code}"
-    return Reason.BOT_CRASHED, f"container bot ended with {by} and did not tell an outcome"
+def _crashed(terminated: Terminated | None) -> tuple[Reason, str]:
+    if terminated is None:
+        return Reason.BOT_CRASHED, "container bot never started"
+    by = f"signal {terminated.signal}" if terminated.signal else f"exit status {terminated.exit_code}"
+    return Reason.BOT_CRASHED, f"container bot exited with {by}, without a termination report"

@@ -6,7 +6,7 @@ A bot reports each second. Only what passes here wakes a worker, which is what l
 from meeting_buddy.contract.report import Report
 
 
-def stirs(before: Report | None, after: Report) -> bool:
+def is_significant(before: Report | None, after: Report) -> bool:
     """Whether ``after`` deserves a look at its session now."""
     return before is None or _weight(before) != _weight(after)
 

@@ -28,7 +28,7 @@ _VOLUME_EVENTS: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedM
 
 def started(pod: PodFacts) -> bool:
     """Whether container ``bot`` ever ran."""
-    return pod.bot.running or pod.bot.ended is not None
+    return pod.bot.running or pod.bot.terminated is not None
 
 
 def hopeless(pod: PodFacts) -> Outcome | None:

@@ -17,8 +17,8 @@ MAX_EVIDENCE: Final = 20
 MAX_TEXT: Final = 256
 MAX_MESSAGE: Final = 1024
 
-_LOUD_FIELDS: Final = ("phase", "reason", "observed_generation", "attempt", "bot_pod", "leave_requested_at")
-_QUIET_CONDITIONS: Final = frozenset(
+_IMMEDIATE_FIELDS: Final = ("phase", "reason", "observed_generation", "attempt", "bot_pod", "leave_requested_at")
+_DEFERRABLE_CONDITIONS: Final = frozenset(
     {
         ("PodScheduled", "True", "Scheduled"),
         ("Reporting", "True", "Connected"),
@@ -103,20 +103,20 @@ def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> di
     return changed | {key: None for key in old if key not in new}
 
 
-def loud(before: MeetingSessionStatus, after: MeetingSessionStatus) -> bool:
+def needs_immediate_write(before: MeetingSessionStatus, after: MeetingSessionStatus) -> bool:
     """Whether people or machines wait for this difference; anything else is progress, at most one write a minute."""
-    if any(getattr(before, name) != getattr(after, name) for name in _LOUD_FIELDS):
+    if any(getattr(before, name) != getattr(after, name) for name in _IMMEDIATE_FIELDS):
         return True
-    return bool(_said(after.conditions) - _said(before.conditions))
+    return bool(condition_keys(after.conditions) - condition_keys(before.conditions))
 
 
-def _said(found: list[Condition] | None) -> set[tuple[str, str, str]]:
+def condition_keys(found: list[Condition] | None) -> set[tuple[str, str, str]]:
     # A quiet condition that turns bad is loud; bad news that goes away may wait.
-    return {(each.type, each.status, each.reason) for each in found or () if not _quiet(each)}
+    return {(each.type, each.status, each.reason) for each in found or () if not deferrable(each)}
 
 
-def _quiet(condition: Condition) -> bool:
-    return (condition.type, condition.status, condition.reason) in _QUIET_CONDITIONS
+def deferrable(condition: Condition) -> bool:
+    return (condition.type, condition.status, condition.reason) in _DEFERRABLE_CONDITIONS
 
 
 def _document(status: MeetingSessionStatus) -> dict[str, Any]:

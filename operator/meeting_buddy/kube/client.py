@@ -14,7 +14,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from meeting_buddy.kube.errors import KubeError
-from meeting_buddy.kube.pace import Pace
+from meeting_buddy.kube.rate_limiter import RateLimiter
 
 FIELD_MANAGER: Final = "meeting-buddy"
 TIMEOUT_SECONDS: Final = 15.0
@@ -41,11 +41,11 @@ async def configuration(kubeconfig: str | None) -> Configuration:
 class KubeClient:
     """One connection pool for the whole operator."""
 
-    def __init__(self, settings: Configuration, pace: Pace, observe: Observer | None = None) -> None:
+    def __init__(self, settings: Configuration, limiter: RateLimiter, observe: Observer | None = None) -> None:
         self._api = ApiClient(settings)
         self._api.user_agent = "meeting-buddy-operator"
         self._host = settings.host.rstrip("/")
-        self._pace = pace
+        self._limiter = limiter
         self._observe = observe or (lambda _method, _kind, _status: None)
 
     async def close(self) -> None:
@@ -77,7 +77,7 @@ class KubeClient:
         """
         status = 0
         try:
-            async with self._pace.turn(write=method != "GET"):
+            async with self._limiter.slot(write=method != "GET"):
                 status, data = await self._send(method, path, body, query, content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error

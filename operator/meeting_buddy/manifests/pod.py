@@ -10,7 +10,7 @@ from typing import Any, Final
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, LINK_FILE, RECORDINGS
 from meeting_buddy.contract.report import PORT
-from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.quantity import split_cpu, split_memory
 from meeting_buddy.resource.bot_class import Resources
 
@@ -28,34 +28,34 @@ _SOCKETS: Final = (
 )
 
 
-def bot_pod(order: BotOrder) -> dict[str, Any]:
+def bot_pod(pod_input: BotPodInput) -> dict[str, Any]:
     """Manifest of the pod."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(order),
-        "spec": _spec(order) | _placement(order),
+        "metadata": _metadata(pod_input),
+        "spec": _spec(pod_input) | _placement(pod_input),
     }
 
 
-def _metadata(order: BotOrder) -> dict[str, Any]:
+def _metadata(pod_input: BotPodInput) -> dict[str, Any]:
     annotations = {
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "karpenter.sh/do-not-disrupt": "true",
         "kubectl.kubernetes.io/default-container": "bot",
     }
     return {
-        "name": order.name,
-        "namespace": order.namespace,
-        "labels": {**order.bot_class.labels, **order.labels()},
-        "annotations": {**annotations, **order.bot_class.annotations},
-        "ownerReferences": order.owner_references(),
+        "name": pod_input.name,
+        "namespace": pod_input.namespace,
+        "labels": {**pod_input.bot_class.labels, **pod_input.labels()},
+        "annotations": {**annotations, **pod_input.bot_class.annotations},
+        "ownerReferences": pod_input.owner_references(),
         "finalizers": [identity.FINALIZER_OUTCOME],
     }
 
 
-def _spec(order: BotOrder) -> dict[str, Any]:
-    timeouts = order.bot_class.timeouts
+def _spec(pod_input: BotPodInput) -> dict[str, Any]:
+    timeouts = pod_input.bot_class.timeouts
     slack = timeouts.startup_timeout_seconds + timeouts.grace_seconds
     return {
         "restartPolicy": "Never",
@@ -64,86 +64,86 @@ def _spec(order: BotOrder) -> dict[str, Any]:
         "terminationGracePeriodSeconds": timeouts.grace_seconds,
         # The bot keeps the session's deadline itself, from its own start; the kubelet's comes after, also when the
         # bot hangs and the operator is down. It counts from the pod's acceptance, so images may take their time.
-        "activeDeadlineSeconds": order.spec.active_deadline_seconds + slack,
+        "activeDeadlineSeconds": pod_input.spec.active_deadline_seconds + slack,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": UID,
             "runAsGroup": 0,
-            "fsGroup": order.bot_class.storage.fs_group,
+            "fsGroup": pod_input.bot_class.storage.fs_group,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_browser(order)],
-        "containers": [_bot(order)],
-        "volumes": _volumes(order),
+        "initContainers": [_browser(pod_input)],
+        "containers": [_bot(pod_input)],
+        "volumes": _volumes(pod_input),
     }
 
 
-def _bot(order: BotOrder) -> dict[str, Any]:
+def _bot(pod_input: BotPodInput) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [
         {"name": "assignment", "mountPath": str(ASSIGNMENT_FILE.parent), "readOnly": True},
         {
             "name": "recordings",
             "mountPath": str(RECORDINGS),
-            "subPath": identity.volume_path(order.namespace, order.session_id),
+            "subPath": identity.volume_path(pod_input.namespace, pod_input.session_id),
         },
         {"name": "bot-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "bot-home", "mountPath": HOME},
         *_SOCKETS,
     ]
-    if order.spec.meeting_link_secret_ref is not None:
+    if pod_input.spec.meeting_link_secret_ref is not None:
         mounts.insert(1, {"name": "link", "mountPath": str(LINK_FILE.parent), "readOnly": True})
     return {
         "name": "bot",
-        **_image(order),
+        **_image(pod_input),
         "command": ["meeting-buddy-bot"],
-        "env": _env(order, {"HOME": HOME}),
+        "env": _env(pod_input, {"HOME": HOME}),
         "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _http("/livez", period=1, failures=120),
         "livenessProbe": _http("/livez", period=10, failures=6),
         "readinessProbe": _http("/readyz", period=2, failures=2),
-        "resources": _resources(order)[1],
+        "resources": _resources(pod_input)[1],
         "securityContext": _container_security(),
         "volumeMounts": mounts,
     }
 
 
-def _browser(order: BotOrder) -> dict[str, Any]:
+def _browser(pod_input: BotPodInput) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [
         {"name": "browser-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "browser-home", "mountPath": HOME},
         *_SOCKETS,
     ]
-    if order.bot_class.extra_ca is not None:
+    if pod_input.bot_class.extra_ca is not None:
         mounts.insert(0, {"name": "ca", "mountPath": str(CA_FOLDER), "readOnly": True})
-    profile = {"type": "Localhost", "localhostProfile": order.bot_class.sandbox.seccomp_profile}
+    profile = {"type": "Localhost", "localhostProfile": pod_input.bot_class.sandbox.seccomp_profile}
     env = {"HOME": HOME, "DISPLAY": ":99", "PULSE_SERVER": "unix:/run/mb/pulse"}
     return {
         "name": "browser",
         # A sidecar: starts first, dies last, restarts alone. Its exec probe is what makes the order mean anything, and
         # it is exec because chromedriver listens on the pod's loopback only.
         "restartPolicy": "Always",
-        **_image(order),
+        **_image(pod_input),
         "command": ["tini", "--", "meeting-buddy-browser"],
-        "env": _env(order, env),
+        "env": _env(pod_input, env),
         "startupProbe": {
             "exec": {"command": ["meeting-buddy-browser-ready"]},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
             "failureThreshold": 120,
         },
-        "resources": _resources(order)[0],
+        "resources": _resources(pod_input)[0],
         "securityContext": _container_security() | {"seccompProfile": profile},
         "volumeMounts": mounts,
     }
 
 
-def _image(order: BotOrder) -> dict[str, str]:
-    return {"image": order.bot_class.image, "imagePullPolicy": order.bot_class.image_pull_policy}
+def _image(pod_input: BotPodInput) -> dict[str, str]:
+    return {"image": pod_input.bot_class.image, "imagePullPolicy": pod_input.bot_class.image_pull_policy}
 
 
-def _env(order: BotOrder, own: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in {**order.bot_class.env, **own}.items()]
+def _env(pod_input: BotPodInput, own: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in {**pod_input.bot_class.env, **own}.items()]
 
 
 def _http(path: str, *, period: int, failures: int) -> dict[str, Any]:
@@ -163,9 +163,9 @@ def _container_security() -> dict[str, Any]:
     }
 
 
-def _resources(order: BotOrder) -> tuple[dict[str, Any], dict[str, Any]]:
+def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
     """Browser's and bot's share. No CPU limit: a throttled recorder drops frames."""
-    asked = _profile(order)
+    asked = _profile(pod_input)
     cpu = split_cpu(asked.cpu, BROWSER_SHARE)
     memory = split_memory(asked.memory, BROWSER_SHARE)
     limit = split_memory(asked.memory_limit, BROWSER_SHARE)
@@ -175,28 +175,28 @@ def _resources(order: BotOrder) -> tuple[dict[str, Any], dict[str, Any]]:
     return browser, bot
 
 
-def _profile(order: BotOrder) -> Resources:
-    recording, profiles = order.spec.recording, order.bot_class.resources
+def _profile(pod_input: BotPodInput) -> Resources:
+    recording, profiles = pod_input.spec.recording, pod_input.bot_class.resources
     if not recording.enabled or recording.video == "none":
         return profiles.audio
     return profiles.video1080p if recording.video == "1080p" else profiles.video720p
 
 
-def _volumes(order: BotOrder) -> list[dict[str, Any]]:
+def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
     memory = {"medium": "Memory"}
     found: list[dict[str, Any]] = [
-        {"name": "assignment", "secret": {"secretName": order.name, "defaultMode": 0o440}},
-        {"name": "recordings", "persistentVolumeClaim": {"claimName": order.bot_class.storage.claim}},
+        {"name": "assignment", "secret": {"secretName": pod_input.name, "defaultMode": 0o440}},
+        {"name": "recordings", "persistentVolumeClaim": {"claimName": pod_input.bot_class.storage.claim}},
         *({"name": name, "emptyDir": {}} for name in ("bot-tmp", "bot-home", "browser-tmp", "browser-home")),
         {"name": "x11", "emptyDir": memory | {"sizeLimit": "1Mi"}},
         {"name": "run", "emptyDir": memory | {"sizeLimit": "16Mi"}},
         {"name": "shm", "emptyDir": memory | {"sizeLimit": "512Mi"}},
     ]
-    link = order.spec.meeting_link_secret_ref
+    link = pod_input.spec.meeting_link_secret_ref
     if link is not None:
         items = [{"key": link.key, "path": LINK_FILE.name}]
         found.append({"name": "link", "secret": {"secretName": link.name, "items": items, "defaultMode": 0o440}})
-    extra = order.bot_class.extra_ca
+    extra = pod_input.bot_class.extra_ca
     if extra is not None:
         name = extra.key if extra.key.endswith(".crt") else f"{extra.key}.crt"
         found.append(
@@ -205,9 +205,9 @@ def _volumes(order: BotOrder) -> list[dict[str, Any]]:
     return found
 
 
-def _placement(order: BotOrder) -> dict[str, Any]:
+def _placement(pod_input: BotPodInput) -> dict[str, Any]:
     """Where the administrator wants it; keys without a value are left out, so that the pod shows what was chosen."""
-    chosen = order.bot_class
+    chosen = pod_input.bot_class
     away = [
         {
             "key": f"node.kubernetes.io/{taint}",

@@ -11,17 +11,19 @@ from meeting_buddy.contract.assignment import (
     AllowedHost,
     Assignment,
     Limits,
-    RecordingOrder,
+    RecordingConfig,
     TokenDigests,
-    TranscriptionOrder,
+    TranscriptionConfig,
 )
 from meeting_buddy.contract.links import SelfHosted
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import Scope, derive, digest
-from meeting_buddy.manifests.order import BotOrder
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
 
 
-def bot_secret(order: BotOrder, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes) -> dict[str, Any]:
+def bot_secret(
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
+) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
     Args:
@@ -30,15 +32,15 @@ def bot_secret(order: BotOrder, table: PlatformTable, self_hosted: Iterable[Self
         self_hosted: hosts that the installer lists; the bot judges the link again.
         key: the operator's key, from which tokens are derived; it goes nowhere.
     """
-    document = assignment(order, table, self_hosted, key)
+    document = assignment(pod_input, table, self_hosted, key)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": order.name,
-            "namespace": order.namespace,
-            "labels": order.labels(),
-            "ownerReferences": order.owner_references(),
+            "name": pod_input.name,
+            "namespace": pod_input.namespace,
+            "labels": pod_input.labels(),
+            "ownerReferences": pod_input.owner_references(),
         },
         "type": "Opaque",
         "immutable": True,
@@ -46,29 +48,31 @@ def bot_secret(order: BotOrder, table: PlatformTable, self_hosted: Iterable[Self
     }
 
 
-def assignment(order: BotOrder, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes) -> Assignment:
+def assignment(
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
+) -> Assignment:
     """What the bot reads at its start."""
-    spec = order.spec
+    spec = pod_input.spec
     return Assignment(
-        session_id=order.session_id,
-        namespace=order.namespace,
-        attempt=order.attempt,
+        session_id=pod_input.session_id,
+        namespace=pod_input.namespace,
+        attempt=pod_input.attempt,
         link=spec.meeting_link,
         platform=spec.platform,
         self_hosted=tuple(AllowedHost(platform=each.platform, host=each.host, port=each.port) for each in self_hosted),
         bot_name=spec.bot_name,
-        recording=RecordingOrder(
+        recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
         ),
-        transcription=TranscriptionOrder(enabled=spec.transcription.enabled, language=spec.transcription.language),
+        transcription=TranscriptionConfig(enabled=spec.transcription.enabled, language=spec.transcription.language),
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
-        grace_seconds=order.bot_class.timeouts.grace_seconds,
+        grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
         debug_mode=spec.debug_mode,
         metadata=spec.metadata,
         table=table,
         tokens=TokenDigests(
-            control=digest(derive(key, order.session_uid, order.attempt, Scope.CONTROL)),
-            read=digest(derive(key, order.session_uid, order.attempt, Scope.READ)),
+            control=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
+            read=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.READ)),
         ),
     )

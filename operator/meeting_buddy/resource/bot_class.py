@@ -4,13 +4,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from meeting_buddy.resource.model import Strict
+from meeting_buddy.resource.model import ConfigModel
 
 SECCOMP_PROFILE = "meeting-buddy/chromium.json"
 """File below the kubelet's ``seccomp`` folder."""
 
 
-class Resources(Strict):
+class Resources(ConfigModel):
     """Requests and limits of one whole bot, both containers together; two thirds go to the browser."""
 
     cpu: str = Field(description="CPU request, such as 1500m. There is no CPU limit.")
@@ -18,7 +18,7 @@ class Resources(Strict):
     memory_limit: str = Field(description="Memory limit, such as 4Gi.")
 
 
-class ProfileResources(Strict):
+class ProfileResources(ConfigModel):
     """Resources by what is recorded; from field experience, not from a bench."""
 
     audio: Resources = Resources(cpu="500m", memory="1Gi", memory_limit="2560Mi")
@@ -26,35 +26,35 @@ class ProfileResources(Strict):
     video1080p: Resources = Field(Resources(cpu="3", memory="4Gi", memory_limit="6Gi"), alias="1080p")
 
 
-class HostAlias(Strict):
+class HostAlias(ConfigModel):
     """One line of the pod's hosts file."""
 
     ip: str
     hostnames: tuple[str, ...] = Field(min_length=1)
 
 
-class ExtraCa(Strict):
+class ExtraCa(ConfigModel):
     """A certificate authority that the browser trusts besides the public ones, in the session's namespace."""
 
     config_map: str
     key: str = "ca.crt"
 
 
-class Storage(Strict):
+class Storage(ConfigModel):
     """Where recordings go: a claim in the session's namespace, one sub-path a session."""
 
     claim: str = "meeting-buddy-recordings"
     fs_group: int = 10001
 
 
-class FinishedPodSeconds(Strict):
+class FinishedPodSeconds(ConfigModel):
     """How long a finished bot's pod stays for its logs, seconds."""
 
     completed: int = Field(300, ge=0)
     failed: int = Field(3600, ge=0)
 
 
-class Timeouts(Strict):
+class Timeouts(ConfigModel):
     """Deadlines of the pod, seconds."""
 
     startup_timeout_seconds: int = Field(600, ge=5, description="From the pod's creation to its containers running.")
@@ -62,13 +62,13 @@ class Timeouts(Strict):
     finished_pod_seconds: FinishedPodSeconds = FinishedPodSeconds()
 
 
-class Sandbox(Strict):
+class Sandbox(ConfigModel):
     """What Chromium's own sandbox needs from the node."""
 
     seccomp_profile: str = SECCOMP_PROFILE
 
 
-class BotClass(Strict):
+class BotClass(ConfigModel):
     """One named way to run bots."""
 
     image: str = Field(min_length=1, description="Image of both containers, by tag or digest.")

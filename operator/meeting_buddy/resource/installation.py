@@ -4,10 +4,10 @@ from pydantic import Field, model_validator
 
 from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.resource.bot_class import BotClass
-from meeting_buddy.resource.model import Strict
+from meeting_buddy.resource.model import ConfigModel
 
 
-class SelfHostedHost(Strict):
+class SelfHostedHost(ConfigModel):
     """A host of the administrator's own that runs a self-hosted kind of platform."""
 
     platform: Platform
@@ -21,13 +21,13 @@ class SelfHostedHost(Strict):
         return self
 
 
-class SelfHostedHosts(Strict):
+class SelfHostedHosts(ConfigModel):
     """All hosts of self-hosted kinds."""
 
     hosts: tuple[SelfHostedHost, ...] = ()
 
 
-class Installation(Strict):
+class Installation(ConfigModel):
     """The operator's configuration."""
 
     bot_classes: dict[str, BotClass]
@@ -41,5 +41,5 @@ class Installation(Strict):
 
     @property
     def allowed_hosts(self) -> tuple[SelfHosted, ...]:
-        """The listed hosts, as :func:`meeting_buddy.contract.links.judge` wants them."""
+        """The listed hosts, as :func:`meeting_buddy.contract.links.parse_link` wants them."""
         return tuple(SelfHosted(each.platform, each.host, each.port) for each in self.self_hosted.hosts)

@@ -4,13 +4,13 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
-class Tolerant(BaseModel):
+class StoredModel(BaseModel):
     """Base of what the API server stores: its schema has judged already, so newer fields are ignored, not refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
-class Strict(BaseModel):
+class ConfigModel(BaseModel):
     """Base of what an administrator configures: a field that nobody knows is a typing error."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)

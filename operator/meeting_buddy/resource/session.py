@@ -12,7 +12,7 @@ from meeting_buddy.contract.links import MAX_LENGTH, Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.wire import Timestamp
-from meeting_buddy.resource.model import Tolerant
+from meeting_buddy.resource.model import StoredModel
 
 GROUP = "meetingbuddy.io"
 VERSION = "v1alpha1"
@@ -25,7 +25,7 @@ DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
 
-class SecretLink(Tolerant):
+class SecretLink(StoredModel):
     """A key of a Secret in the session's namespace that holds the meeting link."""
 
     name: str = Field(pattern=DNS_NAME, min_length=1, max_length=253, description="Name of the Secret.")
@@ -34,7 +34,7 @@ class SecretLink(Tolerant):
     )
 
 
-class TranscriptionSpec(Tolerant):
+class TranscriptionSpec(StoredModel):
     """What to transcribe."""
 
     enabled: bool = Field(
@@ -48,7 +48,7 @@ class TranscriptionSpec(Tolerant):
     )
 
 
-class RecordingSpec(Tolerant):
+class RecordingSpec(StoredModel):
     """What to record."""
 
     enabled: bool = Field(True, description="Write a recording.")
@@ -58,7 +58,7 @@ class RecordingSpec(Tolerant):
     frame_rate: int = Field(15, ge=5, le=30, description="Pictures per second.")
 
 
-class LimitsSpec(Tolerant):
+class LimitsSpec(StoredModel):
     """How long the bot waits for people."""
 
     waiting_room_seconds: Seconds = Field(
@@ -72,7 +72,7 @@ class LimitsSpec(Tolerant):
     )
 
 
-class MeetingSessionSpec(Tolerant):
+class MeetingSessionSpec(StoredModel):
     """Which meeting to attend and what to keep. All of it but leave is immutable."""
 
     meeting_link: str | None = Field(
@@ -117,13 +117,13 @@ class MeetingSessionSpec(Tolerant):
     )
 
 
-class Participant(Tolerant):
+class Participant(StoredModel):
     """Somebody whom the page named."""
 
     name: str = Field(max_length=256, description="Name as the page shows it.")
 
 
-class Condition(Tolerant):
+class Condition(StoredModel):
     """One aspect of the session, in the shape that all Kubernetes conditions have."""
 
     type: str = Field(max_length=316, description="Name of the aspect.")
@@ -134,7 +134,7 @@ class Condition(Tolerant):
     observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that was judged.")
 
 
-class MeetingSessionStatus(Tolerant):
+class MeetingSessionStatus(StoredModel):
     """What was observed. Unknown is absent. The link is never copied here."""
 
     phase: Phase | None = Field(None, description="Where the session is, for people; machines read conditions.")
@@ -176,7 +176,7 @@ class MeetingSessionStatus(Tolerant):
     ) = Field(None, description="Aspects of the session, one entry a type.")
 
 
-class ObjectMeta(Tolerant):
+class ObjectMeta(StoredModel):
     """The part of ``metadata`` that is read."""
 
     name: str
@@ -189,7 +189,7 @@ class ObjectMeta(Tolerant):
     annotations: dict[str, str] = {}
 
 
-class MeetingSession(Tolerant):
+class MeetingSession(StoredModel):
     """One meeting to attend: a bot joins it as a guest, records it to a volume and transcribes it."""
 
     metadata: ObjectMeta

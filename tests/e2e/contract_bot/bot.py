@@ -25,7 +25,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, LINK_FILE, RECORDINGS, Assignment
-from meeting_buddy.contract.links import LinkError, SelfHosted, judge
+from meeting_buddy.contract.links import LinkError, SelfHosted, parse_link
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import (
@@ -159,7 +159,7 @@ class Bot:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         if len(self.streams) >= 16:
             return problem(503)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         closed = asyncio.get_running_loop().create_future()
         self.streams.add(closed)
         told = 0
@@ -208,7 +208,7 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, bot.ask, Reason.EVICTED)
     await bot.serve()
     try:
-        judge(
+        parse_link(
             link,
             assignment.platform,
             [SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted],

@@ -1,0 +1,57 @@
+"""What the page looked like when it went wrong: screenshot, redacted document, matched signals, in ``debug/``.
+
+Fixtures written from imagination match nothing real; these files are where real ones come from. They are read by
+people outside the meeting, so they hold no link's query or fragment, no token, no passcode and nothing that was typed.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.browser.errors import BrowserError
+from meeting_buddy_bot.browser.page import Page, mask_tokens
+from meeting_buddy_bot.support.atomic_file import atomic_write
+from meeting_buddy_bot.support.redaction import Redactor
+
+FOLDER: Final = "debug"
+_MOST_CHARACTERS: Final = 2_000_000
+_SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
+_LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
+
+
+async def collect(
+    page: Page, folder: Path, name: str, signals: list[str], redact: Redactor, seconds: float = 10.0
+) -> tuple[str, ...]:
+    """Write what can still be had of the page; paths relative to ``folder``. Never raises for the browser's sake.
+
+    ``seconds`` bounds the screenshot and the document, each.
+    """
+    written = []
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+
+    async def keep(suffix: str, content: bytes) -> None:
+        await asyncio.to_thread(atomic_write, target / f"{name}{suffix}", content)
+        written.append(f"{FOLDER}/{name}{suffix}")
+
+    heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
+    await keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
+    with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
+        await keep(".png", await page.screenshot(seconds))
+    try:
+        answers = await page.evaluate(_SCRIPT, seconds)
+    except BrowserError:
+        answers = []
+    frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
+    if frames:
+        await keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
+    return tuple(written)
+
+
+def mask_keys(text: str) -> str:
+    """``text`` without JSON web tokens and without long runs of letters and digits, which are keys more than words."""
+    return _LONG_KEY.sub("[key]", mask_tokens(text))

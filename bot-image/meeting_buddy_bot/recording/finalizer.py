@@ -1,0 +1,148 @@
+"""Makes one playable file of the segments, and opens it before anybody calls it a recording.
+
+Concatenated and remuxed without encoding (seconds per hour of meeting), written aside, verified, fsynced, renamed.
+Verified means: it opens, has the streams that were asked for, its length is that of the segments in the manifest, its
+key frames and all of its sound decode without an error. Every frame would take minutes of the grace period.
+
+The segments stay: they are what the manifest's hashes speak of. Gaps without media are left out, not filled.
+
+If this process dies, or its time is up: the segments and the manifest are whole; a file under its dotted name beside
+them is no recording, and the next attempt replaces it. No ``verified`` line is written then.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.recording import storage
+from meeting_buddy_bot.recording.manifest import Finished, Segment
+from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
+from meeting_buddy_bot.runtime.processes import run
+from meeting_buddy_bot.support.atomic_file import sync_folder
+from meeting_buddy_bot.support.event_log import EventLog
+
+_ALLOWED_SECONDS: Final = 0.5
+"""Difference of lengths that containers and codecs bring along (priming, the last frame)."""
+_ALLOWED_PER_RUN: Final = 0.25
+"""Likewise for each run: its sound and its picture start and end at different moments."""
+_SILENT_DECIBELS: Final = -90.0
+"""The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
+
+_log = logging.getLogger(__name__)
+
+
+def _joint(span: Span) -> float:
+    """The moment of a file that ffmpeg puts at the end of the file before it."""
+    return span.start if span.demuxer_start is None else span.demuxer_start
+
+
+class VerificationError(Exception):
+    """The finished file is not what the manifest promises; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFinalizer:
+    """One attempt to finish the recording in ``folder``."""
+
+    folder: Path
+    plan: CapturePlan
+    events: EventLog
+
+    async def run(self, segments: list[Segment]) -> Finished:
+        """Make, verify and name the file. Never raises for what is wrong with it: the line returned says so."""
+        if not segments:
+            return Finished(False, cause="nothing was recorded")
+        if not storage.fits(storage.free_bytes(self.folder), sum(each.bytes for each in segments)):
+            return Finished(False, segments=len(segments), cause="no room for one file beside the segments")
+        tmp_path = self.folder / f".{self.plan.result}"
+        concat_list = self.folder / ".segments.ffconcat"
+        try:
+            concat_list.write_text(await self._concat_list(segments))
+            await self._remux(concat_list, tmp_path)
+            duration = await self._verify(tmp_path, segments)
+            size, sha256 = await asyncio.to_thread(fsync_and_hash, tmp_path)
+            await asyncio.to_thread(self._publish, tmp_path)
+        except (VerificationError, OSError) as error:
+            self.events.write("recording_not_verified", cause=str(error))
+            return Finished(False, segments=len(segments), cause=str(error))
+        finally:
+            concat_list.unlink(missing_ok=True)
+            tmp_path.unlink(missing_ok=True)
+        self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
+        return Finished(True, self.plan.result, sha256, size, duration, len(segments))
+
+    async def _concat_list(self, segments: list[Segment]) -> str:
+        """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed
+        from a cut-off file, or one that ends with its longest stream, would add up to a drift."""
+        lines = ["ffconcat version 1.0"]
+        spans = [await probe(self.folder / segment.file) for segment in segments]
+        for index, (segment, span) in enumerate(zip(segments, spans, strict=True)):
+            if span is None:
+                raise VerificationError(f"{segment.file} cannot be read")
+            following = spans[index + 1] if index + 1 < len(segments) else None
+            same_run = following is not None and segments[index + 1].run == segment.run
+            end = _joint(following) if following and same_run else span.end
+            lines += [f"file '{segment.file}'", f"duration {end - _joint(span):.6f}"]
+            if span.demuxer_start is None:
+                # Only where ffmpeg finds no start: an inpoint seeks to a key frame and drops the sound before it.
+                lines.append(f"inpoint {span.start:.6f}")
+        return "\n".join(lines) + "\n"
+
+    async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
+        # fmt: off
+        code, _, stderr_tail = await run("ffmpeg remux", [
+            "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y",
+            "-f", "concat", "-safe", "0", "-i", str(concat_list), "-map", "0", "-c", "copy",
+            "-movflags", "+faststart", "-f", "mp4" if self.plan.size else "ipod", str(tmp_path),
+        ])
+        # fmt: on
+        if code != 0:
+            raise VerificationError(f"the segments cannot be joined: {' / '.join(stderr_tail[-2:]) or code}")
+
+    async def _verify(self, tmp_path: Path, segments: list[Segment]) -> float:
+        """Length of the file in seconds. Raises VerificationError."""
+        # fmt: off
+        code, output, stderr_tail = await run("ffprobe", [
+            "ffprobe", "-v", "error", "-show_entries", "format=duration:stream=codec_type", "-of", "json",
+            str(tmp_path),
+        ])
+        # fmt: on
+        if code != 0:
+            raise VerificationError(f"the file cannot be opened: {' / '.join(stderr_tail[-2:])}")
+        found = json.loads(output)
+        kinds = {stream["codec_type"] for stream in found["streams"]}
+        wanted = {"audio", "video"} if self.plan.size else {"audio"}
+        if kinds != wanted:
+            raise VerificationError(f"the file holds {sorted(kinds)}, not {sorted(wanted)}")
+        duration = float(found["format"]["duration"])
+        promised = sum(segment.seconds for segment in segments)
+        allowed = _ALLOWED_SECONDS + _ALLOWED_PER_RUN * len({segment.run for segment in segments})
+        if abs(duration - promised) > allowed:
+            raise VerificationError(f"the file lasts {duration:.2f} s, its segments {promised:.2f} s")
+        await self._decode(tmp_path)
+        return round(duration, 3)
+
+    async def _decode(self, tmp_path: Path) -> None:
+        # fmt: off
+        code, _, stderr_tail = await run("ffmpeg verify", [
+            "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "info", "-skip_frame:v", "nokey",
+            "-i", str(tmp_path),
+            "-map", "0:v?", "-f", "null", "-", "-map", "0:a", "-af", "volumedetect", "-f", "null", "-",
+        ])
+        # fmt: on
+        # "… to muxer" speaks of the null output: two frames that x11grab took within one tick of the declared rate.
+        faults = [line for line in stderr_tail if ("rror" in line or "nvalid" in line) and "to muxer" not in line]
+        if code != 0 or faults:
+            raise VerificationError(f"the file does not decode: {' / '.join(faults[:2]) or code}")
+        loudest = re.search(r"max_volume: (-?[\d.]+) dB", "\n".join(stderr_tail))
+        if loudest and float(loudest[1]) < _SILENT_DECIBELS:
+            self.events.write("recording_silent", loudest_decibels=float(loudest[1]))
+
+    def _publish(self, tmp_path: Path) -> None:
+        tmp_path.rename(self.folder / self.plan.result)
+        sync_folder(self.folder)

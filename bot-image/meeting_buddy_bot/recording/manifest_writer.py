@@ -1,0 +1,172 @@
+"""Keeps the books of a recording: hashes what was closed, works out the gaps, writes the manifest, counts.
+
+The recorder's events (segment closed, run ended, writing again) arrive in a queue and are worked off in order, so that
+hashing never delays the recorder and a gap is written between the right two segments.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from meeting_buddy.contract.report import Gap, RecordingReport
+from meeting_buddy_bot.recording.capture import Run
+from meeting_buddy_bot.recording.manifest import GapLine, Line, Manifest, Segment
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash, number, probe
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+
+_log = logging.getLogger(__name__)
+
+_SMALLEST_GAP = 0.05
+"""Seconds; two runs that follow each other more closely than three frames have no gap between them."""
+
+
+class ManifestWriter:
+    """The manifest's only writer."""
+
+    def __init__(self, folder: Path, clock: SessionClock, events: EventLog, changed: Callable[[], None]) -> None:
+        self.segments: list[Segment] = []
+        self.gaps: list[Gap] = []
+        self._folder = folder
+        self._clock = clock
+        self._events = events
+        self._changed = changed
+        self._manifest = Manifest(folder)
+        self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._worker: asyncio.Task[None] | None = None
+        self._entered: set[int] = set()
+        self._missing_since: tuple[float, str] | None = None
+        self._unwritten: list[Line] = []
+
+    def closed(self, run: Run, file: Path) -> None:
+        """ffmpeg closed a segment."""
+        self._submit(lambda: self._enter(run, file, complete=True))
+
+    def run_ended(self, run: Run, cause: str | None) -> None:
+        """A run is over; what it left open is entered as cut off. A ``cause`` opens a gap; none was wanted without."""
+        self._submit(lambda: self._end_run(run, cause))
+
+    def writing_again(self, run: Run) -> None:
+        """A run has begun to write; closes the gap that the one before it opened."""
+        self._submit(lambda: self._close_gap(run))
+
+    def over(self, now: float) -> None:
+        """No run will follow; a gap that is still open ends at ``now``."""
+        self._submit(lambda: self._close_gap_at(now))
+
+    def note_gap(self, start: float, end: float, cause: str) -> None:
+        """Media that shows no meeting, such as while the browser was restarted."""
+        self._submit(lambda: self._enter_gap(GapLine(cause, round(start, 3), round(end, 3), recorded=True)))
+
+    async def append(self, line: Line) -> None:
+        """Write a line after all that came before."""
+        await self.flush()
+        await self._write(line)
+
+    async def flush(self) -> None:
+        """Return when the queue is worked off."""
+        await self._queue.join()
+
+    async def close(self) -> None:
+        """Work off the queue and stop."""
+        await self.flush()
+        if self._worker is not None:
+            self._worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker
+            self._worker = None
+
+    @property
+    def bytes(self) -> int:
+        """Size of all entered segments."""
+        return sum(segment.bytes for segment in self.segments)
+
+    @property
+    def seconds(self) -> float:
+        """Media in all entered segments."""
+        return sum(segment.seconds for segment in self.segments)
+
+    def report(self, *, video: bool) -> RecordingReport:
+        """What the session's report says of the recording, unverified."""
+        some = 1 if self.segments else 0
+        return RecordingReport(
+            segments=len(self.segments),
+            audio_files=some,
+            video_files=some if video else 0,
+            bytes=self.bytes,
+            seconds=round(self.seconds, 1),
+            gaps=tuple(self.gaps),
+        )
+
+    def _submit(self, work: Callable[[], Awaitable[None]]) -> None:
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="writer")
+        self._queue.put_nowait(work)
+
+    async def _work(self) -> None:
+        while True:
+            work = await self._queue.get()
+            try:
+                await work()
+            except Exception as error:  # whatever it is: the next segment must not suffer for it
+                _log.exception("the manifest is behind")
+                self._events.write("manifest_behind", error=type(error).__name__)
+            finally:
+                self._queue.task_done()
+
+    async def _enter(self, run: Run, file: Path, *, complete: bool) -> None:
+        which = number(file)
+        if which is None or which in self._entered:
+            return
+        span = await probe(file)
+        if span is None:
+            # Not entered: the end of its run looks at it once more.
+            self._events.write("segment_unreadable", file=file.name)
+            return
+        size, sha256 = await asyncio.to_thread(fsync_and_hash, file)
+        start, end = round(run.origin + span.start, 3), round(run.origin + span.end, 3)
+        utc = self._clock.utc(start).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        name = f"{SEGMENTS_FOLDER}/{file.name}"
+        segment = Segment(which, name, start, end, utc, size, sha256, run.number, complete)
+        self._entered.add(which)
+        self.segments.append(segment)
+        await self._write(segment)
+        self._events.write(
+            "segment_closed", segment=which, seconds=round(segment.seconds, 3), bytes=size, complete=complete
+        )
+        self._changed()
+
+    async def _end_run(self, run: Run, cause: str | None) -> None:
+        for which in range(run.first, run.last + 1):
+            await self._enter(run, run.file(which), complete=False)
+        if cause is not None and self._missing_since is None:
+            last = max((segment.end for segment in self.segments), default=run.origin)
+            self._missing_since = (last, cause)
+
+    async def _close_gap(self, run: Run) -> None:
+        if self._missing_since is None:
+            return
+        span = await probe(run.file(run.first))
+        await self._close_gap_at(run.origin + (span.start if span else 0.0))
+
+    async def _close_gap_at(self, now: float) -> None:
+        if self._missing_since is None:
+            return
+        (start, cause), self._missing_since = self._missing_since, None
+        if now - start >= _SMALLEST_GAP:
+            await self._enter_gap(GapLine(cause, round(start, 3), round(now, 3)))
+
+    async def _enter_gap(self, line: GapLine) -> None:
+        self.gaps.append(Gap(start=line.start, end=line.end, cause=line.gap))
+        await self._write(line)
+        self._events.write("gap", start=line.start, end=line.end, cause=line.gap, recorded=line.recorded)
+        self._changed()
+
+    async def _write(self, line: Line) -> None:
+        # After a refusal (a full volume) later lines queue behind the refused one, so that the order stays true.
+        self._unwritten.append(line)
+        while self._unwritten:
+            await asyncio.to_thread(self._manifest.append, self._unwritten[0])
+            self._unwritten.pop(0)

@@ -1,0 +1,53 @@
+"""Reads what the operator ordered: the assignment, the link (from it or from the user's own Secret), judged once more.
+
+No message quotes a value: an assignment holds the link, and with it perhaps a passcode.
+"""
+
+from pydantic import ValidationError
+
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.links import LinkError, Meeting, SelfHosted, parse_link
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.support.settings import Settings
+
+
+class AssignmentError(Exception):
+    """Orders that cannot be carried out; ``reason`` and the message are fit for the session's report."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def read_assignment(settings: Settings) -> Assignment:
+    """The assignment, without a look at its link.
+
+    Raises:
+        AssignmentError: ``ConfigInvalid``, with the fields that are wrong.
+    """
+    try:
+        return Assignment.model_validate_json(settings.assignment.read_bytes())
+    except OSError as error:
+        raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) or "the document" for each in error.errors()[:5])
+        raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment is not valid: {wrong}") from None
+
+
+def load_link(assignment: Assignment, settings: Settings) -> Meeting:
+    """The meeting of the assignment's link, or of the one that the kubelet mounted.
+
+    Raises:
+        AssignmentError: ``ConfigInvalid`` without a link, ``LinkInvalid`` or ``HostNotAllowed`` as the contract says.
+    """
+    link = assignment.link
+    if link is None:
+        try:
+            link = settings.link.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise AssignmentError(Reason.CONFIG_INVALID, "the Secret with the meeting link cannot be read") from None
+    listed = tuple(SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted)
+    try:
+        return parse_link(link, assignment.platform, listed)
+    except LinkError as error:
+        raise AssignmentError(error.reason, str(error)) from None

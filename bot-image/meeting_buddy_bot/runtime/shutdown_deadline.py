@@ -1,0 +1,59 @@
+"""How long leaving and finishing may take: shares of the pod's grace period, counted from SIGTERM.
+
+Without a SIGTERM nobody is about to kill us, but no step may hang forever either. With one, the kubelet's SIGKILL comes
+``grace`` seconds later, and the outcome must be written before it.
+"""
+
+import asyncio
+from typing import Final, TypeVar
+
+from meeting_buddy_bot.support.clock import SessionClock
+
+LEAVE_SECONDS: Final = 30.0
+"""Pressing "Leave" and waiting until the page has left."""
+LEAVE_SHARE: Final = 0.4
+"""Of the grace period at most for leaving."""
+FINISH_SECONDS: Final = 1800.0
+"""For finishing when nobody waits: hours of meeting on a slow volume."""
+TELL_SHARE: Final = 0.1
+"""Of the grace period, kept for session.json, the termination message and the last event."""
+
+T = TypeVar("T")
+
+
+class ShutdownDeadline:
+    """The time that is left, which a SIGTERM shortens at any moment."""
+
+    def __init__(self, clock: SessionClock, grace: float) -> None:
+        self._clock = clock
+        self._grace = grace
+        self._terminated = asyncio.Event()
+        self._terminated_at = 0.0
+
+    def terminate(self) -> None:
+        """SIGTERM has come; a second one changes nothing."""
+        if not self._terminated.is_set():
+            self._terminated_at = self._clock.now()
+            self._terminated.set()
+
+    async def leaving(self, task: asyncio.Task[T], asked: float) -> bool:
+        """Wait for a task that was asked to end at ``asked`` (session seconds); False when its time is over."""
+        limit = min(LEAVE_SECONDS, LEAVE_SHARE * self._grace)
+        return await self._wait(task, asked + limit, LEAVE_SHARE)
+
+    async def finishing(self, task: asyncio.Task[T]) -> bool:
+        """Wait for the task that finishes the recording; False when its time is over."""
+        return await self._wait(task, self._clock.now() + FINISH_SECONDS, 1 - TELL_SHARE)
+
+    async def _wait(self, task: asyncio.Task[T], limit: float, share: float) -> bool:
+        terminated = asyncio.create_task(self._terminated.wait())
+        try:
+            if not self._terminated.is_set():
+                left = max(0.0, limit - self._clock.now())
+                await asyncio.wait({task, terminated}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if self._terminated.is_set() and not task.done():
+                limit = min(limit, self._terminated_at + share * self._grace)
+                await asyncio.wait({task}, timeout=max(0.0, limit - self._clock.now()))
+            return task.done()
+        finally:
+            terminated.cancel()

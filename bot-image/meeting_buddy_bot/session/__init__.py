@@ -1,0 +1,1 @@
+"""One session: join, stay, leave; what it reports on the way and how it ended."""

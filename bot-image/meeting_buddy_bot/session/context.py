@@ -1,0 +1,34 @@
+"""What a session works with, and what it returns: the one seam between components and session."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.links import Meeting
+from meeting_buddy_bot.recording.recorder import Recorder
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """One session's surroundings; all of it outlives the session."""
+
+    settings: Settings
+    assignment: Assignment
+    meeting: Meeting
+    """The assignment's link, judged."""
+    recorder: Recorder
+    state: ReportState
+    clock: SessionClock
+    events: EventLog
+    leave: LeaveSignal
+
+
+Attend = Callable[[SessionContext], Coroutine[Any, Any, SessionResult]]
+"""Join, stay, leave; returns soon after ``context.leave`` was requested."""

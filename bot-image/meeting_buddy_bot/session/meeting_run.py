@@ -1,0 +1,254 @@
+"""The story of one bot: join → stay → leave, told once, whatever happens in between.
+
+A browser that dies or hangs, and a call that the page gives up, are answered by joining again in the same pod; the
+recorder goes on and states the gap. All that the bot knows of a page is in the platform's table; what the user wants is
+in the assignment; why it ends is one :class:`SessionResult`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from meeting_buddy.contract.phases import Phase, Waiting
+from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.contract.table import State
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.errors import BrowserGoneError, PageTimeoutError
+from meeting_buddy_bot.checks.connection_lost import ConnectionLost
+from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
+from meeting_buddy_bot.checks.media_flows import MediaFlow
+from meeting_buddy_bot.checks.nobody_came import NobodyCame
+from meeting_buddy_bot.checks.page_responsive import PageResponsive
+from meeting_buddy_bot.checks.waiting_room import WaitingRoom
+from meeting_buddy_bot.platforms import diagnostics
+from meeting_buddy_bot.platforms.join_loop import join
+from meeting_buddy_bot.platforms.meeting_page import MeetingPage
+from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
+from meeting_buddy_bot.platforms.people import People
+from meeting_buddy_bot.platforms.probe import PageSnapshot
+from meeting_buddy_bot.platforms.speakers import SpeakingHints
+from meeting_buddy_bot.session.context import SessionContext
+from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support.redaction import Redactor
+
+MOST_RESTARTS: Final = 3
+"""Browsers that may die in one session; the next death ends it."""
+POLL: Final = 0.25
+"""Seconds between two looks at the call; speaking hints are that precise."""
+_CHROMEDRIVER_SECONDS: Final = 120.0
+"""For a container that the kubelet restarts, its back-off included."""
+_REJOIN_PAUSE: Final = 2.0
+_LEAVE_SECONDS: Final = 8.0
+_PASSING: Final = (Reason.PAGE_UNREACHABLE, Reason.JOIN_TIMEOUT, Reason.PAGE_NOT_RECOGNISED, Reason.CONNECTION_LOST)
+"""What a site that is down for a while looks like to a bot that was in its meeting."""
+
+_log = logging.getLogger(__name__)
+
+
+async def attend(context: SessionContext, browser: Browser) -> SessionResult:
+    """Join the context's meeting, stay until it is over or the bot is asked to leave, leave it.
+
+    Browser failures end in an :class:`SessionResult`; what the recorder raises is passed on, after the bot has left.
+    """
+    stay = _MeetingRun(context, browser)
+    result = SessionResult(Reason.BOT_CRASHED)
+    try:
+        result = await _until_asked(stay.run(), context.leave)
+    finally:
+        await stay.leave(result, asked=context.leave.requested)
+    return result
+
+
+async def _until_asked(run: Coroutine[Any, Any, SessionResult], leave: LeaveSignal) -> SessionResult:
+    running = asyncio.create_task(run, name="stay")
+    asked = asyncio.create_task(leave.wait(), name="asked to leave")
+    try:
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        return running.result() if running.done() else SessionResult(asked.result(), leave.message)
+    finally:
+        for task in (running, asked):
+            task.cancel()
+        await asyncio.gather(running, asked, return_exceptions=True)
+
+
+class _MeetingRun:
+    """One bot's time around one meeting, across browsers."""
+
+    def __init__(self, context: SessionContext, browser: Browser) -> None:
+        order, clock = context.assignment, context.clock
+        self._order = order
+        self._table = order.table
+        self._link = context.meeting.link
+        self._folder = context.settings.recordings
+        self._recorder = context.recorder
+        self._clock = clock
+        self._events = context.events
+        self._browser = browser
+        self._reporter = SessionReporter(context.state, context.events)
+        self._page = MeetingPage(browser, order.table, context.meeting, order.bot_name, clock, context.events)
+        self._people = People(order.bot_name)
+        self._speakers = SpeakingHints(self._reporter.speaking)
+        self._lobby = WaitingRoom(clock, order.limits.waiting_room_seconds)
+        self._nobody_came: NobodyCame | None = None
+        self._everyone_left = EveryoneLeft(clock, order.limits.everyone_left_seconds)
+        self._restarts = 0
+        self._seen_in_call = 0.0
+        self._outage: str | None = None
+        self._outage_ends = 0.0
+
+    # Join and stay
+
+    async def run(self) -> SessionResult:
+        """Join and stay, again and again while it makes sense; how it ended."""
+        self._reporter.waiting(Waiting.CONNECTING)
+        while True:
+            try:
+                if not self._browser.alive:
+                    await self._start_browser()
+                result = await self._join_and_stay()
+            except BrowserGoneError as error:
+                self._events.write("browser_died", cause=str(error))
+                self._reporter.browser(self._browser, self._restarts, alive=False)
+                await self._browser.close()
+                self._lost("browser died")
+                if self._restarts >= MOST_RESTARTS:
+                    return SessionResult(Reason.BROWSER_CRASHED, f"the browser died {self._restarts + 1} times")
+                self._restarts += 1
+                continue
+            if not self._reporter.ever_joined or result.reason not in _PASSING:
+                return result
+            self._lost("connection lost")
+            if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
+                return SessionResult(Reason.CONNECTION_LOST, "the connection to the meeting did not come back")
+            await asyncio.sleep(_REJOIN_PAUSE)
+
+    async def _start_browser(self) -> None:
+        await self._browser.start(_CHROMEDRIVER_SECONDS)
+        self._reporter.browser(self._browser, self._restarts, alive=True)
+        self._events.write("browser_started", version=self._browser.version, sandbox=self._browser.sandbox)
+
+    async def _join_and_stay(self) -> SessionResult:
+        joined = await join(self._page, self._table, self._clock, self._lobby, self._reporter.waiting)
+        if isinstance(joined, SessionResult):
+            return joined
+        await self._admitted()
+        return await self._stay(joined)
+
+    async def _admitted(self) -> None:
+        now = self._clock.now()
+        self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
+        self._lobby.verdict(None)
+        if outage is not None:
+            self._recorder.note_gap(began, now, outage)
+            self._events.write("rejoined", seconds=round(now - began, 1))
+            self._outage = None
+        if self._reporter.ever_joined:
+            self._reporter.waiting(None)
+            return
+        self._nobody_came = NobodyCame(self._clock, self._order.limits.nobody_came_seconds)
+        self._reporter.admitted(self._clock.utc(now), "hints" if self._table.people.speaking else "mixed")
+        if self._order.recording.enabled:
+            await self._recorder.start()
+            self._reporter.recording()
+
+    async def _stay(self, tracker: PageStateTracker) -> SessionResult:
+        responsive = PageResponsive(self._clock)
+        sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
+        lost = ConnectionLost(self._clock, self._table.patience.reconnect)
+        pictures: bool | None = None
+        while True:
+            snapshot = await self._look(responsive)
+            if snapshot is not None:
+                pictures = picture.take(snapshot.video)
+                self._reporter.flow("sound", sound.take(snapshot.audio))
+                self._reporter.flow("picture", pictures)
+            verdict = tracker.update(snapshot, self._clock.now(), pictures)
+            if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
+                return SessionResult(verdict.reason)
+            reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
+            if snapshot is not None and verdict.state is State.IN_CALL:
+                reason = self._in_call(snapshot)
+            if reason is not None:
+                return SessionResult(reason)
+            await asyncio.sleep(POLL)
+
+    async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
+        started = self._clock.now()
+        try:
+            snapshot = await self._page.read()
+        except PageTimeoutError as error:
+            if responsive.hung(started):
+                await self._keep_evidence("page-hung", seconds=1)
+                raise BrowserGoneError("the page hangs") from error
+            return None
+        responsive.answered()
+        return snapshot
+
+    def _in_call(self, snapshot: PageSnapshot) -> Reason | None:
+        now = self._clock.now()
+        self._seen_in_call = now
+        others = self._people.others(snapshot.people)
+        self._reporter.people(self._people.take(snapshot.people))
+        self._speakers.take(others, now)
+        nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
+        return nobody or self._everyone_left.verdict(len(others))
+
+    def _away(self, verdict: PageState) -> Reason | None:
+        """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
+        if verdict.state is State.LOBBY:
+            self._reporter.waiting(Waiting.WAITING_ROOM)
+            # Whom the host put out and nobody let in again was removed.
+            return Reason.REMOVED_FROM_MEETING if self._lobby.verdict(Waiting.WAITING_ROOM) else None
+        self._lobby.verdict(None)
+        if verdict.state is State.RECONNECTING:
+            self._reporter.waiting(Waiting.REJOINING)
+        elif verdict.state is State.IN_CALL:
+            self._reporter.waiting(None)
+        return None
+
+    def _lost(self, cause: str) -> None:
+        now = self._clock.now()
+        self._speakers.close(now)
+        if not self._reporter.ever_joined:
+            return
+        if self._outage is None:
+            self._outage, self._outage_ends = cause, now + self._table.patience.reconnect
+            self._events.write("rejoining", cause=cause)
+        self._reporter.waiting(Waiting.REJOINING)
+
+    # Leave
+
+    async def leave(self, result: SessionResult, *, asked: bool) -> None:
+        """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
+        self._events.write("leaving", reason=result.reason)
+        self._speakers.close(self._clock.now())
+        if self._order.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
+            await self._keep_evidence(str(result.reason))
+        if self._outage is not None:
+            self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
+        self._reporter.leaving()
+        closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)
+        left, closed = await asyncio.gather(self._page.leave(_LEAVE_SECONDS), closing, return_exceptions=True)
+        self._events.write("left", page_agrees=left is True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._browser.close()
+        self._reporter.left(self._clock.utc())
+        self._reporter.browser(self._browser, self._restarts, alive=False)
+        if isinstance(closed, BaseException):
+            _log.error("the recorder could not be stopped", exc_info=closed)
+
+    async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
+        if not self._browser.alive:
+            return
+        redact = Redactor.for_link(self._link)
+        signals = self._page.evidence_of(self._page.snapshot)
+        try:
+            paths = await diagnostics.collect(self._browser.page, self._folder, name, signals, redact, seconds)
+        except OSError as error:  # a full volume costs the evidence, not the result
+            self._events.write("evidence_failed", error=str(error.strerror))
+            return
+        self._reporter.evidence(paths)

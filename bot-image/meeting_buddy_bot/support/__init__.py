@@ -1,0 +1,1 @@
+"""What every part uses and what knows no part: clock, files, event log, logs, redaction, settings."""

@@ -1,0 +1,29 @@
+"""The session's one clock: monotonic seconds, anchored once to UTC, that stamp every event, segment and gap.
+
+Wall clocks jump (NTP, a suspended node); a recording's timeline must not. So the wall clock is read once, and every
+later UTC time is that anchor plus monotonic seconds.
+
+If this process dies: the clock ends with PID 1; a later process that works on the same folder starts a clock of its
+own and reads the UTC times, which the manifest and the events carry beside the seconds.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class SessionClock:
+    """Seconds since the bot's start, and what they are in UTC."""
+
+    __slots__ = ("_anchor", "_started")
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._anchor = datetime.now(UTC)
+
+    def now(self) -> float:
+        """Seconds since the anchor; never falls."""
+        return time.monotonic() - self._started
+
+    def utc(self, seconds: float | None = None) -> datetime:
+        """UTC at ``seconds`` on this clock, by default now; independent of later changes of the wall clock."""
+        return self._anchor + timedelta(seconds=self.now() if seconds is None else seconds)

@@ -1,0 +1,57 @@
+"""``events.jsonl``: what happened, in order, one line each, on the session's clock; append-only.
+
+Read by people who ask "why", by the finisher and by tests. Free of links and tokens by construction: every string goes
+through the session's :class:`Redactor`.
+
+If this process dies: a line is one ``write`` of a file opened for appending, so at most the last one is cut; readers
+skip a line that is not JSON. A volume that refuses the write costs the line, never the recording.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import IO
+
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.redaction import Redactor
+
+JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
+
+EVENTS_FILE = "events.jsonl"
+
+_log = logging.getLogger(__name__)
+
+
+class EventLog:
+    """Writes events; opens the file with the first one, so that a folder without a session stays empty."""
+
+    def __init__(self, path: Path, clock: SessionClock, redact: Redactor | None = None) -> None:
+        self._path = path
+        self._clock = clock
+        self._redact = redact or Redactor()
+        self._file: IO[bytes] | None = None
+        self._failing = False
+
+    def write(self, event: str, **facts: JSON) -> None:
+        """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``. Never raises: see the module's docstring."""
+        seconds = self._clock.now()
+        moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line: dict[str, JSON] = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
+        cleaned = self._redact.throughout(line)
+        _log.info("%s", event, extra={"facts": cleaned})
+        try:
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(json.dumps(cleaned, ensure_ascii=False).encode() + b"\n")
+        except OSError as error:
+            if not self._failing:
+                _log.error("events.jsonl cannot be written: %s", error.strerror)
+            self._failing = True
+
+    def close(self) -> None:
+        """Close the file; a later event opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,85 @@
+"""Metrics under the names that dashboards of controllers know; labels are bounded, never a name or a link."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from meeting_buddy import __version__
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import Reason
+
+_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+
+
+class Metrics:
+    """Implements ``controller.telemetry.Telemetry`` and counts API calls."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        name = "meetingbuddy_"
+        self._transitions = self._counter(name + "session_transitions", "Phases written", "before", "after")
+        self._outcomes = self._counter(name + "session_outcomes", "Sessions that ended", "result", "reason")
+        self._apply_to_pod = self._histogram(name + "apply_to_pod_seconds", "From session to pod")
+        self._join = self._histogram(name + "join_seconds", "From session to the bot being in the meeting")
+        self._requests = self._counter(name + "api_requests", "Calls to the API server", "verb", "resource", "code")
+        self._retries = self._counter(name + "workqueue_retries", "Reconciliations that failed")
+        self._adds = self._counter(name + "workqueue_adds", "Reconciliations started")
+        self._waited = self._histogram(name + "workqueue_queue_duration_seconds", "Seconds a key waited in the queue")
+        self._worked = self._histogram(name + "workqueue_work_duration_seconds", "Seconds one reconciliation took")
+        self._reports = self._counter(name + "reports", "Bot reports received, by result", "result")
+        Gauge(name + "build_info", "Version", ["version"], registry=self.registry).labels(__version__).set(1)
+
+    def gauge(self, name: str, meaning: str, function: Callable[[], float]) -> None:
+        """A gauge that is read when it is asked for."""
+        Gauge(f"meetingbuddy_{name}", meaning, registry=self.registry).set_function(function)
+
+    def sessions(self, count: Callable[[Phase], float]) -> None:
+        """Sessions by phase, counted when asked for."""
+        gauge = Gauge("meetingbuddy_sessions", "Sessions by phase", ["phase"], registry=self.registry)
+        for phase in Phase:
+            gauge.labels(phase.value).set_function(partial(count, phase))
+
+    def page(self) -> bytes:
+        """The exposition."""
+        return generate_latest(self.registry)
+
+    def request(self, method: str, kind: str, status: int) -> None:
+        """The API server was called."""
+        self._requests.labels(method, kind, str(status)).inc()
+
+    def pod_created(self, seconds: float) -> None:
+        """A bot's pod was created."""
+        self._apply_to_pod.observe(seconds)
+
+    def transition(self, before: Phase | None, after: Phase) -> None:
+        """A phase was written."""
+        self._transitions.labels(before.value if before else "", after.value).inc()
+
+    def outcome(self, phase: Phase, reason: Reason) -> None:
+        """A session ended."""
+        self._outcomes.labels(phase.value, reason.value).inc()
+
+    def joined(self, seconds: float) -> None:
+        """A bot was in the meeting."""
+        self._join.observe(seconds)
+
+    def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
+        """A key was worked on."""
+        self._adds.inc()
+        self._waited.observe(waited)
+        self._worked.observe(seconds)
+        if failed:
+            self._retries.inc()
+
+    def report(self, result: str) -> None:
+        """A report arrived, or the stream was cut."""
+        self._reports.labels(result).inc()
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str) -> Histogram:
+        return Histogram(name, meaning, registry=self.registry, buckets=_SECONDS)

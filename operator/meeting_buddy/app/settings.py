@@ -1,0 +1,110 @@
+"""The operator's flags and mounted files. Flags win over the environment; files come from the chart's ConfigMaps."""
+
+import argparse
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.resource.installation import Installation
+
+INSTALLATION: Final = Path("/etc/meeting-buddy/installation.yaml")
+TABLES: Final = (Path("/app/platforms"), Path("/etc/meeting-buddy/platforms"))
+"""Folders of page tables: the image's, then the administrator's, whose files win."""
+SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this process runs."""
+
+    namespaces: tuple[str, ...]
+    """Empty: all namespaces."""
+    own_namespace: str
+    identity: str
+    """Who we are in the Lease; a restarted container of the same pod is the same contender."""
+    kubeconfig: str | None
+    installation: Path
+    tables: tuple[Path, ...]
+    host: str
+    port: int
+    log_level: str
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read flags and environment.
+
+    Raises:
+        SystemExit: wrong usage, as argparse does it.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m meeting_buddy.app",
+        description="The Meeting Buddy operator: runs a bot for each MeetingSession.",
+    )
+    scope = parser.add_mutually_exclusive_group(required=True)
+    scope.add_argument("--namespace", action="append", default=[], metavar="NAME", help="watch this one; repeatable")
+    scope.add_argument("--all-namespaces", action="store_true", help="watch all of them (needs cluster-wide roles)")
+    parser.add_argument("--own-namespace", help="where Lease and bot key live (default: $POD_NAMESPACE, or the pod's)")
+    parser.add_argument("--identity", help="name in the Lease (default: $POD_NAME, or the host's name)")
+    parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
+    parser.add_argument("--installation", type=Path, default=INSTALLATION, help="bot classes and self-hosted hosts")
+    parser.add_argument(
+        "--tables", type=Path, action="append", default=[], help="folder of page tables; repeatable, the last one wins"
+    )
+    parser.add_argument("--host", default="0.0.0.0", help="address of /healthz, /readyz and /metrics")  # noqa: S104
+    parser.add_argument("--port", type=int, default=8080, help="port of the same")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    found = parser.parse_args(arguments)
+    return Settings(
+        namespaces=tuple(found.namespace),
+        own_namespace=found.own_namespace or environment.get("POD_NAMESPACE") or _pod_namespace(),
+        identity=found.identity or environment.get("POD_NAME") or socket.gethostname(),
+        kubeconfig=found.kubeconfig,
+        installation=found.installation,
+        tables=tuple(found.tables) or TABLES,
+        host=found.host,
+        port=found.port,
+        log_level=found.log_level,
+    )
+
+
+def _pod_namespace() -> str:
+    try:
+        return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+    except OSError:
+        return "default"
+
+
+def load_installation(path: Path) -> Installation:
+    """Read bot classes and self-hosted hosts.
+
+    Raises:
+        OSError: the file cannot be read.
+        yaml.YAMLError | pydantic.ValidationError: it is wrong; the message names the field.
+    """
+    return Installation.model_validate(yaml.safe_load(path.read_text()))
+
+
+def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
+    """Read all page tables; of two for one platform the later folder's wins.
+
+    Raises:
+        ValueError: a table is wrong; the message names the file.
+    """
+    found: dict[Platform, PlatformTable] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.yaml")):
+            try:
+                table = PlatformTable.model_validate(yaml.safe_load(path.read_text()))
+            except (ValueError, yaml.YAMLError) as error:
+                raise ValueError(f"{path}: {error}") from error
+            if path.stem.lower() != table.platform.value.lower():
+                raise ValueError(f"{path}: holds the table of {table.platform}; a file is named as its platform")
+            found[table.platform] = table
+    return found

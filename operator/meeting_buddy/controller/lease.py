@@ -1,0 +1,137 @@
+"""Who acts: the holder of one Lease. A second replica watches and waits, warm.
+
+Rules as in client-go's leader election: others' clocks are not trusted, a Lease counts as abandoned when it did not
+change for its duration by our own clock; a holder that could not renew for :data:`RENEW_DEADLINE` stops acting, well
+before another may begin.
+
+If this process dies: the other replica takes over after :data:`DURATION` seconds; after an orderly end at once,
+because the Lease is given back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
+
+NAME: Final = "meeting-buddy-operator"
+DURATION: Final = 15.0
+RENEW_DEADLINE: Final = 10.0
+PERIOD: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Lease:
+    """One contender for the Lease."""
+
+    def __init__(self, api: KubernetesApi, namespace: str, identity: str, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._identity = identity
+        self._clock = clock
+        self._held_until = float("-inf")
+        self._document: dict[str, Any] | None = None
+        self._seen_at = 0.0
+        self.changed = asyncio.Event()
+        """Set whenever holding began or ended; whoever waits clears it."""
+
+    @property
+    def held(self) -> bool:
+        """Whether we may act now; turns false by itself when renewing fails, without anybody running."""
+        return self._clock() < self._held_until
+
+    async def contend(self) -> None:
+        """Acquire and renew until cancelled."""
+        while True:
+            before = self.held
+            try:
+                async with asyncio.timeout(RENEW_DEADLINE):
+                    await self._try()
+            except (KubeError, TimeoutError) as error:
+                _log.warning("the Lease could not be renewed", extra={"error": str(error)})
+            if self.held != before:
+                _log.info(
+                    "became leader" if self.held else "is not leader any more", extra={"identity": self._identity}
+                )
+            self.changed.set()
+            pause = PERIOD
+            if self.held:
+                pause = min(PERIOD, max(0.0, self._held_until - self._clock()))
+            await asyncio.sleep(pause)
+
+    async def release(self) -> None:
+        """Give the Lease back, so that the other replica need not wait; only if held."""
+        if not self.held or self._document is None:
+            return
+        self._held_until = float("-inf")
+        try:
+            try:
+                await self._give_back(self._document)
+            except KubeError as error:
+                if error.status != 409:
+                    raise
+                # A renewal that was cancelled on its way may have arrived all the same: ours still, but newer.
+                document = await self._api.get_lease(self._namespace, NAME)
+                if document["spec"].get("holderIdentity") == self._identity:
+                    await self._give_back(document)
+        except KubeError as error:
+            _log.warning("the Lease could not be given back", extra={"error": str(error)})
+
+    async def _give_back(self, document: dict[str, Any]) -> None:
+        spec = {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        await self._api.update_lease({**document, "spec": spec})
+
+    async def _try(self) -> None:
+        started = self._clock()
+        try:
+            document = await self._api.get_lease(self._namespace, NAME)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            await self._write(started, create=True)
+            return
+        if self._document is None or document["metadata"]["resourceVersion"] != _version(self._document):
+            self._document, self._seen_at = document, started
+        spec = document["spec"]
+        holder = spec.get("holderIdentity") or ""
+        abandoned = started >= self._seen_at + float(spec.get("leaseDurationSeconds") or DURATION)
+        if holder in ("", self._identity) or abandoned:
+            await self._write(started, create=False)
+        else:
+            self._held_until = float("-inf")
+
+    async def _write(self, started: float, *, create: bool) -> None:
+        now = _micro(datetime.now(UTC))
+        known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
+        spec = dict(known["spec"])
+        if spec.get("holderIdentity") != self._identity:
+            spec |= {"acquireTime": now, "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (not create)}
+        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(DURATION), "renewTime": now}
+        document = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": known["metadata"],
+            "spec": spec,
+        }
+        try:
+            write = self._api.create_lease if create else self._api.update_lease
+            self._document = await write(document)
+        except KubeError as error:
+            if error.status != 409:
+                raise
+            self._held_until = float("-inf")  # somebody was faster
+            return
+        self._seen_at = started
+        self._held_until = started + RENEW_DEADLINE
+
+
+def _version(document: dict[str, Any]) -> str:
+    return str(document["metadata"].get("resourceVersion", ""))
+
+
+def _micro(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

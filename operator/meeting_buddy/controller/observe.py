@@ -1,0 +1,92 @@
+"""Gathers the facts of one session; where a cache cannot be trusted to say that something is gone, it asks."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.table import PlatformTable, table_hash
+from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.domain.facts import Facts, Installation
+from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.resource import installation
+
+
+class Observer:
+    """Turns a cache entry into facts."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        cache: SessionCache,
+        settings: installation.Installation,
+        tables: Mapping[Platform, PlatformTable],
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._settings = settings
+        self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
+
+    async def facts(self, entry: CacheEntry, now: float, seen_at: datetime) -> Facts:
+        """All that is known of a session.
+
+        Raises:
+            KubeError: a question that had to be asked was not answered.
+        """
+        if entry.session is None and not entry.gone:
+            await self._confirm_session(entry, now, seen_at)
+        if self._misses_its_pod(entry):
+            await self._confirm_pod(entry, now)
+        session = entry.session
+        name = session.spec.bot_class_name if session is not None else ""
+        return Facts(
+            session=session,
+            installation=Installation(
+                bot_class=self._settings.bot_classes.get(name),
+                self_hosted=self._settings.allowed_hosts,
+                tables=self._hashes,
+            ),
+            pods=tuple(seen.facts for seen in entry.pods.values()),
+            last_seen=entry.last_seen,
+            report=entry.report,
+            stream=entry.stream,
+            leave=entry.leave,
+            rejection=entry.rejection,
+            warnings=entry.warnings,
+            written_at=entry.written_at,
+        )
+
+    async def _confirm_session(self, entry: CacheEntry, now: float, seen_at: datetime) -> None:
+        """Pods without a session: the watch of sessions may only be late."""
+        try:
+            document = await self._api.get_session(entry.namespace, entry.name)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            entry.gone = True
+            return
+        if document["metadata"]["uid"] == entry.uid:
+            self._cache.upsert_session(document, now, seen_at)
+        else:
+            entry.gone = True
+
+    def _misses_its_pod(self, entry: CacheEntry) -> bool:
+        session = entry.session
+        if session is None or session.status.bot_pod is None or entry.pods:
+            return False
+        return session.status.phase is None or not session.status.phase.terminal
+
+    async def _confirm_pod(self, entry: CacheEntry, now: float) -> None:
+        """A session that had a pod and shows none: the watch of pods may only be late."""
+        session = entry.session
+        if session is None:
+            return
+        name = identity.pod_name(session.name, session.uid, session.status.attempt or 1)
+        try:
+            document = await self._api.get_pod(session.namespace, name)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            return
+        self._cache.upsert_pod(document, now)

@@ -1,0 +1,93 @@
+"""The work queue: keyed and de-duplicating, one worker a key at a time, retry with back-off, one wake-up a key.
+
+A key that is added while a worker has it is worked on once more afterwards, however often it was added. kopf never
+repeats a failed low-level handler, so retrying is ours.
+"""
+
+import asyncio
+import random
+from collections import deque
+from typing import Final
+
+FIRST_RETRY_SECONDS: Final = 0.2
+LAST_RETRY_SECONDS: Final = 60.0
+
+
+class KeyedQueue:
+    """Keys that want attention."""
+
+    def __init__(self) -> None:
+        self._ready: deque[str] = deque()
+        self._waiting: dict[str, float] = {}
+        """Keys in ``_ready``, with the loop time at which they were added."""
+        self._working: set[str] = set()
+        self._again: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._arrived = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: str) -> None:
+        """Work on ``key`` as soon as possible."""
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting[key] = asyncio.get_running_loop().time()
+            self._ready.append(key)
+            self._arrived.set()
+
+    def wake(self, key: str, seconds: float | None) -> None:
+        """Add ``key`` after ``seconds``, instead of any earlier such wish; ``None`` only forgets the earlier one."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if seconds is not None:
+            self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self._ring, key)
+
+    async def take(self) -> tuple[str, float]:
+        """The next key, and how many seconds it waited; hand it back with :meth:`done` or :meth:`failed`."""
+        while not self._ready:
+            self._arrived.clear()
+            await self._arrived.wait()
+        key = self._ready.popleft()
+        self._working.add(key)
+        return key, asyncio.get_running_loop().time() - self._waiting.pop(key)
+
+    def done(self, key: str) -> None:
+        """A worker finished with ``key``."""
+        self._failures.pop(key, None)
+        self._hand_back(key)
+
+    def failed(self, key: str) -> float:
+        """A worker failed on ``key``: again after a growing pause, whose seconds are returned."""
+        count = self._failures.get(key, 0)
+        self._failures[key] = count + 1
+        pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(count, 16), LAST_RETRY_SECONDS)
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311 -- spreads retries, guards nothing
+        self._again.discard(key)
+        self._hand_back(key)
+        # What came meanwhile does not shorten the pause: it would turn a storm of events into a storm of failures.
+        self.wake(key, pause)
+        return pause
+
+    def forget(self, key: str) -> None:
+        """Drop what is remembered of ``key``."""
+        self._failures.pop(key, None)
+        self.wake(key, None)
+
+    def release_all(self) -> None:
+        """Hand back every key that a cancelled worker still had."""
+        for key in tuple(self._working):
+            self._hand_back(key)
+
+    def _hand_back(self, key: str) -> None:
+        self._working.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def _ring(self, key: str) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

@@ -1,0 +1,210 @@
+"""Reads each bot's report stream (server-sent events on the pod's address) and passes the wish to leave on.
+
+A report that arrives is detail, never the outcome: when the stream is cut the pod watch still ends the session. Each
+event is the whole document, so a reconnect needs no memory of what was missed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+from pydantic import ValidationError
+
+from meeting_buddy.contract.identity import session_id
+from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT, READABLE_VERSIONS, Report
+from meeting_buddy.controller.session_cache import CacheEntry
+from meeting_buddy.domain.facts import Clock, StreamFacts
+from meeting_buddy.domain.significance import is_significant
+
+CONNECT_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 30.0
+"""A stream that says nothing for so long is opened again: a dead network does not close connections."""
+FIRST_RETRY_SECONDS: Final = 0.3
+LAST_RETRY_SECONDS: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class BotUnreachableError(Exception):
+    """The bot did not answer as its contract says."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotEndpoint:
+    """How to reach one bot."""
+
+    ip: str
+    attempt: int
+    token: str = field(repr=False)
+    port: int = PORT
+
+
+class BotReportStreams:
+    """One task for each bot that is followed; what it reads goes into the session's entry."""
+
+    def __init__(self, clock: Clock, on_change: Callable[[str], None], on_result: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._on_result = on_result
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._http: aiohttp.ClientSession | None = None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def follow(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
+        """Read reports until told to stop; twice is once."""
+        if entry.uid in self._tasks:
+            return
+        entry.stream = StreamFacts(connected=False, lost_since=self._clock())
+        self._tasks[entry.uid] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
+
+    def stop(self, entry: CacheEntry) -> None:
+        """Stop reading; what was read stays known."""
+        entry.stream = None
+        task = self._tasks.pop(entry.uid, None)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop all streams and close their connections."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def request_leave(self, endpoint: BotEndpoint) -> bool:
+        """Ask a bot to leave; whether it confirmed."""
+        try:
+            async with self._session().post(
+                _url(endpoint, "/v1/leave"),
+                headers=_bearer(endpoint),
+                timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS),
+            ) as answer:
+                return answer.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            # Straight to the pod: a proxy of the environment's is for other addresses. No limit: one stream a bot.
+            connector = aiohttp.TCPConnector(limit=0)
+            self._http = aiohttp.ClientSession(trust_env=False, connector=connector, read_bufsize=2 * MAX_REPORT_BYTES)
+        return self._http
+
+    async def _follow(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
+        failures = 0
+        while True:
+            try:
+                async for text in self._events(endpoint):
+                    failures = 0
+                    self._accept(entry, endpoint, text)
+            except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
+            if not await self._still_there(entry, endpoint):
+                failures += 1
+            await asyncio.sleep(_pause(failures))
+
+    async def _still_there(self, entry: CacheEntry, endpoint: BotEndpoint) -> bool:
+        """After a cut: one quick question decides whether the bot counts as lost."""
+        try:
+            async with self._session().get(
+                _url(endpoint, "/v1/report"),
+                headers=_bearer(endpoint),
+                timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS),
+            ) as answer:
+                if answer.status == 200:
+                    self._accept(entry, endpoint, await _report_text(answer.content))
+                    return True
+        except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
+            pass
+        if entry.stream is not None and entry.stream.lost_since is None:
+            entry.stream = StreamFacts(connected=False, lost_since=self._clock())
+            self._on_result("lost")
+            self._on_change(entry.uid)
+        return False
+
+    async def _events(self, endpoint: BotEndpoint) -> AsyncIterator[str]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        headers = _bearer(endpoint) | {"Accept": "text/event-stream"}
+        async with self._session().get(_url(endpoint, "/v1/events"), headers=headers, timeout=timeout) as answer:
+            if answer.status != 200:
+                raise BotUnreachableError(f"status {answer.status}")
+            data: list[str] = []
+            size = 0
+            async for text in _lines(answer.content):
+                size += len(text)
+                if size > 2 * MAX_REPORT_BYTES:
+                    raise BotUnreachableError("an event is too long")
+                if text.startswith("data:"):
+                    data.append(text[5:].removeprefix(" "))
+                elif not text:
+                    if data:
+                        yield "\n".join(data)
+                    data, size = [], 0
+
+    def _accept(self, entry: CacheEntry, endpoint: BotEndpoint, text: str) -> None:
+        try:
+            report = Report.model_validate_json(text)
+        except ValidationError:
+            self._on_result("unreadable")
+            return
+        if report.contract not in READABLE_VERSIONS or report.session_id != session_id(entry.uid):
+            self._on_result("foreign")
+            return
+        known = entry.report
+        fresh = known is None or report.attempt > known.attempt or report.revision > known.revision
+        if report.attempt != endpoint.attempt or entry.stream is None:
+            self._on_result("foreign")
+            return
+        was_lost = not entry.stream.connected
+        if was_lost:
+            entry.stream = StreamFacts(connected=True, lost_since=None)
+        if fresh:
+            self._on_result("accepted")
+            entry.report = report
+        if was_lost or (fresh and is_significant(known, report)):
+            self._on_change(entry.uid)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+    """Lines of a stream without their ends; raises BotUnreachableError for one that no event has."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+        if len(rest) > 2 * MAX_REPORT_BYTES:
+            raise BotUnreachableError("a line is too long")
+
+
+async def _report_text(content: aiohttp.StreamReader) -> str:
+    """A whole body; raises BotUnreachableError for one that is longer than a report may be."""
+    body = b""
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > MAX_REPORT_BYTES:
+            raise BotUnreachableError("a report is too long")
+    return body.decode(errors="replace")
+
+
+def _url(endpoint: BotEndpoint, path: str) -> str:
+    host = f"[{endpoint.ip}]" if ":" in endpoint.ip else endpoint.ip
+    return f"http://{host}:{endpoint.port}{path}"
+
+
+def _bearer(endpoint: BotEndpoint) -> dict[str, str]:
+    return {"Authorization": f"Bearer {endpoint.token}"}
+
+
+def _pause(failures: int) -> float:
+    pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 16), LAST_RETRY_SECONDS)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads reconnects, guards nothing

@@ -1,0 +1,28 @@
+"""What the controller measures of itself; ``app`` turns it into metrics."""
+
+from typing import Protocol
+
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import Reason
+
+
+class Telemetry(Protocol):
+    """Told of what happened; must be quick and must not raise."""
+
+    def pod_created(self, seconds: float) -> None:
+        """A bot's pod was created, so long after its session."""
+
+    def transition(self, before: Phase | None, after: Phase) -> None:
+        """A session's phase was written."""
+
+    def outcome(self, phase: Phase, reason: Reason) -> None:
+        """A session ended."""
+
+    def joined(self, seconds: float) -> None:
+        """A bot was in the meeting for the first time, so long after its session was created."""
+
+    def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
+        """A key was worked on."""
+
+    def report(self, result: str) -> None:
+        """A report arrived, or the stream was cut."""

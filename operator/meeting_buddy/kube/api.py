@@ -1,0 +1,166 @@
+"""What the operator does with which kind of object; every right it needs is a method here.
+
+The chart's roles and this file are two views of one list, which
+``tests/integration/test_operator_rights.py`` holds together.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from meeting_buddy.contract import identity
+from meeting_buddy.kube.client import FIELD_MANAGER, MERGE_PATCH, KubeClient, path_of
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
+
+JsonObject = dict[str, Any]
+PAGE: Final = "500"
+_MANAGED: Final = {"fieldManager": FIELD_MANAGER}
+_CONTROLLER: Final = "meetingbuddy.io/operator"
+
+
+class KubernetesApi:
+    """Typed doors to the few calls that are made; errors are :class:`KubeError`."""
+
+    def __init__(self, client: KubeClient, instance: str) -> None:
+        self._client = client
+        self._instance = instance
+
+    # MeetingSessions
+
+    async def get_session(self, namespace: str, name: str) -> JsonObject:
+        """Read a MeetingSession."""
+        path = path_of(API_VERSION, namespace, PLURAL, name)
+        return await self._client.call("GET", path, about=(KIND, namespace, name))
+
+    async def list_sessions(self, namespace: str | None) -> AsyncIterator[JsonObject]:
+        """All MeetingSessions of a namespace, or of all."""
+        async for item in self._list(path_of(API_VERSION, namespace, PLURAL), (KIND, namespace or "", ""), {}):
+            yield item
+
+    async def patch_status(
+        self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> JsonObject:
+        """Merge into the status, provided that nobody changed the session since ``resource_version`` (409 if so)."""
+        body = {"metadata": {"resourceVersion": resource_version}, "status": dict(patch)}
+        path = path_of(API_VERSION, namespace, PLURAL, name, "status")
+        about = (f"{KIND}/status", namespace, name)
+        return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
+
+    # Pods
+
+    async def get_pod(self, namespace: str, name: str) -> JsonObject:
+        """Read a pod."""
+        return await self._client.call("GET", path_of("v1", namespace, "pods", name), about=("Pod", namespace, name))
+
+    async def list_pods(self, namespace: str | None) -> AsyncIterator[JsonObject]:
+        """All bot pods of a namespace, or of all."""
+        selector = {"labelSelector": identity.BOT_SELECTOR}
+        async for item in self._list(path_of("v1", namespace, "pods"), ("Pod", namespace or "", ""), selector):
+            yield item
+
+    async def create_pod(self, manifest: JsonObject) -> JsonObject:
+        """Create a bot's pod."""
+        return await self._create("v1", "pods", manifest)
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this pod, with its own grace period; gone already is fine."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        path = path_of("v1", namespace, "pods", name)
+        try:
+            await self._client.call("DELETE", path, about=("Pod", namespace, name), body=body)
+        except KubeError as error:
+            if not error.not_found and not error.conflict:  # conflict: another pod has the name by now
+                raise
+
+    async def release_pod(self, namespace: str, name: str, finalizers: list[str], resource_version: str) -> JsonObject:
+        """Replace a pod's finalizers by ``finalizers``, provided that it is unchanged since ``resource_version``."""
+        body = {"metadata": {"resourceVersion": resource_version, "finalizers": finalizers or None}}
+        path = path_of("v1", namespace, "pods", name)
+        about = ("Pod", namespace, name)
+        return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
+
+    async def pod_events(self, namespace: str, pod_uid: str) -> list[JsonObject]:
+        """Events about a pod, as the API server orders them."""
+        selector = {"fieldSelector": f"involvedObject.uid={pod_uid}"}
+        about = ("Event", namespace, "")
+        return [item async for item in self._list(path_of("v1", namespace, "events"), about, selector)]
+
+    # Secrets: created only; nothing here could read a user's
+
+    async def create_secret(self, manifest: JsonObject) -> None:
+        """Create a Secret."""
+        await self._create("v1", "secrets", manifest)
+
+    async def bot_key(self, namespace: str, name: str) -> bytes | None:
+        """The operator's own key, from the one Secret that it may read; ``None`` if there is none."""
+        path = path_of("v1", namespace, "secrets", name)
+        try:
+            secret = await self._client.call("GET", path, about=("Secret", namespace, name))
+        except KubeError as error:
+            if error.not_found:
+                return None
+            raise
+        return base64.b64decode(secret["data"]["key"])
+
+    # Events
+
+    async def create_event(self, regarding: JsonObject, kind: str, reason: str, note: str) -> None:
+        """Tell people about a session; ``kind`` is Normal or Warning."""
+        namespace = regarding["namespace"]
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{regarding['name']}.{uuid4().hex[:16]}", "namespace": namespace},
+            "eventTime": _micro(datetime.now(UTC)),
+            "reportingController": _CONTROLLER,
+            "reportingInstance": self._instance,
+            "action": reason,
+            "reason": reason,
+            "note": note[:1024],
+            "type": kind,
+            "regarding": {"apiVersion": API_VERSION, "kind": KIND, **regarding},
+        }
+        await self._create("events.k8s.io/v1", "events", body)
+
+    # Leases
+
+    async def get_lease(self, namespace: str, name: str) -> JsonObject:
+        """Read a Lease."""
+        path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
+        return await self._client.call("GET", path, about=("Lease", namespace, name))
+
+    async def create_lease(self, manifest: JsonObject) -> JsonObject:
+        """Create a Lease."""
+        return await self._create("coordination.k8s.io/v1", "leases", manifest)
+
+    async def update_lease(self, manifest: JsonObject) -> JsonObject:
+        """Replace a Lease; its ``resourceVersion`` decides between two that want it."""
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
+        return await self._client.call("PUT", path, about=("Lease", namespace, name), body=manifest)
+
+    async def _create(self, group_version: str, plural: str, manifest: JsonObject) -> JsonObject:
+        metadata = manifest["metadata"]
+        path = path_of(group_version, metadata["namespace"], plural)
+        about = (manifest["kind"], metadata["namespace"], metadata["name"])
+        return await self._client.call("POST", path, about=about, body=manifest, query=_MANAGED)
+
+    async def _list(
+        self, path: str, about: tuple[str, str, str], selector: Mapping[str, str]
+    ) -> AsyncIterator[JsonObject]:
+        more = ""
+        while True:
+            query = {**selector, "limit": PAGE} | ({"continue": more} if more else {})
+            page = await self._client.call("GET", path, about=about, query=query)
+            for item in page["items"]:
+                yield item
+            more = page["metadata"].get("continue") or ""
+            if not more:
+                return
+
+
+def _micro(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,125 @@
+"""Joining segments: nothing of them is lost, nothing is moved, and what is not whole is not called verified."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
+from meeting_buddy_bot.recording.manifest import Segment
+from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.segments import probe as probe_segment
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from tests.local.media.probe import probe, run
+
+PLAN = CapturePlan(":0", "unix:/nowhere", "meeting.monitor", (320, 180), 15)
+
+
+def make_run(folder: Path, *, first: int, video: float, audio: float, video_late: float = 0.0) -> list[Path]:
+    """Segments of one run: ``video`` and ``audio`` seconds of each, the picture ``video_late`` later."""
+    (folder / "segments").mkdir(exist_ok=True)
+    # fmt: off
+    subprocess.run([
+        "ffmpeg", "-v", "error", "-copyts",
+        "-f", "lavfi", "-i", f"sine=440:r=48000:d={audio}",
+        "-itsoffset", str(video_late), "-f", "lavfi", "-i", f"testsrc=s=320x180:r=15:d={video}",
+        "-map", "1:v", "-map", "0:a", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
+        "-force_key_frames", "expr:gte(t,n_forced*2)", "-c:a", "aac",
+        "-f", "segment", "-segment_time", "4", "-segment_format", "matroska", "-segment_start_number", str(first),
+        str(folder / "segments" / "%05d.mkv"),
+    ], check=True)
+    # fmt: on
+    return sorted(path for path in (folder / "segments").iterdir() if int(path.stem) >= first)
+
+
+async def entered(folder: Path, files: list[Path], run_number: int) -> list[Segment]:
+    found = []
+    for file in files:
+        span = await probe_segment(file)
+        assert span is not None
+        size = len(file.read_bytes())
+        found.append(Segment(int(file.stem), f"segments/{file.name}", span.start, span.end, "", size, "", run_number))
+    return found
+
+
+def packets(path: Path, kind: str) -> int:
+    answer = run("ffprobe", "-select_streams", kind, "-show_entries", "packet=pts", "-of", "csv=p=0", str(path))
+    return len(answer.split())
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def finishing(folder: Path) -> RecordingFinalizer:
+    return RecordingFinalizer(folder, PLAN, EventLog(folder / "events.jsonl", SessionClock()))
+
+
+async def test_every_packet_of_every_segment_is_in_the_file(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=10, audio=10.5, video_late=0.5)
+    assert len(files) == 3
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1))
+    assert finished.verified, finished.cause
+    result = tmp_path / "recording.mp4"
+    for kind in ("v", "a"):
+        assert packets(result, kind) == sum(packets(file, kind) for file in files)
+    assert finished.duration == pytest.approx(10.5, abs=0.1)
+
+
+async def test_a_last_segment_of_a_few_frames_makes_no_hole(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=8.2, audio=7.9)
+    assert [packets(file, "a") for file in files][-1] == 0
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1))
+    assert finished.verified, finished.cause
+    assert finished.duration == pytest.approx(8.2, abs=0.1)
+
+
+async def test_runs_follow_each_other_without_the_gap_between_them(tmp_path: Path) -> None:
+    first = make_run(tmp_path, first=1, video=5, audio=5)
+    second = make_run(tmp_path, first=10, video=3, audio=3)
+    segments = await entered(tmp_path, first, 1) + await entered(tmp_path, second, 2)
+    finished = await finishing(tmp_path).run(segments)
+    assert finished.verified, finished.cause
+    assert probe(tmp_path / "recording.mp4").seconds == pytest.approx(8, abs=0.2)
+
+
+async def test_a_segment_that_was_cut_off_is_joined_as_far_as_it_goes(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=4, audio=4)
+    data = files[0].read_bytes()
+    files[0].write_bytes(data[: len(data) * 2 // 3])
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files[:1], 1))
+    assert finished.verified, finished.cause
+    assert 1 < finished.duration < 4
+
+
+async def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=6, audio=6)
+    segments = await entered(tmp_path, files, 1)
+    files[1].unlink()
+    finished = await finishing(tmp_path).run(segments)
+    assert (finished.verified, finished.cause) == (False, "segments/00002.mkv cannot be read")
+    assert names(tmp_path) == {"events.jsonl", "segments"}
+
+
+async def test_a_file_without_its_sound_is_not_verified(tmp_path: Path) -> None:
+    [whole] = make_run(tmp_path, first=1, video=3, audio=3)
+    silent = whole.with_name("00002.mkv")
+    run("ffmpeg", "-i", str(whole), "-map", "0:v", "-c", "copy", str(silent))
+    finished = await finishing(tmp_path).run(await entered(tmp_path, [silent], 1))
+    assert not finished.verified
+    assert finished.cause == "the file holds ['video'], not ['audio', 'video']"
+
+
+async def test_a_file_shorter_than_its_manifest_is_not_verified(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=3, audio=3)
+    [segment] = await entered(tmp_path, files, 1)
+    longer = Segment(1, segment.file, segment.start, segment.end + 30, "", segment.bytes, "", 1)
+    finished = await finishing(tmp_path).run([longer])
+    assert not finished.verified
+    assert "its segments 33" in str(finished.cause)
+
+
+async def test_without_segments_nothing_is_verified(tmp_path: Path) -> None:
+    finished = await finishing(tmp_path).run([])
+    assert (finished.verified, finished.cause) == (False, "nothing was recorded")

@@ -1,0 +1,56 @@
+"""``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
+
+``ONLY=pod``, ``ONLY=join`` or ``ONLY=image`` picks a section. The machine should do nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.local.bench import meetings, pods
+from tests.local.bench.figures import Figure
+from tests.local.bench.operator_metrics import wait_until_it_leads
+from tests.local.cluster import flow
+from tests.local.images import build
+from tests.local.images.iteration_time import turn_round
+from tests.local.installation import SESSIONS, install, local_values
+from tests.local.installation.install import prepare_namespace
+from tests.local.installation.values import bot_class
+from tests.local.machine import cli_errors
+from tests.local.machine.progress import step
+from tests.local.meetings.livekit import LocalMeeting
+
+SECTIONS = ("pod", "join", "image")
+
+
+def main() -> int:
+    """Exit status 0 when every section could be measured; no figure is judged."""
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("only", nargs="*", choices=[*SECTIONS, []], help="sections; all without")
+    sections = parser.parse_args().only or SECTIONS
+    kubectl = flow.up().kubectl
+    meeting = LocalMeeting()
+    meeting.start()
+    with step("Meeting Buddy"):
+        bot = str(build("bot"))
+        parked = bot_class(nodeSelector={"meetingbuddy.io/nowhere": "true"})
+        prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
+        install(kubectl, local_values(str(build("operator")), bot, [SESSIONS], parked=parked))
+        wait_until_it_leads(kubectl)
+    figures: list[Figure] = []
+    if "pod" in sections:
+        with step("apply → bot pod"):
+            figures.append(pods.apply_to_pod(kubectl))
+    if "join" in sections:
+        with step("apply → in the meeting"):
+            figures += meetings.apply_to_meeting(kubectl, meeting, bot)
+    if "image" in sections:
+        with step("image turn-round"):
+            figures.append(Figure("one-line change → running pod", f"{turn_round(kubectl):.1f} s", "", "≤ 30 s"))
+    print()
+    print("\n".join(map(str, figures)))
+    return 0
+
+
+if __name__ == "__main__":
+    cli_errors.run(main)

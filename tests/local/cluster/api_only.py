@@ -1,0 +1,64 @@
+"""An API server with its etcd and nothing else: ready in seconds, gone with the process that asked for it.
+
+For tests of what the API server itself decides: schema, CEL, defaults, columns, RBAC, admission. No controller runs, so
+nothing is scheduled, collected or given a service account; the ServiceAccount admission is off for that reason.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.local.cluster import commands
+from tests.local.cluster.components.apiserver import Listener, api_server
+from tests.local.cluster.components.etcd import etcd
+from tests.local.cluster.components.pki import ADMIN, Pki
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.paths import Paths, Ports
+
+_LAUNCHER = ("setpriv", "--pdeathsig", "KILL")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """A running API server: how to reach it as administrator."""
+
+    url: str
+    kubeconfig: Path
+    authority: Path
+    kubectl: Kubectl
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ApiServer]:
+    """An API server for the block, with its data and logs under `folder`, on free ports of 127.0.0.1."""
+    places, ports = Paths(folder), Ports(*_free_ports(3))
+    url = f"https://127.0.0.1:{ports.api}"
+    pki = Pki(places, url)
+    pki.start()
+    store = etcd(places, ports, _LAUNCHER)
+    server = api_server(
+        places,
+        ports,
+        pki,
+        Listener(bind="127.0.0.1", advertise="127.0.0.1"),
+        more=("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"),
+        launcher=_LAUNCHER,
+    )
+    with ExitStack() as stack:
+        for component in (store, server):
+            stack.callback(component.stop)
+            component.start()
+        kubeconfig = pki.kubeconfig(ADMIN)
+        yield ApiServer(url, kubeconfig, pki.authority.certificate, Kubectl(commands.kubectl(), kubeconfig))
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:  # all held at once, so that they differ
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

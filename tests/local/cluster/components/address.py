@@ -1,0 +1,38 @@
+"""The node's address: an extra one on `lo`, since not every kernel has a link type for it.
+
+Everything that pods may reach on this machine is there and nothing of it depends on the machine's own networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.local.cluster.host_changes import HostChanges
+from tests.local.cluster.paths import NODE_ADDRESS
+from tests.local.machine.execute import output, succeeds
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`NODE_ADDRESS` on `lo`."""
+
+    made: HostChanges
+    name: str = field(default="node address", init=False)
+
+    def start(self) -> str:
+        """Add it unless it is there."""
+        if self.ready():
+            return "adopted"
+        self.made.note("address", NODE_ADDRESS)
+        output("ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", "lo")
+        return "added"
+
+    def ready(self) -> bool:
+        """True when `lo` has it."""
+        return f" {NODE_ADDRESS}/32 " in output("ip", "-oneline", "address", "show", "dev", "lo")
+
+    def stop(self) -> None:
+        """Remove it if it was ours."""
+        for address in self.made.things("address"):
+            succeeds("ip", "address", "delete", f"{address}/32", "dev", "lo")
+            self.made.forget("address", address)

@@ -1,0 +1,27 @@
+"""Shows what a session left on the volume, and judges whether it holds what was said."""
+
+from __future__ import annotations
+
+from tests.local.clone import REPOSITORY
+from tests.local.installation.attendance import Attendance
+from tests.local.media import picture
+from tests.local.media.probe import probe, still
+
+STILL = REPOSITORY / ".demo" / "still.png"
+
+
+def show(session: Attendance) -> bool:
+    """Print files, durations, a still and the comparison; true when the recording holds what was said."""
+    place = session.folder
+    print(f"  in {place}:")
+    for path in sorted(path for path in place.rglob("*") if path.is_file()):
+        print(f"  {path.stat().st_size:>12,}  {path.relative_to(place)}")
+    recording = place / "recording.mp4"
+    media = probe(recording)
+    print(f"\n  {recording.name}: {media.seconds:.1f} s, {', '.join(one.codec for one in media.streams)}")
+    heard = session.heard()
+    print(f"  sound:   {heard}")
+    print(f"  picture: {picture.watch(recording, frame_rate=15)}")
+    STILL.parent.mkdir(exist_ok=True)
+    print(f"  still:   {still(recording, media.seconds / 2, STILL)}")
+    return heard.passed

@@ -1,0 +1,120 @@
+"""A MeetingSession in a room where people talk: applied, followed as a user would, and what it left behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.installation.install import SESSIONS
+from tests.local.installation.session_watch import Story, followed
+from tests.local.installation.values import CLAIM
+from tests.local.media import sound
+from tests.local.media.sound import SoundReport, Utterance
+from tests.local.meetings.livekit.people import People
+from tests.local.meetings.livekit.room import Room
+
+JOINED = 120.0
+"""Seconds from apply to Recording at most: on a loaded machine, the image's first pull included."""
+ENDED = 90.0
+"""Seconds from the last person's leaving to the end, at most."""
+
+
+def session(room: Room, **spec: Any) -> dict[str, Any]:
+    """A MeetingSession of the room's name that ends soon after everybody has left."""
+    return {
+        "apiVersion": "meetingbuddy.io/v1alpha1",
+        "kind": "MeetingSession",
+        "metadata": {"name": room.name, "namespace": SESSIONS},
+        "spec": {"meetingLink": room.link, "platform": "LiveKit", "limits": {"everyoneLeftSeconds": 5}, **spec},
+    }
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """One session, while it goes on and afterwards."""
+
+    kubectl: Kubectl
+    name: str
+    people: People
+    story: Story
+    applied_at: float
+    """On the machine's monotonic clock."""
+
+    def recording(self) -> float:
+        """Wait until media is written; the seconds since it was applied."""
+        self.story.wait_for(("Recording",), JOINED)
+        return time.monotonic() - self.applied_at
+
+    def joined(self) -> float:
+        """Wait until the bot is in the meeting; the seconds since the session was applied."""
+        self.story.wait_for(("Active", "Recording"), JOINED)
+        return time.monotonic() - self.applied_at
+
+    def completed(self) -> None:
+        """Everybody leaves; wait until the session is Completed."""
+        self.people.stop()
+        self.story.wait_for(("Completed",), ENDED)
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The MeetingSession as it is now."""
+        found: dict[str, Any] = self.kubectl.json("get", "mbs", self.name)
+        return found
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Its status."""
+        return dict(self.object["status"])
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """One condition of its status."""
+        return next(dict(each) for each in self.status["conditions"] if each["type"] == kind)
+
+    @property
+    def folder(self) -> Path:
+        """Its folder on this machine: the local cluster's volumes are folders of the node."""
+        claim = self.kubectl.json("get", "persistentvolumeclaim", CLAIM)
+        volume = self.kubectl.json("get", "persistentvolume", claim["spec"]["volumeName"])
+        return Path(volume["spec"]["local"]["path"]) / str(self.status["outputDirectory"])
+
+    @property
+    def manifest(self) -> list[dict[str, Any]]:
+        """The lines of its manifest."""
+        return [json.loads(line) for line in (self.folder / "manifest.jsonl").read_text().splitlines()]
+
+    def heard(self, *, by_clock: bool = True) -> SoundReport:
+        """Compare what was recorded with what was spoken, window by window; turns outside of it do not count.
+
+        The manifest says when the recording began. ``by_clock=False`` aligns by the sound alone, for one with gaps.
+        """
+        said = self.people.said()
+        spoken = [Utterance(one.turn.clip.path, one.turn.start, one.turn.person) for one in said]
+        lag = None
+        if by_clock and said:
+            first = next(line for line in self.manifest if "segment" in line)
+            zero = said[0].wall - timedelta(seconds=said[0].turn.start)
+            lag = (zero - datetime.fromisoformat(first["utc"])).total_seconds()
+        recording = next(line["file"] for line in reversed(self.manifest) if line.get("verified"))
+        return sound.compare(sound.decode(self.folder / recording), spoken, lag=lag)
+
+
+@contextmanager
+def attending(
+    kubectl: Kubectl, room: Room, *, show: Callable[[float, str], None] | None = None, **spec: Any
+) -> Iterator[Attendance]:
+    """People enter the room and talk, and a session for it is applied; people who are left at the end leave.
+
+    ``show`` gets each line of `kubectl get --watch`, with the second at which it came.
+    """
+    here = kubectl.in_namespace(SESSIONS)
+    with room.people() as people, followed(here, room.name, show or (lambda _seconds, line: print(line))) as story:
+        applied_at = time.monotonic()
+        here.apply(session(room, **spec))
+        yield Attendance(here, room.name, people, story, applied_at)

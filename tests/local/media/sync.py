@@ -1,0 +1,66 @@
+"""Do sound and picture of a recording belong together?
+
+The sender speaks and counts frames by one clock: the first sample of an utterance leaves at its `start`, and counter n
+is shown from n / frame rate on.  So a recording has two lags against that clock, one for what was heard (found by
+correlation) and one for what was seen (the first frame that shows a new counter), and their difference is the offset
+between sound and picture. No flash or click is needed; every word and every frame takes part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tests.local.media.picture import PictureReport
+from tests.local.media.sound import GOOD, SoundReport
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """Sound against picture in seconds, positive when the sound is late; `spread` is the middle half's width."""
+
+    seconds: float
+    spread: float
+    samples: int
+
+    def __str__(self) -> str:
+        late = "late" if self.seconds >= 0 else "early"
+        return f"sound {abs(self.seconds) * 1000:.0f} ms {late} (middle half within {self.spread * 1000:.0f} ms)"
+
+
+def picture_lags(picture: PictureReport, counter_rate: float) -> list[tuple[float, float]]:
+    """(time, lag) of each change of the counter that was recorded without a hole before it.
+
+    A change happened somewhere between the last frame before it and the first frame after it: the middle is taken.
+    """
+    counted = picture.counted
+    return [
+        (later, (earlier + later) / 2 - after / counter_rate)
+        for (earlier, before), (later, after) in pairwise(counted)
+        if after == before + 1 and later - earlier < 1.5 / picture.frame_rate
+    ]
+
+
+def offset(sound: SoundReport, picture: PictureReport, *, counter_rate: float, speaker: str = "") -> Offset | None:
+    """The offset over all good windows, or those of `speaker` (who shows the picture); None without any.
+
+    Each window is compared with the picture around it, so that a common drift cancels out.
+    """
+    lags = picture_lags(picture, counter_rate)
+    if not lags:
+        return None
+    times, values = np.array(lags).T
+    differences = []
+    for window in sound.windows:
+        if window.correlation <= GOOD or (speaker and window.utterance.speaker != speaker):
+            continue
+        at = window.utterance.start + window.offset + window.lag
+        near = (times >= at) & (times <= at + window.seconds)
+        if near.sum() >= 5:
+            differences.append(window.lag - float(np.median(values[near])))
+    if not differences:
+        return None
+    low, middle, high = np.percentile(differences, (25, 50, 75))
+    return Offset(float(middle), float(high - low), len(differences))

@@ -1,0 +1,107 @@
+"""Building blocks for facts: one session, one installation, pods in the shapes a kubelet gives them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.report import Report
+from meeting_buddy.domain.facts import (
+    ContainerFacts,
+    Facts,
+    Installation,
+    PodFacts,
+    SessionFacts,
+    Terminated,
+)
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+UID = "0f4c2a68-0000-4000-8000-000000000001"
+LINK = "https://meet.example.org/rooms/standup#very-secret"
+CLASS = BotClass(image="registry.example/bot:1")
+INSTALLATION = Installation(CLASS, (SelfHosted(Platform.LIVEKIT, "meet.example.org"),), {Platform.LIVEKIT: "abc123"})
+POD = identity.pod_name("standup", UID, 1)
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def spec(**fields: Any) -> MeetingSessionSpec:
+    return MeetingSessionSpec.model_validate({"meetingLink": LINK, "platform": "LiveKit", **fields})
+
+
+def session(status: dict[str, Any] | None = None, *, deleting: bool = False, **fields: Any) -> SessionFacts:
+    return SessionFacts(
+        namespace="meetings",
+        name="standup",
+        uid=UID,
+        generation=1,
+        resource_version="7",
+        created_at=NOW,
+        deleting=deleting,
+        created_by=None,
+        spec=spec(**fields),
+        status=MeetingSessionStatus.model_validate(status or {}),
+    )
+
+
+def facts(found: SessionFacts | None, *pods: PodFacts, **more: Any) -> Facts:
+    return Facts(**{"session": found, "installation": INSTALLATION, "pods": pods, **more})
+
+
+def report(phase: str = "Joining", **fields: Any) -> Report:
+    known = {
+        "contract": 1,
+        "revision": 1,
+        "sessionId": identity.session_id(UID),
+        "attempt": 1,
+        "time": "2026-11-23T10:01:00Z",
+    }
+    return Report.model_validate({**known, "phase": phase, **fields})
+
+
+def joined(phase: str = "Recording", **fields: Any) -> Report:
+    return report(phase, **{"joinedAt": "2026-11-23T10:00:20Z", "everJoined": True, **fields})
+
+
+def last_word(reason: str, **fields: Any) -> str:
+    """A termination message of a bot that was in the meeting and verified its files."""
+    verified = {"segments": 2, "audioFiles": 1, "videoFiles": 1, "bytes": 9, "seconds": 40.0, "verified": True}
+    left = {"leftAt": "2026-11-23T10:00:50Z", "recording": verified}
+    return joined("Ended", **{"reason": reason, **left, **fields}).to_json()
+
+
+def pod(**fields: Any) -> PodFacts:
+    return replace(PodFacts(name=POD, uid="pod-1", attempt=1, created_at=NOW, node="node1", ip="10.0.0.9"), **fields)
+
+
+def waiting(reason: str, message: str = "") -> ContainerFacts:
+    return ContainerFacts(waiting=reason, waiting_message=message)
+
+
+def ended(message: str = "", code: int = 0, reason: str = "Completed", signal: int = 0) -> ContainerFacts:
+    return ContainerFacts(terminated=Terminated(code, signal, reason, message, None))
+
+
+RUNNING = ContainerFacts(running=True)
+READY = ContainerFacts(running=True, ready=True)
+
+PENDING_POD = pod(node=None, ip=None)
+STARTING_POD = pod(bot=waiting("PodInitializing"))
+RUNNING_POD = pod(phase="Running", bot=RUNNING)
+READY_POD = pod(phase="Running", bot=READY, ready_since=later(20))
+
+
+def terminated(bot: ContainerFacts, phase: str = "Failed", **fields: Any) -> PodFacts:
+    return pod(phase=phase, bot=bot, **fields)
+
+
+def pretty(document: Any) -> str:
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,254 @@
+"""What snapshots over time mean: each misleading page is a list of snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, State, Step
+from meeting_buddy_bot.platforms.join_loop import JoinLoop
+from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
+from meeting_buddy_bot.platforms.probe import PageSnapshot, fold
+from meeting_buddy_bot.session.result import SessionResult
+from tests.support.platform_tables import platform_table
+from tests.unit.test_checks import FakeClock
+
+TABLE = platform_table("livekit")
+POLL = 0.25
+SOURCE = "seen 2026-11-23: synthetic"
+
+
+def snapshot(*css: str, path: str | None = None, console: Iterable[str] = (), alert: str | None = None) -> PageSnapshot:
+    """A snapshot in which these selectors of the LiveKit table match."""
+    seen: set[Match] = set()
+    parts: list[Condition | Signal] = [step.when for step in TABLE.steps] + list(TABLE.signals)
+    for match in (match for part in parts for match in (*part.all, *part.any, *part.veto)):
+        if (match.css and match.css in css) or (path is not None and match.path == path):
+            seen.add(match)
+        if match.console and all(any(fold(each) in fold(line) for line in console) for each in match.console):
+            seen.add(match)
+        if match.alert and alert and fold(match.alert) in fold(alert):
+            seen.add(match)
+    return PageSnapshot(frozenset(seen))
+
+
+OWN, LEAVE = '.lk-participant-tile[data-lk-local-participant="true"]', ".lk-control-bar .lk-disconnect-button"
+TOAST, LOBBY = ".lk-toast-connection-state", ".lk-prejoin"
+IN_CALL, BLANK = snapshot(OWN, LEAVE), snapshot()
+
+
+def judge(
+    snapshots: Iterable[PageSnapshot | None],
+    *,
+    tracker: PageStateTracker | None = None,
+    picture: bool | None = None,
+    start: float = 0,
+) -> list[PageState]:
+    tracker = tracker or PageStateTracker(TABLE)
+    return [tracker.update(each, start + POLL * number, picture) for number, each in enumerate(snapshots)]
+
+
+def in_the_call() -> PageStateTracker:
+    tracker = PageStateTracker(TABLE)
+    assert judge([IN_CALL] * 4, tracker=tracker)[-1].state is State.IN_CALL
+    return tracker
+
+
+def test_joining_shows_disconnected_first_and_is_not_over() -> None:
+    toast = snapshot(OWN, LEAVE, TOAST)
+    states = [each.state for each in judge([snapshot(LOBBY), toast, toast, toast, IN_CALL, IN_CALL, IN_CALL])]
+    assert states == [State.PRE_JOIN, None, None, None, None, None, State.IN_CALL]
+
+
+def test_the_call_must_hold_without_a_break() -> None:
+    states = {each.state for each in judge([IN_CALL, BLANK] * 20)}
+    assert State.IN_CALL not in states
+    states = {each.state for each in judge([IN_CALL, None] * 20)}
+    assert State.IN_CALL not in states
+
+
+def test_one_sign_of_the_call_is_not_enough() -> None:
+    for half in (snapshot(OWN), snapshot(LEAVE), snapshot(OWN, LEAVE, LOBBY)):
+        assert State.IN_CALL not in {each.state for each in judge([half] * 20)}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("client leave request received (action=0) room=x participant=y reason=4", Reason.REMOVED_FROM_MEETING),
+        ("client leave request received (action=0) room=x participant=y reason=5", Reason.MEETING_ENDED),
+        ("client leave request received (action=0)", Reason.MEETING_ENDED),
+    ],
+)
+def test_the_console_tells_why_the_page_turned_away(line: str, reason: Reason) -> None:
+    verdict = judge([snapshot(path="/", console=[line])], tracker=in_the_call(), start=10)[0]
+    assert (verdict.state, verdict.reason) == (State.ENDED, reason)
+
+
+def test_a_server_that_asks_to_reconnect_ends_nothing() -> None:
+    asked = snapshot(OWN, LEAVE, console=["client leave request received (action=1) reason=4"])
+    assert {each.state for each in judge([asked] * 8, tracker=in_the_call(), start=10)} <= {State.IN_CALL, None}
+
+
+def test_a_page_that_turns_away_without_a_word_has_lost_the_connection() -> None:
+    verdicts = judge([snapshot(path="/")] * 8, tracker=in_the_call(), start=10)
+    assert verdicts[0].state is None
+    assert verdicts[-1] == PageState(State.ENDED, verdicts[-1].signal, Reason.CONNECTION_LOST)
+
+
+def test_the_start_page_before_joining_ends_nothing() -> None:
+    assert {each.state for each in judge([snapshot(path="/")] * 50)} == {None}
+
+
+def test_an_alert_refuses_and_a_bad_token_is_told_from_a_server_that_is_down() -> None:
+    prefix = "Encountered an unexpected error, check the console logs for details: "
+    for text, reason in (
+        ("could not establish signal connection: invalid authorization token", Reason.ENTRY_DENIED),
+        ("could not establish signal connection: invalid token: [token]", Reason.ENTRY_DENIED),
+        ("could not establish signal connection: Failed to fetch", Reason.PAGE_UNREACHABLE),
+        ("Encountered websocket error during connection establishment", Reason.PAGE_UNREACHABLE),
+    ):
+        assert judge([snapshot(alert=prefix + text)])[0].reason is reason
+
+
+def test_an_alert_about_a_device_refuses_nothing() -> None:
+    assert judge([snapshot(LOBBY, alert="media device: NotFoundError")])[0].state is State.PRE_JOIN
+
+
+def test_a_frozen_call_is_not_back_because_the_toast_is_gone() -> None:
+    tracker = in_the_call()
+    toast = judge([snapshot(OWN, LEAVE, TOAST)] * 12, tracker=tracker, picture=False, start=10)
+    assert toast[-1].state is State.RECONNECTING
+    frozen = judge([IN_CALL] * 100, tracker=tracker, picture=False, start=20)
+    assert State.IN_CALL not in {each.state for each in frozen}
+    gone = judge([snapshot(path="/")] * 8, tracker=tracker, picture=None, start=50)
+    assert gone[-1].reason is Reason.CONNECTION_LOST
+
+
+@pytest.mark.parametrize("picture", [True, None])
+def test_a_call_whose_pictures_advance_again_is_back(picture: bool | None) -> None:
+    tracker = in_the_call()
+    judge([snapshot(OWN, LEAVE, TOAST)] * 12, tracker=tracker, picture=False, start=10)
+    assert judge([IN_CALL] * 8, tracker=tracker, picture=picture, start=20)[-1].state is State.IN_CALL
+
+
+def test_still_pictures_alone_mean_nothing() -> None:
+    verdicts = judge([IN_CALL] * 400, tracker=in_the_call(), picture=False, start=10)
+    assert {each.state for each in verdicts} == {State.IN_CALL}
+
+
+def test_missing_signs_end_the_meeting_after_their_time_and_not_before() -> None:
+    verdicts = judge([BLANK] * 200, tracker=in_the_call(), start=10)
+    states = [each.state for each in verdicts]
+    assert states.index(State.ENDED) * POLL == pytest.approx(TABLE.patience.missing)
+    assert verdicts[-1].reason is Reason.MEETING_ENDED
+
+
+def test_one_sign_of_the_call_resets_the_count() -> None:
+    almost = int(TABLE.patience.missing / POLL) - 2
+    verdicts = judge(([BLANK] * almost + [IN_CALL] * 4) * 3, tracker=in_the_call(), start=10)
+    assert State.ENDED not in {each.state for each in verdicts}
+
+
+def test_one_reading_after_a_long_silence_ends_nothing() -> None:
+    tracker = in_the_call()
+    assert tracker.update(None, 20) == NOTHING
+    assert tracker.update(None, 500) == NOTHING
+    assert judge([IN_CALL] * 4, tracker=tracker, start=501)[-1].state is State.IN_CALL
+
+
+@given(st.lists(st.sampled_from([IN_CALL, BLANK, None, snapshot(OWN, LEAVE, TOAST)]), max_size=60))
+def test_a_joined_tracker_never_ends_within_its_patience(snapshots: list[PageSnapshot | None]) -> None:
+    verdicts = judge(snapshots, tracker=in_the_call(), start=10)
+    assert State.ENDED not in {each.state for each in verdicts}
+
+
+# The join loop
+
+
+def step(name: str, css: str, most: int = 3) -> Step:
+    return Step.model_validate(
+        {
+            "name": name,
+            "when": {"all": [{"css": css}]},
+            "do": "click",
+            "target": css,
+            "max": most,
+            "source": SOURCE,
+        }
+    )
+
+
+def with_steps(*steps: Step) -> PlatformTable:
+    return TABLE.model_copy(update={"steps": steps})
+
+
+def showing(*css: str) -> PageSnapshot:
+    return PageSnapshot(frozenset(Match(css=each) for each in css))
+
+
+def test_the_first_step_whose_condition_holds_is_run() -> None:
+    loop = JoinLoop(with_steps(step("one", "#a"), step("two", "#b")), FakeClock())
+    names = [
+        found.name if (found := loop.next_step(each)) else None
+        for each in (showing("#b"), showing("#a", "#b"), showing())
+    ]
+    assert names == ["two", "one", None]
+
+
+def test_a_step_is_run_as_often_as_it_may_and_then_makes_way() -> None:
+    loop = JoinLoop(with_steps(step("one", "#a", most=2), step("two", "#b", most=1)), FakeClock())
+    names = [found.name if (found := loop.next_step(showing("#a", "#b"))) else None for _ in range(4)]
+    assert names == ["one", "one", "two", None]
+
+
+def test_a_page_that_nothing_is_known_of_is_given_up_after_loading() -> None:
+    clock = FakeClock()
+    loop = JoinLoop(TABLE, clock)
+    clock.later(TABLE.patience.load - 1)
+    assert loop.out_of_patience(NOTHING, None, 200) is None
+    clock.later(1)
+    result = loop.out_of_patience(NOTHING, None, 200)
+    assert result is not None
+    assert result.reason is Reason.PAGE_NOT_RECOGNISED
+
+
+def test_an_error_page_of_the_site_is_unreachable_instead() -> None:
+    clock = FakeClock()
+    loop = JoinLoop(TABLE, clock)
+    clock.later(TABLE.patience.load)
+    assert loop.out_of_patience(NOTHING, None, 502) == SessionResult(
+        Reason.PAGE_UNREACHABLE, "the meeting's site answered 502"
+    )
+
+
+def test_joining_takes_only_so_long_and_people_s_time_does_not_count() -> None:
+    clock = FakeClock()
+    loop = JoinLoop(TABLE, clock)
+    pre_join, lobby = PageState(State.PRE_JOIN), PageState(State.LOBBY)
+    assert loop.out_of_patience(pre_join, None, 200) is None
+    for _ in range(100):
+        clock.later(30)
+        assert loop.out_of_patience(lobby, None, 200) is None
+    clock.later(TABLE.patience.join - 1)
+    assert loop.out_of_patience(pre_join, None, 200) is None
+    clock.later(1)
+    result = loop.out_of_patience(pre_join, None, 200)
+    assert result is not None
+    assert result.reason is Reason.JOIN_TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [
+        ("You\u2019ve been\u00a0removed", "you've been removed"),
+        ("\u201cJoin\u201d \u2014  now", '"join" - now'),
+        ("Someone\u2026 will\n\tlet you in", "someone... will let you in"),
+    ],
+)
+def test_typographic_differences_do_not_count(typed: str, plain: str) -> None:
+    assert fold(typed) == plain
