@@ -21,24 +21,32 @@ from meeting_buddy_bot.runtime.assignment_loader import load_link
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.meeting_run import attend
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
+from meeting_buddy_bot.support.volume import Volume
 
 
 class FakeRecorder:
     """A recorder that writes down what the session asks of it, and when."""
 
-    def __init__(self, clock: SessionClock) -> None:
+    def __init__(self, clock: SessionClock, reporter: SessionReporter) -> None:
         self._clock = clock
+        self._reporter = reporter
         self.entries: list[tuple[str, float]] = []
         self.gaps: list[tuple[float, float, str]] = []
 
-    async def start(self) -> None:
-        """Noted."""
+    async def run(self) -> None:
+        """The session never asks for it."""
+        raise AssertionError("running is the components' business")
+
+    def start(self) -> None:
+        """Noted; media is written at once."""
         self.entries.append(("start", self._clock.now()))
+        self._reporter.recording_started()
 
     async def stop(self) -> None:
         """Noted."""
@@ -46,15 +54,15 @@ class FakeRecorder:
 
     async def finish(self) -> RecordingReport:
         """The session never asks for it."""
-        raise AssertionError("finishing is the supervisor's business")
-
-    def healthy(self) -> bool:
-        """Always."""
-        return True
+        raise AssertionError("finishing is the components' business")
 
     def note_gap(self, start: float, end: float, cause: str) -> None:
         """Noted."""
         self.gaps.append((start, end, cause))
+
+    async def interrupt(self, cause: str, *, at_once: bool = False) -> None:
+        """The session never asks for it."""
+        raise AssertionError("interrupting is the components' business")
 
 
 class Attending:
@@ -75,8 +83,9 @@ class Attending:
         self.clock = SessionClock()
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.leave = LeaveSignal()
-        self.recorder = FakeRecorder(self.clock)
         self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
+        reporter = SessionReporter(self.state, self._events)
+        self.recorder = FakeRecorder(self.clock, reporter)
         host, _, port = link.split("/")[2].partition(":")
         self.assignment = Assignment(
             session_id="mbsess_test",
@@ -98,9 +107,10 @@ class Attending:
             self.assignment,
             load_link(self.assignment, settings),
             self.recorder,
-            self.state,
+            reporter,
             self.clock,
             self._events,
+            Volume(folder),
             self.leave,
         )
         self.browser = Browser(screen_size(self.assignment.recording), table.devices, chromedriver)
@@ -116,7 +126,7 @@ class Attending:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._events.close()
+        await self._events.close()
 
     @property
     def report(self) -> Report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,14 +14,8 @@ from meeting_buddy_bot.browser.browser import Browser
 from tests.bot.container import SCREEN, BrowserContainer, readable_folder, virtual_screen
 from tests.local.machine.certificates import Authority
 from tests.local.meetings.livekit.paths import ADDRESS, HOST
+from tests.support.machine_wide import free_port
 from tests.support.synthetic_pages import HOSTS, SyntheticSite
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.segments import probe as probe_segment
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
 from tests.local.media.probe import probe, run
 
 PLAN = CapturePlan(":0", "unix:/nowhere", "meeting.monitor", (320, 180), 15)
@@ -53,13 +54,13 @@ def names(folder: Path) -> set[str]:
 
 
 def finishing(folder: Path) -> RecordingFinalizer:
-    return RecordingFinalizer(folder, PLAN, EventLog(folder / "events.jsonl", SessionClock()))
+    return RecordingFinalizer(Volume(folder), PLAN, EventLog(folder / "events.jsonl", SessionClock()))
 
 
 async def test_every_packet_of_every_segment_is_in_the_file(tmp_path: Path) -> None:
     files = make_run(tmp_path, first=1, video=10, audio=10.5, video_late=0.5)
     assert len(files) == 3
-    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1))
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1), {})
     assert finished.verified, finished.cause
     result = tmp_path / "recording.mp4"
     for kind in ("v", "a"):
@@ -70,7 +71,7 @@ async def test_every_packet_of_every_segment_is_in_the_file(tmp_path: Path) -> N
 async def test_a_last_segment_of_a_few_frames_makes_no_hole(tmp_path: Path) -> None:
     files = make_run(tmp_path, first=1, video=8.2, audio=7.9)
     assert [packets(file, "a") for file in files][-1] == 0
-    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1))
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files, 1), {})
     assert finished.verified, finished.cause
     assert finished.duration == pytest.approx(8.2, abs=0.1)
 
@@ -79,7 +80,7 @@ async def test_runs_follow_each_other_without_the_gap_between_them(tmp_path: Pat
     first = make_run(tmp_path, first=1, video=5, audio=5)
     second = make_run(tmp_path, first=10, video=3, audio=3)
     segments = await entered(tmp_path, first, 1) + await entered(tmp_path, second, 2)
-    finished = await finishing(tmp_path).run(segments)
+    finished = await finishing(tmp_path).run(segments, {})
     assert finished.verified, finished.cause
     assert probe(tmp_path / "recording.mp4").seconds == pytest.approx(8, abs=0.2)
 
@@ -88,7 +89,7 @@ async def test_a_segment_that_was_cut_off_is_joined_as_far_as_it_goes(tmp_path: 
     files = make_run(tmp_path, first=1, video=4, audio=4)
     data = files[0].read_bytes()
     files[0].write_bytes(data[: len(data) * 2 // 3])
-    finished = await finishing(tmp_path).run(await entered(tmp_path, files[:1], 1))
+    finished = await finishing(tmp_path).run(await entered(tmp_path, files[:1], 1), {})
     assert finished.verified, finished.cause
     assert 1 < finished.duration < 4
 
@@ -97,7 +98,7 @@ async def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
     files = make_run(tmp_path, first=1, video=6, audio=6)
     segments = await entered(tmp_path, files, 1)
     files[1].unlink()
-    finished = await finishing(tmp_path).run(segments)
+    finished = await finishing(tmp_path).run(segments, {})
     assert (finished.verified, finished.cause) == (False, "segments/00002.mkv cannot be read")
     assert names(tmp_path) == {"events.jsonl", "segments"}
 
@@ -106,7 +107,7 @@ async def test_a_file_without_its_sound_is_not_verified(tmp_path: Path) -> None:
     [whole] = make_run(tmp_path, first=1, video=3, audio=3)
     silent = whole.with_name("00002.mkv")
     run("ffmpeg", "-i", str(whole), "-map", "0:v", "-c", "copy", str(silent))
-    finished = await finishing(tmp_path).run(await entered(tmp_path, [silent], 1))
+    finished = await finishing(tmp_path).run(await entered(tmp_path, [silent], 1), {})
     assert not finished.verified
     assert finished.cause == "the file holds ['video'], not ['audio', 'video']"
 
@@ -115,11 +116,20 @@ async def test_a_file_shorter_than_its_manifest_is_not_verified(tmp_path: Path) 
     files = make_run(tmp_path, first=1, video=3, audio=3)
     [segment] = await entered(tmp_path, files, 1)
     longer = Segment(1, segment.file, segment.start, segment.end + 30, "", segment.bytes, "", 1)
-    finished = await finishing(tmp_path).run([longer])
+    finished = await finishing(tmp_path).run([longer], {})
     assert not finished.verified
     assert "its segments 33" in str(finished.cause)
 
 
 async def test_without_segments_nothing_is_verified(tmp_path: Path) -> None:
-    finished = await finishing(tmp_path).run([])
+    finished = await finishing(tmp_path).run([], {})
     assert (finished.verified, finished.cause) == (False, "nothing was recorded")
+
+
+async def test_media_that_lasts_longer_than_the_clock_is_not_verified(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=20, audio=20)
+    segments = await entered(tmp_path, files, 1)
+    finished = await finishing(tmp_path).run(segments, {1: 5.0})
+    assert not finished.verified
+    assert finished.cause == "run 1 holds 20.0 s of media; the session clock counted 5.0 s"
+    assert (await finishing(tmp_path).run(segments, {1: 20.4})).verified

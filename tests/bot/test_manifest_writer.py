@@ -10,6 +10,7 @@ from meeting_buddy_bot.recording.manifest import GapLine, Segment, read
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
 from tests.bot.test_finalizer import PLAN, make_run
 
 
@@ -19,10 +20,12 @@ class Books:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = SessionClock()
-        self.writer = ManifestWriter(folder, self.clock, EventLog(folder / "events.jsonl", self.clock), lambda: None)
+        self.writer = ManifestWriter(
+            Volume(folder), self.clock, EventLog(folder / "events.jsonl", self.clock), lambda: None
+        )
 
     def run(self, number: int, first: int, last: int, origin: float) -> Run:
-        made = Run(number, PLAN, self.folder, first, self.clock)
+        made = Run(number, PLAN, Volume(self.folder), first, self.clock)
         made.last, made.origin = last, origin
         return made
 

@@ -1,7 +1,6 @@
 """A recorder that is stopped while display and sound are still being opened: nothing to store, unless it took long."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ from meeting_buddy_bot.recording.manifest import Finished, read
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
 
 
 class Clock(SessionClock):
@@ -35,10 +36,10 @@ def recorder(folder: Path, clock: Clock) -> MeetingRecorder:
     """One whose display and sound never answer."""
     return MeetingRecorder(
         CapturePlan(":0", "unix:/nowhere", "meeting.monitor", (320, 180)),
-        folder,
+        Volume(folder),
         clock,
-        EventLog(folder / "events.jsonl", clock),
-        ReportState("mbsess_test", 1, clock),
+        events := EventLog(folder / "events.jsonl", clock),
+        SessionReporter(ReportState("mbsess_test", 1, clock), events),
         devices_answer=never,
         failed=lambda _reason, _message: None,
     )
@@ -48,10 +49,11 @@ def recorder(folder: Path, clock: Clock) -> MeetingRecorder:
 async def test_leaving_before_the_first_picture_is_no_failure(tmp_path: Path, seconds: float, verified: bool) -> None:
     clock = Clock()
     recording = recorder(tmp_path, clock)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(recording.start(), 0.1)
+    running = asyncio.create_task(recording.run())
+    recording.start()
     clock.ahead = seconds
     report = await recording.finish()
+    await running
     assert (report.verified, report.segments) == (verified, 0)
     [line] = read(tmp_path / "manifest.jsonl")
     assert isinstance(line, Finished)

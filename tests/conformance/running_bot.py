@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
 from tests.local.clone import REPOSITORY
+from tests.support.machine_wide import free_display, free_port
 from tests.support.platform_tables import platform_table
 
 LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
@@ -56,7 +56,7 @@ class RunningBot:
     def __init__(self, module: str, folder: Path, assignment: Assignment | str) -> None:
         self.folder = folder
         self.recordings = folder / "recordings"
-        self.port = _free_port()
+        self.port = free_port()
         self._termination_log = folder / "termination-log"
         orders = folder / "assignment.json"
         orders.write_text(assignment if isinstance(assignment, str) else assignment.to_json())
@@ -71,7 +71,7 @@ class RunningBot:
             "TERMINATION_LOG": self._termination_log,
             "SOCKETS": folder / "sockets",
             "PORT": self.port,
-            "DISPLAY": _free_display(),
+            "DISPLAY": free_display(),
         }
         self.display = f":{paths['DISPLAY']}"
         self.pulse_server = f"unix:{folder}/sockets/pulse"
@@ -179,18 +179,6 @@ class RunningBot:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _free_display() -> int:
-    taken = {path.name for path in Path("/tmp/.X11-unix").glob("X*")}
-    return next(number for number in range(200 + os.getpid() % 500, 65000) if f"X{number}" not in taken)
 
 
 def _make_reachable(folder: Path) -> None:

@@ -7,9 +7,9 @@ one suite can judge both, and so that supervisor and recorder can be tested wher
 import asyncio
 import sys
 
-from meeting_buddy.contract.phases import ReportPhase, Waiting
+from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import BrowserReport, PeopleReport
+from meeting_buddy.contract.report import PeopleReport
 from meeting_buddy_bot.runtime.supervisor import Supervisor
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.result import SessionResult
@@ -18,9 +18,10 @@ from meeting_buddy_bot.support.settings import Settings
 
 async def attend(context: SessionContext) -> SessionResult:
     """Play the script of the session's metadata."""
-    context.state.update(waiting=Waiting.CONNECTING, browser=BrowserReport(alive=True))
+    context.reporter.looked()
+    context.reporter.waiting(Waiting.CONNECTING)
     reason = await _play(context)
-    context.state.update(phase=ReportPhase.LEAVING)
+    context.reporter.leaving()
     await asyncio.sleep(float(context.assignment.metadata.get("leaving", "0s").removesuffix("s")))
     await context.recorder.stop()
     return SessionResult(reason)
@@ -38,21 +39,19 @@ async def _play(context: SessionContext) -> Reason:
                 await asyncio.Event().wait()
             case "people":
                 names = tuple(name.strip() for name in rest.split(","))
-                context.state.update(people=PeopleReport(current=names, seen=len(names)))
+                context.reporter.people(PeopleReport(current=names, seen=len(names)))
                 continue
             case "lobby":
-                context.state.update(waiting=Waiting.WAITING_ROOM)
+                context.reporter.waiting(Waiting.WAITING_ROOM)
             case "record":
-                await context.recorder.start()
-                context.state.update(phase=ReportPhase.RECORDING)
+                context.recorder.start()
         asked = asyncio.create_task(context.leave.wait())
         await asyncio.wait({asked}, timeout=float(rest.removesuffix("s") or 0))
         if asked.done():
             return asked.result()
         asked.cancel()
         if verb == "join":
-            now = context.clock.utc()
-            context.state.update(phase=ReportPhase.ACTIVE, waiting=None, joined_at=now, ever_joined=True)
+            context.reporter.admitted(context.clock.utc(), "mixed")
     return await context.leave.wait()
 
 

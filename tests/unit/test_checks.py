@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import Reception
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
+from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
@@ -31,18 +33,32 @@ class FakeClock:
 def test_nobody_came_fires_at_its_deadline_and_not_before() -> None:
     clock = FakeClock()
     check = NobodyCame(clock, 60)
-    clock.later(59.9)
-    assert check.verdict(0) is None
-    clock.later(0.1)
-    assert check.verdict(0) is Reason.NOBODY_CAME
+    verdicts = []
+    for _ in range(60):
+        clock.later(1)
+        verdicts.append(check.verdict(0))
+    assert verdicts == [None] * 59 + [Reason.NOBODY_CAME]
 
 
 def test_nobody_came_never_fires_once_somebody_was_there() -> None:
     clock = FakeClock()
     check = NobodyCame(clock, 60)
     assert check.verdict(1) is None
-    clock.later(1000)
-    assert check.verdict(0) is None
+    for _ in range(100):
+        clock.later(1)
+        assert check.verdict(0) is None
+
+
+def test_nobody_came_does_not_count_time_in_which_nobody_looked() -> None:
+    clock = FakeClock()
+    check = NobodyCame(clock, 60)
+    for _ in range(30):
+        clock.later(1)
+        assert check.verdict(0) is None
+    clock.later(3600)  # the browser was away
+    for _ in range(29):
+        assert check.verdict(0) is None
+        clock.later(1)
 
 
 # Everyone left
@@ -71,15 +87,28 @@ def test_everyone_left_is_reset_by_one_good_reading() -> None:
         clock.later(1)
 
 
-def test_everyone_left_takes_more_than_one_reading_however_long_it_took() -> None:
+def test_everyone_left_does_not_count_time_in_which_nobody_looked() -> None:
     clock = FakeClock()
     check = EveryoneLeft(clock, 60)
     check.verdict(1)
     check.verdict(0)
     clock.later(3600)  # the page did not answer for an hour
-    verdicts = [check.verdict(0) for _ in range(FEWEST_READINGS)]
-    assert verdicts[0] is None
-    assert verdicts[-2] is Reason.EVERYONE_LEFT
+    verdicts = []
+    for _ in range(61):
+        verdicts.append(check.verdict(0))
+        clock.later(1)
+    assert verdicts == [None] * 60 + [Reason.EVERYONE_LEFT]
+
+
+def test_everyone_left_takes_more_than_one_reading() -> None:
+    clock = FakeClock()
+    check = EveryoneLeft(clock, 4)
+    check.verdict(1)
+    verdicts = []
+    for _ in range(FEWEST_READINGS):
+        clock.later(4)
+        verdicts.append(check.verdict(0))
+    assert verdicts == [None] * (FEWEST_READINGS - 1) + [Reason.EVERYONE_LEFT]
 
 
 def test_everyone_left_does_not_speak_of_people_who_never_came() -> None:
@@ -237,3 +266,60 @@ def test_an_answer_starts_it_anew() -> None:
         clock.later(3)
         assert not check.hung(started)
         check.answered()
+
+
+# Media received
+
+
+def audio(check: AudioReceived, clock: FakeClock, seconds: int, heard: bool, speaking: bool) -> Reception:
+    """The answer after some seconds of looks."""
+    found = Reception()
+    for _ in range(seconds):
+        clock.later(1)
+        found = check.update(clock.now() if heard else None, speaking=speaking)
+    return found
+
+
+def test_sound_that_is_heard_is_received() -> None:
+    clock = FakeClock()
+    assert audio(AudioReceived(clock), clock, 1, heard=True, speaking=True).received is True
+
+
+def test_silence_while_people_speak_is_not_received_and_silence_alone_is_unknown() -> None:
+    clock = FakeClock()
+    check = AudioReceived(clock)
+    assert audio(check, clock, 120, heard=False, speaking=False).received is None
+    assert audio(check, clock, 9, heard=False, speaking=True).received is None
+    found = audio(check, clock, 2, heard=False, speaking=True)
+    assert (found.received, found.reason) == (False, "SilentWhileSpeaking")
+    assert audio(check, clock, 1, heard=True, speaking=True).received is True
+
+
+def test_pictures_are_received_frozen_or_unknown() -> None:
+    assert [video_received(each).received for each in (True, False, None)] == [True, False, None]
+
+
+YES, NO, UNKNOWN = (Reception(received=each) for each in (True, False, None))
+
+
+def no_media(*looks: tuple[Reception, Reception], seconds: int) -> Reason | None:
+    clock = FakeClock()
+    check = NoMedia(clock)
+    reason = None
+    for sound, picture in looks:
+        for _ in range(seconds):
+            reason = check.verdict(sound, picture)
+            clock.later(1)
+    return reason
+
+
+def test_no_media_fires_when_expected_media_never_came() -> None:
+    assert no_media((NO, UNKNOWN), seconds=int(NO_MEDIA_SECONDS)) is None
+    assert no_media((NO, UNKNOWN), seconds=int(NO_MEDIA_SECONDS) + 1) is Reason.NO_MEDIA
+    assert no_media((UNKNOWN, NO), seconds=int(NO_MEDIA_SECONDS) + 1) is Reason.NO_MEDIA
+
+
+def test_no_media_never_fires_in_a_quiet_meeting_or_after_media_came() -> None:
+    assert no_media((UNKNOWN, UNKNOWN), seconds=10_000) is None
+    assert no_media((YES, UNKNOWN), (NO, NO), seconds=10_000) is None
+    assert no_media((NO, YES), seconds=10_000) is None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from meeting_buddy_bot.recording.manifest import Finished, GapLine, Line, Manifest, Segment, read
+from meeting_buddy_bot.recording.manifest import Finished, GapLine, Line, Segment, encode, read
 
 LINES: list[Line] = [
     Segment(1, "segments/00001.mkv", 0.5, 30.5, "2026-11-23T10:00:00.500Z", 1000, "ab" * 32, 1),
@@ -14,10 +14,9 @@ LINES: list[Line] = [
 
 
 def written(folder: Path) -> Path:
-    manifest = Manifest(folder)
-    for line in LINES:
-        manifest.append(line)
-    return manifest.path
+    path = folder / "manifest.jsonl"
+    path.write_bytes(b"".join(encode(line) + b"\n" for line in LINES))
+    return path
 
 
 def test_it_reads_back_as_it_was_written(tmp_path: Path) -> None:

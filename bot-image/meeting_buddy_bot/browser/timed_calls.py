@@ -5,12 +5,11 @@ same driver, since its client is not made for two callers. The client's own HTTP
 """
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from meeting_buddy_bot.browser.errors import BrowserGoneError
+from meeting_buddy_bot.support.threads import call_in_thread
 
 T = TypeVar("T")
 
@@ -19,7 +18,7 @@ class TimedBlockingCalls:
     """Runs one blocking call at a time, each for a bounded time."""
 
     def __init__(self) -> None:
-        self._running: asyncio.Future[None] | None = None
+        self._running: asyncio.Future[Any] | None = None
 
     async def run(self, what: str, call: Callable[[], T], seconds: float) -> T:
         """Result of ``call()``, or what it raised.
@@ -32,33 +31,9 @@ class TimedBlockingCalls:
             await asyncio.wait({self._running}, timeout=seconds)
             if not self._running.done():
                 raise BrowserGoneError(f"an earlier call is still under way; {what} was not tried")
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[T] = loop.create_future()
-        running: asyncio.Future[None] = loop.create_future()
-        self._running = running
-
-        def finish(value: T | None, error: BaseException | None) -> None:
-            if not running.done():
-                running.set_result(None)
-            if result.done():  # given up meanwhile
-                return
-            if error is None:
-                result.set_result(value)  # type: ignore[arg-type]  # without an error there is a value
-            else:
-                result.set_exception(error)
-
-        def work() -> None:
-            value, error = None, None
-            try:
-                value = call()
-            except BaseException as caught:  # carried over to the caller, whatever it is
-                error = caught
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(finish, value, error)
-
-        threading.Thread(target=work, name=f"webdriver: {what}", daemon=True).start()
-        done, _ = await asyncio.wait({result}, timeout=seconds)
-        if not done:
-            result.cancel()
+        result = call_in_thread(f"webdriver: {what}", call)
+        self._running = result
+        await asyncio.wait({result}, timeout=seconds)
+        if not result.done():
             raise BrowserGoneError(f"{what} took longer than {seconds:g} s")
         return result.result()

@@ -2,17 +2,21 @@
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock
+from meeting_buddy_bot.checks.observed_time import ObservedTime
 
 
 class NobodyCame:
-    """Fires ``seconds`` after its making, unless somebody was seen before."""
+    """Fires after ``seconds`` of observed time, unless somebody was seen before."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._deadline = clock.now() + seconds
+        self._seconds = seconds
+        self._observed = ObservedTime(clock)
+        self._observed.look()
+        self._alone = 0.0
         self._somebody = False
 
     def verdict(self, others: int) -> Reason | None:
         """``others``: people in the call beside bots of this name."""
+        self._alone += self._observed.look()
         self._somebody = self._somebody or others > 0
-        return Reason.NOBODY_CAME if not self._somebody and self._clock.now() >= self._deadline else None
+        return Reason.NOBODY_CAME if not self._somebody and self._alone >= self._seconds else None

@@ -32,22 +32,29 @@ async def supervise(
     """
     deaths: deque[float] = deque(maxlen=MAX_DEATHS)
     while True:
-        prober = asyncio.create_task(_kill_if_unresponsive(device, events))
-        code = await device.wait_ended()
-        prober.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            prober = tasks.create_task(_kill_if_unresponsive(device, events))
+            code = await device.wait_ended()
+            prober.cancel()
         events.write("device_ended", device=device.name, code=code)
-        notifying = asyncio.ensure_future(lost(f"{device.name} ended"))
-        while True:
-            if len(deaths) == MAX_DEATHS and clock.now() - deaths[0] < WINDOW_SECONDS:
-                raise DeviceError(f"{device.name} died {MAX_DEATHS + 1} times within {WINDOW_SECONDS:.0f} s")
-            deaths.append(clock.now())
-            try:
-                await device.start()
-                break
-            except DeviceError as error:
-                _log.error("%s", error)
-        await notifying
+        _, failure = await asyncio.gather(lost(f"{device.name} ended"), _restart(device, deaths, clock))
+        if failure is not None:
+            raise failure
         events.write("device_restarted", device=device.name, starts=device.starts)
+
+
+async def _restart(device: Device, deaths: deque[float], clock: SessionClock) -> DeviceError | None:
+    """Start the device again; the error to end with when it has died too often."""
+    while True:
+        if len(deaths) == MAX_DEATHS and clock.now() - deaths[0] < WINDOW_SECONDS:
+            return DeviceError(f"{device.name} died {MAX_DEATHS + 1} times within {WINDOW_SECONDS:.0f} s")
+        deaths.append(clock.now())
+        try:
+            await device.start()
+        except DeviceError as error:
+            _log.error("%s", error)
+        else:
+            return None
 
 
 async def _kill_if_unresponsive(device: Device, events: EventLog) -> None:

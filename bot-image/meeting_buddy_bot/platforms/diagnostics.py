@@ -4,18 +4,17 @@ Fixtures written from imagination match nothing real; these files are where real
 people outside the meeting, so they hold no link's query or fragment, no token, no passcode and nothing that was typed.
 """
 
-import asyncio
 import contextlib
 import json
 import re
 from importlib import resources
-from pathlib import Path
 from typing import Final
 
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import Page, mask_tokens
 from meeting_buddy_bot.support.atomic_file import atomic_write
 from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.volume import Volume
 
 FOLDER: Final = "debug"
 _MOST_CHARACTERS: Final = 2_000_000
@@ -24,18 +23,21 @@ _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+
 
 
 async def collect(
-    page: Page, folder: Path, name: str, signals: list[str], redact: Redactor, seconds: float = 10.0
+    page: Page, volume: Volume, name: str, signals: list[str], redact: Redactor, seconds: float = 10.0
 ) -> tuple[str, ...]:
-    """Write what can still be had of the page; paths relative to ``folder``. Never raises for the browser's sake.
+    """Write what can still be had of the page; paths relative to the volume's folder.
 
-    ``seconds`` bounds the screenshot and the document, each.
+    ``seconds`` bounds the screenshot and the document, each. Never raises for the browser's sake.
+
+    Raises:
+        OSError: the volume does not take it.
     """
     written = []
-    target = folder / FOLDER
-    target.mkdir(parents=True, exist_ok=True)
+    target = volume.folder / FOLDER
+    await volume.call("make the folder of diagnostics", lambda: target.mkdir(parents=True, exist_ok=True))
 
     async def keep(suffix: str, content: bytes) -> None:
-        await asyncio.to_thread(atomic_write, target / f"{name}{suffix}", content)
+        await volume.call("write diagnostics", lambda: atomic_write(target / f"{name}{suffix}", content))
         written.append(f"{FOLDER}/{name}{suffix}")
 
     heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}

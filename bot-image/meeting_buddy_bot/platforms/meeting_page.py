@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from urllib.parse import urljoin
 
 from meeting_buddy.contract.links import Meeting
@@ -37,6 +38,8 @@ class MeetingPage:
         self._probe = Probe(table)
         self._in_frame = False
         self._reported_bad: frozenset[str] = frozenset()
+        self.on_read: Callable[[], None] = lambda: None
+        """Called each time the page has answered."""
         self.snapshot: PageSnapshot | None = None
         """The last snapshot."""
 
@@ -66,6 +69,7 @@ class MeetingPage:
     async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
         self.snapshot = await self._probe.read(self._browser.page)
+        self.on_read()
         if new := self._probe.bad_selectors - self._reported_bad:
             self._reported_bad |= new
             self._events.write("bad_selectors", selectors=sorted(new))

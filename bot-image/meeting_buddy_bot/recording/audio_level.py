@@ -8,10 +8,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Final
+from typing import Final, Protocol
 
 from meeting_buddy_bot.recording.audio_source import AudioSource, PcmFrame
-from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 
@@ -24,13 +23,23 @@ _SILENT_PEAK: Final = 2
 _log = logging.getLogger(__name__)
 
 
+class SoundListener(Protocol):
+    """Who hears of the meeting's sound."""
+
+    def sound_heard(self, at: float) -> None:
+        """Something other than silence was heard at ``at``, seconds on the session clock."""
+
+    def sound_flows(self, *, flowing: bool) -> None:
+        """Whether sound was heard within the last half minute."""
+
+
 class AudioLevelMonitor:
     """Keeps ``media.flowing`` true to what can be heard."""
 
-    def __init__(self, source: AudioSource, clock: SessionClock, state: ReportState, events: EventLog) -> None:
+    def __init__(self, source: AudioSource, clock: SessionClock, listener: SoundListener, events: EventLog) -> None:
         self._source = source
         self._clock = clock
-        self._state = state
+        self._listener = listener
         self._events = events
         self._heard_at: float | None = None
 
@@ -54,16 +63,11 @@ class AudioLevelMonitor:
                 await stalled()
             except StopAsyncIteration:
                 await asyncio.sleep(0.2)  # parec ended: as a rule its server did, and that is noticed within this time
-            except OSError as error:
-                _log.error("cannot listen: %s", error.strerror)
-                return
 
     def hear(self, frame: PcmFrame) -> None:
         """Take one frame into account."""
         if frame.peak > _SILENT_PEAK:
             self._heard_at = frame.start
+            self._listener.sound_heard(frame.start)
         flowing = self._heard_at is not None and self._clock.now() - self._heard_at < SILENT_AFTER_SECONDS
-        media = self._state.report.media
-        if flowing is not media.flowing:
-            self._events.write("sound_flows" if flowing else "sound_silent")
-            self._state.update(media=media.model_copy(update={"flowing": flowing}))
+        self._listener.sound_flows(flowing=flowing)

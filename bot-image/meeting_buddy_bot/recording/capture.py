@@ -10,21 +10,25 @@ written is kept as far as it got (at most one half-second cluster and what sat i
 import asyncio
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from meeting_buddy_bot.recording.plan import CapturePlan, capture_argv
-from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, highest, pattern
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, pattern
 from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.volume import Volume
 
 FROZEN_SECONDS: Final = 5.0
 """Without progress for so long, a run that was writing is frozen."""
 OPENING_SECONDS: Final = 20.0
 """So long may it take to open picture and sound; up to 5 s were seen on starved cores."""
 _WATCH_SECONDS: Final = 0.5
+_FIRST_BYTES_SECONDS: Final = 0.2
+"""Between two looks whether media has reached the first file."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,24 +36,26 @@ _log = logging.getLogger(__name__)
 class Run:
     """One start of ffmpeg."""
 
-    def __init__(self, number: int, plan: CapturePlan, folder: Path, first: int, clock: SessionClock) -> None:
+    def __init__(self, number: int, plan: CapturePlan, volume: Volume, first: int, clock: SessionClock) -> None:
         self.number = number
         self.plan = plan
         self.first = first
         """Number of its first segment."""
-        self.last = first - 1
-        """Number of its last segment, known once it has ended; the next run may be writing its own by then."""
+        self.last: int | None = None
+        """Number of its last segment, once it has ended and the volume could be listed."""
         self.origin = 0.0
         """Seconds on the session clock that are zero in its files."""
+        self.progress_at = 0.0
+        """When media was last written, seconds on the session clock."""
+        self.ended_at: float | None = None
+        """When it had ended, seconds on the session clock."""
         self.writing = asyncio.Event()
         """Set once media has reached a file."""
-        self._folder = folder
+        self._volume = volume
         self._clock = clock
         self._child: Child | None = None
-        self._moved_at = 0.0
         self._out_time = -1
-        self._header_bytes = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._readers: list[asyncio.Task[None]] = []
 
     @property
     def pid(self) -> int | None:
@@ -68,23 +74,24 @@ class Run:
 
     def file(self, number: int) -> Path:
         """Path of a segment of this run."""
-        return self._folder / SEGMENTS_FOLDER / f"{number:05d}{self.plan.suffix}"
+        return self._volume.folder / SEGMENTS_FOLDER / f"{number:05d}{self.plan.suffix}"
 
     async def start(self, closed: Callable[[Path], None]) -> None:
         """Start ffmpeg; ``closed`` is called with each segment that it has closed.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: it cannot be started, or the volume does not take its folder.
         """
-        (self._folder / SEGMENTS_FOLDER).mkdir(exist_ok=True)
+        folder = self._volume.folder / SEGMENTS_FOLDER
+        await self._volume.call("make the segments' folder", lambda: folder.mkdir(exist_ok=True))
         reading, writing = os.pipe()
         self.origin, epoch = self._clock.now(), time.time()
-        self._moved_at = self.origin
+        self.progress_at = self.origin
         try:
             argv = capture_argv(
                 self.plan,
                 epoch=epoch,
-                pattern=pattern(self._folder, self.plan.suffix),
+                pattern=pattern(self._volume.folder, self.plan.suffix),
                 first=self.first,
                 list_fd=writing,
             )
@@ -94,25 +101,39 @@ class Run:
             raise
         finally:
             os.close(writing)
-        self._tasks = [
+        self._readers = [
             asyncio.create_task(self._read_progress(self._child), name="ffmpeg progress"),
             asyncio.create_task(self._read_closed(reading, closed), name="ffmpeg segments"),
+            asyncio.create_task(self._await_first_bytes(), name="ffmpeg first bytes"),
         ]
 
     async def wait(self) -> str:
-        """Return why it ended, in a few words, after its last closed segment was told."""
+        """Return why it ended, in a few words, after its last closed segment was passed on.
+
+        Raises:
+            Exception: whatever ended one of the readers of its output; ffmpeg goes on, see :meth:`kill`.
+        """
         if self._child is None:
             return "ffmpeg was not started"
         ended = asyncio.create_task(self._child.wait())
         frozen = False
-        while not (await asyncio.wait({ended}, timeout=_WATCH_SECONDS))[0]:
-            if not frozen and self.stalled():
-                frozen = True
-                _log.warning("ffmpeg is frozen; killing it")
-                await self._child.kill()
-        code = ended.result()
-        await asyncio.gather(*self._tasks)
-        self.last = highest(self._folder)
+        try:
+            while not (await asyncio.wait({ended}, timeout=_WATCH_SECONDS))[0]:
+                for reader in self._readers:
+                    if reader.done():
+                        reader.result()
+                if not frozen and self.stalled():
+                    frozen = True
+                    _log.warning("ffmpeg is frozen; killing it")
+                    await self._child.kill()
+                    if not ended.done():  # it waits for the volume, and its files with it
+                        self.ended_at = self._clock.now()
+                        return "the volume does not answer"
+            self.ended_at = self._clock.now()
+            code = ended.result()
+        finally:
+            ended.cancel()
+            await self._end_readers()
         if frozen:
             return "the recorder froze"
         return "the recorder was killed" if code < 0 else f"the recorder ended with code {code}"
@@ -120,34 +141,52 @@ class Run:
     def stalled(self) -> bool:
         """Whether nothing has moved for longer than it may."""
         limit = FROZEN_SECONDS if self.writing.is_set() else OPENING_SECONDS
-        return self._clock.now() - self._moved_at > limit
+        return self._clock.now() - self.progress_at > limit
 
     async def stop(self, grace: float) -> None:
         """Have it close its file and end; kill it when that takes longer than ``grace`` seconds."""
         if self._child is not None and self._child.alive:
             await self._child.stop(grace)
 
+    def kill(self) -> None:
+        """End it at once, whatever it holds open; :meth:`wait` returns."""
+        if self._child is not None and self._child.alive:
+            self._child.signal(signal.SIGKILL)
+
+    async def _end_readers(self) -> None:
+        """Let those that read ffmpeg's pipes finish what is in them; the pipes ended with it."""
+        progress, closed, first_bytes = self._readers
+        first_bytes.cancel()
+        if self._child is not None and self._child.alive:
+            progress.cancel()
+            closed.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        for reader in (progress, closed):
+            if not reader.cancelled() and (error := reader.exception()) is not None:
+                raise error
+
     async def _read_progress(self, child: Child) -> None:
         if child.process.stdout is None:
             return
         async for raw in child.process.stdout:
             key, _, value = raw.decode(errors="replace").strip().partition("=")
-            if key != "out_time_us" or not value.lstrip("-").isdigit():
-                continue
-            if int(value) > self._out_time:
+            if key == "out_time_us" and value.lstrip("-").isdigit() and int(value) > self._out_time:
                 self._out_time = int(value)
-                self._moved_at = self._clock.now()
-            if not self.writing.is_set() and self._has_media():
-                self.writing.set()
+                self.progress_at = self._clock.now()
 
-    def _has_media(self) -> bool:
-        """Whether the first file has grown since it was first seen: its header is written at once, media later."""
-        try:
-            size = self.file(self.first).stat().st_size
-        except OSError:
-            return False
-        self._header_bytes = self._header_bytes or size
-        return size > self._header_bytes
+    async def _await_first_bytes(self) -> None:
+        """Set ``writing`` once the first file has grown: its header is written at once, media later."""
+        header, first = 0, self.file(self.first)
+        while True:
+            try:
+                size = await self._volume.call("look at the first segment", lambda: first.stat().st_size)
+            except OSError:  # not there yet, or the volume does not answer: then nothing is being written either
+                size = 0
+            if header and size > header:
+                self.writing.set()
+                return
+            header = header or size
+            await asyncio.sleep(_FIRST_BYTES_SECONDS)
 
     async def _read_closed(self, descriptor: int, closed: Callable[[Path], None]) -> None:
         reader = asyncio.StreamReader()
@@ -157,6 +196,6 @@ class Run:
         )
         try:
             async for raw in reader:
-                closed(self._folder / SEGMENTS_FOLDER / Path(raw.decode().strip()).name)
+                closed(self._volume.folder / SEGMENTS_FOLDER / Path(raw.decode().strip()).name)
         finally:
             transport.close()

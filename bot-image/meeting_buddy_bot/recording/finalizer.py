@@ -10,10 +10,11 @@ If this process dies, or its time is up: the segments and the manifest are whole
 them is no recording, and the next attempt replaces it. No ``verified`` line is written then.
 """
 
-import asyncio
+import contextlib
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,9 +26,14 @@ from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
 
 _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""
+_HASH_SECONDS: Final = 600.0
+"""For reading and syncing hours of meeting on a slow volume; the time for finishing ends it earlier."""
+_CLOCK_SECONDS: Final = 12.0
+"""By which a run's media may differ from the session clock: ten seconds of sound may wait in a starved encoder."""
 _ALLOWED_PER_RUN: Final = 0.25
 """Likewise for each run: its sound and its picture start and end at different moments."""
 _SILENT_DECIBELS: Final = -90.0
@@ -47,32 +53,45 @@ class VerificationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RecordingFinalizer:
-    """One attempt to finish the recording in ``folder``."""
+    """One attempt to finish the recording in the session's folder."""
 
-    folder: Path
+    volume: Volume
     plan: CapturePlan
     events: EventLog
 
-    async def run(self, segments: list[Segment]) -> Finished:
-        """Make, verify and name the file. Never raises for what is wrong with it: the line returned says so."""
+    @property
+    def folder(self) -> Path:
+        """The session's folder."""
+        return self.volume.folder
+
+    async def run(self, segments: list[Segment], captured: Mapping[int, float]) -> Finished:
+        """Make, verify and name the file. Never raises for what is wrong with it: the line returned says so.
+
+        Args:
+            segments: the manifest's segments, in order.
+            captured: run → seconds for which it captured by the session clock.
+        """
         if not segments:
             return Finished(False, cause="nothing was recorded")
-        if not storage.fits(storage.free_bytes(self.folder), sum(each.bytes for each in segments)):
-            return Finished(False, segments=len(segments), cause="no room for one file beside the segments")
         tmp_path = self.folder / f".{self.plan.result}"
         concat_list = self.folder / ".segments.ffconcat"
         try:
-            concat_list.write_text(await self._concat_list(segments))
+            _compare_with_clock(segments, captured)
+            free = await self.volume.call("ask for free room", lambda: storage.free_bytes(self.folder))
+            if not storage.fits(free, sum(each.bytes for each in segments)):
+                raise VerificationError("no room for one file beside the segments")
+            text = await self._concat_list(segments)
+            await self.volume.call("write the list of segments", lambda: concat_list.write_text(text))
             await self._remux(concat_list, tmp_path)
             duration = await self._verify(tmp_path, segments)
-            size, sha256 = await asyncio.to_thread(fsync_and_hash, tmp_path)
-            await asyncio.to_thread(self._publish, tmp_path)
+            size, sha256 = await self.volume.call("hash", lambda: fsync_and_hash(tmp_path), _HASH_SECONDS)
+            await self.volume.call("publish", lambda: self._publish(tmp_path), _HASH_SECONDS)
         except (VerificationError, OSError) as error:
             self.events.write("recording_not_verified", cause=str(error))
             return Finished(False, segments=len(segments), cause=str(error))
         finally:
-            concat_list.unlink(missing_ok=True)
-            tmp_path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                await self.volume.call("tidy up", lambda: _remove(concat_list, tmp_path))
         self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
         return Finished(True, self.plan.result, sha256, size, duration, len(segments))
 
@@ -80,7 +99,7 @@ class RecordingFinalizer:
         """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed
         from a cut-off file, or one that ends with its longest stream, would add up to a drift."""
         lines = ["ffconcat version 1.0"]
-        spans = [await probe(self.folder / segment.file) for segment in segments]
+        spans = [await self._probe(segment) for segment in segments]
         for index, (segment, span) in enumerate(zip(segments, spans, strict=True)):
             if span is None:
                 raise VerificationError(f"{segment.file} cannot be read")
@@ -91,7 +110,16 @@ class RecordingFinalizer:
             if span.demuxer_start is None:
                 # Only where ffmpeg finds no start: an inpoint seeks to a key frame and drops the sound before it.
                 lines.append(f"inpoint {span.start:.6f}")
+            if segment.cut_at is not None:
+                lines.append(f"outpoint {span.end:.6f}")
         return "\n".join(lines) + "\n"
+
+    async def _probe(self, segment: Segment) -> Span | None:
+        latest = float("inf") if segment.cut_at is None else segment.cut_at
+        try:
+            return await probe(self.folder / segment.file, latest)
+        except TimeoutError as error:
+            raise VerificationError(f"{segment.file} cannot be read: the volume does not answer") from error
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
         # fmt: off
@@ -146,3 +174,18 @@ class RecordingFinalizer:
     def _publish(self, tmp_path: Path) -> None:
         tmp_path.rename(self.folder / self.plan.result)
         sync_folder(self.folder)
+
+
+def _compare_with_clock(segments: list[Segment], captured: Mapping[int, float]) -> None:
+    """Raise VerificationError for media that is longer or shorter than the time in which it was captured."""
+    for number, seconds in captured.items():
+        media = sum(segment.seconds for segment in segments if segment.run == number)
+        if abs(media - seconds) > _CLOCK_SECONDS:
+            raise VerificationError(
+                f"run {number} holds {media:.1f} s of media; the session clock counted {seconds:.1f} s"
+            )
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

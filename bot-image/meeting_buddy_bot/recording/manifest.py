@@ -8,7 +8,6 @@ without a line is found again by its file's name.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +34,9 @@ class Segment:
     """Which start of the recorder wrote it, from 1; within a run the segments follow each other without a gap."""
     complete: bool = True
     """False when the recorder was cut off while writing it; what it holds is playable all the same."""
+    cut_at: float | None = None
+    """Seconds in the file's own timestamps behind which its packets are stamped by a clock that was set; they do not
+    count. ``None``: all of them count."""
 
     @property
     def seconds(self) -> float:
@@ -72,25 +74,9 @@ class Finished:
 Line = Segment | GapLine | Finished
 
 
-class Manifest:
-    """Appends lines; blocking (fsync), so called from a worker thread."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / MANIFEST_FILE
-
-    def append(self, line: Line) -> None:
-        """Write one line and have it on the disk.
-
-        Raises:
-            OSError: the volume took it not, or not whole.
-        """
-        text = json.dumps(asdict(line), ensure_ascii=False).encode() + b"\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
-        try:
-            os.write(descriptor, text)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def encode(line: Line) -> bytes:
+    """A line of the manifest, without its end."""
+    return json.dumps(asdict(line), ensure_ascii=False).encode()
 
 
 def read(path: Path) -> Iterator[Line]:

@@ -1,7 +1,8 @@
-"""Keeps the books of a recording: hashes what was closed, works out the gaps, writes the manifest, counts.
+"""Writes the manifest of a recording: hashes what was closed, works out the gaps, counts.
 
 The recorder's events (segment closed, run ended, writing again) arrive in a queue and are worked off in order, so that
-hashing never delays the recorder and a gap is written between the right two segments.
+hashing never delays the recorder and a gap is written between the right two segments. What is in the queue when this
+process dies has no manifest line; the files have their names.
 """
 
 import asyncio
@@ -9,40 +10,51 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 from meeting_buddy.contract.report import Gap, RecordingReport
 from meeting_buddy_bot.recording.capture import Run
-from meeting_buddy_bot.recording.manifest import GapLine, Line, Manifest, Segment
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Line, Segment, encode
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash, number, probe
+from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
 
 _log = logging.getLogger(__name__)
 
-_SMALLEST_GAP = 0.05
+_FLUSH_SECONDS: Final = 10.0
+"""For one manifest line; a slower volume gets it later."""
+_HASH_SECONDS: Final = 60.0
+"""For reading one segment, some megabytes, from a slow volume."""
+_LATE_SECONDS: Final = 0.5
+"""By which a packet's stamp may lie after the moment in which its segment was closed: clocks are read one by one."""
+_SMALLEST_GAP: Final = 0.05
 """Seconds; two runs that follow each other more closely than three frames have no gap between them."""
 
 
 class ManifestWriter:
     """The manifest's only writer."""
 
-    def __init__(self, folder: Path, clock: SessionClock, events: EventLog, changed: Callable[[], None]) -> None:
+    def __init__(self, volume: Volume, clock: SessionClock, events: EventLog, changed: Callable[[], None]) -> None:
         self.segments: list[Segment] = []
         self.gaps: list[Gap] = []
-        self._folder = folder
+        self.captured: dict[int, float] = {}
+        """Seconds for which each run captured by the session clock: what its segments must add up to."""
+        self._volume = volume
         self._clock = clock
         self._events = events
         self._changed = changed
-        self._manifest = Manifest(folder)
+        self._file = AppendFile(volume.folder / MANIFEST_FILE, durable=True)
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._entered: set[int] = set()
         self._missing_since: tuple[float, str] | None = None
-        self._unwritten: list[Line] = []
 
     def closed(self, run: Run, file: Path) -> None:
         """ffmpeg closed a segment."""
-        self._submit(lambda: self._enter(run, file, complete=True))
+        closed_at = self._clock.now()
+        self._submit(lambda: self._enter(run, file, closed_at, complete=True))
 
     def run_ended(self, run: Run, cause: str | None) -> None:
         """A run is over; what it left open is entered as cut off. A ``cause`` opens a gap; none was wanted without."""
@@ -63,7 +75,8 @@ class ManifestWriter:
     async def append(self, line: Line) -> None:
         """Write a line after all that came before."""
         await self.flush()
-        await self._write(line)
+        self._file.append(encode(line))
+        await self._file.flush(_FLUSH_SECONDS)
 
     async def flush(self) -> None:
         """Return when the queue is worked off."""
@@ -72,6 +85,7 @@ class ManifestWriter:
     async def close(self) -> None:
         """Work off the queue and stop."""
         await self.flush()
+        await self._file.close(_FLUSH_SECONDS)
         if self._worker is not None:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -116,20 +130,21 @@ class ManifestWriter:
             finally:
                 self._queue.task_done()
 
-    async def _enter(self, run: Run, file: Path, *, complete: bool) -> None:
+    async def _enter(self, run: Run, file: Path, closed_at: float, *, complete: bool) -> None:
         which = number(file)
         if which is None or which in self._entered:
             return
-        span = await probe(file)
+        span = await probe(file, latest=closed_at - run.origin + _LATE_SECONDS)
         if span is None:
             # Not entered: the end of its run looks at it once more.
             self._events.write("segment_unreadable", file=file.name)
             return
-        size, sha256 = await asyncio.to_thread(fsync_and_hash, file)
+        size, sha256 = await self._volume.call("hash a segment", lambda: fsync_and_hash(file), _HASH_SECONDS)
         start, end = round(run.origin + span.start, 3), round(run.origin + span.end, 3)
         utc = self._clock.utc(start).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         name = f"{SEGMENTS_FOLDER}/{file.name}"
-        segment = Segment(which, name, start, end, utc, size, sha256, run.number, complete)
+        cut_at = round(span.end, 6) if span.cut else None
+        segment = Segment(which, name, start, end, utc, size, sha256, run.number, complete, cut_at)
         self._entered.add(which)
         self.segments.append(segment)
         await self._write(segment)
@@ -139,8 +154,16 @@ class ManifestWriter:
         self._changed()
 
     async def _end_run(self, run: Run, cause: str | None) -> None:
-        for which in range(run.first, run.last + 1):
-            await self._enter(run, run.file(which), complete=False)
+        ended_at = self._clock.now() if run.ended_at is None else run.ended_at
+        if run.last is not None:
+            for which in range(run.first, run.last + 1):
+                try:
+                    await self._enter(run, run.file(which), ended_at, complete=False)
+                except (OSError, TimeoutError) as error:  # this segment has no line; the gap and the others have
+                    self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
+        mine = [segment for segment in self.segments if segment.run == run.number]
+        if mine:
+            self.captured[run.number] = run.progress_at - mine[0].start
         if cause is not None and self._missing_since is None:
             last = max((segment.end for segment in self.segments), default=run.origin)
             self._missing_since = (last, cause)
@@ -148,7 +171,10 @@ class ManifestWriter:
     async def _close_gap(self, run: Run) -> None:
         if self._missing_since is None:
             return
-        span = await probe(run.file(run.first))
+        try:
+            span = await probe(run.file(run.first))
+        except TimeoutError:
+            span = None
         await self._close_gap_at(run.origin + (span.start if span else 0.0))
 
     async def _close_gap_at(self, now: float) -> None:
@@ -165,8 +191,6 @@ class ManifestWriter:
         self._changed()
 
     async def _write(self, line: Line) -> None:
-        # After a refusal (a full volume) later lines queue behind the refused one, so that the order stays true.
-        self._unwritten.append(line)
-        while self._unwritten:
-            await asyncio.to_thread(self._manifest.append, self._unwritten[0])
-            self._unwritten.pop(0)
+        # What the volume does not take now waits in the file's queue, in order.
+        self._file.append(encode(line))
+        await self._file.flush(_FLUSH_SECONDS)

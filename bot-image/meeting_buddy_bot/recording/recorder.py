@@ -1,17 +1,22 @@
 """Keeps the recording going: one ffmpeg after another, whatever kills them, until it is told to stop.
 
 Starts with admission, so that nothing from before it is ever written. Each start of ffmpeg is a run; between two runs
-lies a gap, which the writer works out from the media itself.
+lies a gap, which the manifest writer works out from the media itself.
 
-If ffmpeg dies: the next run starts at once (measured in tests: sound again within 3 s). A run that was killed by its
-device waits until the device answers. Five runs in a row that write nothing: RecordingFailed. A full volume: the
-recorder stops, and what is there is kept: StorageFull.
+| what happens | what the recorder does |
+|---|---|
+| ffmpeg dies or freezes | starts the next run at once; after a device's death it waits until the device answers |
+| five runs in a row write nothing | gives up: RecordingFailed |
+| the volume is full | stops, what is there is kept: StorageFull |
+| the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
+| the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
+| the wall clock is set | starts a new run: ffmpeg's stamps come from that clock |
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final, Protocol
 
 from meeting_buddy.contract.reasons import Reason
@@ -22,34 +27,45 @@ from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
-from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 
 _MAX_FAILED_RUNS: Final = 5
 _CLOSE_SECONDS: Final = 8.0
 """For ffmpeg to drain its encoders and close the last segment."""
 _INTERRUPT_SECONDS: Final = 1.5
 """Likewise when a device died under it: it may never come back from reading it."""
-_TELL_SECONDS: Final = 5.0
+_FLUSH_SECONDS: Final = 15.0
+"""For the last segments to be entered in the manifest while the bot leaves; finishing waits for the rest."""
+_PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
 
 _log = logging.getLogger(__name__)
 
 
-class RecordingError(Exception):
-    """The recorder gave up; ``reason`` is fit for the session's report."""
+class RecordingListener(Protocol):
+    """Who hears how the recording is doing."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    def recording_started(self) -> None:
+        """Media is being written."""
+
+    def recording_progress(self, report: RecordingReport) -> None:
+        """What is on the volume by now, unverified."""
+
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """How the volume is."""
 
 
 class Recorder(Protocol):
-    """What the session needs of a recorder."""
+    """What session and components need of a recorder."""
 
-    async def start(self) -> None:
-        """Return when media is being written. Raises RecordingError when it cannot be."""
+    async def run(self) -> None:
+        """Wait for :meth:`start`, then record until :meth:`stop`."""
+
+    def start(self) -> None:
+        """Begin recording; returns at once."""
 
     async def stop(self) -> None:
         """Close the last segment."""
@@ -57,11 +73,11 @@ class Recorder(Protocol):
     async def finish(self) -> RecordingReport:
         """Make one verified file of all segments."""
 
-    def healthy(self) -> bool:
-        """Whether media is being written right now."""
-
     def note_gap(self, start: float, end: float, cause: str) -> None:
         """State a stretch (session seconds) in which the media does not show the meeting."""
+
+    async def interrupt(self, cause: str, *, at_once: bool = False) -> None:
+        """Close the segment and start a new run."""
 
 
 class MeetingRecorder:
@@ -70,114 +86,121 @@ class MeetingRecorder:
     def __init__(
         self,
         plan: CapturePlan,
-        folder: Path,
+        volume: Volume,
         clock: SessionClock,
         events: EventLog,
-        state: ReportState,
+        listener: RecordingListener,
         *,
         devices_answer: Callable[[], Awaitable[None]],
         failed: Callable[[Reason, str], None],
     ) -> None:
-        """``devices_answer`` returns once display and sound can be opened; ``failed`` is told when it gives up."""
+        """``devices_answer`` returns once display and sound can be opened; ``failed`` is called when it gives up."""
         self._plan = plan
-        self._folder = folder
+        self._volume = volume
         self._clock = clock
         self._events = events
-        self._state = state
+        self._listener = listener
         self._devices_answer = devices_answer
         self._failed = failed
-        self._manifest_writer = ManifestWriter(folder, clock, events, self._tell)
+        self._manifest = ManifestWriter(volume, clock, events, self._report_progress)
+        self._watch = VolumeWatch(volume, clock, events, listener)
         self._run: Run | None = None
         self._runs = 0
-        self._keeper: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._first_bytes = asyncio.Event()
-        self._began = self._ended = 0.0
+        self._ended = asyncio.Event()
+        self._first_bytes = False
+        self._began = self._stopped_at = 0.0
         self._interruption: str | None = None
-        self._error: RecordingError | None = None
+        self._gave_up = False
 
-    async def start(self) -> None:
-        """Begin recording; return when media is in a file. A second call changes nothing.
-
-        Raises:
-            RecordingError: it gave up before anything was written.
-        """
-        if self._keeper is None:
+    def start(self) -> None:
+        """Begin recording; a second call changes nothing. ``recording_started`` is called once media is in a file."""
+        if not self._started.is_set():
             self._began = self._clock.now()
-            self._keeper = asyncio.create_task(self._keep_recording(), name="recorder")
-        writing = asyncio.create_task(self._first_bytes.wait())
+            self._started.set()
+
+    async def run(self) -> None:
+        """Record from :meth:`start` to :meth:`stop`; the one task in which runs of ffmpeg follow each other."""
+        await self._started.wait()
         try:
-            await asyncio.wait({writing, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
+            await self._keep_recording()
         finally:
-            writing.cancel()
-        if self._error is not None and not self._first_bytes.is_set():
-            raise self._error
+            if self._run is not None:
+                self._run.kill()
+            self._ended.set()
 
     async def stop(self) -> None:
-        """Close the last segment and enter it in the manifest."""
+        """Close the last segment and enter it in the manifest. May be cancelled and called again."""
         if not self._stopping.is_set():
-            self._ended = self._clock.now()
+            self._stopped_at = self._clock.now()
             self._stopping.set()
+        if not self._started.is_set():
+            return
         if self._run is not None:
             await self._run.stop(_CLOSE_SECONDS)
-        if self._keeper is not None:
-            await self._keeper
-        await self._manifest_writer.flush()
+        await self._ended.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self._manifest.flush()
 
     async def finish(self) -> RecordingReport:
         """Stop, make one file, verify it; may be cancelled when time is short: the segments remain.
 
-        Does not raise for a file that is not whole: the report then says ``verified=False`` and the manifest why.
+        Does not raise for a file that is not complete: the report then says ``verified=False`` and the manifest why.
         """
         await self.stop()
-        report = self._manifest_writer.report(video=self._plan.size is not None)
+        await self._manifest.flush()
+        report = self._manifest.report(video=self._plan.size is not None)
         if self._was_stopped_at_once():
             finished = Finished(True)
         else:
-            finished = await RecordingFinalizer(self._folder, self._plan, self._events).run(
-                self._manifest_writer.segments
-            )
-        await self._manifest_writer.append(finished)
-        await self._manifest_writer.close()
+            finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
+            finished = await finalizer.run(self._manifest.segments, self._manifest.captured)
+        await self._manifest.append(finished)
+        await self._manifest.close()
         return report.model_copy(update={"verified": finished.verified})
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
-        begun = self._keeper is not None and self._error is None and self._runs <= 1
-        nothing = not self._first_bytes.is_set() and not self._manifest_writer.segments
-        return begun and nothing and self._ended - self._began < OPENING_SECONDS
-
-    def healthy(self) -> bool:
-        """Whether media is being written and moves."""
-        return self._run is not None and self._run.writing.is_set() and not self._run.stalled()
+        begun = self._started.is_set() and not self._gave_up and self._runs <= 1
+        nothing = not self._first_bytes and not self._manifest.segments
+        return begun and nothing and self._stopped_at - self._began < OPENING_SECONDS
 
     def note_gap(self, start: float, end: float, cause: str) -> None:
         """State in manifest and report that the media from ``start`` to ``end`` does not show the meeting."""
-        self._manifest_writer.note_gap(start, end, cause)
+        self._manifest.note_gap(start, end, cause)
 
-    async def interrupt(self, cause: str) -> None:
-        """Close the segment and start a new run: a device died, or memory is short. No effect when not recording."""
-        if self._run is not None and not self._stopping.is_set():
-            self._interruption = cause
+    async def interrupt(self, cause: str, *, at_once: bool = False) -> None:
+        """Close the segment and start a new run: a device died, memory is short, the clock was set.
+
+        No effect when not recording. ``at_once``: kill ffmpeg, whose next packets would be wrong.
+        """
+        if self._run is None or self._stopping.is_set():
+            return
+        self._interruption = cause
+        if at_once:
+            self._run.kill()
+        else:
             await self._run.stop(_INTERRUPT_SECONDS)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the ffmpeg at work."""
-        return self._run.pid if self._run else None
 
     async def _keep_recording(self) -> None:
         failed_runs = 0
-        while not self._stopping.is_set() and await self._unless_stopped(self._devices_answer()):
-            run = self._run = self._next_run()
+        highest = await self._ask_volume()
+        while highest is not None and await self._unless_stopped(self._devices_answer()):
+            self._runs += 1
+            run = self._run = Run(self._runs, self._plan, self._volume, highest + 1, self._clock)
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
             self._run = None
-            self._manifest_writer.run_ended(run, None if self._stopping.is_set() and run.closed_properly else cause)
-            if self._stopping.is_set() or self._error is not None:
+            asked = self._stopping.is_set() and run.closed_properly
+            if not asked:
+                self._events.write("recorder_ended", run=run.number, cause=cause, stderr=run.stderr_tail[-2:])
+            highest = run.last = await self._ask_volume()
+            self._manifest.run_ended(run, None if asked else cause)
+            if self._stopping.is_set() or self._gave_up:
                 break
-            self._events.write("recorder_ended", run=run.number, cause=cause, said=run.stderr_tail[-2:])
-            if self._is_full(run):
+            if await self._is_full(run):
                 self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
                 break
             failed_runs = 0 if run.writing.is_set() else failed_runs + 1
@@ -186,97 +209,116 @@ class MeetingRecorder:
                 break
             if failed_runs:
                 await self._unless_stopped(asyncio.sleep(0.2 * 2**failed_runs))
-        self._manifest_writer.over(self._clock.now())
-        self._tell()
+        self._manifest.over(self._clock.now())
+        self._report_progress()
 
-    def _next_run(self) -> Run:
-        self._runs += 1
-        return Run(self._runs, self._plan, self._folder, segments.highest(self._folder) + 1, self._clock)
+    async def _ask_volume(self) -> int | None:
+        """Number of the newest segment, as soon as the volume answers; ``None``: stopped, or given up, before that."""
+        while True:
+            try:
+                newest = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+            except OSError as error:
+                if (message := self._watch.failed(error)) is not None:
+                    self._give_up(Reason.RECORDING_FAILED, message)
+                if self._gave_up or self._stopping.is_set() or not await self._unless_stopped(asyncio.sleep(1)):
+                    return None
+            else:
+                self._watch.answered()
+                return newest
 
     async def _record(self, run: Run) -> str:
         try:
-            await run.start(lambda file: self._manifest_writer.closed(run, file))
+            await run.start(lambda file: self._manifest.closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
         self._events.write("recorder_started", run=run.number)
-        watcher = asyncio.create_task(self._watch(run), name="recorder watch")
         if self._stopping.is_set():  # asked to stop while it was being started
             await run.stop(_CLOSE_SECONDS)
-        try:
-            return await run.wait()
-        finally:
+        async with asyncio.TaskGroup() as tasks:
+            watcher = tasks.create_task(self._watch_run(run), name="recorder watch")
+            cause = await run.wait()
             watcher.cancel()
+        return cause
 
-    async def _watch(self, run: Run) -> None:
+    async def _watch_run(self, run: Run) -> None:
         await run.writing.wait()
-        self._manifest_writer.writing_again(run)
-        self._first_bytes.set()
+        self._manifest.writing_again(run)
+        self._first_bytes = True
+        self._listener.recording_started()
         while True:
-            free = storage.free_bytes(self._folder)
-            rate = self._manifest_writer.bytes / self._manifest_writer.seconds if self._manifest_writer.seconds else 0.0
-            pressed = storage.scarce(free, self._manifest_writer.bytes, rate)
-            if pressed is not self._state.report.storage_pressure:
-                self._state.update(storage_pressure=pressed)
-            if storage.full(free):
-                self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
-                await run.stop(_CLOSE_SECONDS)
-            self._tell()
-            await asyncio.sleep(_TELL_SECONDS)
+            rate = self._manifest.bytes / self._manifest.seconds if self._manifest.seconds else 0.0
+            try:
+                found = await self._watch.measure(self._manifest.bytes, rate)
+            except VolumeTimeoutError:
+                pass  # ffmpeg notices by itself, and the run ends
+            except OSError as error:
+                if self._watch.failed(error) is not None:
+                    await run.stop(_INTERRUPT_SECONDS)
+            else:
+                if storage.full(found.free):
+                    self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
+                    await run.stop(_CLOSE_SECONDS)
+            self._report_progress()
+            await asyncio.sleep(_PROGRESS_SECONDS)
 
-    def _is_full(self, run: Run) -> bool:
-        return any("No space left" in line for line in run.stderr_tail) or storage.full(
-            storage.free_bytes(self._folder)
-        )
+    async def _is_full(self, run: Run) -> bool:
+        if any("No space left" in line for line in run.stderr_tail):
+            return True
+        try:
+            return storage.full(await self._volume.call("ask for free room", self._free_bytes))
+        except OSError:  # the next listing says what is wrong
+            return False
+
+    def _free_bytes(self) -> int:
+        return storage.free_bytes(self._volume.folder)
 
     def _give_up(self, reason: Reason, message: str) -> None:
-        if self._error is None:
+        if not self._gave_up:
             _log.error("recording ends: %s", message)
             self._events.write("recording_failed", reason=reason, message=message)
-            self._error = RecordingError(reason, message)
+            self._gave_up = True
             self._failed(reason, message)
 
     async def _unless_stopped(self, work: Awaitable[None]) -> bool:
         """Await ``work``; False when the recorder was stopped before it was done."""
         doing = asyncio.ensure_future(work)
         stopped = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if doing.done():
+        try:
+            await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopping.is_set():
+                return False
             doing.result()
             return True
-        doing.cancel()
-        return False
+        finally:
+            doing.cancel()
+            stopped.cancel()
 
-    def _tell(self) -> None:
-        report = self._manifest_writer.report(video=self._plan.size is not None)
-        if self._run is not None and self._run.writing.is_set():
+    def _report_progress(self) -> None:
+        report = self._manifest.report(video=self._plan.size is not None)
+        run, found = self._run, self._watch.measured
+        if run is not None and run.writing.is_set():
             # The open segment counts too: a meeting of 20 seconds is not "0 bytes so far".
-            grown, moved = self._open_segment(self._run)
+            entered = {each.segment for each in self._manifest.segments}
+            open_bytes = 0 if found is None or found.open_segment in entered else found.open_bytes
+            since = max((each.end for each in self._manifest.segments if each.run == run.number), default=run.origin)
             report = report.model_copy(
                 update={
                     "audio_files": 1,
                     "video_files": 1 if self._plan.size else 0,
-                    "bytes": report.bytes + grown,
-                    "seconds": round(report.seconds + moved, 1),
+                    "bytes": report.bytes + open_bytes,
+                    "seconds": round(report.seconds + max(0.0, run.progress_at - since), 1),
                 }
             )
-        if report != self._state.report.recording:
-            self._state.update(recording=report)
-
-    def _open_segment(self, run: Run) -> tuple[int, float]:
-        which = segments.highest(self._folder)
-        try:
-            size = run.file(which).stat().st_size
-        except OSError:
-            return 0, 0.0
-        since = max((each.end for each in self._manifest_writer.segments if each.run == run.number), default=run.origin)
-        return size, max(0.0, self._clock.now() - since)
+        self._listener.recording_progress(report)
 
 
 class NoRecorder:
     """Stands where nothing is to be recorded (``recording.enabled: false``)."""
 
-    async def start(self) -> None:
+    async def run(self) -> None:
+        """Nothing to run."""
+
+    def start(self) -> None:
         """Nothing to start."""
 
     async def stop(self) -> None:
@@ -286,12 +328,8 @@ class NoRecorder:
         """Nothing to make."""
         return RecordingReport()
 
-    def healthy(self) -> bool:
-        """Nothing can be wrong."""
-        return True
-
     def note_gap(self, start: float, end: float, cause: str) -> None:
         """Nothing to say."""
 
-    async def interrupt(self, cause: str) -> None:
+    async def interrupt(self, cause: str, *, at_once: bool = False) -> None:
         """Nothing to interrupt."""

@@ -19,6 +19,10 @@ SEGMENTS_FOLDER: Final = "segments"
 
 _NAME = re.compile(r"(\d{5,})\.(mkv|mka)")
 _CHUNK = 1024 * 1024
+_EARLY_SECONDS: Final = 1.0
+"""Sound that PulseAudio had buffered before the run began may be stamped a little before it."""
+PROBE_SECONDS: Final = 60.0
+"""For reading one segment, some megabytes, from a slow volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Span:
     end: float
     demuxer_start: float | None = None
     """What ffmpeg takes for the start when it opens the file; ``None``: it cannot tell (a file of a few frames)."""
+    cut: bool = False
+    """Whether packets outside the time in which the file was written (a clock that was set) were left out."""
 
 
 def pattern(folder: Path, suffix: str) -> Path:
@@ -43,33 +49,48 @@ def number(file: Path) -> int | None:
 
 
 def highest(folder: Path) -> int:
-    """Highest number in use, 0 when there is none; also counts files that were never entered in the manifest."""
-    return max((number(file) or 0 for file in (folder / SEGMENTS_FOLDER).glob("*.mk?")), default=0)
+    """Highest number in use, 0 when there is none; also counts files that were never entered in the manifest. Blocking.
+
+    Raises:
+        OSError: the volume cannot be read.
+    """
+    try:
+        return max((number(file) or 0 for file in (folder / SEGMENTS_FOLDER).iterdir()), default=0)
+    except FileNotFoundError:
+        return 0
 
 
-async def probe(file: Path) -> Span | None:
+async def probe(file: Path, latest: float = float("inf")) -> Span | None:
     """Span of the media that can be read from a segment, cut off or not; ``None`` when there is none.
 
-    Reads every packet's header: a file that was cut off has no index and no length to ask for.
+    Reads every packet's header: a file that was cut off has no index and no length to ask for. Packets that claim to
+    be from after ``latest`` (seconds in the file's own timestamps), or from before the run, are left out: a wall clock
+    that was set stamps them so.
+
+    Raises:
+        TimeoutError: the volume does not hand the file out.
     """
     # fmt: off
     _, output, _ = await run("ffprobe", [
         "ffprobe", "-v", "quiet", "-show_entries", "format=start_time:packet=pts_time,duration_time",
         "-of", "json", str(file),
-    ])
+    ], seconds=PROBE_SECONDS)
     # fmt: on
     try:
         found = json.loads(output)
     except ValueError:
         return None
-    starts, ends = [], []
-    for packet in found.get("packets", []):
-        if "pts_time" in packet:
-            start = float(packet["pts_time"])
-            starts.append(start)
-            ends.append(start + float(packet.get("duration_time", 0)))
+    stamped = [packet for packet in found.get("packets", []) if "pts_time" in packet]
+    inside = [packet for packet in stamped if -_EARLY_SECONDS <= float(packet["pts_time"]) <= latest]
+    if not inside:
+        return None
     demuxer_start = found.get("format", {}).get("start_time")
-    return Span(min(starts), max(ends), float(demuxer_start) if demuxer_start else None) if starts else None
+    return Span(
+        min(float(packet["pts_time"]) for packet in inside),
+        max(float(packet["pts_time"]) + float(packet.get("duration_time", 0)) for packet in inside),
+        float(demuxer_start) if demuxer_start else None,
+        cut=len(inside) < len(stamped),
+    )
 
 
 def fsync_and_hash(file: Path) -> tuple[int, str]:

@@ -101,9 +101,9 @@ class ReportServer:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "not in the meeting")
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        if self._state.report.browser.alive:
-            return web.Response(text="the browser answers\n")
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the browser does not answer")
+        if (found := self._state.health.problem()) is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, found)
+        return web.Response(text="the browser answers\n")
 
     async def _report(self, _: web.Request) -> web.Response:
         return web.Response(text=report_json(self._state.report), content_type="application/json")

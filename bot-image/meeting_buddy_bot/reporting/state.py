@@ -1,10 +1,11 @@
-"""The one mutable thing of the bot: its report. Whoever learns something updates it; the server tells it on."""
+"""The bot's report as it is now; ``session.reporter`` changes it, the report server hands it out."""
 
 import asyncio
 from typing import Final
 
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
+from meeting_buddy_bot.reporting.health import Health
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.redaction import Redactor
 
@@ -26,6 +27,7 @@ class ReportState:
         self._clock = clock
         self._redact = redact or Redactor()
         self._changed = asyncio.Event()
+        self.health = Health(clock)
         self.report = Report(
             revision=1,
             session_id=session_id,

@@ -1,18 +1,18 @@
 """The bot's components: devices, recorder, audio level monitor and the session, for as long as the meeting lasts.
 
-Started in the order in which they need each other, ended in the reverse one. Each member's death has one answer, listed
-in :mod:`meeting_buddy_bot.runtime.supervisor`.
+Started in the order in which they need each other, ended in the reverse one. Each declares what its failure means: the
+end of the session with a reason, or a second try while the rest goes on without it. Nothing ends in silence.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Meeting
-from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.devices.device import Device, DeviceError
@@ -22,107 +22,137 @@ from meeting_buddy_bot.devices.supervision import supervise
 from meeting_buddy_bot.recording.audio_level import AudioLevelMonitor
 from meeting_buddy_bot.recording.audio_source import PulseAudioSource
 from meeting_buddy_bot.recording.plan import CapturePlan, screen_size
-from meeting_buddy_bot.recording.recorder import MeetingRecorder, NoRecorder, Recorder, RecordingError
-from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.recording.recorder import MeetingRecorder, NoRecorder, Recorder
 from meeting_buddy_bot.runtime.memory import read_memory
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend, SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.support import wall_clock
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
+from meeting_buddy_bot.support.volume import Volume
 
 _MEMORY_SECONDS: Final = 2.0
 _CANCEL_SECONDS: Final = 5.0
 """For a session that overran its time to close what it holds open."""
+_RETRY_SECONDS: Final = 5.0
+"""Until a component that is worth a second try is started again."""
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Something that runs beside the session."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    failure: Reason | None
+    """Why the session ends when this fails; ``None``: it goes on without it, and it is started again."""
+
+
 @dataclass(slots=True)
 class Components:
-    """The members and what they share."""
+    """The components of one bot and what they share."""
 
     settings: Settings
     assignment: Assignment
     meeting: Meeting
-    state: ReportState
+    reporter: SessionReporter
     clock: SessionClock
     events: EventLog
+    volume: Volume
     leave: LeaveSignal
     deadline: ShutdownDeadline
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
-        order = self.assignment.recording
-        display = Display(screen_size(order), self.settings.display)
+        display = Display(screen_size(self.assignment.recording), self.settings.display)
         sound = Sound(self.settings.sockets)
         recorder = self._recorder(display, sound)
-        chores: list[asyncio.Task[None]] = []
         try:
-            async with display, sound:
-                chores = self._background_tasks(display, sound, recorder)
+            async with display, sound, asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(self._keep_running(each), name=each.name)
+                    for each in self._background_tasks(display, sound, recorder)
+                ]
                 try:
                     result = await self._attend_in_time(attend, recorder)
                     return result, await self._finish(recorder)
                 finally:
-                    for chore in chores:  # first, or they would bring back what is being ended
-                        chore.cancel()
-                    await asyncio.gather(*chores, return_exceptions=True)
+                    for task in background:  # before the devices end, or they would be brought back
+                        task.cancel()
         except DeviceError as error:
             return SessionResult(Reason.BOT_CRASHED, str(error)), RecordingReport()
 
-    def _recorder(self, display: Display, sound: Sound) -> MeetingRecorder | NoRecorder:
-        order = self.assignment.recording
-        if not order.enabled:
+    def _recorder(self, display: Display, sound: Sound) -> Recorder:
+        wanted = self.assignment.recording
+        if not wanted.enabled:
             return NoRecorder()
-        size = None if order.video == "none" else screen_size(order)
-        plan = CapturePlan(display.address, sound.server, sound.monitor, size, order.frame_rate)
+        size = None if wanted.video == "none" else screen_size(wanted)
 
         async def devices_answer() -> None:
             await display.wait_answering()
             await sound.wait_answering()
 
         return MeetingRecorder(
-            plan,
-            self.settings.recordings,
+            CapturePlan(display.address, sound.server, sound.monitor, size, wanted.frame_rate),
+            self.volume,
             self.clock,
             self.events,
-            self.state,
+            self.reporter,
             devices_answer=devices_answer,
             failed=self.leave.request,
         )
 
-    def _background_tasks(
-        self, display: Display, sound: Sound, recorder: MeetingRecorder | NoRecorder
-    ) -> list[asyncio.Task[None]]:
-        monitor = AudioLevelMonitor(
-            PulseAudioSource(sound.server, sound.monitor, self.clock), self.clock, self.state, self.events
-        )
+    def _background_tasks(self, display: Display, sound: Sound, recorder: Recorder) -> list[Component]:
+        source = PulseAudioSource(sound.server, sound.monitor, self.clock)
+        monitor = AudioLevelMonitor(source, self.clock, self.reporter, self.events)
         return [
-            asyncio.create_task(self._keep(display, recorder), name="keep display"),
-            asyncio.create_task(self._keep(sound, recorder), name="keep sound"),
-            asyncio.create_task(monitor.listen(sound.wait_answering, sound.kill), name="monitor"),
-            asyncio.create_task(self._watch_memory(recorder), name="memory"),
-            asyncio.create_task(self._enforce_deadline(), name="deadline"),
+            Component("display", lambda: self._supervise(display, recorder), Reason.RECORDING_FAILED),
+            Component("sound", lambda: self._supervise(sound, recorder), Reason.RECORDING_FAILED),
+            Component("recorder", recorder.run, Reason.RECORDING_FAILED),
+            Component("audio level", lambda: monitor.listen(sound.wait_answering, sound.kill), None),
+            Component("memory", lambda: self._watch_memory(recorder), None),
+            Component("wall clock", lambda: self._watch_wall_clock(recorder), None),
+            Component("deadline", self._enforce_deadline, Reason.BOT_CRASHED),
         ]
 
-    async def _keep(self, device: Device, recorder: MeetingRecorder | NoRecorder) -> None:
-        try:
-            await supervise(device, self.clock, self.events, lost=recorder.interrupt)
-        except DeviceError as error:
-            self.leave.request(Reason.RECORDING_FAILED, str(error))
+    async def _keep_running(self, component: Component) -> None:
+        """Run a component; do what it declares when it fails."""
+        while True:
+            try:
+                return await component.run()
+            except Exception as error:  # each component's failure has its answer, whatever it is
+                _log.exception("component %s failed", component.name)
+                self.events.write("component_failed", component=component.name, error=type(error).__name__)
+                if component.failure is not None:
+                    detail = str(error) if isinstance(error, DeviceError) else type(error).__name__
+                    self.leave.request(component.failure, f"component {component.name} failed: {detail}")
+                    return None
+            await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _watch_memory(self, recorder: MeetingRecorder | NoRecorder) -> None:
+    async def _supervise(self, device: Device, recorder: Recorder) -> None:
+        await supervise(device, self.clock, self.events, lost=recorder.interrupt)
+
+    async def _watch_memory(self, recorder: Recorder) -> None:
+        pressed = False
         while (memory := read_memory()) is not None:
-            before = self.state.report.memory_pressure
-            if memory.pressed(before) is not before:
-                self.events.write("memory_pressure", pressed=not before, share=round(memory.share, 2))
-                self.state.update(memory_pressure=not before)
-                if not before:  # close the segment while that can still be done
+            if memory.pressed(pressed) is not pressed:
+                pressed = not pressed
+                self.events.write("memory_pressure", pressed=pressed, share=round(memory.share, 2))
+                self.reporter.memory(pressed=pressed)
+                if pressed:  # close the segment while that can still be done
                     await recorder.interrupt("memory is short")
             await asyncio.sleep(_MEMORY_SECONDS)
+
+    async def _watch_wall_clock(self, recorder: Recorder) -> None:
+        async for seconds in wall_clock.steps():
+            self.events.write("clock_set", seconds=round(seconds, 3))
+            await recorder.interrupt("the clock was set", at_once=True)
 
     async def _enforce_deadline(self) -> None:
         await asyncio.sleep(max(0.0, self.assignment.active_deadline_seconds - self.clock.now()))
@@ -130,19 +160,31 @@ class Components:
 
     async def _attend_in_time(self, attend: Attend, recorder: Recorder) -> SessionResult:
         context = SessionContext(
-            self.settings, self.assignment, self.meeting, recorder, self.state, self.clock, self.events, self.leave
+            self.settings,
+            self.assignment,
+            self.meeting,
+            recorder,
+            self.reporter,
+            self.clock,
+            self.events,
+            self.volume,
+            self.leave,
         )
         session = asyncio.create_task(attend(context), name="session")
         asked = asyncio.create_task(self.leave.wait(), name="asked to leave")
-        await asyncio.wait({session, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if not await self.deadline.leaving(session, self.clock.now()):
-            self.events.write("session_overran")
+        try:
+            await asyncio.wait({session, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not await self.deadline.leaving(session, self.clock.now()):
+                self.events.write("session_overran")
+                session.cancel()
+                await asyncio.wait({session}, timeout=_CANCEL_SECONDS)
+            return self._result(session)
+        finally:
+            asked.cancel()
             session.cancel()
-            await asyncio.wait({session}, timeout=_CANCEL_SECONDS)
-        return self._result(session)
 
     def _result(self, session: asyncio.Task[SessionResult]) -> SessionResult:
+        """From what the session returned or raised, and who asked it to leave, to one result."""
         asked = SessionResult(self.leave.reason, self.leave.message) if self.leave.reason else None
         if not session.done() or session.cancelled():
             return asked or SessionResult(Reason.BOT_CRASHED, "the session did not come to an end")
@@ -151,23 +193,23 @@ class Components:
             result = session.result()
             # The session knows only the reason; who asked may have left a sentence.
             return asked if asked and result.reason is asked.reason and result.message is None else result
-        if isinstance(error, RecordingError):
-            return SessionResult(error.reason, str(error))
         _log.error("the session failed", exc_info=error)
         self.events.write("session_failed", error=type(error).__name__)
         return SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {type(error).__name__}")
 
     async def _finish(self, recorder: Recorder) -> RecordingReport:
-        self.state.update(phase=ReportPhase.LEAVING)
+        self.reporter.leaving()
         finishing = asyncio.create_task(recorder.finish(), name="finishing")
-        if not await self.deadline.finishing(finishing):
-            self.events.write("finishing_overran")
+        try:
+            if not await self.deadline.finishing(finishing):
+                self.events.write("finishing_overran")
+                return self.reporter.recorded
+            return finishing.result()
+        except Exception as error:  # what is on the volume is reported all the same, unverified
+            _log.exception("finishing failed")
+            self.events.write("finishing_failed", error=type(error).__name__)
+            return self.reporter.recorded
+        finally:
             finishing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, Exception):
                 await finishing
-            return self.state.report.recording
-        error = finishing.exception()
-        if error is not None:
-            _log.error("finishing failed", exc_info=error)
-            return self.state.report.recording
-        return finishing.result()

@@ -15,6 +15,9 @@ import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+_KILL_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -104,10 +107,18 @@ class Child:
         except TimeoutError:
             return await self.kill()
 
-    async def kill(self) -> int:
-        """End it at once; return its exit code."""
+    async def kill(self, seconds: float = _KILL_SECONDS) -> int:
+        """End it at once; return its exit code.
+
+        A process that waits for a volume that does not answer cannot die before it does: after ``seconds`` it is left
+        to the kernel, which ends it as soon as it can, and the code is that of a killed process.
+        """
         self.signal(signal.SIGKILL)
-        return await self.wait()
+        try:
+            return await asyncio.wait_for(asyncio.shield(self.wait()), seconds)
+        except TimeoutError:
+            _log.warning("%s (process %d) cannot be killed yet: it waits for the volume", self.name, self.pid)
+            return -signal.SIGKILL
 
     async def _read_errors(self) -> None:
         if self.process.stderr is None:
@@ -122,16 +133,29 @@ class Child:
 
 
 async def run(
-    name: str, argv: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    name: str,
+    argv: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> tuple[int, str, list[str]]:
-    """Run a program to its end: exit code, standard output, last lines of standard error. Killed when cancelled."""
+    """Run a program to its end: exit code, standard output, last lines of standard error.
+
+    It is killed when this is cancelled, and after ``seconds``.
+
+    Raises:
+        OSError: it cannot be started.
+        TimeoutError: it took longer.
+    """
     child = await Child.start(name, argv, folder=folder, environment=environment, read_output=True)
     try:
-        output = await child.process.stdout.read() if child.process.stdout else b""
-        return await child.wait(), output.decode(errors="replace"), list(child.stderr_tail)
-    except asyncio.CancelledError:
-        await child.kill()
-        raise
+        async with asyncio.timeout(seconds):
+            output = await child.process.stdout.read() if child.process.stdout else b""
+            return await child.wait(), output.decode(errors="replace"), list(child.stderr_tail)
+    finally:
+        if child.alive:
+            await child.kill()
 
 
 def reap_orphans() -> list[int]:

@@ -1,7 +1,8 @@
 """The supervisor of container `bot`: loads the assignment, runs the components, writes the outcome.
 
 Everything after a SIGTERM fits the pod's grace period (``shutdown_deadline.py``): leave politely, close, finish, write
-the outcome, in that order; what does not fit is cut, the outcome last of all.
+the outcome, in that order; what does not fit is cut, the outcome last of all. Its event loop never waits for the
+volume: the kubelet's liveness probe asks this loop, and would kill a bot whose volume hangs.
 """
 
 import asyncio
@@ -11,8 +12,8 @@ import signal
 from typing import Final
 
 from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.phases import ReportPhase
-from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.reporting.outcome import write_session, write_termination_message
@@ -24,30 +25,38 @@ from meeting_buddy_bot.runtime.processes import reap_orphans
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support import logs
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE, EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
+from meeting_buddy_bot.support.volume import Volume
 
-_TELL_SECONDS: Final = 2.5
+_LAST_EVENT_SECONDS: Final = 2.5
 """For the last event to reach every subscriber; events are a second apart."""
+_OUTCOME_SECONDS: Final = 5.0
+"""For session.json, and for the last events; the termination message does not lie on the volume."""
 
 _log = logging.getLogger(__name__)
 
+_Outcome = tuple[SessionResult, RecordingReport]
+
 
 class Supervisor:
-    """One bot, from its orders to its outcome."""
+    """One bot, from its assignment to its outcome."""
 
     def __init__(self, settings: Settings, attend: Attend) -> None:
         self._settings = settings
         self._attend = attend
         self._clock = SessionClock()
         self._leave = LeaveSignal()
+        self._volume = Volume(settings.recordings)
+        self._events = EventLog(settings.recordings / EVENTS_FILE, self._clock)
 
     async def run(self) -> int:
-        """Do it all; the exit code: 0 when the outcome was told, whatever it is."""
+        """Do it all; the exit code: 0 when the outcome was written, whatever it is."""
         logs.configure(Redactor())
         if os.getpid() == 1:
             asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap_orphans)
@@ -55,52 +64,86 @@ class Supervisor:
             assignment = read_assignment(self._settings)
         except AssignmentError as error:
             state = ReportState("", 0, self._clock)
-            self._end(state, SessionResult(error.reason, str(error)), RecordingReport())
-            return self._tell(state, None)
+            outcome = SessionResult(error.reason, str(error)), RecordingReport()
+            self._end(SessionReporter(state, self._events), outcome)
+            return await self._write_outcome(state, None)
         return await self._serve(assignment)
 
     async def _serve(self, assignment: Assignment) -> int:
-        redact = Redactor((assignment.tokens.control, assignment.tokens.read, assignment.link or ""))
-        logs.configure(redact, debug=assignment.debug_mode)
         state = ReportState(
-            assignment.session_id,
-            assignment.attempt,
-            self._clock,
-            table_hash=table_hash(assignment.table),
-            redact=redact,
+            assignment.session_id, assignment.attempt, self._clock, table_hash=table_hash(assignment.table)
         )
+        self._redact_with(
+            Redactor((assignment.tokens.control, assignment.tokens.read, assignment.link or "")), state, assignment
+        )
+        reporter = SessionReporter(state, self._events)
         deadline = self._install_signal_handlers(assignment)
         server = ReportServer(state, assignment.tokens, self._leave, self._settings.port)
-        await server.start()
         try:
-            self._end(state, *await self._work(assignment, state, deadline))
-            code = self._tell(state, assignment)
-            await server.wait_told(_TELL_SECONDS)
+            self._end(reporter, await self._run_session(assignment, state, reporter, deadline, server))
+            code = await self._write_outcome(state, assignment)
+            await server.wait_told(_LAST_EVENT_SECONDS)
             return code
         finally:
             await server.stop()
 
-    async def _work(
-        self, assignment: Assignment, state: ReportState, deadline: ShutdownDeadline
-    ) -> tuple[SessionResult, RecordingReport]:
+    async def _run_session(
+        self,
+        assignment: Assignment,
+        state: ReportState,
+        reporter: SessionReporter,
+        deadline: ShutdownDeadline,
+        server: ReportServer,
+    ) -> _Outcome:
+        """The session's outcome, whatever happens: nothing that fails here ends in silence."""
         try:
-            meeting = load_link(assignment, self._settings)
+            await server.start()
+            return await self._work(assignment, state, reporter, deadline)
         except AssignmentError as error:
             return SessionResult(error.reason, str(error)), RecordingReport()
-        redact = Redactor.for_link(meeting.link, assignment.tokens.control, assignment.tokens.read)
+        except Exception as error:  # a fault of ours; the outcome is written all the same
+            _log.exception("the bot failed")
+            return SessionResult(Reason.BOT_CRASHED, f"the bot failed: {type(error).__name__}"), reporter.recorded
+
+    async def _work(
+        self, assignment: Assignment, state: ReportState, reporter: SessionReporter, deadline: ShutdownDeadline
+    ) -> _Outcome:
+        meeting = load_link(assignment, self._settings)
+        tokens = (assignment.tokens.control, assignment.tokens.read)
+        self._redact_with(Redactor.for_link(meeting.link, *tokens), state, assignment)
+        await self._check_volume()
+        self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
+        components = Components(
+            self._settings,
+            assignment,
+            meeting,
+            reporter,
+            self._clock,
+            self._events,
+            self._volume,
+            self._leave,
+            deadline,
+        )
+        result, recording = await components.attend(self._attend)
+        self._events.write("ended", reason=result.reason, message=result.message, verified=recording.verified)
+        return result, recording
+
+    def _redact_with(self, redact: Redactor, state: ReportState, assignment: Assignment) -> None:
         logs.configure(redact, debug=assignment.debug_mode)
         state.redact_with(redact)
-        if not os.access(self._settings.recordings, os.W_OK | os.X_OK):
-            return SessionResult(Reason.CONFIG_INVALID, "the recordings volume cannot be written"), RecordingReport()
-        events = EventLog(self._settings.recordings / EVENTS_FILE, self._clock, redact)
-        events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
-        components = Components(self._settings, assignment, meeting, state, self._clock, events, self._leave, deadline)
+        self._events.redact_with(redact)
+
+    async def _check_volume(self) -> None:
+        """Raises AssignmentError when nothing can be written to the volume."""
+        folder = self._settings.recordings
         try:
-            result, recording = await components.attend(self._attend)
-            events.write("ended", reason=result.reason, message=result.message, verified=recording.verified)
-            return result, recording
-        finally:
-            events.close()
+            writable = await self._volume.call("check", lambda: os.access(folder, os.W_OK | os.X_OK))
+        except OSError as error:
+            raise AssignmentError(
+                Reason.CONFIG_INVALID, f"the recordings volume cannot be used: {error.strerror}"
+            ) from error
+        if not writable:
+            raise AssignmentError(Reason.CONFIG_INVALID, "the recordings volume cannot be written")
 
     def _install_signal_handlers(self, assignment: Assignment) -> ShutdownDeadline:
         deadline = ShutdownDeadline(self._clock, assignment.grace_seconds)
@@ -114,26 +157,20 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, terminate)
         return deadline
 
-    def _end(self, state: ReportState, result: SessionResult, recording: RecordingReport) -> None:
-        changes: dict[str, object] = {}
-        if state.report.joined_at is not None and state.report.left_at is None:
-            changes["left_at"] = self._clock.utc()
-        state.update(
-            phase=ReportPhase.ENDED,
-            reason=result.reason,
-            message=result.message,
-            recording=recording,
-            waiting=None,
-            **changes,
-        )
+    def _end(self, reporter: SessionReporter, outcome: _Outcome) -> None:
+        """Report the end and log its cause."""
+        result, recording = outcome
+        reporter.ended(result, recording, self._clock.utc())
+        level = logging.ERROR if REASONS[result.reason].end is Phase.FAILED else logging.INFO
+        facts = {"reason": result.reason, "cause": result.message}
+        _log.log(level, "ended: %s: %s", result.reason, result.message or "-", extra={"facts": facts})
 
-    def _tell(self, state: ReportState, assignment: Assignment | None) -> int:
+    async def _write_outcome(self, state: ReportState, assignment: Assignment | None) -> int:
         """Write the outcome where it stays. Either place alone is enough for the operator to learn it: 0, else 1."""
-        told = 0
-        _log.info("ended: %s", state.report.reason, extra={"facts": {"reason": state.report.reason}})
+        written = 0
         try:
             write_termination_message(self._settings.termination_log, state.report)
-            told += 1
+            written += 1
         except OSError as error:
             _log.error("the termination message cannot be written: %s", error.strerror)
         if assignment is not None:
@@ -142,9 +179,13 @@ class Supervisor:
                 "botName": assignment.bot_name,
                 "metadata": assignment.metadata,
             }
+            folder, report = self._settings.recordings, state.report
             try:
-                write_session(self._settings.recordings, state.report, facts)
-                told += 1
+                await self._volume.call(
+                    "write session.json", lambda: write_session(folder, report, facts), _OUTCOME_SECONDS
+                )
+                written += 1
             except OSError as error:
                 _log.error("session.json cannot be written: %s", error.strerror)
-        return 0 if told else 1
+            await self._events.close(_OUTCOME_SECONDS)
+        return 0 if written else 1

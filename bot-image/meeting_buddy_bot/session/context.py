@@ -7,12 +7,13 @@ from typing import Any
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Meeting
 from meeting_buddy_bot.recording.recorder import Recorder
-from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
+from meeting_buddy_bot.support.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,12 @@ class SessionContext:
     settings: Settings
     assignment: Assignment
     meeting: Meeting
-    """The assignment's link, judged."""
+    """The assignment's link, parsed."""
     recorder: Recorder
-    state: ReportState
+    reporter: SessionReporter
     clock: SessionClock
     events: EventLog
+    volume: Volume
     leave: LeaveSignal
 
 

@@ -19,6 +19,7 @@ from meeting_buddy_bot.browser.errors import BrowserGoneError, PageTimeoutError
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
+from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
@@ -31,7 +32,6 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot
 from meeting_buddy_bot.platforms.speakers import SpeakingHints
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
-from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.redaction import Redactor
 
@@ -83,18 +83,21 @@ class _MeetingRun:
         self._order = order
         self._table = order.table
         self._link = context.meeting.link
-        self._folder = context.settings.recordings
+        self._volume = context.volume
         self._recorder = context.recorder
         self._clock = clock
         self._events = context.events
         self._browser = browser
-        self._reporter = SessionReporter(context.state, context.events)
+        self._reporter = context.reporter
         self._page = MeetingPage(browser, order.table, context.meeting, order.bot_name, clock, context.events)
+        self._page.on_read = context.reporter.looked
         self._people = People(order.bot_name)
         self._speakers = SpeakingHints(self._reporter.speaking)
         self._lobby = WaitingRoom(clock, order.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
         self._everyone_left = EveryoneLeft(clock, order.limits.everyone_left_seconds)
+        self._audio = AudioReceived(clock)
+        self._no_media = NoMedia(clock)
         self._restarts = 0
         self._seen_in_call = 0.0
         self._outage: str | None = None
@@ -151,27 +154,23 @@ class _MeetingRun:
             return
         self._nobody_came = NobodyCame(self._clock, self._order.limits.nobody_came_seconds)
         self._reporter.admitted(self._clock.utc(now), "hints" if self._table.people.speaking else "mixed")
-        if self._order.recording.enabled:
-            await self._recorder.start()
-            self._reporter.recording()
+        self._recorder.start()
 
     async def _stay(self, tracker: PageStateTracker) -> SessionResult:
         responsive = PageResponsive(self._clock)
-        sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
+        picture = MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.patience.reconnect)
         pictures: bool | None = None
         while True:
             snapshot = await self._look(responsive)
             if snapshot is not None:
                 pictures = picture.take(snapshot.video)
-                self._reporter.flow("sound", sound.take(snapshot.audio))
-                self._reporter.flow("picture", pictures)
             verdict = tracker.update(snapshot, self._clock.now(), pictures)
             if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
                 return SessionResult(verdict.reason)
             reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
             if snapshot is not None and verdict.state is State.IN_CALL:
-                reason = self._in_call(snapshot)
+                reason = self._in_call(snapshot, pictures)
             if reason is not None:
                 return SessionResult(reason)
             await asyncio.sleep(POLL)
@@ -188,14 +187,17 @@ class _MeetingRun:
         responsive.answered()
         return snapshot
 
-    def _in_call(self, snapshot: PageSnapshot) -> Reason | None:
+    def _in_call(self, snapshot: PageSnapshot, pictures: bool | None) -> Reason | None:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
         self._reporter.people(self._people.take(snapshot.people))
         self._speakers.take(others, now)
+        speaking = any(person.speaking for person in others)
+        audio, video = self._audio.update(self._reporter.heard_at, speaking=speaking), video_received(pictures)
+        self._reporter.received(audio, video)
         nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
-        return nobody or self._everyone_left.verdict(len(others))
+        return nobody or self._everyone_left.verdict(len(others)) or self._no_media.verdict(audio, video)
 
     def _away(self, verdict: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
@@ -238,8 +240,9 @@ class _MeetingRun:
             await self._browser.close()
         self._reporter.left(self._clock.utc())
         self._reporter.browser(self._browser, self._restarts, alive=False)
-        if isinstance(closed, BaseException):
-            _log.error("the recorder could not be stopped", exc_info=closed)
+        for what, error in (("the page could not be left", left), ("the recorder could not be stopped", closed)):
+            if isinstance(error, Exception):
+                _log.error(what, exc_info=error)
 
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
@@ -247,7 +250,7 @@ class _MeetingRun:
         redact = Redactor.for_link(self._link)
         signals = self._page.evidence_of(self._page.snapshot)
         try:
-            paths = await diagnostics.collect(self._browser.page, self._folder, name, signals, redact, seconds)
+            paths = await diagnostics.collect(self._browser.page, self._volume, name, signals, redact, seconds)
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
             return

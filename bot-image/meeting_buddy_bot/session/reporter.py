@@ -1,28 +1,37 @@
-"""What a session tells of itself as it goes: each change once, to the report (for the operator) and to the events."""
+"""The one writer of the report: each change once, to the report (for the operator) and to the events (for people)."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
-from meeting_buddy.contract.report import BrowserReport, PeopleReport
+from meeting_buddy.contract.report import BrowserReport, PeopleReport, Reception, RecordingReport
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.event_log import EventLog
 
 
 class SessionReporter:
-    """The session's voice."""
+    """Reports one session."""
 
     def __init__(self, state: ReportState, events: EventLog) -> None:
         self._state = state
         self._events = events
-        self._flowing: dict[str, bool | None] = {}
+        self.heard_at: float | None = None
+        """When sound was last heard from the meeting, seconds on the session clock."""
 
     @property
     def ever_joined(self) -> bool:
         """Whether the bot was in the meeting at any time."""
         return self._state.report.ever_joined
+
+    @property
+    def recorded(self) -> RecordingReport:
+        """What was last reported of the recording."""
+        return self._state.report.recording
+
+    # The way in and out
 
     def waiting(self, waiting: Waiting | None) -> None:
         """What the bot waits for outside the call; ``None``: it is in the call."""
@@ -38,10 +47,6 @@ class SessionReporter:
         media = self._state.report.media.model_copy(update={"audio_route": audio_route})
         self._state.update(phase=ReportPhase.ACTIVE, waiting=None, ever_joined=True, joined_at=at, media=media)
 
-    def recording(self) -> None:
-        """Media is being written."""
-        self._state.update(phase=ReportPhase.RECORDING)
-
     def leaving(self) -> None:
         """The bot is on its way out."""
         self._state.update(phase=ReportPhase.LEAVING, waiting=None)
@@ -50,6 +55,25 @@ class SessionReporter:
         """The bot is out of the page, and nobody is with it any more."""
         changes = {"left_at": at} if self.ever_joined else {}
         self._state.update(people=self._state.report.people.model_copy(update={"current": ()}), **changes)
+
+    def ended(self, result: SessionResult, recording: RecordingReport, at: datetime) -> None:
+        """The session is over; nothing is reported after this."""
+        report = self._state.report
+        left = {"left_at": at} if report.joined_at is not None and report.left_at is None else {}
+        self._state.update(
+            phase=ReportPhase.ENDED,
+            reason=result.reason,
+            message=result.message,
+            recording=recording,
+            waiting=None,
+            **left,
+        )
+
+    # The page
+
+    def looked(self) -> None:
+        """The page was read."""
+        self._state.health.looked()
 
     def browser(self, browser: Browser, restarts: int, *, alive: bool) -> None:
         """How the browser is; what a dead one was is kept."""
@@ -70,12 +94,6 @@ class SessionReporter:
             self._events.write("people", current=list(people.current), seen=people.seen)
         self._state.update(people=people)
 
-    def flow(self, kind: str, flowing: bool | None) -> None:
-        """Whether the page's sound or picture advances; ``None``: there is none that could."""
-        if flowing is not self._flowing.get(kind) and flowing is not None:
-            self._events.write("media_of_page", kind=kind, advancing=flowing)
-        self._flowing[kind] = flowing
-
     def speaking(self, interval: Interval) -> None:
         """Somebody spoke, and has ended."""
         self._events.write("speaking", name=interval.name, start=round(interval.start, 2), end=round(interval.end, 2))
@@ -83,3 +101,44 @@ class SessionReporter:
     def evidence(self, paths: Iterable[str]) -> None:
         """Files that show what was on the page."""
         self._state.update(evidence=tuple(dict.fromkeys((*self._state.report.evidence, *paths))))
+
+    # Media
+
+    def received(self, audio: Reception, video: Reception) -> None:
+        """Whether the meeting's sound and pictures arrive."""
+        media = self._state.report.media
+        for kind, before, after in (("audio", media.audio, audio), ("video", media.video, video)):
+            if before != after:
+                self._events.write("media_received", kind=kind, received=after.received, reason=after.reason)
+        self._state.health.received(audio, video)
+        self._state.update(media=media.model_copy(update={"audio": audio, "video": video}))
+
+    def sound_heard(self, at: float) -> None:
+        """Something other than digital silence reached the recorder's sound device."""
+        self.heard_at = at
+
+    def sound_flows(self, *, flowing: bool) -> None:
+        """Whether sound was heard within the last half minute."""
+        media = self._state.report.media
+        if flowing is not media.flowing:
+            self._events.write("sound_flows" if flowing else "sound_silent")
+            self._state.update(media=media.model_copy(update={"flowing": flowing}))
+
+    # Recording
+
+    def recording_started(self) -> None:
+        """Media is being written."""
+        self._state.update(phase=ReportPhase.RECORDING)
+
+    def recording_progress(self, report: RecordingReport) -> None:
+        """What is on the volume by now, unverified."""
+        if self._state.report.phase is not ReportPhase.ENDED:
+            self._state.update(recording=report)
+
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """How the volume is."""
+        self._state.update(storage_pressure=low, storage_unresponsive=unresponsive)
+
+    def memory(self, *, pressed: bool) -> None:
+        """Whether memory is short."""
+        self._state.update(memory_pressure=pressed)

@@ -3,8 +3,7 @@
 Read by people who ask "why", by the finisher and by tests. Free of links and tokens by construction: every string goes
 through the session's :class:`Redactor`.
 
-If this process dies: a line is one ``write`` of a file opened for appending, so at most the last one is cut; readers
-skip a line that is not JSON. A volume that refuses the write costs the line, never the recording.
+Readers skip a line that is not JSON: if this process dies, the last one may be cut (:mod:`append_file`).
 """
 
 import json
@@ -12,46 +11,51 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import IO
+from typing import Final
 
+from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.redaction import Redactor
 
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 
 EVENTS_FILE = "events.jsonl"
+_CLOSE_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Writes events; opens the file with the first one, so that a folder without a session stays empty."""
+    """Writes events; the file comes with the first one, so that a folder without a session stays empty."""
 
     def __init__(self, path: Path, clock: SessionClock, redact: Redactor | None = None) -> None:
-        self._path = path
+        self._file = AppendFile(path, durable=False)
         self._clock = clock
         self._redact = redact or Redactor()
-        self._file: IO[bytes] | None = None
-        self._failing = False
+        self._dropped = 0
+
+    def redact_with(self, redact: Redactor) -> None:
+        """Use a redactor that knows more secrets, once they are known."""
+        self._redact = redact
 
     def write(self, event: str, **facts: JSON) -> None:
-        """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``. Never raises: see the module's docstring."""
+        """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``; never raises, never waits for the volume."""
         seconds = self._clock.now()
         moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line: dict[str, JSON] = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
+        if self._dropped:
+            line["droppedBefore"] = self._dropped
         cleaned = self._redact.throughout(line)
         _log.info("%s", event, extra={"facts": cleaned})
-        try:
-            if self._file is None:
-                self._file = self._path.open("ab", buffering=0)
-            self._file.write(json.dumps(cleaned, ensure_ascii=False).encode() + b"\n")
-        except OSError as error:
-            if not self._failing:
-                _log.error("events.jsonl cannot be written: %s", error.strerror)
-            self._failing = True
+        if self._file.append(json.dumps(cleaned, ensure_ascii=False).encode()):
+            self._dropped = 0
+        else:  # the volume has not taken a line for very long
+            self._dropped += 1
 
-    def close(self) -> None:
-        """Close the file; a later event opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    async def flush(self, seconds: float = _CLOSE_SECONDS) -> bool:
+        """Wait until all events are in the file; False when the volume did not take them in time."""
+        return await self._file.flush(seconds)
+
+    async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """Flush and close the file; a later event opens it again."""
+        await self._file.close(seconds)

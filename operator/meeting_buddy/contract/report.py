@@ -74,11 +74,22 @@ class BrowserReport(ContractModel):
     """``seccomp`` when Chromium's own sandbox is on in both layers; ``none`` when not; null while unknown."""
 
 
+class Reception(ContractModel):
+    """Whether sound or picture of the meeting arrives."""
+
+    received: bool | None = None
+    """``None``: it cannot be known, such as sound while nobody speaks."""
+    reason: str = "NotInMeeting"
+
+
 class MediaReport(ContractModel):
-    """Whether sound from the meeting reaches the recorder."""
+    """What reaches the recorder."""
 
     flowing: bool = False
+    """Whether sound was heard within the last half minute."""
     audio_route: str | None = None
+    audio: Reception = Reception()
+    video: Reception = Reception()
 
 
 class Report(ContractModel):
@@ -106,6 +117,8 @@ class Report(ContractModel):
     evidence: tuple[str, ...] = Field(default=(), description="Paths relative to the session's folder.")
     memory_pressure: bool = False
     storage_pressure: bool = False
+    storage_unresponsive: bool = False
+    """The volume does not answer; nothing can be written until it does."""
 
 
 def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:

@@ -1,0 +1,73 @@
+"""Does the meeting's sound and picture arrive? A silent file and a frozen picture look like a good recording.
+
+"Received" is known only in part: a meeting in which nobody speaks is as silent as a broken one, and without a camera
+there is no picture that could advance. Then the answer is unknown, and nothing follows from it.
+"""
+
+from typing import Final
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import Reception
+from meeting_buddy_bot.checks.clock import Clock
+from meeting_buddy_bot.checks.observed_time import ObservedTime
+
+HEARD_SECONDS: Final = 30.0
+"""After sound was heard, it counts as received for so long."""
+SPEAKING_SECONDS: Final = 10.0
+"""People who are shown as speaking for so long while not a sound arrives are not heard."""
+_PAUSE: Final = 2.0
+"""Hints and sound are out of step by about a second."""
+NO_MEDIA_SECONDS: Final = 60.0
+"""Media that should come and does not, for so long, since the bot was let in, will not come."""
+
+
+class AudioReceived:
+    """Compares what reaches the sound device with who is shown as speaking."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._observed = ObservedTime(clock)
+        self._unheard = 0.0
+
+    def update(self, heard_at: float | None, *, speaking: bool) -> Reception:
+        """One more look.
+
+        Args:
+            heard_at: when sound was last heard, on the check's clock; ``None``: never.
+            speaking: whether the page shows somebody else as speaking.
+        """
+        seconds = self._observed.look()
+        silent = float("inf") if heard_at is None else self._clock.now() - heard_at
+        if silent <= _PAUSE:
+            self._unheard = 0.0
+        elif speaking:
+            self._unheard += seconds
+        if self._unheard >= SPEAKING_SECONDS:
+            return Reception(received=False, reason="SilentWhileSpeaking")
+        if silent <= HEARD_SECONDS:
+            return Reception(received=True, reason="Heard")
+        return Reception(received=None, reason="NobodySpeaks")
+
+
+def video_received(advancing: bool | None) -> Reception:
+    """From whether the page's pictures advance (``None``: there are none) to the report's words."""
+    if advancing is None:
+        return Reception(received=None, reason="NoPicture")
+    return Reception(received=True, reason="Advancing") if advancing else Reception(received=False, reason="Frozen")
+
+
+class NoMedia:
+    """Fires when media is expected for :data:`NO_MEDIA_SECONDS` and none was ever received."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._observed = ObservedTime(clock)
+        self._received = False
+        self._missing = 0.0
+
+    def verdict(self, audio: Reception, video: Reception) -> Reason | None:
+        """One more look. Unknown is no evidence, neither for nor against."""
+        seconds = self._observed.look()
+        self._received = self._received or audio.received is True or video.received is True
+        if audio.received is False or video.received is False:
+            self._missing += seconds
+        return Reason.NO_MEDIA if not self._received and self._missing >= NO_MEDIA_SECONDS else None

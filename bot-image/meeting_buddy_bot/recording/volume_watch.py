@@ -1,0 +1,71 @@
+"""How the recordings volume is: nearly full, not answering, gone; and when it is not worth waiting for any longer."""
+
+from typing import Final, Protocol
+
+from meeting_buddy_bot.recording import storage
+from meeting_buddy_bot.recording.storage import Measurement
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+
+HANGING_SECONDS: Final = 600.0
+"""For a volume that does not answer: servers restart, paths come back."""
+FAILING_SECONDS: Final = 30.0
+"""For a volume that answers with errors: as a rule it was unmounted, and nothing brings it back into this pod."""
+_MEASURE_SECONDS: Final = 5.0
+
+
+class StorageListener(Protocol):
+    """Who hears how the volume is."""
+
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """How the volume is."""
+
+
+class VolumeWatch:
+    """Follows the volume's answers and passes on what changes."""
+
+    def __init__(self, volume: Volume, clock: SessionClock, events: EventLog, listener: StorageListener) -> None:
+        self._volume = volume
+        self._clock = clock
+        self._events = events
+        self._listener = listener
+        self._low = False
+        self._trouble_since: float | None = None
+        self.measured: Measurement | None = None
+        """What the last look found."""
+
+    async def measure(self, recorded: int, bytes_per_second: float) -> Measurement:
+        """Look at the volume once, given what was recorded so far.
+
+        Raises:
+            OSError: it cannot be looked at; a VolumeTimeoutError when it does not answer.
+        """
+        try:
+            found = await self._volume.call("measure", lambda: storage.measure(self._volume.folder), _MEASURE_SECONDS)
+        except VolumeTimeoutError as error:
+            self.failed(error)
+            raise
+        self.measured = found
+        self._low = storage.scarce(found.free, recorded, bytes_per_second)
+        self.answered()
+        return found
+
+    def answered(self) -> None:
+        """The volume answered a call."""
+        if self._trouble_since is not None:
+            self._events.write("volume_back", seconds=round(self._clock.now() - self._trouble_since, 1))
+            self._trouble_since = None
+        self._listener.storage(low=self._low, unresponsive=False)
+
+    def failed(self, error: OSError) -> str | None:
+        """A call failed, or was not answered; why waiting makes no sense any more, if so."""
+        now = self._clock.now()
+        if self._trouble_since is None:
+            self._trouble_since = now
+            self._events.write("volume_trouble", error=str(error.strerror))
+        self._listener.storage(low=self._low, unresponsive=True)
+        patience = HANGING_SECONDS if isinstance(error, VolumeTimeoutError) else FAILING_SECONDS
+        if now - self._trouble_since < patience:
+            return None
+        return f"the recordings volume cannot be used: {error.strerror}"

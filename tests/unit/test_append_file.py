@@ -1,0 +1,49 @@
+"""A file that only grows: whoever appends never waits, and what the volume refuses is written later, in order."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy_bot.support import append_file
+from meeting_buddy_bot.support.append_file import AppendFile
+
+
+async def test_lines_are_appended_in_order(tmp_path: Path) -> None:
+    file = AppendFile(tmp_path / "lines", durable=True)
+    for number in range(100):
+        assert file.append(str(number).encode())
+    assert await file.close(5)
+    assert (tmp_path / "lines").read_text().split() == [str(number) for number in range(100)]
+
+
+async def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:
+    assert await AppendFile(tmp_path / "lines", durable=False).close(5)
+    assert not (tmp_path / "lines").exists()
+
+
+async def test_a_volume_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> None:
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)  # opening it for writing blocks until somebody reads
+    file = AppendFile(pipe, durable=False)
+    began = time.monotonic()
+    file.append(b"first")
+    file.append(b"second")
+    assert not await file.flush(0.1)
+    assert time.monotonic() - began < 5
+    with pipe.open("rb") as reader:  # it answers again
+        assert await asyncio.wait_for(file.flush(10), 15)
+        assert os.read(reader.fileno(), 100) == b"first\nsecond\n"
+
+
+async def test_lines_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(append_file, "MOST_LINES", 10)
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    file = AppendFile(pipe, durable=False)
+    taken = [file.append(b"x") for _ in range(20)]
+    assert taken[:10] == [True] * 10
+    assert not taken[-1]
+    pipe.open("rb").close()  # lets the thread go on
