@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -35,11 +35,13 @@ def bots() -> Iterator[Start]:
     running: list[RunningBot] = []
     with reachable_folder() as root:
 
-        def start(script: str = "join; record", **changes: object) -> RunningBot:
+        def start(
+            script: str = "join; record", environment: Mapping[str, str] | None = None, **changes: object
+        ) -> RunningBot:
             folder = root / f"bot{len(running)}"
             folder.mkdir()
             given = order(metadata={"script": script}, **changes)
-            running.append(RunningBot("tests.conformance.stand_in", folder, given))
+            running.append(RunningBot("tests.conformance.stand_in", folder, given, environment))
             return running[-1]
 
         try:

@@ -14,12 +14,19 @@ from meeting_buddy_bot.support.volume import Volume
 from tests.bot.test_finalizer import PLAN, make_run
 
 
+class LateClock(SessionClock):
+    """A session clock on which all runs of these tests are over."""
+
+    def now(self) -> float:
+        return super().now() + 1000
+
+
 class Books:
     """A writer over a folder, and runs whose files are put there by hand."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.clock = SessionClock()
+        self.clock = LateClock()
         self.writer = ManifestWriter(
             Volume(folder), self.clock, EventLog(folder / "events.jsonl", self.clock), lambda: None
         )

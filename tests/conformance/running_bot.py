@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,9 @@ def order(**changes: Any) -> Assignment:
 class RunningBot:
     """A bot that was started, and what can be asked of it."""
 
-    def __init__(self, module: str, folder: Path, assignment: Assignment | str) -> None:
+    def __init__(
+        self, module: str, folder: Path, assignment: Assignment | str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.recordings = folder / "recordings"
         self.port = free_port()
@@ -84,6 +86,7 @@ class RunningBot:
                 "PYTHONPATH": ":".join(str(REPOSITORY / part) for part in ("operator", "bot-image", "")),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **{f"MEETING_BUDDY_{name}": str(value) for name, value in paths.items()},
+                **(environment or {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -71,6 +71,8 @@ DEBIAN: tuple[Package, ...] = (
     Package("ffmpeg", "records and verifies media", ("ffmpeg", "ffprobe", "ffplay")),
     Package("libnss3-tools", "puts a certificate authority into Chromium's store", ("certutil",)),
     Package("tini", "reaps Chromium's children", ("tini",)),
+    Package("fuse3", "a volume that stops answering, for the tests"),
+    Package("faketime", "a wall clock that is set, for the tests"),
     Package("fonts-dejavu-core", "text on the pages that are recorded"),
     # The local meeting
     Package("nginx", "the meeting's TLS front", ("nginx",)),

@@ -1,0 +1,107 @@
+"""A volume that hangs or goes away under a bot at work: a gap and a condition, or an end with its cause."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.recording.capture import FROZEN_SECONDS
+from tests.bot.recording_bot import Books, Start, bots, child, recording, tone
+from tests.conformance.running_bot import RunningBot
+from tests.support.faulty_volume import FaultyVolume, faulty_volume
+
+HANGS = 20.0
+"""Seconds; long enough for ffmpeg to be found frozen and killed, and for several liveness probes."""
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with bots() as start_bot:
+        yield start_bot
+
+
+@contextmanager
+def on_a_faulty_volume(bot: RunningBot) -> Iterator[FaultyVolume]:
+    """Put the faulty volume in place of the bot's, while its interpreter still starts."""
+    backing = bot.folder / "backing"
+    backing.mkdir(mode=0o777)
+    backing.chmod(0o777)
+    with faulty_volume(bot.recordings, backing) as volume:
+        try:
+            yield volume
+        finally:
+            volume.answer()  # not even SIGKILL ends a process whose call is under way
+            bot.clear()
+
+
+async def livez_seconds(bot: RunningBot) -> float:
+    """How long the kubelet's liveness probe takes."""
+    began = time.monotonic()
+    async with bot.http(None) as client, client.get("/livez") as response:
+        assert response.status == 200
+    return time.monotonic() - began
+
+
+async def test_a_volume_that_hangs_costs_a_gap_and_not_the_bot(start: Start) -> None:
+    bot = start()
+    with on_a_faulty_volume(bot) as volume:
+        await bot.until(recording, seconds=40)
+        with tone(bot):
+            await asyncio.sleep(5)
+            ffmpeg = await child(bot, "ffmpeg")
+            volume.hang()
+            hung = time.monotonic()
+            probes = []
+            while time.monotonic() - hung < HANGS:
+                probes.append(await livez_seconds(bot))
+                await asyncio.sleep(0.5)
+            report = await bot.report()
+            assert report.storage_unresponsive
+            assert recording(report)
+            volume.answer()
+            await child(bot, "ffmpeg", other_than=ffmpeg, seconds=30)
+            await bot.until(lambda report: bool(report.recording.gaps) and not report.storage_unresponsive, seconds=30)
+            await asyncio.sleep(3)
+        print(f"the slowest of {len(probes)} liveness probes took {max(probes):.2f} s")
+        assert max(probes) < 3, "the kubelet's time-out"
+        await bot.leave()
+        assert await bot.ended() == 0, bot.log
+        books = Books(bot)
+        [gap] = books.gaps
+        assert gap.gap == "the volume does not answer"
+        assert HANGS - 2 <= gap.end - gap.start <= HANGS + 5 * FROZEN_SECONDS
+        assert bot.outcome.reason is Reason.LEAVE_REQUESTED
+        assert bot.outcome.recording.verified
+        assert books.has_event("volume_trouble")
+        assert books.has_event("volume_back")
+
+
+async def test_leaving_while_the_volume_hangs_leaves_an_outcome_in_time(start: Start) -> None:
+    bot = start(grace_seconds=20)
+    with on_a_faulty_volume(bot) as volume:
+        await bot.until(recording, seconds=40)
+        await asyncio.sleep(3)
+        volume.hang()
+        bot.terminate()
+        asked = time.monotonic()
+        async with asyncio.timeout(20):
+            while not bot.termination_message:  # noqa: ASYNC110  # a file; nobody says when it is written
+                await asyncio.sleep(0.05)
+        print(f"outcome after {time.monotonic() - asked:.1f} s of 20 s")
+        assert bot.outcome.reason is Reason.EVICTED
+        assert not bot.outcome.recording.verified
+
+
+async def test_a_volume_that_goes_away_ends_the_session_with_its_cause(start: Start) -> None:
+    bot = start()
+    with on_a_faulty_volume(bot) as volume:
+        await bot.until(recording, seconds=40)
+        await asyncio.sleep(3)
+        volume.vanish()
+        await bot.ended(seconds=120)
+        assert bot.outcome.reason is Reason.RECORDING_FAILED
+        assert "Transport endpoint is not connected" in str(bot.outcome.message)
+        assert "Transport endpoint is not connected" in bot.log
