@@ -6,12 +6,12 @@ people outside the meeting, so they hold no link's query or fragment, no token, 
 
 import asyncio
 import contextlib
-import json
 import re
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy.contract.text import json_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import Page, mask_tokens
 from meeting_buddy_bot.support.atomic_file import atomic_write
@@ -38,8 +38,12 @@ async def collect(
         await asyncio.to_thread(atomic_write, target / f"{name}{suffix}", content)
         written.append(f"{FOLDER}/{name}{suffix}")
 
-    heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
-    await keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
+    heard = {
+        "signals": signals,
+        "dialogs": [redact(mask_keys(text)) for text in page.alerts],
+        "console": [redact(mask_keys(line)) for line in list(page.console)[-50:]],
+    }
+    await keep(".signals.json", json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
         await keep(".png", await page.screenshot(seconds))
     try:
@@ -48,7 +52,7 @@ async def collect(
         answers = []
     frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
     if frames:
-        await keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
+        await keep(".html", utf8(redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS]))))
     return tuple(written)
 
 

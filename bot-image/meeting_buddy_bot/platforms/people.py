@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from meeting_buddy.contract.report import PeopleReport
+from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.platforms.probe import Person
 
 MOST_CURRENT: Final = 50
@@ -15,7 +16,7 @@ class People:
     """Follows snapshots."""
 
     def __init__(self, bot_name: str) -> None:
-        self._bot_name = bot_name
+        self._bot_name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
         self._seen: set[str] = set()
         self._most_at_once = 0
 

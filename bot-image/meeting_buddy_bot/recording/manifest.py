@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy.contract.text import json_text
+
 MANIFEST_FILE: Final = "manifest.jsonl"
 
 
@@ -84,7 +86,7 @@ class Manifest:
         Raises:
             OSError: the volume took it not, or not whole.
         """
-        text = json.dumps(asdict(line), ensure_ascii=False).encode() + b"\n"
+        text = json_text(asdict(line)).encode() + b"\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
         try:
             os.write(descriptor, text)

@@ -7,13 +7,13 @@ If this process dies: a line is one ``write`` of a file opened for appending, so
 skip a line that is not JSON. A volume that refuses the write costs the line, never the recording.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import IO
 
+from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.redaction import Redactor
 
@@ -44,7 +44,7 @@ class EventLog:
         try:
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)
-            self._file.write(json.dumps(cleaned, ensure_ascii=False).encode() + b"\n")
+            self._file.write(json_text(cleaned).encode() + b"\n")
         except OSError as error:
             if not self._failing:
                 _log.error("events.jsonl cannot be written: %s", error.strerror)

@@ -4,11 +4,11 @@ Every record passes the one formatter, and the formatter redacts; no caller has 
 supervised programs are left out unless the session's ``debugMode`` asks for them.
 """
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 
+from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.redaction import Redactor
 
 
@@ -32,7 +32,7 @@ class JsonLines(logging.Formatter):
             line |= {name: value for name, value in facts.items() if name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(self._redact.throughout(line), ensure_ascii=False, default=str)
+        return json_text(self._redact.throughout(line))
 
 
 def configure(redact: Redactor, *, debug: bool = False) -> None:

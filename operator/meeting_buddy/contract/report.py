@@ -12,6 +12,7 @@ from pydantic import Field
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.text import json_text
 from meeting_buddy.contract.wire import ContractModel, Timestamp
 
 PORT: Final = 8470
@@ -121,7 +122,7 @@ def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
 
 
 def _compact(document: dict[str, object]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_text(document).encode()
 
 
 def _halve(holder: dict[str, object], key: str) -> bool:
