@@ -135,46 +135,57 @@ def _raise_again(record: logging.LogRecord) -> None:
     raise  # noqa: PLE0704: logging calls this inside its own except
 
 
-async def write_everywhere(text: str, folder: Path, redact: Redactor) -> Written:
-    """Let a page say `text`, and carry it to everything that is written of a session."""
+async def write_everywhere(
+    text: str, folder: Path, redact: Redactor, *, publish: bool = True, careless: bool = True
+) -> Written:
+    """Let a page say `text`, and carry it to everything that is written of a session.
+
+    `careless`: also by callers that hand it on as it is, where they should not.
+    """
     clock = SessionClock()
     page = await page_saying(text)
     snapshot = await Probe(synthetic_table()).read(page)
     assert snapshot is not None
     with container_log(redact) as log:
         state = ReportState("mbsess_" + make.UID.replace("-", ""), 1, clock, redact=redact)
-        events = EventLog(folder / EVENTS_FILE, clock, redact)
-        reporter = SessionReporter(state, events)
+        events = EventLog(folder / EVENTS_FILE, clock, redact, publish_personal=publish)
+        reporter = SessionReporter(state, events, publish_names=publish)
         people, speakers = People("Meeting Buddy"), SpeakingHints(reporter.speaking)
         reporter.admitted(clock.utc(), "hints")
-        reporter.people(people.take(snapshot.people))
+        reporter.people(people.take(snapshot.people), people.names)
         speakers.take(snapshot.people, 1.0)
         speakers.close(2.0)
-        events.write("page_dialog", text=page.alerts[0])
-        events.write("whatever", raw=text, deep=[{"raw": [text]}])  # a caller that forgot to clean it
+        events.write("page_dialog", personal={"text": page.alerts[0]})
         reporter.evidence(await diagnostics.collect(page, folder, "shown", [], redact))
-        gap = Gap(start=1, end=2, cause=text)
-        state.update(phase=ReportPhase.ENDED, message=f"ended: {text}", recording=RecordingReport(gaps=(gap,)))
-        Manifest(folder).append(GapLine(redact(text), 1.0, 2.0))
+        if careless:
+            events.write("whatever", raw=text, deep=[{"raw": [text]}])
+            gap = Gap(start=1, end=2, cause=text)
+            state.update(phase=ReportPhase.ENDED, message=f"ended: {text}", recording=RecordingReport(gaps=(gap,)))
+            Manifest(folder).append(GapLine(redact(text), 1.0, 2.0))
+            _log_carelessly(text)
         write_termination_message(folder / "termination-log", state.report)
-        write_session(folder, state.report, {"botName": "Meeting Buddy", "metadata": {"note": text}})
-        logger = logging.getLogger("meeting_buddy_bot.test")
-        logger.info("the page says %s", text, extra={"facts": {"raw": text, "deep": {"list": [text]}}})
-        try:
-            raise ValueError(f"could not handle {text}")
-        except ValueError:
-            logger.exception("failed")
+        write_session(folder, state.report, state.redacted(metadata={"note": text}, participants=state.participants))
         events.close()
-    sinks = {
-        "log": log.getvalue(),
-        "report": report_json(state.report).encode(),
-        **_texts(folder),
-    }
     composed = status.compose(
         View(session=make.session(), phase=Phase.RECORDING, now=make.NOW, pod_name=make.POD, report=state.report)
     )
-    sinks["status"] = json.dumps(status.merge_patch(MeetingSessionStatus(), composed), ensure_ascii=False).encode()
+    sinks = {
+        "log": log.getvalue(),
+        "report": report_json(state.report).encode(),
+        "status": json.dumps(status.merge_patch(MeetingSessionStatus(), composed), ensure_ascii=False).encode(),
+        **_texts(folder),
+    }
     return Written(snapshot, page, state.report, composed, {name: each.decode() for name, each in sinks.items()})
+
+
+def _log_carelessly(text: str) -> None:
+    logger = logging.getLogger("meeting_buddy_bot.test")
+    logger.info("the page says %s", text, extra={"facts": {"raw": text, "deep": {"list": [text]}}})
+    logger.warning("%d", text)  # arguments that do not fit their message
+    try:
+        raise ValueError(f"could not handle {text}")
+    except ValueError:
+        logger.exception("failed")
 
 
 def _texts(folder: Path) -> dict[str, bytes]:

@@ -52,7 +52,9 @@ async def collect(
         answers = []
     frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
     if frames:
-        await keep(".html", utf8(redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS]))))
+        document = "\n".join(frames)[:_MOST_CHARACTERS]
+        cleaned = await asyncio.to_thread(lambda: redact(mask_keys(document)))  # megabytes: off the event loop
+        await keep(".html", utf8(cleaned))
     return tuple(written)
 
 

@@ -50,7 +50,7 @@ class MeetingPage:
         """
         page = self._browser.page
         page.on_host = self._note_host
-        page.on_alert = lambda text: self._events.write("page_dialog", text=text)
+        page.on_alert = lambda text: self._events.write("page_dialog", personal={"text": text})
         self._in_frame = False
         self.snapshot = None
         deadline = self._clock.now() + self._table.patience.load
@@ -100,7 +100,8 @@ class MeetingPage:
                     await self._browser.page.navigate(urljoin(self._meeting.origin, value or "/"))
         except (StepFailedError, NavigationError, PageTimeoutError) as error:
             # The driver quotes the elements that lay in the way: text of the page.
-            self._events.write("step_failed", step=step.name, error=page_text(str(error), MAX_LINE))
+            quoted = page_text(str(error), MAX_LINE)
+            self._events.write("step_failed", step=step.name, personal={"error": quoted})
             if self._in_frame:  # the frame may have been replaced: the next step starts from the page
                 self._in_frame = False
                 with contextlib.suppress(StepFailedError):

@@ -60,7 +60,7 @@ class Supervisor:
         return await self._serve(assignment)
 
     async def _serve(self, assignment: Assignment) -> int:
-        redact = Redactor((assignment.tokens.control, assignment.tokens.read, assignment.link or ""))
+        redact = Redactor.for_link(assignment.link or "", assignment.tokens.control, assignment.tokens.read)
         logs.configure(redact, debug=assignment.debug_mode)
         state = ReportState(
             assignment.session_id,
@@ -87,12 +87,18 @@ class Supervisor:
             meeting = load_link(assignment, self._settings)
         except AssignmentError as error:
             return SessionResult(error.reason, str(error)), RecordingReport()
-        redact = Redactor.for_link(meeting.link, assignment.tokens.control, assignment.tokens.read)
+        tokens = (assignment.tokens.control, assignment.tokens.read)
+        redact = Redactor.for_link(meeting.link, *tokens, platform=meeting.platform)
         logs.configure(redact, debug=assignment.debug_mode)
         state.redact_with(redact)
         if not os.access(self._settings.recordings, os.W_OK | os.X_OK):
             return SessionResult(Reason.CONFIG_INVALID, "the recordings volume cannot be written"), RecordingReport()
-        events = EventLog(self._settings.recordings / EVENTS_FILE, self._clock, redact)
+        events = EventLog(
+            self._settings.recordings / EVENTS_FILE,
+            self._clock,
+            redact,
+            publish_personal=assignment.publish_participants,
+        )
         events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         components = Components(self._settings, assignment, meeting, state, self._clock, events, self._leave, deadline)
         try:
@@ -140,7 +146,7 @@ class Supervisor:
             facts = {
                 "namespace": assignment.namespace,
                 "botName": assignment.bot_name,
-                "metadata": assignment.metadata,
+                **state.redacted(metadata=assignment.metadata, participants=state.participants),
             }
             try:
                 write_session(self._settings.recordings, state.report, facts)

@@ -88,7 +88,7 @@ class _MeetingRun:
         self._clock = clock
         self._events = context.events
         self._browser = browser
-        self._reporter = SessionReporter(context.state, context.events)
+        self._reporter = SessionReporter(context.state, context.events, publish_names=order.publish_participants)
         self._page = MeetingPage(browser, order.table, context.meeting, order.bot_name, clock, context.events)
         self._people = People(order.bot_name)
         self._speakers = SpeakingHints(self._reporter.speaking)
@@ -192,7 +192,7 @@ class _MeetingRun:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
-        self._reporter.people(self._people.take(snapshot.people))
+        self._reporter.people(self._people.take(snapshot.people), self._people.names)
         self._speakers.take(others, now)
         nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
         return nobody or self._everyone_left.verdict(len(others))
@@ -244,7 +244,7 @@ class _MeetingRun:
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
-        redact = Redactor.for_link(self._link)
+        redact = Redactor.for_link(self._link, platform=self._table.platform)
         signals = self._page.evidence_of(self._page.snapshot)
         try:
             paths = await diagnostics.collect(self._browser.page, self._folder, name, signals, redact, seconds)

@@ -61,6 +61,9 @@ class PeopleReport(ContractModel):
     """Who is in the meeting, as the page shows it; the bot itself is not counted."""
 
     current: tuple[str, ...] = ()
+    """Names; a bounded number of them, and none where the bot class keeps them out."""
+    present: int = 0
+    """How many are there now, named or not."""
     seen: int = 0
 
 

@@ -75,10 +75,11 @@ def _from_report(view: View, report: Report) -> dict[str, Any]:
         # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
         named = _names(report.people.current)
         present = [] if view.phase.terminal else named
+        count = 0 if view.phase.terminal else max(report.people.present, len(named))
         history = list(dict.fromkeys([*(each.name for each in before.participant_history or ()), *named]))
         found |= {
             "current_participants": [Participant(name=name) for name in present[:MAX_PEOPLE]],
-            "participant_count": len(present),
+            "participant_count": count,
             "participant_history": [Participant(name=name) for name in history[:MAX_PEOPLE]],
             "participant_history_count": max(report.people.seen, before.participant_history_count or 0),
         }
