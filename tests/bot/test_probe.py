@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,15 @@ import pytest
 from meeting_buddy.contract.table import Match, PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import PageTimeoutError
+from meeting_buddy_bot.platforms.diagnostics import collect
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.volume import Volume
 from tests.support.platform_tables import platform_table
 from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_table import synthetic_table
 from tests.unit.test_table import SHIPPED, SOURCE, raw_table
 
 
@@ -202,6 +210,33 @@ async def test_sees_people_and_who_speaks(browser: Browser, site: SyntheticSite)
         ("x" * 100, False, False),
         ("", False, False),
     ]
+
+
+async def test_a_name_of_any_code_units_is_read_whole_and_can_be_written(
+    browser: Browser, site: SyntheticSite, tmp_path: Path
+) -> None:
+    smile = "\U0001f600"
+    site.pages["/"] = f"""
+      <div class=tile><b class=who>{"x" * 99}{smile}{smile}</b></div>
+      <div class=tile><b class=who id=lone></b></div>
+      <div class=tile><b class=who id=huge></b></div>
+      <script>
+        lone.textContent = 'a\\ud83d';
+        huge.textContent = 'y'.repeat(1999) + '{smile}'.repeat(1e6);
+        console.log('log \\ud83d'); alert('dialog \\udc00\\u202e');
+      </script>"""
+    await browser.page.navigate(site.url("/"))
+    snapshot = await read(browser, synthetic_table(), "lone.textContent !== ''")
+    assert [person.name for person in snapshot.people] == ["x" * 99 + smile, "a\ufffd", "y" * 100]
+    assert list(browser.page.alerts) == ["dialog \ufffd"]
+    assert list(browser.page.console) == ["log \ufffd"]
+    events = EventLog(tmp_path / "events.jsonl", SessionClock())
+    events.write("people", current=[person.name for person in snapshot.people])
+    await events.close()
+    [line] = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert json.loads(line)["current"][0] == "x" * 99 + smile
+    assert "debug/names.html" in await collect(browser.page, Volume(tmp_path), "names", [], Redactor())
+    assert "a\ufffd" in (tmp_path / "debug/names.html").read_text()
 
 
 async def test_sees_clocks_run_and_stand(browser: Browser, site: SyntheticSite) -> None:

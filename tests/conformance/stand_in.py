@@ -39,7 +39,7 @@ async def _play(context: SessionContext) -> Reason:
                 await asyncio.Event().wait()
             case "people":
                 names = tuple(name.strip() for name in rest.split(","))
-                context.reporter.people(PeopleReport(current=names, seen=len(names)))
+                context.reporter.people(PeopleReport(current=names, seen=len(names)), names)
                 continue
             case "lobby":
                 context.reporter.waiting(Waiting.WAITING_ROOM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meeting_buddy_bot.browser.page import console_line, mask_tokens
 from meeting_buddy_bot.platforms.people import MOST_CURRENT, People
-from meeting_buddy_bot.platforms.probe import Person, printable
+from meeting_buddy_bot.platforms.probe import Person
 from meeting_buddy_bot.platforms.speakers import PAUSE, Interval, SpeakingHints
 
 OWN = Person("Meeting Buddy", own=True, speaking=False)
@@ -33,10 +33,6 @@ def test_the_report_names_a_bounded_number() -> None:
     crowd = [Person(f"Guest {number}", own=False, speaking=False) for number in range(120)]
     report = People("Meeting Buddy").take(crowd)
     assert (len(report.current), report.seen) == (MOST_CURRENT, 120)
-
-
-def test_names_are_made_printable() -> None:
-    assert printable("A\u202eda\n\x1b[31m\u200b ") == "Ada[31m"
 
 
 def test_intervals_follow_the_hints_and_bridge_flickering() -> None:

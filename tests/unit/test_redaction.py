@@ -1,12 +1,29 @@
 """No link, passcode or token in what the bot writes for others."""
 
+from __future__ import annotations
+
+import asyncio
+import functools
 import json
 import logging
+import string
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from meeting_buddy.contract.links import LINKS, Platform, parse_link
+from meeting_buddy.contract.text import MAX_NAME
+from meeting_buddy_bot.support.escapes import readings
+from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
 from meeting_buddy_bot.support.logs import JsonLines
-from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.redaction import REDACTED, Redactor
+from tests.support import links_corpus
+from tests.support.text_sinks import write_everywhere
 
 LINK = "https://us05web.zoom.us/j/12345678901?pwd=abcDEFghi.1#success"
 TOKEN = "c0ffee" * 10
@@ -48,8 +65,9 @@ def test_a_coded_part_is_also_known_decoded() -> None:
 
 
 def test_plain_words_of_a_link_stay_readable() -> None:
-    redact = Redactor.for_link("https://teams.microsoft.com/l/meetup-join/abc123def")
-    assert redact("step meetup-join failed") == "step meetup-join failed"
+    link = "https://teams.microsoft.com/l/meetup-join/abc123def?anon=true&type=meetup-join"
+    redact = Redactor.for_link(link, platform=Platform.TEAMS)
+    assert redact("step meetup-join failed: true") == "step meetup-join failed: true"
 
 
 def test_a_log_line_is_redacted_in_message_facts_and_traceback() -> None:
@@ -64,3 +82,138 @@ def test_a_log_line_is_redacted_in_message_facts_and_traceback() -> None:
     for secret in ("12345678901", "abcDEFghi.1", TOKEN):
         assert secret not in line
     assert json.loads(line)["message"] == "opening https://us05web.zoom.us/…"
+
+
+@pytest.mark.parametrize(
+    ("link", "platform", "secrets"),
+    [
+        ("https://zoom.us/j/1234567890?pwd=opensesame", Platform.ZOOM, ["1234567890", "opensesame"]),
+        ("https://meet.example.org/rooms/weekly#hunterhunter", Platform.LIVEKIT, ["weekly", "hunterhunter"]),
+        ("https://meet.example.org/rooms/r?passphrase=a%2Fquiet%20lake", None, ["a/quiet lake", "a%2Fquiet%20lake"]),
+        ("https://teams.microsoft.com/meet/2412345678901?p=AbCdEf", Platform.TEAMS, ["2412345678901", "AbCdEf"]),
+        (
+            "https://teams.microsoft.com/dl/launcher/launcher.html?url=%2F_%23%2Fmeet%2F241234567%3Fp%3Dsesame&type=meet",
+            Platform.TEAMS,
+            ["241234567", "sesame"],
+        ),
+        (
+            "https://teams.microsoft.com/light-meetings/launch?coords=eyJwYXNzY29kZSI6Im9wZW5zZXNhbWUifQ",
+            Platform.TEAMS,
+            ["opensesame"],
+        ),
+        ("https://example.webex.com/example/j.php?MTID=mabcdefgh", Platform.WEBEX, ["mabcdefgh"]),
+        ("not a link with opensesame", None, ["not a link with opensesame"]),
+    ],
+)
+def test_parts_that_let_somebody_in_are_secrets_whatever_they_look_like(
+    link: str, platform: Platform | None, secrets: list[str]
+) -> None:
+    found = link_secrets(link, platform)
+    assert [secret for secret in secrets if secret not in found] == []
+
+
+@pytest.mark.parametrize("case", [case for case in links_corpus.cases() if case.found], ids=lambda case: case.link)
+def test_words_that_every_link_of_a_platform_has_are_no_secrets(case: links_corpus.Case) -> None:
+    meeting = parse_link(case.link, case.named, links_corpus.SELF_HOSTED)
+    found = {secret.lower() for secret in link_secrets(meeting.link, meeting.platform)}
+    rules = LINKS[meeting.platform]
+    assert not found & rules.public_words
+    assert not found & {"true", "web", "join", "meet", "example"}
+
+
+def percent(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    quote,
+    percent,
+    lambda text: percent(text).upper(),
+    lambda text: quote(percent(text)),
+    lambda text: "".join(f"\\u{ord(each):04X}" for each in text),
+    lambda text: json.dumps(f"/{text}/").replace("/", "\\/"),
+    lambda text: "".join(f"&#{ord(each)};" for each in text),
+    lambda text: "".join(f"&#x{ord(each):x};" for each in text),
+    lambda text: text.upper() if text.isascii() else text,
+    lambda text: text[:1] + percent(text[1:]),
+)
+LINKS_WITH: dict[Platform, tuple[str, ...]] = {
+    Platform.ZOOM: ("https://zoom.us/j/1234567890?pwd={}", "https://zoom.us/my/{}"),
+    Platform.LIVEKIT: ("https://meet.example.org/rooms/r#{}", "https://meet.example.org/rooms/{}?hq=true"),
+    Platform.TEAMS: ("https://teams.microsoft.com/meet/2412345678901?anon=true&p={}",),
+    Platform.GOOGLE_MEET: ("https://meet.google.com/abc-defg-hij?unknown={}&authuser=0",),
+    Platform.WEBEX: ("https://example.webex.com/meet/{}", "https://web.webex.com/meet?meetingId=1&x={}#y"),
+}
+LETTERS = st.one_of(
+    st.text(string.ascii_letters, min_size=SHORTEST, max_size=30),
+    st.text(st.characters(categories=["Ll", "Lu", "Lo"], max_codepoint=0xFFFF), min_size=SHORTEST, max_size=12),
+)
+AROUND = st.text(string.ascii_letters + string.digits + " %\\&#/=?\"'<", max_size=12)
+
+
+@functools.cache
+def vocabulary() -> str:
+    """All that is written when the page says nothing: the product's own words, paths and lines of code."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = asyncio.run(write_everywhere("", Path(folder), Redactor()))
+    return "".join(written.sinks.values()).lower()
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize("secret", ["opensesame", "Öffne-Dich", "a quiet lake", 'q"u\\o/te'])
+def test_a_secret_is_found_however_it_is_spelled(secret: str, spell: Callable[[str], str]) -> None:
+    redact = Redactor.for_link(f"https://zoom.us/j/1234567890?pwd={quote(secret)}", platform=Platform.ZOOM)
+    assert redact(f"<{spell(secret)}>") in (f"<{REDACTED}>", f'<"\\/{REDACTED}\\/">', f'<"\\/{REDACTED}/">')
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.sampled_from([(platform, link) for platform, links in LINKS_WITH.items() for link in links]),
+    LETTERS,
+    st.sampled_from(SPELLINGS),
+    AROUND,
+    AROUND,
+)
+def test_no_sink_holds_a_secret_of_letters_however_it_is_spelled(
+    link: tuple[Platform, str], secret: str, spell: Callable[[str], str], before: str, after: str
+) -> None:
+    platform, pattern = link
+    rules = LINKS[platform]
+    assume(secret.lower() not in rules.public_words)
+    assume(secret.lower() not in f"{vocabulary()} {before} {REDACTED} {after}".lower())
+    redact = Redactor.for_link(pattern.format(quote(secret)), platform=platform)
+    with tempfile.TemporaryDirectory() as folder:
+        written = asyncio.run(write_everywhere(before + spell(secret) + after, Path(folder), redact))
+    assert {"log", "report", "status", "events.jsonl", "session.json", "termination-log", "debug/shown.html"} < set(
+        written.sinks
+    )
+    for sink, text in written.sinks.items():
+        for reading, _ in readings(text):
+            assert secret not in reading, sink
+            assert not secret.isascii() or secret.lower() not in reading.lower(), sink
+
+
+def test_a_name_that_was_cut_inside_a_secret_shows_no_part_of_it() -> None:
+    redact = Redactor.for_link("https://zoom.us/j/1234567890?pwd=opensesameopensesame", platform=Platform.ZOOM)
+    name = ("x" * 90 + "opensesameopensesame")[:MAX_NAME]
+    assert redact(name) == "x" * 90 + REDACTED
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(string.ascii_letters + " ", min_size=6, max_size=40))
+def test_names_stay_on_the_volume_where_the_bot_class_says_so(name: str) -> None:
+    name = f"Guest-{' '.join(name.split())}-tseuG"
+    with tempfile.TemporaryDirectory() as folder:
+        written = asyncio.run(write_everywhere(name, Path(folder), Redactor(), publish=False, careless=False))
+    assert [sink for sink in ("log", "report", "status", "termination-log") if name in written.sinks[sink]] == []
+    assert written.report.people.model_dump() == {"current": (), "present": 1, "seen": 1}
+    assert (written.status.participant_count, written.status.participant_history_count) == (1, 1)
+    assert {event["event"] for event in written.events() if name in str(event)} == {"people", "speaking", "page_dialog"}
+    assert json.loads(written.sinks["session.json"])["participants"] == [name]
+
+
+def test_names_are_published_unless_the_bot_class_says_otherwise(tmp_path: Path) -> None:
+    written = asyncio.run(write_everywhere("Ada", tmp_path, Redactor(), careless=False))
+    assert written.report.people.current == ("Ada",)
+    assert [line["current"] for line in written.log() if line["message"] == "people"] == [["Ada"]]

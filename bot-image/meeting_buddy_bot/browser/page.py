@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from meeting_buddy.contract.text import MAX_LINE, page_text
 from meeting_buddy_bot.browser.cdp import Cdp, CdpError, Params
 from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
 
@@ -21,7 +22,8 @@ WORLD: Final = "meeting-buddy"
 """Name of the isolated world."""
 
 _MOST_LINES: Final = 200
-_LONGEST_LINE: Final = 500  # characters
+_RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
+_MAX_HOST: Final = 253
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
@@ -39,6 +41,11 @@ _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
 def mask_tokens(text: str) -> str:
     """``text`` without JSON web tokens: pages put them into error messages."""
     return _JWT.sub("[token]", text)
+
+
+def page_line(text: str) -> str:
+    """One line of what the page said, fit to be kept, tokens masked before it is cut."""
+    return page_text(mask_tokens(text[:_RAW_LINE]), MAX_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Page:
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise CdpError(str(details.get("exception", {}).get("description", details.get("text", "")))[:200])
+            raise CdpError(page_line(str(details.get("exception", {}).get("description", details.get("text", "")))))
         return answer["result"].get("value")
 
     async def _call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
@@ -209,10 +216,10 @@ class Page:
         self._contexts = {key: each for key, each in self._contexts.items() if each.session != session}
 
     def _console(self, params: Params, _: str) -> None:
-        self.console.append(mask_tokens(console_line(params.get("args", []))))
+        self.console.append(page_line(console_line(params.get("args", []))))
 
     def _dialog(self, params: Params, session: str) -> None:
-        text = mask_tokens(str(params.get("message", "")))[:_LONGEST_LINE]
+        text = page_line(str(params.get("message", "")))
         # An open dialog stops the page's scripts, the call's media with them. Accept: a "leave this page?" is ours.
         self._cdp.send("Page.handleJavaScriptDialog", {"accept": True}, session=session)
         self.alerts.append(text)
@@ -221,7 +228,7 @@ class Page:
     def _navigated(self, params: Params, _: str) -> None:
         frame = params["frame"]
         if frame["id"] == self._target:
-            self.on_host(urlsplit(frame["url"]).hostname or "")
+            self.on_host(page_text(urlsplit(frame["url"]).hostname or "", _MAX_HOST))
 
     def _crashed(self, _: Params, session: str) -> None:
         if session == self._session:
@@ -260,4 +267,4 @@ def console_line(arguments: list[Params]) -> str:
             parts.append(str(argument["value"]))
         else:
             parts.append(str(argument.get("description", argument.get("type", ""))))
-    return " ".join(parts)[:_LONGEST_LINE]
+    return " ".join(part[:_RAW_LINE] for part in parts)

@@ -4,12 +4,13 @@ Fixtures written from imagination match nothing real; these files are where real
 people outside the meeting, so they hold no link's query or fragment, no token, no passcode and nothing that was typed.
 """
 
+import asyncio
 import contextlib
-import json
 import re
 from importlib import resources
 from typing import Final
 
+from meeting_buddy.contract.text import json_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import Page, mask_tokens
 from meeting_buddy_bot.support.atomic_file import atomic_write
@@ -40,8 +41,12 @@ async def collect(
         await volume.call("write diagnostics", lambda: atomic_write(target / f"{name}{suffix}", content))
         written.append(f"{FOLDER}/{name}{suffix}")
 
-    heard = {"signals": signals, "dialogs": list(page.alerts), "console": list(page.console)[-50:]}
-    await keep(".signals.json", redact(mask_keys(json.dumps(heard, indent=1, ensure_ascii=False))).encode())
+    heard = {
+        "signals": signals,
+        "dialogs": [redact(mask_keys(text)) for text in page.alerts],
+        "console": [redact(mask_keys(line)) for line in list(page.console)[-50:]],
+    }
+    await keep(".signals.json", json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
         await keep(".png", await page.screenshot(seconds))
     try:
@@ -50,7 +55,9 @@ async def collect(
         answers = []
     frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
     if frames:
-        await keep(".html", redact(mask_keys("\n".join(frames)[:_MOST_CHARACTERS])).encode(errors="replace"))
+        document = "\n".join(frames)[:_MOST_CHARACTERS]
+        cleaned = await asyncio.to_thread(lambda: redact(mask_keys(document)))  # megabytes: off the event loop
+        await keep(".html", utf8(cleaned))
     return tuple(written)
 
 

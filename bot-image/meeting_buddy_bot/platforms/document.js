@@ -20,5 +20,5 @@
   const found = [];
   while (comments.nextNode()) found.push(comments.currentNode);
   found.forEach(each => each.remove());
-  return copy.outerHTML;
+  return copy.outerHTML.toWellFormed();
 })()

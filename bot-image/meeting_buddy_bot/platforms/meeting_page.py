@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 from meeting_buddy.contract.links import Meeting
 from meeting_buddy.contract.table import PlatformTable, State, Step, Verb
+from meeting_buddy.contract.text import MAX_LINE, page_text
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, NavigationError, PageTimeoutError, StepFailedError
 from meeting_buddy_bot.checks.clock import Clock
@@ -52,7 +53,7 @@ class MeetingPage:
         """
         page = self._browser.page
         page.on_host = self._note_host
-        page.on_alert = lambda text: self._events.write("page_dialog", text=text)
+        page.on_alert = lambda text: self._events.write("page_dialog", personal={"text": text})
         self._in_frame = False
         self.snapshot = None
         deadline = self._clock.now() + self._table.patience.load
@@ -102,7 +103,9 @@ class MeetingPage:
                     # A path: urljoin cannot leave the meeting's own origin, since validation lets no host in.
                     await self._browser.page.navigate(urljoin(self._meeting.origin, value or "/"))
         except (StepFailedError, NavigationError, PageTimeoutError) as error:
-            self._events.write("step_failed", step=step.name, error=str(error))
+            # The driver quotes the elements that lay in the way: text of the page.
+            quoted = page_text(str(error), MAX_LINE)
+            self._events.write("step_failed", step=step.name, personal={"error": quoted})
             if self._in_frame:  # the frame may have been replaced: the next step starts from the page
                 self._in_frame = False
                 with contextlib.suppress(StepFailedError):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from meeting_buddy.contract.report import PeopleReport
+from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.platforms.probe import Person
 
 MOST_CURRENT: Final = 50
@@ -15,9 +16,14 @@ class People:
     """Follows snapshots."""
 
     def __init__(self, bot_name: str) -> None:
-        self._bot_name = bot_name
-        self._seen: set[str] = set()
+        self._bot_name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
+        self._seen: dict[str, None] = {}
         self._most_at_once = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everybody who was seen so far, in the order of their coming."""
+        return tuple(self._seen)
 
     def others(self, people: Iterable[Person]) -> list[Person]:
         """Those who are neither this bot nor one of the same name: a browser that died stays listed for a while."""
@@ -28,7 +34,9 @@ class People:
         others = self.others(people)
         names = tuple(dict.fromkeys(person.name for person in others if person.name))
         if len(self._seen) < _MOST_SEEN:
-            self._seen.update(names)
+            self._seen |= dict.fromkeys(names)
         # People of one name, or without one, are still several.
         self._most_at_once = max(self._most_at_once, len(others))
-        return PeopleReport(current=names[:MOST_CURRENT], seen=max(len(self._seen), self._most_at_once))
+        return PeopleReport(
+            current=names[:MOST_CURRENT], present=len(others), seen=max(len(self._seen), self._most_at_once)
+        )

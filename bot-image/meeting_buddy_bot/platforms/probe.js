@@ -7,6 +7,8 @@
     .replace(/[\u201C\u201D\u201E\u201F]/g, '"')
     .replace(/[\u2010-\u2015]/g, '-')
     .replace(/\s+/g, ' ').trim().toLowerCase();
+  // Whole code points, many more than a name is cut to (by page_text() in contract/text.py), and no lone surrogate.
+  const bounded = text => text.slice(0, text.codePointAt(1999) > 0xFFFF ? 1999 : 2000).toWellFormed();
   const shown = element => {
     if (!element.checkVisibility({opacityProperty: true, visibilityProperty: true})) return false;
     const box = element.getBoundingClientRect();
@@ -42,7 +44,7 @@
   const people = find(config.people.tile).filter(tile => !is(tile, config.people.screen_share)).map(tile => {
     const name = tile.querySelector(config.people.name);
     return {
-      name: name ? (name.innerText || name.textContent).replace(/\s+/g, ' ').trim().slice(0, 100) : '',
+      name: name ? bounded((name.innerText || name.textContent).replace(/\s+/g, ' ').trim()) : '',
       own: is(tile, config.people.own_tile),
       speaking: is(tile, config.people.speaking),
     };

@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, Step
+from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.browser.page import FrameAnswer, Page
 
 DEADLINE: Final = 3.0
@@ -19,7 +20,6 @@ _SCRIPT: Final = resources.files(__package__).joinpath("probe.js").read_text()
 _SINGLE_QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u02bc\u00b4`]")
 _DOUBLE_QUOTES = re.compile("[\u201c\u201d\u201e\u201f]")
 _DASHES = re.compile("[\u2010-\u2015]")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Person:
     """A tile of the page."""
 
     name: str
-    """As the page shows it, printable, at most 100 characters; may be empty."""
+    """As the page shows it, through :func:`page_text`, at most :data:`MAX_NAME` code points; may be empty."""
     own: bool
     """Whether it is the bot's own tile."""
     speaking: bool
@@ -102,7 +102,7 @@ class Probe:
         return PageSnapshot(
             frozenset(seen),
             tuple(
-                Person(printable(each["name"]), bool(each["own"]), bool(each["speaking"]))
+                Person(page_text(str(each["name"]), MAX_NAME), bool(each["own"]), bool(each["speaking"]))
                 for answer in answers
                 for each in answer.value["people"]
             )[:MOST_PEOPLE],
@@ -110,11 +110,6 @@ class Probe:
             _clocks(answers, "video"),
             int(answers[0].value["status"]),
         )
-
-
-def printable(text: str) -> str:
-    """``text`` without control and direction characters: a name is the page's, that is anybody's."""
-    return _UNPRINTABLE.sub("", text).strip()
 
 
 def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], ...]:

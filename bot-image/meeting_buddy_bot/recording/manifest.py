@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy.contract.text import json_text
+
 MANIFEST_FILE: Final = "manifest.jsonl"
 
 
@@ -76,7 +78,7 @@ Line = Segment | GapLine | Finished
 
 def encode(line: Line) -> bytes:
     """A line of the manifest, without its end."""
-    return json.dumps(asdict(line), ensure_ascii=False).encode()
+    return json_text(asdict(line)).encode()
 
 
 def read(path: Path) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meeting_buddy.contract.report import MAX_TERMINATION_BYTES, Report, report_json
+from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.atomic_file import atomic_write
 
 SESSION_FILE: Final = "session.json"
@@ -22,8 +23,7 @@ def write_session(folder: Path, report: Report, facts: Mapping[str, object]) -> 
         OSError: the volume did not take it.
     """
     document = {**json.loads(report.to_json()), **facts}
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    atomic_write(folder / SESSION_FILE, text.encode())
+    atomic_write(folder / SESSION_FILE, json_text(document, indent=2).encode() + b"\n")
 
 
 def write_termination_message(path: Path, report: Report) -> None:
@@ -34,4 +34,4 @@ def write_termination_message(path: Path, report: Report) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.write_text(report_json(report, MAX_TERMINATION_BYTES), encoding="utf-8")
+    path.write_bytes(report_json(report, MAX_TERMINATION_BYTES).encode())

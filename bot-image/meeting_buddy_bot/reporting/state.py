@@ -1,6 +1,7 @@
 """The bot's report as it is now; ``session.reporter`` changes it, the report server hands it out."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from meeting_buddy.contract.phases import ReportPhase
@@ -26,6 +27,8 @@ class ReportState:
     ) -> None:
         self._clock = clock
         self._redact = redact or Redactor()
+        self.participants: tuple[str, ...] = ()
+        """Names of all who were seen, for ``session.json`` on the volume; never in the report."""
         self._changed = asyncio.Event()
         self.health = Health(clock)
         self.report = Report(
@@ -51,9 +54,7 @@ class ReportState:
         if unknown or changes.keys() & {"revision", "time"}:
             raise TypeError(f"not a field to update: {', '.join(sorted(unknown)) or 'revision, time'}")
         present = {name: getattr(self.report, name) for name in Report.model_fields}
-        if isinstance(message := changes.get("message"), str):
-            changes["message"] = self._redact(message)
-        wanted = Report.model_validate({**present, **changes})
+        wanted = self._redacted(Report.model_validate({**present, **changes}), changes.keys())
         if _ORDER.index(wanted.phase) < _ORDER.index(self.report.phase):
             wanted = wanted.model_copy(update={"phase": self.report.phase})
         if wanted == self.report:
@@ -65,6 +66,23 @@ class ReportState:
     def redact_with(self, redact: Redactor) -> None:
         """Use a redactor that knows more secrets, once they are known."""
         self._redact = redact
+
+    def redacted(self, **facts: object) -> dict[str, object]:
+        """``facts`` without the session's secrets."""
+        return {name: self._redact.throughout(value) for name, value in facts.items()}
+
+    def _redacted(self, report: Report, changed: Collection[str]) -> Report:
+        """``report`` with its free texts cleaned; those that did not change were cleaned before."""
+        texts: dict[str, object] = {}
+        if "message" in changed and report.message is not None:
+            texts["message"] = self._redact(report.message)
+        if "people" in changed:
+            names = tuple(self._redact(name) for name in report.people.current)
+            texts["people"] = report.people.model_copy(update={"current": names})
+        if "recording" in changed:
+            gaps = tuple(gap.model_copy(update={"cause": self._redact(gap.cause)}) for gap in report.recording.gaps)
+            texts["recording"] = report.recording.model_copy(update={"gaps": gaps})
+        return report.model_copy(update=texts)
 
     async def newer_than(self, revision: int) -> Report:
         """Return the report as soon as its revision is above ``revision``."""

@@ -73,10 +73,9 @@ class Supervisor:
         state = ReportState(
             assignment.session_id, assignment.attempt, self._clock, table_hash=table_hash(assignment.table)
         )
-        self._redact_with(
-            Redactor((assignment.tokens.control, assignment.tokens.read, assignment.link or "")), state, assignment
-        )
-        reporter = SessionReporter(state, self._events)
+        tokens = (assignment.tokens.control, assignment.tokens.read)
+        self._redact_with(Redactor.for_link(assignment.link or "", *tokens), state, assignment)
+        reporter = SessionReporter(state, self._events, publish_names=assignment.publish_participants)
         deadline = self._install_signal_handlers(assignment)
         server = ReportServer(state, assignment.tokens, self._leave, self._settings.port)
         try:
@@ -110,7 +109,7 @@ class Supervisor:
     ) -> _Outcome:
         meeting = load_link(assignment, self._settings)
         tokens = (assignment.tokens.control, assignment.tokens.read)
-        self._redact_with(Redactor.for_link(meeting.link, *tokens), state, assignment)
+        self._redact_with(Redactor.for_link(meeting.link, *tokens, platform=meeting.platform), state, assignment)
         await self._check_volume()
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         components = Components(
@@ -131,7 +130,7 @@ class Supervisor:
     def _redact_with(self, redact: Redactor, state: ReportState, assignment: Assignment) -> None:
         logs.configure(redact, debug=assignment.debug_mode)
         state.redact_with(redact)
-        self._events.redact_with(redact)
+        self._events.configure(redact, publish_personal=assignment.publish_participants)
 
     async def _check_volume(self) -> None:
         """Raises AssignmentError when nothing can be written to the volume."""
@@ -177,7 +176,7 @@ class Supervisor:
             facts = {
                 "namespace": assignment.namespace,
                 "botName": assignment.bot_name,
-                "metadata": assignment.metadata,
+                **state.redacted(metadata=assignment.metadata, participants=state.participants),
             }
             folder, report = self._settings.recordings, state.report
             try:

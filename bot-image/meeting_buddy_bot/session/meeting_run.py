@@ -191,7 +191,7 @@ class _MeetingRun:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
-        self._reporter.people(self._people.take(snapshot.people))
+        self._reporter.people(self._people.take(snapshot.people), self._people.names)
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
         audio, video = self._audio.update(self._reporter.heard_at, speaking=speaking), video_received(pictures)
@@ -247,7 +247,7 @@ class _MeetingRun:
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
-        redact = Redactor.for_link(self._link)
+        redact = Redactor.for_link(self._link, platform=self._table.platform)
         signals = self._page.evidence_of(self._page.snapshot)
         try:
             paths = await diagnostics.collect(self._browser.page, self._volume, name, signals, redact, seconds)

@@ -1,6 +1,6 @@
 """The one writer of the report: each change once, to the report (for the operator) and to the events (for people)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
@@ -13,11 +13,16 @@ from meeting_buddy_bot.support.event_log import EventLog
 
 
 class SessionReporter:
-    """Reports one session."""
+    """Reports one session.
 
-    def __init__(self, state: ReportState, events: EventLog) -> None:
+    ``publish_names`` false keeps people's names out of the report; the event log looks to itself.
+    """
+
+    def __init__(self, state: ReportState, events: EventLog, *, publish_names: bool = True) -> None:
         self._state = state
         self._events = events
+        self._publish_names = publish_names
+        self._people = PeopleReport()
         self.heard_at: float | None = None
         """When sound was last heard from the meeting, seconds on the session clock."""
 
@@ -54,7 +59,7 @@ class SessionReporter:
     def left(self, at: datetime) -> None:
         """The bot is out of the page, and nobody is with it any more."""
         changes = {"left_at": at} if self.ever_joined else {}
-        self._state.update(people=self._state.report.people.model_copy(update={"current": ()}), **changes)
+        self._state.update(people=self._state.report.people.model_copy(update={"current": (), "present": 0}), **changes)
 
     def ended(self, result: SessionResult, recording: RecordingReport, at: datetime) -> None:
         """The session is over; nothing is reported after this."""
@@ -88,15 +93,25 @@ class SessionReporter:
             )
         )
 
-    def people(self, people: PeopleReport) -> None:
-        """Who is there."""
-        if people.current != self._state.report.people.current:
-            self._events.write("people", current=list(people.current), seen=people.seen)
-        self._state.update(people=people)
+    def people(self, people: PeopleReport, names: Sequence[str]) -> None:
+        """Who is there now, and the names of all who were."""
+        if people == self._people:
+            return
+        if people.current != self._people.current:
+            personal = {"current": list(people.current)}
+            self._events.write("people", personal=personal, present=people.present, seen=people.seen)
+        self._people = people
+        self._state.participants = tuple(names)
+        self._state.update(people=people if self._publish_names else people.model_copy(update={"current": ()}))
 
     def speaking(self, interval: Interval) -> None:
         """Somebody spoke, and has ended."""
-        self._events.write("speaking", name=interval.name, start=round(interval.start, 2), end=round(interval.end, 2))
+        self._events.write(
+            "speaking",
+            personal={"name": interval.name},
+            start=round(interval.start, 2),
+            end=round(interval.end, 2),
+        )
 
     def evidence(self, paths: Iterable[str]) -> None:
         """Files that show what was on the page."""

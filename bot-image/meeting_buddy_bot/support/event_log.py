@@ -1,18 +1,19 @@
 """``events.jsonl``: what happened, in order, one line each, on the session's clock; append-only.
 
 Read by people who ask "why", by the finisher and by tests. Free of links and tokens by construction: every string goes
-through the session's :class:`Redactor`.
+through the session's :class:`Redactor`. Each event is a line of the container's log too; what is personal in it stays
+on the volume where the bot class asks for that.
 
 Readers skip a line that is not JSON: if this process dies, the last one may be cut (:mod:`append_file`).
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.redaction import Redactor
@@ -32,22 +33,27 @@ class EventLog:
         self._file = AppendFile(path, durable=False)
         self._clock = clock
         self._redact = redact or Redactor()
+        self._publish_personal = True
         self._dropped = 0
 
-    def redact_with(self, redact: Redactor) -> None:
-        """Use a redactor that knows more secrets, once they are known."""
+    def configure(self, redact: Redactor, *, publish_personal: bool) -> None:
+        """Use a redactor that knows more secrets, and keep people's names out of the log or not, once that is known."""
         self._redact = redact
+        self._publish_personal = publish_personal
 
-    def write(self, event: str, **facts: JSON) -> None:
-        """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``; never raises, never waits for the volume."""
+    def write(self, event: str, *, personal: Mapping[str, JSON] | None = None, **facts: JSON) -> None:
+        """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``; never raises, never waits for the volume.
+
+        ``personal`` are the facts that name people, or quote a page that may name them.
+        """
         seconds = self._clock.now()
         moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, JSON] = {"t": round(seconds, 3), "time": moment, "event": event, **facts}
+        stamp: dict[str, object] = {"t": round(seconds, 3), "time": moment, "event": event}
         if self._dropped:
-            line["droppedBefore"] = self._dropped
-        cleaned = self._redact.throughout(line)
-        _log.info("%s", event, extra={"facts": cleaned})
-        if self._file.append(json.dumps(cleaned, ensure_ascii=False).encode()):
+            stamp["droppedBefore"] = self._dropped
+        public, named = self._cleaned(facts), self._cleaned(personal or {})
+        _log.info("%s", event, extra={"facts": stamp | public | (named if self._publish_personal else {})})
+        if self._file.append(json_text(stamp | public | named).encode()):
             self._dropped = 0
         else:  # the volume has not taken a line for very long
             self._dropped += 1
@@ -59,3 +65,6 @@ class EventLog:
     async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """Flush and close the file; a later event opens it again."""
         await self._file.close(seconds)
+
+    def _cleaned(self, facts: Mapping[str, JSON]) -> dict[str, object]:
+        return {name: self._redact.throughout(value) for name, value in facts.items()}

@@ -4,11 +4,11 @@ Every record passes the one formatter, and the formatter redacts; no caller has 
 supervised programs are left out unless the session's ``debugMode`` asks for them.
 """
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 
+from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.redaction import Redactor
 
 
@@ -21,18 +21,26 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
-        line: dict[str, object] = {
+        stamp: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name.removeprefix("meeting_buddy_bot."),
-            "message": record.getMessage(),
         }
+        line: dict[str, object] = {"message": _message(record)}
         facts = getattr(record, "facts", None)
         if isinstance(facts, dict):
-            line |= {name: value for name, value in facts.items() if name not in line}
+            line |= {name: value for name, value in facts.items() if name not in stamp | line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(self._redact.throughout(line), ensure_ascii=False, default=str)
+        return json_text({**stamp, **{name: self._redact.throughout(value) for name, value in line.items()}})
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        # Left to logging, the arguments would go to standard error as they are, past the redactor.
+        return str(record.msg)
 
 
 def configure(redact: Redactor, *, debug: bool = False) -> None:

@@ -1,50 +1,67 @@
 """Keeps links, passcodes and tokens out of everything the bot writes for others: logs, events, messages.
 
 Two nets, because one is never enough: every address is cut to its origin whatever it is, and the secrets that this
-session knows are replaced wherever they appear, also inside a page's own error message.
+session knows are replaced wherever they appear, in any case, escaped or not, also inside a page's own error message.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Final, NamedTuple
+
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy_bot.support.escapes import readings
+from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
 
 REDACTED: Final = "[redacted]"
 
 _ADDRESS = re.compile(r"\b(https?|wss?)://([^\s/?#\"'<>\\]+@)?([^\s/?#\"'<>\\@]+)([/?#][^\s\"'<>\\]*)?", re.IGNORECASE)
-_BEARER = re.compile(r"\b(bearer\s+)\S+", re.IGNORECASE)
-_SHORTEST = 5
-"""Parts of a link that are shorter (``/j/``, ``true``) would redact ordinary words and guard nothing."""
+_BEARER = re.compile(r"\bbearer\s+(\S+)", re.IGNORECASE)
+
+
+class _Span(NamedTuple):
+    """A stretch of a text, and what stands there instead."""
+
+    start: int
+    end: int
+    instead: str
 
 
 class Redactor:
     """Callable that returns a text without the session's secrets."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_secrets")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {secret for secret in secrets if len(secret) >= _SHORTEST}
+        # Also as a name or a dialog comes out of page_text: composed, and without what is not seen.
+        forms = {form for secret in secrets for form in (secret, page_text(secret, len(secret)))}
         # The longest first: a part must not break up the whole before the whole was found.
-        self._known = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True)))) if known else None
+        known = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+        self._secrets = tuple(form.lower() for form in known)
 
     @classmethod
-    def for_link(cls, link: str, *more: str) -> "Redactor":
-        """Knows the link, its path, query and fragment, each part of them that could be a key, and ``more``."""
-        parts = urlsplit(link)
-        tail = link.partition("://")[2].partition("/")[2]
-        pieces = re.split(r"[/?&=#]", f"{parts.path}?{parts.query}#{parts.fragment}")
-        # A plain word of a platform's path ("meetup-join") tells nothing; a piece with a digit may be a key.
-        keys = [piece for piece in pieces if any(letter.isdigit() for letter in piece) or len(piece) >= 16]
-        return cls((link, tail, *keys, *(unquote(key) for key in keys), *more))
+    def for_link(cls, link: str, *more: str, platform: Platform | None = None) -> "Redactor":
+        """Knows the link's secrets (:func:`link_secrets`) and ``more``."""
+        return cls((*link_secrets(link, platform), *more))
 
     def __call__(self, text: str) -> str:
         """``text`` with addresses cut to their origin and known secrets replaced."""
-        text = _ADDRESS.sub(lambda found: f"{found[1]}://{found[3]}" + ("/…" if found[4] else ""), text)
-        text = _BEARER.sub(rf"\1{REDACTED}", text)
-        return self._known.sub(REDACTED, text) if self._known else text
+        pieces: list[str] = []
+        done = 0
+        for span in _merged([*_addresses(text), *self._found(text)]):
+            pieces += (text[done : span.start], span.instead)
+            done = span.end
+        return "".join((*pieces, text[done:])) if pieces else text
 
     def throughout(self, value: object) -> object:
-        """``value`` with each text in it cleaned, however deep in lists and mappings it lies."""
+        """``value`` with each text in it cleaned, however deep in lists and mappings it lies.
+
+        Names of fields and members of an enumeration are the program's own and stay.
+        """
+        if isinstance(value, Enum):
+            return value
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
@@ -52,3 +69,54 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.throughout(each) for each in value]
         return value
+
+    def _found(self, text: str) -> Iterator[_Span]:
+        if self._known is None:
+            return
+        for reading, offsets in readings(text):
+            for found in self._known.finditer(reading):
+                yield _Span(offsets[found.start()], offsets[found.end()], REDACTED)
+            begin = self._cut_off(reading)
+            if begin is not None:
+                yield _Span(offsets[begin], len(text), REDACTED)
+
+    def _cut_off(self, text: str) -> int | None:
+        """Where a secret begins in whose middle ``text`` was cut; no text of a page is cut before a name's length."""
+        if len(text) < MAX_NAME:
+            return None
+        lower = text.lower()
+        end = lower[-SHORTEST:]
+        longest = 0
+        for secret in self._secrets:
+            at = secret.find(end)
+            while at >= 0:
+                length = at + SHORTEST
+                if longest < length < len(secret) and lower.endswith(secret[:length]):
+                    longest = length
+                at = secret.find(end, at + 1)
+        return max(0, len(text) - longest) if longest else None
+
+
+def _addresses(text: str) -> Iterator[_Span]:
+    for found in _ADDRESS.finditer(text):
+        if found[2]:
+            yield _Span(*found.span(2), "")
+        if found[4]:
+            yield _Span(*found.span(4), "/…")
+    for found in _BEARER.finditer(text):
+        yield _Span(*found.span(1), REDACTED)
+
+
+def _merged(spans: list[_Span]) -> Iterator[_Span]:
+    """``spans`` in order, those that overlap as one; the first says what stands there instead."""
+    spans.sort(key=lambda span: span[:2])
+    merged: _Span | None = None
+    for span in spans:
+        if merged is None or span.start >= merged.end:
+            if merged is not None:
+                yield merged
+            merged = span
+        else:
+            merged = merged._replace(end=max(merged.end, span.end))
+    if merged is not None:
+        yield merged

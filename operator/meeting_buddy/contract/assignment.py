@@ -83,6 +83,8 @@ class Assignment(ContractModel):
     grace_seconds: int = 120
     """The pod's termination grace period: leave, close and verify must fit."""
     debug_mode: bool = False
+    publish_participants: bool = True
+    """Whether people's names may leave the volume: in the report (and so the status) and in the container's log."""
     metadata: dict[str, str] = {}
     """The user's own map, copied to ``session.json``."""
     table: PlatformTable

@@ -44,6 +44,10 @@ class LinkRules(NamedTuple):
     """A link of the most common shape, for messages."""
     refused_hosts: tuple[str, ...] = ()
     """Hosts of the platform that serve no meeting a guest can join."""
+    public_parameters: frozenset[str] = frozenset()
+    """Query parameters, in lower case, that only set the page up. The value of any other one is a secret."""
+    public_words: frozenset[str] = frozenset()
+    """Words of the platform's own, in lower case, in paths and fragments: they identify no meeting."""
 
 
 LINKS: Final[dict[Platform, LinkRules]] = {
@@ -65,6 +69,13 @@ LINKS: Final[dict[Platform, LinkRules]] = {
             r"/light-meetings/launch\?(.*&)?coords=",
         ),
         "https://teams.microsoft.com/l/meetup-join/…",
+        public_parameters=frozenset(
+            {
+                *("agent", "anon", "directdl", "enablemobilepage", "launchtype", "lightexperience", "locale"),
+                *("meetingjoin", "mslaunch", "suppressprompt", "type", "webjoin"),
+            }
+        ),
+        public_words=frozenset({"meetup-join", "meet", "launcher", "launcher.html", "light-meetings", "launch"}),
     ),
     Platform.ZOOM: LinkRules(
         (
@@ -85,11 +96,14 @@ LINKS: Final[dict[Platform, LinkRules]] = {
         ),
         "https://zoom.us/j/1234567890",
         ("events.zoom.us", "ev.zoom.com"),
+        public_parameters=frozenset({"from", "frompwa", "lang", "status", "zc"}),
+        public_words=frozenset({"join", "start", "success"}),
     ),
     Platform.GOOGLE_MEET: LinkRules(
         ("meet.google.com",),
         (r"/(?!lookup(?=[/?#]|$)|new(?=[/?#]|$)|landing(?=[/?#]|$))[a-z0-9][a-z0-9-]{3,38}[a-z0-9](?=[/?#]|$)",),
         "https://meet.google.com/abc-defg-hij",
+        public_parameters=frozenset({"authuser", "hl", "hs", "pli"}),
     ),
     Platform.WEBEX: LinkRules(
         ("*.webex.com",),
@@ -101,8 +115,16 @@ LINKS: Final[dict[Platform, LinkRules]] = {
             r"/meet\?(.*&)?meetingId=\d+",
         ),
         "https://example.webex.com/meet/name",
+        public_parameters=frozenset({"siteurl"}),  # the host's first label
+        public_words=frozenset({"meet", "join", "j.php", "joinservice", "sites", "meeting", "download", "info"}),
     ),
-    Platform.LIVEKIT: LinkRules((), (r"/rooms/[^/?#]+(?=[?#]|/?$)",), "https://meet.example.org/rooms/name"),
+    Platform.LIVEKIT: LinkRules(
+        (),
+        (r"/rooms/[^/?#]+(?=[?#]|/?$)",),
+        "https://meet.example.org/rooms/name",
+        public_parameters=frozenset({"codec", "hq", "region"}),
+        public_words=frozenset({"rooms"}),
+    ),
 }
 
 

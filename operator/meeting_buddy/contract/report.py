@@ -12,6 +12,7 @@ from pydantic import Field
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.text import json_text
 from meeting_buddy.contract.wire import ContractModel, Timestamp
 
 PORT: Final = 8470
@@ -60,6 +61,9 @@ class PeopleReport(ContractModel):
     """Who is in the meeting, as the page shows it; the bot itself is not counted."""
 
     current: tuple[str, ...] = ()
+    """Names; a bounded number of them, and none where the bot class keeps them out."""
+    present: int = 0
+    """How many are there now, named or not."""
     seen: int = 0
 
 
@@ -134,7 +138,7 @@ def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
 
 
 def _compact(document: dict[str, object]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_text(document).encode()
 
 
 def _halve(holder: dict[str, object], key: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from meeting_buddy.contract.text import json_text
+
 
 def _spell_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -21,5 +23,5 @@ class ContractModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     def to_json(self) -> str:
-        """Compact camelCase JSON."""
-        return self.model_dump_json(by_alias=True)
+        """Compact camelCase JSON; a lone surrogate in any text becomes U+FFFD."""
+        return json_text(self.model_dump(mode="json", by_alias=True))

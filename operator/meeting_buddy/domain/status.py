@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.report import Report
+from meeting_buddy.contract.text import page_text, well_formed
 from meeting_buddy.domain import conditions
 from meeting_buddy.domain.view import View
 from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant
@@ -36,7 +37,7 @@ def compose(view: View) -> MeetingSessionStatus:
     changes: dict[str, Any] = {
         "phase": view.phase,
         "reason": view.reason,
-        "message": (view.message or "")[:MAX_MESSAGE] or None,
+        "message": well_formed(view.message or "")[:MAX_MESSAGE] or None,
         "session_id": identifier,
         "platform": view.platform or before.platform,
         "observed_generation": session.generation,
@@ -65,26 +66,29 @@ def _from_report(view: View, report: Report) -> dict[str, Any]:
         "audio_file_count": report.recording.audio_files,
         "video_file_count": report.recording.video_files,
         "total_size_bytes": report.recording.bytes,
-        "evidence": [path[:MAX_TEXT] for path in report.evidence[:MAX_EVIDENCE]] or None,
+        "evidence": [page_text(path, MAX_TEXT) for path in report.evidence[:MAX_EVIDENCE]] or None,
         "table_hash": report.table_hash or before.table_hash,
     }
     if view.joined_at is not None:
         seconds = max(0, round(((report.left_at or report.time) - view.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
         # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
-        present = () if view.phase.terminal else report.people.current
-        history = _union((each.name for each in before.participant_history or ()), report.people.current)
+        named = _names(report.people.current)
+        present = [] if view.phase.terminal else named
+        count = 0 if view.phase.terminal else max(report.people.present, len(named))
+        history = list(dict.fromkeys([*(each.name for each in before.participant_history or ()), *named]))
         found |= {
-            "current_participants": [Participant(name=name[:MAX_TEXT]) for name in present[:MAX_PEOPLE]],
-            "participant_count": len(present),
+            "current_participants": [Participant(name=name) for name in present[:MAX_PEOPLE]],
+            "participant_count": count,
             "participant_history": [Participant(name=name) for name in history[:MAX_PEOPLE]],
             "participant_history_count": max(report.people.seen, before.participant_history_count or 0),
         }
     return found
 
 
-def _union(known: Iterable[str], now: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*known, *(name[:MAX_TEXT] for name in now)]))
+def _names(reported: Iterable[str]) -> list[str]:
+    # Cleaned here too: a bot of another version, or a broken one, must not choose what a status shows.
+    return [name for each in reported if (name := page_text(each, MAX_TEXT))]
 
 
 def duration(seconds: int) -> str:

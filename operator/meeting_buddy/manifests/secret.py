@@ -69,6 +69,7 @@ def assignment(
         active_deadline_seconds=spec.active_deadline_seconds,
         grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
         debug_mode=spec.debug_mode,
+        publish_participants=pod_input.bot_class.participants.publish,
         metadata=spec.metadata,
         table=table,
         tokens=TokenDigests(

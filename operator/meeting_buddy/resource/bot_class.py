@@ -68,6 +68,16 @@ class Sandbox(ConfigModel):
     seccomp_profile: str = SECCOMP_PROFILE
 
 
+class Participants(ConfigModel):
+    """What becomes of the names of people in the meeting, which are personal data."""
+
+    publish: bool = Field(
+        True,
+        description="Write names to the session's status and the container's log. "
+        "With false they stay on the volume (events.jsonl, session.json); status has the counts.",
+    )
+
+
 class BotClass(ConfigModel):
     """One named way to run bots."""
 
@@ -89,3 +99,4 @@ class BotClass(ConfigModel):
     storage: Storage = Storage()
     timeouts: Timeouts = Timeouts()
     sandbox: Sandbox = Sandbox()
+    participants: Participants = Participants()

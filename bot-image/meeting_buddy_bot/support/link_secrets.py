@@ -1,0 +1,86 @@
+"""Which parts of a meeting's link are secrets: whatever they look like, all that the platform's rules do not except."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import unquote, unquote_plus
+
+from meeting_buddy.contract.links import LINKS, LinkRules, Platform
+
+SHORTEST: Final = 4
+"""Shorter parts (``/j/``, ``a=1``) would redact ordinary words and guard nothing."""
+_LONG: Final = 16
+"""A piece of a path that is so long is a key, although it has no digit."""
+_DEPTH: Final = 3
+"""Links that carry links in their query."""
+_ANY_PLATFORM: Final = LinkRules((), (), "")
+
+
+def link_secrets(link: str, platform: Platform | None = None) -> frozenset[str]:
+    """The parts of ``link`` that nobody else may read, as they stand in it and decoded.
+
+    Args:
+        link: any text; of one that is no link, everything after its host is a secret.
+        platform: whose public parameters and words are left out; ``None``: none is.
+    """
+    rules = _ANY_PLATFORM if platform is None else LINKS[platform]
+    rest = re.sub(r"^[a-z]+://[^/?#]*", "", link, flags=re.IGNORECASE)
+    found = {rest, rest.removeprefix("/"), *_of_address(rest, rules, _DEPTH)}
+    return frozenset(form for each in found for form in (each, unquote(each), unquote_plus(each), _decoded(each)))
+
+
+def _of_address(address: str, rules: LinkRules, depth: int) -> Iterator[str]:
+    if not depth:
+        return
+    path, _, fragment = address.partition("#")
+    path, _, query = path.partition("?")
+    yield from _of_path(path, rules)
+    for parameter in filter(None, query.split("&")):
+        name, equals, value = parameter.partition("=")
+        if not equals:
+            yield name
+        elif name.lower() not in rules.public_parameters:
+            yield from _of_value(value, rules, depth)
+    if fragment.lower() not in rules.public_words:
+        yield from _of_value(fragment, rules, depth)
+
+
+def _of_path(path: str, rules: LinkRules) -> Iterator[str]:
+    pieces = [piece for piece in path.split("/") if len(piece) >= SHORTEST]
+    last = pieces[-1:]
+    for piece in dict.fromkeys([*(piece for piece in pieces if _is_key(piece)), *last]):
+        if piece.lower() not in rules.public_words:
+            yield piece
+
+
+def _of_value(value: str, rules: LinkRules, depth: int) -> Iterator[str]:
+    yield value
+    meaning = _decoded(value)
+    # A value may be a document (Teams: context), whose parts a page shows one by one.
+    yield from (piece for piece in re.findall(r"[\w.~@:-]+", meaning) if _is_key(piece))
+    if re.search(r"[/?&=#]", meaning):
+        yield from _of_address(meaning, rules, depth - 1)
+    yield from _of_base64(meaning, rules, depth)
+
+
+def _of_base64(value: str, rules: LinkRules, depth: int) -> Iterator[str]:
+    try:
+        document = json.loads(base64.b64decode(value.replace("-", "+").replace("_", "/") + "=="))
+    except (binascii.Error, ValueError, RecursionError):
+        return
+    if isinstance(document, dict):  # Teams: coords holds meeting code and passcode
+        for each in document.values():
+            yield from _of_value(str(each), rules, depth)
+
+
+def _is_key(piece: str) -> bool:
+    return len(piece) >= _LONG or any(letter.isdigit() for letter in piece)
+
+
+def _decoded(text: str) -> str:
+    for _ in range(_DEPTH):
+        text = unquote(text)
+    return text
