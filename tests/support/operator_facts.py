@@ -46,7 +46,6 @@ def session(status: dict[str, Any] | None = None, *, deleting: bool = False, **f
         resource_version="7",
         created_at=NOW,
         deleting=deleting,
-        created_by=None,
         spec=spec(**fields),
         status=MeetingSessionStatus.model_validate(status or {}),
     )

@@ -100,7 +100,7 @@ class World(RuleBasedStateMachine):
 
     def do(self, action: verbs.Action) -> None:
         match action:
-            case verbs.CreatePod(attempt):
+            case verbs.CreatePod(attempt, _):
                 assert attempt == 1
                 assert not self.ever_ran, "a pod that may have been in the meeting was made again"
                 self.created += 1

@@ -18,7 +18,6 @@ from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStream
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan
-from meeting_buddy.domain.admission import validate
 from meeting_buddy.domain.facts import Clock, CreateRejection, Facts, LeaveFacts, PodWarning
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -74,13 +73,13 @@ class Executor:
         if not self._leads():
             raise NotLeaderError
         match action:
-            case plan.CreatePod(attempt):
-                await self._create_pod(entry, facts, attempt)
-            case plan.FollowStream(_, ip, attempt):
+            case plan.CreatePod(attempt, platform):
+                await self._create_pod(entry, facts, attempt, platform)
+            case plan.FollowStream(ip, attempt):
                 self._streams.follow(entry, self._endpoint(entry, ip, attempt))
             case plan.StopStream():
                 self._streams.stop(entry)
-            case plan.RequestLeave(_, ip, attempt):
+            case plan.RequestLeave(ip, attempt):
                 told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
                 entry.leave = LeaveFacts(told, self._clock())
                 raise StaleFactsError
@@ -98,12 +97,9 @@ class Executor:
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int) -> None:
+    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> None:
         session, bot_class = facts.session, facts.installation.bot_class
         if session is None or bot_class is None:
-            return
-        platform = validate(session.spec, facts.installation).platform
-        if platform is None:
             return
         pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
         secret = bot_secret(pod_input, self._tables[platform], facts.installation.self_hosted, self._key)

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from meeting_buddy.contract import identity
-from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, Role, SessionFacts, Terminated
+from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.resource.session import KIND, parse
 
 JsonObject = Mapping[str, Any]
-_ROLES: Final = {role.value: role for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,6 @@ def parse_session(document: JsonObject) -> SessionFacts:
         resource_version=metadata.resource_version or "",
         created_at=metadata.creation_timestamp,
         deleting=metadata.deletion_timestamp is not None,
-        created_by=metadata.annotations.get(identity.ANNOTATION_CREATED_BY),
         spec=session.spec,
         status=session.status,
     )
@@ -54,9 +52,9 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
     labels = metadata.get("labels", {})
-    role = _ROLES.get(labels.get(identity.LABEL_COMPONENT, ""))
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
-    if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
+    is_bot = labels.get(identity.LABEL_COMPONENT) == identity.COMPONENT_BOT
+    if owner is None or owner["kind"] != KIND or not is_bot or not attempt.isdecimal():
         return None
     finalizers = tuple(metadata.get("finalizers", ()))
     conditions = {each["type"]: each for each in status.get("conditions", ())}
@@ -67,7 +65,6 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         uid=metadata["uid"],
         attempt=int(attempt),
         created_at=_time(metadata["creationTimestamp"]),
-        role=role,
         phase=status.get("phase", "Pending"),
         node=document["spec"].get("nodeName"),
         ip=status.get("podIP"),
@@ -113,7 +110,6 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
         running="running" in state,
         ready=bool(status.get("ready")) and "running" in state,
         terminated=_terminated(ended) if ended else None,
-        restarts=status.get("restartCount", 0),
     )
 
 

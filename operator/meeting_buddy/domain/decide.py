@@ -24,7 +24,7 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     session = facts.session
     if session is None or session.deleting:
         return plan_deleted(facts)
-    snapshot = Snapshot(facts, session, clock())
+    snapshot = Snapshot.of(facts, session, clock())
     if session.status.phase is not None and session.status.phase.terminal:
         return plan_cleanup(snapshot)
     if needs_warnings(snapshot):

@@ -1,12 +1,13 @@
 """Why a session ends now, if it does, and the plan that ends it."""
 
+from dataclasses import replace
+
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
 from meeting_buddy.domain import pod_outcome, startup, status
-from meeting_buddy.domain.admission import validate
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.pod_outcome import Outcome
-from meeting_buddy.domain.snapshot import Snapshot, delete_and_release, view_of
+from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 
 
 def needs_warnings(snapshot: Snapshot) -> bool:
@@ -38,9 +39,8 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
 def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     if snapshot.leaving:
         return Outcome(Reason.LEAVE_REQUESTED)
-    admission = validate(snapshot.session.spec, snapshot.facts.installation)
-    if admission.reason is not None:
-        return Outcome(admission.reason, admission.message)
+    if snapshot.admission.reason is not None:
+        return Outcome(snapshot.admission.reason, snapshot.admission.message)
     rejection = snapshot.facts.rejection
     if rejection is None:
         return None
@@ -53,8 +53,8 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     report = outcome.report or snapshot.facts.report
-    before = view_of(snapshot, Phase.LEAVING, None, None, report)
-    ever_joined = before.joined_at is not None or (report is not None and report.ever_joined)
+    joined_at = replace(snapshot, report=report).joined_at
+    ever_joined = joined_at is not None or (report is not None and report.ever_joined)
     expected = snapshot.session.spec.recording.enabled
     phase, reason = end_phase(
         outcome.reason,
@@ -68,8 +68,7 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The stay was over before anything could be written, so nothing was stored"
     message = terminal_message(reason, detail)
-    view = view_of(snapshot, phase, reason, message, report)
-    after = status.compose(view)
+    after = status.compose(snapshot.ended(phase, reason, message, report))
     actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     actions.append(EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message))

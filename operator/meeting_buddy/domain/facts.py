@@ -7,7 +7,6 @@ thousands of them are kept in memory.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.contract.report import Report
@@ -16,12 +15,6 @@ from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionSta
 
 Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
-
-
-class Role(StrEnum):
-    """What a pod does for its session; label ``app.kubernetes.io/component``."""
-
-    BOT = "bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,6 @@ class SessionFacts:
     resource_version: str
     created_at: datetime
     deleting: bool
-    created_by: str | None
     spec: MeetingSessionSpec
     status: MeetingSessionStatus
 
@@ -62,7 +54,6 @@ class ContainerFacts:
     running: bool = False
     ready: bool = False
     terminated: Terminated | None = None
-    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +73,6 @@ class PodFacts:
     uid: str
     attempt: int
     created_at: datetime
-    role: Role = Role.BOT
     phase: str = "Pending"
     node: str | None = None
     ip: str | None = None
