@@ -132,7 +132,7 @@ class Executor:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
         document = await self._api.get_pod(pod_input.namespace, pod_input.name)
         seen = parse_pod(document)
-        if seen is None or seen.session_uid != entry.uid:
+        if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
             entry.rejection = CreateRejection("taken", message, self._clock())
         else:

@@ -48,15 +48,22 @@ def parse_session(document: JsonObject) -> SessionFacts:
 
 
 def parse_pod(document: JsonObject) -> CachedPod | None:
-    """Read a pod; ``None`` if no MeetingSession controls it. The controller's uid decides, labels are an index."""
+    """Read a pod; ``None`` if it is no MeetingSession's. The controller's uid decides, labels are an index.
+
+    One exception: a pod that has no controller any more and still carries our finalizer (its session was deleted with
+    ``--cascade=orphan``) is ``orphaned``. Its label says whose clean-up it belongs to, and it is never more than that.
+    """
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
     labels = metadata.get("labels", {})
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
     is_bot = labels.get(identity.LABEL_COMPONENT) == identity.COMPONENT_BOT
+    finalizers = tuple(metadata.get("finalizers", ()))
+    orphaned = owner is None and identity.FINALIZER_OUTCOME in finalizers
+    if orphaned:
+        owner = _former_owner(metadata, attempt)
     if owner is None or owner["kind"] != KIND or not is_bot or not attempt.isdecimal():
         return None
-    finalizers = tuple(metadata.get("finalizers", ()))
     conditions = {each["type"]: each for each in status.get("conditions", ())}
     disrupted = conditions.get("DisruptionTarget")
     ready = conditions.get("Ready")
@@ -70,6 +77,10 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         ip=status.get("podIP"),
         deleted_at=_time(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
         finalizer=identity.FINALIZER_OUTCOME in finalizers,
+        orphaned=orphaned,
+        started_at=_time(status["startTime"]) if status.get("startTime") else None,
+        active_deadline_seconds=document["spec"].get("activeDeadlineSeconds"),
+        grace_seconds=document["spec"].get("terminationGracePeriodSeconds", 30),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         scheduled=_condition(conditions.get("PodScheduled")),
@@ -86,6 +97,18 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         resource_version=metadata["resourceVersion"],
         finalizers=finalizers,
     )
+
+
+def _former_owner(metadata: JsonObject, attempt: str) -> JsonObject | None:
+    """The session that an orphaned pod's label names.
+
+    Its name is read off the pod's, where a long one was cut; then no session is found by it. An orphan's session is
+    asked for only when it is in no list, so that this says nothing new.
+    """
+    uid = metadata["labels"].get(identity.LABEL_SESSION_UID)
+    if not uid:
+        return None
+    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(f"-{uid[:8]}-{attempt}")}
 
 
 def newer(candidate: str, known: str) -> bool:

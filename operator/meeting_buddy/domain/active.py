@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from meeting_buddy.contract.phases import Phase
-from meeting_buddy.domain import startup, status
+from meeting_buddy.domain import pod_outcome, startup, status
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import (
     Action,
@@ -65,6 +65,8 @@ def _plan_pod(
         before.append(StopStream())
     if stream is not None and stream.lost_since is not None:
         wakeups.extend(_ahead(snapshot.now, stream.lost_since + UNREACHABLE_AFTER))
+    for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
+        wakeups.extend([moment] if moment is not None else [])
     if not startup.started(pod):
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     if snapshot.leaving:

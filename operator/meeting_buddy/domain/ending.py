@@ -1,6 +1,7 @@
 """Why a session ends now, if it does, and the plan that ends it."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
@@ -24,16 +25,24 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
     if pod is None:
         if status_now.bot_pod is None:
             return _outcome_without_pod(snapshot)
+        if any(each.orphaned for each in snapshot.facts.pods):
+            return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
         return pod_outcome.of_vanished_pod(
             snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.leaving
         )
-    if pod.terminated:
+    if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
         return pod_outcome.of_dead_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
+    if _passed(snapshot, pod_outcome.lost_at(pod)):
+        return pod_outcome.of_lost_pod(pod)
     if startup.started(pod) or snapshot.leaving:
         return None
     if snapshot.now >= snapshot.startup_deadline:
         return startup.failure(pod, snapshot.facts.warnings or (), snapshot.timeouts.startup_timeout_seconds)
     return startup.hopeless(pod)
+
+
+def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:
+    return moment is not None and snapshot.now >= moment
 
 
 def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
@@ -72,14 +81,15 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     actions.append(EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message))
-    requeue = None
-    if snapshot.pod is not None:
-        if snapshot.pod.terminated:
-            actions.extend([ReleaseFinalizer(snapshot.pod.name)] if snapshot.pod.finalizer else [])
-            requeue = snapshot.now  # the pod's time to be removed is counted from the status that was just written
-        else:
-            actions.extend(delete_and_release(snapshot.pod))
-    return Plan(tuple(actions), requeue)
+    pod = snapshot.pod
+    if pod is None:
+        pass
+    elif pod.terminated:
+        actions.extend([ReleaseFinalizer(pod.name)] if pod.finalizer else [])
+    elif pod.bot.terminated is None:
+        actions.extend(delete_and_release(pod))
+    # The time at which pods are removed is counted from the status that was just written.
+    return Plan(tuple(actions), snapshot.now if snapshot.facts.pods else None)
 
 
 def terminal_message(reason: Reason, detail: str | None) -> str:

@@ -79,6 +79,12 @@ class PodFacts:
     deleted_at: datetime | None = None
     finalizer: bool = True
     """Whether it still carries our finalizer: its outcome was not recorded yet."""
+    orphaned: bool = False
+    """Whether nobody owns it any more (``--cascade=orphan``): it is no session's pod, and is only cleaned up."""
+    started_at: datetime | None = None
+    """When its kubelet accepted it; the kubelet counts ``active_deadline_seconds`` from here."""
+    active_deadline_seconds: int | None = None
+    grace_seconds: int = 30
     reason: str = ""
     message: str = ""
     scheduled: PodCondition | None = None
@@ -91,11 +97,7 @@ class PodFacts:
 
     @property
     def terminated(self) -> bool:
-        """Whether no process of it can run any more.
-
-        A pod on an unreachable node is *not* dead, however long nobody heard of it: it may be in the meeting. A pod
-        that was deleted before any node had it never lived.
-        """
+        """Whether its kubelet says that no process of it runs any more; a pod that no node ever had ran none."""
         return self.phase in ("Succeeded", "Failed") or (self.deleted_at is not None and self.node is None)
 
     @property

@@ -12,6 +12,7 @@ One rule decides, and reason and message always speak of the same container. For
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -29,6 +30,10 @@ _REFUSED_BY_KUBELET: Final = frozenset(
 _STOPPED_FROM_OUTSIDE: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown"})
 
 
+KUBELET_SLACK: Final = timedelta(seconds=30)
+"""What a kubelet that works may need to notice a deadline and to report the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Why an attempt ended, and the bot's last report if it left one."""
@@ -36,6 +41,39 @@ class Outcome:
     reason: Reason
     message: str | None = None
     report: Report | None = None
+
+
+def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
+    """From when on the end of container ``bot`` is the pod's end, although other containers run.
+
+    An injected ordinary sidecar keeps a pod Running for ever. Where the bot's report or the kernel says why it ended,
+    that is at once; otherwise the kubelet gets the grace period: until no container runs it does not say that it
+    evicted the pod or shut its node down.
+    """
+    ended = pod.bot.terminated
+    if ended is None:
+        return None
+    report = termination_report(pod, uid)
+    explained = ended.reason == "OOMKilled" or (report is not None and report.reason is not Reason.EVICTED)
+    at = ended.at or pod.created_at
+    return at if explained else at + timedelta(seconds=pod.grace_seconds)
+
+
+def lost_at(pod: PodFacts) -> datetime | None:
+    """From when on a pod whose node is silent counts as over; until then it may be in the meeting.
+
+    Its kubelet ends it at ``activeDeadlineSeconds``, whether or not the API server can be reached. A ready pod that
+    nobody deletes is not on a silent node: the control plane takes readiness away when a node stops reporting.
+    """
+    silent = pod.deleted_at is not None or pod.ready_since is None
+    if pod.terminated or not silent or pod.started_at is None or pod.active_deadline_seconds is None:
+        return None
+    return pod.started_at + timedelta(seconds=pod.active_deadline_seconds + pod.grace_seconds) + KUBELET_SLACK
+
+
+def of_lost_pod(pod: PodFacts) -> Outcome:
+    """Outcome of a pod whose node says nothing although the pod's own deadline is over."""
+    return Outcome(Reason.NODE_LOST, f"node {pod.node} is silent, and the pod's activeDeadlineSeconds are over")
 
 
 def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:

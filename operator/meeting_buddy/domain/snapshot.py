@@ -66,7 +66,7 @@ class Snapshot:
 
     @property
     def pod(self) -> PodFacts | None:
-        return next((pod for pod in self.facts.pods if pod.attempt == self.attempt), None)
+        return next((pod for pod in self.facts.pods if pod.attempt == self.attempt and not pod.orphaned), None)
 
     @property
     def pod_name(self) -> str | None:
