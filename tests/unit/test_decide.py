@@ -10,6 +10,7 @@ import pytest
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.ending import terminal_outcome
 from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
@@ -55,7 +56,10 @@ def test_a_decision_validates_the_spec_at_most_once(row: Row, monkeypatch: pytes
 @pytest.mark.parametrize("row", [row for row in ROWS if row.reason], ids=lambda row: row.situation)
 def test_an_ending_gives_advice(row: Row) -> None:
     plan = decide(row.facts, lambda: row.at)
-    assert REASONS[Reason(str(row.reason))].advice in str(patch_of(plan)["message"])
+    assert row.facts.session is not None
+    outcome = terminal_outcome(snapshot.Snapshot.of(row.facts, row.facts.session, row.at))
+    assert outcome is not None
+    assert (outcome.remedy or REASONS[Reason(str(row.reason))].advice) in str(patch_of(plan)["message"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)

@@ -85,3 +85,26 @@ def test_another_pod_of_the_same_name_does_not_take_a_sessions_pod_away() -> Non
     entry = cache.get(UID)
     assert entry is not None
     assert len(entry.pods) == 1
+
+
+def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
+    pod = document()
+    state = {"terminated": {"exitCode": 126, "reason": "Error", "message": "no iptables"}}
+    again = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "istio-validation", "state": state},
+        {"name": "done", "state": {"terminated": {"exitCode": 0}}},
+        {"name": "browser", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": again},
+    ]
+    pod["status"]["containerStatuses"] = [
+        {"name": "bot", "state": {"waiting": {"reason": "PodInitializing"}}},
+        {"name": "vault-agent", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}},
+        {"name": "istio-proxy", "state": {"running": {}}},
+        {"name": "later", "state": {"waiting": {"reason": "PodInitializing"}}},
+    ]
+    found = parse_pod(pod)
+    assert found is not None
+    assert [name for name, _ in found.facts.foreign] == ["istio-validation", "vault-agent"]
+    browser = found.facts.browser
+    assert browser.previous is not None
+    assert (browser.waiting, browser.previous.reason) == ("CrashLoopBackOff", "OOMKilled")

@@ -7,7 +7,6 @@ order of actions was chosen so that the next process can tell how far the last o
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
@@ -18,6 +17,7 @@ from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStream
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan
+from meeting_buddy.domain.create_rejection import rejection
 from meeting_buddy.domain.facts import Clock, CreateRejection, Facts, LeaveFacts, PodWarning
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -26,7 +26,6 @@ from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.manifests.secret import bot_secret
 
 _log = logging.getLogger(__name__)
-_MAX_REJECTION_MESSAGE: Final = 400
 
 
 class NotLeaderError(Exception):
@@ -83,8 +82,8 @@ class Executor:
                 told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
                 entry.leave = LeaveFacts(told, self._clock())
                 raise StaleFactsError
-            case plan.ReadWarnings(pod):
-                await self._read_warnings(entry, pod)
+            case plan.ReadWarnings(pod, claim):
+                await self._read_warnings(entry, pod, claim)
                 raise StaleFactsError
             case plan.PatchStatus(patch):
                 await self._patch_status(entry, facts, patch)
@@ -112,7 +111,7 @@ class Executor:
                 return
             if not error.refused:
                 raise
-            entry.rejection = _rejection(error, self._clock())
+            entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock())
             _log.warning("pod refused", extra={"session": session.name, "kind": entry.rejection.kind})
             raise StaleFactsError from error
         entry.rejection = None
@@ -164,12 +163,14 @@ class Executor:
                 raise
             self._cache.remove_pod(entry.uid, pod)
 
-    async def _read_warnings(self, entry: CacheEntry, pod: str) -> None:
+    async def _read_warnings(self, entry: CacheEntry, pod: str, claim: str | None) -> None:
         seen = entry.pods.get(pod)
         if seen is None:
             return
         try:
             events = await self._api.pod_events(entry.namespace, seen.facts.uid)
+            if claim is not None:
+                events.extend(await self._api.claim_events(entry.namespace, claim))
         except KubeError as error:
             if not error.refused:
                 raise
@@ -231,16 +232,3 @@ class Executor:
 
     def _endpoint(self, entry: CacheEntry, ip: str, attempt: int) -> BotEndpoint:
         return BotEndpoint(ip, attempt, derive(self._key, entry.uid, attempt, Scope.CONTROL))
-
-
-def _rejection(error: KubeError, now: datetime) -> CreateRejection:
-    """Sort a rejection; a message about the Secret is passed on only where it speaks of a quota."""
-    quota = error.status == 403 and "exceeded quota" in error.message
-    if quota:
-        return CreateRejection("quota", error.message[:_MAX_REJECTION_MESSAGE], now)
-    if error.kind != "Pod":
-        message = f"the bot's {error.kind} was refused ({error.reason or error.status})"
-    else:
-        message = f"the bot's pod was refused: {error.message}"[:_MAX_REJECTION_MESSAGE]
-    lasting = error.status != 403 or "violates PodSecurity" in error.message
-    return CreateRejection("invalid" if lasting else "forbidden", message, now)

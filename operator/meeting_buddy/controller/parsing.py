@@ -88,6 +88,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         ready_since=_time(ready["lastTransitionTime"]) if ready is not None and ready["status"] == "True" else None,
         bot=_container("bot", status.get("containerStatuses", ())),
         browser=_container("browser", status.get("initContainerStatuses", ())),
+        foreign=_foreign(status),
     )
     return CachedPod(
         facts=facts,
@@ -125,7 +126,7 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
     status = next((each for each in statuses if each["name"] == name), None)
     if status is None:
         return ContainerFacts()
-    state = status.get("state", {})
+    state, last = status.get("state", {}), status.get("lastState", {})
     waiting, ended = state.get("waiting"), state.get("terminated")
     return ContainerFacts(
         waiting=waiting.get("reason") if waiting else None,
@@ -133,7 +134,22 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
         running="running" in state,
         ready=bool(status.get("ready")) and "running" in state,
         terminated=_terminated(ended) if ended else None,
+        previous=_terminated(last["terminated"]) if last.get("terminated") else None,
     )
+
+
+def _foreign(status: JsonObject) -> tuple[tuple[str, ContainerFacts], ...]:
+    statuses = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+    others = [each["name"] for each in statuses if each["name"] not in ("bot", "browser")]
+    found = ((name, _container(name, statuses)) for name in others)
+    return tuple((name, container) for name, container in found if _in_trouble(container))
+
+
+def _in_trouble(container: ContainerFacts) -> bool:
+    """Whether this may be why the pod does not start; all else about injected containers is nobody's business."""
+    if container.terminated is not None:
+        return container.terminated.exit_code != 0
+    return container.waiting not in (None, "PodInitializing", "ContainerCreating")
 
 
 def _terminated(state: JsonObject) -> Terminated:

@@ -133,10 +133,8 @@ def _waiting_message(snapshot: Snapshot) -> str | None:
         return snapshot.facts.rejection.message if snapshot.facts.rejection is not None else None
     if startup.started(snapshot.pod):
         return None
-    for name, container in (("browser", snapshot.pod.browser), ("bot", snapshot.pod.bot)):
-        if container.waiting in startup.IMAGE:
-            return f"container {name}: the image cannot be pulled yet"
-    return None
+    name = startup.waits_for_image(snapshot.pod)
+    return f"container {name}: the image cannot be pulled yet" if name is not None else None
 
 
 def _ahead(now: datetime, moment: datetime) -> list[datetime]:

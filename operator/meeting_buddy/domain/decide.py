@@ -17,6 +17,7 @@ from meeting_buddy.domain.ending import needs_warnings, plan_termination, termin
 from meeting_buddy.domain.facts import Clock, Facts
 from meeting_buddy.domain.plan import Action, EmitEvent, Plan, ReadWarnings, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
+from meeting_buddy.domain.startup import waits_for_claim
 
 
 def decide(facts: Facts, clock: Clock) -> Plan:
@@ -27,8 +28,10 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     snapshot = Snapshot.of(facts, session, clock())
     if session.status.phase is not None and session.status.phase.terminal:
         return plan_cleanup(snapshot)
-    if needs_warnings(snapshot):
-        return Plan((ReadWarnings(snapshot.pod.name),)) if snapshot.pod else Plan()
+    if needs_warnings(snapshot) and snapshot.pod is not None:
+        bot_class = facts.installation.bot_class
+        claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
+        return Plan((ReadWarnings(snapshot.pod.name, claim),))
     outcome = terminal_outcome(snapshot)
     return plan_termination(snapshot, outcome) if outcome is not None else plan_active(snapshot)
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
-from meeting_buddy.domain import pod_outcome, startup, status
+from meeting_buddy.domain import create_rejection, pod_outcome, startup, status
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
-from meeting_buddy.domain.pod_outcome import Outcome
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 
 
@@ -53,11 +53,9 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.facts.rejection
     if rejection is None:
         return None
-    if rejection.kind in ("invalid", "taken"):
-        return Outcome(Reason.CONFIG_INVALID, rejection.message)
-    if snapshot.now < snapshot.startup_deadline:
+    if rejection.kind in ("quota", "forbidden") and snapshot.now < snapshot.startup_deadline:
         return None
-    return Outcome(Reason.QUOTA_EXCEEDED if rejection.kind == "quota" else Reason.CONFIG_INVALID, rejection.message)
+    return create_rejection.outcome(rejection)
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
@@ -76,7 +74,7 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = "The bot was never in the meeting, so nothing was stored"
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The stay was over before anything could be written, so nothing was stored"
-    message = terminal_message(reason, detail)
+    message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
     after = status.compose(snapshot.ended(phase, reason, message, report))
     actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
@@ -92,8 +90,9 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     return Plan(tuple(actions), snapshot.now if snapshot.facts.pods else None)
 
 
-def terminal_message(reason: Reason, detail: str | None) -> str:
-    advice = REASONS[reason].advice
+def terminal_message(reason: Reason, detail: str | None, remedy: str | None = None) -> str:
+    """The cause, then what helps: the reason's advice, unless somebody knows better."""
+    advice = remedy or REASONS[reason].advice
     if not detail:
         return advice
     detail = detail.rstrip(". \n")

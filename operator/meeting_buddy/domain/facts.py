@@ -7,12 +7,14 @@ thousands of them are kept in memory.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.contract.report import Report
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
 
+RejectionKind = Literal["quota", "forbidden", "invalid", "taken"]
 Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
 
@@ -54,6 +56,8 @@ class ContainerFacts:
     running: bool = False
     ready: bool = False
     terminated: Terminated | None = None
+    previous: Terminated | None = None
+    """How it ended the last time, if it was restarted since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class PodFacts:
     """When the pod became ready, while it is."""
     bot: ContainerFacts = ContainerFacts()
     browser: ContainerFacts = ContainerFacts()
+    foreign: tuple[tuple[str, ContainerFacts], ...] = ()
+    """Containers that somebody injected, by name; only those that hold the pod up or failed."""
 
     @property
     def terminated(self) -> bool:
@@ -119,10 +125,11 @@ class StreamFacts:
 class CreateRejection:
     """Why the API server did not take the pod."""
 
-    kind: str
+    kind: RejectionKind
     """``quota``, ``forbidden`` (both may pass), ``invalid`` or ``taken`` (both stay)."""
     message: str
     at: datetime
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ class LeaveFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodWarning:
-    """An event of a pod that does not start."""
+    """An Event about a pod that does not start, or about the claim that it waits for."""
 
     reason: str
     message: str
@@ -172,6 +179,6 @@ class Facts:
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
-    """Events of a pod that is late, oldest first; ``None``: nobody asked."""
+    """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""

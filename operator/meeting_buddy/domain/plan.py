@@ -39,9 +39,10 @@ class RequestLeave:
 
 @dataclass(frozen=True, slots=True)
 class ReadWarnings:
-    """Read the events of a pod that is late; they come back as facts."""
+    """Read the Events about a pod that is late, and about the claim that it waits for; they come back as facts."""
 
     pod: str
+    claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
