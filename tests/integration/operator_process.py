@@ -255,6 +255,11 @@ class Sessions:
         phase = "Failed" if exit_code else "Succeeded"
         self._status(pod, {"phase": phase, "containerStatuses": [_container("bot", state)]})
 
+    def unscheduled(self, pod: dict[str, Any], message: str) -> None:
+        """The scheduler finds no node for it."""
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        self._status(pod, {"conditions": [condition]})
+
     def waiting(self, pod: dict[str, Any], reason: str, message: str) -> None:
         """Its bot waits."""
         self._status(

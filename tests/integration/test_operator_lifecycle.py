@@ -277,3 +277,48 @@ def test_many_sessions_at_once_get_one_pod_each(operator: OperatorProcess, sessi
     owners = [each["metadata"]["ownerReferences"][0]["uid"] for each in sessions.pods()]
     assert len(set(owners)) == 40
     print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (kubectl apply included)")
+
+
+def test_a_claim_that_no_class_can_serve_is_told_in_its_own_words(
+    operator: OperatorProcess, sessions: Sessions
+) -> None:
+    sessions.apply("standup", botClassName="hasty")
+    pod = sessions.pod("standup")
+    cause = "VolumeCapabilities is invalid: specified multi writer with mount access type"
+    sessions.kubectl.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": "claim"},
+            "involvedObject": {
+                "kind": "PersistentVolumeClaim",
+                "name": "meeting-buddy-recordings",
+                "namespace": pod["metadata"]["namespace"],
+            },
+            "reason": "ProvisioningFailed",
+            "message": cause,
+            "type": "Warning",
+        }
+    )
+    unbound = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    sessions.unscheduled(pod, unbound)
+    status = sessions.phase("standup", "Failed")
+    assert status["reason"] == "ConfigInvalid"
+    assert cause in status["message"]
+    assert "ReadWriteMany" in status["message"]
+
+
+def test_a_quota_that_demands_a_cpu_limit_ends_the_session_at_once(
+    operator: OperatorProcess, sessions: Sessions
+) -> None:
+    hard = {"limits.cpu": "4"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "compute"}, "spec": {"hard": hard}}
+    sessions.kubectl.create(quota)
+    # Nobody counts in these tests; a quota without a status refuses everything for want of it.
+    patch = json.dumps({"status": {"hard": hard, "used": {"limits.cpu": "0"}}})
+    sessions.kubectl("patch", "resourcequota", "compute", "--subresource=status", "--type=merge", f"--patch={patch}")
+    sessions.apply("standup")
+    status = sessions.phase("standup", "Failed")
+    assert status["reason"] == "ConfigInvalid"
+    assert "must specify limits.cpu" in status["message"]
+    assert "cpuLimit" in status["message"]

@@ -46,7 +46,6 @@ def session(status: dict[str, Any] | None = None, *, deleting: bool = False, **f
         resource_version="7",
         created_at=NOW,
         deleting=deleting,
-        created_by=None,
         spec=spec(**fields),
         status=MeetingSessionStatus.model_validate(status or {}),
     )
@@ -86,8 +85,10 @@ def waiting(reason: str, message: str = "") -> ContainerFacts:
     return ContainerFacts(waiting=reason, waiting_message=message)
 
 
-def ended(message: str = "", code: int = 0, reason: str = "Completed", signal: int = 0) -> ContainerFacts:
-    return ContainerFacts(terminated=Terminated(code, signal, reason, message, None))
+def ended(
+    message: str = "", code: int = 0, reason: str = "Completed", signal: int = 0, at: datetime | None = None
+) -> ContainerFacts:
+    return ContainerFacts(terminated=Terminated(code, signal, reason, message, at))
 
 
 RUNNING = ContainerFacts(running=True)

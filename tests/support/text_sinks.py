@@ -14,7 +14,7 @@ from typing import Any
 from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.contract.report import Gap, RecordingReport, Report, report_json
 from meeting_buddy.domain import status
-from meeting_buddy.domain.view import View
+from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import MeetingSessionStatus
 from meeting_buddy_bot.browser.page import WORLD, Page
 from meeting_buddy_bot.platforms import diagnostics
@@ -168,8 +168,9 @@ async def write_everywhere(
         write_termination_message(folder / "termination-log", state.report)
         write_session(folder, state.report, state.redacted(metadata={"note": text}, participants=state.participants))
         await events.close()
+    facts = make.facts(make.session(), make.RUNNING_POD, report=state.report)
     composed = status.compose(
-        View(session=make.session(), phase=Phase.RECORDING, now=make.NOW, pod_name=make.POD, report=state.report)
+        Snapshot.of(facts, make.session(), make.NOW).going_on(Phase.RECORDING, None, creating=False)
     )
     sinks = {
         "log": log.getvalue(),

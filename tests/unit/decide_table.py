@@ -26,6 +26,11 @@ _NO_NODE = PodCondition("False", "Unschedulable", "0/3 nodes are available: 3 In
 _NO_CLAIM = PodCondition("False", "Unschedulable", 'persistentvolumeclaim "meeting-buddy-recordings" not found')
 _LATE = later(601)
 _CONNECTED = StreamFacts(True, None)
+_GRACE = 120
+_TIMED = {"started_at": NOW, "active_deadline_seconds": 15000, "grace_seconds": _GRACE}
+"""As the kubelet that accepted the pod has it."""
+_LOST = later(15000 + _GRACE + 30)
+_ENDED = {**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,29 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),
         Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
+    ),
+    "The bot ended, and another container goes on": (
+        Row("the bot said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(make.last_word("MeetingEnded"), at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Completed", "MeetingEnded"),
+        Row("the kernel said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="OOMKilled", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "OutOfMemory"),
+        Row("nobody did yet: the kubelet may", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus", "Recording", at=later(_GRACE - 1)),
+        Row("nobody did within the grace period", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(_GRACE)),
+        Row("our sidecar gets the grace period to end", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "", at=later(_GRACE - 1)),
+        Row("what still runs after it ends with the pod", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "DeletePod ReleaseFinalizer", at=later(_GRACE)),
+    ),
+    "The node is silent": (
+        Row("deleted pod, its deadline ahead: it may be in the meeting", _F(_S({**_RECORDING, "phase": "Leaving"}), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, **_TIMED)), "FollowStream PatchStatus", "Leaving", at=later(15000)),
+        Row("deleted pod, its deadline and grace are over", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, **_TIMED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost", _LOST),
+        Row("not ready, its deadline and grace are over", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, **_TIMED)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "NodeLost", _LOST),
+        Row("phase Unknown, its deadline and grace are over", _F(_S(_RECORDING), make.pod(phase="Unknown", bot=make.RUNNING, **_TIMED)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "NodeLost", _LOST),
+        Row("after leave, its deadline and grace are over", _F(_S({**_RECORDING, **_ASKED}), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, **_TIMED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost", _LOST),
+        Row("ready and not deleted: the node is there", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.READY, ready_since=NOW, **_TIMED)), "FollowStream PatchStatus", "Recording", at=_LOST),
+        Row("given up, and its object stays", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, finalizer=False, **_TIMED)), "", at=_LOST),
+    ),
+    "The pod was orphaned": (
+        Row("its session is gone", _F(None, make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "EmitEvent DeletePod ReleaseFinalizer"),
+        Row("its session is being deleted", _F(_S(_RECORDING, deleting=True), make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "EmitEvent DeletePod ReleaseFinalizer"),
+        Row("its session is there: the pod is not its own any more", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "PatchStatus EmitEvent", "Failed", "Evicted"),
+        Row("its session is over", _F(_S(_ENDED), make.terminated(make.ended(), orphaned=True)), "DeletePod ReleaseFinalizer"),
     ),
     "The session is over, or gone": (
         Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),

@@ -7,30 +7,32 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import PHASES, Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import conditions, status
 from meeting_buddy.domain.facts import PodCondition, StreamFacts
-from meeting_buddy.domain.view import View
+from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
 
 
-def view(phase: Phase = Phase.RECORDING, **fields: Any) -> View:
+def snapshot(phase: Phase = Phase.RECORDING, **fields: Any) -> Snapshot:
+    known = {"session": make.session(), "pod": make.READY_POD, "report": make.joined(), "stream": None, "now": NOW}
+    found = {**known, **fields}
+    pods = (found["pod"],) if found["pod"] is not None else ()
+    facts = make.facts(found["session"], *pods, stream=found["stream"], report=found["report"])
     reason = {Phase.COMPLETED: Reason.MEETING_ENDED, Phase.FAILED: Reason.BOT_CRASHED}.get(phase)
-    known = {"session": make.session(), "pod": make.READY_POD, "pod_name": make.POD, "report": make.joined()}
-    return View(**{**known, "phase": phase, "now": NOW, "platform": Platform.LIVEKIT, "reason": reason, **fields})
+    return replace(Snapshot.of(facts, found["session"], found["now"]), phase=phase, reason=reason, has_pod=True)
 
 
-def said(found: View) -> dict[str, tuple[str, str]]:
+def said(found: Snapshot) -> dict[str, tuple[str, str]]:
     return {each.type: (each.status, each.reason) for each in conditions.compute(found)}
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_the_kstatus_trio_follows_the_phase_table(phase: Phase) -> None:
-    found, facts = said(view(phase)), PHASES[phase]
+    found, facts = said(snapshot(phase)), PHASES[phase]
     assert found["Ready"][0] == str(facts.ready)
     assert ("Reconciling" in found, "Stalled" in found) == (facts.reconciling, facts.stalled)
     assert ("Complete" in found, "Failed" in found) == (phase is Phase.COMPLETED, phase is Phase.FAILED)
@@ -52,63 +54,65 @@ def test_the_kstatus_trio_follows_the_phase_table(phase: Phase) -> None:
     ],
 )
 def test_joined(fields: dict[str, Any], expected: tuple[str, str]) -> None:
-    assert said(view(**fields))["Joined"] == expected
+    assert said(snapshot(**fields))["Joined"] == expected
 
 
 def test_a_bot_that_was_in_the_meeting_and_cannot_be_heard_is_unknown() -> None:
     known = make.session({"joinTimestamp": "2026-11-23T10:00:20Z"})
-    cut = view(session=known, pod=make.RUNNING_POD, stream=StreamFacts(False, later(-60)))
+    cut = snapshot(session=known, pod=make.RUNNING_POD, stream=StreamFacts(False, later(-60)))
     assert said(cut)["Joined"] == ("Unknown", "BotUnreachable")
 
 
 def test_recording_is_true_only_while_media_is_written() -> None:
-    assert said(view(Phase.RECORDING))["Recording"] == ("True", "Writing")
-    assert said(view(Phase.ACTIVE))["Recording"] == ("False", "NotStarted")
-    assert said(view(session=make.session(recording={"enabled": False})))["Recording"] == ("False", "NotRequested")
+    assert said(snapshot(Phase.RECORDING))["Recording"] == ("True", "Writing")
+    assert said(snapshot(Phase.ACTIVE))["Recording"] == ("False", "NotStarted")
+    assert said(snapshot(session=make.session(recording={"enabled": False})))["Recording"] == ("False", "NotRequested")
 
 
 def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
-    assert said(view())["Transcribed"] == ("False", "NoEngine")
-    assert "Transcribed" not in said(view(session=make.session(transcription={"enabled": False})))
+    assert said(snapshot())["Transcribed"] == ("False", "NoEngine")
+    assert "Transcribed" not in said(snapshot(session=make.session(transcription={"enabled": False})))
 
 
 def test_a_short_cut_of_the_stream_is_nobodys_business() -> None:
-    assert "Reporting" not in said(view(stream=StreamFacts(False, later(-5))))
-    assert said(view(stream=StreamFacts(False, later(-11))))["Reporting"] == ("Unknown", "BotUnreachable")
+    assert "Reporting" not in said(snapshot(stream=StreamFacts(False, later(-5))))
+    assert said(snapshot(stream=StreamFacts(False, later(-11))))["Reporting"] == ("Unknown", "BotUnreachable")
 
 
 def test_pressure_is_present_only_while_it_applies() -> None:
-    assert said(view(report=make.joined(memoryPressure=True)))["MemoryPressure"][0] == "True"
-    assert "MemoryPressure" not in said(view())
-    assert "StoragePressure" not in said(view(Phase.COMPLETED, report=make.joined(storagePressure=True)))
+    assert said(snapshot(report=make.joined(memoryPressure=True)))["MemoryPressure"][0] == "True"
+    assert "MemoryPressure" not in said(snapshot())
+    assert "StoragePressure" not in said(snapshot(Phase.COMPLETED, report=make.joined(storagePressure=True)))
 
 
 def test_sandboxed_is_what_the_bot_saw() -> None:
-    assert said(view(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
-    assert said(view(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")
-    assert "Sandboxed" not in said(view())
+    assert said(snapshot(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
+    assert said(snapshot(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")
+    assert "Sandboxed" not in said(snapshot())
 
 
 def test_pod_scheduled_is_copied_and_outlives_the_pod() -> None:
     pod = replace(make.PENDING_POD, scheduled=PodCondition("False", "Unschedulable", "no room"))
-    first = view(Phase.INITIALIZING, pod=pod)
+    first = snapshot(Phase.INITIALIZING, pod=pod)
     assert said(first)["PodScheduled"] == ("False", "Unschedulable")
     after = make.session().status.model_copy(update={"conditions": conditions.compute(first)})
-    assert said(view(session=replace(make.session(), status=after), pod=None))["PodScheduled"][1] == "Unschedulable"
+    assert said(snapshot(session=replace(make.session(), status=after), pod=None))["PodScheduled"][1] == "Unschedulable"
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
-    before = conditions.compute(view())
+    before = conditions.compute(snapshot())
     known = make.session().status.model_copy(update={"conditions": before})
-    after = conditions.compute(view(session=replace(make.session(), status=known), now=later(99), phase=Phase.LEAVING))
+    after = conditions.compute(
+        snapshot(session=replace(make.session(), status=known), now=later(99), phase=Phase.LEAVING)
+    )
     times = {each.type: each.last_transition_time for each in after}
     assert times["Joined"] == NOW
     assert times["Ready"] == later(99)
 
 
 def test_a_status_that_says_the_same_needs_no_patch() -> None:
-    first = status.compose(view())
-    again = status.compose(view(session=replace(make.session(), status=first), now=later(5)))
+    first = status.compose(snapshot())
+    again = status.compose(snapshot(session=replace(make.session(), status=first), now=later(5)))
     assert status.merge_patch(first, again) == {}
 
 
@@ -168,7 +172,7 @@ def test_names_and_evidence_are_bounded() -> None:
     crowd = make.joined(
         people={"current": [f"{number} " + "x" * 400 for number in range(80)], "seen": 90}, evidence=["e" * 400] * 40
     )
-    found = status.compose(view(report=crowd))
+    found = status.compose(snapshot(report=crowd))
     assert found.current_participants is not None
     assert (len(found.current_participants), found.participant_count, found.participant_history_count) == (50, 80, 90)
     assert all(len(each.name) <= 256 for each in found.current_participants)
@@ -177,8 +181,8 @@ def test_names_and_evidence_are_bounded() -> None:
 
 
 def test_the_history_remembers_who_left() -> None:
-    first = status.compose(view(report=make.joined(people={"current": ["Ada", "Bob"], "seen": 2})))
+    first = status.compose(snapshot(report=make.joined(people={"current": ["Ada", "Bob"], "seen": 2})))
     known = replace(make.session(), status=first)
-    later_on = status.compose(view(session=known, report=make.joined(people={"current": ["Cy"], "seen": 3})))
+    later_on = status.compose(snapshot(session=known, report=make.joined(people={"current": ["Cy"], "seen": 3})))
     assert [each.name for each in later_on.participant_history or ()] == ["Ada", "Bob", "Cy"]
     assert [each.name for each in later_on.current_participants or ()] == ["Cy"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.ending import terminal_outcome
 from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
@@ -37,10 +40,26 @@ def test_the_table_shows_every_reason_that_the_operator_itself_gives() -> None:
     assert own <= {Reason(row.reason) for row in ROWS if row.reason}
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
+def test_a_decision_validates_the_spec_at_most_once(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    def counted(*arguments: Any) -> admission.AdmissionResult:
+        calls.append(arguments)
+        return admission.validate(*arguments)
+
+    monkeypatch.setattr(snapshot, "validate", counted)
+    decide(row.facts, lambda: row.at)
+    assert len(calls) == (0 if row.facts.session is None or row.facts.session.deleting else 1)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.reason], ids=lambda row: row.situation)
 def test_an_ending_gives_advice(row: Row) -> None:
     plan = decide(row.facts, lambda: row.at)
-    assert REASONS[Reason(str(row.reason))].advice in str(patch_of(plan)["message"])
+    assert row.facts.session is not None
+    outcome = terminal_outcome(snapshot.Snapshot.of(row.facts, row.facts.session, row.at))
+    assert outcome is not None
+    assert (outcome.remedy or REASONS[Reason(str(row.reason))].advice) in str(patch_of(plan)["message"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)

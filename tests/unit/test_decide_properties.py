@@ -37,6 +37,14 @@ RARELY = st.integers(0, 4).map(lambda number: number == 0)
 REASONS = st.sampled_from([Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED])
 
 
+TERMINAL = {Phase.COMPLETED, Phase.FAILED}
+
+
+def later_than(started_at: datetime | None) -> datetime:
+    assert started_at is not None
+    return started_at + timedelta(days=9)
+
+
 class World(RuleBasedStateMachine):
     """One session, its pods, its bot and an operator."""
 
@@ -100,11 +108,12 @@ class World(RuleBasedStateMachine):
 
     def do(self, action: verbs.Action) -> None:
         match action:
-            case verbs.CreatePod(attempt):
+            case verbs.CreatePod(attempt, _):
                 assert attempt == 1
                 assert not self.ever_ran, "a pod that may have been in the meeting was made again"
                 self.created += 1
-                self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=f"pod-{self.created}"))
+                uid, times = f"pod-{self.created}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
+                self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=uid, **times))
             case verbs.FollowStream():
                 self.stream = StreamFacts(False, self.now)
             case verbs.StopStream():
@@ -137,6 +146,8 @@ class World(RuleBasedStateMachine):
         over = self.session is not None and self.session.status.phase in (Phase.COMPLETED, Phase.FAILED)
         assert gone or over, "a pod was let go of before its outcome was written"
         self.change(finalizer=False)
+        if self.pod is not None and self.pod.orphaned:  # nothing says any more whose it was
+            self.pods.clear()
         self.collect()
 
     def delete_pod(self) -> None:
@@ -149,7 +160,7 @@ class World(RuleBasedStateMachine):
 
     # Time, people, the cluster, the bot
 
-    @rule(seconds=st.sampled_from([1, 11, 61, 700]))
+    @rule(seconds=st.sampled_from([1, 11, 61, 700, 20000]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
@@ -170,7 +181,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def pod_is_scheduled(self) -> None:
         if self.pod is not None and self.pod.deleted_at is None:
-            self.change(node="node1", scheduled=PodCondition("True"))
+            self.change(node="node1", started_at=self.now, scheduled=PodCondition("True"))
 
     @precondition(
         lambda self: self.pod is not None and not self.pod.terminated and self.pod.node and not self.pod.bot.terminated
@@ -200,6 +211,13 @@ class World(RuleBasedStateMachine):
         self.change(phase="Succeeded", bot=make.ended(make.last_word(reason.value)))
         self.collect()
 
+    @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.bot.running)
+    @rule(happens=RARELY, reason=REASONS)
+    def bot_ends_beside_a_container_that_goes_on(self, happens: bool, reason: Reason) -> None:
+        if not happens:
+            return
+        self.change(bot=make.ended(make.last_word(reason.value), at=self.now))
+
     @precondition(lambda self: self.pod is not None and not self.pod.terminated)
     @rule(happens=RARELY)
     def pod_is_killed(self, happens: bool) -> None:
@@ -227,11 +245,29 @@ class World(RuleBasedStateMachine):
             return
         self.session = None
 
+    @precondition(lambda self: self.session is not None and self.pod is not None)
+    @rule(happens=RARELY)
+    def session_is_deleted_with_cascade_orphan(self, happens: bool) -> None:
+        if not happens:
+            return
+        self.change(orphaned=True)
+        self.session = None
+
     @initialize(recording=st.booleans())
     def session_is_applied(self, recording: bool) -> None:
         self.session = make.session(recording={"enabled": recording})
 
     # Promises
+
+    @invariant()
+    def every_session_ends(self) -> None:
+        """Once its pod's deadline is over, and whatever the node and other containers do."""
+        session, pod = self.session, self.pod
+        if session is None or pod is None or pod.orphaned or pod.started_at is None or pod.ready_since is not None:
+            return
+        plan = decide(replace(self.facts(), warnings=()), lambda: later_than(pod.started_at))
+        written = [action.patch.get("phase") for action in plan.actions if isinstance(action, verbs.PatchStatus)]
+        assert session.status.phase in TERMINAL or TERMINAL & set(written)
 
     @invariant()
     def never_two_live_pods(self) -> None:

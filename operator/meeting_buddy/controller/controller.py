@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from meeting_buddy.contract import identity
 from meeting_buddy.controller.executor import Executor, NotLeaderError, StaleFactsError
 from meeting_buddy.controller.lease import Lease
 from meeting_buddy.controller.observe import Observer
@@ -109,8 +110,11 @@ class Controller:
         if kind != "DELETED":
             self._add(self._cache.upsert_pod(document, asyncio.get_running_loop().time()))
             return
-        for owner in document["metadata"].get("ownerReferences", ()):
-            self._add(self._cache.remove_pod(owner["uid"], document["metadata"]["name"], document))
+        metadata = document["metadata"]
+        uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}
+        # An orphan has no owner left; that it is gone must be known all the same.
+        for uid in uids or {metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")}:
+            self._add(self._cache.remove_pod(uid, metadata["name"], document))
 
     def _add(self, uid: str | None) -> None:
         if uid is not None:

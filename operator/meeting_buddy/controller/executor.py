@@ -7,7 +7,6 @@ order of actions was chosen so that the next process can tell how far the last o
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
@@ -18,7 +17,7 @@ from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStream
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan
-from meeting_buddy.domain.admission import validate
+from meeting_buddy.domain.create_rejection import rejection
 from meeting_buddy.domain.facts import Clock, CreateRejection, Facts, LeaveFacts, PodWarning
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -27,7 +26,6 @@ from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.manifests.secret import bot_secret
 
 _log = logging.getLogger(__name__)
-_MAX_REJECTION_MESSAGE: Final = 400
 
 
 class NotLeaderError(Exception):
@@ -74,18 +72,18 @@ class Executor:
         if not self._leads():
             raise NotLeaderError
         match action:
-            case plan.CreatePod(attempt):
-                await self._create_pod(entry, facts, attempt)
-            case plan.FollowStream(_, ip, attempt):
+            case plan.CreatePod(attempt, platform):
+                await self._create_pod(entry, facts, attempt, platform)
+            case plan.FollowStream(ip, attempt):
                 self._streams.follow(entry, self._endpoint(entry, ip, attempt))
             case plan.StopStream():
                 self._streams.stop(entry)
-            case plan.RequestLeave(_, ip, attempt):
+            case plan.RequestLeave(ip, attempt):
                 told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
                 entry.leave = LeaveFacts(told, self._clock())
                 raise StaleFactsError
-            case plan.ReadWarnings(pod):
-                await self._read_warnings(entry, pod)
+            case plan.ReadWarnings(pod, claim):
+                await self._read_warnings(entry, pod, claim)
                 raise StaleFactsError
             case plan.PatchStatus(patch):
                 await self._patch_status(entry, facts, patch)
@@ -98,12 +96,9 @@ class Executor:
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int) -> None:
+    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> None:
         session, bot_class = facts.session, facts.installation.bot_class
         if session is None or bot_class is None:
-            return
-        platform = validate(session.spec, facts.installation).platform
-        if platform is None:
             return
         pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
         secret = bot_secret(pod_input, self._tables[platform], facts.installation.self_hosted, self._key)
@@ -116,7 +111,7 @@ class Executor:
                 return
             if not error.refused:
                 raise
-            entry.rejection = _rejection(error, self._clock())
+            entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock())
             _log.warning("pod refused", extra={"session": session.name, "kind": entry.rejection.kind})
             raise StaleFactsError from error
         entry.rejection = None
@@ -136,7 +131,7 @@ class Executor:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
         document = await self._api.get_pod(pod_input.namespace, pod_input.name)
         seen = parse_pod(document)
-        if seen is None or seen.session_uid != entry.uid:
+        if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
             entry.rejection = CreateRejection("taken", message, self._clock())
         else:
@@ -168,12 +163,14 @@ class Executor:
                 raise
             self._cache.remove_pod(entry.uid, pod)
 
-    async def _read_warnings(self, entry: CacheEntry, pod: str) -> None:
+    async def _read_warnings(self, entry: CacheEntry, pod: str, claim: str | None) -> None:
         seen = entry.pods.get(pod)
         if seen is None:
             return
         try:
             events = await self._api.pod_events(entry.namespace, seen.facts.uid)
+            if claim is not None:
+                events.extend(await self._api.claim_events(entry.namespace, claim))
         except KubeError as error:
             if not error.refused:
                 raise
@@ -235,16 +232,3 @@ class Executor:
 
     def _endpoint(self, entry: CacheEntry, ip: str, attempt: int) -> BotEndpoint:
         return BotEndpoint(ip, attempt, derive(self._key, entry.uid, attempt, Scope.CONTROL))
-
-
-def _rejection(error: KubeError, now: datetime) -> CreateRejection:
-    """Sort a rejection; a message about the Secret is passed on only where it speaks of a quota."""
-    quota = error.status == 403 and "exceeded quota" in error.message
-    if quota:
-        return CreateRejection("quota", error.message[:_MAX_REJECTION_MESSAGE], now)
-    if error.kind != "Pod":
-        message = f"the bot's {error.kind} was refused ({error.reason or error.status})"
-    else:
-        message = f"the bot's pod was refused: {error.message}"[:_MAX_REJECTION_MESSAGE]
-    lasting = error.status != 403 or "violates PodSecurity" in error.message
-    return CreateRejection("invalid" if lasting else "forbidden", message, now)

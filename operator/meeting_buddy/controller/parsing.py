@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from meeting_buddy.contract import identity
-from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, Role, SessionFacts, Terminated
+from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.resource.session import KIND, parse
 
 JsonObject = Mapping[str, Any]
-_ROLES: Final = {role.value: role for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +42,28 @@ def parse_session(document: JsonObject) -> SessionFacts:
         resource_version=metadata.resource_version or "",
         created_at=metadata.creation_timestamp,
         deleting=metadata.deletion_timestamp is not None,
-        created_by=metadata.annotations.get(identity.ANNOTATION_CREATED_BY),
         spec=session.spec,
         status=session.status,
     )
 
 
 def parse_pod(document: JsonObject) -> CachedPod | None:
-    """Read a pod; ``None`` if no MeetingSession controls it. The controller's uid decides, labels are an index."""
+    """Read a pod; ``None`` if it is no MeetingSession's. The controller's uid decides, labels are an index.
+
+    One exception: a pod that has no controller any more and still carries our finalizer (its session was deleted with
+    ``--cascade=orphan``) is ``orphaned``. Its label says whose clean-up it belongs to, and it is never more than that.
+    """
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
     labels = metadata.get("labels", {})
-    role = _ROLES.get(labels.get(identity.LABEL_COMPONENT, ""))
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
-    if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
-        return None
+    is_bot = labels.get(identity.LABEL_COMPONENT) == identity.COMPONENT_BOT
     finalizers = tuple(metadata.get("finalizers", ()))
+    orphaned = owner is None and identity.FINALIZER_OUTCOME in finalizers
+    if orphaned:
+        owner = _former_owner(metadata, attempt)
+    if owner is None or owner["kind"] != KIND or not is_bot or not attempt.isdecimal():
+        return None
     conditions = {each["type"]: each for each in status.get("conditions", ())}
     disrupted = conditions.get("DisruptionTarget")
     ready = conditions.get("Ready")
@@ -67,12 +72,15 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         uid=metadata["uid"],
         attempt=int(attempt),
         created_at=_time(metadata["creationTimestamp"]),
-        role=role,
         phase=status.get("phase", "Pending"),
         node=document["spec"].get("nodeName"),
         ip=status.get("podIP"),
         deleted_at=_time(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
         finalizer=identity.FINALIZER_OUTCOME in finalizers,
+        orphaned=orphaned,
+        started_at=_time(status["startTime"]) if status.get("startTime") else None,
+        active_deadline_seconds=document["spec"].get("activeDeadlineSeconds"),
+        grace_seconds=document["spec"].get("terminationGracePeriodSeconds", 30),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         scheduled=_condition(conditions.get("PodScheduled")),
@@ -80,6 +88,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         ready_since=_time(ready["lastTransitionTime"]) if ready is not None and ready["status"] == "True" else None,
         bot=_container("bot", status.get("containerStatuses", ())),
         browser=_container("browser", status.get("initContainerStatuses", ())),
+        foreign=_foreign(status),
     )
     return CachedPod(
         facts=facts,
@@ -89,6 +98,18 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         resource_version=metadata["resourceVersion"],
         finalizers=finalizers,
     )
+
+
+def _former_owner(metadata: JsonObject, attempt: str) -> JsonObject | None:
+    """The session that an orphaned pod's label names.
+
+    Its name is read off the pod's, where a long one was cut; then no session is found by it. An orphan's session is
+    asked for only when it is in no list, so that this says nothing new.
+    """
+    uid = metadata["labels"].get(identity.LABEL_SESSION_UID)
+    if not uid:
+        return None
+    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(f"-{uid[:8]}-{attempt}")}
 
 
 def newer(candidate: str, known: str) -> bool:
@@ -105,7 +126,7 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
     status = next((each for each in statuses if each["name"] == name), None)
     if status is None:
         return ContainerFacts()
-    state = status.get("state", {})
+    state, last = status.get("state", {}), status.get("lastState", {})
     waiting, ended = state.get("waiting"), state.get("terminated")
     return ContainerFacts(
         waiting=waiting.get("reason") if waiting else None,
@@ -113,8 +134,22 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
         running="running" in state,
         ready=bool(status.get("ready")) and "running" in state,
         terminated=_terminated(ended) if ended else None,
-        restarts=status.get("restartCount", 0),
+        previous=_terminated(last["terminated"]) if last.get("terminated") else None,
     )
+
+
+def _foreign(status: JsonObject) -> tuple[tuple[str, ContainerFacts], ...]:
+    statuses = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+    others = [each["name"] for each in statuses if each["name"] not in ("bot", "browser")]
+    found = ((name, _container(name, statuses)) for name in others)
+    return tuple((name, container) for name, container in found if _in_trouble(container))
+
+
+def _in_trouble(container: ContainerFacts) -> bool:
+    """Whether this may be why the pod does not start; all else about injected containers is nobody's business."""
+    if container.terminated is not None:
+        return container.terminated.exit_code != 0
+    return container.waiting not in (None, "PodInitializing", "ContainerCreating")
 
 
 def _terminated(state: JsonObject) -> Terminated:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from meeting_buddy.contract import identity
 from meeting_buddy.contract.report import Report
 from meeting_buddy.controller.parsing import CachedPod, newer, parse_pod, parse_session
 from meeting_buddy.domain.facts import CreateRejection, LeaveFacts, PodFacts, PodWarning, SessionFacts, StreamFacts
@@ -91,7 +92,7 @@ class SessionCache:
         """Take in a pod; the uid of its session if a decision may depend on the change."""
         seen = parse_pod(document)
         if seen is None:
-            return None
+            return self._disown(document)
         entry = self._entry(seen.session_uid, seen.namespace, seen.session_name)
         entry.last_event_at = now
         known = entry.pods.get(seen.facts.name)
@@ -99,6 +100,16 @@ class SessionCache:
             return None
         entry.pods[seen.facts.name] = seen
         return None if known is not None and known.facts == seen.facts else entry.uid
+
+    def _disown(self, document: dict[str, Any]) -> str | None:
+        """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""
+        metadata = document["metadata"]
+        uid = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")
+        entry = self._entries.get(uid)
+        known = entry.pods.get(metadata["name"]) if entry is not None else None
+        if known is None or known.facts.uid != metadata["uid"]:
+            return None
+        return self.remove_pod(uid, metadata["name"])
 
     def remove_pod(self, uid: str, name: str, document: dict[str, Any] | None = None) -> str | None:
         """A pod is gone; ``document`` is its last state, if somebody told it."""

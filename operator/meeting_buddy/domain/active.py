@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from meeting_buddy.contract.phases import Phase
-from meeting_buddy.domain import phases, startup, status
-from meeting_buddy.domain.admission import AdmissionResult, validate
+from meeting_buddy.domain import pod_outcome, startup, status
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import (
     Action,
@@ -18,8 +17,7 @@ from meeting_buddy.domain.plan import (
     RequestLeave,
     StopStream,
 )
-from meeting_buddy.domain.snapshot import Snapshot, view_of
-from meeting_buddy.domain.view import UNREACHABLE_AFTER
+from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER, Snapshot
 
 PROGRESS_INTERVAL: Final = timedelta(seconds=60)
 """Least time between two writes that only report progress."""
@@ -38,7 +36,6 @@ _EVENTS: Final = {
 
 
 def plan_active(snapshot: Snapshot) -> Plan:
-    admission = validate(snapshot.session.spec, snapshot.facts.installation)
     before: list[Action] = []
     after: list[Action] = []
     wakeups: list[datetime] = []
@@ -46,18 +43,16 @@ def plan_active(snapshot: Snapshot) -> Plan:
         _start(snapshot, before, wakeups)
     else:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
-    written = _write(
-        snapshot, admission, creating=any(isinstance(action, CreatePod) for action in before), wakeups=wakeups
-    )
+    written = _write(snapshot, creating=any(isinstance(action, CreatePod) for action in before), wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
 
 
 def _start(snapshot: Snapshot, actions: list[Action], wakeups: list[datetime]) -> None:
     rejection = snapshot.facts.rejection
-    if rejection is None or snapshot.now >= rejection.at + REFUSED_RETRY:
-        actions.append(CreatePod(snapshot.attempt))
-    else:
+    if rejection is not None and snapshot.now < rejection.at + REFUSED_RETRY:
         wakeups.append(rejection.at + REFUSED_RETRY)
+    elif snapshot.platform is not None:  # always so: a session that was not admitted has ended
+        actions.append(CreatePod(snapshot.attempt, snapshot.platform))
 
 
 def _plan_pod(
@@ -65,11 +60,13 @@ def _plan_pod(
 ) -> None:
     stream = snapshot.facts.stream
     if pod.reachable and stream is None and pod.ip is not None:
-        before.append(FollowStream(pod.name, pod.ip, pod.attempt))
+        before.append(FollowStream(pod.ip, pod.attempt))
     if not pod.reachable and stream is not None:
         before.append(StopStream())
     if stream is not None and stream.lost_since is not None:
         wakeups.extend(_ahead(snapshot.now, stream.lost_since + UNREACHABLE_AFTER))
+    for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
+        wakeups.extend([moment] if moment is not None else [])
     if not startup.started(pod):
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     if snapshot.leaving:
@@ -96,20 +93,15 @@ def _leave(snapshot: Snapshot, pod: PodFacts, actions: list[Action], wakeups: li
     if leave is not None and snapshot.now < leave.tried_at + LEAVE_RETRY:
         wakeups.append(leave.tried_at + LEAVE_RETRY)
     elif pod.reachable and pod.ip is not None:
-        actions.append(RequestLeave(pod.name, pod.ip, pod.attempt))
+        actions.append(RequestLeave(pod.ip, pod.attempt))
 
 
-def _write(snapshot: Snapshot, admission: AdmissionResult, *, creating: bool, wakeups: list[datetime]) -> list[Action]:
+def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> list[Action]:
     session, facts = snapshot.session, snapshot.facts
     told = snapshot.leaving and facts.leave is not None and facts.leave.acknowledged
     sent_away = snapshot.pod is not None and startup.started(snapshot.pod) and snapshot.pod.deleted_at is not None
-    phase = phases.current(session.status.phase, snapshot.pod, facts.report)
-    if told or sent_away:
-        phase = Phase.LEAVING
-    view = view_of(
-        snapshot, phase, None, _waiting_message(snapshot), facts.report, admission=admission, creating=creating
-    )
-    wanted = status.compose(view)
+    phase = Phase.LEAVING if told or sent_away else snapshot.phase
+    wanted = status.compose(snapshot.going_on(phase, _waiting_message(snapshot), creating=creating))
     patch = status.merge_patch(session.status, wanted)
     talking = snapshot.pod is not None and snapshot.pod.reachable
     if not patch:
@@ -141,10 +133,8 @@ def _waiting_message(snapshot: Snapshot) -> str | None:
         return snapshot.facts.rejection.message if snapshot.facts.rejection is not None else None
     if startup.started(snapshot.pod):
         return None
-    for name, container in (("browser", snapshot.pod.browser), ("bot", snapshot.pod.bot)):
-        if container.waiting in startup.IMAGE:
-            return f"container {name}: the image cannot be pulled yet"
-    return None
+    name = startup.waits_for_image(snapshot.pod)
+    return f"container {name}: the image cannot be pulled yet" if name is not None else None
 
 
 def _ahead(now: datetime, moment: datetime) -> list[datetime]:

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from meeting_buddy.contract.phases import PHASES, Phase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain.view import View
+from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition
 
 Truth = Literal["True", "False", "Unknown"]
@@ -24,48 +24,52 @@ class Draft(NamedTuple):
     message: str = ""
 
 
-def ready(view: View) -> Draft:
+def ready(snapshot: Snapshot) -> Draft:
     """In the meeting as asked, or over and well; as the phase table says."""
-    return Draft("True" if PHASES[view.phase].ready else "False", _word(view), PHASES[view.phase].meaning)
+    return Draft("True" if PHASES[snapshot.phase].ready else "False", _word(snapshot), PHASES[snapshot.phase].meaning)
 
 
-def reconciling(view: View) -> Draft | None:
+def reconciling(snapshot: Snapshot) -> Draft | None:
     """On the way somewhere."""
-    return Draft("True", view.phase.value) if PHASES[view.phase].reconciling else None
+    return Draft("True", snapshot.phase.value) if PHASES[snapshot.phase].reconciling else None
 
 
-def stalled(view: View) -> Draft | None:
+def stalled(snapshot: Snapshot) -> Draft | None:
     """Over, and not well: nothing will happen any more."""
-    return Draft("True", _word(view), view.message or "") if PHASES[view.phase].stalled else None
+    return Draft("True", _word(snapshot), snapshot.message or "") if PHASES[snapshot.phase].stalled else None
 
 
-def complete(view: View) -> Draft | None:
+def complete(snapshot: Snapshot) -> Draft | None:
     """As in Job."""
-    return Draft("True", _word(view), view.message or "") if view.phase is Phase.COMPLETED else None
+    return Draft("True", _word(snapshot), snapshot.message or "") if snapshot.phase is Phase.COMPLETED else None
 
 
-def failed(view: View) -> Draft | None:
+def failed(snapshot: Snapshot) -> Draft | None:
     """As in Job."""
-    return Draft("True", _word(view), view.message or "") if view.phase is Phase.FAILED else None
+    return Draft("True", _word(snapshot), snapshot.message or "") if snapshot.phase is Phase.FAILED else None
 
 
-def pod_scheduled(view: View) -> Draft | None:
+def pod_scheduled(snapshot: Snapshot) -> Draft | None:
     """Copied from the pod, so that nobody has to look there."""
-    if view.pod is None or view.pod.scheduled is None:
-        return previous(view, "PodScheduled")
-    found = view.pod.scheduled
+    if snapshot.pod is None or snapshot.pod.scheduled is None:
+        return previous(snapshot, "PodScheduled")
+    found = snapshot.pod.scheduled
     status: Truth = "True" if found.status == "True" else "False"
     return Draft(status, found.reason or ("Scheduled" if status == "True" else "Pending"), found.message)
 
 
-def joined(view: View) -> Draft | None:
+def joined(snapshot: Snapshot) -> Draft | None:
     """Whether the bot is in the meeting now; a rejoin or a move back to the lobby shows here, never in the phase."""
-    if view.phase.terminal:
-        return None if view.pod_name is None else Draft("False", "NeverJoined" if view.joined_at is None else "Left")
-    if view.phase.rank < Phase.JOINING.rank:
+    if snapshot.phase.terminal:
+        return (
+            None
+            if snapshot.pod_name is None
+            else Draft("False", "NeverJoined" if snapshot.joined_at is None else "Left")
+        )
+    if snapshot.phase.rank < Phase.JOINING.rank:
         return None
-    report, ready = view.report, view.pod is not None and view.pod.bot.ready
-    if report is not None and not view.unreachable:
+    report, ready = snapshot.report, snapshot.pod is not None and snapshot.pod.bot.ready
+    if report is not None and not snapshot.unreachable:
         if report.joined_at is None and ready:
             return Draft("True", "InMeeting")  # the kubelet was faster than the report's second
         if report.left_at is not None:
@@ -75,61 +79,61 @@ def joined(view: View) -> Draft | None:
         return Draft("True", "InMeeting") if report.joined_at else Draft("False", Waiting.CONNECTING.value)
     if ready:
         return Draft("True", "InMeeting")
-    if view.joined_at is None:
+    if snapshot.joined_at is None:
         return Draft("False", Waiting.CONNECTING.value)
     return Draft("Unknown", "BotUnreachable", "the bot was in the meeting when it was last heard")
 
 
-def recording(view: View) -> Draft | None:
+def recording(snapshot: Snapshot) -> Draft | None:
     """Whether media is being written now."""
-    if not view.session.spec.recording.enabled:
+    if not snapshot.session.spec.recording.enabled:
         return Draft("False", "NotRequested")
-    if view.phase.terminal:
-        return None if view.pod_name is None else Draft("False", "Ended")
-    if view.phase is Phase.RECORDING:
+    if snapshot.phase.terminal:
+        return None if snapshot.pod_name is None else Draft("False", "Ended")
+    if snapshot.phase is Phase.RECORDING:
         return Draft("True", "Writing")
-    return Draft("False", "Ended" if view.phase is Phase.LEAVING else "NotStarted")
+    return Draft("False", "Ended" if snapshot.phase is Phase.LEAVING else "NotStarted")
 
 
-def transcribed(view: View) -> Draft | None:
+def transcribed(snapshot: Snapshot) -> Draft | None:
     """Whether there is a transcript; there is no engine yet."""
-    if not view.session.spec.transcription.enabled:
+    if not snapshot.session.spec.transcription.enabled:
         return None
     return Draft("False", "NoEngine", "no transcription engine is installed")
 
 
-def reporting(view: View) -> Draft | None:
+def reporting(snapshot: Snapshot) -> Draft | None:
     """Whether the bot's reports reach the operator; without them detail is missing, never the session."""
-    if view.phase.terminal or view.stream is None:
-        return previous(view, "Reporting")
-    if view.unreachable:
+    if snapshot.phase.terminal or snapshot.stream is None:
+        return previous(snapshot, "Reporting")
+    if snapshot.unreachable:
         return Draft("Unknown", "BotUnreachable", "the bot's report stream is cut; its pod is still being watched")
-    return Draft("True", "Connected") if view.stream.connected else previous(view, "Reporting")
+    return Draft("True", "Connected") if snapshot.stream.connected else previous(snapshot, "Reporting")
 
 
-def sandboxed(view: View) -> Draft | None:
+def sandboxed(snapshot: Snapshot) -> Draft | None:
     """What the browser really runs under, by the bot's own look."""
-    sandbox = view.report.browser.sandbox if view.report is not None else None
+    sandbox = snapshot.report.browser.sandbox if snapshot.report is not None else None
     if sandbox is None:
-        return previous(view, "Sandboxed")
+        return previous(snapshot, "Sandboxed")
     if sandbox == "none":
         return Draft("False", "NoSandbox", "the browser runs without a sandbox of its own")
     return Draft("True", sandbox[:1].upper() + sandbox[1:])
 
 
-def memory_pressure(view: View) -> Draft | None:
+def memory_pressure(snapshot: Snapshot) -> Draft | None:
     """The bot comes near its memory limit."""
-    applies = not view.phase.terminal and view.report is not None and view.report.memory_pressure
+    applies = not snapshot.phase.terminal and snapshot.report is not None and snapshot.report.memory_pressure
     return Draft("True", "NearLimit", "raise the bot class's memory limit") if applies else None
 
 
-def storage_pressure(view: View) -> Draft | None:
+def storage_pressure(snapshot: Snapshot) -> Draft | None:
     """The volume is nearly full."""
-    applies = not view.phase.terminal and view.report is not None and view.report.storage_pressure
+    applies = not snapshot.phase.terminal and snapshot.report is not None and snapshot.report.storage_pressure
     return Draft("True", "NearlyFull", "free or enlarge the recordings volume") if applies else None
 
 
-CONDITIONS: Final[dict[str, Callable[[View], Draft | None]]] = {
+CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "Ready": ready,
     "Reconciling": reconciling,
     "Stalled": stalled,
@@ -146,16 +150,16 @@ CONDITIONS: Final[dict[str, Callable[[View], Draft | None]]] = {
 }
 
 
-def compute(view: View) -> list[Condition]:
+def compute(snapshot: Snapshot) -> list[Condition]:
     """All conditions that apply; ``lastTransitionTime`` moves only with ``status``."""
-    before = {condition.type: condition for condition in view.session.status.conditions or ()}
+    before = {condition.type: condition for condition in snapshot.session.status.conditions or ()}
     found = []
     for kind, function in CONDITIONS.items():
-        draft = function(view)
+        draft = function(snapshot)
         if draft is None:
             continue
         old = before.get(kind)
-        since = old.last_transition_time if old is not None and old.status == draft.status else view.now
+        since = old.last_transition_time if old is not None and old.status == draft.status else snapshot.now
         found.append(
             Condition(
                 type=kind,
@@ -163,20 +167,20 @@ def compute(view: View) -> list[Condition]:
                 reason=draft.reason,
                 message=draft.message[:MAX_MESSAGE],
                 last_transition_time=since,
-                observed_generation=view.session.generation,
+                observed_generation=snapshot.session.generation,
             )
         )
     return found
 
 
-def previous(view: View, kind: str) -> Draft | None:
+def previous(snapshot: Snapshot, kind: str) -> Draft | None:
     """What was written before."""
-    for condition in view.session.status.conditions or ():
+    for condition in snapshot.session.status.conditions or ():
         if condition.type == kind:
             return Draft(condition.status, condition.reason, condition.message)
     return None
 
 
-def _word(view: View) -> str:
-    reason: Reason | None = view.reason
-    return reason.value if reason is not None else view.phase.value
+def _word(snapshot: Snapshot) -> str:
+    reason: Reason | None = snapshot.reason
+    return reason.value if reason is not None else snapshot.phase.value

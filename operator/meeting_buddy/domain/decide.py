@@ -8,7 +8,7 @@ If the operator dies between two actions of a plan: the next one observes how fa
 is idempotent by name, the status is written before a pod is let go of, asking to leave may be repeated.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
@@ -17,6 +17,7 @@ from meeting_buddy.domain.ending import needs_warnings, plan_termination, termin
 from meeting_buddy.domain.facts import Clock, Facts
 from meeting_buddy.domain.plan import Action, EmitEvent, Plan, ReadWarnings, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
+from meeting_buddy.domain.startup import waits_for_claim
 
 
 def decide(facts: Facts, clock: Clock) -> Plan:
@@ -24,11 +25,13 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     session = facts.session
     if session is None or session.deleting:
         return plan_deleted(facts)
-    snapshot = Snapshot(facts, session, clock())
+    snapshot = Snapshot.of(facts, session, clock())
     if session.status.phase is not None and session.status.phase.terminal:
         return plan_cleanup(snapshot)
-    if needs_warnings(snapshot):
-        return Plan((ReadWarnings(snapshot.pod.name),)) if snapshot.pod else Plan()
+    if needs_warnings(snapshot) and snapshot.pod is not None:
+        bot_class = facts.installation.bot_class
+        claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
+        return Plan((ReadWarnings(snapshot.pod.name, claim),))
     outcome = terminal_outcome(snapshot)
     return plan_termination(snapshot, outcome) if outcome is not None else plan_active(snapshot)
 
@@ -49,14 +52,16 @@ def plan_cleanup(snapshot: Snapshot) -> Plan:
     kept = snapshot.timeouts.finished_pod_seconds
     ended_at = snapshot.session.status.completion_time or snapshot.now
     seconds = kept.completed if snapshot.session.status.phase is Phase.COMPLETED else kept.failed
-    due = ended_at + timedelta(seconds=seconds)
-    requeue = None
+    wakeups: list[datetime] = []
     for pod in snapshot.facts.pods:
-        if not pod.terminated or snapshot.now >= due:
+        # Beside a bot that has ended, the kubelet ends our sidecar; another one that stays ends with the pod.
+        due = ended_at + timedelta(seconds=seconds if pod.terminated else pod.grace_seconds)
+        stays = not pod.orphaned and (pod.terminated or pod.bot.terminated is not None)
+        if not stays or snapshot.now >= due:
             actions.extend(delete_and_release(pod))
             continue
-        if pod.finalizer:
+        if pod.finalizer and pod.terminated:
             actions.append(ReleaseFinalizer(pod.name))
-        if pod.deleted_at is None:
-            requeue = due
-    return Plan(tuple(actions), requeue)
+        if pod.deleted_at is None or not pod.terminated:
+            wakeups.append(due)
+    return Plan(tuple(actions), min(wakeups, default=None))

@@ -1,12 +1,14 @@
 """Why a session ends now, if it does, and the plan that ends it."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
-from meeting_buddy.domain import pod_outcome, startup, status
-from meeting_buddy.domain.admission import validate
+from meeting_buddy.domain import create_rejection, pod_outcome, startup, status
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
-from meeting_buddy.domain.pod_outcome import Outcome
-from meeting_buddy.domain.snapshot import Snapshot, delete_and_release, view_of
+from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 
 
 def needs_warnings(snapshot: Snapshot) -> bool:
@@ -23,11 +25,15 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
     if pod is None:
         if status_now.bot_pod is None:
             return _outcome_without_pod(snapshot)
+        if any(each.orphaned for each in snapshot.facts.pods):
+            return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
         return pod_outcome.of_vanished_pod(
             snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.leaving
         )
-    if pod.terminated:
+    if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
         return pod_outcome.of_dead_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
+    if _passed(snapshot, pod_outcome.lost_at(pod)):
+        return pod_outcome.of_lost_pod(pod)
     if startup.started(pod) or snapshot.leaving:
         return None
     if snapshot.now >= snapshot.startup_deadline:
@@ -35,26 +41,27 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
     return startup.hopeless(pod)
 
 
+def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:
+    return moment is not None and snapshot.now >= moment
+
+
 def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     if snapshot.leaving:
         return Outcome(Reason.LEAVE_REQUESTED)
-    admission = validate(snapshot.session.spec, snapshot.facts.installation)
-    if admission.reason is not None:
-        return Outcome(admission.reason, admission.message)
+    if snapshot.admission.reason is not None:
+        return Outcome(snapshot.admission.reason, snapshot.admission.message)
     rejection = snapshot.facts.rejection
     if rejection is None:
         return None
-    if rejection.kind in ("invalid", "taken"):
-        return Outcome(Reason.CONFIG_INVALID, rejection.message)
-    if snapshot.now < snapshot.startup_deadline:
+    if rejection.kind in ("quota", "forbidden") and snapshot.now < snapshot.startup_deadline:
         return None
-    return Outcome(Reason.QUOTA_EXCEEDED if rejection.kind == "quota" else Reason.CONFIG_INVALID, rejection.message)
+    return create_rejection.outcome(rejection)
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     report = outcome.report or snapshot.facts.report
-    before = view_of(snapshot, Phase.LEAVING, None, None, report)
-    ever_joined = before.joined_at is not None or (report is not None and report.ever_joined)
+    joined_at = replace(snapshot, report=report).joined_at
+    ever_joined = joined_at is not None or (report is not None and report.ever_joined)
     expected = snapshot.session.spec.recording.enabled
     phase, reason = end_phase(
         outcome.reason,
@@ -67,24 +74,25 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = "The bot was never in the meeting, so nothing was stored"
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The stay was over before anything could be written, so nothing was stored"
-    message = terminal_message(reason, detail)
-    view = view_of(snapshot, phase, reason, message, report)
-    after = status.compose(view)
+    message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
+    after = status.compose(snapshot.ended(phase, reason, message, report))
     actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     actions.append(EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message))
-    requeue = None
-    if snapshot.pod is not None:
-        if snapshot.pod.terminated:
-            actions.extend([ReleaseFinalizer(snapshot.pod.name)] if snapshot.pod.finalizer else [])
-            requeue = snapshot.now  # the pod's time to be removed is counted from the status that was just written
-        else:
-            actions.extend(delete_and_release(snapshot.pod))
-    return Plan(tuple(actions), requeue)
+    pod = snapshot.pod
+    if pod is None:
+        pass
+    elif pod.terminated:
+        actions.extend([ReleaseFinalizer(pod.name)] if pod.finalizer else [])
+    elif pod.bot.terminated is None:
+        actions.extend(delete_and_release(pod))
+    # The time at which pods are removed is counted from the status that was just written.
+    return Plan(tuple(actions), snapshot.now if snapshot.facts.pods else None)
 
 
-def terminal_message(reason: Reason, detail: str | None) -> str:
-    advice = REASONS[reason].advice
+def terminal_message(reason: Reason, detail: str | None, remedy: str | None = None) -> str:
+    """The cause, then what helps: the reason's advice, unless somebody knows better."""
+    advice = remedy or REASONS[reason].advice
     if not detail:
         return advice
     detail = detail.rstrip(". \n")

@@ -7,21 +7,16 @@ thousands of them are kept in memory.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from typing import Literal
 
 from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.contract.report import Report
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
 
+RejectionKind = Literal["quota", "forbidden", "invalid", "taken"]
 Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
-
-
-class Role(StrEnum):
-    """What a pod does for its session; label ``app.kubernetes.io/component``."""
-
-    BOT = "bot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,6 @@ class SessionFacts:
     resource_version: str
     created_at: datetime
     deleting: bool
-    created_by: str | None
     spec: MeetingSessionSpec
     status: MeetingSessionStatus
 
@@ -62,7 +56,8 @@ class ContainerFacts:
     running: bool = False
     ready: bool = False
     terminated: Terminated | None = None
-    restarts: int = 0
+    previous: Terminated | None = None
+    """How it ended the last time, if it was restarted since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +77,18 @@ class PodFacts:
     uid: str
     attempt: int
     created_at: datetime
-    role: Role = Role.BOT
     phase: str = "Pending"
     node: str | None = None
     ip: str | None = None
     deleted_at: datetime | None = None
     finalizer: bool = True
     """Whether it still carries our finalizer: its outcome was not recorded yet."""
+    orphaned: bool = False
+    """Whether nobody owns it any more (``--cascade=orphan``): it is no session's pod, and is only cleaned up."""
+    started_at: datetime | None = None
+    """When its kubelet accepted it; the kubelet counts ``active_deadline_seconds`` from here."""
+    active_deadline_seconds: int | None = None
+    grace_seconds: int = 30
     reason: str = ""
     message: str = ""
     scheduled: PodCondition | None = None
@@ -98,14 +98,12 @@ class PodFacts:
     """When the pod became ready, while it is."""
     bot: ContainerFacts = ContainerFacts()
     browser: ContainerFacts = ContainerFacts()
+    foreign: tuple[tuple[str, ContainerFacts], ...] = ()
+    """Containers that somebody injected, by name; only those that hold the pod up or failed."""
 
     @property
     def terminated(self) -> bool:
-        """Whether no process of it can run any more.
-
-        A pod on an unreachable node is *not* dead, however long nobody heard of it: it may be in the meeting. A pod
-        that was deleted before any node had it never lived.
-        """
+        """Whether its kubelet says that no process of it runs any more; a pod that no node ever had ran none."""
         return self.phase in ("Succeeded", "Failed") or (self.deleted_at is not None and self.node is None)
 
     @property
@@ -127,10 +125,11 @@ class StreamFacts:
 class CreateRejection:
     """Why the API server did not take the pod."""
 
-    kind: str
+    kind: RejectionKind
     """``quota``, ``forbidden`` (both may pass), ``invalid`` or ``taken`` (both stay)."""
     message: str
     at: datetime
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ class LeaveFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodWarning:
-    """An event of a pod that does not start."""
+    """An Event about a pod that does not start, or about the claim that it waits for."""
 
     reason: str
     message: str
@@ -180,6 +179,6 @@ class Facts:
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
-    """Events of a pod that is late, oldest first; ``None``: nobody asked."""
+    """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from meeting_buddy.contract.links import Platform
+
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
     """Create the Secret and the pod of an attempt; both may exist already (then they are adopted)."""
 
     attempt: int
+    platform: Platform
 
 
 @dataclass(frozen=True, slots=True)
 class FollowStream:
     """Read the bot's reports from now on."""
 
-    pod: str
     ip: str
     attempt: int
 
@@ -31,16 +33,16 @@ class StopStream:
 class RequestLeave:
     """Ask the bot to leave the meeting."""
 
-    pod: str
     ip: str
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReadWarnings:
-    """Read the events of a pod that is late; they come back as facts."""
+    """Read the Events about a pod that is late, and about the claim that it waits for; they come back as facts."""
 
     pod: str
+    claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ One rule decides, and reason and message always speak of the same container. For
 
 1. the bot's own report: a termination message that is a report of this attempt in phase Ended (Evicted in it means that
    it was stopped from outside: a leave or the kubelet's deadline says better why);
-2. the kernel: container ``bot`` was OOM-killed;
+2. the kernel: a container was OOM-killed (``browser``: if the bot gave up for it);
 3. the cluster: node gone (PodGC), evicted, preempted, drained, shut down, deadline, refused by the kubelet;
-4. the container could not be created or started at all;
+4. a container could not be created or started at all, or one that somebody injected failed before the bot started;
 5. somebody deleted the pod;
 6. none of these: the bot crashed.
+
+What the cluster says is looked up in a table of causes, row by row in this order.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -20,22 +23,46 @@ from meeting_buddy.contract.identity import session_id
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import READABLE_VERSIONS, Report
-from meeting_buddy.domain.facts import PodFacts, Terminated
+from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
+from meeting_buddy.domain.death_causes import DEATHS, STARTS
+from meeting_buddy.domain.facts import ContainerFacts, PodFacts
+from meeting_buddy.domain.startup import FOREIGN_REMEDY, exit_text
 
-CANNOT_START: Final = frozenset({"ContainerCannotRun", "StartError", "CreateContainerError", "RunContainerError"})
-_REFUSED_BY_KUBELET: Final = frozenset(
-    {"NodeAffinity", "UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage"}
-)
-_STOPPED_FROM_OUTSIDE: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown"})
+KUBELET_SLACK: Final = timedelta(seconds=30)
+"""What a kubelet that works may need to notice a deadline and to report the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Why an attempt ended, and the bot's last report if it left one."""
+def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
+    """From when on the end of container ``bot`` is the pod's end, although other containers run.
 
-    reason: Reason
-    message: str | None = None
-    report: Report | None = None
+    An injected ordinary sidecar keeps a pod Running for ever. Where the bot's report or the kernel says why it ended,
+    that is at once; otherwise the kubelet gets the grace period: until no container runs it does not say that it
+    evicted the pod or shut its node down.
+    """
+    ended = pod.bot.terminated
+    if ended is None:
+        return None
+    report = termination_report(pod, uid)
+    explained = ended.reason == "OOMKilled" or (report is not None and report.reason is not Reason.EVICTED)
+    at = ended.at or pod.created_at
+    return at if explained else at + timedelta(seconds=pod.grace_seconds)
+
+
+def lost_at(pod: PodFacts) -> datetime | None:
+    """From when on a pod whose node is silent counts as over; until then it may be in the meeting.
+
+    Its kubelet ends it at ``activeDeadlineSeconds``, whether or not the API server can be reached. A ready pod that
+    nobody deletes is not on a silent node: the control plane takes readiness away when a node stops reporting.
+    """
+    silent = pod.deleted_at is not None or pod.ready_since is None
+    if pod.terminated or not silent or pod.started_at is None or pod.active_deadline_seconds is None:
+        return None
+    return pod.started_at + timedelta(seconds=pod.active_deadline_seconds + pod.grace_seconds) + KUBELET_SLACK
+
+
+def of_lost_pod(pod: PodFacts) -> Outcome:
+    """Outcome of a pod whose node says nothing although the pod's own deadline is over."""
+    return Outcome(Reason.NODE_LOST, f"node {pod.node} is silent, and the pod's activeDeadlineSeconds are over")
 
 
 def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
@@ -48,18 +75,16 @@ def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
     """
     told = termination_report(pod, uid)
     if told is not None and told.reason is not None:
-        if told.reason is Reason.EVICTED:
-            return Outcome(*_stopped(pod, told.message, leaving=leaving), told)
-        return Outcome(told.reason, told.message, told)
-    ended = pod.bot.terminated
-    reason, message = (
-        _out_of_memory(ended)
-        or _disrupted(pod, leaving=leaving)
-        or _never_started(ended)
-        or _deleted(pod, leaving=leaving)
-        or _crashed(ended)
-    )
-    return Outcome(reason, message, told)
+        found = _told(pod, told, leaving=leaving)
+    else:
+        found = (
+            _out_of_memory(pod)
+            or _disrupted(pod, leaving=leaving)
+            or _never_started(pod)
+            or _deleted(pod, leaving=leaving)
+            or _crashed(pod)
+        )
+    return replace(found, report=told)
 
 
 def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None, *, leaving: bool) -> Outcome:
@@ -74,8 +99,8 @@ def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None,
         if told is not None or last_seen.terminated:
             return of_dead_pod(last_seen, uid, leaving=leaving)
         found = _disrupted(last_seen, leaving=leaving) or _deleted(last_seen, leaving=leaving)
-        if found:
-            return Outcome(*found, report)
+        if found is not None:
+            return replace(found, report=report)
     if leaving:
         return Outcome(Reason.LEAVE_REQUESTED, "the pod was removed after it was asked to leave", report)
     return Outcome(Reason.BOT_CRASHED, "the pod was removed before it reported an outcome", report)
@@ -93,51 +118,80 @@ def termination_report(pod: PodFacts, uid: str) -> Report | None:
     return report if belongs and readable else None
 
 
-def _stopped(pod: PodFacts, message: str | None, *, leaving: bool) -> tuple[Reason, str | None]:
-    if leaving:
-        return Reason.LEAVE_REQUESTED, None
-    if pod.reason == "DeadlineExceeded":
-        return Reason.MAX_DURATION_REACHED, "the kubelet ended the pod at spec.activeDeadlineSeconds"
-    if pod.disrupted is not None:
-        return Reason.EVICTED, pod.disrupted.message or pod.disrupted.reason
-    return Reason.EVICTED, message or "the pod was stopped from outside"
+def _told(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:
+    """The bot's own report; it does not know who stopped it, nor what killed its browser."""
+    reason = report.reason or Reason.BOT_CRASHED
+    if reason is Reason.EVICTED:
+        if leaving:
+            return Outcome(Reason.LEAVE_REQUESTED)
+        return _disrupted(pod, leaving=False) or Outcome(reason, report.message or "the pod was stopped from outside")
+    if reason is Reason.BROWSER_CRASHED and _oom_killed(pod.browser):
+        return Outcome(Reason.OUT_OF_MEMORY, "container browser was OOM-killed")
+    return Outcome(reason, report.message)
 
 
-def _out_of_memory(terminated: Terminated | None) -> tuple[Reason, str] | None:
-    if terminated is not None and terminated.reason == "OOMKilled":
-        return Reason.OUT_OF_MEMORY, "container bot was OOM-killed"
+def _out_of_memory(pod: PodFacts) -> Outcome | None:
+    if pod.bot.terminated is not None and pod.bot.terminated.reason == "OOMKilled":
+        return Outcome(Reason.OUT_OF_MEMORY, "container bot was OOM-killed")
     return None
 
 
-def _disrupted(pod: PodFacts, *, leaving: bool) -> tuple[Reason, str] | None:
-    if pod.disrupted is not None and pod.disrupted.reason == "DeletionByPodGC" and pod.node is not None:
-        return Reason.NODE_LOST, f"node {pod.node} is gone"
-    if pod.reason == "NodeLost":
-        return Reason.NODE_LOST, pod.message or f"node {pod.node} is gone"
-    if pod.reason in _REFUSED_BY_KUBELET:
-        return Reason.UNSCHEDULABLE, pod.message or pod.reason
-    if pod.reason == "DeadlineExceeded" or pod.disrupted is not None or pod.reason in _STOPPED_FROM_OUTSIDE:
-        reason, message = _stopped(pod, pod.message or None, leaving=leaving)
-        return reason, message or ""
+def _oom_killed(container: ContainerFacts) -> bool:
+    ends = (container.terminated, container.previous)
+    return any(end is not None and end.reason == "OOMKilled" for end in ends)
+
+
+def _disrupted(pod: PodFacts, *, leaving: bool) -> Outcome | None:
+    """The pod's own reason comes first: its message says more than the condition's."""
+    disrupted = pod.disrupted
+    said = [(pod.reason, pod.message)] if pod.reason else []
+    if disrupted is not None and not (disrupted.reason == "DeletionByPodGC" and pod.node is None):
+        said.append((disrupted.reason, disrupted.message or pod.message))
+    for word, message in said:
+        row = find(DEATHS, word, message)
+        if row is not None:
+            return _stopped(row, sentence(message) or word, pod, leaving=leaving)
+    if disrupted is not None:
+        return _stopped(
+            Cause((), "", Reason.EVICTED), sentence(disrupted.message) or disrupted.reason, pod, leaving=leaving
+        )
     return None
 
 
-def _never_started(terminated: Terminated | None) -> tuple[Reason, str] | None:
-    if terminated is not None and terminated.reason in CANNOT_START:
-        return Reason.CONFIG_INVALID, f"container bot could not start: {terminated.message or terminated.reason}"
-    return None
+def _stopped(row: Cause, message: str, pod: PodFacts, *, leaving: bool) -> Outcome:
+    if leaving and row.reason in (Reason.EVICTED, Reason.MAX_DURATION_REACHED):
+        return Outcome(Reason.LEAVE_REQUESTED)
+    if row.reason is Reason.NODE_LOST:
+        message = f"node {pod.node} is gone: {message}"
+    return Outcome(row.reason, message, remedy=row.remedy)
 
 
-def _deleted(pod: PodFacts, *, leaving: bool) -> tuple[Reason, str] | None:
+def _never_started(pod: PodFacts) -> Outcome | None:
+    ended = pod.bot.terminated
+    if ended is None:
+        for name, container in pod.foreign:
+            if container.terminated is not None:
+                text = f"container {name} {exit_text(container)}, so container bot never started"
+                return Outcome(Reason.CONFIG_INVALID, text, remedy=FOREIGN_REMEDY)
+        return None
+    row = find(STARTS, ended.reason, ended.message)
+    if row is None:
+        return None
+    detail = sentence(ended.message) or ended.reason
+    return Outcome(row.reason, f"container bot could not start: {detail}", remedy=row.remedy)
+
+
+def _deleted(pod: PodFacts, *, leaving: bool) -> Outcome | None:
     if pod.deleted_at is None:
         return None
     if leaving:
-        return Reason.LEAVE_REQUESTED, ""
-    return Reason.EVICTED, "the pod was deleted" + ("" if pod.bot.terminated else " before its bot started")
+        return Outcome(Reason.LEAVE_REQUESTED)
+    return Outcome(Reason.EVICTED, "the pod was deleted" + ("" if pod.bot.terminated else " before its bot started"))
 
 
-def _crashed(terminated: Terminated | None) -> tuple[Reason, str]:
-    if terminated is None:
-        return Reason.BOT_CRASHED, "container bot never started"
-    by = f"signal {terminated.signal}" if terminated.signal else f"exit status {terminated.exit_code}"
-    return Reason.BOT_CRASHED, f"container bot exited with {by}, without a termination report"
+def _crashed(pod: PodFacts) -> Outcome:
+    ended = pod.bot.terminated
+    if ended is None:
+        return Outcome(Reason.BOT_CRASHED, "container bot never started")
+    by = f"signal {ended.signal}" if ended.signal else f"exit status {ended.exit_code}"
+    return Outcome(Reason.BOT_CRASHED, f"container bot exited with {by}, without a termination report")

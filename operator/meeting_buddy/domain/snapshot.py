@@ -1,27 +1,64 @@
-"""Facts of a session that exists, with what every rule asks of them."""
+"""One session that exists, at one moment, judged: what rules, conditions and status read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final, Self
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain import phases
 from meeting_buddy.domain.admission import AdmissionResult, validate
-from meeting_buddy.domain.facts import Facts, PodFacts, SessionFacts
+from meeting_buddy.domain.facts import Facts, PodFacts, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
-from meeting_buddy.domain.view import View
 from meeting_buddy.resource.bot_class import Timeouts
 
+UNREACHABLE_AFTER: Final = timedelta(seconds=10)
+"""A stream that is cut for less is nobody's business: bots and operators restart, networks hiccup."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One session that exists, at one moment."""
+    """The facts with what follows from them; ``going_on`` and ``ended`` give the one that is written."""
 
     facts: Facts
     session: SessionFacts
     now: datetime
+    admission: AdmissionResult
+    phase: Phase
+    """As the facts show it; terminal only once the session has ended."""
+    report: Report | None
+    """The bot's last one: from its stream, or what it left when it ended."""
+    reason: Reason | None = None
+    """Only once the session has ended."""
+    message: str | None = None
+    has_pod: bool = False
+    """Whether the session has or had a pod, or is given one by this very plan."""
+
+    @classmethod
+    def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
+        """Judge the facts of a session that goes on; the only place that validates its spec."""
+        found = cls(
+            facts=facts,
+            session=session,
+            now=now,
+            admission=validate(session.spec, facts.installation),
+            phase=session.status.phase or Phase.INITIALIZING,
+            report=facts.report,
+        )
+        has_pod = found.pod is not None or session.status.bot_pod is not None
+        return replace(found, phase=phases.current(session.status.phase, found.pod, facts.report), has_pod=has_pod)
+
+    def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
+        """The snapshot to be written of a session that goes on."""
+        return replace(self, phase=phase, message=message, has_pod=self.has_pod or creating)
+
+    def ended(self, phase: Phase, reason: Reason, message: str, report: Report | None) -> Self:
+        """The snapshot to be written of a session that ends now."""
+        return replace(self, phase=phase, reason=reason, message=message, report=report)
 
     @property
     def attempt(self) -> int:
@@ -29,10 +66,29 @@ class Snapshot:
 
     @property
     def pod(self) -> PodFacts | None:
-        return next((pod for pod in self.facts.pods if pod.attempt == self.attempt), None)
+        return next((pod for pod in self.facts.pods if pod.attempt == self.attempt and not pod.orphaned), None)
+
+    @property
+    def pod_name(self) -> str | None:
+        """Name of the pod that the session has, had or is given now."""
+        return identity.pod_name(self.session.name, self.session.uid, self.attempt) if self.has_pod else None
+
+    @property
+    def stream(self) -> StreamFacts | None:
+        return self.facts.stream
+
+    @property
+    def platform(self) -> Platform | None:
+        return self.admission.platform
+
+    @property
+    def table_hash(self) -> str | None:
+        """Hash of the page table that a bot of this session gets."""
+        return self.facts.installation.tables.get(self.platform) if self.platform is not None and self.has_pod else None
 
     @property
     def leaving(self) -> bool:
+        """Whether the session's author wants the bot to leave, now or ever before."""
         return self.session.spec.leave or self.session.status.leave_requested_at is not None
 
     @property
@@ -45,34 +101,22 @@ class Snapshot:
         anchor = self.pod.created_at if self.pod is not None else self.session.status.scheduled_time or self.now
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
 
+    @property
+    def joined_at(self) -> datetime | None:
+        """When the bot was first in the meeting: written before, else by its report, else by the pod's readiness."""
+        if self.session.status.join_timestamp is not None:
+            return self.session.status.join_timestamp
+        if self.report is not None and self.report.joined_at is not None:
+            return self.report.joined_at
+        return self.pod.ready_since if self.pod is not None else None
 
-def view_of(
-    snapshot: Snapshot,
-    phase: Phase,
-    reason: Reason | None,
-    message: str | None,
-    report: Report | None,
-    *,
-    admission: AdmissionResult | None = None,
-    creating: bool = False,
-) -> View:
-    admission = admission or validate(snapshot.session.spec, snapshot.facts.installation)
-    session, platform = snapshot.session, admission.platform
-    has_pod = creating or snapshot.pod is not None or session.status.bot_pod is not None
-    return View(
-        session=session,
-        phase=phase,
-        now=snapshot.now,
-        platform=platform,
-        table_hash=snapshot.facts.installation.tables.get(platform) if platform is not None and has_pod else None,
-        reason=reason,
-        message=message,
-        pod=snapshot.pod,
-        pod_name=identity.pod_name(session.name, session.uid, snapshot.attempt) if has_pod else None,
-        report=report,
-        stream=snapshot.facts.stream,
-        leaving=snapshot.leaving,
-    )
+    @property
+    def unreachable(self) -> bool:
+        """Whether a bot that should be talking has been silent for longer than a hiccup."""
+        stream = self.stream
+        return (
+            stream is not None and stream.lost_since is not None and self.now >= stream.lost_since + UNREACHABLE_AFTER
+        )
 
 
 def delete_and_release(pod: PodFacts) -> Iterator[Action]:

@@ -1,29 +1,35 @@
-"""Why a pod that should run by now does not: from the kubelet's and the scheduler's words to a reason.
+"""Why a pod that should run by now does not: from the kubelet's and the scheduler's words to a cause and a remedy.
 
 Nothing here is final before the bot class's ``startupTimeoutSeconds`` are over (a claim, a Secret or a node may come
 later than the session, as GitOps applies them in any order), except what can never mend itself.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
 from meeting_buddy.domain.facts import ContainerFacts, PodFacts, PodWarning
-from meeting_buddy.domain.pod_outcome import Outcome
-
-IMAGE: Final = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "RegistryUnavailable",
-        "ImageInspectError",
-        "SignatureValidationFailed",
-    }
+from meeting_buddy.domain.startup_causes import (
+    CLAIM_EVENTS,
+    CLAIM_WORDS,
+    CONFIG_WORDS,
+    CONTAINERS,
+    EVENTS,
+    IMAGE_WORDS,
+    IMAGES,
+    LOST_CLAIMS,
+    NODES,
+    UNBOUND_CLAIMS,
 )
+
 _HOPELESS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-_CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_VOLUME_EVENTS: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
+_VOLUMES_ARE_THERE: Final = frozenset({"Pulling", "Pulled", "Created", "Started"})
+"""Events that come only after every volume was mounted and the sandbox made."""
+FOREIGN_REMEDY: Final = (
+    "Read that container's log: it is not Meeting Buddy's, so mend or switch off what injects it into pods of this "
+    "namespace."
+)
 
 
 def started(pod: PodFacts) -> bool:
@@ -33,62 +39,146 @@ def started(pod: PodFacts) -> bool:
 
 def hopeless(pod: PodFacts) -> Outcome | None:
     """What waiting cannot mend."""
-    for name, container in (("browser", pod.browser), ("bot", pod.bot)):
+    for name, container in _containers(pod):
         if container.waiting in _HOPELESS:
-            return _container(name, container)
+            return _container(name, container, ())
     return None
+
+
+def waits_for_image(pod: PodFacts) -> str | None:
+    """Name of a container of ours whose image cannot be pulled yet."""
+    return next((name for name, container in _own(pod) if container.waiting in IMAGE_WORDS), None)
+
+
+def waits_for_claim(pod: PodFacts) -> bool:
+    """Whether the scheduler waits for a claim, of which the claim's own Events know more."""
+    return pod.node is None and find(UNBOUND_CLAIMS, "", _scheduler_message(pod)) is not None
 
 
 def explained(pod: PodFacts) -> bool:
-    """Whether the pod itself says why it does not start; if not, only its events can."""
-    return pod.node is None or any(
-        _container(name, container) for name, container in (("browser", pod.browser), ("bot", pod.bot))
-    )
+    """Whether the pod itself says why it does not start; if not, only Events can."""
+    if pod.node is None:
+        return not waits_for_claim(pod)
+    for name, container in _containers(pod):
+        found = _container(name, container, ())
+        if found is not None:
+            return found.remedy is not None or container.waiting not in IMAGE_WORDS
+    return False
 
 
 def failure(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
-    """Why a pod did not start in time; scheduler first, then each container's word, then the pod's events."""
+    """Why a pod did not start in time; scheduler first, then each container's word, then Events."""
     if pod.node is None:
-        return _not_scheduled(pod, seconds)
-    for name, container in (("browser", pod.browser), ("bot", pod.bot)):
-        found = _container(name, container)
+        return _not_scheduled(pod, warnings, seconds)
+    for name, container in _containers(pod):
+        found = _container(name, container, warnings)
         if found is not None:
             return found
-    return _from_events(warnings, seconds)
+    return _from_events(pod, warnings, seconds)
 
 
-def _not_scheduled(pod: PodFacts, seconds: int) -> Outcome:
-    message = pod.scheduled.message if pod.scheduled else ""
-    if "persistentvolumeclaim" in message:
-        return Outcome(Reason.CONFIG_INVALID, _sentence(message))
-    return Outcome(Reason.UNSCHEDULABLE, _sentence(message) or f"no node took the pod within {seconds} s")
+def exit_text(container: ContainerFacts) -> str:
+    """How a container ended, last or the time before."""
+    ended = container.terminated or container.previous
+    if ended is None:
+        return "ended again and again"
+    if ended.reason == "OOMKilled":
+        return "was OOM-killed"
+    by = f"signal {ended.signal}" if ended.signal else f"exit status {ended.exit_code}"
+    detail = sentence(ended.message)
+    return f"exited with {by}" + (f": {detail}" if detail else "")
 
 
-def _container(name: str, container: ContainerFacts) -> Outcome | None:
-    if container.waiting in IMAGE:
-        detail = container.waiting_message or container.waiting or ""
-        return Outcome(Reason.IMAGE_PULL_FAILED, f"container {name}: {_sentence(detail)}")
-    if container.waiting in _CONFIG:
-        detail = container.waiting_message or container.waiting or ""
-        return Outcome(Reason.CONFIG_INVALID, f"container {name}: {_sentence(detail)}")
-    if container.waiting == "CrashLoopBackOff":
-        return Outcome(Reason.BROWSER_CRASHED, f"container {name} ended again and again before the bot could start")
-    return None
+def _own(pod: PodFacts) -> Iterator[tuple[str, ContainerFacts]]:
+    yield "browser", pod.browser
+    yield "bot", pod.bot
 
 
-def _from_events(warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
+def _containers(pod: PodFacts) -> Iterator[tuple[str, ContainerFacts]]:
+    yield from _own(pod)
+    yield from pod.foreign
+
+
+def _scheduler_message(pod: PodFacts) -> str:
+    """Without the part about preemption, which repeats the nodes and names no cause."""
+    return sentence(pod.scheduled.message).partition(" preemption: ")[0] if pod.scheduled else ""
+
+
+def _not_scheduled(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
+    message = _scheduler_message(pod)
+    claim = find(LOST_CLAIMS, "", message)
+    if claim is not None:
+        return Outcome(claim.reason, message, remedy=claim.remedy)
+    claim = find(UNBOUND_CLAIMS, "", message)
+    if claim is not None:
+        for warning in reversed(warnings):
+            if warning.reason in CLAIM_WORDS:
+                row = find(CLAIM_EVENTS, warning.reason, warning.message) or claim
+                return Outcome(row.reason, sentence(warning.message), remedy=row.remedy)
+        return Outcome(claim.reason, message, remedy=claim.remedy)
+    remedies = dict.fromkeys(row.remedy for row in NODES if row.remedy and row.matches("", message))
+    remedy = " ".join(remedies) or None
+    return Outcome(Reason.UNSCHEDULABLE, message or f"no node took the pod within {seconds} s", remedy=remedy)
+
+
+def _container(name: str, container: ContainerFacts, warnings: tuple[PodWarning, ...]) -> Outcome | None:
+    word = container.waiting or ""
+    detail = sentence(container.waiting_message) or word
+    if word in IMAGE_WORDS:
+        return _image(name, word, detail, warnings)
+    if word in CONFIG_WORDS:
+        row = find(CONTAINERS, word, detail) or Cause((), "", Reason.CONFIG_INVALID)
+        return Outcome(row.reason, f"container {name}: {detail}", remedy=row.remedy)
+    ours = name in ("browser", "bot")
+    if word != "CrashLoopBackOff" and (ours or container.terminated is None):
+        return None
+    text = f"container {name} {exit_text(container)}"
+    if not ours:
+        return Outcome(Reason.CONFIG_INVALID, text, remedy=FOREIGN_REMEDY)
+    if container.previous is not None and container.previous.reason == "OOMKilled":
+        return Outcome(Reason.OUT_OF_MEMORY, text)
+    return Outcome(
+        Reason.BROWSER_CRASHED, f"{text}; the bot could not start", remedy=f"Read the log of container {name}."
+    )
+
+
+def _image(name: str, word: str, detail: str, warnings: tuple[PodWarning, ...]) -> Outcome:
+    """Until Kubernetes 1.32 a back-off does not repeat why the pull failed; the pod's Events do."""
+    texts = [detail, *(sentence(each.message) for each in reversed(warnings) if each.reason == "Failed")]
+    for text in texts:
+        row = find(IMAGES, word, text)
+        if row is not None:
+            return Outcome(row.reason, f"container {name}: {text}", remedy=row.remedy)
+    return Outcome(Reason.IMAGE_PULL_FAILED, f"container {name}: {detail}")
+
+
+def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
+    """The newest that explains it; older ones may have mended themselves."""
+    passed: set[str] = set()
     for warning in reversed(warnings):
-        if warning.reason in _VOLUME_EVENTS:
-            return Outcome(Reason.CONFIG_INVALID, _sentence(warning.message))
-    reasons = [warning.reason for warning in warnings]
-    if "Pulling" in reasons and "Pulled" not in reasons:
-        return Outcome(Reason.IMAGE_PULL_FAILED, f"the image was still being pulled after {seconds} s")
-    for warning in reversed(warnings):
-        if warning.reason.startswith("Failed"):
-            return Outcome(Reason.CONFIG_INVALID, _sentence(warning.message))
-    return Outcome(Reason.CONFIG_INVALID, f"the pod's containers were not running after {seconds} s; see its events")
-
-
-def _sentence(message: str) -> str:
-    """First line, at most 400 characters: kubelets are talkative and status is short."""
-    return message.strip().split("\n", 1)[0][:400]
+        if warning.reason == "Pulling" and "Pulled" not in passed:
+            return Outcome(
+                Reason.IMAGE_PULL_FAILED,
+                f"the image was still being pulled after {seconds} s",
+                remedy="Pull the image onto the nodes beforehand, or raise the bot class's startupTimeoutSeconds.",
+            )
+        if warning.reason in _VOLUMES_ARE_THERE:
+            passed.add(warning.reason)
+            continue
+        mended = passed and warning.reason not in ("Unhealthy", "NodeNotReady", "Failed")
+        row = None if mended else find(EVENTS, warning.reason, warning.message)
+        if row is None and warning.reason == "Failed":
+            row = find(CONTAINERS, warning.reason, warning.message) or Cause((), "", Reason.CONFIG_INVALID)
+        if row is not None:
+            return Outcome(row.reason, sentence(warning.message), remedy=row.remedy)
+    if pod.started_at is None:
+        return Outcome(
+            Reason.NODE_LOST,
+            f"the kubelet of node {pod.node} did not take the pod within {seconds} s",
+            remedy="Look at the node: its kubelet does not answer.",
+        )
+    return Outcome(
+        Reason.CONFIG_INVALID,
+        f"the pod's containers were not running after {seconds} s",
+        remedy="Look at the pod's Events and at the node, or raise the bot class's startupTimeoutSeconds.",
+    )

@@ -1,4 +1,4 @@
-"""The status that a view deserves, the merge patch towards it, and whether the difference is worth a write now.
+"""The status that a snapshot deserves, the merge patch towards it, and whether the difference is worth a write now.
 
 The operator is the status's only writer. Unknown is absent. The link is in none of these fields.
 """
@@ -10,7 +10,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.text import page_text, well_formed
 from meeting_buddy.domain import conditions
-from meeting_buddy.domain.view import View
+from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant
 
 MAX_PEOPLE: Final = 50
@@ -30,36 +30,36 @@ _DEFERRABLE_CONDITIONS: Final = frozenset(
 """Good news about details, and what was already told; it waits for the next write instead of costing one."""
 
 
-def compose(view: View) -> MeetingSessionStatus:
+def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     """The whole status; what is not known now keeps what was known before."""
-    session, before, spec = view.session, view.session.status, view.session.spec
+    session, before, spec = snapshot.session, snapshot.session.status, snapshot.session.spec
     identifier = identity.session_id(session.uid)
     changes: dict[str, Any] = {
-        "phase": view.phase,
-        "reason": view.reason,
-        "message": well_formed(view.message or "")[:MAX_MESSAGE] or None,
+        "phase": snapshot.phase,
+        "reason": snapshot.reason,
+        "message": well_formed(snapshot.message or "")[:MAX_MESSAGE] or None,
         "session_id": identifier,
-        "platform": view.platform or before.platform,
+        "platform": snapshot.platform or before.platform,
         "observed_generation": session.generation,
-        "scheduled_time": before.scheduled_time or view.now,
-        "table_hash": before.table_hash or view.table_hash,
-        "leave_requested_at": before.leave_requested_at or (view.now if view.leaving else None),
-        "join_timestamp": view.joined_at,
-        "completion_time": before.completion_time or (view.now if view.phase.terminal else None),
+        "scheduled_time": before.scheduled_time or snapshot.now,
+        "table_hash": before.table_hash or snapshot.table_hash,
+        "leave_requested_at": before.leave_requested_at or (snapshot.now if snapshot.leaving else None),
+        "join_timestamp": snapshot.joined_at,
+        "completion_time": before.completion_time or (snapshot.now if snapshot.phase.terminal else None),
     }
-    if view.pod_name is not None:
-        changes |= {"attempt": before.attempt or 1, "bot_pod": view.pod_name}
-        changes["node"] = (view.pod.node if view.pod is not None else None) or before.node
+    if snapshot.pod_name is not None:
+        changes |= {"attempt": before.attempt or 1, "bot_pod": snapshot.pod_name}
+        changes["node"] = (snapshot.pod.node if snapshot.pod is not None else None) or before.node
         if spec.recording.enabled:
             changes["output_directory"] = identity.volume_path(session.namespace, identifier)
-    if view.report is not None:
-        changes |= _from_report(view, view.report)
-    changes["conditions"] = conditions.compute(view)
+    if snapshot.report is not None:
+        changes |= _from_report(snapshot, snapshot.report)
+    changes["conditions"] = conditions.compute(snapshot)
     return before.model_copy(update=changes)
 
 
-def _from_report(view: View, report: Report) -> dict[str, Any]:
-    before = view.session.status
+def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
+    before = snapshot.session.status
     found: dict[str, Any] = {
         "leave_timestamp": report.left_at or before.leave_timestamp,
         "segment_count": report.recording.segments,
@@ -69,13 +69,13 @@ def _from_report(view: View, report: Report) -> dict[str, Any]:
         "evidence": [page_text(path, MAX_TEXT) for path in report.evidence[:MAX_EVIDENCE]] or None,
         "table_hash": report.table_hash or before.table_hash,
     }
-    if view.joined_at is not None:
-        seconds = max(0, round(((report.left_at or report.time) - view.joined_at).total_seconds()))
+    if snapshot.joined_at is not None:
+        seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
         # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
         named = _names(report.people.current)
-        present = [] if view.phase.terminal else named
-        count = 0 if view.phase.terminal else max(report.people.present, len(named))
+        present = [] if snapshot.phase.terminal else named
+        count = 0 if snapshot.phase.terminal else max(report.people.present, len(named))
         history = list(dict.fromkeys([*(each.name for each in before.participant_history or ()), *named]))
         found |= {
             "current_participants": [Participant(name=name) for name in present[:MAX_PEOPLE]],

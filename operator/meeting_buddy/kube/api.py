@@ -88,6 +88,12 @@ class KubernetesApi:
         about = ("Event", namespace, "")
         return [item async for item in self._list(path_of("v1", namespace, "events"), about, selector)]
 
+    async def claim_events(self, namespace: str, claim: str) -> list[JsonObject]:
+        """Events about a claim."""
+        selector = {"fieldSelector": f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={claim}"}
+        about = ("Event", namespace, "")
+        return [item async for item in self._list(path_of("v1", namespace, "events"), about, selector)]
+
     # Secrets: created only; nothing here could read a user's
 
     async def create_secret(self, manifest: JsonObject) -> None:

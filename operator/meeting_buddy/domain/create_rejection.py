@@ -1,0 +1,111 @@
+"""Why the API server did not take a pod, from the admission chain's words to a cause and a remedy.
+
+Some of it passes (a quota frees itself, GitOps brings the service account later) and is tried again until the start-up
+deadline. The rest never does: then waiting would only cost the meeting, and the session ends at once.
+"""
+
+import re
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.domain.causes import Outcome, sentence
+from meeting_buddy.domain.facts import CreateRejection, RejectionKind
+
+_CPU_LIMIT: Final = "Set cpuLimit in the bot class's resources."
+
+
+class Rule(NamedTuple):
+    """One row: what the answer holds, as a regular expression, whether it may pass, and what helps."""
+
+    pattern: str
+    kind: RejectionKind
+    remedy: str | None = None
+
+
+RULES: Final = (
+    Rule(r"must specify[^:]*limits\.cpu", "invalid", _CPU_LIMIT),
+    Rule(r"must specify", "invalid", "Set what the message names in the bot class's resources."),
+    Rule(r"exceeded quota", "quota"),
+    Rule(r"maximum cpu usage per \w+ is \S+\s+No limit is specified", "invalid", _CPU_LIMIT),
+    Rule(
+        r"maximum \S+ usage per",
+        "invalid",
+        "Lower the bot class's resources below the LimitRange's maximum, or raise the LimitRange.",
+    ),
+    Rule(
+        r"minimum \S+ usage per",
+        "invalid",
+        "Raise the bot class's resources to the LimitRange's minimum, or lower the LimitRange.",
+    ),
+    Rule(
+        r"limit to request ratio per",
+        "invalid",
+        "Bring the bot class's limits and requests closer together, as the LimitRange asks.",
+    ),
+    Rule(
+        r"violates PodSecurity",
+        "invalid",
+        "Correct what the bot class or an injector adds: a bot's pod by itself fits the level restricted.",
+    ),
+    Rule(
+        r"unable to validate against any security context constraint",
+        "invalid",
+        "Leave uid and fsGroup out of the bot class, or grant its service account a security context constraint.",
+    ),
+    Rule(
+        r"(denied request|denied the request).*(limits\.cpu|cpu limits?|limits? .*\bcpu\b)",
+        "invalid",
+        _CPU_LIMIT,
+    ),
+    Rule(
+        r"ValidatingAdmissionPolicy .* denied request|^policy .* denied request",
+        "invalid",
+        "Change the bot class so that it fits the policy, or exempt pods of Meeting Buddy from it.",
+    ),
+    Rule(
+        r"denied the request",
+        "forbidden",
+        "Change the bot class so that it fits the webhook's policy, or exempt pods of Meeting Buddy from it.",
+    ),
+    Rule(
+        r"error looking up service account|service ?account \S+ (was )?not found",
+        "forbidden",
+        "Create the service account in the session's namespace, or name another one in the bot class.",
+    ),
+    Rule(
+        r"no PriorityClass with name",
+        "forbidden",
+        "Create the PriorityClass, or name another one in the bot class's priorityClassName.",
+    ),
+    Rule(
+        r"RuntimeClass \S+ not found",
+        "forbidden",
+        "Create the RuntimeClass, or name another one in the bot class's runtimeClassName.",
+    ),
+    Rule(r"because it is being terminated", "invalid", "Nothing to do: the session's namespace is being deleted."),
+    Rule(
+        r"cannot create resource",
+        "forbidden",
+        "Give the operator the chart's role in the session's namespace.",
+    ),
+)
+_OTHERWISE: Final = "Correct what the message names in the bot class, then create a new session."
+
+
+def rejection(kind: str, status: int, reason: str, message: str, now: datetime) -> CreateRejection:
+    """Sort the answer to the creation of a ``kind``; of one about the Secret only a quota's words are passed on."""
+    rule = next((each for each in RULES if re.search(each.pattern, message, re.IGNORECASE)), None)
+    found: RejectionKind = rule.kind if rule is not None else "forbidden" if status == 403 else "invalid"
+    if found == "quota":
+        return CreateRejection(found, sentence(message), now)
+    if kind != "Pod":
+        return CreateRejection(found, f"the bot's {kind} was refused ({reason or status})", now)
+    remedy = rule.remedy if rule is not None else _OTHERWISE
+    return CreateRejection(found, sentence(f"the bot's pod was refused: {message}"), now, remedy)
+
+
+def outcome(found: CreateRejection) -> Outcome:
+    """What a session ends with that never got a pod for this."""
+    reason = Reason.QUOTA_EXCEEDED if found.kind == "quota" else Reason.CONFIG_INVALID
+    return Outcome(reason, found.message, remedy=found.remedy)

@@ -1,0 +1,103 @@
+"""A session that is deleted with ``--cascade=orphan``: its bot goes, nothing loops, nothing stays behind.
+
+The API server of these tests comes without the garbage collector. Its part is played here by what it does for such a
+deletion: it takes the session's ownerReference out of the pod, then the finalizer ``orphan`` off the session.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_process import OperatorProcess, Sessions, until
+
+MOST_CALLS = 25
+"""API calls about pods for one deletion, conflicts and repetitions included; a loop makes as many in a second."""
+
+
+def orphan(sessions: Sessions, pod: dict[str, Any]) -> None:
+    """Take the owner out of a pod, as the garbage collector does."""
+    patch = '--patch={"metadata":{"ownerReferences":null}}'
+    sessions.kubectl("patch", "pod", pod["metadata"]["name"], "--type=merge", patch)
+
+
+def delete_session(sessions: Sessions, name: str) -> None:
+    sessions.kubectl("delete", "meetingsession", name, "--cascade=orphan", "--wait=false")
+
+
+def finish_deletion(sessions: Sessions, name: str) -> None:
+    """Take the finalizer off the session, as the garbage collector does once no pod names it."""
+    sessions.kubectl("patch", "meetingsession", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+
+
+def calls(operator: OperatorProcess) -> float:
+    return operator.metric("meetingbuddy_api_requests_total", resource="Pod")
+
+
+def leaving(sessions: Sessions, pod: dict[str, Any]) -> bool:
+    """Whether the pod is told to end and nothing of ours keeps it; only a kubelet is left to say that it is gone."""
+    found = [each["metadata"] for each in sessions.pods() if each["metadata"]["uid"] == pod["metadata"]["uid"]]
+    return not found or ("deletionTimestamp" in found[0] and not found[0].get("finalizers"))
+
+
+def running_bot(sessions: Sessions, name: str) -> dict[str, Any]:
+    sessions.apply(name)
+    pod = sessions.pod(name)
+    sessions.scheduled(pod)
+    sessions.running(pod, ready=True)
+    sessions.phase(name, "Active")
+    return pod
+
+
+@pytest.mark.parametrize("first", ["session", "pod"])
+def test_with_the_operator_up(operator: OperatorProcess, sessions: Sessions, first: str) -> None:
+    """In both orders in which two watches may tell it."""
+    pod = running_bot(sessions, "standup")
+    before = calls(operator)
+    if first == "session":
+        delete_session(sessions, "standup")
+        orphan(sessions, pod)
+    else:
+        operator.pause()
+        delete_session(sessions, "standup")
+        orphan(sessions, pod)
+        finish_deletion(sessions, "standup")
+        operator.resume()
+    until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", 30)
+    if first == "session":
+        finish_deletion(sessions, "standup")
+    sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--ignore-not-found")
+    # A session that comes later gets its pod: by then whatever went on about the first has shown itself.
+    running_bot(sessions, "later")
+    assert calls(operator) - before <= MOST_CALLS
+
+
+def test_with_the_operator_down(operator: OperatorProcess, sessions: Sessions) -> None:
+    pod = running_bot(sessions, "standup")
+    operator.kill()
+    delete_session(sessions, "standup")
+    orphan(sessions, pod)
+    finish_deletion(sessions, "standup")
+    operator.start()
+    until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", 30)
+    running_bot(sessions, "later")
+    assert calls(operator) <= MOST_CALLS
+
+
+def test_somebody_elses_pod_is_not_ended_for_a_label(operator: OperatorProcess, sessions: Sessions) -> None:
+    """Without our finalizer a label is not enough, although the session that it names is gone."""
+    pod = running_bot(sessions, "standup")
+    labels = pod["metadata"]["labels"]
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+    container = {
+        "name": "c",
+        "image": "i",
+        "securityContext": {**security, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
+    foreign = {"metadata": {"name": "foreign", "labels": labels}, "spec": {"containers": [container]}}
+    sessions.kubectl.create({"apiVersion": "v1", "kind": "Pod", **foreign})
+    sessions.kubectl("delete", "meetingsession", "standup")
+    until(lambda: leaving(sessions, pod), "the session's own pod goes", 30)
+    assert "deletionTimestamp" not in sessions.kubectl.json("get", "pod", "foreign")["metadata"]

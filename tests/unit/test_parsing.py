@@ -1,0 +1,110 @@
+"""What is read off a pod as the API server has it: whose it is, and what its kubelet will do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract import identity
+from meeting_buddy.controller.parsing import parse_pod
+from meeting_buddy.controller.session_cache import SessionCache
+
+UID = "0f4c2a68-0000-4000-8000-000000000001"
+OWNER = {"apiVersion": "meetingbuddy.io/v1alpha1", "kind": "MeetingSession", "name": "standup", "uid": UID}
+LABELS = {
+    identity.LABEL_COMPONENT: identity.COMPONENT_BOT,
+    identity.LABEL_SESSION_UID: UID,
+    identity.LABEL_ATTEMPT: "1",
+}
+
+
+def document(**metadata: Any) -> dict[str, Any]:
+    known = {
+        "name": "standup-0f4c2a68-1",
+        "namespace": "meetings",
+        "uid": "pod-1",
+        "resourceVersion": "7",
+        "creationTimestamp": "2026-11-23T10:00:00Z",
+        "labels": LABELS,
+        "ownerReferences": [{**OWNER, "controller": True}],
+        "finalizers": [identity.FINALIZER_OUTCOME],
+    }
+    spec = {"nodeName": "node1", "activeDeadlineSeconds": 15120, "terminationGracePeriodSeconds": 120}
+    status = {"phase": "Running", "startTime": "2026-11-23T10:00:05Z"}
+    return {"metadata": {**known, **metadata}, "spec": spec, "status": status}
+
+
+def test_a_pods_own_deadline_is_read() -> None:
+    found = parse_pod(document())
+    assert found is not None
+    facts = found.facts
+    assert facts.started_at == datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
+    assert (facts.active_deadline_seconds, facts.grace_seconds, facts.orphaned) == (15120, 120, False)
+
+
+def test_an_orphan_is_found_by_its_label_for_the_clean_up() -> None:
+    found = parse_pod(document(ownerReferences=[]))
+    assert found is not None
+    assert found.facts.orphaned
+    assert (found.session_uid, found.session_name, found.namespace) == (UID, "standup", "meetings")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"ownerReferences": [], "finalizers": []},
+        {"ownerReferences": [], "finalizers": ["example.org/other"]},
+        {"ownerReferences": [], "labels": {**LABELS, identity.LABEL_SESSION_UID: ""}},
+        {"ownerReferences": [], "labels": {**LABELS, identity.LABEL_COMPONENT: "web"}},
+        {"ownerReferences": [{"kind": "Job", "name": "j", "uid": UID, "controller": True}]},
+        {"labels": {**LABELS, identity.LABEL_COMPONENT: "web"}},
+    ],
+    ids=["orphan, released", "other finalizer", "no session", "orphan, no bot", "a Job's", "no bot"],
+)
+def test_other_pods_are_left_alone(metadata: dict[str, Any]) -> None:
+    assert parse_pod(document(**metadata)) is None
+
+
+def test_a_released_orphan_is_forgotten() -> None:
+    cache = SessionCache()
+    cache.upsert_pod(document(), 0.0)
+    cache.upsert_pod(document(ownerReferences=[], resourceVersion="8"), 1.0)
+    entry = cache.get(UID)
+    assert entry is not None
+    assert [pod.facts.orphaned for pod in entry.pods.values()] == [True]
+    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], resourceVersion="9"), 2.0) == UID
+    assert not entry.pods
+
+
+def test_another_pod_of_the_same_name_does_not_take_a_sessions_pod_away() -> None:
+    cache = SessionCache()
+    cache.upsert_pod(document(), 0.0)
+    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], uid="pod-2"), 1.0) is None
+    entry = cache.get(UID)
+    assert entry is not None
+    assert len(entry.pods) == 1
+
+
+def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
+    pod = document()
+    state = {"terminated": {"exitCode": 126, "reason": "Error", "message": "no iptables"}}
+    again = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "istio-validation", "state": state},
+        {"name": "done", "state": {"terminated": {"exitCode": 0}}},
+        {"name": "browser", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": again},
+    ]
+    pod["status"]["containerStatuses"] = [
+        {"name": "bot", "state": {"waiting": {"reason": "PodInitializing"}}},
+        {"name": "vault-agent", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}},
+        {"name": "istio-proxy", "state": {"running": {}}},
+        {"name": "later", "state": {"waiting": {"reason": "PodInitializing"}}},
+    ]
+    found = parse_pod(pod)
+    assert found is not None
+    assert [name for name, _ in found.facts.foreign] == ["istio-validation", "vault-agent"]
+    browser = found.facts.browser
+    assert browser.previous is not None
+    assert (browser.waiting, browser.previous.reason) == ("CrashLoopBackOff", "OOMKilled")
