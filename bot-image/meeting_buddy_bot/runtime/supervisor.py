@@ -13,7 +13,7 @@ from typing import Final
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import RecordingReport
+from meeting_buddy.contract.report import NAMELESS, RecordingReport
 from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.reporting.outcome import write_session, write_termination_message
 from meeting_buddy_bot.reporting.server import ReportServer
@@ -54,7 +54,7 @@ class Supervisor:
         try:
             assignment = read_assignment(self._settings)
         except AssignmentError as error:
-            state = ReportState("", 0, self._clock)
+            state = ReportState(*NAMELESS, self._clock)
             self._end(state, SessionResult(error.reason, str(error)), RecordingReport())
             return self._tell(state, None)
         return await self._serve(assignment)

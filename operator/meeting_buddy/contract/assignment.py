@@ -82,6 +82,8 @@ class Assignment(ContractModel):
     """From the pod's start; the kubelet enforces it a little later should the bot not."""
     grace_seconds: int = 120
     """The pod's termination grace period: leave, close and verify must fit."""
+    finish_seconds: int = 1800
+    """For closing, joining and verifying the files when no SIGTERM is pending."""
     debug_mode: bool = False
     metadata: dict[str, str] = {}
     """The user's own map, copied to ``session.json``."""
