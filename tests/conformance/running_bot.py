@@ -22,8 +22,8 @@ from typing import Any
 
 import aiohttp
 
-from meeting_buddy.contract.assignment import AllowedHost, Assignment, TokenDigests
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.assignment import Assignment, TokenDigests
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
@@ -42,7 +42,7 @@ def order(**changes: Any) -> Assignment:
         "attempt": 1,
         "link": LINK,
         "platform": Platform.LIVEKIT,
-        "self_hosted": (AllowedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
+        "self_hosted": (SelfHostedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
         "grace_seconds": 30,
         "table": platform_table("livekit"),
         "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),

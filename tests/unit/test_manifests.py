@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import Scope, derive, matches
 from meeting_buddy.manifests import quantity
@@ -71,7 +71,7 @@ def table() -> PlatformTable:
 
 
 def secret(found: BotPodInput) -> dict[str, Any]:
-    return bot_secret(found, table(), [SelfHosted(Platform.LIVEKIT, "meet.example.org")], KEY)
+    return bot_secret(found, table(), [SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org")], KEY)
 
 
 SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
@@ -149,7 +149,7 @@ def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
 
 def test_the_kubelets_deadline_comes_after_the_bots() -> None:
     pod = bot_pod(order(activeDeadlineSeconds=600))
-    assert pod["spec"]["activeDeadlineSeconds"] == 600 + 600 + 120
+    assert pod["spec"]["activeDeadlineSeconds"] == 600 + 600 + 1800 + 120
 
 
 def test_requests_of_both_containers_add_up_to_the_class() -> None:

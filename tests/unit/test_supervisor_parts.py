@@ -104,22 +104,27 @@ class TestBudget:
     async def test_a_session_that_leaves_in_time_is_waited_for(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(0.05))
-        assert await ShutdownDeadline(clock, 10).leaving(task, clock.now())
+        assert await ShutdownDeadline(clock, 10, 1800).leaving(task, clock.now())
 
     async def test_a_session_that_does_not_leave_is_given_its_share(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(60))
-        assert not await ShutdownDeadline(clock, 0.5).leaving(task, clock.now())
+        assert not await ShutdownDeadline(clock, 0.5, 1800).leaving(task, clock.now())
         assert 0.15 < clock.now() < 0.4  # 0.4 of half a second
         task.cancel()
 
     async def test_finishing_has_no_deadline_of_the_pod_without_a_sigterm(self) -> None:
         task = asyncio.create_task(asyncio.sleep(0.3))
-        assert await ShutdownDeadline(SessionClock(), 0.1).finishing(task)
+        assert await ShutdownDeadline(SessionClock(), 0.1, 1800).finishing(task)
+
+    async def test_finishing_has_the_seconds_of_the_assignment(self) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        assert not await ShutdownDeadline(SessionClock(), 60, finish=0.1).finishing(task)
+        task.cancel()
 
     async def test_a_sigterm_in_the_middle_of_finishing_shortens_it(self) -> None:
         clock = SessionClock()
-        deadline = ShutdownDeadline(clock, 1.0)
+        deadline = ShutdownDeadline(clock, 1.0, 1800)
         task = asyncio.create_task(asyncio.sleep(60))
         asyncio.get_running_loop().call_later(0.2, deadline.terminate)
         assert not await deadline.finishing(task)

@@ -33,6 +33,9 @@ _ALLOWED_PER_RUN: Final = 0.25
 _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
 
+PROBES: Final = 4
+"""Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,7 +83,7 @@ class RecordingFinalizer:
         """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed
         from a cut-off file, or one that ends with its longest stream, would add up to a drift."""
         lines = ["ffconcat version 1.0"]
-        spans = [await probe(self.folder / segment.file) for segment in segments]
+        spans = await self._spans(segments)
         for index, (segment, span) in enumerate(zip(segments, spans, strict=True)):
             if span is None:
                 raise VerificationError(f"{segment.file} cannot be read")
@@ -92,6 +95,17 @@ class RecordingFinalizer:
                 # Only where ffmpeg finds no start: an inpoint seeks to a key frame and drops the sound before it.
                 lines.append(f"inpoint {span.start:.6f}")
         return "\n".join(lines) + "\n"
+
+    async def _spans(self, segments: list[Segment]) -> list[Span | None]:
+        slots = asyncio.Semaphore(PROBES)
+
+        async def span(segment: Segment) -> Span | None:
+            async with slots:
+                return await probe(self.folder / segment.file)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(span(segment)) for segment in segments]
+        return [task.result() for task in tasks]
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
         # fmt: off

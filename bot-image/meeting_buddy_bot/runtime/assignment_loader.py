@@ -6,7 +6,7 @@ No message quotes a value: an assignment holds the link, and with it perhaps a p
 from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.links import LinkError, Meeting, SelfHosted, parse_link
+from meeting_buddy.contract.links import LinkError, Meeting, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.support.settings import Settings
 
@@ -46,8 +46,7 @@ def load_link(assignment: Assignment, settings: Settings) -> Meeting:
             link = settings.link.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise AssignmentError(Reason.CONFIG_INVALID, "the Secret with the meeting link cannot be read") from None
-    listed = tuple(SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted)
     try:
-        return parse_link(link, assignment.platform, listed)
+        return parse_link(link, assignment.platform, assignment.self_hosted)
     except LinkError as error:
         raise AssignmentError(error.reason, str(error)) from None

@@ -103,7 +103,7 @@ class Supervisor:
             events.close()
 
     def _install_signal_handlers(self, assignment: Assignment) -> ShutdownDeadline:
-        deadline = ShutdownDeadline(self._clock, assignment.grace_seconds)
+        deadline = ShutdownDeadline(self._clock, assignment.grace_seconds, assignment.finish_seconds)
 
         def terminate() -> None:
             _log.info("SIGTERM: leaving")

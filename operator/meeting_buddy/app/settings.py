@@ -88,7 +88,7 @@ def load_installation(path: Path) -> Installation:
         OSError: the file cannot be read.
         yaml.YAMLError | pydantic.ValidationError: it is wrong; the message names the field.
     """
-    return Installation.model_validate(yaml.safe_load(path.read_text()))
+    return Installation.model_validate(yaml.safe_load(path.read_text()), extra="forbid")
 
 
 def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from meeting_buddy.contract import VERSION
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.wire import ContractModel
 
@@ -24,12 +24,7 @@ RECORDINGS: Final = PurePosixPath("/recordings")
 Video = Literal["none", "720p", "1080p"]
 
 
-class AllowedHost(ContractModel):
-    """A self-hosted meeting host that the installer lists."""
-
-    platform: Platform
-    host: str
-    port: int = 443
+# The defaults here are the only ones: the resources' models take theirs from these.
 
 
 class RecordingConfig(ContractModel):
@@ -73,7 +68,7 @@ class Assignment(ContractModel):
     """``None``: read it from :data:`LINK_FILE`."""
     platform: Platform | None = None
     """``spec.platform``; ``None``: the link's host tells."""
-    self_hosted: tuple[AllowedHost, ...] = ()
+    self_hosted: tuple[SelfHostedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
     recording: RecordingConfig = RecordingConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()

@@ -56,7 +56,7 @@ def _metadata(pod_input: BotPodInput) -> dict[str, Any]:
 
 def _spec(pod_input: BotPodInput) -> dict[str, Any]:
     timeouts = pod_input.bot_class.timeouts
-    slack = timeouts.startup_timeout_seconds + timeouts.grace_seconds
+    slack = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,

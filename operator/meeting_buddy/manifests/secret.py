@@ -8,21 +8,20 @@ from typing import Any
 
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
-    AllowedHost,
     Assignment,
     Limits,
     RecordingConfig,
     TokenDigests,
     TranscriptionConfig,
 )
-from meeting_buddy.contract.links import SelfHosted
+from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import Scope, derive, digest
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 
 
 def bot_secret(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], key: bytes
 ) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
@@ -49,7 +48,7 @@ def bot_secret(
 
 
 def assignment(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], key: bytes
 ) -> Assignment:
     """What the bot reads at its start."""
     spec = pod_input.spec
@@ -59,7 +58,7 @@ def assignment(
         attempt=pod_input.attempt,
         link=spec.meeting_link,
         platform=spec.platform,
-        self_hosted=tuple(AllowedHost(platform=each.platform, host=each.host, port=each.port) for each in self_hosted),
+        self_hosted=tuple(each for each in self_hosted if each.platform is spec.platform),
         bot_name=spec.bot_name,
         recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
@@ -68,6 +67,7 @@ def assignment(
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
         grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
+        finish_seconds=pod_input.bot_class.timeouts.finish_seconds,
         debug_mode=spec.debug_mode,
         metadata=spec.metadata,
         table=table,

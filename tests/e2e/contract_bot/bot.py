@@ -25,7 +25,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, LINK_FILE, RECORDINGS, Assignment
-from meeting_buddy.contract.links import LinkError, SelfHosted, parse_link
+from meeting_buddy.contract.links import LinkError, parse_link
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import (
@@ -208,11 +208,7 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, bot.ask, Reason.EVICTED)
     await bot.serve()
     try:
-        parse_link(
-            link,
-            assignment.platform,
-            [SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted],
-        )
+        parse_link(link, assignment.platform, assignment.self_hosted)
     except LinkError as error:
         return await bot.end(error.reason, str(error))
     reason = await bot.play()
