@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from meeting_buddy.contract.assignment import Assignment, TokenDigests
+from meeting_buddy.contract.assignment import Assignment, TokenDigests, assignment_sha256
 from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
@@ -53,7 +53,8 @@ def order(**changes: Any) -> Assignment:
 class RunningBot:
     """A bot that was started, and what can be asked of it."""
 
-    def __init__(self, module: str, folder: Path, assignment: Assignment | str) -> None:
+    def __init__(self, module: str, folder: Path, assignment: Assignment | str, digest: str = "") -> None:
+        """``digest``: SHA-256 of the assignment that the pod was made for; empty: of the one it is given."""
         self.folder = folder
         self.recordings = folder / "recordings"
         self.port = _free_port()
@@ -65,6 +66,7 @@ class RunningBot:
             each.mkdir()
         _make_reachable(folder)
         paths = {
+            "ASSIGNMENT_SHA256": digest or assignment_sha256(orders.read_bytes()),
             "ASSIGNMENT": orders,
             "LINK": folder / "link",
             "RECORDINGS": self.recordings,

@@ -70,6 +70,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "The pod does not start": (
         Row("pod created, status not yet written", _F(_S(), make.PENDING_POD), "PatchStatus", "Initializing"),
+        Row("operator died between pod and Secret", _F(_S(), make.PENDING_POD, secret_missing=True), "CreateSecret PatchStatus", "Initializing"),
+        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreateSecret PatchStatus", "Initializing", at=later(11)),
+        Row("quota kept the Secret out for too long", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "QuotaExceeded", _LATE),
+        Row("somebody else's Secret has the name", _F(_S(_STARTED), make.PENDING_POD, secret_missing=True, rejection=CreateRejection("taken", "exists", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid"),
+        Row("bot runs: its Secret is there", _F(_S({**_STARTED, "phase": "Joining"}), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining"), secret_missing=True), "PatchStatus", "Joining"),
         Row("no node yet", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus", "Initializing", at=later(30)),
         Row("no node in time", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "Unschedulable", _LATE),
         Row("claim missing", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_CLAIM)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),

@@ -48,6 +48,7 @@ class World(RuleBasedStateMachine):
         self.pods: list[PodFacts] = []
         self.created = 0
         self.ever_ran = False
+        self.secret_of = ""
         self.phases: list[Phase] = []
         self.forget()
 
@@ -58,6 +59,7 @@ class World(RuleBasedStateMachine):
         self.leave: LeaveFacts | None = None
         self.warnings: tuple[PodWarning, ...] | None = None
         self.written_at: datetime | None = None
+        self.secret_seen_of = ""
 
     def facts(self) -> Facts:
         return make.facts(
@@ -68,6 +70,7 @@ class World(RuleBasedStateMachine):
             leave=self.leave,
             warnings=self.warnings,
             written_at=self.written_at,
+            secret_missing=self.pod is not None and self.pod.uid != self.secret_seen_of,
         )
 
     @property
@@ -80,13 +83,17 @@ class World(RuleBasedStateMachine):
 
     # The operator
 
-    @rule(survives=st.sampled_from([0, 1, 2, 3, 9, 9, 9]))
-    def operator_acts(self, survives: int) -> None:
+    @rule(survives=st.sampled_from([0, 1, 2, 3, 9, 9, 9]), dies_before_secret=RARELY)
+    def operator_acts(self, survives: int, dies_before_secret: bool) -> None:
         for number, action in enumerate(decide(self.facts(), lambda: self.now).actions):
             if number >= survives:  # killed between two actions; the next process knows nothing
                 self.forget()
                 return
             self.do(action)
+            if isinstance(action, verbs.CreatePod) and dies_before_secret:
+                self.secret_of = ""
+                self.forget()
+                return
 
     @rule()
     def operator_acts_until_it_has_nothing_to_do(self) -> None:
@@ -95,6 +102,7 @@ class World(RuleBasedStateMachine):
             for action in plan.actions:
                 self.do(action)
             if not plan.actions:
+                self.a_pod_that_may_start_has_its_secret()
                 return
         raise AssertionError(f"equal facts, and still a plan: {plan}")
 
@@ -105,6 +113,10 @@ class World(RuleBasedStateMachine):
                 assert not self.ever_ran, "a pod that may have been in the meeting was made again"
                 self.created += 1
                 self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=f"pod-{self.created}"))
+                self.secret_of = self.secret_seen_of = f"pod-{self.created}"
+            case verbs.CreateSecret():
+                assert self.pod is not None
+                self.secret_of = self.secret_seen_of = self.pod.uid
             case verbs.FollowStream():
                 self.stream = StreamFacts(False, self.now)
             case verbs.StopStream():
@@ -138,6 +150,11 @@ class World(RuleBasedStateMachine):
         assert gone or over, "a pod was let go of before its outcome was written"
         self.change(finalizer=False)
         self.collect()
+
+    def a_pod_that_may_start_has_its_secret(self) -> None:
+        if self.pod is None or self.session is None or self.pod.terminated or self.pod.deleted_at is not None:
+            return
+        assert self.secret_of == self.pod.uid, "its volume cannot be mounted, and nobody does anything"
 
     def delete_pod(self) -> None:
         self.change(deleted_at=self.now)
@@ -173,7 +190,13 @@ class World(RuleBasedStateMachine):
             self.change(node="node1", scheduled=PodCondition("True"))
 
     @precondition(
-        lambda self: self.pod is not None and not self.pod.terminated and self.pod.node and not self.pod.bot.terminated
+        lambda self: (
+            self.pod is not None
+            and not self.pod.terminated
+            and self.pod.node
+            and not self.pod.bot.terminated
+            and self.secret_of == self.pod.uid
+        )
     )
     @rule(ready=st.booleans())
     def bot_runs(self, ready: bool) -> None:

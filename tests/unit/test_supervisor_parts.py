@@ -4,10 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from meeting_buddy.contract.assignment import assignment_sha256
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
 from meeting_buddy_bot.runtime.memory import Memory, read_memory
@@ -47,6 +49,16 @@ class TestOrders:
         with pytest.raises(AssignmentError) as raised:
             read_assignment(settings(tmp_path))
         assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
+
+    def test_another_assignment_than_the_pods_is_refused(self, tmp_path: Path) -> None:
+        content = order().to_json().encode()
+        (tmp_path / "assignment.json").write_bytes(content)
+        own = replace(settings(tmp_path), assignment_sha256=assignment_sha256(content))
+        assert read_assignment(own) == order()
+        (tmp_path / "assignment.json").write_bytes(order(link="https://elsewhere.test/rooms/x").to_json().encode())
+        with pytest.raises(AssignmentError, match="not hold the assignment") as raised:
+            read_assignment(own)
+        assert raised.value.reason is Reason.CONFIG_INVALID
 
 
 class TestSettings:

@@ -3,6 +3,7 @@
 Holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
 """
 
+import hashlib
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
@@ -20,6 +21,9 @@ CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
 """Extra certificate authorities for the browser, ``*.crt``, mounted into container ``browser``."""
 RECORDINGS: Final = PurePosixPath("/recordings")
 """The session's own folder on the volume."""
+
+DIGEST_VARIABLE: Final = "MEETING_BUDDY_ASSIGNMENT_SHA256"
+"""Environment variable of container ``bot`` that holds the SHA-256 of the file's content, from the pod's annotation."""
 
 Video = Literal["none", "720p", "1080p"]
 
@@ -84,3 +88,8 @@ class Assignment(ContractModel):
     """The user's own map, copied to ``session.json``."""
     table: PlatformTable
     tokens: TokenDigests
+
+
+def assignment_sha256(content: bytes) -> str:
+    """SHA-256 of an assignment as it stands in its file, in hex."""
+    return hashlib.sha256(content).hexdigest()

@@ -55,6 +55,9 @@ class Observer:
             rejection=entry.rejection,
             warnings=entry.warnings,
             written_at=entry.written_at,
+            secret_missing=any(
+                seen.assignment_sha256 is not None and seen.facts.uid != entry.secret_of for seen in entry.pods.values()
+            ),
         )
 
     async def _confirm_session(self, entry: CacheEntry, now: float, seen_at: datetime) -> None:

@@ -23,6 +23,11 @@ class CachedPod:
     session_name: str
     resource_version: str
     finalizers: tuple[str, ...]
+    grace_seconds: int | None
+    assignment_sha256: str | None
+    """Its annotation; ``None``: an earlier version made it, after its Secret."""
+    key_fingerprint: str | None
+    """Its annotation: which key its control token is derived from."""
 
 
 def parse_session(document: JsonObject) -> SessionFacts:
@@ -53,7 +58,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     """Read a pod; ``None`` if no MeetingSession controls it. The controller's uid decides, labels are an index."""
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
-    labels = metadata.get("labels", {})
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     role = _ROLES.get(labels.get(identity.LABEL_COMPONENT, ""))
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
     if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
@@ -88,6 +93,9 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         session_name=owner["name"],
         resource_version=metadata["resourceVersion"],
         finalizers=finalizers,
+        grace_seconds=document["spec"].get("terminationGracePeriodSeconds"),
+        assignment_sha256=annotations.get(identity.ANNOTATION_ASSIGNMENT),
+        key_fingerprint=annotations.get(identity.ANNOTATION_KEY),
     )
 
 

@@ -10,6 +10,7 @@ from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import (
     Action,
     CreatePod,
+    CreateSecret,
     DeletePod,
     EmitEvent,
     FollowStream,
@@ -24,7 +25,7 @@ from meeting_buddy.domain.view import UNREACHABLE_AFTER
 PROGRESS_INTERVAL: Final = timedelta(seconds=60)
 """Least time between two writes that only report progress."""
 REFUSED_RETRY: Final = timedelta(seconds=10)
-"""Until the API server is asked again for a pod that a quota kept out."""
+"""Until the API server is asked again for a pod or a Secret that a quota kept out."""
 LEAVE_RETRY: Final = timedelta(seconds=2)
 LEAVE_PATIENCE: Final = timedelta(seconds=20)
 """How long a bot may be silent, or not confirm, before the request to leave reaches it as SIGTERM instead."""
@@ -43,7 +44,7 @@ def plan_active(snapshot: Snapshot) -> Plan:
     after: list[Action] = []
     wakeups: list[datetime] = []
     if snapshot.pod is None:
-        _start(snapshot, before, wakeups)
+        _retry(snapshot, CreatePod(snapshot.attempt), before, wakeups)
     else:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
     written = _write(
@@ -52,10 +53,11 @@ def plan_active(snapshot: Snapshot) -> Plan:
     return Plan((*before, *written, *after), min(wakeups, default=None))
 
 
-def _start(snapshot: Snapshot, actions: list[Action], wakeups: list[datetime]) -> None:
+def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: list[datetime]) -> None:
+    """Create something, not too soon after the API server refused it."""
     rejection = snapshot.facts.rejection
     if rejection is None or snapshot.now >= rejection.at + REFUSED_RETRY:
-        actions.append(CreatePod(snapshot.attempt))
+        actions.append(action)
     else:
         wakeups.append(rejection.at + REFUSED_RETRY)
 
@@ -74,6 +76,8 @@ def _plan_pod(
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     if snapshot.leaving:
         _leave(snapshot, pod, after, wakeups)
+    elif snapshot.facts.secret_missing and pod.deleted_at is None and not startup.started(pod):
+        _retry(snapshot, CreateSecret(pod.name), before, wakeups)
 
 
 def _leave(snapshot: Snapshot, pod: PodFacts, actions: list[Action], wakeups: list[datetime]) -> None:
@@ -159,9 +163,11 @@ def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[A
 
 def _waiting_message(snapshot: Snapshot) -> str | None:
     """What a session that has not started waits for, in the words of whoever holds it up."""
+    if snapshot.pod is not None and startup.started(snapshot.pod):
+        return None
+    if snapshot.facts.rejection is not None:
+        return snapshot.facts.rejection.message
     if snapshot.pod is None:
-        return snapshot.facts.rejection.message if snapshot.facts.rejection is not None else None
-    if startup.started(snapshot.pod):
         return None
     for name, container in (("browser", snapshot.pod.browser), ("bot", snapshot.pod.bot)):
         if container.waiting in startup.IMAGE:

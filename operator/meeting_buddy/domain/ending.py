@@ -14,6 +14,8 @@ def needs_warnings(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
         return False
+    if snapshot.facts.rejection is not None:
+        return False  # its Secret was refused: that is why
     return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
 
 
@@ -30,6 +32,9 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
         return pod_outcome.of_dead_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
     if startup.started(pod) or snapshot.leaving:
         return None
+    rejected = _outcome_of_rejection(snapshot)
+    if rejected is not None:
+        return rejected
     if snapshot.now >= snapshot.startup_deadline:
         return startup.failure(pod, snapshot.facts.warnings or (), snapshot.timeouts.startup_timeout_seconds)
     return startup.hopeless(pod)
@@ -41,6 +46,10 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     admission = validate(snapshot.session.spec, snapshot.facts.installation)
     if admission.reason is not None:
         return Outcome(admission.reason, admission.message)
+    return _outcome_of_rejection(snapshot)
+
+
+def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.facts.rejection
     if rejection is None:
         return None

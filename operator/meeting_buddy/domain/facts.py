@@ -181,5 +181,7 @@ class Facts:
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
     """Events of a pod that is late, oldest first; ``None``: nobody asked."""
+    secret_missing: bool = False
+    """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""

@@ -8,9 +8,16 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Create the Secret and the pod of an attempt; both may exist already (then they are adopted)."""
+    """Create the pod of an attempt and its Secret; the pod may exist already (then it is adopted)."""
 
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Create the Secret of a pod whose bot has not started; it may exist already."""
+
+    pod: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class DeletePod:
 
 Action = (
     CreatePod
+    | CreateSecret
     | FollowStream
     | StopStream
     | RequestLeave

@@ -1,11 +1,13 @@
 """The Secret that tells a bot what to do; mounted into container ``bot`` alone.
 
-The operator may create Secrets and nothing else with them: this one goes with its session, by ownerReference.
+The operator may create Secrets and nothing else with them: this one goes with its pod, which is made first and owns it.
+The pod's annotation holds the SHA-256 of the assignment, and its bot refuses any other.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
+from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
     Assignment,
@@ -13,25 +15,22 @@ from meeting_buddy.contract.assignment import (
     RecordingConfig,
     TokenDigests,
     TranscriptionConfig,
+    assignment_sha256,
 )
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.token import Scope, derive, digest
+from meeting_buddy.contract.token import BotKeys, Scope, digest, fingerprint
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 
 
-def bot_secret(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], key: bytes
-) -> dict[str, Any]:
+def bot_secret(pod_input: BotPodInput, document: Assignment, pod_uid: str) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
     Args:
-        order: the bot.
-        table: the platform's resolved page table.
-        self_hosted: hosts that the installer lists; the bot judges the link again.
-        key: the operator's key, from which tokens are derived; it goes nowhere.
+        pod_input: the bot.
+        document: its assignment.
+        pod_uid: uid of its pod, which owns the Secret.
     """
-    document = assignment(pod_input, table, self_hosted, key)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -39,7 +38,9 @@ def bot_secret(
             "name": pod_input.name,
             "namespace": pod_input.namespace,
             "labels": pod_input.labels(),
-            "ownerReferences": pod_input.owner_references(),
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Pod", "name": pod_input.name, "uid": pod_uid, "controller": True}
+            ],
         },
         "type": "Opaque",
         "immutable": True,
@@ -47,10 +48,25 @@ def bot_secret(
     }
 
 
+def assignment_annotations(document: Assignment, keys: BotKeys) -> dict[str, str]:
+    """What the pod says of its assignment: which content its bot takes, and which key can command it."""
+    return {
+        identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.to_json().encode()),
+        identity.ANNOTATION_KEY: fingerprint(keys.control),
+    }
+
+
 def assignment(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], key: bytes
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], keys: BotKeys
 ) -> Assignment:
-    """What the bot reads at its start."""
+    """What the bot reads at its start; equal inputs make an equal document.
+
+    Args:
+        pod_input: the bot.
+        table: the platform's resolved page table.
+        self_hosted: hosts that the installer lists; the bot judges the link again.
+        keys: from which the tokens are derived; they go nowhere.
+    """
     spec = pod_input.spec
     return Assignment(
         session_id=pod_input.session_id,
@@ -72,7 +88,7 @@ def assignment(
         metadata=spec.metadata,
         table=table,
         tokens=TokenDigests(
-            control=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
-            read=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.READ)),
+            control=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
+            read=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.READ)),
         ),
     )
