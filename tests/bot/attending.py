@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from meeting_buddy.contract.assignment import AllowedHost, Assignment, Limits, RecordingConfig, TokenDigests
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TokenDigests
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
@@ -93,7 +93,7 @@ class Attending:
             attempt=1,
             link=link,
             platform=Platform.LIVEKIT,
-            self_hosted=(AllowedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
+            self_hosted=(SelfHostedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
             recording=RecordingConfig(),
             bot_name=bot_name,
             limits=limits or Limits(),

@@ -41,7 +41,7 @@ def bots() -> Iterator[Start]:
             folder = root / f"bot{len(running)}"
             folder.mkdir()
             given = order(metadata={"script": script}, **changes)
-            running.append(RunningBot("tests.conformance.stand_in", folder, given, environment))
+            running.append(RunningBot("tests.conformance.stand_in", folder, given, environment=environment))
             return running[-1]
 
         try:

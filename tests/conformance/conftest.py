@@ -29,13 +29,14 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
             script: str = "join; record",
             *,
             orders: Assignment | str | None = None,
+            digest: str = "",
             metadata: Mapping[str, str] | None = None,
             **changes: object,
         ) -> RunningBot:
             given = order(metadata={"script": script, **(metadata or {})}, **changes) if orders is None else orders
             folder = root / f"bot{len(bots)}"
             folder.mkdir()
-            bots.append(RunningBot(BOTS[request.param], folder, given))
+            bots.append(RunningBot(BOTS[request.param], folder, given, digest))
             return bots[-1]
 
         yield start_bot

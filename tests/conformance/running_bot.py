@@ -21,8 +21,8 @@ from typing import Any
 
 import aiohttp
 
-from meeting_buddy.contract.assignment import AllowedHost, Assignment, TokenDigests
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.assignment import Assignment, TokenDigests, assignment_sha256
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
@@ -42,7 +42,7 @@ def order(**changes: Any) -> Assignment:
         "attempt": 1,
         "link": LINK,
         "platform": Platform.LIVEKIT,
-        "self_hosted": (AllowedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
+        "self_hosted": (SelfHostedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
         "grace_seconds": 30,
         "table": platform_table("livekit"),
         "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
@@ -54,8 +54,14 @@ class RunningBot:
     """A bot that was started, and what can be asked of it."""
 
     def __init__(
-        self, module: str, folder: Path, assignment: Assignment | str, environment: Mapping[str, str] | None = None
+        self,
+        module: str,
+        folder: Path,
+        assignment: Assignment | str,
+        digest: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``digest``: SHA-256 of the assignment that the pod was made for; empty: of the one it is given."""
         self.folder = folder
         self.recordings = folder / "recordings"
         self.port = free_port()
@@ -67,6 +73,7 @@ class RunningBot:
             each.mkdir()
         _make_reachable(folder)
         paths = {
+            "ASSIGNMENT_SHA256": digest or assignment_sha256(orders.read_bytes()),
             "ASSIGNMENT": orders,
             "LINK": folder / "link",
             "RECORDINGS": self.recordings,

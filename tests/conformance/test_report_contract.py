@@ -235,6 +235,12 @@ async def test_orders_that_cannot_be_read_end_it_at_once(start: Start, orders: s
     assert bot.outcome.reason is Reason.CONFIG_INVALID
 
 
+async def test_another_assignment_than_the_pods_is_refused(start: Start) -> None:
+    bot = start(digest="0" * 64)
+    assert await bot.ended(15) == 0
+    assert (bot.outcome.reason, bot.outcome.ever_joined) == (Reason.CONFIG_INVALID, False)
+
+
 async def test_neither_link_nor_token_is_in_anything_it_writes(start: Start) -> None:
     bot = start("join 0.5s; record 1s; end MeetingEnded", debug_mode=True)
     await bot.until(lambda report: report.ever_joined)

@@ -115,6 +115,7 @@ ALLOWED: list[tuple[str, str, dict[str, str]]] = [
     ("meetings", "delete", {"resource": "pods"}),
     ("meetings", "create", {"resource": "secrets"}),
     ("meeting-buddy", "get", {"resource": "secrets", "name": "meeting-buddy-bot-key"}),
+    ("meeting-buddy", "patch", {"resource": "secrets", "name": "meeting-buddy-bot-key"}),
     ("meeting-buddy", "update", {**LEASES, "name": "meeting-buddy-operator"}),
 ]
 FORBIDDEN: list[tuple[str, str, dict[str, str]]] = [

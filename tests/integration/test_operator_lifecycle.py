@@ -78,7 +78,8 @@ def test_the_users_object_stays_the_users(operator: OperatorProcess, sessions: S
     assert not any(secret_part in text for text in (*told, json.dumps(found["status"]), operator.log.read_text()))
     secret = sessions.kubectl.json("get", "secret", found["status"]["botPod"])
     assert secret["immutable"]
-    assert secret["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
+    pod = sessions.pod("standup")
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"], "it goes with its pod"
 
 
 def test_the_pod_watch_alone_ends_a_session(operator: OperatorProcess, sessions: Sessions) -> None:

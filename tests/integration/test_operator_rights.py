@@ -18,7 +18,7 @@ OWN_NEEDS = {
     ("coordination.k8s.io", "leases", ""): {"create"},
     ("coordination.k8s.io", "leases", "meeting-buddy-operator"): {"get", "update"},
     ("", "secrets", ""): {"create"},
-    ("", "secrets", "meeting-buddy-bot-key"): {"get"},
+    ("", "secrets", "meeting-buddy-bot-key"): {"get", "patch"},
 }
 
 

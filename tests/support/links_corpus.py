@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.reasons import Reason
 
 SELF_HOSTED = (
-    SelfHosted(Platform.LIVEKIT, "meet.example.org"),
-    SelfHosted(Platform.LIVEKIT, "meet.buddy.test", 8443),
+    SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org"),
+    SelfHostedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),
 )
 
 

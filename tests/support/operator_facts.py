@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.facts import (
     ContainerFacts,
     Facts,
-    Installation,
+    InstallationFacts,
     PodFacts,
     SessionFacts,
     Terminated,
@@ -25,7 +25,8 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 UID = "0f4c2a68-0000-4000-8000-000000000001"
 LINK = "https://meet.example.org/rooms/standup#very-secret"
 CLASS = BotClass(image="registry.example/bot:1")
-INSTALLATION = Installation(CLASS, (SelfHosted(Platform.LIVEKIT, "meet.example.org"),), {Platform.LIVEKIT: "abc123"})
+HOST = SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org")
+INSTALLATION = InstallationFacts(CLASS, (HOST,), {Platform.LIVEKIT: "abc123"})
 POD = identity.pod_name("standup", UID, 1)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import yaml
 
-from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table import PlatformTable, load_table
 from tests.local.clone import PLATFORM_TABLES
 
 
 def platform_table(name: str) -> PlatformTable:
     """The table of `bot-image/…/platforms/<name>.yaml`."""
-    return PlatformTable.model_validate(yaml.safe_load((PLATFORM_TABLES / f"{name}.yaml").read_text()))
+    return load_table(yaml.safe_load((PLATFORM_TABLES / f"{name}.yaml").read_text()))

@@ -133,7 +133,7 @@ def container_log(redact: Redactor) -> Iterator[io.BytesIO]:
 
 
 def _raise_again(record: logging.LogRecord) -> None:
-    raise  # noqa: PLE0704: logging calls this inside its own except
+    raise  # logging calls this inside its own except
 
 
 async def write_everywhere(

@@ -22,6 +22,8 @@ _STARTED = {"phase": "Initializing", "attempt": 1, "botPod": make.POD, "schedule
 _JOINING = {**_STARTED, "phase": "Joining"}
 _RECORDING = {**_STARTED, "phase": "Recording", "joinTimestamp": "2026-11-23T10:00:20Z"}
 _ASKED = {"leaveRequestedAt": "2026-11-23T10:01:00Z"}
+_LEAVING = {**_RECORDING, "phase": "Leaving"}
+_FINISHING = make.joined("Leaving", leftAt="2026-11-23T10:01:05Z")
 _NO_NODE = PodCondition("False", "Unschedulable", "0/3 nodes are available: 3 Insufficient memory.")
 _NO_CLAIM = PodCondition("False", "Unschedulable", 'persistentvolumeclaim "meeting-buddy-recordings" not found')
 _LATE = later(601)
@@ -73,6 +75,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "The pod does not start": (
         Row("pod created, status not yet written", _F(_S(), make.PENDING_POD), "PatchStatus", "Initializing"),
+        Row("operator died between pod and Secret", _F(_S(), make.PENDING_POD, secret_missing=True), "CreateSecret PatchStatus", "Initializing"),
+        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreateSecret PatchStatus", "Initializing", at=later(11)),
+        Row("quota kept the Secret out for too long", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "QuotaExceeded", _LATE),
+        Row("somebody else's Secret has the name", _F(_S(_STARTED), make.PENDING_POD, secret_missing=True, rejection=CreateRejection("taken", "exists", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid"),
+        Row("bot runs: its Secret is there", _F(_S({**_STARTED, "phase": "Joining"}), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining"), secret_missing=True), "PatchStatus", "Joining"),
         Row("no node yet", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus", "Initializing", at=later(30)),
         Row("no node in time", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "Unschedulable", _LATE),
         Row("claim missing", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_CLAIM)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
@@ -101,6 +109,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("leave during the meeting", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus RequestLeave", "Recording"),
         Row("leave set back to false", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus RequestLeave", "Recording", at=later(61)),
         Row("bot confirmed the leave", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=_CONNECTED, report=make.joined(), leave=LeaveFacts(True, later(61))), "PatchStatus EmitEvent", "Leaving", at=later(62)),
+        Row("bot finishes a long recording after a confirmed leave", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=_CONNECTED, report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus", "Leaving", at=later(61 + 1800 + 119)),
+        Row("bot finishes, and a new operator has not asked it", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=_CONNECTED, report=_FINISHING), "PatchStatus", "Leaving", at=later(1900)),
+        Row("bot finishes, and a new operator does not follow it yet", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD), "FollowStream PatchStatus RequestLeave", "Leaving", at=later(1000)),
+        Row("bot does not finish in time", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=_CONNECTED, report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus DeletePod", "Leaving", at=later(61 + 1800 + 120)),
+        Row("bot falls silent while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus DeletePod", "Leaving", at=later(921)),
+        Row("bot is cut off for a moment while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus", "Leaving", at=later(909)),
         Row("bot cannot be asked: SIGTERM tells it", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=StreamFacts(False, NOW), leave=LeaveFacts(False, later(80))), "PatchStatus DeletePod", "Recording", at=later(81)),
     ),
     "The pod ended": (

@@ -56,6 +56,7 @@ class World(RuleBasedStateMachine):
         self.pods: list[PodFacts] = []
         self.created = 0
         self.ever_ran = False
+        self.secret_of = ""
         self.phases: list[Phase] = []
         self.forget()
 
@@ -66,6 +67,7 @@ class World(RuleBasedStateMachine):
         self.leave: LeaveFacts | None = None
         self.warnings: tuple[PodWarning, ...] | None = None
         self.written_at: datetime | None = None
+        self.secret_seen_of = ""
 
     def facts(self) -> Facts:
         return make.facts(
@@ -76,6 +78,7 @@ class World(RuleBasedStateMachine):
             leave=self.leave,
             warnings=self.warnings,
             written_at=self.written_at,
+            secret_missing=self.pod is not None and self.pod.uid != self.secret_seen_of,
         )
 
     @property
@@ -88,13 +91,17 @@ class World(RuleBasedStateMachine):
 
     # The operator
 
-    @rule(survives=st.sampled_from([0, 1, 2, 3, 9, 9, 9]))
-    def operator_acts(self, survives: int) -> None:
+    @rule(survives=st.sampled_from([0, 1, 2, 3, 9, 9, 9]), dies_before_secret=RARELY)
+    def operator_acts(self, survives: int, dies_before_secret: bool) -> None:
         for number, action in enumerate(decide(self.facts(), lambda: self.now).actions):
             if number >= survives:  # killed between two actions; the next process knows nothing
                 self.forget()
                 return
             self.do(action)
+            if isinstance(action, verbs.CreatePod) and dies_before_secret:
+                self.secret_of = ""
+                self.forget()
+                return
 
     @rule()
     def operator_acts_until_it_has_nothing_to_do(self) -> None:
@@ -103,6 +110,7 @@ class World(RuleBasedStateMachine):
             for action in plan.actions:
                 self.do(action)
             if not plan.actions:
+                self.a_pod_that_may_start_has_its_secret()
                 return
         raise AssertionError(f"equal facts, and still a plan: {plan}")
 
@@ -114,6 +122,10 @@ class World(RuleBasedStateMachine):
                 self.created += 1
                 uid, times = f"pod-{self.created}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
                 self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=uid, **times))
+                self.secret_of = self.secret_seen_of = uid
+            case verbs.CreateSecret():
+                assert self.pod is not None
+                self.secret_of = self.secret_seen_of = self.pod.uid
             case verbs.FollowStream():
                 self.stream = StreamFacts(False, self.now)
             case verbs.StopStream():
@@ -150,6 +162,11 @@ class World(RuleBasedStateMachine):
             self.pods.clear()
         self.collect()
 
+    def a_pod_that_may_start_has_its_secret(self) -> None:
+        if self.pod is None or self.session is None or self.pod.terminated or self.pod.deleted_at is not None:
+            return
+        assert self.secret_of == self.pod.uid, "its volume cannot be mounted, and nobody does anything"
+
     def delete_pod(self) -> None:
         self.change(deleted_at=self.now)
         self.collect()
@@ -184,7 +201,13 @@ class World(RuleBasedStateMachine):
             self.change(node="node1", started_at=self.now, scheduled=PodCondition("True"))
 
     @precondition(
-        lambda self: self.pod is not None and not self.pod.terminated and self.pod.node and not self.pod.bot.terminated
+        lambda self: (
+            self.pod is not None
+            and not self.pod.terminated
+            and self.pod.node
+            and not self.pod.bot.terminated
+            and self.secret_of == self.pod.uid
+        )
     )
     @rule(ready=st.booleans())
     def bot_runs(self, ready: bool) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from meeting_buddy.contract.assignment import assignment_sha256
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
 from meeting_buddy_bot.runtime.memory import Memory, read_memory
@@ -47,6 +49,16 @@ class TestOrders:
         with pytest.raises(AssignmentError) as raised:
             read_assignment(settings(tmp_path))
         assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
+
+    def test_another_assignment_than_the_pods_is_refused(self, tmp_path: Path) -> None:
+        content = order().to_json().encode()
+        (tmp_path / "assignment.json").write_bytes(content)
+        own = replace(settings(tmp_path), assignment_sha256=assignment_sha256(content))
+        assert read_assignment(own) == order()
+        (tmp_path / "assignment.json").write_bytes(order(link="https://elsewhere.test/rooms/x").to_json().encode())
+        with pytest.raises(AssignmentError, match="not hold the assignment") as raised:
+            read_assignment(own)
+        assert raised.value.reason is Reason.CONFIG_INVALID
 
 
 class TestSettings:
@@ -104,22 +116,27 @@ class TestBudget:
     async def test_a_session_that_leaves_in_time_is_waited_for(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(0.05))
-        assert await ShutdownDeadline(clock, 10).leaving(task, clock.now())
+        assert await ShutdownDeadline(clock, 10, 1800).leaving(task, clock.now())
 
     async def test_a_session_that_does_not_leave_is_given_its_share(self) -> None:
         clock = SessionClock()
         task = asyncio.create_task(asyncio.sleep(60))
-        assert not await ShutdownDeadline(clock, 0.5).leaving(task, clock.now())
+        assert not await ShutdownDeadline(clock, 0.5, 1800).leaving(task, clock.now())
         assert 0.15 < clock.now() < 0.4  # 0.4 of half a second
         task.cancel()
 
     async def test_finishing_has_no_deadline_of_the_pod_without_a_sigterm(self) -> None:
         task = asyncio.create_task(asyncio.sleep(0.3))
-        assert await ShutdownDeadline(SessionClock(), 0.1).finishing(task)
+        assert await ShutdownDeadline(SessionClock(), 0.1, 1800).finishing(task)
+
+    async def test_finishing_has_the_seconds_of_the_assignment(self) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        assert not await ShutdownDeadline(SessionClock(), 60, finish=0.1).finishing(task)
+        task.cancel()
 
     async def test_a_sigterm_in_the_middle_of_finishing_shortens_it(self) -> None:
         clock = SessionClock()
-        deadline = ShutdownDeadline(clock, 1.0)
+        deadline = ShutdownDeadline(clock, 1.0, 1800)
         task = asyncio.create_task(asyncio.sleep(60))
         asyncio.get_running_loop().call_later(0.2, deadline.terminate)
         assert not await deadline.finishing(task)

@@ -10,6 +10,7 @@ If this process dies, or its time is up: the segments and the manifest are whole
 them is no recording, and the next attempt replaces it. No ``verified`` line is written then.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -38,6 +39,9 @@ _ALLOWED_PER_RUN: Final = 0.25
 """Likewise for each run: its sound and its picture start and end at different moments."""
 _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
+
+PROBES: Final = 4
+"""Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +103,7 @@ class RecordingFinalizer:
         """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed
         from a cut-off file, or one that ends with its longest stream, would add up to a drift."""
         lines = ["ffconcat version 1.0"]
-        spans = [await self._probe(segment) for segment in segments]
+        spans = await self._spans(segments)
         for index, (segment, span) in enumerate(zip(segments, spans, strict=True)):
             if span is None:
                 raise VerificationError(f"{segment.file} cannot be read")
@@ -114,12 +118,20 @@ class RecordingFinalizer:
                 lines.append(f"outpoint {span.end:.6f}")
         return "\n".join(lines) + "\n"
 
-    async def _probe(self, segment: Segment) -> Span | None:
-        latest = float("inf") if segment.cut_at is None else segment.cut_at
+    async def _spans(self, segments: list[Segment]) -> list[Span | None]:
+        slots = asyncio.Semaphore(PROBES)
+
+        async def span(segment: Segment) -> Span | None:
+            latest = float("inf") if segment.cut_at is None else segment.cut_at
+            async with slots:
+                return await probe(self.folder / segment.file, latest)
+
         try:
-            return await probe(self.folder / segment.file, latest)
-        except TimeoutError as error:
-            raise VerificationError(f"{segment.file} cannot be read: the volume does not answer") from error
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(span(segment)) for segment in segments]
+        except* TimeoutError as errors:
+            raise VerificationError("the segments cannot be read: the volume does not answer") from errors
+        return [task.result() for task in tasks]
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
         # fmt: off

@@ -5,8 +5,8 @@ No message quotes a value: an assignment holds the link, and with it perhaps a p
 
 from pydantic import ValidationError
 
-from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.links import LinkError, Meeting, SelfHosted, parse_link
+from meeting_buddy.contract.assignment import Assignment, assignment_sha256
+from meeting_buddy.contract.links import LinkError, Meeting, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.support.settings import Settings
 
@@ -23,10 +23,15 @@ def read_assignment(settings: Settings) -> Assignment:
     """The assignment, without a look at its link.
 
     Raises:
-        AssignmentError: ``ConfigInvalid``, with the fields that are wrong.
+        AssignmentError: ``ConfigInvalid``, with the fields that are wrong, or because it is not this pod's.
     """
     try:
-        return Assignment.model_validate_json(settings.assignment.read_bytes())
+        content = settings.assignment.read_bytes()
+        if settings.assignment_sha256 and assignment_sha256(content) != settings.assignment_sha256:
+            raise AssignmentError(
+                Reason.CONFIG_INVALID, "the pod's Secret does not hold the assignment that the pod was made for"
+            )
+        return Assignment.model_validate_json(content)
     except OSError as error:
         raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -46,8 +51,7 @@ def load_link(assignment: Assignment, settings: Settings) -> Meeting:
             link = settings.link.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise AssignmentError(Reason.CONFIG_INVALID, "the Secret with the meeting link cannot be read") from None
-    listed = tuple(SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted)
     try:
-        return parse_link(link, assignment.platform, listed)
+        return parse_link(link, assignment.platform, assignment.self_hosted)
     except LinkError as error:
         raise AssignmentError(error.reason, str(error)) from None

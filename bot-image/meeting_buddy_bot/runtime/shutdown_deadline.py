@@ -1,6 +1,7 @@
 """How long leaving and finishing may take: shares of the pod's grace period, counted from SIGTERM.
 
-Without a SIGTERM nobody is about to kill us, but no step may hang forever either. With one, the kubelet's SIGKILL comes
+Without a SIGTERM nobody is about to kill us, but no step may hang forever either: finishing has the assignment's
+``finish_seconds``, for which the operator waits after a leave. With one, the kubelet's SIGKILL comes
 ``grace`` seconds later, and the outcome must be written before it.
 """
 
@@ -13,8 +14,6 @@ LEAVE_SECONDS: Final = 30.0
 """Pressing "Leave" and waiting until the page has left."""
 LEAVE_SHARE: Final = 0.4
 """Of the grace period at most for leaving."""
-FINISH_SECONDS: Final = 1800.0
-"""For finishing when nobody waits: hours of meeting on a slow volume."""
 TELL_SHARE: Final = 0.1
 """Of the grace period, kept for session.json, the termination message and the last event."""
 
@@ -24,9 +23,11 @@ T = TypeVar("T")
 class ShutdownDeadline:
     """The time that is left, which a SIGTERM shortens at any moment."""
 
-    def __init__(self, clock: SessionClock, grace: float) -> None:
+    def __init__(self, clock: SessionClock, grace: float, finish: float) -> None:
+        """``grace``: the pod's grace period; ``finish``: for finishing when nobody waits; both in seconds."""
         self._clock = clock
         self._grace = grace
+        self._finish = finish
         self._terminated = asyncio.Event()
         self._terminated_at = 0.0
 
@@ -43,7 +44,7 @@ class ShutdownDeadline:
 
     async def finishing(self, task: asyncio.Task[T]) -> bool:
         """Wait for the task that finishes the recording; False when its time is over."""
-        return await self._wait(task, self._clock.now() + FINISH_SECONDS, 1 - TELL_SHARE)
+        return await self._wait(task, self._clock.now() + self._finish, 1 - TELL_SHARE)
 
     async def _wait(self, task: asyncio.Task[T], limit: float, share: float) -> bool:
         terminated = asyncio.create_task(self._terminated.wait())

@@ -14,7 +14,7 @@ from typing import Final
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.contract.report import RecordingReport
+from meeting_buddy.contract.report import NAMELESS, RecordingReport
 from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.reporting.outcome import write_session, write_termination_message
 from meeting_buddy_bot.reporting.server import ReportServer
@@ -63,7 +63,7 @@ class Supervisor:
         try:
             assignment = read_assignment(self._settings)
         except AssignmentError as error:
-            state = ReportState("", 0, self._clock)
+            state = ReportState(*NAMELESS, self._clock)
             outcome = SessionResult(error.reason, str(error)), RecordingReport()
             self._end(SessionReporter(state, self._events), outcome)
             return await self._write_outcome(state, None)
@@ -145,7 +145,7 @@ class Supervisor:
             raise AssignmentError(Reason.CONFIG_INVALID, "the recordings volume cannot be written")
 
     def _install_signal_handlers(self, assignment: Assignment) -> ShutdownDeadline:
-        deadline = ShutdownDeadline(self._clock, assignment.grace_seconds)
+        deadline = ShutdownDeadline(self._clock, assignment.grace_seconds, assignment.finish_seconds)
 
         def terminate() -> None:
             _log.info("SIGTERM: leaving")

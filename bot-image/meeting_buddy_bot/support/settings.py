@@ -14,6 +14,8 @@ class Settings:
     """Paths and ports of one bot."""
 
     assignment: Path = Path(ASSIGNMENT_FILE)
+    assignment_sha256: str = ""
+    """SHA-256 of the assignment that the pod was made for; empty: an earlier operator made the pod, any is taken."""
     link: Path = Path(LINK_FILE)
     recordings: Path = Path(RECORDINGS)
     termination_log: Path = Path("/dev/termination-log")

@@ -7,7 +7,7 @@ import signal
 import kopf
 
 from meeting_buddy.app import settings as files
-from meeting_buddy.app.key import bot_key
+from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watches import registry_for, settings_for
@@ -47,8 +47,8 @@ async def operate(settings: Settings) -> None:
 
     try:
         async with serving(settings.host, settings.port, ready, metrics):
-            key = await bot_key(api, settings.own_namespace)
-            executor = Executor(api, cache, streams, tables, key, utc_now, loop.time, lambda: lease.held, metrics)
+            keys = await bot_keys(api, settings.own_namespace)
+            executor = Executor(api, cache, streams, tables, keys, utc_now, loop.time, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             resync = Resync(api, cache, scope, queue.add, log_unreadable, utc_now)
             observer = Observer(api, cache, installation, tables)

@@ -11,7 +11,7 @@ from typing import Final
 import yaml
 
 from meeting_buddy.contract.links import Platform
-from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table import PlatformTable, load_table
 from meeting_buddy.resource.installation import Installation
 
 INSTALLATION: Final = Path("/etc/meeting-buddy/installation.yaml")
@@ -88,7 +88,7 @@ def load_installation(path: Path) -> Installation:
         OSError: the file cannot be read.
         yaml.YAMLError | pydantic.ValidationError: it is wrong; the message names the field.
     """
-    return Installation.model_validate(yaml.safe_load(path.read_text()))
+    return Installation.model_validate(yaml.safe_load(path.read_text()), extra="forbid")
 
 
 def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
@@ -101,7 +101,7 @@ def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
     for folder in folders:
         for path in sorted(folder.glob("*.yaml")):
             try:
-                table = PlatformTable.model_validate(yaml.safe_load(path.read_text()))
+                table = load_table(yaml.safe_load(path.read_text()))
             except (ValueError, yaml.YAMLError) as error:
                 raise ValueError(f"{path}: {error}") from error
             if path.stem.lower() != table.platform.value.lower():

@@ -5,4 +5,4 @@ these names; none of them keeps a copy. Additive within :data:`VERSION`: a reade
 """
 
 VERSION = 1
-"""Number of the contract. The operator reads reports of this version and of the one before it."""
+"""Number of the contract. The operator reads reports of this version, of the one before it and of the one after it."""

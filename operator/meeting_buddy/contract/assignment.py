@@ -3,13 +3,14 @@
 Holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
 """
 
+import hashlib
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
 from pydantic import Field
 
 from meeting_buddy.contract import VERSION
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.wire import ContractModel
 
@@ -21,15 +22,13 @@ CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
 RECORDINGS: Final = PurePosixPath("/recordings")
 """The session's own folder on the volume."""
 
+DIGEST_VARIABLE: Final = "MEETING_BUDDY_ASSIGNMENT_SHA256"
+"""Environment variable of container ``bot`` that holds the SHA-256 of the file's content, from the pod's annotation."""
+
 Video = Literal["none", "720p", "1080p"]
 
 
-class AllowedHost(ContractModel):
-    """A self-hosted meeting host that the installer lists."""
-
-    platform: Platform
-    host: str
-    port: int = 443
+# The defaults here are the only ones: the resources' models take theirs from these.
 
 
 class RecordingConfig(ContractModel):
@@ -73,7 +72,7 @@ class Assignment(ContractModel):
     """``None``: read it from :data:`LINK_FILE`."""
     platform: Platform | None = None
     """``spec.platform``; ``None``: the link's host tells."""
-    self_hosted: tuple[AllowedHost, ...] = ()
+    self_hosted: tuple[SelfHostedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
     recording: RecordingConfig = RecordingConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
@@ -82,6 +81,8 @@ class Assignment(ContractModel):
     """From the pod's start; the kubelet enforces it a little later should the bot not."""
     grace_seconds: int = 120
     """The pod's termination grace period: leave, close and verify must fit."""
+    finish_seconds: int = 1800
+    """For closing, joining and verifying the files when no SIGTERM is pending."""
     debug_mode: bool = False
     publish_participants: bool = True
     """Whether people's names may leave the volume: in the report (and so the status) and in the container's log."""
@@ -89,3 +90,8 @@ class Assignment(ContractModel):
     """The user's own map, copied to ``session.json``."""
     table: PlatformTable
     tokens: TokenDigests
+
+
+def assignment_sha256(content: bytes) -> str:
+    """SHA-256 of an assignment as it stands in its file, in hex."""
+    return hashlib.sha256(content).hexdigest()

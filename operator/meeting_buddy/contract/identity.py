@@ -17,6 +17,11 @@ FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
 
 ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
 
+ANNOTATION_ASSIGNMENT: Final = "meetingbuddy.io/assignment-sha256"
+"""SHA-256 of the assignment that a pod was made for; its bot refuses any other."""
+ANNOTATION_KEY: Final = "meetingbuddy.io/control-key"
+"""Fingerprint of the key from which a pod's control token is derived."""
+
 
 def session_id(uid: str) -> str:
     """``mbsess_`` and the MeetingSession's uid without dashes."""

@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from pydantic import Field, model_validator
+
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.wire import ContractModel
 
 MAX_LENGTH: Final = 2048
 """Longest link in characters."""
@@ -128,13 +131,18 @@ LINKS: Final[dict[Platform, LinkRules]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SelfHosted:
-    """A host that the installer lists as running a self-hosted kind of platform."""
+class SelfHostedHost(ContractModel):
+    """A host of the administrator's own that runs a self-hosted kind of platform."""
 
     platform: Platform
-    host: str
-    port: int = 443
+    host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
+    port: int = Field(443, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _kind(self) -> Self:
+        if not self.platform.self_hosted:
+            raise ValueError(f"{self.platform} has hosts of its own; list only self-hosted kinds such as LiveKit")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-def parse_link(link: str, platform: Platform | None = None, self_hosted: Iterable[SelfHosted] = ()) -> Meeting:
+def parse_link(link: str, platform: Platform | None = None, self_hosted: Iterable[SelfHostedHost] = ()) -> Meeting:
     """Decide whether a bot may open ``link``, and of which platform it is.
 
     Args:

@@ -22,7 +22,11 @@ MAX_REPORT_BYTES: Final = 8192
 MAX_TERMINATION_BYTES: Final = 4096
 """The kubelet cuts a container's termination message there."""
 
-READABLE_VERSIONS: Final = (VERSION, VERSION - 1)
+READABLE_VERSIONS: Final = range(VERSION - 1, VERSION + 2)
+"""Operator and bots are upgraded one after the other: a reader takes its own version, the one before, the one after."""
+
+NAMELESS: Final = ("", 0)
+"""Session and attempt in the report of a bot that could not read its assignment."""
 
 
 class Gap(ContractModel):

@@ -22,9 +22,10 @@ Source = Annotated[str, Field(pattern=r"\d{4}-\d{2}-\d{2}", max_length=512)]
 
 
 class TableModel(BaseModel):
-    """Base of a table's parts; strict, so that a typing error in a table is found where it is read."""
+    """Base of a table's parts. Unknown fields are ignored, as everywhere in the contract: a bot reads the table of a
+    newer operator. Where a person's own table is loaded, :func:`load_table` refuses them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Match(TableModel):
@@ -224,6 +225,15 @@ class PlatformTable(TableModel):
         if len(names) != len(set(names)):
             raise ValueError("step names must be unique")
         return self
+
+
+def load_table(document: object) -> PlatformTable:
+    """The table in a document that a person wrote; strict, so that a typing error is found where it was made.
+
+    Raises:
+        pydantic.ValidationError: it is wrong, or has a field that a table does not have; the message names the field.
+    """
+    return PlatformTable.model_validate(document, extra="forbid")
 
 
 def table_hash(table: PlatformTable) -> str:

@@ -1,11 +1,13 @@
-"""Bearer tokens of a bot's report server.
+"""Bearer tokens of a bot's report server, and the keys from which they are derived.
 
-The operator derives a token from its key whenever it needs one and stores none; the pod knows only the tokens'
-SHA-256, so that neither the page in its browser nor a reader of the pod can use them.
+The operator derives a token from a key whenever it needs one and stores none; the pod knows only the tokens' SHA-256,
+so that neither the page in its browser nor a reader of the pod can use them. Each scope has a key of its own: who holds
+the read key alone can listen and never command.
 """
 
 import hashlib
 import hmac
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -18,8 +20,39 @@ class Scope(StrEnum):
     """Read the report and the transcript."""
 
 
+@dataclass(frozen=True, slots=True)
+class BotKeys:
+    """The keys of one installation."""
+
+    control: bytes = field(repr=False)
+    read: bytes = field(repr=False)
+    former: bytes | None = field(default=None, repr=False)
+    """The one key that served both scopes before there were two; pods that were made with it are still alive."""
+
+    def of_pod(self, key_fingerprint: str | None) -> "BotKeys":
+        """The keys that a pod was made with.
+
+        Args:
+            key_fingerprint: its annotation; ``None``: it was made before there was one.
+        """
+        if self.former is None or key_fingerprint == fingerprint(self.control):
+            return self
+        if key_fingerprint in (None, fingerprint(self.former)):
+            return BotKeys(self.former, self.former)
+        return self
+
+    def token(self, uid: str, attempt: int, scope: Scope) -> str:
+        """The token of one bot for one scope."""
+        return derive(self.control if scope is Scope.CONTROL else self.read, uid, attempt, scope)
+
+
+def fingerprint(key: bytes) -> str:
+    """Tells keys apart and says nothing else about them: it stands in an annotation of each pod."""
+    return hashlib.sha256(b"meeting-buddy key fingerprint\0" + key).hexdigest()[:16]
+
+
 def derive(key: bytes, uid: str, attempt: int, scope: Scope) -> str:
-    """HMAC-SHA256 of ``uid/attempt/scope`` under the operator's key, in hex (64 characters)."""
+    """HMAC-SHA256 of ``uid/attempt/scope`` under the scope's key, in hex (64 characters)."""
     return hmac.new(key, f"{uid}/{attempt}/{scope}".encode(), hashlib.sha256).hexdigest()
 
 

@@ -7,11 +7,13 @@ order of actions was chosen so that the next process can tell how far the last o
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.token import Scope, derive
+from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
@@ -23,7 +25,7 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
-from meeting_buddy.manifests.secret import bot_secret
+from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class Executor:
         cache: SessionCache,
         streams: BotReportStreams,
         tables: Mapping[Platform, PlatformTable],
-        key: bytes,
+        keys: BotKeys,
         clock: Clock,
         loop_time: Callable[[], float],
         leads: Callable[[], bool],
@@ -55,7 +57,7 @@ class Executor:
         self._cache = cache
         self._streams = streams
         self._tables = tables
-        self._key = key
+        self._keys = keys
         self._clock = clock
         self._loop_time = loop_time
         self._leads = leads
@@ -74,6 +76,8 @@ class Executor:
         match action:
             case plan.CreatePod(attempt, platform):
                 await self._create_pod(entry, facts, attempt, platform)
+            case plan.CreateSecret(pod, platform):
+                await self._create_missing_secret(entry, facts, pod, platform)
             case plan.FollowStream(ip, attempt):
                 self._streams.follow(entry, self._endpoint(entry, ip, attempt))
             case plan.StopStream():
@@ -97,35 +101,85 @@ class Executor:
     # Pod
 
     async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> None:
-        session, bot_class = facts.session, facts.installation.bot_class
-        if session is None or bot_class is None:
+        """The pod first, so that it can own its Secret; a process that dies in between is followed by CreateSecret."""
+        prepared = self._prepare(facts, attempt, platform, self._keys)
+        if prepared is None or facts.session is None:
             return
-        pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
-        secret = bot_secret(pod_input, self._tables[platform], facts.installation.self_hosted, self._key)
+        pod_input, document = prepared
         try:
-            await self._create_secret(secret)
-            document = await self._api.create_pod(bot_pod(pod_input))
+            created = await self._api.create_pod(bot_pod(pod_input, assignment_annotations(document, self._keys)))
         except KubeError as error:
             if error.exists:
                 await self._adopt(entry, pod_input)
                 return
-            if not error.refused:
-                raise
-            entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock())
-            _log.warning("pod refused", extra={"session": session.name, "kind": entry.rejection.kind})
-            raise StaleFactsError from error
-        entry.rejection = None
-        self._cache.upsert_pod(document, self._loop_time())
-        self._telemetry.pod_created((datetime.now(UTC) - session.created_at).total_seconds())
+            self._reject(entry, error)
+        self._cache.upsert_pod(created, self._loop_time())
+        self._telemetry.pod_created((datetime.now(UTC) - facts.session.created_at).total_seconds())
+        uid = created["metadata"]["uid"]
+        if not await self._create_secret(entry, bot_secret(pod_input, document, uid), uid):
+            # It was there before the pod. It may not be read, and the bot would refuse it.
+            message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
+            entry.rejection = CreateRejection("taken", message, self._clock())
+            raise StaleFactsError
 
-    async def _create_secret(self, manifest: dict[str, object]) -> None:
+    async def _create_missing_secret(
+        self, entry: CacheEntry, facts: Facts, pod: str, platform: Platform | None
+    ) -> None:
+        """Nobody saw this pod's Secret being made.
+
+        Where the assignment is no longer the one that the pod was made for (another bot class or table since), the
+        pod's annotation follows, provided that there is no Secret: its bot has not started, so it has read neither.
+        """
+        seen = entry.pods.get(pod)
+        if seen is None:
+            return
+        keys = self._keys.of_pod(seen.key_fingerprint)
+        prepared = self._prepare(facts, seen.facts.attempt, platform, keys)
+        if prepared is None:
+            message = "the bot class or page table that the pod was made with is gone"
+            entry.rejection = CreateRejection("invalid", message, self._clock())
+            raise StaleFactsError
+        pod_input, document = prepared
+        if seen.grace_seconds is not None:
+            document = document.model_copy(update={"grace_seconds": seen.grace_seconds})
+        secret = bot_secret(pod_input, document, seen.facts.uid)
+        annotations = assignment_annotations(document, keys)
+        if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
+            if await self._api.secret_exists(secret):
+                entry.secret_of = seen.facts.uid
+                return
+            changed = await self._api.annotate_pod(entry.namespace, pod, annotations, seen.resource_version)
+            self._cache.upsert_pod(changed, self._loop_time())
+        await self._create_secret(entry, secret, seen.facts.uid)
+        entry.secret_of = seen.facts.uid
+
+    def _prepare(
+        self, facts: Facts, attempt: int, platform: Platform | None, keys: BotKeys
+    ) -> tuple[BotPodInput, Assignment] | None:
+        session, bot_class = facts.session, facts.installation.bot_class
+        if session is None or bot_class is None or platform is None or platform not in self._tables:
+            return None
+        pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
+        return pod_input, assignment(pod_input, self._tables[platform], facts.installation.self_hosted, keys)
+
+    async def _create_secret(self, entry: CacheEntry, manifest: dict[str, object], pod_uid: str) -> bool:
+        """Whether it was created; False: one of this name is there."""
         try:
             await self._api.create_secret(manifest)
         except KubeError as error:
-            # There already: an earlier process got as far as this. It may not be read, and need not be: same key,
-            # same attempt, same tokens.
-            if not error.exists:
-                raise
+            if error.exists:
+                return False
+            self._reject(entry, error)
+        entry.secret_of, entry.rejection = pod_uid, None
+        return True
+
+    def _reject(self, entry: CacheEntry, error: KubeError) -> NoReturn:
+        """Remember why pod or Secret was refused; other errors are passed on."""
+        if not error.refused:
+            raise error
+        entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock())
+        _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": entry.rejection.kind})
+        raise StaleFactsError from error
 
     async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> None:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
@@ -231,4 +285,6 @@ class Executor:
             _log.info("an Event was not written", extra={"session": entry.name, "error": str(error)})
 
     def _endpoint(self, entry: CacheEntry, ip: str, attempt: int) -> BotEndpoint:
-        return BotEndpoint(ip, attempt, derive(self._key, entry.uid, attempt, Scope.CONTROL))
+        fingerprints = (each.key_fingerprint for each in entry.pods.values() if each.facts.attempt == attempt)
+        keys = self._keys.of_pod(next(fingerprints, None))
+        return BotEndpoint(ip, attempt, keys.token(entry.uid, attempt, Scope.CONTROL))

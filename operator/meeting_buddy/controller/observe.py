@@ -7,10 +7,10 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
-from meeting_buddy.domain.facts import Facts, Installation
+from meeting_buddy.domain.facts import Facts, InstallationFacts
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
-from meeting_buddy.resource import installation
+from meeting_buddy.resource.installation import Installation
 
 
 class Observer:
@@ -20,7 +20,7 @@ class Observer:
         self,
         api: KubernetesApi,
         cache: SessionCache,
-        settings: installation.Installation,
+        settings: Installation,
         tables: Mapping[Platform, PlatformTable],
     ) -> None:
         self._api = api
@@ -42,9 +42,9 @@ class Observer:
         name = session.spec.bot_class_name if session is not None else ""
         return Facts(
             session=session,
-            installation=Installation(
+            installation=InstallationFacts(
                 bot_class=self._settings.bot_classes.get(name),
-                self_hosted=self._settings.allowed_hosts,
+                self_hosted=self._settings.self_hosted.hosts,
                 tables=self._hashes,
             ),
             pods=tuple(seen.facts for seen in entry.pods.values()),
@@ -55,6 +55,9 @@ class Observer:
             rejection=entry.rejection,
             warnings=entry.warnings,
             written_at=entry.written_at,
+            secret_missing=any(
+                seen.assignment_sha256 is not None and seen.facts.uid != entry.secret_of for seen in entry.pods.values()
+            ),
         )
 
     async def _confirm_session(self, entry: CacheEntry, now: float, seen_at: datetime) -> None:

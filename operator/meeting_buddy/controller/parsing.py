@@ -22,6 +22,11 @@ class CachedPod:
     session_name: str
     resource_version: str
     finalizers: tuple[str, ...]
+    grace_seconds: int | None
+    assignment_sha256: str | None
+    """Its annotation; ``None``: an earlier version made it, after its Secret."""
+    key_fingerprint: str | None
+    """Its annotation: which key its control token is derived from."""
 
 
 def parse_session(document: JsonObject) -> SessionFacts:
@@ -55,7 +60,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     """
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
-    labels = metadata.get("labels", {})
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
     is_bot = labels.get(identity.LABEL_COMPONENT) == identity.COMPONENT_BOT
     finalizers = tuple(metadata.get("finalizers", ()))
@@ -97,6 +102,9 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         session_name=owner["name"],
         resource_version=metadata["resourceVersion"],
         finalizers=finalizers,
+        grace_seconds=document["spec"].get("terminationGracePeriodSeconds"),
+        assignment_sha256=annotations.get(identity.ANNOTATION_ASSIGNMENT),
+        key_fingerprint=annotations.get(identity.ANNOTATION_KEY),
     )
 
 

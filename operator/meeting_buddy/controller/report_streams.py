@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
-from pydantic import ValidationError
 
 from meeting_buddy.contract.identity import session_id
-from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT, READABLE_VERSIONS, Report
+from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
+from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.domain.facts import Clock, StreamFacts
 from meeting_buddy.domain.significance import is_significant
@@ -153,11 +153,11 @@ class BotReportStreams:
 
     def _accept(self, entry: CacheEntry, endpoint: BotEndpoint, text: str) -> None:
         try:
-            report = Report.model_validate_json(text)
-        except ValidationError:
+            report = read_report(text)
+        except ReportError:
             self._on_result("unreadable")
             return
-        if report.contract not in READABLE_VERSIONS or report.session_id != session_id(entry.uid):
+        if report.session_id != session_id(entry.uid):
             self._on_result("foreign")
             return
         known = entry.report

@@ -35,6 +35,8 @@ class CacheEntry:
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
+    secret_of: str | None = None
+    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only writing tells."""
     written_at: datetime | None = None
     last_event_at: float = 0.0
     """Loop time of the last news; a listing that began earlier cannot say that something is gone."""

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.domain import pod_outcome, startup, status
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import (
     Action,
     CreatePod,
+    CreateSecret,
     DeletePod,
     EmitEvent,
     FollowStream,
@@ -22,10 +23,10 @@ from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER, Snapshot
 PROGRESS_INTERVAL: Final = timedelta(seconds=60)
 """Least time between two writes that only report progress."""
 REFUSED_RETRY: Final = timedelta(seconds=10)
-"""Until the API server is asked again for a pod that a quota kept out."""
+"""Until the API server is asked again for a pod or a Secret that a quota kept out."""
 LEAVE_RETRY: Final = timedelta(seconds=2)
 LEAVE_PATIENCE: Final = timedelta(seconds=20)
-"""How long a bot may be unreachable before the wish to leave reaches it as SIGTERM instead."""
+"""How long a bot may be silent, or not confirm, before the request to leave reaches it as SIGTERM instead."""
 
 _EVENTS: Final = {
     Phase.JOINING: ("Joining", "the bot is joining the meeting"),
@@ -39,20 +40,21 @@ def plan_active(snapshot: Snapshot) -> Plan:
     before: list[Action] = []
     after: list[Action] = []
     wakeups: list[datetime] = []
-    if snapshot.pod is None:
-        _start(snapshot, before, wakeups)
-    else:
+    if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
+    elif snapshot.platform is not None:  # always so: a session that was not admitted has ended
+        _retry(snapshot, CreatePod(snapshot.attempt, snapshot.platform), before, wakeups)
     written = _write(snapshot, creating=any(isinstance(action, CreatePod) for action in before), wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
 
 
-def _start(snapshot: Snapshot, actions: list[Action], wakeups: list[datetime]) -> None:
+def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: list[datetime]) -> None:
+    """Create something, not too soon after the API server refused it."""
     rejection = snapshot.facts.rejection
-    if rejection is not None and snapshot.now < rejection.at + REFUSED_RETRY:
+    if rejection is None or snapshot.now >= rejection.at + REFUSED_RETRY:
+        actions.append(action)
+    else:
         wakeups.append(rejection.at + REFUSED_RETRY)
-    elif snapshot.platform is not None:  # always so: a session that was not admitted has ended
-        actions.append(CreatePod(snapshot.attempt, snapshot.platform))
 
 
 def _plan_pod(
@@ -71,29 +73,53 @@ def _plan_pod(
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     if snapshot.leaving:
         _leave(snapshot, pod, after, wakeups)
+    elif snapshot.facts.secret_missing and pod.deleted_at is None and not startup.started(pod):
+        _retry(snapshot, CreateSecret(pod.name, snapshot.platform), before, wakeups)
 
 
 def _leave(snapshot: Snapshot, pod: PodFacts, actions: list[Action], wakeups: list[datetime]) -> None:
-    """Ask the bot; where it cannot hear or does not go, SIGTERM tells it the same."""
+    """Ask the bot and let it finish while it reports; one that cannot hear or does not go gets SIGTERM."""
     if pod.deleted_at is not None or pod.bot.terminated is not None:
         return
     if not pod.bot.running:
         actions.append(DeletePod(pod.name, pod.uid))
         return
-    asked_since = snapshot.session.status.leave_requested_at or snapshot.now
-    leave = snapshot.facts.leave
-    told = leave is not None and leave.acknowledged
-    patience = timedelta(seconds=2 * snapshot.timeouts.grace_seconds) if told else LEAVE_PATIENCE
-    if snapshot.now >= asked_since + patience:
+    deadline = _leave_deadline(snapshot, pod)
+    if snapshot.now >= deadline:
         actions.append(DeletePod(pod.name, pod.uid))
         return
-    wakeups.append(asked_since + patience)
-    if told:
+    wakeups.append(deadline)
+    if _is_leaving(snapshot):
         return
+    leave = snapshot.facts.leave
     if leave is not None and snapshot.now < leave.tried_at + LEAVE_RETRY:
         wakeups.append(leave.tried_at + LEAVE_RETRY)
     elif pod.reachable and pod.ip is not None:
         actions.append(RequestLeave(pod.ip, pod.attempt))
+
+
+def _is_leaving(snapshot: Snapshot) -> bool:
+    """Whether the bot confirmed that it leaves, to this process or by its report (which a new process reads first)."""
+    leave, report = snapshot.facts.leave, snapshot.facts.report
+    confirmed = leave is not None and leave.acknowledged
+    return confirmed or (report is not None and report.phase in (ReportPhase.LEAVING, ReportPhase.ENDED))
+
+
+def _leave_deadline(snapshot: Snapshot, pod: PodFacts) -> datetime:
+    """When a bot that was asked to leave, and is still there, gets SIGTERM."""
+    asked_since = snapshot.session.status.leave_requested_at or snapshot.now
+    stream, leave = snapshot.facts.stream, snapshot.facts.leave
+    if stream is None and pod.reachable:
+        return snapshot.now + LEAVE_PATIENCE  # its stream is about to be opened
+    if stream is not None and stream.lost_since is not None:
+        return max(asked_since, stream.lost_since) + LEAVE_PATIENCE
+    if _is_leaving(snapshot):
+        confirmed_at = leave.tried_at if leave is not None and leave.acknowledged else asked_since
+        timeouts = snapshot.timeouts
+        return confirmed_at + timedelta(seconds=timeouts.finish_seconds + timeouts.grace_seconds)
+    if leave is None:
+        return snapshot.now + LEAVE_PATIENCE  # this process has not asked yet
+    return asked_since + LEAVE_PATIENCE
 
 
 def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> list[Action]:
@@ -129,9 +155,11 @@ def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[A
 
 def _waiting_message(snapshot: Snapshot) -> str | None:
     """What a session that has not started waits for, in the words of whoever holds it up."""
+    if snapshot.pod is not None and startup.started(snapshot.pod):
+        return None
+    if snapshot.facts.rejection is not None:
+        return snapshot.facts.rejection.message
     if snapshot.pod is None:
-        return snapshot.facts.rejection.message if snapshot.facts.rejection is not None else None
-    if startup.started(snapshot.pod):
         return None
     name = startup.waits_for_image(snapshot.pod)
     return f"container {name}: the image cannot be pulled yet" if name is not None else None

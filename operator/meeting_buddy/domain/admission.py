@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from meeting_buddy.contract.links import LinkError, Platform, parse_link
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain.facts import Installation
+from meeting_buddy.domain.facts import InstallationFacts
 from meeting_buddy.resource.session import MeetingSessionSpec
 
 
@@ -17,7 +17,7 @@ class AdmissionResult:
     message: str = ""
 
 
-def validate(spec: MeetingSessionSpec, installation: Installation) -> AdmissionResult:
+def validate(spec: MeetingSessionSpec, installation: InstallationFacts) -> AdmissionResult:
     """Judge link, platform and bot class; the message names the field and never quotes the link.
 
     A link in a Secret is judged by the bot: the operator does not read Secrets.

@@ -16,6 +16,8 @@ def needs_warnings(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
         return False
+    if snapshot.facts.rejection is not None:
+        return False  # its Secret was refused: that is why
     return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
 
 
@@ -36,6 +38,9 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
         return pod_outcome.of_lost_pod(pod)
     if startup.started(pod) or snapshot.leaving:
         return None
+    rejected = _outcome_of_rejection(snapshot)
+    if rejected is not None:
+        return rejected
     if snapshot.now >= snapshot.startup_deadline:
         return startup.failure(pod, snapshot.facts.warnings or (), snapshot.timeouts.startup_timeout_seconds)
     return startup.hopeless(pod)
@@ -50,6 +55,10 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
         return Outcome(Reason.LEAVE_REQUESTED)
     if snapshot.admission.reason is not None:
         return Outcome(snapshot.admission.reason, snapshot.admission.message)
+    return _outcome_of_rejection(snapshot)
+
+
+def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.facts.rejection
     if rejection is None:
         return None

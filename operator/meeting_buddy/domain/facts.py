@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from meeting_buddy.contract.links import Platform, SelfHosted
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
@@ -151,12 +151,12 @@ class PodWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class InstallationFacts:
     """What the administrator configured, as far as this session is concerned."""
 
     bot_class: BotClass | None
     """The class that ``spec.botClassName`` names; ``None`` if there is none."""
-    self_hosted: tuple[SelfHosted, ...]
+    self_hosted: tuple[SelfHostedHost, ...]
     tables: Mapping[Platform, str]
     """Platforms that have a page table, with its hash."""
 
@@ -167,7 +167,7 @@ class Facts:
 
     session: SessionFacts | None
     """``None``: it is gone, and that was confirmed by the API server, not by a cache."""
-    installation: Installation
+    installation: InstallationFacts
     pods: tuple[PodFacts, ...] = ()
     """Complete: when status names a pod and none is here, its absence was confirmed by the API server."""
     last_seen: PodFacts | None = None
@@ -180,5 +180,7 @@ class Facts:
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
     """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
+    secret_missing: bool = False
+    """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""

@@ -10,10 +10,18 @@ from meeting_buddy.contract.links import Platform
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Create the Secret and the pod of an attempt; both may exist already (then they are adopted)."""
+    """Create the pod of an attempt and its Secret; the pod may exist already (then it is adopted)."""
 
     attempt: int
     platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Create the Secret of a pod whose bot has not started; it may exist already."""
+
+    pod: str
+    platform: Platform | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class DeletePod:
 
 Action = (
     CreatePod
+    | CreateSecret
     | FollowStream
     | StopStream
     | RequestLeave

@@ -17,12 +17,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from meeting_buddy.contract.identity import session_id
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import READABLE_VERSIONS, Report
+from meeting_buddy.contract.report import NAMELESS, Report
+from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
 from meeting_buddy.domain.death_causes import DEATHS, STARTS
 from meeting_buddy.domain.facts import ContainerFacts, PodFacts
@@ -110,12 +109,13 @@ def termination_report(pod: PodFacts, uid: str) -> Report | None:
     if pod.bot.terminated is None or not pod.bot.terminated.message:
         return None
     try:
-        report = Report.model_validate_json(pod.bot.terminated.message)
-    except ValidationError:
+        report = read_report(pod.bot.terminated.message)
+    except ReportError:
         return None
-    belongs = report.session_id == session_id(uid) and report.attempt == pod.attempt
-    readable = report.contract in READABLE_VERSIONS and report.phase is ReportPhase.ENDED
-    return report if belongs and readable else None
+    # A bot whose assignment cannot be read does not know whose it is; it says so, and the message is its own pod's.
+    nameless = (report.session_id, report.attempt) == NAMELESS
+    belongs = nameless or (report.session_id == session_id(uid) and report.attempt == pod.attempt)
+    return report if belongs and report.phase is ReportPhase.ENDED else None
 
 
 def _told(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:

@@ -4,7 +4,6 @@ The chart's roles and this file are two views of one list, which
 ``tests/integration/test_operator_rights.py`` holds together.
 """
 
-import base64
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -82,6 +81,15 @@ class KubernetesApi:
         about = ("Pod", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
+    async def annotate_pod(
+        self, namespace: str, name: str, annotations: Mapping[str, str], resource_version: str
+    ) -> JsonObject:
+        """Set annotations of a pod, provided that it is unchanged since ``resource_version`` (409 if not)."""
+        body = {"metadata": {"resourceVersion": resource_version, "annotations": dict(annotations)}}
+        path = path_of("v1", namespace, "pods", name)
+        about = ("Pod", namespace, name)
+        return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
+
     async def pod_events(self, namespace: str, pod_uid: str) -> list[JsonObject]:
         """Events about a pod, as the API server orders them."""
         selector = {"fieldSelector": f"involvedObject.uid={pod_uid}"}
@@ -100,16 +108,34 @@ class KubernetesApi:
         """Create a Secret."""
         await self._create("v1", "secrets", manifest)
 
-    async def bot_key(self, namespace: str, name: str) -> bytes | None:
-        """The operator's own key, from the one Secret that it may read; ``None`` if there is none."""
+    async def secret_exists(self, manifest: JsonObject) -> bool:
+        """Whether there is a Secret of this name, from what the API server says to a trial: it is not read."""
+        try:
+            await self._create("v1", "secrets", manifest, dry_run=True)
+        except KubeError as error:
+            if not error.exists:
+                raise
+            return True
+        return False
+
+    async def get_key_secret(self, namespace: str, name: str) -> JsonObject | None:
+        """The Secret with the operator's own keys, the one that it may read; ``None`` if there is none."""
         path = path_of("v1", namespace, "secrets", name)
         try:
-            secret = await self._client.call("GET", path, about=("Secret", namespace, name))
+            return await self._client.call("GET", path, about=("Secret", namespace, name))
         except KubeError as error:
             if error.not_found:
                 return None
             raise
-        return base64.b64decode(secret["data"]["key"])
+
+    async def patch_key_secret(
+        self, namespace: str, name: str, resource_version: str, data: Mapping[str, str]
+    ) -> JsonObject:
+        """Add items to that Secret, provided that nobody changed it since ``resource_version`` (409 if so)."""
+        body = {"metadata": {"resourceVersion": resource_version}, "data": dict(data)}
+        path = path_of("v1", namespace, "secrets", name)
+        about = ("Secret", namespace, name)
+        return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
     # Events
 
@@ -148,11 +174,14 @@ class KubernetesApi:
         path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
         return await self._client.call("PUT", path, about=("Lease", namespace, name), body=manifest)
 
-    async def _create(self, group_version: str, plural: str, manifest: JsonObject) -> JsonObject:
+    async def _create(
+        self, group_version: str, plural: str, manifest: JsonObject, *, dry_run: bool = False
+    ) -> JsonObject:
         metadata = manifest["metadata"]
         path = path_of(group_version, metadata["namespace"], plural)
         about = (manifest["kind"], metadata["namespace"], metadata["name"])
-        return await self._client.call("POST", path, about=about, body=manifest, query=_MANAGED)
+        query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
+        return await self._client.call("POST", path, about=about, body=manifest, query=query)
 
     async def _list(
         self, path: str, about: tuple[str, str, str], selector: Mapping[str, str]

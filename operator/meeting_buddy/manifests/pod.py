@@ -4,11 +4,12 @@ The browser eats untrusted pages, so it has neither the Secret nor the volume; t
 is in the mounted Secrets only: nothing in this manifest, which many may read, is worth stealing.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, LINK_FILE, RECORDINGS
+from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, DIGEST_VARIABLE, LINK_FILE, RECORDINGS
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.quantity import split_cpu, split_memory
@@ -27,18 +28,23 @@ _SOCKETS: Final = (
     {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 -- shared pictures between X server and browser
 )
 
+_DIGEST: Final = {
+    "name": DIGEST_VARIABLE,
+    "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{identity.ANNOTATION_ASSIGNMENT}']"}},
+}
 
-def bot_pod(pod_input: BotPodInput) -> dict[str, Any]:
-    """Manifest of the pod."""
+
+def bot_pod(pod_input: BotPodInput, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Manifest of the pod; ``annotations``: what it says of its assignment."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(pod_input),
+        "metadata": _metadata(pod_input, annotations or {}),
         "spec": _spec(pod_input) | _placement(pod_input),
     }
 
 
-def _metadata(pod_input: BotPodInput) -> dict[str, Any]:
+def _metadata(pod_input: BotPodInput, own: Mapping[str, str]) -> dict[str, Any]:
     annotations = {
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "karpenter.sh/do-not-disrupt": "true",
@@ -48,7 +54,7 @@ def _metadata(pod_input: BotPodInput) -> dict[str, Any]:
         "name": pod_input.name,
         "namespace": pod_input.namespace,
         "labels": {**pod_input.bot_class.labels, **pod_input.labels()},
-        "annotations": {**annotations, **pod_input.bot_class.annotations},
+        "annotations": {**annotations, **pod_input.bot_class.annotations, **own},
         "ownerReferences": pod_input.owner_references(),
         "finalizers": [identity.FINALIZER_OUTCOME],
     }
@@ -56,7 +62,7 @@ def _metadata(pod_input: BotPodInput) -> dict[str, Any]:
 
 def _spec(pod_input: BotPodInput) -> dict[str, Any]:
     timeouts = pod_input.bot_class.timeouts
-    slack = timeouts.startup_timeout_seconds + timeouts.grace_seconds
+    slack = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -97,7 +103,7 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
         "name": "bot",
         **_image(pod_input),
         "command": ["meeting-buddy-bot"],
-        "env": _env(pod_input, {"HOME": HOME}),
+        "env": [*_env(pod_input, {"HOME": HOME}, without=DIGEST_VARIABLE), _DIGEST],
         "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _http("/livez", period=1, failures=120),
         "livenessProbe": _http("/livez", period=10, failures=6),
@@ -142,8 +148,9 @@ def _image(pod_input: BotPodInput) -> dict[str, str]:
     return {"image": pod_input.bot_class.image, "imagePullPolicy": pod_input.bot_class.image_pull_policy}
 
 
-def _env(pod_input: BotPodInput, own: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in {**pod_input.bot_class.env, **own}.items()]
+def _env(pod_input: BotPodInput, own: dict[str, str], without: str = "") -> list[dict[str, Any]]:
+    given = {**pod_input.bot_class.env, **own}
+    return [{"name": name, "value": value} for name, value in given.items() if name != without]
 
 
 def _http(path: str, *, period: int, failures: int) -> dict[str, Any]:

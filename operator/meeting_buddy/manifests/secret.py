@@ -1,38 +1,36 @@
 """The Secret that tells a bot what to do; mounted into container ``bot`` alone.
 
-The operator may create Secrets and nothing else with them: this one goes with its session, by ownerReference.
+The operator may create Secrets and nothing else with them: this one goes with its pod, which is made first and owns it.
+The pod's annotation holds the SHA-256 of the assignment, and its bot refuses any other.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
+from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
-    AllowedHost,
     Assignment,
     Limits,
     RecordingConfig,
     TokenDigests,
     TranscriptionConfig,
+    assignment_sha256,
 )
-from meeting_buddy.contract.links import SelfHosted
+from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.token import Scope, derive, digest
+from meeting_buddy.contract.token import BotKeys, Scope, digest, fingerprint
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 
 
-def bot_secret(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
-) -> dict[str, Any]:
+def bot_secret(pod_input: BotPodInput, document: Assignment, pod_uid: str) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
     Args:
-        order: the bot.
-        table: the platform's resolved page table.
-        self_hosted: hosts that the installer lists; the bot judges the link again.
-        key: the operator's key, from which tokens are derived; it goes nowhere.
+        pod_input: the bot.
+        document: its assignment.
+        pod_uid: uid of its pod, which owns the Secret.
     """
-    document = assignment(pod_input, table, self_hosted, key)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -40,7 +38,9 @@ def bot_secret(
             "name": pod_input.name,
             "namespace": pod_input.namespace,
             "labels": pod_input.labels(),
-            "ownerReferences": pod_input.owner_references(),
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Pod", "name": pod_input.name, "uid": pod_uid, "controller": True}
+            ],
         },
         "type": "Opaque",
         "immutable": True,
@@ -48,10 +48,25 @@ def bot_secret(
     }
 
 
+def assignment_annotations(document: Assignment, keys: BotKeys) -> dict[str, str]:
+    """What the pod says of its assignment: which content its bot takes, and which key can command it."""
+    return {
+        identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.to_json().encode()),
+        identity.ANNOTATION_KEY: fingerprint(keys.control),
+    }
+
+
 def assignment(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHosted], key: bytes
+    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], keys: BotKeys
 ) -> Assignment:
-    """What the bot reads at its start."""
+    """What the bot reads at its start; equal inputs make an equal document.
+
+    Args:
+        pod_input: the bot.
+        table: the platform's resolved page table.
+        self_hosted: hosts that the installer lists; the bot judges the link again.
+        keys: from which the tokens are derived; they go nowhere.
+    """
     spec = pod_input.spec
     return Assignment(
         session_id=pod_input.session_id,
@@ -59,7 +74,7 @@ def assignment(
         attempt=pod_input.attempt,
         link=spec.meeting_link,
         platform=spec.platform,
-        self_hosted=tuple(AllowedHost(platform=each.platform, host=each.host, port=each.port) for each in self_hosted),
+        self_hosted=tuple(each for each in self_hosted if each.platform is spec.platform),
         bot_name=spec.bot_name,
         recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
@@ -68,12 +83,13 @@ def assignment(
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
         grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
+        finish_seconds=pod_input.bot_class.timeouts.finish_seconds,
         debug_mode=spec.debug_mode,
         publish_participants=pod_input.bot_class.participants.publish,
         metadata=spec.metadata,
         table=table,
         tokens=TokenDigests(
-            control=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
-            read=digest(derive(key, pod_input.session_uid, pod_input.attempt, Scope.READ)),
+            control=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
+            read=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.READ)),
         ),
     )

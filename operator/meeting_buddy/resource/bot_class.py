@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from meeting_buddy.resource.model import ConfigModel
+from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.resource.model import ConfigModel, default_of
 
 SECCOMP_PROFILE = "meeting-buddy/chromium.json"
 """File below the kubelet's ``seccomp`` folder."""
@@ -58,7 +59,14 @@ class Timeouts(ConfigModel):
     """Deadlines of the pod, seconds."""
 
     startup_timeout_seconds: int = Field(600, ge=5, description="From the pod's creation to its containers running.")
-    grace_seconds: int = Field(120, ge=10, description="Leave, close and verify the files after SIGTERM.")
+    grace_seconds: int = Field(
+        default_of(Assignment, "grace_seconds"), ge=10, description="Leave, close and verify the files after SIGTERM."
+    )
+    finish_seconds: int = Field(
+        default_of(Assignment, "finish_seconds"),
+        ge=10,
+        description="Close, join and verify the files after a leave or the end of the meeting.",
+    )
     finished_pod_seconds: FinishedPodSeconds = FinishedPodSeconds()
 
 

@@ -1,7 +1,14 @@
 """Base of everything that users and administrators write: camelCase on the wire, frozen in memory."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+
+def default_of(model: type[BaseModel], field: str) -> Any:
+    """The default of another model's field: what the contract's models say is not repeated here."""
+    return model.model_fields[field].get_default(call_default_factory=True)
 
 
 class StoredModel(BaseModel):

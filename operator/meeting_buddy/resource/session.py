@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from meeting_buddy.contract import languages
+from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TranscriptionConfig, Video
 from meeting_buddy.contract.links import MAX_LENGTH, Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.wire import Timestamp
-from meeting_buddy.resource.model import StoredModel
+from meeting_buddy.resource.model import StoredModel, default_of
 
 GROUP = "meetingbuddy.io"
 VERSION = "v1alpha1"
@@ -38,10 +39,11 @@ class TranscriptionSpec(StoredModel):
     """What to transcribe."""
 
     enabled: bool = Field(
-        True, description="Write a transcript. Until an engine is installed, condition Transcribed says NoEngine."
+        default_of(TranscriptionConfig, "enabled"),
+        description="Write a transcript. Until an engine is installed, condition Transcribed says NoEngine.",
     )
     language: str = Field(
-        "en",
+        default_of(TranscriptionConfig, "language"),
         max_length=8,
         pattern=languages.PATTERN,
         description="Spoken language: a code such as en, de or de-DE, or auto.",
@@ -51,24 +53,28 @@ class TranscriptionSpec(StoredModel):
 class RecordingSpec(StoredModel):
     """What to record."""
 
-    enabled: bool = Field(True, description="Write a recording.")
-    video: Literal["none", "720p", "1080p"] = Field(
-        "720p", description="Size of the picture (1280x720, 1920x1080), or none for sound alone."
+    enabled: bool = Field(default_of(RecordingConfig, "enabled"), description="Write a recording.")
+    video: Video = Field(
+        default_of(RecordingConfig, "video"),
+        description="Size of the picture (1280x720, 1920x1080), or none for sound alone.",
     )
-    frame_rate: int = Field(15, ge=5, le=30, description="Pictures per second.")
+    frame_rate: int = Field(default_of(RecordingConfig, "frame_rate"), ge=5, le=30, description="Pictures per second.")
 
 
 class LimitsSpec(StoredModel):
     """How long the bot waits for people."""
 
     waiting_room_seconds: Seconds = Field(
-        900, description="Longest wait in the waiting room; then the session fails with NotAdmitted."
+        default_of(Limits, "waiting_room_seconds"),
+        description="Longest wait in the waiting room; then the session fails with NotAdmitted.",
     )
     nobody_came_seconds: Seconds = Field(
-        1200, description="Longest time alone from joining on; then the session completes with NobodyCame."
+        default_of(Limits, "nobody_came_seconds"),
+        description="Longest time alone from joining on; then the session completes with NobodyCame.",
     )
     everyone_left_seconds: Seconds = Field(
-        60, description="Time alone after others were there; then the session completes with EveryoneLeft."
+        default_of(Limits, "everyone_left_seconds"),
+        description="Time alone after others were there; then the session completes with EveryoneLeft.",
     )
 
 
@@ -89,7 +95,7 @@ class MeetingSessionSpec(StoredModel):
         None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link tells."
     )
     bot_name: str = Field(
-        "Meeting Buddy",
+        default_of(Assignment, "bot_name"),
         min_length=1,
         max_length=64,
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
@@ -102,7 +108,10 @@ class MeetingSessionSpec(StoredModel):
     )
     limits: LimitsSpec = Field(LimitsSpec(), description="How long the bot waits for people.")
     active_deadline_seconds: int = Field(
-        14_400, ge=60, le=172_800, description="Longest life of the bot, from the pod's start."
+        default_of(Assignment, "active_deadline_seconds"),
+        ge=60,
+        le=172_800,
+        description="Longest life of the bot, from the pod's start.",
     )
     bot_class_name: str = Field(
         "default",
@@ -111,7 +120,10 @@ class MeetingSessionSpec(StoredModel):
         max_length=63,
         description="Named class of the administrator's that says where and how the bot runs.",
     )
-    debug_mode: bool = Field(False, description="Keep screenshots and the redacted page on the volume in any case.")
+    debug_mode: bool = Field(
+        default_of(Assignment, "debug_mode"),
+        description="Keep screenshots and the redacted page on the volume in any case.",
+    )
     metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=256)]] = Field(
         {}, max_length=32, description="Free map, copied to session.json beside the recording."
     )

@@ -6,9 +6,8 @@ chart then puts ``bot.image`` in).
 
 from typing import Any
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.resource.bot_class import BotClass
-from meeting_buddy.resource.installation import SelfHostedHost
 
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
@@ -30,7 +29,7 @@ def _image(**more: dict[str, Any]) -> dict[str, Any]:
 def values_schema() -> dict[str, Any]:
     """The whole schema, with the models' definitions under ``$defs``."""
     bot_class = BotClass.model_json_schema(by_alias=True)
-    host = SelfHostedHost.model_json_schema(by_alias=True)
+    host = {"additionalProperties": False, **SelfHostedHost.model_json_schema(by_alias=True)}
     definitions = {**bot_class.pop("$defs", {}), **host.pop("$defs", {}), "SelfHostedHost": host}
     bot_class["required"] = [name for name in bot_class.get("required", []) if name != "image"]
     definitions["BotClass"] = bot_class

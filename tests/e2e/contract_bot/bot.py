@@ -24,8 +24,15 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, LINK_FILE, RECORDINGS, Assignment
-from meeting_buddy.contract.links import LinkError, SelfHosted, parse_link
+from meeting_buddy.contract.assignment import (
+    ASSIGNMENT_FILE,
+    DIGEST_VARIABLE,
+    LINK_FILE,
+    RECORDINGS,
+    Assignment,
+    assignment_sha256,
+)
+from meeting_buddy.contract.links import LinkError, parse_link
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import (
@@ -199,7 +206,10 @@ def problem(status: int) -> web.Response:
 
 async def run() -> None:
     try:
-        assignment = Assignment.model_validate_json(place("ASSIGNMENT", ASSIGNMENT_FILE).read_bytes())
+        content = place("ASSIGNMENT", ASSIGNMENT_FILE).read_bytes()
+        if os.environ.get(DIGEST_VARIABLE, assignment_sha256(content)) != assignment_sha256(content):
+            return await Bot(None).end(Reason.CONFIG_INVALID, "this is not the pod's assignment")
+        assignment = Assignment.model_validate_json(content)
         link = assignment.link or place("LINK", LINK_FILE).read_text().strip()
     except (OSError, ValidationError):
         return await Bot(None).end(Reason.CONFIG_INVALID, "the assignment or the link cannot be read")
@@ -208,11 +218,7 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, bot.ask, Reason.EVICTED)
     await bot.serve()
     try:
-        parse_link(
-            link,
-            assignment.platform,
-            [SelfHosted(each.platform, each.host, each.port) for each in assignment.self_hosted],
-        )
+        parse_link(link, assignment.platform, assignment.self_hosted)
     except LinkError as error:
         return await bot.end(error.reason, str(error))
     reason = await bot.play()
