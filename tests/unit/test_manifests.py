@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Platform, SelfHosted
@@ -34,16 +37,34 @@ FULL_CLASS = BotClass.model_validate(
         "image": "registry.example/bot@sha256:abc",
         "imagePullPolicy": "Always",
         "imagePullSecrets": ["pull"],
-        "resources": {"720p": {"cpu": "200m", "memory": "512Mi", "memoryLimit": "1Gi"}},
+        "resources": {
+            "720p": {
+                "cpu": "200m",
+                "cpuLimit": 1,
+                "memory": "512Mi",
+                "memoryLimit": "1Gi",
+                "ephemeralStorage": "1Gi",
+                "ephemeralStorageLimit": "2Gi",
+            }
+        },
         "nodeSelector": {"pool": "bots"},
         "tolerations": [{"key": "bots", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {}},
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}
+                    ]
+                }
+            }
+        },
         "priorityClassName": "meetings",
         "runtimeClassName": "gvisor",
         "serviceAccountName": "bots",
         "labels": {"team": "a", "app.kubernetes.io/component": "not-yours"},
         "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
         "env": {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/not-yours"},
+        "secretEnv": [{"name": "ENGINE_TOKEN", "secret": "engine", "key": "token"}],
         "hostAliases": [{"ip": "10.245.0.1", "hostnames": ["meet.example.org"]}],
         "extraCa": {"configMap": "meeting-ca"},
         "storage": {"claim": "tapes", "fsGroup": 20000},
@@ -143,8 +164,8 @@ def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
     pod = bot_pod(order(FULL_CLASS))
     assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == "bot"
     assert pod["metadata"]["labels"]["team"] == "a"
-    env = {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"]}
-    assert env == {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/home/buddy"}
+    env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+    assert env == {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/home/buddy", "ENGINE_TOKEN": None}
 
 
 def test_the_kubelets_deadline_comes_after_the_bots() -> None:
@@ -152,11 +173,56 @@ def test_the_kubelets_deadline_comes_after_the_bots() -> None:
     assert pod["spec"]["activeDeadlineSeconds"] == 600 + 600 + 120
 
 
-def test_requests_of_both_containers_add_up_to_the_class() -> None:
-    assert quantity.split_cpu("1500m", Fraction(2, 3)) == ("1000m", "500m")
-    assert quantity.split_memory("2Gi", Fraction(2, 3)) == ("1365Mi", "683Mi")
-    with pytest.raises(ValueError, match="not a quantity"):
-        quantity.parse("lots")
+SPLIT: list[tuple[str, tuple[str, str], tuple[str, str]]] = [
+    ("1500m", ("1000m", "500m"), ("1Mi", "1Mi")),
+    ("2Gi", ("1431655765333m", "715827882667m"), ("1365Mi", "683Mi")),
+    ("1e9", ("666666666666m", "333333333334m"), ("636Mi", "318Mi")),
+    ("250u", ("1m", "1m"), ("1Mi", "1Mi")),
+    ("+1", ("666m", "334m"), ("1Mi", "1Mi")),
+]
+
+
+@pytest.mark.parametrize(("amount", "cpu", "memory"), SPLIT, ids=[each[0] for each in SPLIT])
+def test_the_containers_parts_add_up_to_the_class(amount: str, cpu: tuple[str, str], memory: tuple[str, str]) -> None:
+    assert quantity.split_cpu(amount, Fraction(2, 3)) == cpu
+    assert quantity.split_bytes(amount, Fraction(2, 3)) == memory
+
+
+def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
+    fields = {"security": {"runAsUser": None, "seccompProfile": None}, "sandbox": {"seccompProfile": None}}
+    chosen = {"image": "i", "storage": {"fsGroup": None}, **fields}
+    spec = bot_pod(order(BotClass.model_validate(chosen)))["spec"]
+    assert spec["securityContext"] == {"runAsNonRoot": True, "fsGroupChangePolicy": "OnRootMismatch"}
+    assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
+
+
+def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -> None:
+    spec = bot_pod(order(FULL_CLASS))["spec"]
+    browser, bot = spec["initContainers"][0], spec["containers"][0]
+    assert browser["resources"]["limits"] == {"cpu": "666m", "memory": "682Mi", "ephemeral-storage": "1365Mi"}
+    assert bot["resources"]["limits"] == {"cpu": "334m", "memory": "342Mi", "ephemeral-storage": "683Mi"}
+    reference = {"secretKeyRef": {"name": "engine", "key": "token"}}
+    assert {"name": "ENGINE_TOKEN", "valueFrom": reference} in bot["env"]
+    assert not any("valueFrom" in each for each in browser["env"])
+
+
+QUANTITIES = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "+"]),
+    st.from_regex(r"\A([1-9][0-9]{0,20}(\.[0-9]{0,9})?|\.[0-9]{0,5}[1-9])\Z"),
+    st.sampled_from(["", *"numkMGTPE", *(f"{each}i" for each in "KMGTPE"), "e3", "E-12", "e+99", "e-999"]),
+)
+
+
+@given(QUANTITIES)
+def test_a_quantity_that_a_class_accepts_can_be_shared_out(amount: str) -> None:
+    resources = {"cpu": amount, "cpuLimit": amount, "memory": amount, "memoryLimit": amount}
+    chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}})
+    spec = bot_pod(order(chosen))["spec"]
+    for container in (spec["initContainers"][0], spec["containers"][0]):
+        for name, text in container["resources"]["requests"].items():
+            assert re.fullmatch(r"[1-9][0-9]*(m|Mi)", text), name
+            assert container["resources"]["limits"][name] == text
 
 
 def test_every_table_of_the_image_is_readable() -> None:

@@ -1,16 +1,22 @@
 """What the administrator configured: one YAML document, mounted into the operator from the chart's ConfigMap."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from meeting_buddy.contract.links import Platform, SelfHosted
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.model import ConfigModel
+from meeting_buddy.resource.session import DNS_NAME
+
+BotClassName = Annotated[str, Field(pattern=DNS_NAME, max_length=63)]
+"""As a session's ``botClassName`` is written."""
 
 
 class SelfHostedHost(ConfigModel):
     """A host of the administrator's own that runs a self-hosted kind of platform."""
 
-    platform: Platform
+    platform: Platform = Field(json_schema_extra={"enum": [each.value for each in Platform if each.self_hosted]})
     host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
     port: int = Field(443, ge=1, le=65535)
 
@@ -30,7 +36,7 @@ class SelfHostedHosts(ConfigModel):
 class Installation(ConfigModel):
     """The operator's configuration."""
 
-    bot_classes: dict[str, BotClass]
+    bot_classes: dict[BotClassName, BotClass]
     self_hosted: SelfHostedHosts = SelfHostedHosts()
 
     @model_validator(mode="after")
