@@ -15,7 +15,7 @@ from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.installation import Installation
-from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, helm, of_kind, rendered
+from tests.integration.chart import Manifest, helm, install_roles, may, of_kind, rendered
 from tests.integration.crd import session
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
@@ -223,24 +223,7 @@ FORBIDDEN: list[tuple[str, str, dict[str, str]]] = [
 def operator_installed(kubectl: Kubectl, namespaces: None) -> None:
     """The account and the roles of a namespaced installation."""
     manifests = rendered({"watchNamespaces": ["meetings"]})
-    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role", "RoleBinding"))
-
-
-OPERATOR = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
-
-
-def may(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str], user: str = OPERATOR) -> bool:
-    """What RBAC says of somebody, by default of the operator's account."""
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {
-            "user": user,
-            "resourceAttributes": {"namespace": namespace, "verb": verb, **what},
-        },
-    }
-    answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
-    return bool(answer["status"]["allowed"])
+    install_roles(kubectl, manifests)
 
 
 @pytest.mark.usefixtures("operator_installed")
