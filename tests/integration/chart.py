@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import yaml
 
+from tests.integration.operator_process import until
 from tests.local.clone import CHART
 from tests.local.cluster import commands
+from tests.local.cluster.kubectl import Kubectl
 
 RELEASE = "mb"
 NAMESPACE = "meeting-buddy"
 OPERATOR_ACCOUNT = f"{RELEASE}-operator"
+
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
 
 Manifest = dict[str, Any]
 
@@ -38,3 +45,23 @@ def rendered(values: Manifest | None = None) -> list[Manifest]:
 def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
     """Those of these kinds, in the order of ``kinds``."""
     return [manifest for kind in kinds for manifest in manifests if manifest["kind"] == kind]
+
+
+def may(kubectl: Kubectl, namespace: str, verb: str, what: Mapping[str, str], user: str = OPERATOR) -> bool:
+    """What RBAC says of somebody, by default of the operator's account; `what`: group, resource, subresource, name."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "resourceAttributes": {"namespace": namespace, "verb": verb, **what}},
+    }
+    answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
+    return bool(answer["status"]["allowed"])
+
+
+def install_roles(kubectl: Kubectl, manifests: list[Manifest]) -> None:
+    """Apply accounts, roles and bindings, and return once the authoriser, which watches them, knows each binding."""
+    bindings = of_kind(manifests, "RoleBinding")
+    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role"), *bindings)
+    for binding in bindings:
+        namespace = binding["metadata"]["namespace"]
+        until(partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known")

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from meeting_buddy.kube.api import DRY_RUN
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl, KubectlError
 from tests.support import exposition
@@ -30,6 +31,7 @@ READY_SINCE = "2026-11-23T10:00:20Z"
 """When a pod became ready, by the tests' kubelet."""
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
 Found = TypeVar("Found")
+_NOT_COUNTED = ("Lease", "Event", DRY_RUN)
 
 INSTALLATION: dict[str, Any] = {
     "botClasses": {
@@ -138,11 +140,11 @@ class OperatorProcess:
         return sum(value for found, value in self._samples(name) if labels.items() <= found.items())
 
     def writes(self) -> dict[str, int]:
-        """Successful writes to the API server by verb and kind, Lease and Events left out."""
+        """Successful writes to the API server by verb and kind; Lease, Events and dry runs left out."""
         return {
             f"{call['verb']} {call['resource']}": int(value)
             for call, value in self._samples("meetingbuddy_api_requests_total")
-            if call["verb"] != "GET" and call["resource"] not in ("Lease", "Event") and call["code"].startswith("2")
+            if call["verb"] != "GET" and call["resource"] not in _NOT_COUNTED and call["code"].startswith("2")
         }
 
     def _samples(self, name: str) -> Iterator[tuple[dict[str, str], float]]:

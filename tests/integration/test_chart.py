@@ -8,14 +8,21 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from meeting_buddy.app.settings import TABLES
-from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, helm, of_kind, rendered
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
+from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.installation import Installation
+from tests.integration.chart import Manifest, helm, install_roles, may, of_kind, rendered
 from tests.integration.crd import session
-from tests.local.clone import CHART, CRD, PLATFORM_TABLES
+from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
+from tests.support import operator_facts as make
+from tests.support.bot_class_values import WORKING, WRONG
 
-NAMESPACES = ("meeting-buddy", "meetings", "elsewhere")
+NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "77", "123", "1000000")
 LIVEKIT_HOST: dict[str, Any] = {
     "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org", "port": 8443}]}
 }
@@ -51,9 +58,24 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
     "unknown value": ({"replicas": 2}, "replicas"),
     "unknown bot-class field": ({"botClasses": {"default": {"imgae": "x"}}}, "imgae"),
     "no default class": ({"botClasses": {"default": None}}, "default"),
-    "a platform with hosts of its own": ({"selfHosted": {"hosts": [{"platform": "Jitsi", "host": "a.b"}]}}, "platform"),
+    "class that no session can name": ({"botClasses": {"Big_One": {}}}, "Big_One"),
+    "a kind that does not exist": ({"selfHosted": {"hosts": [{"platform": "Jitsi", "host": "a.b"}]}}, "platform"),
+    "a platform with hosts of its own": ({"selfHosted": {"hosts": [{"platform": "Zoom", "host": "a.b"}]}}, "platform"),
+    "a host without a dot": ({"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet"}]}}, "host"),
     "a table of no platform": ({"platformTables": {"Jitsi": "platform: Jitsi"}}, "platformTables"),
     "three replicas": ({"operator": {"replicas": 3}}, "replicas"),
+    "namespace": ({"watchNamespaces": ["Meetings"]}, "watchNamespaces"),
+    "namespace with a claim": ({"storage": {"namespaces": ["a/b"]}}, "namespaces"),
+    "size": ({"storage": {"size": "20GB"}}, "size"),
+    "access mode": ({"storage": {"accessModes": ["RWX"]}}, "accessModes"),
+    "storage class": ({"storage": {"storageClassName": "Fast_Disk"}}, "storageClassName"),
+    "operator's memory": ({"operator": {"resources": {"limits": {"memory": "1,5Gi"}}}}, "memory"),
+    "operator's toleration": ({"operator": {"tolerations": [{"efect": "NoExecute"}]}}, "efect"),
+    "operator's affinity": ({"operator": {"affinity": {"nodeAfinity": {}}}}, "nodeAfinity"),
+    "operator's label": ({"operator": {"podLabels": {"a b": "c"}}}, "podLabels"),
+    "operator's user": ({"operator": {"podSecurityContext": {"runAsUser": "root"}}}, "runAsUser"),
+    "image tag": ({"bot": {"image": {"tag": "a b"}}}, "tag"),
+    "kubelet's folder": ({"seccompInstaller": {"kubeletRoot": "var/lib"}}, "kubeletRoot"),
 }
 
 
@@ -62,6 +84,73 @@ def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named:
     run = helm("template", "mb", str(CHART), values=values)
     assert run.returncode != 0
     assert named in run.stderr
+
+
+@pytest.mark.parametrize(("fields", "named"), WRONG.values(), ids=WRONG)
+def test_a_wrong_bot_class_fails_by_the_name_of_its_field(fields: Manifest, named: str) -> None:
+    run = helm("template", "mb", str(CHART), values={"botClasses": {"wrong": fields}})
+    assert run.returncode != 0
+    assert "botClasses" in run.stderr
+    assert "wrong" in run.stderr
+    assert named in run.stderr
+
+
+@pytest.mark.parametrize(("fields", "named"), WRONG.values(), ids=WRONG)
+def test_the_operator_refuses_the_same_classes(fields: Manifest, named: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        BotClass.model_validate({"image": "i", **fields})
+    assert named in str(error.value)
+
+
+@pytest.mark.parametrize("fields", WORKING.values(), ids=WORKING)
+@pytest.mark.usefixtures("namespaces")
+def test_a_class_that_the_chart_accepts_makes_a_pod_that_the_api_server_accepts(
+    kubectl: Kubectl, fields: Manifest
+) -> None:
+    values = {"botClasses": {"default": fields}}
+    (config,) = of_kind(rendered(values), "ConfigMap")
+    installation = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"]))
+    pod_input = BotPodInput("unguarded", "standup", make.UID, make.spec(), installation.bot_classes["default"])
+    pod = bot_pod(pod_input)
+    kubectl("create", "--dry-run=server", "--validate=strict", "--filename=-", stdin=json.dumps(pod))
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_namespaces_of_digits_are_texts(kubectl: Kubectl) -> None:
+    run = helm("template", "7", str(CHART), "--namespace=77", "--set=watchNamespaces={123,1000000}")
+    assert run.returncode == 0, run.stderr
+    manifests = [manifest for manifest in yaml.safe_load_all(run.stdout) if manifest]
+    assert {claim["metadata"]["namespace"] for claim in of_kind(manifests, "PersistentVolumeClaim")} == {
+        "123",
+        "1000000",
+    }
+    kubectl.apply(*manifests, arguments=["--server-side", "--dry-run=server"])
+    same = helm("template", "7", str(CHART), "--namespace=77", values={"watchNamespaces": [123, 1000000]})
+    assert same.stdout == run.stdout
+
+
+def test_the_stated_floor_is_what_the_chart_uses() -> None:
+    """``selectableFields`` is 1.31's, ValidatingAdmissionPolicy v1 is 1.30's."""
+    old, new = (helm("template", "mb", str(CHART), f"--kube-version={version}") for version in ("1.30.9", "1.31.0"))
+    assert "kubeVersion: >=1.31" in old.stderr
+    assert old.returncode != 0
+    assert new.returncode == 0, new.stderr
+    assert "Kubernetes ≥ 1.31" in (REPOSITORY / "README.md").read_text()
+
+
+def test_argo_cds_prune_spares_recordings_and_sessions() -> None:
+    manifests = rendered({"watchNamespaces": ["meetings"]})
+    for kept in of_kind(manifests, "PersistentVolumeClaim", "CustomResourceDefinition"):
+        assert kept["metadata"]["annotations"] == {
+            "helm.sh/resource-policy": "keep",
+            "argocd.argoproj.io/sync-options": "Prune=false",
+        }
+
+
+def test_the_operators_user_can_be_left_to_the_cluster() -> None:
+    security = {"runAsUser": None, "runAsGroup": None, "seccompProfile": None}
+    (deployment,) = of_kind(rendered({"operator": {"podSecurityContext": security}}), "Deployment")
+    assert deployment["spec"]["template"]["spec"]["securityContext"] == {"runAsNonRoot": True}
 
 
 def test_a_class_without_an_image_gets_the_installations_own() -> None:
@@ -135,21 +224,7 @@ FORBIDDEN: list[tuple[str, str, dict[str, str]]] = [
 def operator_installed(kubectl: Kubectl, namespaces: None) -> None:
     """The account and the roles of a namespaced installation."""
     manifests = rendered({"watchNamespaces": ["meetings"]})
-    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role", "RoleBinding"))
-
-
-def may(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> bool:
-    """What RBAC says of the operator's account."""
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {
-            "user": f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}",
-            "resourceAttributes": {"namespace": namespace, "verb": verb, **what},
-        },
-    }
-    answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
-    return bool(answer["status"]["allowed"])
+    install_roles(kubectl, manifests)
 
 
 @pytest.mark.usefixtures("operator_installed")
@@ -162,6 +237,30 @@ def test_the_operator_may_do_its_work(kubectl: Kubectl, namespace: str, verb: st
 @pytest.mark.parametrize(("namespace", "verb", "what"), FORBIDDEN, ids=str)
 def test_the_operator_may_do_nothing_else(kubectl: Kubectl, namespace: str, verb: str, what: dict[str, str]) -> None:
     assert not may(kubectl, namespace, verb, what)
+
+
+AUTHORS: list[tuple[str, str, bool]] = [
+    ("meeting-buddy-edit", "create", True),
+    ("meeting-buddy-edit", "delete", True),
+    ("meeting-buddy-edit", "watch", True),
+    ("meeting-buddy-view", "list", True),
+    ("meeting-buddy-view", "create", False),
+    ("none", "create", False),
+]
+
+
+@pytest.mark.usefixtures("operator_installed")
+@pytest.mark.parametrize(("role", "verb", "allowed"), AUTHORS)
+def test_who_is_bound_to_a_role_of_a_namespaced_installation_may_do_its_work(
+    kubectl: Kubectl, role: str, verb: str, allowed: bool
+) -> None:
+    user = f"{role}-{verb}"
+    if role != "none":
+        binding = kubectl("create", "rolebinding", user, f"--role={role}", f"--user={user}", "--namespace=meetings")
+        assert binding
+    assert may(kubectl, "meetings", verb, SESSIONS, user) is allowed
+    assert not may(kubectl, "elsewhere", verb, SESSIONS, user)
+    assert not may(kubectl, "meetings", verb, {**SESSIONS, "subresource": "status"}, user)
 
 
 def test_the_crd_is_kept_when_the_chart_goes_and_left_out_on_request() -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meeting_buddy.contract.assignment import DIGEST_VARIABLE, Assignment
 from meeting_buddy.contract.links import Platform, SelfHostedHost
@@ -37,10 +40,27 @@ FULL_CLASS = BotClass.model_validate(
         "image": "registry.example/bot@sha256:abc",
         "imagePullPolicy": "Always",
         "imagePullSecrets": ["pull"],
-        "resources": {"720p": {"cpu": "200m", "memory": "512Mi", "memoryLimit": "1Gi"}},
+        "resources": {
+            "720p": {
+                "cpu": "200m",
+                "cpuLimit": 1,
+                "memory": "512Mi",
+                "memoryLimit": "1Gi",
+                "ephemeralStorage": "1Gi",
+                "ephemeralStorageLimit": "2Gi",
+            }
+        },
         "nodeSelector": {"pool": "bots"},
         "tolerations": [{"key": "bots", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {}},
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}
+                    ]
+                }
+            }
+        },
         "priorityClassName": "meetings",
         "runtimeClassName": "gvisor",
         "serviceAccountName": "bots",
@@ -50,6 +70,7 @@ FULL_CLASS = BotClass.model_validate(
             "meetingbuddy.io/assignment-sha256": "not-yours",
         },
         "env": {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/not-yours", DIGEST_VARIABLE: "not-yours"},
+        "secretEnv": [{"name": "ENGINE_TOKEN", "secret": "engine", "key": "token"}],
         "hostAliases": [{"ip": "10.245.0.1", "hostnames": ["meet.example.org"]}],
         "extraCa": {"configMap": "meeting-ca"},
         "storage": {"claim": "tapes", "fsGroup": 20000},
@@ -158,15 +179,16 @@ def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
     assert found["metadata"]["labels"]["app.kubernetes.io/component"] == "bot"
     assert found["metadata"]["labels"]["team"] == "a"
     env = {each["name"]: each.get("value") for each in found["spec"]["containers"][0]["env"]}
-    assert env == {"HTTPS_PROXY": "http://proxy:3128", "HOME": "/home/buddy", DIGEST_VARIABLE: None}
-    assert len(found["spec"]["containers"][0]["env"]) == 3
+    ours = {"HOME": "/home/buddy", DIGEST_VARIABLE: None}
+    assert env == {"HTTPS_PROXY": "http://proxy:3128", "ENGINE_TOKEN": None, **ours}
+    assert len(found["spec"]["containers"][0]["env"]) == len(env)
     assert found["metadata"]["annotations"]["meetingbuddy.io/assignment-sha256"] != "not-yours"
 
 
 def test_the_pods_annotation_reaches_the_bot_as_the_digest_of_the_secrets_content() -> None:
     """The names are three views of one thing: annotation, downward API, the bot's settings."""
     found = pod(order(FULL_CLASS))
-    [variable] = [each for each in found["spec"]["containers"][0]["env"] if "valueFrom" in each]
+    [variable] = [each for each in found["spec"]["containers"][0]["env"] if "fieldRef" in each.get("valueFrom", {})]
     path = variable["valueFrom"]["fieldRef"]["fieldPath"]
     digest = found["metadata"]["annotations"][path.removeprefix("metadata.annotations['").removesuffix("']")]
     content = secret(order(FULL_CLASS))["stringData"]["assignment.json"].encode()
@@ -193,11 +215,56 @@ def test_the_kubelets_deadline_comes_after_the_bots() -> None:
     assert found["spec"]["activeDeadlineSeconds"] == 600 + 600 + 1800 + 120
 
 
-def test_requests_of_both_containers_add_up_to_the_class() -> None:
-    assert quantity.split_cpu("1500m", Fraction(2, 3)) == ("1000m", "500m")
-    assert quantity.split_memory("2Gi", Fraction(2, 3)) == ("1365Mi", "683Mi")
-    with pytest.raises(ValueError, match="not a quantity"):
-        quantity.parse("lots")
+SPLIT: list[tuple[str, tuple[str, str], tuple[str, str]]] = [
+    ("1500m", ("1000m", "500m"), ("1Mi", "1Mi")),
+    ("2Gi", ("1431655765333m", "715827882667m"), ("1365Mi", "683Mi")),
+    ("1e9", ("666666666666m", "333333333334m"), ("636Mi", "318Mi")),
+    ("250u", ("1m", "1m"), ("1Mi", "1Mi")),
+    ("+1", ("666m", "334m"), ("1Mi", "1Mi")),
+]
+
+
+@pytest.mark.parametrize(("amount", "cpu", "memory"), SPLIT, ids=[each[0] for each in SPLIT])
+def test_the_containers_parts_add_up_to_the_class(amount: str, cpu: tuple[str, str], memory: tuple[str, str]) -> None:
+    assert quantity.split_cpu(amount, Fraction(2, 3)) == cpu
+    assert quantity.split_bytes(amount, Fraction(2, 3)) == memory
+
+
+def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
+    fields = {"security": {"runAsUser": None, "seccompProfile": None}, "sandbox": {"seccompProfile": None}}
+    chosen = {"image": "i", "storage": {"fsGroup": None}, **fields}
+    spec = bot_pod(order(BotClass.model_validate(chosen)))["spec"]
+    assert spec["securityContext"] == {"runAsNonRoot": True, "fsGroupChangePolicy": "OnRootMismatch"}
+    assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
+
+
+def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -> None:
+    spec = bot_pod(order(FULL_CLASS))["spec"]
+    browser, bot = spec["initContainers"][0], spec["containers"][0]
+    assert browser["resources"]["limits"] == {"cpu": "666m", "memory": "682Mi", "ephemeral-storage": "1365Mi"}
+    assert bot["resources"]["limits"] == {"cpu": "334m", "memory": "342Mi", "ephemeral-storage": "683Mi"}
+    reference = {"secretKeyRef": {"name": "engine", "key": "token"}}
+    assert {"name": "ENGINE_TOKEN", "valueFrom": reference} in bot["env"]
+    assert not any("valueFrom" in each for each in browser["env"])
+
+
+QUANTITIES = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "+"]),
+    st.from_regex(r"\A([1-9][0-9]{0,20}(\.[0-9]{0,9})?|\.[0-9]{0,5}[1-9])\Z"),
+    st.sampled_from(["", *"numkMGTPE", *(f"{each}i" for each in "KMGTPE"), "e3", "E-12", "e+99", "e-999"]),
+)
+
+
+@given(QUANTITIES)
+def test_a_quantity_that_a_class_accepts_can_be_shared_out(amount: str) -> None:
+    resources = {"cpu": amount, "cpuLimit": amount, "memory": amount, "memoryLimit": amount}
+    chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}})
+    spec = bot_pod(order(chosen))["spec"]
+    for container in (spec["initContainers"][0], spec["containers"][0]):
+        for name, text in container["resources"]["requests"].items():
+            assert re.fullmatch(r"[1-9][0-9]*(m|Mi)", text), name
+            assert container["resources"]["limits"][name] == text
 
 
 def test_every_table_of_the_image_is_readable() -> None:

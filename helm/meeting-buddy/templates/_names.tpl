@@ -1,6 +1,6 @@
 {{- define "meeting-buddy.labels" -}}
 app.kubernetes.io/name: meeting-buddy
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
@@ -8,13 +8,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- define "meeting-buddy.selector" -}}
 app.kubernetes.io/name: meeting-buddy
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
 {{- /* Cluster-scoped names carry the release's namespace, so that two installations do not collide. */ -}}
 {{- define "meeting-buddy.clusterName" -}}
 {{ printf "meeting-buddy:%s:%s" .Release.Namespace .Release.Name }}
+{{- end }}
+
+{{- /* A namespace's name as text: one of digits is a number to YAML and to --set, of two kinds. */ -}}
+{{- define "meeting-buddy.namespace" -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end -}}
+{{- end }}
+
+{{- /* Namespaces that are watched, as a JSON list of texts. */ -}}
+{{- define "meeting-buddy.watched" -}}
+{{- $names := list -}}
+{{- range .Values.watchNamespaces }}{{ $names = append $names (include "meeting-buddy.namespace" .) }}{{ end -}}
+{{- toJson $names -}}
+{{- end }}
+
+{{- /* Namespaces that get a claim, as a JSON list of texts. */ -}}
+{{- define "meeting-buddy.recorded" -}}
+{{- $names := list -}}
+{{- range (.Values.storage.namespaces | default .Values.watchNamespaces) -}}
+{{- $names = append $names (include "meeting-buddy.namespace" .) -}}
+{{- end -}}
+{{- toJson $names -}}
 {{- end }}
 
 {{- /* Call with (list image appVersion). */ -}}

@@ -1,4 +1,4 @@
-"""Metrics under the names that dashboards of controllers know; labels are bounded, never a name or a link."""
+"""Metrics under the names that dashboards of controllers know; labels are bounded, never a session's name or a link."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +29,12 @@ class Metrics:
         self._adds = self._counter(name + "workqueue_adds", "Reconciliations started")
         self._waited = self._histogram(name + "workqueue_queue_duration_seconds", "Seconds a key waited in the queue")
         self._worked = self._histogram(name + "workqueue_work_duration_seconds", "Seconds one reconciliation took")
+        self._refused = Gauge(
+            name + "bot_class_refused",
+            "Whether the API server refuses a bot class' pods",
+            ["bot_class", "namespace"],
+            registry=self.registry,
+        )
         self._reports = self._counter(name + "reports", "Bot reports received, by result", "result")
         Gauge(name + "build_info", "Version", ["version"], registry=self.registry).labels(__version__).set(1)
 
@@ -73,6 +79,10 @@ class Metrics:
         self._worked.observe(seconds)
         if failed:
             self._retries.inc()
+
+    def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
+        """The API server judged a pod of a class; both labels come from the configuration."""
+        self._refused.labels(bot_class, namespace).set(refused)
 
     def report(self, result: str) -> None:
         """A report arrived, or the stream was cut."""

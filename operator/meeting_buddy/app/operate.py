@@ -13,6 +13,7 @@ from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watches import registry_for, settings_for
 from meeting_buddy.app.web import serving
 from meeting_buddy.contract.phases import Phase
+from meeting_buddy.controller.class_check import ClassCheck
 from meeting_buddy.controller.controller import Controller, log_unreadable, utc_now
 from meeting_buddy.controller.executor import Executor
 from meeting_buddy.controller.lease import Lease
@@ -35,6 +36,8 @@ async def operate(settings: Settings) -> None:
     client = KubeClient(await configuration(settings.kubeconfig), RateLimiter(), metrics.request)
     api = KubernetesApi(client, settings.identity)
     lease = Lease(api, settings.own_namespace, settings.identity, loop.time)
+    checked = settings.namespaces or (settings.own_namespace,)
+    class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
     streams = BotReportStreams(utc_now, queue.add, metrics.report)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +49,7 @@ async def operate(settings: Settings) -> None:
         return controller is not None and controller.synced.is_set()
 
     try:
-        async with serving(settings.host, settings.port, ready, metrics):
+        async with serving(settings.host, settings.port, ready, metrics), class_check.running():
             keys = await bot_keys(api, settings.own_namespace)
             executor = Executor(api, cache, streams, tables, keys, utc_now, loop.time, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)

@@ -32,7 +32,8 @@ class Settings:
     kubeconfig: str | None
     installation: Path
     tables: tuple[Path, ...]
-    host: str
+    host: str | None
+    """``None``: all addresses, of IPv4 and IPv6."""
     port: int
     log_level: str
 
@@ -57,7 +58,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     parser.add_argument(
         "--tables", type=Path, action="append", default=[], help="folder of page tables; repeatable, the last one wins"
     )
-    parser.add_argument("--host", default="0.0.0.0", help="address of /healthz, /readyz and /metrics")  # noqa: S104
+    parser.add_argument("--host", help="address of /healthz, /readyz and /metrics (default: all, IPv4 and IPv6)")
     parser.add_argument("--port", type=int, default=8080, help="port of the same")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     found = parser.parse_args(arguments)

@@ -1,5 +1,7 @@
 """``/healthz`` (this loop answers), ``/readyz`` (everything was listed once), ``/metrics``."""
 
+import errno
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,8 +11,8 @@ from meeting_buddy.app.metrics import Metrics
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, ready: Callable[[], bool], metrics: Metrics) -> AsyncIterator[None]:
-    """Serve for the block.
+async def serving(host: str | None, port: int, ready: Callable[[], bool], metrics: Metrics) -> AsyncIterator[None]:
+    """Serve for the block, on ``host`` or on all addresses.
 
     Raises:
         OSError: the port is taken.
@@ -30,7 +32,23 @@ async def serving(host: str, port: int, ready: Callable[[], bool], metrics: Metr
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        site = web.TCPSite(runner, host, port) if host else web.SockSite(runner, every_address(port))
+        await site.start()
         yield
     finally:
         await runner.cleanup()
+
+
+def every_address(port: int) -> socket.socket:
+    """A socket that listens on all addresses: of IPv6 and IPv4 where the node has both, else of IPv4.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise  # else the kernel knows IPv6 and it is switched off
+    return socket.create_server(("", port), backlog=128)

@@ -134,7 +134,7 @@ LINKS: Final[dict[Platform, LinkRules]] = {
 class SelfHostedHost(ContractModel):
     """A host of the administrator's own that runs a self-hosted kind of platform."""
 
-    platform: Platform
+    platform: Platform = Field(json_schema_extra={"enum": [each.value for each in Platform if each.self_hosted]})
     host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
     port: int = Field(443, ge=1, le=65535)
 

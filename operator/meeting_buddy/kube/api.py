@@ -16,6 +16,8 @@ from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
 JsonObject = dict[str, Any]
 PAGE: Final = "500"
+DRY_RUN: Final = "Pod/dry-run"
+"""What metrics and errors call a pod that is only judged."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 _CONTROLLER: Final = "meetingbuddy.io/operator"
 
@@ -63,6 +65,13 @@ class KubernetesApi:
     async def create_pod(self, manifest: JsonObject) -> JsonObject:
         """Create a bot's pod."""
         return await self._create("v1", "pods", manifest)
+
+    async def dry_run_pod(self, manifest: JsonObject) -> None:
+        """Have the API server judge a pod, admission and all, without storing it."""
+        metadata = manifest["metadata"]
+        path = path_of("v1", metadata["namespace"], "pods")
+        about = (DRY_RUN, metadata["namespace"], metadata["name"])
+        await self._client.call("POST", path, about=about, body=manifest, query={**_MANAGED, "dryRun": "All"})
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this pod, with its own grace period; gone already is fine."""

@@ -12,11 +12,13 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, DIGEST_VARIABLE, LINK_FILE, RECORDINGS
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.quantity import split_cpu, split_memory
+from meeting_buddy.manifests.quantity import split_bytes, split_cpu
 from meeting_buddy.resource.bot_class import Resources
+from meeting_buddy.resource.model import ConfigModel
 
-UID: Final = 10001
 HOME: Final = "/home/buddy"
+BOT_ENV: Final = {"HOME": HOME}
+"""What a class cannot set."""
 BROWSER_SHARE: Final = Fraction(2, 3)
 """The browser's part of requests and limits."""
 AWAY_SECONDS: Final = 900
@@ -71,18 +73,26 @@ def _spec(pod_input: BotPodInput) -> dict[str, Any]:
         # The bot keeps the session's deadline itself, from its own start; the kubelet's comes after, also when the
         # bot hangs and the operator is down. It counts from the pod's acceptance, so images may take their time.
         "activeDeadlineSeconds": pod_input.spec.active_deadline_seconds + slack,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": UID,
-            "runAsGroup": 0,
-            "fsGroup": pod_input.bot_class.storage.fs_group,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _pod_security(pod_input),
         "initContainers": [_browser(pod_input)],
         "containers": [_bot(pod_input)],
         "volumes": _volumes(pod_input),
     }
+
+
+def _pod_security(pod_input: BotPodInput) -> dict[str, Any]:
+    """Without what the class leaves out: a cluster such as OpenShift fills it in."""
+    security, group = pod_input.bot_class.security, pod_input.bot_class.storage.fs_group
+    found: dict[str, Any] = {"runAsNonRoot": True}
+    if security.run_as_user is not None:
+        found |= {"runAsUser": security.run_as_user, "runAsGroup": 0}
+    if group is not None:
+        found["fsGroup"] = group
+    # Also for a group that the cluster sets: to walk through all recordings would take minutes.
+    found["fsGroupChangePolicy"] = "OnRootMismatch"
+    if security.seccomp_profile is not None:
+        found["seccompProfile"] = {"type": security.seccomp_profile}
+    return found
 
 
 def _bot(pod_input: BotPodInput) -> dict[str, Any]:
@@ -103,7 +113,7 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
         "name": "bot",
         **_image(pod_input),
         "command": ["meeting-buddy-bot"],
-        "env": [*_env(pod_input, {"HOME": HOME}, without=DIGEST_VARIABLE), _DIGEST],
+        "env": [*_env(pod_input, BOT_ENV, without=DIGEST_VARIABLE), *_secret_env(pod_input), _DIGEST],
         "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _http("/livez", period=1, failures=120),
         "livenessProbe": _http("/livez", period=10, failures=6),
@@ -122,7 +132,9 @@ def _browser(pod_input: BotPodInput) -> dict[str, Any]:
     ]
     if pod_input.bot_class.extra_ca is not None:
         mounts.insert(0, {"name": "ca", "mountPath": str(CA_FOLDER), "readOnly": True})
-    profile = {"type": "Localhost", "localhostProfile": pod_input.bot_class.sandbox.seccomp_profile}
+    security, profile = _container_security(), pod_input.bot_class.sandbox.seccomp_profile
+    if profile is not None:
+        security["seccompProfile"] = {"type": "Localhost", "localhostProfile": profile}
     env = {"HOME": HOME, "DISPLAY": ":99", "PULSE_SERVER": "unix:/run/mb/pulse"}
     return {
         "name": "browser",
@@ -139,7 +151,7 @@ def _browser(pod_input: BotPodInput) -> dict[str, Any]:
             "failureThreshold": 120,
         },
         "resources": _resources(pod_input)[0],
-        "securityContext": _container_security() | {"seccompProfile": profile},
+        "securityContext": security,
         "volumeMounts": mounts,
     }
 
@@ -151,6 +163,14 @@ def _image(pod_input: BotPodInput) -> dict[str, str]:
 def _env(pod_input: BotPodInput, own: dict[str, str], without: str = "") -> list[dict[str, Any]]:
     given = {**pod_input.bot_class.env, **own}
     return [{"name": name, "value": value} for name, value in given.items() if name != without]
+
+
+def _secret_env(pod_input: BotPodInput) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name, "valueFrom": {"secretKeyRef": {"name": each.secret, "key": each.key}}}
+        for each in pod_input.bot_class.secret_env
+        if each.name not in (*BOT_ENV, DIGEST_VARIABLE)
+    ]
 
 
 def _http(path: str, *, period: int, failures: int) -> dict[str, Any]:
@@ -171,15 +191,23 @@ def _container_security() -> dict[str, Any]:
 
 
 def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Browser's and bot's share. No CPU limit: a throttled recorder drops frames."""
+    """Browser's and bot's share. No CPU limit unless the class asks for one: a throttled recorder drops frames."""
     asked = _profile(pod_input)
-    cpu = split_cpu(asked.cpu, BROWSER_SHARE)
-    memory = split_memory(asked.memory, BROWSER_SHARE)
-    limit = split_memory(asked.memory_limit, BROWSER_SHARE)
+    requests = {"cpu": asked.cpu, "memory": asked.memory, "ephemeral-storage": asked.ephemeral_storage}
+    limits = {"cpu": asked.cpu_limit, "memory": asked.memory_limit, "ephemeral-storage": asked.ephemeral_storage_limit}
     browser, bot = (
-        {"requests": {"cpu": cpu[part], "memory": memory[part]}, "limits": {"memory": limit[part]}} for part in (0, 1)
+        {"requests": _part(requests, container), "limits": _part(limits, container)} for container in (0, 1)
     )
     return browser, bot
+
+
+def _part(quantities: Mapping[str, str | None], container: int) -> dict[str, str]:
+    """The browser's (0) or the bot's (1) part of each quantity that is set."""
+    return {
+        name: (split_cpu if name == "cpu" else split_bytes)(quantity, BROWSER_SHARE)[container]
+        for name, quantity in quantities.items()
+        if quantity is not None
+    }
 
 
 def _profile(pod_input: BotPodInput) -> Resources:
@@ -228,9 +256,16 @@ def _placement(pod_input: BotPodInput) -> dict[str, Any]:
         "serviceAccountName": chosen.service_account_name,
         "imagePullSecrets": [{"name": name} for name in chosen.image_pull_secrets],
         "nodeSelector": chosen.node_selector,
-        "affinity": chosen.affinity,
+        "affinity": None if chosen.affinity is None else _as_written(chosen.affinity),
         "priorityClassName": chosen.priority_class_name,
         "runtimeClassName": chosen.runtime_class_name,
         "hostAliases": [{"ip": each.ip, "hostnames": list(each.hostnames)} for each in chosen.host_aliases],
     }
-    return {"tolerations": [*away, *chosen.tolerations]} | {key: value for key, value in optional.items() if value}
+    return {"tolerations": [*away, *(_as_written(each) for each in chosen.tolerations)]} | {
+        key: value for key, value in optional.items() if value
+    }
+
+
+def _as_written(model: ConfigModel) -> dict[str, Any]:
+    """What the administrator wrote, without our defaults."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

@@ -1,40 +1,28 @@
-"""Kubernetes quantities, as far as requests need them: read, shared out, written."""
+"""Shares a bot's CPU, memory and disk out to its two containers."""
 
-import re
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
-_SUFFIX: Final = {
-    "": Fraction(1),
-    "m": Fraction(1, 1000),
-    **{suffix: Fraction(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T"), 1)},
-    **{suffix: Fraction(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
-}
-_QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGT]|[KMGT]i)?")
+from meeting_buddy.resource.quantity import parse_quantity
+
 _MEBIBYTE: Final = 1024 * 1024
 
 
-def parse(quantity: str) -> Fraction:
-    """``1500m`` → 3/2, ``2Gi`` → 2147483648.
-
-    Raises:
-        ValueError: not a quantity of CPU or memory.
-    """
-    match = _QUANTITY.fullmatch(quantity)
-    if match is None:
-        raise ValueError(f"{quantity!r} is not a quantity such as 1500m or 2Gi")
-    return Fraction(match[1]) * _SUFFIX[match[2] or ""]
-
-
 def split_cpu(quantity: str, share: Fraction) -> tuple[str, str]:
-    """Share out a CPU quantity; the two parts, in millicores, add up to it."""
-    total = int(parse(quantity) * 1000)
-    first = int(total * share)
-    return f"{first}m", f"{total - first}m"
+    """Share out a CPU quantity; the two parts, in millicores, add up to it, rounded up as the API server does."""
+    first, second = _split(parse_quantity(quantity) * 1000, share)
+    return f"{first}m", f"{second}m"
 
 
-def split_memory(quantity: str, share: Fraction) -> tuple[str, str]:
-    """Share out a memory quantity; the two parts, in mebibytes, add up to it."""
-    total = int(parse(quantity) / _MEBIBYTE)
-    first = int(total * share)
-    return f"{first}Mi", f"{total - first}Mi"
+def split_bytes(quantity: str, share: Fraction) -> tuple[str, str]:
+    """Share out a quantity of memory or disk; the two parts, in mebibytes, add up to it, rounded up."""
+    first, second = _split(parse_quantity(quantity) / _MEBIBYTE, share)
+    return f"{first}Mi", f"{second}Mi"
+
+
+def _split(units: Fraction, share: Fraction) -> tuple[int, int]:
+    """Two whole parts, each at least 1: a limit of 0 would be none at all."""
+    total = max(ceil(units), 2)
+    first = min(max(int(total * share), 1), total - 1)
+    return first, total - first

@@ -1,22 +1,61 @@
 """Bot classes: where and how bots run, in the administrator's words; a session only names one."""
 
-from typing import Any, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_snake
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.resource.model import ConfigModel, default_of
+from meeting_buddy.resource.quantity import Quantity, parse_quantity
+from meeting_buddy.resource.scheduling import Affinity, Toleration
+from meeting_buddy.resource.syntax import (
+    ConfigKey,
+    DescendingPath,
+    DnsName,
+    EnvName,
+    EnvValue,
+    ImageReference,
+    IpAddress,
+    LabelKey,
+    LabelValue,
+)
 
 SECCOMP_PROFILE = "meeting-buddy/chromium.json"
 """File below the kubelet's ``seccomp`` folder."""
+USER_ID: Final = 10001
+LARGEST_ID: Final = 2**31 - 1
+MAX_ANNOTATIONS: Final = 200 * 1024
+"""Bytes of a class' annotations; the API server allows 256 KiB a pod, of which some are the operator's own."""
+REQUEST_AND_LIMIT: Final = (
+    ("cpu", "cpuLimit"),
+    ("memory", "memoryLimit"),
+    ("ephemeralStorage", "ephemeralStorageLimit"),
+)
+"""Fields of which the first may not exceed the second. The chart checks the same in ``templates/_checks.tpl``."""
+
+Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class Resources(ConfigModel):
     """Requests and limits of one whole bot, both containers together; two thirds go to the browser."""
 
-    cpu: str = Field(description="CPU request, such as 1500m. There is no CPU limit.")
-    memory: str = Field(description="Memory request, such as 2Gi.")
-    memory_limit: str = Field(description="Memory limit, such as 4Gi.")
+    cpu: Quantity = Field(description="CPU request, such as 1500m.")
+    cpu_limit: Quantity | None = Field(
+        None, description="CPU limit, where a quota or a policy demands one: a throttled recorder drops frames."
+    )
+    memory: Quantity = Field(description="Memory request, such as 2Gi.")
+    memory_limit: Quantity = Field(description="Memory limit, such as 4Gi.")
+    ephemeral_storage: Quantity | None = Field(None, description="Request of local disk, such as 1Gi.")
+    ephemeral_storage_limit: Quantity | None = Field(None, description="Limit of local disk, such as 4Gi.")
+
+    @model_validator(mode="after")
+    def _requests_within_limits(self) -> "Resources":
+        for request, limit in REQUEST_AND_LIMIT:
+            asked, allowed = getattr(self, to_snake(request)), getattr(self, to_snake(limit))
+            if asked is not None and allowed is not None and parse_quantity(asked) > parse_quantity(allowed):
+                raise ValueError(f"{request} ({asked}) is more than {limit} ({allowed})")
+        return self
 
 
 class ProfileResources(ConfigModel):
@@ -30,50 +69,79 @@ class ProfileResources(ConfigModel):
 class HostAlias(ConfigModel):
     """One line of the pod's hosts file."""
 
-    ip: str
-    hostnames: tuple[str, ...] = Field(min_length=1)
+    ip: IpAddress
+    hostnames: tuple[DnsName, ...] = Field(min_length=1)
 
 
 class ExtraCa(ConfigModel):
     """A certificate authority that the browser trusts besides the public ones, in the session's namespace."""
 
-    config_map: str
-    key: str = "ca.crt"
+    config_map: DnsName
+    key: ConfigKey = "ca.crt"
+
+
+class SecretEnv(ConfigModel):
+    """An environment variable of container ``bot`` from a Secret in the session's namespace; the browser has none."""
+
+    name: EnvName
+    secret: DnsName = Field(description="Name of the Secret.")
+    key: ConfigKey = Field(description="Key inside the Secret.")
 
 
 class Storage(ConfigModel):
     """Where recordings go: a claim in the session's namespace, one sub-path a session."""
 
-    claim: str = "meeting-buddy-recordings"
-    fs_group: int = 10001
+    claim: DnsName = "meeting-buddy-recordings"
+    fs_group: int | None = Field(
+        10001, ge=0, le=LARGEST_ID, description="Group of the volume's files; null leaves it to the cluster."
+    )
 
 
 class FinishedPodSeconds(ConfigModel):
     """How long a finished bot's pod stays for its logs, seconds."""
 
-    completed: int = Field(300, ge=0)
-    failed: int = Field(3600, ge=0)
+    completed: Seconds = 300
+    failed: Seconds = 3600
 
 
 class Timeouts(ConfigModel):
     """Deadlines of the pod, seconds."""
 
-    startup_timeout_seconds: int = Field(600, ge=5, description="From the pod's creation to its containers running.")
+    startup_timeout_seconds: int = Field(
+        600, ge=5, le=86_400, description="From the pod's creation to its containers running."
+    )
     grace_seconds: int = Field(
-        default_of(Assignment, "grace_seconds"), ge=10, description="Leave, close and verify the files after SIGTERM."
+        default_of(Assignment, "grace_seconds"),
+        ge=10,
+        le=86_400,
+        description="Leave, close and verify the files after SIGTERM.",
     )
     finish_seconds: int = Field(
         default_of(Assignment, "finish_seconds"),
         ge=10,
+        le=86_400,
         description="Close, join and verify the files after a leave or the end of the meeting.",
     )
     finished_pod_seconds: FinishedPodSeconds = FinishedPodSeconds()
 
 
+class Security(ConfigModel):
+    """Security context of the pod. What is null is absent from the pod, for clusters that set it (OpenShift)."""
+
+    run_as_user: int | None = Field(
+        USER_ID, ge=1, le=LARGEST_ID, description="User id of both containers, with group 0; null leaves out both."
+    )
+    seccomp_profile: Literal["RuntimeDefault"] | None = Field(
+        "RuntimeDefault", description="Seccomp profile of the pod; null leaves it out."
+    )
+
+
 class Sandbox(ConfigModel):
     """What Chromium's own sandbox needs from the node."""
 
-    seccomp_profile: str = SECCOMP_PROFILE
+    seccomp_profile: DescendingPath | None = Field(
+        SECCOMP_PROFILE, description="File below the kubelet's seccomp folder; null leaves it out of container browser."
+    )
 
 
 class Participants(ConfigModel):
@@ -89,22 +157,39 @@ class Participants(ConfigModel):
 class BotClass(ConfigModel):
     """One named way to run bots."""
 
-    image: str = Field(min_length=1, description="Image of both containers, by tag or digest.")
+    image: ImageReference = Field(description="Image of both containers, by tag or digest.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    image_pull_secrets: tuple[str, ...] = ()
+    image_pull_secrets: tuple[DnsName, ...] = ()
     resources: ProfileResources = ProfileResources()
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[dict[str, Any], ...] = ()
-    affinity: dict[str, Any] = {}
-    priority_class_name: str | None = None
-    runtime_class_name: str | None = None
-    service_account_name: str | None = None
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    env: dict[str, str] = {}
+    node_selector: dict[LabelKey, LabelValue] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity | None = None
+    priority_class_name: DnsName | None = None
+    runtime_class_name: DnsName | None = None
+    service_account_name: DnsName | None = None
+    labels: dict[LabelKey, LabelValue] = {}
+    annotations: dict[LabelKey, str] = {}
+    env: dict[EnvName, EnvValue] = {}
+    secret_env: tuple[SecretEnv, ...] = Field((), description="Environment of container bot from Secrets.")
     host_aliases: tuple[HostAlias, ...] = ()
     extra_ca: ExtraCa | None = None
     storage: Storage = Storage()
     timeouts: Timeouts = Timeouts()
+    security: Security = Security()
     sandbox: Sandbox = Sandbox()
     participants: Participants = Participants()
+
+    @model_validator(mode="after")
+    def _env_once(self) -> "BotClass":
+        names = [*self.env, *(each.name for each in self.secret_env)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"env and secretEnv set {', '.join(twice)} more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _annotations_fit(self) -> "BotClass":
+        size = sum(len(key.encode()) + len(value.encode()) for key, value in self.annotations.items())
+        if size > MAX_ANNOTATIONS:
+            raise ValueError(f"annotations are {size} bytes, more than {MAX_ANNOTATIONS}")
+        return self

@@ -32,6 +32,7 @@ def generated_files(root: Path) -> dict[str, str]:
             "  {{- if .Values.crds.keep }}\n"
             "  annotations:\n"
             "    helm.sh/resource-policy: keep\n"
+            "    argocd.argoproj.io/sync-options: Prune=false\n"
             "  {{- end }}\n"
             f"spec:\n{body.replace('{{', '{{ `{{` }}')}"
             "{{- end }}\n"

@@ -1,10 +1,16 @@
 """What the administrator configured: one YAML document, mounted into the operator from the chart's ConfigMap."""
 
-from pydantic import model_validator
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.model import ConfigModel
+from meeting_buddy.resource.session import DNS_NAME
+
+BotClassName = Annotated[str, Field(pattern=DNS_NAME, max_length=63)]
+"""As a session's ``botClassName`` is written."""
 
 
 class SelfHostedHosts(ConfigModel):
@@ -16,7 +22,7 @@ class SelfHostedHosts(ConfigModel):
 class Installation(ConfigModel):
     """The operator's configuration."""
 
-    bot_classes: dict[str, BotClass]
+    bot_classes: dict[BotClassName, BotClass]
     self_hosted: SelfHostedHosts = SelfHostedHosts()
 
     @model_validator(mode="after")

@@ -1,19 +1,75 @@
-"""JSON schema of the chart's values: a typing error fails ``helm install`` before anything is changed.
+"""JSON schema of the chart's values: a wrong value fails ``helm install``, by its name, before anything is changed.
 
 Bot classes come from :class:`~meeting_buddy.resource.bot_class.BotClass`, except that the image may be left out (the
-chart then puts ``bot.image`` in).
+chart then puts ``bot.image`` in). What compares two fields cannot be said here; ``templates/_checks.tpl`` does it.
 """
 
-from typing import Any
+from typing import Any, Literal
 
-from meeting_buddy.contract.links import Platform, SelfHostedHost
-from meeting_buddy.resource.bot_class import BotClass
+from pydantic import BaseModel, Field, TypeAdapter
+
+from meeting_buddy.contract.links import Platform
+from meeting_buddy.resource import syntax
+from meeting_buddy.resource.installation import Installation
+from meeting_buddy.resource.model import ConfigModel
+from meeting_buddy.resource.quantity import Quantity
+from meeting_buddy.resource.scheduling import Affinity, Toleration
+from meeting_buddy.resource.syntax import DnsName, ImageReference, LabelKey, LabelValue
 
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
-_STRINGS = {"type": "array", "items": _STRING}
-_MAP = {"type": "object", "additionalProperties": _STRING}
 _FREE = {"type": "object"}
+# A name of digits is a number to `--set` and to YAML; the templates quote it.
+_NAMESPACE = {"type": ["string", "integer"], "pattern": syntax.DNS_LABEL, "minimum": 0}
+_NAMESPACES = {"type": "array", "items": _NAMESPACE}
+
+
+class OperatorResources(ConfigModel):
+    """Requests and limits of the operator."""
+
+    requests: dict[LabelKey, Quantity] = {}
+    limits: dict[LabelKey, Quantity] = {}
+
+
+class PullSecret(ConfigModel):
+    """Credentials of a registry."""
+
+    name: DnsName
+
+
+class PodSecurity(ConfigModel):
+    """Null leaves a field out, for clusters that set it (OpenShift)."""
+
+    run_as_non_root: bool | None = None
+    run_as_user: int | None = Field(None, ge=0)
+    run_as_group: int | None = Field(None, ge=0)
+    fs_group: int | None = Field(None, ge=0)
+    supplemental_groups: tuple[int, ...] | None = None
+    seccomp_profile: dict[str, str] | None = None
+
+
+class OperatorPod(ConfigModel):
+    """Fields of the operator's pod that are checked like those of a bot class."""
+
+    image_pull_secrets: tuple[PullSecret, ...] = ()
+    resources: OperatorResources = OperatorResources()
+    node_selector: dict[LabelKey, LabelValue] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity = Affinity()
+    priority_class_name: DnsName | Literal[""] = ""
+    pod_labels: dict[LabelKey, LabelValue] = {}
+    pod_annotations: dict[LabelKey, str] = {}
+    pod_security_context: PodSecurity = PodSecurity()
+
+
+class RecordingsClaim(ConfigModel):
+    """The claim that the chart makes."""
+
+    storage_class_name: DnsName | Literal[""] = ""
+    access_modes: tuple[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"], ...] = Field(
+        ("ReadWriteMany",), min_length=1
+    )
+    size: Quantity = "20Gi"
 
 
 def _closed(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -22,51 +78,67 @@ def _closed(**properties: dict[str, Any]) -> dict[str, Any]:
 
 def _image(**more: dict[str, Any]) -> dict[str, Any]:
     return _closed(
-        repository=_STRING, tag=_STRING, digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}, **more
+        repository=TypeAdapter(ImageReference).json_schema(),
+        tag={"type": "string", "pattern": syntax.IMAGE_TAG},
+        digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+        **more,
     )
+
+
+def _schema(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Schema of a model, whose references go to ``definitions``."""
+    found: dict[str, Any] = _draft7(model.model_json_schema(by_alias=True))
+    definitions |= found.pop("$defs", {})
+    return found
+
+
+def _draft7(node: Any) -> Any:
+    """Say in draft 7 what pydantic means.
+
+    Keys that no pattern allows are refused, where it says only what the values of matching keys are like. What stands
+    beside a reference counts, where draft 7 ignores it.
+    """
+    if isinstance(node, list):
+        return [_draft7(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _draft7(value) for key, value in node.items()}
+    if "$ref" in found and len(found) > 1:
+        found = {"allOf": [{"$ref": found.pop("$ref")}], **found}
+    if "patternProperties" in found:
+        found["additionalProperties"] = False
+    return found
 
 
 def values_schema() -> dict[str, Any]:
     """The whole schema, with the models' definitions under ``$defs``."""
-    bot_class = BotClass.model_json_schema(by_alias=True)
-    host = {"additionalProperties": False, **SelfHostedHost.model_json_schema(by_alias=True)}
-    definitions = {**bot_class.pop("$defs", {}), **host.pop("$defs", {}), "SelfHostedHost": host}
+    definitions: dict[str, Any] = {}
+    installation = _schema(Installation, definitions)
+    definitions["SelfHostedHost"]["additionalProperties"] = False  # the contract's models ignore what they do not know
+    bot_class = definitions["BotClass"]
     bot_class["required"] = [name for name in bot_class.get("required", []) if name != "image"]
-    definitions["BotClass"] = bot_class
+    operator, storage = _schema(OperatorPod, definitions), _schema(RecordingsClaim, definitions)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         **_closed(
-            watchNamespaces=_STRINGS,
+            watchNamespaces=_NAMESPACES,
             operator=_closed(
                 image=_image(pullPolicy={"enum": ["Always", "IfNotPresent", "Never"]}),
-                imagePullSecrets={"type": "array", "items": _closed(name=_STRING)},
                 replicas={"type": "integer", "minimum": 0, "maximum": 2},
-                resources=_FREE,
-                nodeSelector=_MAP,
-                tolerations={"type": "array", "items": _FREE},
-                affinity=_FREE,
-                priorityClassName=_STRING,
-                podLabels=_MAP,
-                podAnnotations=_MAP,
+                **operator["properties"],
             ),
             bot=_closed(image=_image()),
-            botClasses={
-                "type": "object",
-                "required": ["default"],
-                "additionalProperties": {"$ref": "#/$defs/BotClass"},
-            },
+            botClasses={**installation["properties"]["botClasses"], "required": ["default"]},
             platformTables=_closed(**{platform.value: _STRING for platform in Platform}),
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
-            storage=_closed(
-                create=_BOOLEAN,
-                namespaces=_STRINGS,
-                storageClassName=_STRING,
-                accessModes=_STRINGS,
-                size=_STRING,
-            ),
+            storage=_closed(create=_BOOLEAN, namespaces=_NAMESPACES, **storage["properties"]),
             admissionPolicy=_closed(enabled=_BOOLEAN),
             crds=_closed(enabled=_BOOLEAN, keep=_BOOLEAN),
-            seccompInstaller=_closed(enabled=_BOOLEAN, namespace=_STRING, kubeletRoot=_STRING),
+            seccompInstaller=_closed(
+                enabled=_BOOLEAN,
+                namespace=_NAMESPACE,
+                kubeletRoot={"type": "string", "pattern": syntax.ABSOLUTE_PATH},
+            ),
             **{"global": _FREE},
         ),
         "$defs": definitions,

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections import Counter
 
+from meeting_buddy.kube.api import DRY_RUN
 from tests.local.bench.figures import Figure, seconds
 from tests.local.bench.operator_metrics import samples
 from tests.local.cluster.kubectl import Kubectl
@@ -83,6 +84,6 @@ def _written(kubectl: Kubectl) -> Counter[str]:
     """Successful writes of the operator by kind, as its own metrics count them."""
     found: Counter[str] = Counter()
     for labels, value in samples(kubectl, "meetingbuddy_api_requests_total"):
-        if labels["verb"] in _WRITES and labels["code"].startswith("2"):
+        if labels["verb"] in _WRITES and labels["code"].startswith("2") and labels["resource"] != DRY_RUN:
             found[labels["resource"]] += int(value)
     return found

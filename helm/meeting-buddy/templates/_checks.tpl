@@ -1,0 +1,43 @@
+{{- /* What values.schema.json cannot say, because it compares two fields. The operator's model checks the same. */ -}}
+
+{{- /* A quantity as a number, nearly: enough to compare. Its form was checked by the schema. */ -}}
+{{- define "meeting-buddy.amount" -}}
+{{- $text := . | toString | trimPrefix "+" -}}
+{{- $factors := dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 -}}
+{{- $factors = merge $factors (dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) -}}
+{{- $factors = merge $factors (dict "Pi" 1125899906842624 "Ei" 1152921504606846976) -}}
+{{- $suffix := regexFind "([KMGTPE]i|[numkMGTPE])$" $text -}}
+{{- if $suffix -}}
+{{- mulf (trimSuffix $suffix $text | float64) (get $factors $suffix) -}}
+{{- else -}}
+{{- $text | float64 -}}
+{{- end -}}
+{{- end }}
+
+{{- define "meeting-buddy.checkBotClasses" -}}
+{{- range $name, $class := .Values.botClasses -}}
+{{- range $profile, $resources := ($class | default dict).resources -}}
+{{- range $request, $limit := dict "cpu" "cpuLimit" "memory" "memoryLimit" "ephemeralStorage" "ephemeralStorageLimit" -}}
+{{- $asked := get $resources $request -}}
+{{- $allowed := get $resources $limit -}}
+{{- if and $asked $allowed (gt (include "meeting-buddy.amount" $asked | float64) (include "meeting-buddy.amount" $allowed | float64)) -}}
+{{- fail (printf "botClasses.%s.resources.%s: %s (%v) is more than %s (%v)" $name $profile $request $asked $limit $allowed) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $seen := deepCopy (($class | default dict).env | default dict) -}}
+{{- range ($class | default dict).secretEnv -}}
+{{- if hasKey $seen .name -}}
+{{- fail (printf "botClasses.%s: env and secretEnv set %s more than once" $name .name) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- $size := 0 -}}
+{{- range $key, $value := ($class | default dict).annotations -}}
+{{- $size = add $size (len $key) (len $value) -}}
+{{- end -}}
+{{- if gt (int $size) 204800 -}}
+{{- fail (printf "botClasses.%s.annotations are %d bytes, more than 204800" $name $size) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,103 @@
+"""Asks the API server, without creating anything, whether it would take a bot of each class in each namespace.
+
+Pod security, quotas and policies refuse a pod only when it is created. A server-side dry run at the operator's start
+says so before the first meeting, by log and metric; it never keeps the operator from starting. A class that was not
+accepted is asked about again, so that a refusal does not outlive its cause.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
+from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.session import MeetingSessionSpec
+
+PERIOD_SECONDS: Final = 300.0
+FIRST_RETRY_SECONDS: Final = 2.0
+MAX_MESSAGE: Final = 400
+
+_UID: Final = "00000000-0000-0000-0000-000000000000"
+_NO_VERDICT: Final = ("exceeded quota", "does not support dry run", "being terminated")
+"""Refusals that are not the class': a full quota is a matter of the moment, the others of the question."""
+
+_log = logging.getLogger(__name__)
+
+Observe = Callable[[str, str, bool], None]
+"""Told of every verdict: class, namespace, whether the API server refuses its pods."""
+
+
+class ClassCheck:
+    """What the API server says of the bot classes."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        bot_classes: Mapping[str, BotClass],
+        namespaces: Sequence[str],
+        observe: Observe,
+        period: float = PERIOD_SECONDS,
+    ) -> None:
+        """``namespaces``: those that are watched, or the operator's own if all are."""
+        self._api = api
+        self._bot_classes = bot_classes
+        self._observe = observe
+        self._period = period
+        self._open = {(name, namespace) for namespace in namespaces for name in bot_classes}
+        self._refusals: dict[tuple[str, str], str] = {}
+
+    @property
+    def refusals(self) -> Mapping[tuple[str, str], str]:
+        """The API server's words by class and namespace, of the classes whose pods it refuses there."""
+        return self._refusals
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Check beside the block."""
+        task = asyncio.create_task(self._until_accepted(), name="class check")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def once(self) -> None:
+        """Ask about every class that was not accepted yet."""
+        for bot_class, namespace in sorted(self._open):
+            await self._check(bot_class, namespace)
+
+    async def _until_accepted(self) -> None:
+        pause = FIRST_RETRY_SECONDS
+        while self._open:
+            try:
+                await self.once()
+            except Exception:
+                _log.exception("the bot classes could not be checked")
+            await asyncio.sleep(pause)
+            pause = min(pause * 4, self._period)
+
+    async def _check(self, bot_class: str, namespace: str) -> None:
+        pod_input = BotPodInput(namespace, "class-check", _UID, MeetingSessionSpec(), self._bot_classes[bot_class])
+        about = {"bot_class": bot_class, "namespace": namespace}
+        try:
+            await self._api.dry_run_pod(bot_pod(pod_input))
+        except KubeError as error:
+            if not error.refused or any(words in error.message for words in _NO_VERDICT):
+                _log.info("a bot class could not be checked", extra=about | {"error": str(error)[:MAX_MESSAGE]})
+                return
+            message = error.message[:MAX_MESSAGE]
+            if self._refusals.get((bot_class, namespace)) != message:
+                _log.warning("the API server refuses this bot class' pods", extra=about | {"error": message})
+            self._refusals[bot_class, namespace] = message
+            self._observe(bot_class, namespace, True)
+            return
+        self._open.discard((bot_class, namespace))
+        if self._refusals.pop((bot_class, namespace), None) is not None:
+            _log.info("the API server accepts this bot class' pods now", extra=about)
+        self._observe(bot_class, namespace, False)
