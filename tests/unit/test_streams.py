@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from meeting_buddy.controller.controller import utc_now
+from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
 from tests.support import operator_facts as make
@@ -67,7 +67,7 @@ class Following:
         self.on_result: list[str] = []
         self.entry = CacheEntry(make.UID, "meetings", "standup")
         self.line = BotEndpoint("127.0.0.1", 1, "token", port)
-        self.streams = BotReportStreams(utc_now, self.on_change.append, self.on_result.append)
+        self.streams = BotReportStreams(SystemClock(), self.on_change.append, self.on_result.append)
 
     async def until(self, holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):

@@ -9,12 +9,12 @@ import logging
 import secrets
 from typing import Final
 
+from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 
 NAME: Final = "meeting-buddy-bot-key"
 BYTES: Final = 32
-_RETRY_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -24,13 +24,14 @@ async def bot_key(api: KubernetesApi, namespace: str) -> bytes:
 
     Two replicas that start together agree: the second one's Secret is refused, and it reads the first one's.
     """
+    backoff = Backoff(first=1.0, last=15.0)
     while True:
         try:
             return await api.bot_key(namespace, NAME) or await _make(api, namespace)
         except KubeError as error:
             if not error.exists:
                 _log.warning("the bot key is not available yet", extra={"error": str(error)})
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(backoff.next(error.retry_after))
 
 
 async def _make(api: KubernetesApi, namespace: str) -> bytes:

@@ -6,20 +6,23 @@ order of actions was chosen so that the next process can tell how far the last o
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import Scope, derive
+from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan
 from meeting_buddy.domain.admission import validate
-from meeting_buddy.domain.facts import Clock, CreateRejection, Facts, LeaveFacts, PodWarning
+from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning
+from meeting_buddy.domain.reconcile_error import CONDITION
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -34,8 +37,13 @@ class NotLeaderError(Exception):
     """The Lease was lost; whoever holds it now acts."""
 
 
-class StaleFactsError(Exception):
-    """Something was learned that changes the plan."""
+class Progress(Enum):
+    """What follows an action that was carried out."""
+
+    NEXT = auto()
+    """The plan's next action."""
+    OBSERVE_AGAIN = auto()
+    """A new plan: something was learned that changes it."""
 
 
 class Executor:
@@ -49,7 +57,6 @@ class Executor:
         tables: Mapping[Platform, PlatformTable],
         key: bytes,
         clock: Clock,
-        loop_time: Callable[[], float],
         leads: Callable[[], bool],
         telemetry: Telemetry,
     ) -> None:
@@ -59,52 +66,54 @@ class Executor:
         self._tables = tables
         self._key = key
         self._clock = clock
-        self._loop_time = loop_time
         self._leads = leads
         self._telemetry = telemetry
 
-    async def execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> None:
+    async def execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> Progress:
         """Carry out one action.
 
         Raises:
             KubeError: the API server did not do it.
-            StaleFactsError: decide again at once.
             NotLeaderError: the Lease is not ours.
         """
         if not self._leads():
             raise NotLeaderError
         match action:
             case plan.CreatePod(attempt):
-                await self._create_pod(entry, facts, attempt)
+                return await self._create_pod(entry, facts, attempt)
             case plan.FollowStream(_, ip, attempt):
                 self._streams.follow(entry, self._endpoint(entry, ip, attempt))
             case plan.StopStream():
                 self._streams.stop(entry)
             case plan.RequestLeave(_, ip, attempt):
                 told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
-                entry.leave = LeaveFacts(told, self._clock())
-                raise StaleFactsError
+                entry.leave = LeaveFacts(told, self._clock.now())
+                return Progress.OBSERVE_AGAIN
             case plan.ReadWarnings(pod):
                 await self._read_warnings(entry, pod)
-                raise StaleFactsError
+                return Progress.OBSERVE_AGAIN
             case plan.PatchStatus(patch):
-                await self._patch_status(entry, facts, patch)
+                return await self._patch_status(entry, facts, patch)
             case plan.EmitEvent(kind, reason, note):
                 await self._emit(entry, kind, reason, note)
+            case plan.ReportError(reason, note):
+                await self._emit(entry, "Warning", CONDITION, note)
+                entry.announced_error = reason
             case plan.ReleaseFinalizer(pod):
-                await self._release(entry, pod)
+                return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
                 await self._api.delete_pod(entry.namespace, pod, uid)
+        return Progress.NEXT
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int) -> None:
+    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int) -> Progress:
         session, bot_class = facts.session, facts.installation.bot_class
         if session is None or bot_class is None:
-            return
+            return Progress.NEXT
         platform = validate(session.spec, facts.installation).platform
         if platform is None:
-            return
+            return Progress.NEXT
         pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
         secret = bot_secret(pod_input, self._tables[platform], facts.installation.self_hosted, self._key)
         try:
@@ -112,16 +121,17 @@ class Executor:
             document = await self._api.create_pod(bot_pod(pod_input))
         except KubeError as error:
             if error.exists:
-                await self._adopt(entry, pod_input)
-                return
+                return await self._adopt(entry, pod_input)
             if not error.refused:
                 raise
-            entry.rejection = _rejection(error, self._clock())
+            entry.rejection = _rejection(error, self._clock.now())
+            self._telemetry.reconcile_failed(error.kind, str(error.status))
             _log.warning("pod refused", extra={"session": session.name, "kind": entry.rejection.kind})
-            raise StaleFactsError from error
+            return Progress.OBSERVE_AGAIN
         entry.rejection = None
-        self._cache.upsert_pod(document, self._loop_time())
-        self._telemetry.pod_created((datetime.now(UTC) - session.created_at).total_seconds())
+        self._cache.upsert_pod(document)
+        self._telemetry.pod_created((self._clock.now() - session.created_at).total_seconds())
+        return Progress.NEXT
 
     async def _create_secret(self, manifest: dict[str, object]) -> None:
         try:
@@ -132,41 +142,44 @@ class Executor:
             if not error.exists:
                 raise
 
-    async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> None:
+    async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
         document = await self._api.get_pod(pod_input.namespace, pod_input.name)
         seen = parse_pod(document)
         if seen is None or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
-            entry.rejection = CreateRejection("taken", message, self._clock())
+            entry.rejection = CreateRejection("taken", message, self._clock.now())
         else:
-            self._cache.upsert_pod(document, self._loop_time())
-        raise StaleFactsError
+            self._cache.upsert_pod(document)
+        return Progress.OBSERVE_AGAIN
 
-    async def _release(self, entry: CacheEntry, pod: str) -> None:
+    async def _release(self, entry: CacheEntry, pod: str) -> Progress:
         seen = entry.pods.get(pod)
         if seen is None:
-            return
-        kept = [each for each in seen.finalizers if each != identity.FINALIZER_OUTCOME]
+            return Progress.NEXT
         try:
-            document = await self._api.release_pod(entry.namespace, pod, kept, seen.resource_version)
+            document = await self._api.release_pod(entry.namespace, pod, seen.facts.uid, identity.FINALIZER_OUTCOME)
         except KubeError as error:
             if error.not_found:
                 self._cache.remove_pod(entry.uid, pod)
-                return
-            if error.conflict:
+                return Progress.NEXT
+            if error.invalid:  # another pod has the name by now
                 await self._refresh_pod(entry, pod)
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             raise
-        self._cache.upsert_pod(document, self._loop_time())
+        if _is_removed(document):
+            self._cache.remove_pod(entry.uid, pod, document)
+        else:
+            self._cache.upsert_pod(document)
+        return Progress.NEXT
 
     async def _refresh_pod(self, entry: CacheEntry, pod: str) -> None:
+        self._cache.remove_pod(entry.uid, pod)
         try:
-            self._cache.upsert_pod(await self._api.get_pod(entry.namespace, pod), self._loop_time())
+            self._cache.upsert_pod(await self._api.get_pod(entry.namespace, pod))
         except KubeError as error:
             if not error.not_found:
                 raise
-            self._cache.remove_pod(entry.uid, pod)
 
     async def _read_warnings(self, entry: CacheEntry, pod: str) -> None:
         seen = entry.pods.get(pod)
@@ -185,24 +198,24 @@ class Executor:
 
     # Session
 
-    async def _patch_status(self, entry: CacheEntry, facts: Facts, patch: Mapping[str, object]) -> None:
+    async def _patch_status(self, entry: CacheEntry, facts: Facts, patch: Mapping[str, object]) -> Progress:
         session = facts.session
         if session is None:
-            return
+            return Progress.NEXT
         try:
             document = await self._api.patch_status(session.namespace, session.name, session.resource_version, patch)
         except KubeError as error:
             if error.not_found:
                 self._cache.remove_session(entry.uid, confirmed=True)
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             if error.conflict:
                 entry.session = None  # the look that follows reads it again
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             raise
-        now = self._clock()
-        entry.written_at = now
-        self._cache.upsert_session(document, self._loop_time(), now)
+        entry.written_at = self._clock.now()
+        self._cache.upsert_session(document)
         self._record_transition(entry, facts)
+        return Progress.NEXT
 
     def _record_transition(self, entry: CacheEntry, facts: Facts) -> None:
         if entry.session is None or facts.session is None:
@@ -229,12 +242,19 @@ class Executor:
     async def _emit(self, entry: CacheEntry, kind: str, reason: str, note: str) -> None:
         regarding = {"namespace": entry.namespace, "name": entry.name, "uid": entry.uid}
         try:
-            await self._api.create_event(regarding, kind, reason, note)
+            await self._api.create_event(regarding, kind, reason, note, self._clock.now())
         except KubeError as error:
             _log.info("an Event was not written", extra={"session": entry.name, "error": str(error)})
 
     def _endpoint(self, entry: CacheEntry, ip: str, attempt: int) -> BotEndpoint:
         return BotEndpoint(ip, attempt, derive(self._key, entry.uid, attempt, Scope.CONTROL))
+
+
+def _is_removed(pod: Mapping[str, Any]) -> bool:
+    """Whether this answer was a pod's last state: it was only held by the finalizer that is gone from it."""
+    metadata = pod["metadata"]
+    held = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    return "deletionTimestamp" in metadata and not held
 
 
 def _rejection(error: KubeError, now: datetime) -> CreateRejection:

@@ -22,7 +22,6 @@ class CachedPod:
     session_uid: str
     session_name: str
     resource_version: str
-    finalizers: tuple[str, ...]
 
 
 def parse_session(document: JsonObject) -> SessionFacts:
@@ -58,7 +57,6 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
     if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
         return None
-    finalizers = tuple(metadata.get("finalizers", ()))
     conditions = {each["type"]: each for each in status.get("conditions", ())}
     disrupted = conditions.get("DisruptionTarget")
     ready = conditions.get("Ready")
@@ -72,7 +70,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         node=document["spec"].get("nodeName"),
         ip=status.get("podIP"),
         deleted_at=_time(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
-        finalizer=identity.FINALIZER_OUTCOME in finalizers,
+        finalizer=identity.FINALIZER_OUTCOME in metadata.get("finalizers", ()),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         scheduled=_condition(conditions.get("PodScheduled")),
@@ -87,7 +85,6 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         session_uid=owner["uid"],
         session_name=owner["name"],
         resource_version=metadata["resourceVersion"],
-        finalizers=finalizers,
     )
 
 

@@ -42,13 +42,16 @@ def plan_active(snapshot: Snapshot) -> Plan:
     before: list[Action] = []
     after: list[Action] = []
     wakeups: list[datetime] = []
-    if snapshot.pod is None:
-        _start(snapshot, before, wakeups)
-    else:
+    if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
-    written = _write(
-        snapshot, admission, creating=any(isinstance(action, CreatePod) for action in before), wakeups=wakeups
-    )
+    elif snapshot.facts.confirmed:
+        _start(snapshot, before, wakeups)
+    creating = any(isinstance(action, CreatePod) for action in before)
+    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+        # What fails must not keep the status from saying so; that there is a pod is written once there is one.
+        written = _write(snapshot, admission, creating=False, wakeups=wakeups)
+        return Plan((*written, *before, *after), min(wakeups, default=None))
+    written = _write(snapshot, admission, creating=creating, wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
 
 

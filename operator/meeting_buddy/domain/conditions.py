@@ -1,7 +1,7 @@
 """Each condition of the status by its own pure function; one merge keeps the times of those that did not change.
 
 A function returns ``None`` for "absent". Abnormal-true conditions (Reconciling, Stalled, MemoryPressure,
-StoragePressure) are present only while they apply, as kstatus wants it.
+StoragePressure, ReconcileError) are present only while they apply, as kstatus wants it.
 """
 
 from collections.abc import Callable
@@ -129,6 +129,13 @@ def storage_pressure(view: View) -> Draft | None:
     return Draft("True", "NearlyFull", "free or enlarge the recordings volume") if applies else None
 
 
+def reconcile_error(view: View) -> Draft | None:
+    """The operator itself failed several times in a row, or the API server keeps the pod out."""
+    if view.phase.terminal or view.error is None:
+        return None
+    return Draft("True", view.error.reason, view.error.message)
+
+
 CONDITIONS: Final[dict[str, Callable[[View], Draft | None]]] = {
     "Ready": ready,
     "Reconciling": reconciling,
@@ -143,6 +150,7 @@ CONDITIONS: Final[dict[str, Callable[[View], Draft | None]]] = {
     "Sandboxed": sandboxed,
     "MemoryPressure": memory_pressure,
     "StoragePressure": storage_pressure,
+    "ReconcileError": reconcile_error,
 }
 
 

@@ -2,7 +2,7 @@
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
-from meeting_buddy.domain import pod_outcome, startup, status
+from meeting_buddy.domain import pod_outcome, reconcile_error, startup, status
 from meeting_buddy.domain.admission import validate
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.pod_outcome import Outcome
@@ -14,6 +14,8 @@ def needs_warnings(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
         return False
+    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+        return False  # the events cannot be read, perhaps; the session ends without them
     return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
 
 
@@ -43,7 +45,8 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
         return Outcome(admission.reason, admission.message)
     rejection = snapshot.facts.rejection
     if rejection is None:
-        return None
+        late = snapshot.now >= snapshot.startup_deadline
+        return reconcile_error.outcome(snapshot.facts) if late else None
     if rejection.kind in ("invalid", "taken"):
         return Outcome(Reason.CONFIG_INVALID, rejection.message)
     if snapshot.now < snapshot.startup_deadline:

@@ -8,6 +8,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain import reconcile_error
 from meeting_buddy.domain.admission import AdmissionResult, validate
 from meeting_buddy.domain.facts import Facts, PodFacts, SessionFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
@@ -42,7 +43,7 @@ class Snapshot:
 
     @property
     def startup_deadline(self) -> datetime:
-        anchor = self.pod.created_at if self.pod is not None else self.session.status.scheduled_time or self.now
+        anchor = self.pod.waiting_since if self.pod is not None else self.session.status.scheduled_time or self.now
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
 
 
@@ -72,6 +73,7 @@ def view_of(
         report=report,
         stream=snapshot.facts.stream,
         leaving=snapshot.leaving,
+        error=reconcile_error.current(snapshot.facts) if not creating else None,
     )
 
 

@@ -8,7 +8,7 @@ from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain.facts import PodFacts, SessionFacts, StreamFacts
+from meeting_buddy.domain.facts import PodFacts, ReconcileError, SessionFacts, StreamFacts
 
 UNREACHABLE_AFTER: Final = timedelta(seconds=10)
 """A stream that is cut for less is nobody's business: bots and operators restart, networks hiccup."""
@@ -31,6 +31,8 @@ class View:
     stream: StreamFacts | None = None
     leaving: bool = False
     """Whether the session's author wants the bot to leave, now or ever before."""
+    error: ReconcileError | None = None
+    """What keeps the operator from going on."""
 
     @property
     def joined_at(self) -> datetime | None:
