@@ -73,6 +73,8 @@ class OperatorProcess:
     own_namespace: str | None = None
     """Where its Lease and its key are; by default where the sessions are."""
     all_namespaces: bool = False
+    also: tuple[str, ...] = ()
+    """Namespaces that it watches besides ``namespace``."""
     process: subprocess.Popen[bytes] | None = None
     installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
 
@@ -82,6 +84,7 @@ class OperatorProcess:
         path.write_text(yaml.safe_dump(self.installation))
         arguments = [
             "--all-namespaces" if self.all_namespaces else f"--namespace={self.namespace}",
+            *(f"--namespace={each}" for each in self.also),
             f"--own-namespace={self.own_namespace or self.namespace}",
             f"--identity={self.name}",
             f"--kubeconfig={self.kubeconfig}",

@@ -67,6 +67,8 @@ def settings_for() -> kopf.OperatorSettings:
     # Literal namespaces or all of them: nothing to discover, and no right to list namespaces or CRDs is needed.
     settings.scanning.disabled = True
     settings.networking.request_timeout = 30.0
+    # Few tries, since kopf itself is started again (`watch`): a namespace that is back is seen the sooner.
+    settings.networking.error_backoffs = (1, 2, 4)
     # Server-side: without it every pod of the cluster would come over the wire.
     settings.watching.label_selectors["pods"] = BOT_SELECTOR
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
@@ -148,7 +150,7 @@ async def _watch_once(
 
 
 def _is_watch_of(task: asyncio.Task[Any], namespace: str | None) -> bool:
-    """By kopf's own name for it, which ends with the namespace; ``tests/unit/test_watches.py`` holds it to that."""
+    """By kopf's own name for it, which ends with the namespace."""
     return task.get_name().startswith("watcher for ") and task.get_name().endswith(f"@{namespace}")
 
 
