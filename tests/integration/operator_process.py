@@ -75,6 +75,8 @@ class OperatorProcess:
     own_namespace: str | None = None
     """Where its Lease and its key are; by default where the sessions are."""
     all_namespaces: bool = False
+    also: tuple[str, ...] = ()
+    """Namespaces that it watches besides ``namespace``."""
     process: subprocess.Popen[bytes] | None = None
     installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
 
@@ -84,6 +86,7 @@ class OperatorProcess:
         path.write_text(yaml.safe_dump(self.installation))
         arguments = [
             "--all-namespaces" if self.all_namespaces else f"--namespace={self.namespace}",
+            *(f"--namespace={each}" for each in self.also),
             f"--own-namespace={self.own_namespace or self.namespace}",
             f"--identity={self.name}",
             f"--kubeconfig={self.kubeconfig}",
@@ -141,11 +144,23 @@ class OperatorProcess:
 
     def writes(self) -> dict[str, int]:
         """Successful writes to the API server by verb and kind; Lease, Events and dry runs left out."""
-        return {
-            f"{call['verb']} {call['resource']}": int(value)
-            for call, value in self._samples("meetingbuddy_api_requests_total")
-            if call["verb"] != "GET" and call["resource"] not in _NOT_COUNTED and call["code"].startswith("2")
-        }
+        return self._counted_writes(lambda code: code.startswith("2"))
+
+    def attempts(self) -> dict[str, int]:
+        """The same with those that were refused or got no answer: what it tried."""
+        return self._counted_writes(lambda _: True)
+
+    def conflicts(self) -> int:
+        """Calls of any kind that the API server answered with 409."""
+        return int(self.metric("meetingbuddy_api_requests_total", code="409"))
+
+    def _counted_writes(self, counts: Callable[[str], bool]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for call, value in self._samples("meetingbuddy_api_requests_total"):
+            if call["verb"] != "GET" and call["resource"] not in _NOT_COUNTED and counts(call["code"]):
+                name = f"{call['verb']} {call['resource']}"
+                found[name] = found.get(name, 0) + int(value)
+        return found
 
     def _samples(self, name: str) -> Iterator[tuple[dict[str, str], float]]:
         return exposition.samples("127.0.0.1", self.port, name)

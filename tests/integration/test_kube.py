@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from meeting_buddy.controller.controller import utc_now
-from meeting_buddy.controller.resync import Resync
+from meeting_buddy.app.metrics import Metrics
+from meeting_buddy.contract.identity import FINALIZER_OUTCOME
+from meeting_buddy.controller.clock import SystemClock
+from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.queue import KeyedQueue
+from meeting_buddy.controller.resync import NamespaceResync
 from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube import api as kube_objects
 from meeting_buddy.kube.api import KubernetesApi
@@ -93,7 +96,7 @@ async def test_exactly_one_pod_is_deleted(api: KubernetesApi, sessions: Sessions
     await api.delete_pod(place, name, made["metadata"]["uid"])
     held = await api.get_pod(place, name)
     assert "deletionTimestamp" in held["metadata"]
-    await api.release_pod(place, name, [], held["metadata"]["resourceVersion"])
+    await api.release_pod(place, name, made["metadata"]["uid"], FINALIZER_OUTCOME)
     await api.delete_pod(place, name, made["metadata"]["uid"])
     with pytest.raises(KubeError):
         await api.get_pod(place, name)
@@ -128,42 +131,70 @@ async def test_a_burst_of_writes_is_served_in_turns() -> None:
     assert 0.25 < waits[-1] < 0.35
 
 
+async def test_a_finalizer_is_taken_from_exactly_one_pod_whatever_else_changed(
+    api: KubernetesApi, sessions: Sessions, place: str
+) -> None:
+    sessions.apply("standup")
+    manifest = pod_for(sessions, "standup", place)
+    manifest["metadata"]["finalizers"].append("example.org/other")
+    made = await api.create_pod(manifest)
+    name = made["metadata"]["name"]
+    with pytest.raises(KubeError) as error:
+        await api.release_pod(place, name, "11111111-2222-3333-4444-555555555555", FINALIZER_OUTCOME)
+    assert error.value.invalid
+    sessions.waiting(made, "PodInitializing", "")  # the kubelet writes: the version that was seen is an old one
+    for _ in range(2):  # twice is once
+        after = await api.release_pod(place, name, made["metadata"]["uid"], FINALIZER_OUTCOME)
+        assert after["metadata"]["finalizers"] == ["example.org/other"]
+
+
+class Listing:
+    """A namespace that is listed into a cache of its own."""
+
+    def __init__(self, api: KubernetesApi, namespace: str) -> None:
+        self.cache, self.queue = SessionCache(SystemClock()), KeyedQueue()
+        self.events = EventHandler(self.cache, self.queue)
+        self.events.act()
+        self.resync = NamespaceResync(api, self.cache, self.events, namespace, SystemClock(), Metrics())
+
+    async def told(self) -> set[str]:
+        """What a listing made known as changed."""
+        await self.resync.once()
+        found = set()
+        while len(self.queue):
+            uid, _ = await self.queue.take()
+            self.queue.done(uid)
+            found.add(uid)
+        return found
+
+
 async def test_a_listing_heals_what_a_watch_lost(api: KubernetesApi, sessions: Sessions, place: str) -> None:
-    told: list[str] = []
-    cache = SessionCache()
-    resync = Resync(api, cache, [place], told.append, lambda *_: None, utc_now)
+    listing = Listing(api, place)
     sessions.apply("standup")
     uid = sessions.get("standup")["metadata"]["uid"]
     made = await api.create_pod(pod_for(sessions, "standup", place))
-    await resync.once()
-    record = cache.get(uid)
-    assert record is not None
-    assert record.session is not None
-    assert list(record.pods) == [made["metadata"]["name"]]
-    assert uid in told
-    told.clear()
-    await resync.once()
-    assert told == []
-    await api.release_pod(place, made["metadata"]["name"], [], made["metadata"]["resourceVersion"])
+    assert await listing.told() == {uid}
+    entry = listing.cache.get(uid)
+    assert entry is not None
+    assert entry.session is not None
+    assert list(entry.pods) == [made["metadata"]["name"]]
+    assert await listing.told() == set()
+    await api.release_pod(place, made["metadata"]["name"], made["metadata"]["uid"], FINALIZER_OUTCOME)
     sessions.kubectl("delete", "pod,meetingsession", "--all", "--force", "--grace-period=0")
-    await resync.once()
-    after = cache.get(uid)
-    assert after is not None
-    assert (after.session, dict(after.pods), after.gone) == (None, {}, False)
-    assert after.last_seen is not None
-    assert set(told) == {uid}
+    assert await listing.told() == {uid}
+    assert (entry.session is None, len(entry.pods), entry.gone) == (True, 0, False)
+    assert entry.last_seen is not None
 
 
 async def test_a_listing_that_began_earlier_does_not_forget_what_came_meanwhile(
     api: KubernetesApi, sessions: Sessions, place: str
 ) -> None:
-    cache = SessionCache()
+    listing = Listing(api, place)
     sessions.apply("standup")
     document = await api.get_session(place, "standup")
-    resync = Resync(api, cache, [place], lambda _: None, lambda *_: None, utc_now)
     began = asyncio.get_running_loop().time()
-    cache.upsert_session(document, began + 1, datetime.now(UTC))
-    resync._miss(began, set(), set())
-    record = cache.get(document["metadata"]["uid"])
-    assert record is not None
-    assert record.session is not None
+    listing.cache.upsert_session(document)
+    listing.resync._remove_missing(began, set(), set())
+    entry = listing.cache.get(document["metadata"]["uid"])
+    assert entry is not None
+    assert entry.session is not None

@@ -35,6 +35,12 @@ def released(sessions: Sessions, pod: dict[str, Any]) -> bool:
     return not found or not found[0]["metadata"].get("finalizers")
 
 
+def deleted_events(sessions: Sessions) -> list[str]:
+    """Sessions whose deletion was told, once for each Event."""
+    found = sessions.kubectl.json("get", "events")["items"]
+    return [each["involvedObject"]["name"] for each in found if each["reason"] == "Deleted"]
+
+
 def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Sessions) -> None:
     before = sum(operator.writes().values())
     sessions.apply("standup")
@@ -192,6 +198,25 @@ def test_a_deleted_session_lets_its_pod_go(operator: OperatorProcess, sessions: 
     until(lambda: not sessions.pods(), "the pod goes")
     assert pod["metadata"]["finalizers"]
     until(lambda: "Deleted" in sessions.kubectl("get", "events"), "people are told")
+
+
+def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorProcess, sessions: Sessions) -> None:
+    before = operator.conflicts()
+    names = [f"standup-{number}" for number in range(8)]
+    pods = {}
+    for name in names:
+        sessions.apply(name)
+        pods[name] = sessions.pod(name)
+        sessions.scheduled(pods[name])
+        sessions.running(pods[name], ready=True)
+    for name in names:
+        sessions.phase(name, "Active")
+    sessions.kubectl("delete", "meetingsession", "--all", "--wait=false")
+    until(lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released")
+    until(lambda: len(deleted_events(sessions)) >= len(names), "people are told of each")
+    until(lambda: operator.metric("meetingbuddy_workqueue_depth") == 0, "nothing is left to do")
+    assert sorted(deleted_events(sessions)) == names
+    assert operator.conflicts() == before
 
 
 def test_a_pod_that_vanished_is_not_made_again(operator: OperatorProcess, sessions: Sessions) -> None:

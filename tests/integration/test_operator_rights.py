@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from meeting_buddy.app import key
 from meeting_buddy.app.watches import registry_for
 from meeting_buddy.controller import lease
-from meeting_buddy.controller.controller import Controller
+from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, install_roles, may, of_kind, rendered
@@ -56,6 +57,7 @@ def manifest(kind: str, namespace: str, name: str) -> Manifest:
     return {"kind": kind, "metadata": {"namespace": namespace, "name": name}, "spec": {}}
 
 
+SESSION = {"namespace": WATCHED, "name": "standup", "uid": "uid"}
 IN_WATCHED: dict[str, tuple[Any, ...]] = {
     "get_session": (WATCHED, "standup"),
     "list_sessions": (WATCHED,),
@@ -65,10 +67,16 @@ IN_WATCHED: dict[str, tuple[Any, ...]] = {
     "create_pod": (manifest("Pod", WATCHED, "bot"),),
     "dry_run_pod": (manifest("Pod", WATCHED, "bot"),),
     "delete_pod": (WATCHED, "bot", "uid"),
-    "release_pod": (WATCHED, "bot", [], "1"),
+    "release_pod": (WATCHED, "bot", "uid", "finalizer"),
     "pod_events": (WATCHED, "uid"),
     "create_secret": (manifest("Secret", WATCHED, "bot"),),
-    "create_event": ({"namespace": WATCHED, "name": "standup", "uid": "uid"}, "Normal", "Joined", "note"),
+    "create_event": (
+        {"namespace": WATCHED, "name": "standup", "uid": "uid"},
+        "Normal",
+        "Joined",
+        "note",
+        datetime.now(UTC),
+    ),
     "secret_exists": (manifest("Secret", WATCHED, "bot"),),
     "annotate_pod": (WATCHED, "bot", {}, "1"),
     "claim_events": (WATCHED, "recordings"),
@@ -107,7 +115,7 @@ async def called(arguments: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, st
 
 def watches() -> set[Right]:
     """What kopf asks for: it lists, then watches, every resource that has a handler."""
-    selectors = registry_for(cast(Controller, None), kubeconfig=True)._watching.get_all_selectors()
+    selectors = registry_for(cast(EventHandler, None), kubeconfig=True)._watching.get_all_selectors()
     assert selectors
     return {
         (selector.group or "", selector.plural or selector.any_name or "", "", verb)

@@ -28,12 +28,21 @@ def installed(server: ApiServer, folder: Path, watched: list[str]) -> OperatorPr
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     manifests = rendered({"watchNamespaces": watched})
     kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    for wider in of_kind(rendered({"watchNamespaces": []}), "ClusterRoleBinding"):
+        # The tests share one API server: an installation for all namespaces may have been there before.
+        kubectl("delete", "clusterrolebinding", wider["metadata"]["name"], "--ignore-not-found")
     kubectl.apply(*of_kind(manifests, *kinds))
     token = kubectl("create", "token", OPERATOR_ACCOUNT, f"--namespace={NAMESPACE}").strip()
     own = folder / "kubeconfig"
     kubeconfig.write(own, server=server.url, authority=server.authority, user=token)
     return OperatorProcess(
-        own, folder, watched[0] if watched else "", free_port(), own_namespace=NAMESPACE, all_namespaces=not watched
+        own,
+        folder,
+        watched[0] if watched else "",
+        free_port(),
+        own_namespace=NAMESPACE,
+        all_namespaces=not watched,
+        also=tuple(watched[1:]),
     )
 
 
@@ -63,3 +72,28 @@ def test_a_session_runs_through_with_the_charts_rights_alone(
             sessions.apply("after-it")
             sessions.phase("after-it", "Initializing")
             assert late.status("planning") == {}
+
+
+def test_a_watched_namespace_that_may_not_be_read_stops_no_other_and_is_served_once_it_may(
+    crd: ApiServer, tmp_path: Path
+) -> None:
+    kept, lost = (namespace(crd.kubectl, prefix) for prefix in ("kept", "lost"))
+    operator = installed(crd, tmp_path, [kept, lost])
+    # A namespace that is gone takes its roles along: whatever is asked about it is forbidden.
+    roles = of_kind(rendered({"watchNamespaces": [lost]}), "Role", "RoleBinding")
+    rights = [each for each in roles if each["metadata"]["namespace"] == lost]
+    for each in rights:
+        crd.kubectl("delete", each["kind"].lower(), each["metadata"]["name"], f"--namespace={lost}")
+    with running(operator):
+        until(lambda: "the watches ended" in operator.log.read_text(), "kopf gives up there", 60)
+        until(lambda: operator.metric("meetingbuddy_listing_failures_total", namespace=lost), "its listing fails")
+        assert operator.metric("meetingbuddy_listing_failures_total", namespace=kept) == 0
+        sessions, back = (Sessions(crd.kubectl.in_namespace(each)) for each in (kept, lost))
+        sessions.apply("meanwhile")
+        sessions.phase("meanwhile", "Initializing")
+        crd.kubectl.apply(*rights)
+        back.apply("after")
+        back.phase("after", "Initializing", seconds=60)
+        sessions.apply("afterwards")
+        sessions.phase("afterwards", "Initializing")
+        assert operator.terminate() == 0, "SIGTERM ends all watches in order"

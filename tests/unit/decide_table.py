@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
     ContainerFacts,
     CreateRejection,
@@ -13,8 +14,10 @@ from meeting_buddy.domain.facts import (
     LeaveFacts,
     PodCondition,
     PodWarning,
+    ReconcileError,
     StreamFacts,
 )
+from meeting_buddy.domain.plan import PatchStatus
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
 
@@ -33,6 +36,9 @@ _TIMED = {"started_at": NOW, "active_deadline_seconds": 15000, "grace_seconds": 
 """As the kubelet that accepted the pod has it."""
 _LOST = later(15000 + _GRACE + 30)
 _ENDED = {**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}
+_REFUSED = ReconcileError("InternalError", 'Pod standup: failed calling webhook "policy.example"', 3, NOW)
+_NO_QUOTA = replace(_REFUSED, reason="QuotaExceeded", message="exceeded quota: pods")
+_WAITS = {"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,12 @@ class Row:
     phase: str | None = None
     reason: str | None = None
     at: datetime = NOW
+
+
+def _told(reason: str) -> dict[str, object]:
+    """The status of a session without a pod, whose people were told of an error."""
+    first = decide(make.facts(make.session(), error=replace(_REFUSED, reason=reason)), lambda: NOW)
+    return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
 
 
 def _disrupted(reason: str, message: str = "") -> PodCondition:
@@ -67,8 +79,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("leave before there is a pod", _F(_S(leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
         Row("leave was set and set back before there was a pod", _F(_S(dict(_ASKED, phase="Initializing"))), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
-        Row("quota keeps the pod out", _F(_S(), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus", "Initializing"),
-        Row("quota still does, time to ask again", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}), rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(11)),
+        Row("quota keeps the pod out", _F(_S(), rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again", _F(_S(_told("QuotaExceeded")), rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(11)),
         Row("quota never gave way", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
         Row("API server finds the pod invalid", _F(_S(), rejection=CreateRejection("invalid", "spec.x: no", NOW)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("somebody else's pod has the name", _F(_S(), rejection=CreateRejection("taken", "exists", NOW)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
@@ -76,11 +88,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "The pod does not start": (
         Row("pod created, status not yet written", _F(_S(), make.PENDING_POD), "PatchStatus", "Initializing"),
         Row("operator died between pod and Secret", _F(_S(), make.PENDING_POD, secret_missing=True), "CreateSecret PatchStatus", "Initializing"),
-        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus", "Initializing"),
-        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreateSecret PatchStatus", "Initializing", at=later(11)),
+        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError CreateSecret PatchStatus", "Initializing", at=later(11)),
         Row("quota kept the Secret out for too long", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "QuotaExceeded", _LATE),
         Row("somebody else's Secret has the name", _F(_S(_STARTED), make.PENDING_POD, secret_missing=True, rejection=CreateRejection("taken", "exists", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid"),
         Row("bot runs: its Secret is there", _F(_S({**_STARTED, "phase": "Joining"}), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining"), secret_missing=True), "PatchStatus", "Joining"),
+        Row("the API server's clock is ten minutes behind", _F(_S(_STARTED), replace(make.PENDING_POD, created_at=later(-610), first_seen_at=NOW, scheduled=_NO_NODE)), "PatchStatus", "Initializing"),
         Row("no node yet", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus", "Initializing", at=later(30)),
         Row("no node in time", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_NODE)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "Unschedulable", _LATE),
         Row("claim missing", _F(_S(_STARTED), replace(make.PENDING_POD, scheduled=_NO_CLAIM)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
@@ -155,18 +168,32 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("given up, and its object stays", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, finalizer=False, **_TIMED)), "", at=_LOST),
     ),
     "The pod was orphaned": (
-        Row("its session is gone", _F(None, make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "EmitEvent DeletePod ReleaseFinalizer"),
-        Row("its session is being deleted", _F(_S(_RECORDING, deleting=True), make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "EmitEvent DeletePod ReleaseFinalizer"),
+        Row("its session is gone", _F(None, make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "DeletePod ReleaseFinalizer EmitEvent"),
+        Row("its session is being deleted", _F(_S(_RECORDING, deleting=True), make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "DeletePod ReleaseFinalizer EmitEvent"),
         Row("its session is there: the pod is not its own any more", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, orphaned=True)), "PatchStatus EmitEvent", "Failed", "Evicted"),
         Row("its session is over", _F(_S(_ENDED), make.terminated(make.ended(), orphaned=True)), "DeletePod ReleaseFinalizer"),
+    ),
+    "The operator cannot go on": (
+        Row("one try failed", _F(_S(), error=replace(_REFUSED, count=1)), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("the pod cannot be created, three times in a row", _F(_S(), error=_REFUSED), "ReportError PatchStatus CreatePod", "Initializing"),
+        Row("still not, and people were told", _F(_S(_told("InternalError")), error=_REFUSED), "CreatePod", at=later(30)),
+        Row("still not, for another cause", _F(_S(_told("Forbidden")), error=_REFUSED, announced_error="Forbidden"), "ReportError PatchStatus CreatePod", "Initializing", at=later(30)),
+        Row("still not, at the start-up deadline", _F(_S(_told("InternalError")), error=_REFUSED), "PatchStatus EmitEvent", "Failed", "ConfigInvalid", _LATE),
+        Row("still not, at the start-up deadline, and it is a quota", _F(_S(_told("QuotaExceeded")), error=_NO_QUOTA), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
+        Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "ReportError PatchStatus CreatePod", "Initializing", at=_LATE),
+        Row("it went by", _F(_S({**_told("InternalError"), **_STARTED}), make.PENDING_POD), "PatchStatus", "Initializing", at=later(90)),
+        Row("nobody says whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "ReportError PatchStatus", "Recording"),
+        Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "ReportError PatchStatus", "Recording"),
+        Row("the pod of a deleted session cannot be deleted", _F(None, make.RUNNING_POD, error=_REFUSED), "ReportError DeletePod ReleaseFinalizer EmitEvent"),
     ),
     "The session is over, or gone": (
         Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),
         Row("finished pod goes after its time", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "DeletePod", at=later(300)),
         Row("outcome written, pod not yet released", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended())), "ReleaseFinalizer"),
         Row("a live pod of a session that is over", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.RUNNING_POD), "DeletePod ReleaseFinalizer"),
-        Row("session deleted", _F(None, make.RUNNING_POD, stream=_CONNECTED), "StopStream EmitEvent DeletePod ReleaseFinalizer"),
-        Row("session is being deleted", _F(_S(_RECORDING, deleting=True), replace(make.RUNNING_POD, deleted_at=NOW)), "EmitEvent ReleaseFinalizer"),
+        Row("session deleted", _F(None, make.RUNNING_POD, stream=_CONNECTED), "StopStream DeletePod ReleaseFinalizer EmitEvent"),
+        Row("session is being deleted", _F(_S(_RECORDING, deleting=True), replace(make.RUNNING_POD, deleted_at=NOW)), "ReleaseFinalizer EmitEvent"),
         Row("session deleted, pod already released", _F(None, replace(make.RUNNING_POD, deleted_at=NOW, finalizer=False)), ""),
     ),
 }

@@ -21,6 +21,7 @@ _WORDS = {
     "ReadWarnings": "read the pod's events",
     "PatchStatus": "write status",
     "EmitEvent": "tell (Event)",
+    "ReportError": "tell the error (Event)",
     "ReleaseFinalizer": "release the pod",
     "DeletePod": "delete the pod",
 }

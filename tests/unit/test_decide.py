@@ -11,7 +11,7 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan
+from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan, ReportError
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
 
@@ -65,7 +65,7 @@ def test_an_ending_gives_advice(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
 def test_nothing_that_is_written_or_told_holds_the_link(row: Row) -> None:
     plan = decide(row.facts, lambda: row.at)
-    told = [action.note for action in plan.actions if isinstance(action, EmitEvent)]
+    told = [action.note for action in plan.actions if isinstance(action, EmitEvent | ReportError)]
     written = json.dumps(patch_of(plan)) + " ".join(told)
     assert "very-secret" not in written
     assert "token=" not in written

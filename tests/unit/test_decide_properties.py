@@ -26,6 +26,7 @@ from meeting_buddy.domain.facts import (
     PodCondition,
     PodFacts,
     PodWarning,
+    ReconcileError,
     SessionFacts,
     StreamFacts,
 )
@@ -68,6 +69,8 @@ class World(RuleBasedStateMachine):
         self.warnings: tuple[PodWarning, ...] | None = None
         self.written_at: datetime | None = None
         self.secret_seen_of = ""
+        self.error: ReconcileError | None = None
+        self.announced: str | None = None
 
     def facts(self) -> Facts:
         return make.facts(
@@ -77,6 +80,8 @@ class World(RuleBasedStateMachine):
             report=self.report,
             leave=self.leave,
             warnings=self.warnings,
+            error=self.error,
+            announced_error=self.announced,
             written_at=self.written_at,
             secret_missing=self.pod is not None and self.pod.uid != self.secret_seen_of,
         )
@@ -103,12 +108,23 @@ class World(RuleBasedStateMachine):
                 self.forget()
                 return
 
+    @rule(succeed=st.sampled_from([0, 1, 2]))
+    def api_server_refuses(self, succeed: int) -> None:
+        """A plan's first actions are carried out, the next one fails; the operator lives on and remembers."""
+        actions = decide(self.facts(), lambda: self.now).actions
+        for action in actions[:succeed]:
+            self.do(action)
+        if len(actions) > succeed:
+            count = self.error.count + 1 if self.error is not None else 1
+            self.error = ReconcileError("Forbidden", "no", count, self.now)
+
     @rule()
     def operator_acts_until_it_has_nothing_to_do(self) -> None:
         for _ in range(12):
             plan = decide(self.facts(), lambda: self.now)
             for action in plan.actions:
                 self.do(action)
+            self.error = self.announced = None
             if not plan.actions:
                 self.a_pod_that_may_start_has_its_secret()
                 return
@@ -137,6 +153,9 @@ class World(RuleBasedStateMachine):
             case verbs.PatchStatus(patch):
                 assert patch, "an empty patch"
                 self.write(dict(patch))
+            case verbs.ReportError(reason, _):
+                assert self.announced != reason, "told twice"
+                self.announced = reason
             case verbs.ReleaseFinalizer():
                 self.release()
             case verbs.DeletePod():

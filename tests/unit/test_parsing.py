@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract import identity
+from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.session_cache import SessionCache
 
@@ -68,20 +69,20 @@ def test_other_pods_are_left_alone(metadata: dict[str, Any]) -> None:
 
 
 def test_a_released_orphan_is_forgotten() -> None:
-    cache = SessionCache()
-    cache.upsert_pod(document(), 0.0)
-    cache.upsert_pod(document(ownerReferences=[], resourceVersion="8"), 1.0)
+    cache = SessionCache(SystemClock())
+    cache.upsert_pod(document())
+    cache.upsert_pod(document(ownerReferences=[], resourceVersion="8"))
     entry = cache.get(UID)
     assert entry is not None
     assert [pod.facts.orphaned for pod in entry.pods.values()] == [True]
-    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], resourceVersion="9"), 2.0) == UID
+    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], resourceVersion="9")) == UID
     assert not entry.pods
 
 
 def test_another_pod_of_the_same_name_does_not_take_a_sessions_pod_away() -> None:
-    cache = SessionCache()
-    cache.upsert_pod(document(), 0.0)
-    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], uid="pod-2"), 1.0) is None
+    cache = SessionCache(SystemClock())
+    cache.upsert_pod(document())
+    assert cache.upsert_pod(document(ownerReferences=[], finalizers=[], uid="pod-2")) is None
     entry = cache.get(UID)
     assert entry is not None
     assert len(entry.pods) == 1

@@ -85,10 +85,24 @@ async def test_keys_are_served_in_the_order_in_which_they_came() -> None:
     assert [await take(queue) for _ in range(3)] == ["a", "b", "c"]
 
 
-async def test_what_a_cancelled_worker_had_is_served_again_when_it_changed() -> None:
+async def test_a_queue_that_was_cleared_is_as_new_also_for_a_key_that_a_worker_had() -> None:
+    queue = KeyedQueue()
+    for key in ("held", "waiting", "timed"):
+        queue.add(key)
+    assert await take(queue) == "held"
+    queue.add("held")
+    queue.wake("timed", 0.01)
+    queue.clear()
+    await nothing(queue)
+    queue.add("held")
+    assert await take(queue) == "held"
+
+
+async def test_the_api_server_may_ask_for_a_longer_pause_and_never_for_a_shorter_one() -> None:
     queue = KeyedQueue()
     queue.add("a")
     await take(queue)
-    queue.add("a")
-    queue.release_all()
-    assert await take(queue) == "a"
+    assert queue.failed("a", at_least=30.0) == 30.0
+    queue.add("b")
+    await take(queue)
+    assert queue.failed("b", at_least=0.001) > 0.1

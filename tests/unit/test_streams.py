@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from meeting_buddy.controller.controller import utc_now
+from meeting_buddy.controller import report_streams
+from meeting_buddy.controller.backoff import Backoff
+from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
 from tests.support import operator_facts as make
@@ -23,6 +25,7 @@ class Bot:
         self.last = make.report().to_json()
         self.connections = 0
         self.leave_status = 202
+        self.events_status = 200
 
     def say(self, text: str) -> None:
         self.last = text
@@ -51,6 +54,8 @@ class Bot:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         self.connections += 1
+        if self.events_status != 200:
+            return web.Response(status=self.events_status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while (line := await self.lines.get()) is not None:
@@ -67,7 +72,7 @@ class Following:
         self.on_result: list[str] = []
         self.entry = CacheEntry(make.UID, "meetings", "standup")
         self.line = BotEndpoint("127.0.0.1", 1, "token", port)
-        self.streams = BotReportStreams(utc_now, self.on_change.append, self.on_result.append)
+        self.streams = BotReportStreams(SystemClock(), self.on_change.append, self.on_result.append)
 
     async def until(self, holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):
@@ -172,6 +177,38 @@ async def test_a_bot_that_cannot_be_reached_is_lost_once(following: Following) -
     assert following.entry.stream.lost_since == since
     assert following.on_result.count("lost") == 1
     assert following.entry.report is not None
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_a_stream_that_is_refused_is_asked_for_more_and_more_rarely(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    class CountedBackoff(Backoff):
+        def next(self, at_least: float = 0.0) -> float:
+            pauses.append(super().next(at_least))
+            return 0.0  # what is judged is the pause, not how long it takes
+
+    monkeypatch.setattr(report_streams, "Backoff", CountedBackoff)
+    bot = Bot()
+    bot.events_status = status
+    found = Following(bot, await bot.start())
+    found.streams.follow(found.entry, found.line)
+    try:
+        await found.until(lambda: len(pauses) >= 5)
+        assert found.entry.report is not None, "its report can still be read"
+        assert pauses[4] > pauses[0] * 8
+        bot.events_status = 200
+        bot.say(make.joined(revision=2).to_json())
+        await found.until(lambda: found.entry.report and found.entry.report.revision == 2)
+        refused = len(pauses)
+        bot.lines.put_nowait(None)
+        await found.until(lambda: len(pauses) > refused)
+        assert pauses[refused] < pauses[2], "a stream that worked is opened again at once"
+    finally:
+        await found.streams.close()
+        await bot.runner.cleanup()
 
 
 async def test_leave_is_confirmed_or_not(following: Following) -> None:

@@ -13,6 +13,7 @@ import secrets
 from typing import Final
 
 from meeting_buddy.contract.token import BotKeys
+from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.kube.api import JsonObject, KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 
@@ -21,7 +22,6 @@ BYTES: Final = 32
 _CONTROL: Final = "control"
 _READ: Final = "read"
 _FORMER: Final = "key"
-_RETRY_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +31,14 @@ async def bot_keys(api: KubernetesApi, namespace: str) -> BotKeys:
 
     Two replicas that start together agree: the second one's write is refused, and it reads what the first one wrote.
     """
+    backoff = Backoff(first=1.0, last=15.0)
     while True:
         try:
             return await _read_or_make(api, namespace)
         except KubeError as error:
             if not (error.exists or error.conflict):
                 _log.warning("the bot keys are not available yet", extra={"error": str(error)})
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(backoff.next(error.retry_after))
 
 
 async def _read_or_make(api: KubernetesApi, namespace: str) -> BotKeys:

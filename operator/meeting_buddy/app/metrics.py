@@ -26,6 +26,12 @@ class Metrics:
         self._join = self._histogram(name + "join_seconds", "From session to the bot being in the meeting")
         self._requests = self._counter(name + "api_requests", "Calls to the API server", "verb", "resource", "code")
         self._retries = self._counter(name + "workqueue_retries", "Reconciliations that failed")
+        self._errors = self._counter(
+            name + "reconcile_errors", "Reconciliations that failed, by the call that was refused", "resource", "code"
+        )
+        self._listings = self._counter(
+            name + "listing_failures", "Listings of a watched namespace that failed", "namespace"
+        )
         self._adds = self._counter(name + "workqueue_adds", "Reconciliations started")
         self._waited = self._histogram(name + "workqueue_queue_duration_seconds", "Seconds a key waited in the queue")
         self._worked = self._histogram(name + "workqueue_work_duration_seconds", "Seconds one reconciliation took")
@@ -83,6 +89,14 @@ class Metrics:
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
         """The API server judged a pod of a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
+
+    def reconcile_failed(self, resource: str, code: str) -> None:
+        """A reconciliation failed."""
+        self._errors.labels(resource, code).inc()
+
+    def listing_failed(self, namespace: str) -> None:
+        """A namespace could not be listed."""
+        self._listings.labels(namespace).inc()
 
     def report(self, result: str) -> None:
         """A report arrived, or the stream was cut."""

@@ -3,24 +3,27 @@
 import asyncio
 import os
 import signal
-
-import kopf
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
 
 from meeting_buddy.app import settings as files
 from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.settings import Settings
-from meeting_buddy.app.watches import registry_for, settings_for
+from meeting_buddy.app.watches import watch
 from meeting_buddy.app.web import serving
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.controller.class_check import ClassCheck
-from meeting_buddy.controller.controller import Controller, log_unreadable, utc_now
+from meeting_buddy.controller.clock import SystemClock
+from meeting_buddy.controller.controller import Controller
+from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.executor import Executor
 from meeting_buddy.controller.lease import Lease
 from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.report_streams import BotReportStreams
-from meeting_buddy.controller.resync import Resync
+from meeting_buddy.controller.resync import NamespaceResync, Resync
 from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
@@ -31,17 +34,17 @@ async def operate(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     installation = files.load_installation(settings.installation)
     tables = files.load_tables(settings.tables)
-    loop = asyncio.get_running_loop()
-    metrics, cache, queue = Metrics(), SessionCache(), KeyedQueue()
+    clock = SystemClock()
+    metrics, cache, queue = Metrics(), SessionCache(clock), KeyedQueue()
+    events = EventHandler(cache, queue)
     client = KubeClient(await configuration(settings.kubeconfig), RateLimiter(), metrics.request)
     api = KubernetesApi(client, settings.identity)
-    lease = Lease(api, settings.own_namespace, settings.identity, loop.time)
+    lease = Lease(api, settings.own_namespace, settings.identity, clock)
     checked = settings.namespaces or (settings.own_namespace,)
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
-    streams = BotReportStreams(utc_now, queue.add, metrics.report)
+    streams = BotReportStreams(clock, queue.add, metrics.report)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _install_signal_handlers(stop)
     _gauges(metrics, cache, queue, streams, lease)
     controller: Controller | None = None
 
@@ -51,17 +54,18 @@ async def operate(settings: Settings) -> None:
     try:
         async with serving(settings.host, settings.port, ready, metrics), class_check.running():
             keys = await bot_keys(api, settings.own_namespace)
-            executor = Executor(api, cache, streams, tables, keys, utc_now, loop.time, lambda: lease.held, metrics)
+            executor = Executor(api, cache, streams, tables, keys, clock, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
-            resync = Resync(api, cache, scope, queue.add, log_unreadable, utc_now)
+            listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
+            resync = Resync(tuple(listings.values()))
             observer = Observer(api, cache, installation, tables)
-            controller = Controller(cache, queue, observer, executor, streams, lease, resync, utc_now, metrics)
-            await _run(controller, settings, stop)
+            controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
+            await _run(controller, _watching(events, settings, listings, stop), stop)
     finally:
         await client.close()
 
 
-async def _run(controller: Controller, settings: Settings, stop: asyncio.Event) -> None:
+async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
     """Controller first, then kopf's watches; whichever ends first ends both."""
     stopping = asyncio.create_task(stop.wait(), name="stop")
     working = asyncio.create_task(controller.run(), name="controller")
@@ -71,7 +75,7 @@ async def _run(controller: Controller, settings: Settings, stop: asyncio.Event) 
         # kopf gives up on a CRD that is not there; our own first listing waits for it.
         await asyncio.wait((stopping, working, synced), return_when=asyncio.FIRST_COMPLETED)
         if synced.done() and not stopping.done():
-            watching = asyncio.create_task(_watch(controller, settings, stop), name="kopf")
+            watching = asyncio.create_task(watches, name="kopf")
             await asyncio.wait((stopping, working, watching), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
@@ -79,24 +83,29 @@ async def _run(controller: Controller, settings: Settings, stop: asyncio.Event) 
             watching.result()
     finally:
         stop.set()
+        if watching is None:
+            watches.close()
         for task in (stopping, working, synced):
             task.cancel()
         # kopf is not cancelled: it heard `stop` and closes its watches in order.
         await asyncio.gather(stopping, working, synced, *([watching] if watching else []), return_exceptions=True)
 
 
-async def _watch(controller: Controller, settings: Settings, stop: asyncio.Event) -> None:
+async def _watching(
+    events: EventHandler, settings: Settings, listings: Mapping[str | None, NamespaceResync], stop: asyncio.Event
+) -> None:
+    """The watches of all namespaces, until ``stop``."""
     if settings.kubeconfig is not None:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's login looks
-    await kopf.operator(
-        registry=registry_for(controller, kubeconfig=settings.kubeconfig is not None),
-        settings=settings_for(),
-        clusterwide=not settings.namespaces,
-        namespaces=settings.namespaces,
-        identity=settings.identity,  # else kopf asks for the user's name, which an arbitrary uid does not have
-        standalone=True,
-        stop_flag=stop,
-    )
+    async with asyncio.TaskGroup() as group:
+        for namespace, listing in listings.items():
+            signals = partial(_install_signal_handlers, stop)
+            group.create_task(watch(events, settings, namespace, stop, signals, listing.soon))
+
+
+def _install_signal_handlers(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def _gauges(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: BotReportStreams, lease: Lease) -> None:
@@ -107,6 +116,11 @@ def _gauges(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: B
     )
     metrics.gauge("workqueue_depth", "Keys that wait in the queue", lambda: len(queue))
     metrics.gauge("cache_objects", "Sessions in the cache", lambda: len(cache))
+    metrics.gauge(
+        "sessions_failing",
+        "Sessions whose reconciliation failed several times in a row",
+        lambda: sum(1 for entry in cache if entry.error is not None and entry.error.persistent),
+    )
     metrics.gauge("streams", "Bots whose reports are followed", lambda: len(streams))
     metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))
 

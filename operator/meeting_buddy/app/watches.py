@@ -2,21 +2,36 @@
 
 kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create, update, timer, daemon) keep their state
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.
+
+One kopf a watched namespace: kopf ends when one of its watches is refused, as in a namespace that was deleted. It is
+started again until the namespace is back, and those of other namespaces do not notice.
 """
 
+import asyncio
 import dataclasses
+import logging
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import kopf
 
+from meeting_buddy.app.settings import Settings
 from meeting_buddy.contract.identity import BOT_SELECTOR
-from meeting_buddy.controller.controller import Controller
+from meeting_buddy.controller.backoff import Backoff
+from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.resource.session import GROUP, PLURAL, VERSION
 
+FIRST_RETRY_SECONDS: Final = 1.0
+LAST_RETRY_SECONDS: Final = 30.0
+HEALTHY_SECONDS: Final = 300.0
+"""A watch that ran for so long begins with the shortest pause again."""
 
-def registry_for(controller: Controller, *, kubeconfig: bool) -> kopf.OperatorRegistry:
-    """An explicit registry: no global state, so that two can live in one test."""
+_log = logging.getLogger(__name__)
+
+
+def registry_for(events: EventHandler, *, kubeconfig: bool) -> kopf.OperatorRegistry:
+    """An explicit registry: no global state, so that several can live in one process."""
     registry = kopf.OperatorRegistry()
 
     async def login(**facts: Any) -> kopf.ConnectionInfo | None:
@@ -32,10 +47,10 @@ def registry_for(controller: Controller, *, kubeconfig: bool) -> kopf.OperatorRe
         return dataclasses.replace(found, server=f"https://{host}:{port}")
 
     async def session(event: kopf.RawEvent, **_: Any) -> None:
-        controller.session_event(event["type"], dict(event["object"]))
+        events.session_event(event["type"], dict(event["object"]))
 
     async def pod(event: kopf.RawEvent, **_: Any) -> None:
-        controller.pod_event(event["type"], dict(event["object"]))
+        events.pod_event(event["type"], dict(event["object"]))
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
     kopf.on.login(registry=registry)(login)
@@ -52,6 +67,94 @@ def settings_for() -> kopf.OperatorSettings:
     # Literal namespaces or all of them: nothing to discover, and no right to list namespaces or CRDs is needed.
     settings.scanning.disabled = True
     settings.networking.request_timeout = 30.0
+    # Few tries, since kopf itself is started again (`watch`): a namespace that is back is seen the sooner.
+    settings.networking.error_backoffs = (1, 2, 4)
     # Server-side: without it every pod of the cluster would come over the wire.
     settings.watching.label_selectors["pods"] = BOT_SELECTOR
+    # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
+    settings.process.ultimate_exiting_timeout = None
     return settings
+
+
+async def watch(
+    events: EventHandler,
+    settings: Settings,
+    namespace: str | None,
+    stop: asyncio.Event,
+    install_signal_handlers: Callable[[], None],
+    listing_wanted: Callable[[], None],
+) -> None:
+    """Watch one namespace, or all of them, until ``stop`` is set.
+
+    Args:
+        events: where events go.
+        settings: how this process runs.
+        namespace: ``None`` for all.
+        stop: ends the watch in order.
+        install_signal_handlers: called after kopf has put its own in their place, which stop one kopf alone.
+        listing_wanted: called when a watch begins anew, because it does not say what vanished meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+    while True:
+        started = loop.time()
+        try:
+            await _watch_once(events, settings, namespace, stop, install_signal_handlers)
+        except Exception as error:
+            _log.warning(
+                "the watches ended; will start again",
+                extra={"namespace": namespace or "all", "error": type(error).__name__},
+            )
+        if stop.is_set():
+            return
+        if loop.time() - started > HEALTHY_SECONDS:
+            backoff.reset()
+        try:
+            async with asyncio.timeout(backoff.next()):
+                await stop.wait()
+        except TimeoutError:
+            listing_wanted()
+        else:
+            return
+
+
+async def _watch_once(
+    events: EventHandler,
+    settings: Settings,
+    namespace: str | None,
+    stop: asyncio.Event,
+    install_signal_handlers: Callable[[], None],
+) -> None:
+    """One life of kopf; raises what ended it.
+
+    Not ``kopf.operator()``: when that ends it cancels every task of the loop that is younger than itself, ours too.
+    """
+    tasks = await kopf.spawn_tasks(
+        registry=registry_for(events, kubeconfig=settings.kubeconfig is not None),
+        settings=settings_for(),
+        clusterwide=namespace is None,
+        namespaces=() if namespace is None else (namespace,),
+        identity=settings.identity,  # else kopf asks for the user's name, which an arbitrary uid does not have
+        standalone=True,
+        stop_flag=stop,
+    )
+    install_signal_handlers()
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _cancel(set(tasks))
+        # A watch that failed leaves the one of the other kind running.
+        await _cancel({task for task in asyncio.all_tasks() if _is_watch_of(task, namespace)})
+    for task in done:
+        task.result()
+
+
+def _is_watch_of(task: asyncio.Task[Any], namespace: str | None) -> bool:
+    """By kopf's own name for it, which ends with the namespace."""
+    return task.get_name().startswith("watcher for ") and task.get_name().endswith(f"@{namespace}")
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

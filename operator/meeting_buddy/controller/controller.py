@@ -1,4 +1,4 @@
-"""Feeds the queue from watches and lets workers observe → decide → apply while the Lease is held.
+"""Lets workers observe → decide → apply while the Lease is held.
 
 A replica without the Lease keeps its cache warm and does nothing else. Losing the Lease stops work at once: workers are
 cancelled, streams closed, and every write asks again (``controller.executor``).
@@ -6,14 +6,12 @@ cancelled, streams closed, and every write asks again (``controller.executor``).
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from pydantic import ValidationError
-
-from meeting_buddy.contract import identity
-from meeting_buddy.controller.executor import Executor, NotLeaderError, StaleFactsError
+from meeting_buddy.controller import failures
+from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.executor import Executor, NotLeaderError, Progress
 from meeting_buddy.controller.lease import Lease
 from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.queue import KeyedQueue
@@ -22,7 +20,6 @@ from meeting_buddy.controller.resync import Resync
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain.decide import decide
-from meeting_buddy.domain.facts import Clock
 from meeting_buddy.kube.errors import KubeError
 
 WORKERS: Final = 24
@@ -33,11 +30,6 @@ MAX_PASSES: Final = 5
 _log = logging.getLogger(__name__)
 
 
-def utc_now() -> datetime:
-    """The operator's clock."""
-    return datetime.now(UTC)
-
-
 class Controller:
     """All moving parts of the controller, wired once by ``app``."""
 
@@ -45,6 +37,7 @@ class Controller:
         self,
         cache: SessionCache,
         queue: KeyedQueue,
+        events: EventHandler,
         observer: Observer,
         executor: Executor,
         streams: BotReportStreams,
@@ -55,6 +48,7 @@ class Controller:
     ) -> None:
         self._cache = cache
         self._queue = queue
+        self._events = events
         self._observer = observer
         self._executor = executor
         self._streams = streams
@@ -64,17 +58,17 @@ class Controller:
         self._telemetry = telemetry
         self._workers: list[asyncio.Task[None]] = []
         self.synced = asyncio.Event()
-        """Set once everything was listed for the first time."""
+        """Set once a watched namespace was listed for the first time."""
 
     async def run(self) -> None:
         """List, then contend for the Lease and work while it is held; until cancelled."""
         contending: asyncio.Task[None] | None = None
         resyncing: asyncio.Task[None] | None = None
         try:
+            resyncing = asyncio.create_task(self._resync.forever(), name="resync")
             await self._resync.until_first()
             self.synced.set()
             contending = asyncio.create_task(self._lease.contend(), name="lease")
-            resyncing = asyncio.create_task(self._resync.forever(), name="resync")
             while True:
                 self._lease.changed.clear()
                 if self._lease.held and not self._workers:
@@ -93,38 +87,10 @@ class Controller:
             await asyncio.gather(*background, return_exceptions=True)
             await self._lease.release()
 
-    # Events of the watches
-
-    def session_event(self, kind: str | None, document: dict[str, Any]) -> None:
-        """An event of the MeetingSessions' watch."""
-        if kind == "DELETED":
-            self._add(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
-            return
-        try:
-            self._add(self._cache.upsert_session(document, asyncio.get_running_loop().time(), self._clock()))
-        except (ValidationError, ValueError) as error:
-            log_unreadable(document, error)
-
-    def pod_event(self, kind: str | None, document: dict[str, Any]) -> None:
-        """An event of the bot pods' watch."""
-        if kind != "DELETED":
-            self._add(self._cache.upsert_pod(document, asyncio.get_running_loop().time()))
-            return
-        metadata = document["metadata"]
-        uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}
-        # An orphan has no owner left; that it is gone must be known all the same.
-        for uid in uids or {metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")}:
-            self._add(self._cache.remove_pod(uid, metadata["name"], document))
-
-    def _add(self, uid: str | None) -> None:
-        if uid is not None:
-            self._queue.add(uid)
-
     # Work
 
     def _start_work(self) -> None:
-        for entry in self._cache:
-            self._queue.add(entry.uid)
+        self._events.act()
         self._workers = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(WORKERS)]
 
     async def _stop_work(self) -> None:
@@ -132,33 +98,44 @@ class Controller:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers = []
-        self._queue.release_all()
         await self._streams.close()
         for entry in self._cache:
             entry.stream = None
             entry.leave = None
+            entry.error = None
+        self._events.stand_by()
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             uid, waited = await self._queue.take()
-            started = loop.time()
+            started = self._clock.monotonic()
             failed = False
             try:
                 await self._reconcile(uid)
             except NotLeaderError:
                 self._queue.done(uid)
-            except KubeError as error:
+            except Exception as error:
+                # One session's trouble must not take the others along; it is retried, counted and told.
                 failed = True
-                pause = self._queue.failed(uid)
-                _log.warning("will retry", extra={"uid": uid, "seconds": round(pause, 1), "error": str(error)})
-            except Exception:
-                # One session's trouble must not take the others along; it is retried, counted and logged.
-                failed = True
-                self._queue.failed(uid)
-                _log.exception("reconcile failed", extra={"uid": uid})
+                self._failed(uid, error)
             finally:
-                self._telemetry.worked(waited, loop.time() - started, failed=failed)
+                self._telemetry.worked(waited, self._clock.monotonic() - started, failed=failed)
+
+    def _failed(self, uid: str, error: Exception) -> None:
+        entry = self._cache.get(uid)
+        link = entry.session.spec.meeting_link if entry is not None and entry.session is not None else None
+        found = failures.counted(entry.error if entry is not None else None, error, link, self._clock.now())
+        if entry is not None:
+            entry.error = found
+        facts: dict[str, object] = {"uid": uid, "tries": found.count, "error": found.message}
+        if isinstance(error, KubeError):
+            self._telemetry.reconcile_failed(error.kind, str(error.status))
+            pause = self._queue.failed(uid, error.retry_after)
+        else:
+            self._telemetry.reconcile_failed("", "")
+            pause = self._queue.failed(uid)
+            facts |= {"type": type(error).__name__, "frames": failures.origin(error)}
+        _log.warning("reconcile failed; will retry", extra=facts | {"seconds": round(pause, 1)})
 
     async def _reconcile(self, uid: str) -> None:
         entry = self._cache.get(uid)
@@ -166,40 +143,32 @@ class Controller:
             self._queue.done(uid)
             return
         for _ in range(MAX_PASSES):
-            if await self._reconcile_once(entry):
+            if await self._reconcile_once(entry) is Progress.NEXT:
                 break
         else:
-            self._queue.wake(uid, 0.2)
+            raise failures.UnsettledError(f"not settled after {MAX_PASSES} passes")
+        if entry.error is not None and entry.error.persistent:
+            self._queue.add(uid)  # once more, without the error: the status still shows it
+        entry.error = None
+        if entry.rejection is None:
+            entry.announced_error = None
         self._queue.done(uid)
-        if entry.session is None and entry.gone and not entry.pods:
+        if entry.gone and self._cache.forget_if_gone(uid):
             self._streams.stop(entry)
             self._queue.forget(uid)
-            self._cache.forget(uid)
 
-    async def _reconcile_once(self, entry: CacheEntry) -> bool:
-        """One observe → decide → apply; whether the reconciliation is done."""
-        facts = await self._observer.facts(entry, asyncio.get_running_loop().time(), self._clock())
-        plan = decide(facts, self._clock)
-        try:
-            for action in plan.actions:
-                await self._executor.execute(entry, facts, action)
-        except StaleFactsError:
-            return False
-        seconds = None if plan.requeue_at is None else (plan.requeue_at - self._clock()).total_seconds()
+    async def _reconcile_once(self, entry: CacheEntry) -> Progress:
+        """One observe → decide → apply."""
+        facts, failure = await self._observer.observe(entry)
+        plan = decide(facts, self._clock.now)
+        for action in plan.actions:
+            if await self._executor.execute(entry, facts, action) is Progress.OBSERVE_AGAIN:
+                return Progress.OBSERVE_AGAIN
+        if failure is not None:
+            raise failure
+        seconds = None if plan.requeue_at is None else (plan.requeue_at - self._clock.now()).total_seconds()
         self._queue.wake(entry.uid, seconds)
-        return True
-
-
-def log_unreadable(document: dict[str, Any], error: Exception) -> None:
-    """Say that a stored object cannot be read, without quoting any of its values."""
-    fields: Iterable[str] = ()
-    if isinstance(error, ValidationError):
-        fields = (".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
-    metadata = document.get("metadata", {})
-    _log.error(
-        "a MeetingSession cannot be read and is left alone",
-        extra={"namespace": metadata.get("namespace"), "session": metadata.get("name"), "fields": list(fields)},
-    )
+        return Progress.NEXT
 
 
 async def _wait_lease_change(event: asyncio.Event) -> None:

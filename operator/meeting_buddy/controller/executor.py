@@ -6,21 +6,23 @@ order of actions was chosen so that the next process can tell how far the last o
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import NoReturn
+from enum import Enum, auto
+from typing import Any
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope
+from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan
 from meeting_buddy.domain.create_rejection import rejection
-from meeting_buddy.domain.facts import Clock, CreateRejection, Facts, LeaveFacts, PodWarning
+from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning
+from meeting_buddy.domain.reconcile_error import CONDITION
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -34,8 +36,13 @@ class NotLeaderError(Exception):
     """The Lease was lost; whoever holds it now acts."""
 
 
-class StaleFactsError(Exception):
-    """Something was learned that changes the plan."""
+class Progress(Enum):
+    """What follows an action that was carried out."""
+
+    NEXT = auto()
+    """The plan's next action."""
+    OBSERVE_AGAIN = auto()
+    """A new plan: something was learned that changes it."""
 
 
 class Executor:
@@ -49,7 +56,6 @@ class Executor:
         tables: Mapping[Platform, PlatformTable],
         keys: BotKeys,
         clock: Clock,
-        loop_time: Callable[[], float],
         leads: Callable[[], bool],
         telemetry: Telemetry,
     ) -> None:
@@ -59,72 +65,77 @@ class Executor:
         self._tables = tables
         self._keys = keys
         self._clock = clock
-        self._loop_time = loop_time
         self._leads = leads
         self._telemetry = telemetry
 
-    async def execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> None:
+    async def execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> Progress:
         """Carry out one action.
 
         Raises:
             KubeError: the API server did not do it.
-            StaleFactsError: decide again at once.
             NotLeaderError: the Lease is not ours.
         """
         if not self._leads():
             raise NotLeaderError
         match action:
             case plan.CreatePod(attempt, platform):
-                await self._create_pod(entry, facts, attempt, platform)
+                return await self._create_pod(entry, facts, attempt, platform)
             case plan.CreateSecret(pod, platform):
-                await self._create_missing_secret(entry, facts, pod, platform)
+                return await self._create_missing_secret(entry, facts, pod, platform)
             case plan.FollowStream(ip, attempt):
                 self._streams.follow(entry, self._endpoint(entry, ip, attempt))
             case plan.StopStream():
                 self._streams.stop(entry)
             case plan.RequestLeave(ip, attempt):
                 told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
-                entry.leave = LeaveFacts(told, self._clock())
-                raise StaleFactsError
+                entry.leave = LeaveFacts(told, self._clock.now())
+                return Progress.OBSERVE_AGAIN
             case plan.ReadWarnings(pod, claim):
                 await self._read_warnings(entry, pod, claim)
-                raise StaleFactsError
+                return Progress.OBSERVE_AGAIN
             case plan.PatchStatus(patch):
-                await self._patch_status(entry, facts, patch)
+                return await self._patch_status(entry, facts, patch)
             case plan.EmitEvent(kind, reason, note):
                 await self._emit(entry, kind, reason, note)
+            case plan.ReportError(reason, note):
+                await self._emit(entry, "Warning", CONDITION, note)
+                entry.announced_error = reason
             case plan.ReleaseFinalizer(pod):
-                await self._release(entry, pod)
+                return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
                 await self._api.delete_pod(entry.namespace, pod, uid)
+        return Progress.NEXT
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> None:
+    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> Progress:
         """The pod first, so that it can own its Secret; a process that dies in between is followed by CreateSecret."""
         prepared = self._prepare(facts, attempt, platform, self._keys)
         if prepared is None or facts.session is None:
-            return
+            return Progress.NEXT
         pod_input, document = prepared
         try:
             created = await self._api.create_pod(bot_pod(pod_input, assignment_annotations(document, self._keys)))
         except KubeError as error:
             if error.exists:
-                await self._adopt(entry, pod_input)
-                return
-            self._reject(entry, error)
-        self._cache.upsert_pod(created, self._loop_time())
-        self._telemetry.pod_created((datetime.now(UTC) - facts.session.created_at).total_seconds())
+                return await self._adopt(entry, pod_input)
+            return self._reject(entry, error)
+        self._cache.upsert_pod(created)
+        self._telemetry.pod_created((self._clock.now() - facts.session.created_at).total_seconds())
         uid = created["metadata"]["uid"]
-        if not await self._create_secret(entry, bot_secret(pod_input, document, uid), uid):
-            # It was there before the pod. It may not be read, and the bot would refuse it.
-            message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
-            entry.rejection = CreateRejection("taken", message, self._clock())
-            raise StaleFactsError
+        refusal = await self._create_secret(entry, bot_secret(pod_input, document, uid), uid)
+        if refusal is None:
+            return Progress.NEXT
+        if not refusal.exists:
+            return self._reject(entry, refusal)
+        # It was there before the pod. It may not be read, and the bot would refuse it.
+        message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
+        entry.rejection = CreateRejection("taken", message, self._clock.now())
+        return Progress.OBSERVE_AGAIN
 
     async def _create_missing_secret(
         self, entry: CacheEntry, facts: Facts, pod: str, platform: Platform | None
-    ) -> None:
+    ) -> Progress:
         """Nobody saw this pod's Secret being made.
 
         Where the assignment is no longer the one that the pod was made for (another bot class or table since), the
@@ -132,13 +143,13 @@ class Executor:
         """
         seen = entry.pods.get(pod)
         if seen is None:
-            return
+            return Progress.NEXT
         keys = self._keys.of_pod(seen.key_fingerprint)
         prepared = self._prepare(facts, seen.facts.attempt, platform, keys)
         if prepared is None:
             message = "the bot class or page table that the pod was made with is gone"
-            entry.rejection = CreateRejection("invalid", message, self._clock())
-            raise StaleFactsError
+            entry.rejection = CreateRejection("invalid", message, self._clock.now())
+            return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         if seen.grace_seconds is not None:
             document = document.model_copy(update={"grace_seconds": seen.grace_seconds})
@@ -147,11 +158,14 @@ class Executor:
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
                 entry.secret_of = seen.facts.uid
-                return
+                return Progress.NEXT
             changed = await self._api.annotate_pod(entry.namespace, pod, annotations, seen.resource_version)
-            self._cache.upsert_pod(changed, self._loop_time())
-        await self._create_secret(entry, secret, seen.facts.uid)
+            self._cache.upsert_pod(changed)
+        refusal = await self._create_secret(entry, secret, seen.facts.uid)
+        if refusal is not None and not refusal.exists:
+            return self._reject(entry, refusal)
         entry.secret_of = seen.facts.uid
+        return Progress.NEXT
 
     def _prepare(
         self, facts: Facts, attempt: int, platform: Platform | None, keys: BotKeys
@@ -162,60 +176,64 @@ class Executor:
         pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
         return pod_input, assignment(pod_input, self._tables[platform], facts.installation.self_hosted, keys)
 
-    async def _create_secret(self, entry: CacheEntry, manifest: dict[str, object], pod_uid: str) -> bool:
-        """Whether it was created; False: one of this name is there."""
+    async def _create_secret(self, entry: CacheEntry, manifest: dict[str, object], pod_uid: str) -> KubeError | None:
+        """``None`` once it is created; otherwise why not: one of this name is there, or the API server refused it."""
         try:
             await self._api.create_secret(manifest)
         except KubeError as error:
-            if error.exists:
-                return False
-            self._reject(entry, error)
+            if error.exists or error.refused:
+                return error
+            raise
         entry.secret_of, entry.rejection = pod_uid, None
-        return True
+        return None
 
-    def _reject(self, entry: CacheEntry, error: KubeError) -> NoReturn:
-        """Remember why pod or Secret was refused; other errors are passed on."""
+    def _reject(self, entry: CacheEntry, error: KubeError) -> Progress:
+        """Remember why pod or Secret was refused; other errors are raised again."""
         if not error.refused:
             raise error
-        entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock())
+        entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
+        self._telemetry.reconcile_failed(error.kind, str(error.status))
         _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": entry.rejection.kind})
-        raise StaleFactsError from error
+        return Progress.OBSERVE_AGAIN
 
-    async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> None:
+    async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
         document = await self._api.get_pod(pod_input.namespace, pod_input.name)
         seen = parse_pod(document)
         if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
-            entry.rejection = CreateRejection("taken", message, self._clock())
+            entry.rejection = CreateRejection("taken", message, self._clock.now())
         else:
-            self._cache.upsert_pod(document, self._loop_time())
-        raise StaleFactsError
+            self._cache.upsert_pod(document)
+        return Progress.OBSERVE_AGAIN
 
-    async def _release(self, entry: CacheEntry, pod: str) -> None:
+    async def _release(self, entry: CacheEntry, pod: str) -> Progress:
         seen = entry.pods.get(pod)
         if seen is None:
-            return
-        kept = [each for each in seen.finalizers if each != identity.FINALIZER_OUTCOME]
+            return Progress.NEXT
         try:
-            document = await self._api.release_pod(entry.namespace, pod, kept, seen.resource_version)
+            document = await self._api.release_pod(entry.namespace, pod, seen.facts.uid, identity.FINALIZER_OUTCOME)
         except KubeError as error:
             if error.not_found:
                 self._cache.remove_pod(entry.uid, pod)
-                return
-            if error.conflict:
+                return Progress.NEXT
+            if error.invalid:  # another pod has the name by now
                 await self._refresh_pod(entry, pod)
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             raise
-        self._cache.upsert_pod(document, self._loop_time())
+        if _is_removed(document):
+            self._cache.remove_pod(entry.uid, pod, document)
+        else:
+            self._cache.upsert_pod(document)
+        return Progress.NEXT
 
     async def _refresh_pod(self, entry: CacheEntry, pod: str) -> None:
+        self._cache.remove_pod(entry.uid, pod)
         try:
-            self._cache.upsert_pod(await self._api.get_pod(entry.namespace, pod), self._loop_time())
+            self._cache.upsert_pod(await self._api.get_pod(entry.namespace, pod))
         except KubeError as error:
             if not error.not_found:
                 raise
-            self._cache.remove_pod(entry.uid, pod)
 
     async def _read_warnings(self, entry: CacheEntry, pod: str, claim: str | None) -> None:
         seen = entry.pods.get(pod)
@@ -236,24 +254,24 @@ class Executor:
 
     # Session
 
-    async def _patch_status(self, entry: CacheEntry, facts: Facts, patch: Mapping[str, object]) -> None:
+    async def _patch_status(self, entry: CacheEntry, facts: Facts, patch: Mapping[str, object]) -> Progress:
         session = facts.session
         if session is None:
-            return
+            return Progress.NEXT
         try:
             document = await self._api.patch_status(session.namespace, session.name, session.resource_version, patch)
         except KubeError as error:
             if error.not_found:
                 self._cache.remove_session(entry.uid, confirmed=True)
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             if error.conflict:
                 entry.session = None  # the look that follows reads it again
-                raise StaleFactsError from error
+                return Progress.OBSERVE_AGAIN
             raise
-        now = self._clock()
-        entry.written_at = now
-        self._cache.upsert_session(document, self._loop_time(), now)
+        entry.written_at = self._clock.now()
+        self._cache.upsert_session(document)
         self._record_transition(entry, facts)
+        return Progress.NEXT
 
     def _record_transition(self, entry: CacheEntry, facts: Facts) -> None:
         if entry.session is None or facts.session is None:
@@ -280,7 +298,7 @@ class Executor:
     async def _emit(self, entry: CacheEntry, kind: str, reason: str, note: str) -> None:
         regarding = {"namespace": entry.namespace, "name": entry.name, "uid": entry.uid}
         try:
-            await self._api.create_event(regarding, kind, reason, note)
+            await self._api.create_event(regarding, kind, reason, note, self._clock.now())
         except KubeError as error:
             _log.info("an Event was not written", extra={"session": entry.name, "error": str(error)})
 
@@ -288,3 +306,10 @@ class Executor:
         fingerprints = (each.key_fingerprint for each in entry.pods.values() if each.facts.attempt == attempt)
         keys = self._keys.of_pod(next(fingerprints, None))
         return BotEndpoint(ip, attempt, keys.token(entry.uid, attempt, Scope.CONTROL))
+
+
+def _is_removed(pod: Mapping[str, Any]) -> bool:
+    """Whether this answer was a pod's last state: it was only held by the finalizer that is gone from it."""
+    metadata = pod["metadata"]
+    held = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    return "deletionTimestamp" in metadata and not held

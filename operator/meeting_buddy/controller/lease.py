@@ -10,10 +10,10 @@ because the Lease is given back.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from meeting_buddy.controller.clock import Clock
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 class Lease:
     """One contender for the Lease."""
 
-    def __init__(self, api: KubernetesApi, namespace: str, identity: str, clock: Callable[[], float]) -> None:
+    def __init__(self, api: KubernetesApi, namespace: str, identity: str, clock: Clock) -> None:
         self._api = api
         self._namespace = namespace
         self._identity = identity
@@ -42,7 +42,7 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether we may act now; turns false by itself when renewing fails, without anybody running."""
-        return self._clock() < self._held_until
+        return self._clock.monotonic() < self._held_until
 
     async def contend(self) -> None:
         """Acquire and renew until cancelled."""
@@ -60,7 +60,7 @@ class Lease:
             self.changed.set()
             pause = PERIOD
             if self.held:
-                pause = min(PERIOD, max(0.0, self._held_until - self._clock()))
+                pause = min(PERIOD, max(0.0, self._held_until - self._clock.monotonic()))
             await asyncio.sleep(pause)
 
     async def release(self) -> None:
@@ -86,7 +86,7 @@ class Lease:
         await self._api.update_lease({**document, "spec": spec})
 
     async def _try(self) -> None:
-        started = self._clock()
+        started = self._clock.monotonic()
         try:
             document = await self._api.get_lease(self._namespace, NAME)
         except KubeError as error:
@@ -105,7 +105,7 @@ class Lease:
             self._held_until = float("-inf")
 
     async def _write(self, started: float, *, create: bool) -> None:
-        now = _micro(datetime.now(UTC))
+        now = _micro(self._clock.now())
         known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
         spec = dict(known["spec"])
         if spec.get("holderIdentity") != self._identity:

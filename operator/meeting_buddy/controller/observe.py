@@ -1,7 +1,7 @@
 """Gathers the facts of one session; where a cache cannot be trusted to say that something is gone, it asks."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from typing import NamedTuple
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
@@ -11,6 +11,13 @@ from meeting_buddy.domain.facts import Facts, InstallationFacts
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.installation import Installation
+
+
+class Observation(NamedTuple):
+    """What is known, and the refusal that kept some of it back."""
+
+    facts: Facts
+    failure: KubeError | None = None
 
 
 class Observer:
@@ -28,16 +35,26 @@ class Observer:
         self._settings = settings
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
 
-    async def facts(self, entry: CacheEntry, now: float, seen_at: datetime) -> Facts:
+    async def observe(self, entry: CacheEntry) -> Observation:
         """All that is known of a session.
 
         Raises:
-            KubeError: a question that had to be asked was not answered.
+            KubeError: a question that had to be asked was not answered. When that goes on, the facts come without the
+                answer, so that people can be told.
         """
+        failure = None
         if entry.session is None and not entry.gone:
-            await self._confirm_session(entry, now, seen_at)
+            await self._confirm_session(entry)
         if self._misses_its_pod(entry):
-            await self._confirm_pod(entry, now)
+            try:
+                await self._confirm_pod(entry)
+            except KubeError as error:
+                if entry.error is None or not entry.error.persistent:
+                    raise
+                failure = error
+        return Observation(self._facts(entry, confirmed=failure is None), failure)
+
+    def _facts(self, entry: CacheEntry, *, confirmed: bool) -> Facts:
         session = entry.session
         name = session.spec.bot_class_name if session is not None else ""
         return Facts(
@@ -54,13 +71,16 @@ class Observer:
             leave=entry.leave,
             rejection=entry.rejection,
             warnings=entry.warnings,
+            error=entry.error,
+            announced_error=entry.announced_error,
+            confirmed=confirmed,
             written_at=entry.written_at,
             secret_missing=any(
                 seen.assignment_sha256 is not None and seen.facts.uid != entry.secret_of for seen in entry.pods.values()
             ),
         )
 
-    async def _confirm_session(self, entry: CacheEntry, now: float, seen_at: datetime) -> None:
+    async def _confirm_session(self, entry: CacheEntry) -> None:
         """Pods without a session: the watch of sessions may only be late."""
         try:
             document = await self._api.get_session(entry.namespace, entry.name)
@@ -70,7 +90,7 @@ class Observer:
             entry.gone = True
             return
         if document["metadata"]["uid"] == entry.uid:
-            self._cache.upsert_session(document, now, seen_at)
+            self._cache.upsert_session(document)
         else:
             entry.gone = True
 
@@ -80,7 +100,7 @@ class Observer:
             return False
         return session.status.phase is None or not session.status.phase.terminal
 
-    async def _confirm_pod(self, entry: CacheEntry, now: float) -> None:
+    async def _confirm_pod(self, entry: CacheEntry) -> None:
         """A session that had a pod and shows none: the watch of pods may only be late."""
         session = entry.session
         if session is None:
@@ -92,4 +112,4 @@ class Observer:
             if not error.not_found:
                 raise
             return
-        self._cache.upsert_pod(document, now)
+        self._cache.upsert_pod(document)

@@ -21,7 +21,6 @@ class CachedPod:
     session_uid: str
     session_name: str
     resource_version: str
-    finalizers: tuple[str, ...]
     grace_seconds: int | None
     assignment_sha256: str | None
     """Its annotation; ``None``: an earlier version made it, after its Secret."""
@@ -101,7 +100,6 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         session_uid=owner["uid"],
         session_name=owner["name"],
         resource_version=metadata["resourceVersion"],
-        finalizers=finalizers,
         grace_seconds=document["spec"].get("terminationGracePeriodSeconds"),
         assignment_sha256=annotations.get(identity.ANNOTATION_ASSIGNMENT),
         key_fingerprint=annotations.get(identity.ANNOTATION_KEY),

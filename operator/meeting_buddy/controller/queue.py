@@ -5,9 +5,10 @@ repeats a failed low-level handler, so retrying is ours.
 """
 
 import asyncio
-import random
 from collections import deque
 from typing import Final
+
+from meeting_buddy.controller.backoff import Backoff
 
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 60.0
@@ -22,7 +23,7 @@ class KeyedQueue:
         """Keys in ``_ready``, with the loop time at which they were added."""
         self._working: set[str] = set()
         self._again: set[str] = set()
-        self._failures: dict[str, int] = {}
+        self._backoffs: dict[str, Backoff] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._arrived = asyncio.Event()
 
@@ -57,15 +58,16 @@ class KeyedQueue:
 
     def done(self, key: str) -> None:
         """A worker finished with ``key``."""
-        self._failures.pop(key, None)
+        self._backoffs.pop(key, None)
         self._hand_back(key)
 
-    def failed(self, key: str) -> float:
-        """A worker failed on ``key``: again after a growing pause, whose seconds are returned."""
-        count = self._failures.get(key, 0)
-        self._failures[key] = count + 1
-        pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(count, 16), LAST_RETRY_SECONDS)
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311 -- spreads retries, guards nothing
+    def failed(self, key: str, at_least: float = 0.0) -> float:
+        """A worker failed on ``key``: again after a growing pause, whose seconds are returned.
+
+        ``at_least`` is what the API server asked for (``Retry-After``).
+        """
+        backoff = self._backoffs.setdefault(key, Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS))
+        pause = backoff.next(at_least)
         self._again.discard(key)
         self._hand_back(key)
         # What came meanwhile does not shorten the pause: it would turn a storm of events into a storm of failures.
@@ -74,13 +76,19 @@ class KeyedQueue:
 
     def forget(self, key: str) -> None:
         """Drop what is remembered of ``key``."""
-        self._failures.pop(key, None)
+        self._backoffs.pop(key, None)
         self.wake(key, None)
 
-    def release_all(self) -> None:
-        """Hand back every key that a cancelled worker still had."""
-        for key in tuple(self._working):
-            self._hand_back(key)
+    def clear(self) -> None:
+        """Drop all keys, those of cancelled workers too: a replica that begins to act adds each session anew."""
+        self._ready.clear()
+        self._waiting.clear()
+        self._again.clear()
+        self._working.clear()
+        self._backoffs.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _hand_back(self, key: str) -> None:
         self._working.discard(key)

@@ -6,7 +6,6 @@ event is the whole document, so a reconnect needs no memory of what was missed.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,8 +15,10 @@ import aiohttp
 from meeting_buddy.contract.identity import session_id
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
 from meeting_buddy.contract.report_reader import ReportError, read_report
+from meeting_buddy.controller.backoff import Backoff
+from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.session_cache import CacheEntry
-from meeting_buddy.domain.facts import Clock, StreamFacts
+from meeting_buddy.domain.facts import StreamFacts
 from meeting_buddy.domain.significance import is_significant
 
 CONNECT_SECONDS: Final = 5.0
@@ -60,7 +61,7 @@ class BotReportStreams:
         """Read reports until told to stop; twice is once."""
         if entry.uid in self._tasks:
             return
-        entry.stream = StreamFacts(connected=False, lost_since=self._clock())
+        entry.stream = StreamFacts(connected=False, lost_since=self._clock.now())
         self._tasks[entry.uid] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
 
     def stop(self, entry: CacheEntry) -> None:
@@ -101,19 +102,18 @@ class BotReportStreams:
         return self._http
 
     async def _follow(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
-        failures = 0
+        backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
         while True:
             try:
                 async for text in self._events(endpoint):
-                    failures = 0
+                    backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
                     self._accept(entry, endpoint, text)
             except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
-            if not await self._still_there(entry, endpoint):
-                failures += 1
-            await asyncio.sleep(_pause(failures))
+            await self._ask(entry, endpoint)
+            await asyncio.sleep(backoff.next())
 
-    async def _still_there(self, entry: CacheEntry, endpoint: BotEndpoint) -> bool:
+    async def _ask(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
         """After a cut: one quick question decides whether the bot counts as lost."""
         try:
             async with self._session().get(
@@ -123,14 +123,13 @@ class BotReportStreams:
             ) as answer:
                 if answer.status == 200:
                     self._accept(entry, endpoint, await _report_text(answer.content))
-                    return True
+                    return
         except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
             pass
         if entry.stream is not None and entry.stream.lost_since is None:
-            entry.stream = StreamFacts(connected=False, lost_since=self._clock())
+            entry.stream = StreamFacts(connected=False, lost_since=self._clock.now())
             self._on_result("lost")
             self._on_change(entry.uid)
-        return False
 
     async def _events(self, endpoint: BotEndpoint) -> AsyncIterator[str]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
@@ -203,8 +202,3 @@ def _url(endpoint: BotEndpoint, path: str) -> str:
 
 def _bearer(endpoint: BotEndpoint) -> dict[str, str]:
     return {"Authorization": f"Bearer {endpoint.token}"}
-
-
-def _pause(failures: int) -> float:
-    pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 16), LAST_RETRY_SECONDS)
-    return pause * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads reconnects, guards nothing

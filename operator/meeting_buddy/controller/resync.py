@@ -1,100 +1,139 @@
 """Lists everything at the start and every few minutes, and compares: heals what a watch lost.
 
 After a 410 kopf lists again but never tells what vanished meanwhile, and watches die silently behind load balancers.
+
+Each namespace is listed by itself, with its own pauses: one that was deleted, or whose roles are gone, is asked again
+until it is back, and the others do not notice.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from pydantic import ValidationError
-
-from meeting_buddy.controller.parsing import parse_pod
-from meeting_buddy.controller.queue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
+from meeting_buddy.controller.backoff import Backoff
+from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.failures import origin
 from meeting_buddy.controller.session_cache import SessionCache
-from meeting_buddy.domain.facts import Clock
-from meeting_buddy.kube.api import JsonObject, KubernetesApi
+from meeting_buddy.controller.telemetry import Telemetry
+from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 
 PERIOD_SECONDS: Final = 300.0
+FIRST_RETRY_SECONDS: Final = 0.5
+LAST_RETRY_SECONDS: Final = 15.0
 
 _log = logging.getLogger(__name__)
 
 
-class Resync:
-    """Compares the cache with the API server."""
+class NamespaceResync:
+    """Compares the cache with one namespace, or with all of them (``None``)."""
 
     def __init__(
         self,
         api: KubernetesApi,
         cache: SessionCache,
-        namespaces: Sequence[str | None],
-        changed: Callable[[str], None],
-        unreadable: Callable[[JsonObject, Exception], None],
+        events: EventHandler,
+        namespace: str | None,
         clock: Clock,
+        telemetry: Telemetry,
         period: float = PERIOD_SECONDS,
     ) -> None:
-        """``namespaces``: those that are watched, or ``[None]`` for all."""
         self._api = api
         self._cache = cache
-        self._namespaces = namespaces
-        self._changed = changed
-        self._unreadable = unreadable
+        self._events = events
+        self._namespace = namespace
         self._clock = clock
+        self._telemetry = telemetry
         self._period = period
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+        self._wanted = asyncio.Event()
+        self.listed = asyncio.Event()
+        """Set once the namespace was listed for the first time."""
 
-    async def until_first(self) -> None:
-        """List until it worked once; the CRD or a role may be installed a moment after the operator."""
-        pause = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                await self.once()
-            except KubeError as error:
-                _log.warning("cannot list yet", extra={"error": str(error)})
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LAST_RETRY_SECONDS / 6)
-            else:
-                return
+    def soon(self) -> None:
+        """List as soon as possible: a watch begins anew and does not say what it missed."""
+        self._wanted.set()
 
     async def forever(self) -> None:
         """List again and again, until cancelled."""
         while True:
-            await asyncio.sleep(self._period)
+            pause = self._period if await self._tried() else self._backoff.next()
             try:
-                await self.once()
-            except KubeError as error:
-                _log.warning("resync failed", extra={"error": str(error)})
+                async with asyncio.timeout(pause):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+
+    async def _tried(self) -> bool:
+        try:
+            await self.once()
+        except KubeError as error:
+            self._report(f"{error.kind}: {error.message or error.reason or error.status}")
+            return False
+        except Exception as error:
+            # Whatever it is about this namespace: the others go on.
+            self._report(type(error).__name__, origin(error))
+            return False
+        self._backoff.reset()
+        self.listed.set()
+        return True
+
+    def _report(self, error: str, frames: Sequence[str] = ()) -> None:
+        self._telemetry.listing_failed(self._namespace or "")
+        _log.warning(
+            "a namespace cannot be listed; will retry",
+            extra={"namespace": self._namespace or "all", "error": error, "frames": list(frames)},
+        )
 
     async def once(self) -> None:
         """List pods, then sessions: a session whose pod is known is never given another."""
-        began = asyncio.get_running_loop().time()
+        began = self._clock.monotonic()
         pods: set[tuple[str, str]] = set()
         sessions: set[str] = set()
-        for namespace in self._namespaces:
-            async for document in self._api.list_pods(namespace):
-                seen = parse_pod(document)
-                if seen is not None:
-                    pods.add((seen.session_uid, seen.facts.name))
-                    self._tell(self._cache.upsert_pod(document, began))
-            async for document in self._api.list_sessions(namespace):
-                sessions.add(document["metadata"]["uid"])
-                try:
-                    self._tell(self._cache.upsert_session(document, began, self._clock()))
-                except (ValidationError, ValueError) as error:
-                    self._unreadable(document, error)
-        self._miss(began, pods, sessions)
+        async for document in self._api.list_pods(self._namespace):
+            metadata = document["metadata"]
+            pods.update((owner["uid"], metadata["name"]) for owner in metadata.get("ownerReferences", ()))
+            self._events.pod_seen(document, began)
+        async for document in self._api.list_sessions(self._namespace):
+            sessions.add(document["metadata"]["uid"])
+            self._events.session_seen(document, began)
+        self._remove_missing(began, pods, sessions)
 
-    def _miss(self, began: float, pods: set[tuple[str, str]], sessions: set[str]) -> None:
+    def _remove_missing(self, began: float, pods: set[tuple[str, str]], sessions: set[str]) -> None:
         for entry in self._cache:
-            if entry.last_event_at > began:
+            if entry.last_event_at > began or self._namespace not in (None, entry.namespace):
                 continue
             for name in tuple(entry.pods):
                 if (entry.uid, name) not in pods:
-                    self._tell(self._cache.remove_pod(entry.uid, name))
+                    self._events.changed(self._cache.remove_pod(entry.uid, name))
             if entry.session is not None and entry.uid not in sessions:
-                self._tell(self._cache.remove_session(entry.uid, confirmed=False))
+                self._events.changed(self._cache.remove_session(entry.uid, confirmed=False))
 
-    def _tell(self, uid: str | None) -> None:
-        if uid is not None:
-            self._changed(uid)
+
+class Resync:
+    """All watched namespaces, side by side."""
+
+    def __init__(self, namespaces: Sequence[NamespaceResync]) -> None:
+        self._namespaces = namespaces
+
+    async def forever(self) -> None:
+        """List again and again, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for each in self._namespaces:
+                group.create_task(each.forever(), name="resync")
+
+    async def until_first(self) -> None:
+        """Wait until one namespace was listed: the CRD and the roles may be installed a moment after the operator.
+
+        One is enough. What an unlisted namespace holds is unknown, so nothing is done about it, and a pod that is there
+        already is found when it would be made again.
+        """
+        waiting = [asyncio.create_task(each.listed.wait()) for each in self._namespaces]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()

@@ -1,21 +1,30 @@
 """What the operator remembers of each session: slim facts, fed by watches, by listing, and by its own writes.
 
-Keys are uids: a session of the same name that is created later is another one. An object replaces what is known only
-if it is newer, because a watch may tell late what the answer to our own write told before.
+Keys are uids: a session of the same name that is created later is another one. What a watch says replaces what is known
+only if it is newer, because a watch may tell late what the answer to our own write told before. A listing that began
+after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored.
 
 If this process dies: all of it can be listed again, but what only memory holds (the last report, whether a bot was
 already asked to leave) is learned again from the bot itself.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.report import Report
-from meeting_buddy.controller.parsing import CachedPod, newer, parse_pod, parse_session
-from meeting_buddy.domain.facts import CreateRejection, LeaveFacts, PodFacts, PodWarning, SessionFacts, StreamFacts
+from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
+from meeting_buddy.domain.facts import (
+    CreateRejection,
+    LeaveFacts,
+    PodFacts,
+    PodWarning,
+    ReconcileError,
+    SessionFacts,
+    StreamFacts,
+)
 
 
 @dataclass(slots=True)
@@ -37,15 +46,18 @@ class CacheEntry:
     warnings: tuple[PodWarning, ...] | None = None
     secret_of: str | None = None
     """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only writing tells."""
+    error: ReconcileError | None = None
+    announced_error: str | None = None
     written_at: datetime | None = None
     last_event_at: float = 0.0
-    """Loop time of the last news; a listing that began earlier cannot say that something is gone."""
+    """Monotonic time of the last news; a listing that began earlier cannot say what is gone, or was replaced."""
 
 
 class SessionCache:
     """All cache entries, by uid of the session."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._entries: dict[str, CacheEntry] = {}
 
     def __iter__(self) -> Iterator[CacheEntry]:
@@ -58,29 +70,28 @@ class SessionCache:
         """The entry of a session, if there is one."""
         return self._entries.get(uid)
 
-    def upsert_session(self, document: dict[str, Any], now: float, first_seen: datetime) -> str | None:
+    def upsert_session(self, document: JsonObject, listed_at: float | None = None) -> str | None:
         """Take in a MeetingSession; its uid if that was news.
+
+        Args:
+            document: as the API server returned it.
+            listed_at: monotonic time at which the listing began that shows it; ``None``: a watch, a read or a write.
 
         Raises:
             pydantic.ValidationError: the object cannot be read.
         """
-        if self._echoes(document, now):
-            return None
-        facts = parse_session(document)
-        entry = self._entry(facts.uid, facts.namespace, facts.name)
-        entry.last_event_at = now
-        entry.written_at = entry.written_at or first_seen
-        entry.session, entry.gone = facts, False
-        return facts.uid
-
-    def _echoes(self, document: dict[str, Any], now: float) -> bool:
-        """Whether this, or something newer, is known; looked at first, because each own write is told once more."""
         metadata = document["metadata"]
         entry = self._entries.get(metadata["uid"])
-        if entry is None or entry.session is None:
-            return False
-        entry.last_event_at = now
-        return not newer(metadata["resourceVersion"], entry.session.resource_version)
+        # Looked at before it is parsed, because each own write is told once more.
+        if entry is not None and entry.session is not None:
+            known = entry.session.resource_version
+            if not self._replaces(entry, metadata["resourceVersion"], known, listed_at):
+                return None
+        facts = parse_session(document)
+        entry = self._heard(facts.uid, facts.namespace, facts.name, listed_at)
+        entry.written_at = entry.written_at or self._clock.now()
+        entry.session, entry.gone = facts, False
+        return facts.uid
 
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
@@ -90,20 +101,25 @@ class SessionCache:
         entry.session, entry.gone = None, confirmed
         return uid
 
-    def upsert_pod(self, document: dict[str, Any], now: float) -> str | None:
+    def upsert_pod(self, document: JsonObject, listed_at: float | None = None) -> str | None:
         """Take in a pod; the uid of its session if a decision may depend on the change."""
         seen = parse_pod(document)
         if seen is None:
             return self._disown(document)
-        entry = self._entry(seen.session_uid, seen.namespace, seen.session_name)
-        entry.last_event_at = now
-        known = entry.pods.get(seen.facts.name)
-        if known is not None and not newer(seen.resource_version, known.resource_version):
-            return None
+        entry = self._entries.get(seen.session_uid)
+        known = entry.pods.get(seen.facts.name) if entry is not None else None
+        if entry is not None and known is not None:
+            newer_one = self._replaces(entry, seen.resource_version, known.resource_version, listed_at)
+            if not newer_one:
+                return None
+        same = known is not None and known.facts.uid == seen.facts.uid
+        first_seen_at = known.facts.first_seen_at if known is not None and same else self._clock.now()
+        seen = replace(seen, facts=replace(seen.facts, first_seen_at=first_seen_at))
+        entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen
         return None if known is not None and known.facts == seen.facts else entry.uid
 
-    def _disown(self, document: dict[str, Any]) -> str | None:
+    def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""
         metadata = document["metadata"]
         uid = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")
@@ -113,7 +129,7 @@ class SessionCache:
             return None
         return self.remove_pod(uid, metadata["name"])
 
-    def remove_pod(self, uid: str, name: str, document: dict[str, Any] | None = None) -> str | None:
+    def remove_pod(self, uid: str, name: str, document: JsonObject | None = None) -> str | None:
         """A pod is gone; ``document`` is its last state, if somebody told it."""
         entry = self._entries.get(uid)
         if entry is None:
@@ -129,5 +145,22 @@ class SessionCache:
         """Drop a session of which nothing is left."""
         self._entries.pop(uid, None)
 
-    def _entry(self, uid: str, namespace: str, name: str) -> CacheEntry:
-        return self._entries.setdefault(uid, CacheEntry(uid, namespace, name))
+    def forget_if_gone(self, uid: str) -> bool:
+        """Drop a session of which nothing is left; whether there was nothing left."""
+        entry = self._entries.get(uid)
+        if entry is None or entry.session is not None or entry.pods:
+            return False
+        self.forget(uid)
+        return True
+
+    def _replaces(self, entry: CacheEntry, candidate: str, known: str, listed_at: float | None) -> bool:
+        """Whether an object takes the place of the known one."""
+        if listed_at is not None and listed_at >= entry.last_event_at:
+            return candidate != known
+        entry.last_event_at = max(entry.last_event_at, self._clock.monotonic() if listed_at is None else listed_at)
+        return newer(candidate, known)
+
+    def _heard(self, uid: str, namespace: str, name: str, listed_at: float | None) -> CacheEntry:
+        entry = self._entries.setdefault(uid, CacheEntry(uid, namespace, name))
+        entry.last_event_at = max(entry.last_event_at, self._clock.monotonic() if listed_at is None else listed_at)
+        return entry

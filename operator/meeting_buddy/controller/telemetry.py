@@ -24,5 +24,11 @@ class Telemetry(Protocol):
     def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
         """A key was worked on."""
 
+    def reconcile_failed(self, resource: str, code: str) -> None:
+        """A reconciliation failed on a call about this kind of object; both empty: on the operator itself."""
+
+    def listing_failed(self, namespace: str) -> None:
+        """A watched namespace could not be listed; empty: all of them."""
+
     def report(self, result: str) -> None:
         """A report arrived, or the stream was cut."""

@@ -42,9 +42,14 @@ def plan_active(snapshot: Snapshot) -> Plan:
     wakeups: list[datetime] = []
     if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
-    elif snapshot.platform is not None:  # always so: a session that was not admitted has ended
+    elif snapshot.platform is not None and snapshot.facts.confirmed:  # a session that was not admitted has ended
         _retry(snapshot, CreatePod(snapshot.attempt, snapshot.platform), before, wakeups)
-    written = _write(snapshot, creating=any(isinstance(action, CreatePod) for action in before), wakeups=wakeups)
+    creating = any(isinstance(action, CreatePod) for action in before)
+    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+        # What fails must not keep the status from saying so; that there is a pod is written once there is one.
+        written = _write(snapshot, creating=False, wakeups=wakeups)
+        return Plan((*written, *before, *after), min(wakeups, default=None))
+    written = _write(snapshot, creating=creating, wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
 
 

@@ -1,7 +1,7 @@
 """Each condition of the status by its own pure function; one merge keeps the times of those that did not change.
 
 A function returns ``None`` for "absent". Abnormal-true conditions (Reconciling, Stalled, MemoryPressure,
-StoragePressure) are present only while they apply, as kstatus wants it.
+StoragePressure, ReconcileError) are present only while they apply, as kstatus wants it.
 """
 
 from collections.abc import Callable
@@ -133,6 +133,12 @@ def storage_pressure(snapshot: Snapshot) -> Draft | None:
     return Draft("True", "NearlyFull", "free or enlarge the recordings volume") if applies else None
 
 
+def reconcile_error(snapshot: Snapshot) -> Draft | None:
+    """The operator itself failed several times in a row, or the API server keeps the pod out."""
+    error = snapshot.error
+    return None if error is None else Draft("True", error.reason, error.message)
+
+
 CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "Ready": ready,
     "Reconciling": reconciling,
@@ -147,6 +153,7 @@ CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "Sandboxed": sandboxed,
     "MemoryPressure": memory_pressure,
     "StoragePressure": storage_pressure,
+    "ReconcileError": reconcile_error,
 }
 
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.domain import reconcile_error
 from meeting_buddy.domain.active import plan_active
 from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
-from meeting_buddy.domain.plan import Action, EmitEvent, Plan, ReadWarnings, ReleaseFinalizer, StopStream
+from meeting_buddy.domain.plan import Action, EmitEvent, Plan, ReadWarnings, ReleaseFinalizer, ReportError, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.domain.startup import waits_for_claim
 
@@ -24,25 +25,32 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     """The plan that follows from ``facts`` at the moment that ``clock`` tells."""
     session = facts.session
     if session is None or session.deleting:
-        return plan_deleted(facts)
+        return _with_error(facts, plan_deleted(facts))
     snapshot = Snapshot.of(facts, session, clock())
     if session.status.phase is not None and session.status.phase.terminal:
-        return plan_cleanup(snapshot)
+        return _with_error(facts, plan_cleanup(snapshot))
     if needs_warnings(snapshot) and snapshot.pod is not None:
         bot_class = facts.installation.bot_class
         claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
         return Plan((ReadWarnings(snapshot.pod.name, claim),))
-    outcome = terminal_outcome(snapshot)
-    return plan_termination(snapshot, outcome) if outcome is not None else plan_active(snapshot)
+    outcome = terminal_outcome(snapshot) if facts.confirmed else None
+    return plan_termination(snapshot, outcome) if outcome is not None else _with_error(facts, plan_active(snapshot))
+
+
+def _with_error(facts: Facts, plan: Plan) -> Plan:
+    """Reported before anything else is tried, which may fail once more."""
+    error = reconcile_error.unannounced(facts)
+    return plan if error is None else Plan((ReportError(error.reason, error.message), *plan.actions), plan.requeue_at)
 
 
 def plan_deleted(facts: Facts) -> Plan:
     """Nobody is left to tell: the pods get their grace period and go."""
     actions: list[Action] = [StopStream()] if facts.stream is not None else []
-    if any(pod.finalizer for pod in facts.pods):
-        actions.append(EmitEvent("Normal", Reason.DELETED.value, "the session was deleted; its bot leaves"))
     for pod in facts.pods:
         actions.extend(delete_and_release(pod))
+    if any(pod.finalizer for pod in facts.pods):
+        # Last: a write that fails is tried again, and people are told once.
+        actions.append(EmitEvent("Normal", Reason.DELETED.value, "the session was deleted; its bot leaves"))
     return Plan(tuple(actions))
 
 

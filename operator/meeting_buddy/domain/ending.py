@@ -5,7 +5,7 @@ from datetime import datetime
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
-from meeting_buddy.domain import create_rejection, pod_outcome, startup, status
+from meeting_buddy.domain import create_rejection, pod_outcome, reconcile_error, startup, status
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
@@ -18,6 +18,8 @@ def needs_warnings(snapshot: Snapshot) -> bool:
         return False
     if snapshot.facts.rejection is not None:
         return False  # its Secret was refused: that is why
+    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+        return False  # the events cannot be read, perhaps; the session ends without them
     return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
 
 
@@ -61,7 +63,8 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.facts.rejection
     if rejection is None:
-        return None
+        late = snapshot.now >= snapshot.startup_deadline
+        return reconcile_error.outcome(snapshot.facts) if late else None
     if rejection.kind in ("quota", "forbidden") and snapshot.now < snapshot.startup_deadline:
         return None
     return create_rejection.outcome(rejection)

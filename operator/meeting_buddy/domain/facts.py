@@ -7,7 +7,7 @@ thousands of them are kept in memory.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from meeting_buddy.contract.links import Platform, SelfHostedHost
 from meeting_buddy.contract.report import Report
@@ -17,6 +17,10 @@ from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionSta
 RejectionKind = Literal["quota", "forbidden", "invalid", "taken"]
 Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
+PERSISTENT_AFTER: Final = 3
+"""Failed reconciliations in a row after which people are told."""
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+"""Reason of an error that is a quota's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class PodFacts:
     uid: str
     attempt: int
     created_at: datetime
+    """By the API server's clock."""
+    first_seen_at: datetime | None = None
+    """When this operator process first saw it, by its own clock."""
     phase: str = "Pending"
     node: str | None = None
     ip: str | None = None
@@ -107,6 +114,15 @@ class PodFacts:
         return self.phase in ("Succeeded", "Failed") or (self.deleted_at is not None and self.node is None)
 
     @property
+    def waiting_since(self) -> datetime:
+        """From when on its start-up deadline counts.
+
+        The later of both clocks' words: a deadline on this machine's clock must not be counted from a time that another
+        machine's clock gave. At worst a pod gets its time once more from each new operator process.
+        """
+        return max(self.created_at, self.first_seen_at or self.created_at)
+
+    @property
     def reachable(self) -> bool:
         """Whether its report server can be asked."""
         return self.bot.running and self.ip is not None and not self.terminated
@@ -130,6 +146,23 @@ class CreateRejection:
     message: str
     at: datetime
     remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileError:
+    """Reconciliations that failed, one after the other; in memory only, gone with the first success."""
+
+    reason: str
+    """Cause in one word, such as the API server's ``Forbidden``."""
+    message: str
+    """The API server's words; never a link, never a Secret's value."""
+    count: int
+    since: datetime
+
+    @property
+    def persistent(self) -> bool:
+        """Whether it came back often enough to tell people."""
+        return self.count >= PERSISTENT_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,5 +215,10 @@ class Facts:
     """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
     secret_missing: bool = False
     """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
+    error: ReconcileError | None = None
+    announced_error: str | None = None
+    """Reason of the error that an Event last spoke of, as far as this process remembers."""
+    confirmed: bool = True
+    """Whether ``pods`` is complete; not so while the API server refuses to answer. Then no pod is made or missed."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""

@@ -70,6 +70,14 @@ class EmitEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportError:
+    """Tell people by an Event what keeps the operator from going on; once for each change of ``reason``."""
+
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseFinalizer:
     """Let go of a pod: its outcome is in the status (written before this verb), or nobody is left to tell."""
 
@@ -93,6 +101,7 @@ Action = (
     | ReadWarnings
     | PatchStatus
     | EmitEvent
+    | ReportError
     | ReleaseFinalizer
     | DeletePod
 )

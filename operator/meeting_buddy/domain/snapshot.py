@@ -10,9 +10,9 @@ from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain import phases
+from meeting_buddy.domain import phases, reconcile_error
 from meeting_buddy.domain.admission import AdmissionResult, validate
-from meeting_buddy.domain.facts import Facts, PodFacts, SessionFacts, StreamFacts
+from meeting_buddy.domain.facts import Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
 from meeting_buddy.resource.bot_class import Timeouts
 
@@ -37,6 +37,8 @@ class Snapshot:
     message: str | None = None
     has_pod: bool = False
     """Whether the session has or had a pod, or is given one by this very plan."""
+    creating: bool = False
+    """Whether this very plan gives it one."""
 
     @classmethod
     def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
@@ -54,7 +56,7 @@ class Snapshot:
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
         """The snapshot to be written of a session that goes on."""
-        return replace(self, phase=phase, message=message, has_pod=self.has_pod or creating)
+        return replace(self, phase=phase, message=message, creating=creating, has_pod=self.has_pod or creating)
 
     def ended(self, phase: Phase, reason: Reason, message: str, report: Report | None) -> Self:
         """The snapshot to be written of a session that ends now."""
@@ -98,7 +100,7 @@ class Snapshot:
 
     @property
     def startup_deadline(self) -> datetime:
-        anchor = self.pod.created_at if self.pod is not None else self.session.status.scheduled_time or self.now
+        anchor = self.pod.waiting_since if self.pod is not None else self.session.status.scheduled_time or self.now
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
 
     @property
@@ -117,6 +119,11 @@ class Snapshot:
         return (
             stream is not None and stream.lost_since is not None and self.now >= stream.lost_since + UNREACHABLE_AFTER
         )
+
+    @property
+    def error(self) -> ReconcileError | None:
+        """What keeps the operator from going on with this session, while it does."""
+        return None if self.phase.terminal or self.creating else reconcile_error.current(self.facts)
 
 
 def delete_and_release(pod: PodFacts) -> Iterator[Action]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from meeting_buddy.contract import identity
-from meeting_buddy.kube.client import FIELD_MANAGER, MERGE_PATCH, KubeClient, path_of
+from meeting_buddy.kube.client import FIELD_MANAGER, MERGE_PATCH, STRATEGIC_MERGE_PATCH, KubeClient, path_of
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
@@ -83,12 +83,18 @@ class KubernetesApi:
             if not error.not_found and not error.conflict:  # conflict: another pod has the name by now
                 raise
 
-    async def release_pod(self, namespace: str, name: str, finalizers: list[str], resource_version: str) -> JsonObject:
-        """Replace a pod's finalizers by ``finalizers``, provided that it is unchanged since ``resource_version``."""
-        body = {"metadata": {"resourceVersion": resource_version, "finalizers": finalizers or None}}
+    async def release_pod(self, namespace: str, name: str, uid: str, finalizer: str) -> JsonObject:
+        """Take one finalizer from exactly this pod, whatever else changed meanwhile (422 if the uid is another).
+
+        A strategic merge patch names the list's entry itself: it needs no resourceVersion, so that the kubelet, which
+        writes a pod's status at the same moments, cannot be in the way.
+        """
+        body = {"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [finalizer]}}
         path = path_of("v1", namespace, "pods", name)
         about = ("Pod", namespace, name)
-        return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
+        return await self._client.call(
+            "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
+        )
 
     async def annotate_pod(
         self, namespace: str, name: str, annotations: Mapping[str, str], resource_version: str
@@ -148,14 +154,14 @@ class KubernetesApi:
 
     # Events
 
-    async def create_event(self, regarding: JsonObject, kind: str, reason: str, note: str) -> None:
+    async def create_event(self, regarding: JsonObject, kind: str, reason: str, note: str, at: datetime) -> None:
         """Tell people about a session; ``kind`` is Normal or Warning."""
         namespace = regarding["namespace"]
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {"name": f"{regarding['name']}.{uuid4().hex[:16]}", "namespace": namespace},
-            "eventTime": _micro(datetime.now(UTC)),
+            "eventTime": _micro(at),
             "reportingController": _CONTROLLER,
             "reportingInstance": self._instance,
             "action": reason,

@@ -19,6 +19,7 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 FIELD_MANAGER: Final = "meeting-buddy"
 TIMEOUT_SECONDS: Final = 15.0
 MERGE_PATCH: Final = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
 
 Observer = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -78,13 +79,13 @@ class KubeClient:
         status = 0
         try:
             async with self._limiter.slot(write=method != "GET"):
-                status, data = await self._send(method, path, body, query, content_type)
+                status, headers, data = await self._send(method, path, body, query, content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
         finally:
             self._observe(method, about[0], status)
         if status >= 300:
-            raise KubeError.from_answer(*about, status, data)
+            raise KubeError.from_answer(*about, status, data, headers)
         document: dict[str, Any] = json.loads(data)
         return document
 
@@ -95,7 +96,7 @@ class KubeClient:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
         content_type: str,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": self._api.user_agent}
         # Reads the service account's token again once it has been rotated.
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -104,7 +105,7 @@ class KubeClient:
             answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
             )
-            return answer.status, await answer.read()
+            return answer.status, answer.headers, await answer.read()
 
 
 def path_of(group_version: str, namespace: str | None, plural: str, name: str = "", subresource: str = "") -> str:

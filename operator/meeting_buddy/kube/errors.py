@@ -1,12 +1,22 @@
 """Every failed call to the API server is one error: what was asked, of which object, and what the answer was."""
 
 import json
+from collections.abc import Mapping
 
 
 class KubeError(Exception):
     """A call that failed; ``status`` 0 means that no answer came (network, timeout)."""
 
-    def __init__(self, kind: str, namespace: str, name: str, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after: float = 0.0,
+    ) -> None:
         super().__init__(f"{kind} {namespace}/{name}: {status} {reason}: {message}")
         self.kind = kind
         self.namespace = namespace
@@ -14,6 +24,8 @@ class KubeError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
+        self.retry_after = retry_after
+        """Seconds that the API server asked to wait (header ``Retry-After``, of 429 and 503)."""
 
     @property
     def not_found(self) -> bool:
@@ -31,16 +43,28 @@ class KubeError(Exception):
         return self.status == 409 and not self.exists
 
     @property
+    def invalid(self) -> bool:
+        """The object would not be valid; a name whose uid is another one too."""
+        return self.status == 422
+
+    @property
     def refused(self) -> bool:
         """The API server understood and said no; asking again alone changes nothing (403, 422, other 4xx)."""
         return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
 
     @classmethod
-    def from_answer(cls, kind: str, namespace: str, name: str, status: int, body: bytes) -> "KubeError":
+    def from_answer(
+        cls, kind: str, namespace: str, name: str, status: int, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> "KubeError":
         """Read the ``Status`` object of an answer; whatever else came is cut and quoted."""
         try:
             document = json.loads(body)
             reason, message = str(document.get("reason") or ""), str(document.get("message") or "")
         except (ValueError, AttributeError):
             reason, message = "", body[:200].decode(errors="replace")
-        return cls(kind, namespace, name, status, reason, message)
+        return cls(kind, namespace, name, status, reason, message, _seconds((headers or {}).get("Retry-After", "")))
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a ``Retry-After``; the API server never sends the other form, a date."""
+    return float(text) if text.isdecimal() else 0.0

@@ -1,0 +1,74 @@
+"""From what a reconciliation failed on to the fact that ``domain.decide`` and people may see.
+
+Its text goes into status, Events and logs, so it never quotes a link or a Secret's value: words about a Secret are
+dropped but for a webhook's name, the session's own link is cut out of the rest, and of an exception that nobody raised
+on purpose only the type is told.
+"""
+
+import re
+import traceback
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from meeting_buddy.domain.facts import QUOTA_EXCEEDED, ReconcileError
+from meeting_buddy.kube.errors import KubeError
+
+MAX_MESSAGE: Final = 400
+_SHORTEST_SECRET: Final = 4
+_WEBHOOK: Final = re.compile(r'webhook "[A-Za-z0-9.-]+"')
+_REASON: Final = re.compile(r"[A-Z][A-Za-z]{0,63}")
+
+
+class UnsettledError(Exception):
+    """A reconciliation learned something new each time it looked, without end."""
+
+
+def counted(known: ReconcileError | None, error: Exception, link: str | None, now: datetime) -> ReconcileError:
+    """One more failure in a row; ``known`` are those before it."""
+    return ReconcileError(
+        reason=_reason(error),
+        message=without_link(_message(error), link)[:MAX_MESSAGE],
+        count=known.count + 1 if known is not None else 1,
+        since=known.since if known is not None else now,
+    )
+
+
+def origin(error: Exception) -> list[str]:
+    """Where an exception came from, as ``file:line function``; never its text, which may quote anything."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def without_link(text: str, link: str | None) -> str:
+    """``text`` with the link, and whatever in it may be a secret, cut out."""
+    if not link:
+        return text
+    parts = urlsplit(link)
+    values = [value for _, value in parse_qsl(parts.query)]
+    hidden = [link, link.partition("://")[2], parts.query, parts.fragment, *values]
+    for secret in sorted((each for each in hidden if len(each) >= _SHORTEST_SECRET), key=len, reverse=True):
+        text = text.replace(secret, "[link]")
+    return text
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, KubeError):
+        return "OperatorError"
+    if "exceeded quota" in error.message:
+        return QUOTA_EXCEEDED
+    if error.status == 0:
+        return "ApiServerUnreachable"
+    return error.reason if _REASON.fullmatch(error.reason) else f"Http{error.status}"
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, KubeError):
+        said = error.message
+        if error.kind == "Secret":
+            found = _WEBHOOK.search(said)
+            said = f"refused by {found[0]}" if found else ""
+        return f"{error.kind} {error.name}: {said or error.reason or error.status}"
+    # Subclasses such as pydantic's ValidationError quote their input; a plain ValueError is our own sentence.
+    if type(error) is ValueError or isinstance(error, UnsettledError):
+        return str(error).partition("\n")[0]
+    return f"{type(error).__name__} in the operator; its log says where"

@@ -1,0 +1,46 @@
+"""What keeps the operator from going on with a session, and whether people were told of it."""
+
+from typing import Final
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.domain.causes import Outcome
+from meeting_buddy.domain.facts import QUOTA_EXCEEDED, Facts, ReconcileError
+
+CONDITION: Final = "ReconcileError"
+"""Type of the condition, and reason of the Event."""
+
+
+def current(facts: Facts) -> ReconcileError | None:
+    """An error that came back several times in a row, or a refusal of the pod that may pass."""
+    if facts.error is not None and facts.error.persistent:
+        return facts.error
+    rejection = facts.rejection
+    if rejection is None or rejection.kind not in ("quota", "forbidden"):
+        return None
+    reason = QUOTA_EXCEEDED if rejection.kind == "quota" else "PodRefused"
+    return ReconcileError(reason, rejection.message, count=1, since=rejection.at)
+
+
+def unannounced(facts: Facts) -> ReconcileError | None:
+    """The error of which nobody was told yet; one Event for each change of the cause, also across a restart."""
+    found = current(facts)
+    if found is None or found.reason in (facts.announced_error, _written(facts)):
+        return None
+    return found
+
+
+def outcome(facts: Facts) -> Outcome | None:
+    """How a session without a bot ends when the error stayed until its start-up deadline.
+
+    Only an error that the status already shows ends it: after an outage of the API server each session is tried again
+    first, however long the outage took.
+    """
+    if facts.error is None or not facts.error.persistent or _written(facts) is None:
+        return None
+    quota = facts.error.reason == QUOTA_EXCEEDED
+    return Outcome(Reason.QUOTA_EXCEEDED if quota else Reason.CONFIG_INVALID, facts.error.message)
+
+
+def _written(facts: Facts) -> str | None:
+    conditions = facts.session.status.conditions if facts.session is not None else None
+    return next((each.reason for each in conditions or () if each.type == CONDITION), None)

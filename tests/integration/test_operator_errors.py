@@ -1,0 +1,122 @@
+"""A session always gets an answer: what the API server refuses again and again is shown, told, counted, and ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_process import LINK, OperatorProcess, Sessions, until
+from tests.integration.test_operator_scope import installed, namespace
+from tests.local.cluster.api_only import ApiServer
+
+SECRET_PART = LINK.rpartition("#")[2]
+
+
+@pytest.fixture
+def refused_kind() -> str:
+    return "pods"
+
+
+@pytest.fixture
+def webhook(crd: ApiServer, place: str, refused_kind: str) -> Iterator[str]:
+    """An admission webhook that does not answer stands before all writes of one kind in the namespace."""
+    name = f"{place}.policy.example.org"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [refused_kind]}
+    crd.kubectl.create(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": name},
+            "webhooks": [
+                {
+                    "name": name,
+                    "rules": [rule],
+                    "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place}},
+                    "failurePolicy": "Fail",
+                    "sideEffects": "None",
+                    "admissionReviewVersions": ["v1"],
+                    "timeoutSeconds": 1,
+                }
+            ],
+        }
+    )
+    yield name
+    crd.kubectl("delete", "validatingwebhookconfiguration", name, "--ignore-not-found")
+
+
+def condition(status: dict[str, Any]) -> dict[str, Any] | None:
+    return next((each for each in status.get("conditions", ()) if each["type"] == "ReconcileError"), None)
+
+
+def error_events(sessions: Sessions) -> list[str]:
+    found = sessions.kubectl.json("get", "events")["items"]
+    return [each["message"] for each in found if each["reason"] == "ReconcileError"]
+
+
+@pytest.mark.parametrize("refused_kind", ["pods", "secrets"])
+def test_a_webhook_that_fails_is_shown_told_counted_and_ends_the_session(
+    operator: OperatorProcess, webhook: str, sessions: Sessions
+) -> None:
+    sessions.apply("standup", botClassName="hasty")
+    found = until(lambda: condition(sessions.status("standup")), "the condition")
+    assert (found["status"], found["reason"]) == ("True", "InternalError")
+    assert webhook in found["message"]
+    assert sessions.status("standup")["phase"] == "Initializing"
+    until(lambda: operator.metric("meetingbuddy_sessions_failing") == 1, "the gauge")
+    ended = sessions.phase("standup", "Failed", seconds=40)
+    assert ended["reason"] == "ConfigInvalid"
+    assert webhook in ended["message"]
+    assert condition(ended) is None
+    assert len(error_events(sessions)) == 1
+    assert operator.metric("meetingbuddy_reconcile_errors_total", code="500") >= 3
+    until(lambda: operator.metric("meetingbuddy_sessions_failing") == 0, "the gauge falls")
+    told = [*error_events(sessions), str(ended), operator.log.read_text()]
+    assert not any(SECRET_PART in text for text in told)
+
+
+def test_a_webhook_that_answers_again_lets_the_session_go_on(
+    operator: OperatorProcess, webhook: str, sessions: Sessions, crd: ApiServer
+) -> None:
+    sessions.apply("standup")
+    until(lambda: condition(sessions.status("standup")), "the condition")
+    crd.kubectl("delete", "validatingwebhookconfiguration", webhook)
+    until(lambda: sessions.status("standup").get("botPod"), "the pod", 40)
+    until(lambda: condition(sessions.status("standup")) is None, "the condition goes")
+
+
+def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServer, tmp_path: Path) -> None:
+    served = namespace(crd.kubectl, "served")
+    sessions = Sessions(crd.kubectl.in_namespace(served))
+    operator = installed(crd, tmp_path, [served])
+    roles = sessions.kubectl.json("get", "roles")["items"]
+    for role in roles:
+        role["rules"] = [rule for rule in role["rules"] if "meetingsessions/status" not in rule["resources"]]
+        sessions.kubectl.apply({**role, "metadata": {"name": role["metadata"]["name"]}})
+    operator.start()
+    try:
+        sessions.apply("standup")
+        found = until(lambda: error_events(sessions), "an Event")
+        assert "meetingsessions/status" in found[0] or "MeetingSession/status" in found[0]
+        tried = operator.metric("meetingbuddy_workqueue_retries_total")
+        until(lambda: operator.metric("meetingbuddy_workqueue_retries_total") >= tried + 2, "it goes on trying", 60)
+        assert len(error_events(sessions)) == 1
+        assert operator.metric("meetingbuddy_reconcile_errors_total", code="403") >= 3
+    finally:
+        operator.kill()
+
+
+def test_a_quota_that_keeps_the_pod_out_is_shown_and_told(operator: OperatorProcess, sessions: Sessions) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    sessions.kubectl.create(quota)
+    path = '--patch={"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
+    sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", path)
+    sessions.apply("standup")
+    found = until(lambda: condition(sessions.status("standup")), "the condition")
+    assert found["reason"] == "QuotaExceeded"
+    assert "exceeded quota" in found["message"]
+    until(lambda: error_events(sessions), "an Event")

@@ -1,0 +1,121 @@
+"""What the operator remembers: newest wins, a listing is the truth, a standby forgets, clocks differ."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.queue import KeyedQueue
+from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.facts import Facts
+from meeting_buddy.domain.plan import DeletePod
+from tests.support import operator_documents as documents
+from tests.support import operator_facts as make
+from tests.support.operator_clock import ManualClock
+
+
+class Memory:
+    """Cache, queue and what feeds them."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.cache = SessionCache(self.clock)
+        self.queue = KeyedQueue()
+        self.events = EventHandler(self.cache, self.queue)
+
+    @property
+    def entry(self) -> CacheEntry:
+        found = self.cache.get(make.UID)
+        assert found is not None
+        return found
+
+    def facts(self) -> Facts:
+        return make.facts(self.entry.session, *(pod.facts for pod in self.entry.pods.values()))
+
+
+@pytest.fixture
+async def memory() -> Memory:
+    return Memory()
+
+
+async def test_a_watch_that_is_late_does_not_bring_back_what_was_replaced(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session(version=9))
+    assert memory.cache.upsert_session(documents.session(version=8)) is None
+    assert memory.entry.session is not None
+    assert memory.entry.session.resource_version == "9"
+
+
+@pytest.mark.parametrize("listed_later", [True, False])
+async def test_after_etcd_was_restored_a_listing_replaces_unless_something_was_heard_meanwhile(
+    memory: Memory, listed_later: bool
+) -> None:
+    memory.cache.upsert_session(documents.session(version=9000))
+    memory.cache.upsert_pod(documents.pod(version=9001))
+    began = memory.clock.monotonic() + (1 if listed_later else -1)
+    memory.cache.upsert_pod(documents.pod(version=41), began)
+    memory.cache.upsert_session(documents.session(version=40), began)
+    assert memory.entry.session is not None
+    versions = (memory.entry.session.resource_version, *(pod.resource_version for pod in memory.entry.pods.values()))
+    assert versions == (("40", "41") if listed_later else ("9000", "9001"))
+
+
+async def test_a_listing_that_shows_what_is_known_is_no_news(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(documents.pod())
+    memory.clock.advance(5)
+    assert memory.cache.upsert_pod(documents.pod(), memory.clock.monotonic()) is None
+    assert memory.cache.upsert_session(documents.session(), memory.clock.monotonic()) is None
+
+
+async def test_a_standby_keeps_nothing_of_a_session_that_is_gone(memory: Memory) -> None:
+    for number in range(20):
+        session, pod = documents.session(f"uid-{number}"), documents.pod(f"uid-{number}")
+        memory.events.session_event("ADDED", session)
+        memory.events.pod_event("ADDED", pod)
+        order = [(memory.events.pod_event, pod), (memory.events.session_event, session)]
+        for handler, document in order if number % 2 else reversed(order):
+            handler("DELETED", document)
+    assert (len(memory.cache), len(memory.queue)) == (0, 0)
+
+
+async def test_a_standby_that_begins_to_act_looks_at_each_session_and_one_that_stops_forgets_its_keys(
+    memory: Memory,
+) -> None:
+    memory.events.session_event("ADDED", documents.session())
+    assert len(memory.queue) == 0
+    memory.events.act()
+    assert len(memory.queue) == 1
+    memory.events.session_event("DELETED", documents.session())
+    assert len(memory.cache) == 1, "while it acts, a worker forgets: it has a stream to stop"
+    memory.events.stand_by()
+    assert (len(memory.cache), len(memory.queue)) == (0, 0)
+
+
+@pytest.mark.parametrize("skew", [-600, 600], ids=["API server's clock is behind", "API server's clock is ahead"])
+async def test_a_clock_that_is_ten_minutes_off_fails_no_session_before_its_time(memory: Memory, skew: int) -> None:
+    created = memory.clock.now() + timedelta(seconds=skew)
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(documents.pod(creationTimestamp=created.isoformat()))
+
+    def given_up() -> bool:
+        return any(isinstance(action, DeletePod) for action in decide(memory.facts(), memory.clock.now).actions)
+
+    assert not given_up()
+    memory.clock.advance(590)
+    memory.cache.upsert_pod(documents.pod(version=9, creationTimestamp=created.isoformat()))
+    assert not given_up()
+    memory.clock.advance(20 + max(0, skew))
+    assert given_up()
+
+
+async def test_an_object_that_cannot_be_read_takes_no_other_along(memory: Memory) -> None:
+    broken = documents.session("broken")
+    del broken["spec"]["meetingLink"]
+    broken["spec"]["recording"] = "no object"
+    memory.events.session_event("ADDED", broken)
+    memory.events.pod_event("ADDED", {**documents.pod(), "spec": {}, "status": {"containerStatuses": [{}]}})
+    memory.events.session_event("ADDED", documents.session())
+    assert [entry.uid for entry in memory.cache] == [make.UID]
