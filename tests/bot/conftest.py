@@ -40,14 +40,22 @@ def make_container(
         pytest.fail("these tests change to an unprivileged user, which takes root")
 
     @contextlib.contextmanager
-    def make(*, meeting_authority: Path | None = None, sound: str | None = None) -> Iterator[BrowserContainer]:
+    def make(
+        *,
+        meeting_authority: Path | None = None,
+        sound: str | None = None,
+        screen: str = screen,
+        user_namespaces: bool = True,
+    ) -> Iterator[BrowserContainer]:
         authorities = [authority.certificate]
         with readable_folder() as folder:
             if meeting_authority is not None:
                 copy = folder / "meeting.crt"
                 copy.write_bytes(meeting_authority.read_bytes())
                 authorities.append(copy)
-            container = BrowserContainer(folder, free_port(), screen, authorities=authorities, sound=sound)
+            container = BrowserContainer(
+                folder, free_port(), screen, authorities=authorities, sound=sound, user_namespaces=user_namespaces
+            )
             container.start({**HOSTS, HOST: ADDRESS})
             try:
                 yield container

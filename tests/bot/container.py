@@ -6,6 +6,7 @@ the file is bound over `/etc/hosts` in a mount namespace of the container's own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy_bot.browser import container
 from meeting_buddy_bot.recording.plan import screen_size
 from tests.local.clone import REPOSITORY
-from tests.support.unprivileged import UID
+from tests.support.unprivileged import NO_USER_NAMESPACES, UID
 
 SCREEN = screen_size(RecordingConfig())
 """Of a bot that records as by default."""
@@ -32,7 +33,14 @@ class BrowserContainer:
     """Starts and restarts chromedriver on `port`; `restart` does what the kubelet does after the container's death."""
 
     def __init__(
-        self, folder: Path, port: int, display: str, *, authorities: Sequence[Path] = (), sound: str | None = None
+        self,
+        folder: Path,
+        port: int,
+        display: str,
+        *,
+        authorities: Sequence[Path] = (),
+        sound: str | None = None,
+        user_namespaces: bool = True,
     ) -> None:
         self.port = port
         self.folder = folder
@@ -43,6 +51,7 @@ class BrowserContainer:
             "TMPDIR": str(folder / "tmp"),
             "DISPLAY": display,
             **({"PULSE_SERVER": sound} if sound else {}),
+            **({} if user_namespaces else {NO_USER_NAMESPACES: "1"}),
         }
         for name in ("home", "tmp"):
             (folder / name).mkdir()
@@ -74,10 +83,14 @@ class BrowserContainer:
                 command, env=self._environment, cwd=REPOSITORY, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + _PATIENCE
-        while not container.is_ready(self.port):
+        while not container.answers(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"chromedriver did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
+
+    def ended(self) -> bool:
+        """Whether chromedriver has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def restart(self) -> None:
         """Start again after `kill`, as the kubelet does."""
@@ -115,8 +128,8 @@ class BrowserContainer:
 
 
 @contextlib.contextmanager
-def virtual_screen(width: int = 1280, height: int = 720) -> Iterator[str]:
-    """An Xvfb on a free display; its address."""
+def screen_process(width: int = 1280, height: int = 720) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """An Xvfb on a free display; its address and its process."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"],
@@ -126,10 +139,26 @@ def virtual_screen(width: int = 1280, height: int = 720) -> Iterator[str]:
     os.close(writing)
     try:
         with os.fdopen(reading) as answer:
-            yield f":{int(answer.readline())}"
+            yield f":{int(answer.readline())}", process
     finally:
+        process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.terminate()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def virtual_screen(width: int = 1280, height: int = 720) -> Iterator[str]:
+    """An Xvfb on a free display; its address."""
+    with screen_process(width, height) as (address, _):
+        yield address
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once this holds; for ever, unless the caller sets a deadline."""
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.container import clear_leftovers
 from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError, StepFailedError
 from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
-from tests.bot.container import SCREEN, BrowserContainer
+from tests.bot.container import SCREEN, BrowserContainer, until
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
 
@@ -34,6 +34,14 @@ async def value(browser: Browser, expression: str) -> object:
             return answers[0].value
         await asyncio.sleep(0.05)
     raise AssertionError(f"no value of {expression}")
+
+
+async def death(browser: Browser, seconds: float) -> float:
+    """How long it took until the browser was known to be dead, seconds."""
+    began = time.monotonic()
+    async with asyncio.timeout(seconds):
+        await until(lambda: not browser.alive)
+    return time.monotonic() - began
 
 
 async def eventually(holds: asyncio.Event, seconds: float) -> float:
@@ -296,12 +304,8 @@ async def test_a_click_on_nothing_or_under_something_fails(browser: Browser, sit
 
 
 async def test_a_killed_chromium_is_known_to_be_dead_at_once(browser: Browser, container: BrowserContainer) -> None:
-    waiting = asyncio.create_task(browser.wait_death())
     os.kill(container.chromium()[0], signal.SIGKILL)
-    began = time.monotonic()
-    await asyncio.wait_for(waiting, 2)
-    print(f"\nknown dead after {time.monotonic() - began:.3f} s")
-    assert not browser.alive
+    print(f"\nknown dead after {await death(browser, 2):.3f} s")
     with pytest.raises(BrowserGoneError):
         await browser.page.evaluate("1")
     await browser.start()
@@ -355,8 +359,7 @@ async def test_a_stopped_chromium_is_replaced_and_not_joined_by_a_second(
 
 async def test_waits_for_a_container_that_is_restarted(browser: Browser, container: BrowserContainer) -> None:
     container.kill()
-    async with asyncio.timeout(3):
-        await browser.wait_death()
+    await death(browser, 3)
     starting = asyncio.create_task(browser.start(30))
     await asyncio.sleep(1)  # the kubelet's back-off
     assert not starting.done()

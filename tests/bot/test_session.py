@@ -8,10 +8,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.session.meeting_run import MOST_RESTARTS
+from meeting_buddy_bot.checks.browser_restarts import MOST_RESTARTS
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
 from tests.support.synthetic_pages import SyntheticSite
@@ -84,6 +86,29 @@ async def test_a_connection_that_stays_lost_ends_it(
         assert (await bot.ending()).reason is Reason.CONNECTION_LOST
         assert bot.report.evidence != ()
         assert [cause for _, _, cause in bot.recorder.gaps] == ["connection lost"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (says("You can't come in"), Reason.REMOVED_FROM_MEETING),
+        (says("The meeting has not started"), Reason.MEETING_ENDED),
+        (says("Someone will let you in soon"), Reason.REMOVED_FROM_MEETING),
+        (says("What nobody has ever seen"), Reason.CONNECTION_LOST),
+    ],
+)
+async def test_what_a_rejoin_finds_never_fails_a_meeting_that_was_attended(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, answer: str, reason: Reason
+) -> None:
+    site.pages[ROOM] = join_page()
+    limits = Limits(waiting_room_seconds=2)
+    table = synthetic_table(join=2, reconnect=3)
+    async with attending(container, site, tmp_path, table=table, limits=limits) as bot:
+        await bot.until_recording()
+        site.pages[ROOM] = join_page(answer)
+        os.kill(container.chromium()[0], signal.SIGKILL)
+        assert (await bot.ending()).reason is reason
+        assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
 
 
 async def test_a_killed_container_is_waited_for_and_the_meeting_rejoined(

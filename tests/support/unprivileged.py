@@ -11,8 +11,11 @@ import os
 import sys
 
 from meeting_buddy_bot.browser import container
+from tests.support.user_namespaces import forbid_user_namespaces
 
 UID = 1801  # in no passwd file, as the pod's 10001 may be
+NO_USER_NAMESPACES = "TEST_NO_USER_NAMESPACES"
+"""Environment variable that takes user namespaces away, as a node without the browser's seccomp profile does."""
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SIGKILL = 9
 
@@ -25,6 +28,8 @@ def main() -> int:
     os.setresuid(UID, UID, UID)  # the kernel takes the capabilities away with it
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
+    if os.environ.pop(NO_USER_NAMESPACES, ""):
+        forbid_user_namespaces()
     os.chdir("/")
     return container.main(sys.argv[1:])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Reception
+from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
@@ -323,3 +324,26 @@ def test_no_media_never_fires_in_a_quiet_meeting_or_after_media_came() -> None:
     assert no_media((UNKNOWN, UNKNOWN), seconds=10_000) is None
     assert no_media((YES, UNKNOWN), (NO, NO), seconds=10_000) is None
     assert no_media((NO, YES), seconds=10_000) is None
+
+
+# The browser dies
+
+
+def test_more_restarts_than_allowed_within_the_window_fire() -> None:
+    clock = FakeClock()
+    restarts = BrowserRestarts(clock, most=3, seconds=600)
+    verdicts = []
+    for _ in range(4):
+        verdicts.append(restarts.verdict())
+        clock.later(199)
+    assert verdicts == [None, None, None, Reason.BROWSER_CRASHED]
+    assert restarts.total == 3
+
+
+def test_deaths_that_are_far_apart_never_fire() -> None:
+    clock = FakeClock()
+    restarts = BrowserRestarts(clock, most=3, seconds=600)
+    for _ in range(50):
+        assert restarts.verdict() is None
+        clock.later(200)
+    assert restarts.total == 50

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, State, Step
-from meeting_buddy_bot.platforms.join_loop import JoinLoop
+from meeting_buddy.contract.table import Condition, Match, Signal, State, Step
+from meeting_buddy_bot.platforms.join_loop import JoinPatience
 from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, fold
+from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.result import SessionResult
 from tests.support.platform_tables import platform_table
 from tests.unit.test_checks import FakeClock
@@ -183,61 +184,57 @@ def step(name: str, css: str, most: int = 3) -> Step:
     )
 
 
-def with_steps(*steps: Step) -> PlatformTable:
-    return TABLE.model_copy(update={"steps": steps})
-
-
 def showing(*css: str) -> PageSnapshot:
     return PageSnapshot(frozenset(Match(css=each) for each in css))
 
 
 def test_the_first_step_whose_condition_holds_is_run() -> None:
-    loop = JoinLoop(with_steps(step("one", "#a"), step("two", "#b")), FakeClock())
+    steps = StepRunner((step("one", "#a"), step("two", "#b")))
     names = [
-        found.name if (found := loop.next_step(each)) else None
-        for each in (showing("#b"), showing("#a", "#b"), showing())
+        found.name if (found := steps.next(each)) else None
+        for each in (showing("#b"), showing("#a", "#b"), showing(), None)
     ]
-    assert names == ["two", "one", None]
+    assert names == ["two", "one", None, None]
 
 
 def test_a_step_is_run_as_often_as_it_may_and_then_makes_way() -> None:
-    loop = JoinLoop(with_steps(step("one", "#a", most=2), step("two", "#b", most=1)), FakeClock())
-    names = [found.name if (found := loop.next_step(showing("#a", "#b"))) else None for _ in range(4)]
+    steps = StepRunner((step("one", "#a", most=2), step("two", "#b", most=1)))
+    names = [found.name if (found := steps.next(showing("#a", "#b"))) else None for _ in range(4)]
     assert names == ["one", "one", "two", None]
 
 
 def test_a_page_that_nothing_is_known_of_is_given_up_after_loading() -> None:
     clock = FakeClock()
-    loop = JoinLoop(TABLE, clock)
+    patience = JoinPatience(TABLE, clock)
     clock.later(TABLE.patience.load - 1)
-    assert loop.out_of_patience(NOTHING, None, 200) is None
+    assert patience.verdict(NOTHING, None, 200) is None
     clock.later(1)
-    result = loop.out_of_patience(NOTHING, None, 200)
+    result = patience.verdict(NOTHING, None, 200)
     assert result is not None
     assert result.reason is Reason.PAGE_NOT_RECOGNISED
 
 
 def test_an_error_page_of_the_site_is_unreachable_instead() -> None:
     clock = FakeClock()
-    loop = JoinLoop(TABLE, clock)
+    patience = JoinPatience(TABLE, clock)
     clock.later(TABLE.patience.load)
-    assert loop.out_of_patience(NOTHING, None, 502) == SessionResult(
+    assert patience.verdict(NOTHING, None, 502) == SessionResult(
         Reason.PAGE_UNREACHABLE, "the meeting's site answered 502"
     )
 
 
 def test_joining_takes_only_so_long_and_people_s_time_does_not_count() -> None:
     clock = FakeClock()
-    loop = JoinLoop(TABLE, clock)
+    patience = JoinPatience(TABLE, clock)
     pre_join, lobby = PageState(State.PRE_JOIN), PageState(State.LOBBY)
-    assert loop.out_of_patience(pre_join, None, 200) is None
+    assert patience.verdict(pre_join, None, 200) is None
     for _ in range(100):
         clock.later(30)
-        assert loop.out_of_patience(lobby, None, 200) is None
+        assert patience.verdict(lobby, None, 200) is None
     clock.later(TABLE.patience.join - 1)
-    assert loop.out_of_patience(pre_join, None, 200) is None
+    assert patience.verdict(pre_join, None, 200) is None
     clock.later(1)
-    result = loop.out_of_patience(pre_join, None, 200)
+    result = patience.verdict(pre_join, None, 200)
     assert result is not None
     assert result.reason is Reason.JOIN_TIMEOUT
 

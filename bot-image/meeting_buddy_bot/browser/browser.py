@@ -1,13 +1,13 @@
 """The browser as the session knows it: start, open the meeting, know at once that it died, start again."""
 
-import asyncio
 import contextlib
 import logging
 from typing import Final
 
 from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.cdp import Cdp
-from meeting_buddy_bot.browser.driver import CHROMEDRIVER, Driver
+from meeting_buddy_bot.browser.chromedriver import CHROMEDRIVER
+from meeting_buddy_bot.browser.driver import Driver
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError
 from meeting_buddy_bot.browser.options import Size, chromium_options
 from meeting_buddy_bot.browser.page import Page
@@ -64,6 +64,7 @@ class Browser:
 
         Raises:
             BrowserGoneError: no browser within ``seconds``.
+            SandboxRefusedError: the node does not let Chromium make its sandbox.
         """
         await self.close()
         self._driver = await Driver.start(self._options, self._chromedriver, seconds)
@@ -93,15 +94,3 @@ class Browser:
             await cdp.close()
         if driver is not None:
             await driver.quit()
-
-    async def wait_death(self) -> None:
-        """Return once browser or tab is gone."""
-        page, cdp = self.page, self._cdp
-        if cdp is None:
-            return
-        waits = [asyncio.ensure_future(cdp.closed.wait()), asyncio.ensure_future(page.gone.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, CdpError, PageTimeoutError
 
 Params = dict[str, Any]
 Handler = Callable[[Params, str | None], None]
@@ -23,10 +23,6 @@ Handler = Callable[[Params, str | None], None]
 _LARGEST_MESSAGE: Final = 64 * 1024 * 1024  # bytes; a full-page screenshot of a 1080p page is about 3 MB in base64
 
 _log = logging.getLogger(__name__)
-
-
-class CdpError(BrowserError):
-    """The browser answered with an error: a context that is gone, a target that was closed."""
 
 
 class Cdp:

@@ -1,21 +1,16 @@
 """WebDriver, bounded: makes the session in container ``browser``, clicks and types as a person would, quits.
 
-If this process dies: chromedriver keeps the session and its Chromium; the pod's end takes both. A session of ours
-that was lost is ended by its number before a new one is made: two browsers would be two guests.
+If this process dies: chromedriver keeps the session and its Chromium; the pod's end takes both.
 """
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import aiohttp
 from selenium.common.exceptions import (
     InvalidSessionIdException,
     NoSuchElementException,
     NoSuchWindowException,
-    SessionNotCreatedException,
     WebDriverException,
 )
 from selenium.webdriver.chrome.options import Options
@@ -28,18 +23,14 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
-from meeting_buddy_bot.browser.errors import BrowserGoneError, StepFailedError
+from meeting_buddy_bot.browser.chromedriver import CHROMEDRIVER, end_session, wait_without_sessions
+from meeting_buddy_bot.browser.chromium import sandbox_fault
+from meeting_buddy_bot.browser.errors import BrowserGoneError, SandboxRefusedError, StepFailedError
 from meeting_buddy_bot.browser.timed_calls import TimedBlockingCalls
 
 T = TypeVar("T")
 
-CHROMEDRIVER: Final = "http://127.0.0.1:9515"
-"""chromedriver of container ``browser``, on the pod's loopback."""
-
 _HTTP_SECONDS: Final = 30.0  # ends a thread that was given up
-_LOOK_SECONDS: Final = 0.2  # between two looks whether chromedriver is there
-
-_log = logging.getLogger(__name__)
 
 
 class Driver:
@@ -52,10 +43,11 @@ class Driver:
 
     @classmethod
     async def start(cls, options: Options, url: str = CHROMEDRIVER, seconds: float = 60.0) -> "Driver":
-        """Start a browser, as soon as chromedriver answers.
+        """Start a browser, as soon as chromedriver answers and has ended every other one.
 
         Raises:
             BrowserGoneError: no browser within ``seconds``.
+            SandboxRefusedError: the node does not let Chromium make its sandbox.
         """
         calls = TimedBlockingCalls()
         config = ClientConfig(
@@ -66,14 +58,16 @@ class Driver:
         )
         try:
             async with asyncio.timeout(seconds):
-                await wait_ready(url)
+                await wait_without_sessions(url)
         except TimeoutError:
             raise BrowserGoneError(f"chromedriver did not answer in {seconds:g} s") from None
         try:
             session = await calls.run(
                 "new session", lambda: WebDriver(url, options=options, client_config=config), _HTTP_SECONDS
             )
-        except (SessionNotCreatedException, WebDriverException, HTTPError, OSError) as error:
+        except (WebDriverException, HTTPError, OSError) as error:
+            if (words := sandbox_fault(str(error))) is not None:
+                raise SandboxRefusedError(words) from error
             raise BrowserGoneError(f"no new browser: {_first_line(error)}") from error
         return cls(session, calls, url)
 
@@ -135,24 +129,10 @@ class Driver:
         """Let the following actions look for their targets in the whole page again."""
         await self._act("leave frames", self._session.switch_to.default_content)
 
-    async def quit(self, seconds: float = 15.0) -> None:
-        """End the session and with it Chromium, whatever state they are in.
-
-        chromedriver kills a Chromium that does not close by itself. Should even that hang, chromedriver is told to
-        shut down; its container restarts, and nothing of the old browser is left.
-        """
-        address = f"{self._url}/session/{self._session.session_id}"
-        async with aiohttp.ClientSession() as http:
-            try:
-                async with asyncio.timeout(seconds), http.delete(address) as answer:
-                    await answer.read()
-            except TimeoutError:
-                _log.warning("chromedriver did not end the session in %g s; shutting it down", seconds)
-                with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                    async with asyncio.timeout(5), http.get(f"{self._url}/shutdown") as answer:
-                        await answer.read()
-            except (aiohttp.ClientError, OSError) as error:
-                _log.info("chromedriver is gone already: %s", type(error).__name__)
+    async def quit(self) -> None:
+        """End the session and with it Chromium; see :func:`end_session`."""
+        if self._session.session_id is not None:
+            await end_session(self._session.session_id, self._url)
 
     def _shown(self, css: str) -> WebElement:
         for element in self._session.find_elements(By.CSS_SELECTOR, css):
@@ -171,17 +151,6 @@ class Driver:
             raise StepFailedError(f"{what}: {type(error).__name__.removesuffix('Exception')}") from error
         except (HTTPError, OSError) as error:
             raise BrowserGoneError(f"{what}: chromedriver is gone") from error
-
-
-async def wait_ready(url: str = CHROMEDRIVER) -> None:
-    """Return once chromedriver takes a new session; for ever, unless the caller sets a deadline."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError):
-                async with http.get(f"{url}/status") as answer:
-                    if (await answer.json(content_type=None))["value"]["ready"]:
-                        return
-            await asyncio.sleep(_LOOK_SECONDS)  # refused connections cannot be awaited
 
 
 def _is_on(element: WebElement) -> bool:

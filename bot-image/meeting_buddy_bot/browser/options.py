@@ -9,9 +9,7 @@ from typing import Final
 from selenium.webdriver.chrome.options import Options
 
 from meeting_buddy.contract.table import Devices
-
-BINARY: Final = "/usr/lib/chromium/chromium"
-"""Debian's program itself, not its start script: that one adds switches of the machine's administrator."""
+from meeting_buddy_bot.browser.chromium import BINARY
 
 Size = tuple[int, int]
 """Width and height of the screen in pixels."""

@@ -15,8 +15,8 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from meeting_buddy.contract.text import MAX_LINE, page_text
-from meeting_buddy_bot.browser.cdp import Cdp, CdpError, Params
-from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
+from meeting_buddy_bot.browser.cdp import Cdp, Params
+from meeting_buddy_bot.browser.errors import BrowserGoneError, CdpError, NavigationError, PageTimeoutError
 
 WORLD: Final = "meeting-buddy"
 """Name of the isolated world."""
@@ -106,6 +106,7 @@ class Page:
 
         Raises:
             NavigationError: Chromium could not load it.
+            CdpError: Chromium did not try: the tab is just being replaced, or closed.
             PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
         """
         self.alerts.clear()
@@ -145,7 +146,7 @@ class Page:
         return found
 
     async def screenshot(self, seconds: float = 10.0) -> bytes:
-        """The visible page as PNG; raises as :meth:`evaluate`."""
+        """The visible page as PNG; raises as :meth:`evaluate`, and ``CdpError`` when there is nothing to see."""
         answer = await self._call("Page.captureScreenshot", {"format": "png"}, seconds=seconds)
         return base64.b64decode(answer["data"])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from meeting_buddy_bot.browser.cdp import Cdp
+from meeting_buddy_bot.browser.chromium import BINARY
 from meeting_buddy_bot.browser.errors import BrowserError
-from meeting_buddy_bot.browser.options import BINARY
 
 _DAY: Final = 86400
 _TEXT: Final = "document.body ? document.body.innerText : ''"

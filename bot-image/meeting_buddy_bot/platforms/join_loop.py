@@ -16,40 +16,34 @@ from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
-from meeting_buddy_bot.platforms.probe import PageSnapshot
+from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.result import SessionResult
 
 POLL: Final = 0.2
 """Seconds between two looks while joining."""
 
 
-class JoinLoop:
-    """Which step comes next, and when patience is over. Pure but for the clock."""
+class JoinPatience:
+    """When joining must be given up. Pure but for the clock."""
 
     def __init__(self, table: PlatformTable, clock: Clock) -> None:
         self._table = table
         self._clock = clock
-        self._uses: dict[str, int] = {}
         self._opened = clock.now()
         self._recognised: float | None = None
         self._in_lobby = 0.0
         self._last = self._opened
 
-    def next_step(self, snapshot: PageSnapshot) -> Step | None:
-        """The first step whose condition holds and that was not yet run ``max`` times."""
-        for step in self._table.steps:
-            if self._uses.get(step.name, 0) < step.max and snapshot.holds(step.when):
-                self._uses[step.name] = self._uses.get(step.name, 0) + 1
-                return step
-        return None
+    def verdict(self, seen: PageState, step: Step | None, status: int) -> SessionResult | None:
+        """Why joining must be given up by now, if so; told with each look what it found.
 
-    def out_of_patience(self, verdict: PageState, step: Step | None, status: int) -> SessionResult | None:
-        """Why joining must be given up by now, if so; told with each look what it found."""
+        ``status``: the document's HTTP status, 0 when unknown.
+        """
         now = self._clock.now()
         since_last, self._last = now - self._last, now
-        if verdict.state is State.LOBBY:
+        if seen.state is State.LOBBY:
             self._in_lobby += since_last  # people's time, not the page's
-        if self._recognised is None and (verdict.state is not None or step is not None):
+        if self._recognised is None and (seen.state is not None or step is not None):
             self._recognised = now
         patience = self._table.patience
         if self._recognised is None:
@@ -79,7 +73,8 @@ async def join(
         await page.open()
     except NavigationError as error:
         return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
-    tracker, loop, responsive = PageStateTracker(table), JoinLoop(table, clock), PageResponsive(clock)
+    tracker, responsive = PageStateTracker(table), PageResponsive(clock)
+    steps, patience = StepRunner(table.steps), JoinPatience(table, clock)
     while True:
         started = clock.now()
         try:
@@ -99,10 +94,10 @@ async def join(
         tell(waiting or Waiting.CONNECTING)
         if (reason := lobby.verdict(waiting)) is not None:
             return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
-        step = loop.next_step(snapshot) if snapshot is not None else None
+        step = steps.next(snapshot)
         if step is not None:
             await page.perform(step)
-        if (result := loop.out_of_patience(verdict, step, snapshot.status if snapshot else 0)) is not None:
+        if (result := patience.verdict(verdict, step, snapshot.status if snapshot else 0)) is not None:
             return result
         await asyncio.sleep(POLL)
 

@@ -10,11 +10,19 @@ from meeting_buddy.contract.links import Meeting
 from meeting_buddy.contract.table import PlatformTable, State, Step, Verb
 from meeting_buddy.contract.text import MAX_LINE, page_text
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.errors import BrowserError, NavigationError, PageTimeoutError, StepFailedError
+from meeting_buddy_bot.browser.errors import (
+    BrowserError,
+    BrowserGoneError,
+    CdpError,
+    NavigationError,
+    PageTimeoutError,
+    StepFailedError,
+)
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.opening import first_page, is_platform_host
 from meeting_buddy_bot.platforms.page_state import PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe, label
+from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.support.event_log import EventLog
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
@@ -49,7 +57,7 @@ class MeetingPage:
 
         Raises:
             NavigationError: it could not be loaded.
-            BrowserGoneError: the browser is gone.
+            BrowserGoneError: the browser is gone, or refuses to load anything.
         """
         page = self._browser.page
         page.on_host = self._note_host
@@ -65,7 +73,11 @@ class MeetingPage:
                 if self._clock.now() + _RETRY_SECONDS >= deadline or not _may_pass(net):
                     raise NavigationError(net) from error
                 self._events.write("page_not_loaded", error=net)
-                await asyncio.sleep(_RETRY_SECONDS)
+            except CdpError as error:  # it may be busy with the tab; one that goes on refusing is of no use
+                if self._clock.now() + _RETRY_SECONDS >= deadline:
+                    raise BrowserGoneError(f"the browser does not load pages: {error}") from error
+                self._events.write("page_not_loaded", error=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
@@ -102,7 +114,7 @@ class MeetingPage:
                 case Verb.OPEN:
                     # A path: urljoin cannot leave the meeting's own origin, since validation lets no host in.
                     await self._browser.page.navigate(urljoin(self._meeting.origin, value or "/"))
-        except (StepFailedError, NavigationError, PageTimeoutError) as error:
+        except (StepFailedError, NavigationError, PageTimeoutError, CdpError) as error:
             # The driver quotes the elements that lay in the way: text of the page.
             quoted = page_text(str(error), MAX_LINE)
             self._events.write("step_failed", step=step.name, personal={"error": quoted})
@@ -121,7 +133,7 @@ class MeetingPage:
         """
         left = PageStateTracker(self._table)
         left.joined = True
-        uses: dict[str, int] = {}
+        steps = StepRunner(self._table.leave)
         acted = False
         began = self._clock.now()
         with contextlib.suppress(BrowserError, TimeoutError):
@@ -129,9 +141,8 @@ class MeetingPage:
                 while True:
                     snapshot = await self.read()
                     state = left.update(snapshot, self._clock.now()).state
-                    step = None if snapshot is None else _first(self._table.leave, snapshot, uses)
+                    step = steps.next(snapshot)
                     if step is not None:
-                        uses[step.name] = uses.get(step.name, 0) + 1
                         acted = await self.perform(step) or acted
                     elif snapshot is not None and state is not State.IN_CALL:
                         if acted or state in (State.ENDED, State.PRE_JOIN):
@@ -152,10 +163,6 @@ class MeetingPage:
         if host and not is_platform_host(host, self._meeting):
             self._events.write("navigated_elsewhere", host=host)
             _log.warning("the page went to another host: %s", host)
-
-
-def _first(steps: tuple[Step, ...], snapshot: PageSnapshot, uses: dict[str, int]) -> Step | None:
-    return next((step for step in steps if uses.get(step.name, 0) < step.max and snapshot.holds(step.when)), None)
 
 
 def _may_pass(net: str) -> bool:

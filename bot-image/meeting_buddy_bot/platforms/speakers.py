@@ -6,7 +6,7 @@ clock. Hints are late by about a second at the start (LiveKit) and their length 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from meeting_buddy_bot.platforms.probe import Person
 
@@ -21,18 +21,6 @@ class Interval:
     name: str
     start: float
     end: float
-
-
-class SpeakerTimeline(Protocol):
-    """Source of speaking intervals; hints on the page are one, per-speaker tracks would be another."""
-
-    def take(self, people: Iterable[Person], now: float) -> None:
-        """One more snapshot of the page."""
-        ...
-
-    def close(self, now: float) -> None:
-        """The call is over, or cannot be seen for the time being."""
-        ...
 
 
 class SpeakingHints:

@@ -1,7 +1,4 @@
-"""Child processes of PID 1: started, read, ended and reaped in one place.
-
-PID 1 of a container inherits every orphan of the pod's `bot` container and must collect them, yet must leave its own
-children's exit codes to whoever waits for those. Both are decided here, because only here both are known.
+"""Child processes of the bot: started, read and ended in one place. Orphans are the business of tini, which is PID 1.
 
 If this process dies: in the pod the kernel kills everything in the container with it. The children hold nothing that
 their successors need: sockets are replaced, and the recorder's segments lie on the volume.
@@ -20,10 +17,6 @@ from typing import Final
 _KILL_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
-
-_own: set[int] = set()
-_starting = 0
-"""How many children are between fork and being known; no reaping in that moment."""
 
 
 class Child:
@@ -52,21 +45,15 @@ class Child:
         Raises:
             OSError: the program cannot be started.
         """
-        global _starting
-        _starting += 1
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, **(environment or {})},
-                cwd=folder,
-                pass_fds=pass_fds,
-            )
-            _own.add(process.pid)
-        finally:
-            _starting -= 1
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            pass_fds=pass_fds,
+        )
         _log.debug("started %s as process %d", name, process.pid)
         return cls(name, process)
 
@@ -83,7 +70,6 @@ class Child:
     async def wait(self) -> int:
         """Return its exit code, negative for a signal, after its end and its last line of standard error."""
         code = await self.process.wait()
-        _own.discard(self.pid)
         with contextlib.suppress(asyncio.TimeoutError):  # a grandchild may hold the pipe open
             await asyncio.wait_for(asyncio.shield(self._reader), 1)
         return code
@@ -156,30 +142,3 @@ async def run(
     finally:
         if child.alive:
             await child.kill()
-
-
-def reap_orphans() -> list[int]:
-    """Collect zombies that are nobody's here; return their pids. For PID 1, upon SIGCHLD and now and then."""
-    if _starting:
-        return []
-    reaped = []
-    for pid in _zombie_children():
-        if pid not in _own:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-                reaped.append(pid)
-    return reaped
-
-
-def _zombie_children() -> list[int]:
-    # Not /proc/self/task/*/children: many kernels are built without it.
-    pids: list[int] = []
-    ours = str(os.getpid())
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                text = (entry / "stat").read_text()
-                state, parent = text[text.rindex(")") + 2 :].split()[:2]
-                if state == "Z" and parent == ours:
-                    pids.append(int(entry.name))
-    return pids

@@ -21,7 +21,6 @@ from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
 from meeting_buddy_bot.runtime.components import Components
-from meeting_buddy_bot.runtime.processes import reap_orphans
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.leave import LeaveSignal
@@ -58,8 +57,6 @@ class Supervisor:
     async def run(self) -> int:
         """Do it all; the exit code: 0 when the outcome was written, whatever it is."""
         logs.configure(Redactor())
-        if os.getpid() == 1:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap_orphans)
         try:
             assignment = read_assignment(self._settings)
         except AssignmentError as error:

@@ -15,7 +15,8 @@ from meeting_buddy.contract.phases import Phase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.errors import BrowserGoneError, PageTimeoutError
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
+from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
@@ -32,19 +33,16 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot
 from meeting_buddy_bot.platforms.speakers import SpeakingHints
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.session.rejoin import PASSING, after_joining
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.redaction import Redactor
 
-MOST_RESTARTS: Final = 3
-"""Browsers that may die in one session; the next death ends it."""
 POLL: Final = 0.25
 """Seconds between two looks at the call; speaking hints are that precise."""
 _CHROMEDRIVER_SECONDS: Final = 120.0
 """For a container that the kubelet restarts, its back-off included."""
 _REJOIN_PAUSE: Final = 2.0
 _LEAVE_SECONDS: Final = 8.0
-_PASSING: Final = (Reason.PAGE_UNREACHABLE, Reason.JOIN_TIMEOUT, Reason.PAGE_NOT_RECOGNISED, Reason.CONNECTION_LOST)
-"""What a site that is down for a while looks like to a bot that was in its meeting."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +96,7 @@ class _MeetingRun:
         self._everyone_left = EveryoneLeft(clock, order.limits.everyone_left_seconds)
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
-        self._restarts = 0
+        self._restarts = BrowserRestarts(clock)
         self._seen_in_call = 0.0
         self._outage: str | None = None
         self._outage_ends = 0.0
@@ -113,25 +111,30 @@ class _MeetingRun:
                 if not self._browser.alive:
                     await self._start_browser()
                 result = await self._join_and_stay()
-            except BrowserGoneError as error:
+            except SandboxRefusedError as error:
+                return SessionResult(Reason.CONFIG_INVALID, str(error))
+            except BrowserError as error:  # whatever kind it is of: nothing but a new browser is left to try
                 self._events.write("browser_died", cause=str(error))
-                self._reporter.browser(self._browser, self._restarts, alive=False)
+                self._reporter.browser(self._browser, self._restarts.total, alive=False)
                 await self._browser.close()
                 self._lost("browser died")
-                if self._restarts >= MOST_RESTARTS:
-                    return SessionResult(Reason.BROWSER_CRASHED, f"the browser died {self._restarts + 1} times")
-                self._restarts += 1
+                if reason := self._restarts.verdict():
+                    return SessionResult(
+                        reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
+                    )
                 continue
-            if not self._reporter.ever_joined or result.reason not in _PASSING:
+            if not self._reporter.ever_joined:
                 return result
+            if result.reason not in PASSING:
+                return after_joining(result)
             self._lost("connection lost")
             if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
-                return SessionResult(Reason.CONNECTION_LOST, "the connection to the meeting did not come back")
+                return after_joining(result)
             await asyncio.sleep(_REJOIN_PAUSE)
 
     async def _start_browser(self) -> None:
         await self._browser.start(_CHROMEDRIVER_SECONDS)
-        self._reporter.browser(self._browser, self._restarts, alive=True)
+        self._reporter.browser(self._browser, self._restarts.total, alive=True)
         self._events.write("browser_started", version=self._browser.version, sandbox=self._browser.sandbox)
 
     async def _join_and_stay(self) -> SessionResult:
@@ -239,7 +242,7 @@ class _MeetingRun:
         with contextlib.suppress(asyncio.CancelledError):
             await self._browser.close()
         self._reporter.left(self._clock.utc())
-        self._reporter.browser(self._browser, self._restarts, alive=False)
+        self._reporter.browser(self._browser, self._restarts.total, alive=False)
         for what, error in (("the page could not be left", left), ("the recorder could not be stopped", closed)):
             if isinstance(error, Exception):
                 _log.error(what, exc_info=error)

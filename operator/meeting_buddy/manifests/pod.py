@@ -112,7 +112,9 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
     return {
         "name": "bot",
         **_image(pod_input),
-        "command": ["meeting-buddy-bot"],
+        # tini: PID 1 gets no signal that it has no handler for, so a SIGTERM while Python starts would be lost, and the
+        # pod would stay for its whole grace period. It also reaps what a killed browser or sound server leaves.
+        "command": ["tini", "--", "meeting-buddy-bot"],
         "env": [*_env(pod_input, BOT_ENV, without=DIGEST_VARIABLE), *_secret_env(pod_input), _DIGEST],
         "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _http("/livez", period=1, failures=120),

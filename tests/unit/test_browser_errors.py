@@ -1,0 +1,135 @@
+"""Every error of the browser has a typed end, wherever it is raised: none ends a bot as BotCrashed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table import Devices, Match
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.driver import Driver
+from meeting_buddy_bot.browser.errors import (
+    BrowserError,
+    BrowserGoneError,
+    CdpError,
+    NavigationError,
+    PageTimeoutError,
+    SandboxRefusedError,
+    StepFailedError,
+)
+from meeting_buddy_bot.browser.page import FrameAnswer, Page
+from meeting_buddy_bot.checks.page_responsive import PageResponsive
+from meeting_buddy_bot.platforms import join_loop
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
+from tests.bot.attending import Attending
+from tests.support.synthetic_table import synthetic_table
+
+LINK = "https://meet.synthetic.test/rooms/weekly"
+
+
+def kinds(of: type[BrowserError] = BrowserError) -> Iterator[type[BrowserError]]:
+    yield of
+    for each in of.__subclasses__():
+        yield from kinds(each)
+
+
+KINDS = sorted(kinds(), key=lambda kind: kind.__name__)
+
+GONE, CONFIG = Reason.BROWSER_CRASHED, Reason.CONFIG_INVALID
+UNREACHABLE, TIMEOUT = Reason.PAGE_UNREACHABLE, Reason.JOIN_TIMEOUT
+ENDS: dict[type[BrowserError], tuple[Reason, Reason, Reason, Reason]] = {
+    # Raised again and again while     starting, opening, reading, acting
+    BrowserError: (GONE, GONE, GONE, GONE),
+    BrowserGoneError: (GONE, GONE, GONE, GONE),
+    CdpError: (GONE, GONE, GONE, TIMEOUT),
+    NavigationError: (GONE, UNREACHABLE, GONE, TIMEOUT),
+    PageTimeoutError: (GONE, UNREACHABLE, GONE, TIMEOUT),
+    SandboxRefusedError: (CONFIG, CONFIG, CONFIG, CONFIG),
+    StepFailedError: (GONE, GONE, GONE, TIMEOUT),
+}
+
+
+def raising(error: BrowserError) -> Callable[..., NoReturn]:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fail
+
+
+class FakePage(Page):
+    """A tab that shows a button; nothing else can be had of it."""
+
+    def __init__(self) -> None:
+        self.alerts, self.console = deque(), deque()
+
+    async def navigate(self, url: str, seconds: float = 30.0) -> None:
+        """Done at once."""
+
+    async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
+        """Not to be had."""
+        raise BrowserGoneError("a fake")
+
+    async def screenshot(self, seconds: float = 10.0) -> bytes:
+        """Not to be had."""
+        raise BrowserGoneError("a fake")
+
+
+class FakeDriver(Driver):
+    """Delivers nothing."""
+
+    version = "0"
+
+    def __init__(self) -> None:
+        pass
+
+    async def click(self, css: str, *, only_if_on: bool = False) -> None:
+        """Done at once."""
+
+    async def quit(self) -> None:
+        """Done at once."""
+
+
+class FakeBrowser(Browser):
+    """A browser without a Chromium."""
+
+    async def start(self, seconds: float = 60.0) -> None:
+        """Done at once."""
+        self._page, self._driver = FakePage(), FakeDriver()
+
+    async def close(self) -> None:
+        """Done at once."""
+        self._page, self._driver = None, None
+
+    @property
+    def alive(self) -> bool:
+        """From start to close."""
+        return self._page is not None
+
+
+async def shows_a_button(_: Probe, __: Page) -> PageSnapshot:
+    return PageSnapshot(frozenset({Match(css="#join")}))
+
+
+def test_each_kind_has_its_ends() -> None:
+    assert set(ENDS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", range(4), ids=("starting", "opening", "reading", "acting"))
+async def test_each_kind_ends_in_a_typed_way(
+    number: int, kind: type[BrowserError], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(join_loop, "PageResponsive", partial(PageResponsive, seconds=0))
+    monkeypatch.setattr(Probe, "read", shows_a_button)
+    owner, name = ((FakeBrowser, "start"), (FakePage, "navigate"), (Probe, "read"), (FakeDriver, "click"))[number]
+    monkeypatch.setattr(owner, name, raising(kind("broken")))
+    bot = Attending("http://127.0.0.1:9", tmp_path, LINK, synthetic_table(load=1, join=1))
+    bot.browser = FakeBrowser((1280, 720), Devices())
+    async with bot:
+        assert (await bot.ending(20)).reason is ENDS[kind][number]
