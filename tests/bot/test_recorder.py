@@ -28,8 +28,9 @@ from tests.bot.recording_bot import (
     tone,
 )
 from tests.conformance.running_bot import RunningBot
+from tests.local.media import hearing
 from tests.local.media.probe import frame_times, probe
-from tests.local.media.sound import Utterance, compare, decode
+from tests.local.media.sound import Utterance, decode
 
 
 @pytest.fixture
@@ -62,9 +63,10 @@ async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -
     assert bot.outcome.recording.verified
     assert (bot.outcome.recording.audio_files, bot.outcome.recording.video_files) == (1, 1)
 
-    heard = compare(decode(result), [Utterance(JFK, 0.0)])
-    print(heard)
-    assert heard.passed, heard.table()
+    heard = hearing.compare(decode(result), [Utterance(JFK, 0.0)])
+    print(heard.table())
+    assert heard.words.passed, heard.table()
+    assert heard.likeness.passed, heard.table()
 
     times = frame_times(result)
     expected = (times[-1] - times[0]) * 15

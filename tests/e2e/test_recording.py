@@ -14,10 +14,12 @@ from tests.local.images import build
 from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values
 from tests.local.installation.attendance import attending
 from tests.local.installation.install import prepare_namespace
-from tests.local.machine import pressure
 from tests.local.media import picture, sync
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
+
+SPEECH_PRESENT = 0.8
+"""Of the spoken time, through a meeting in real time: so much gets through a machine that is busy too."""
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -51,8 +53,7 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
         document = session.kubectl("get", "pod", pod, "--output=yaml")
         assert room.name not in document.replace(pod, "").replace(f"name: {room.name}", "")
         assert "/rooms/" not in document
-        with pressure.measured() as cpu:
-            session.people.wait_until_spoken(45)
+        session.people.wait_until_spoken(45)
         session.completed()
 
     assert session.status["reason"] == "EveryoneLeft"
@@ -71,12 +72,10 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
     assert {(one.kind, one.width, one.height) for one in media.streams} == {("video", 1280, 720), ("audio", 0, 0)}
     heard = session.heard()
     seen = picture.watch(folder / "recording.mp4", frame_rate=15)
-    print(heard, seen, sync.offset(heard, seen, counter_rate=10, speaker="Ada Lovelace"), sep="\n")
-    if not heard.passed and cpu.starved:
-        pytest.xfail(
-            f"processes waited for a processor {cpu.share:.0%} of the time, so WebRTC stretched the sound: {heard}"
-        )
-    assert heard.passed, heard.table()
+    offset = sync.offset(heard.likeness, seen, counter_rate=10, speaker="Ada Lovelace")
+    print(heard.table(), seen, offset, sep="\n")
+    assert heard.words.passed, heard.table()
+    assert heard.likeness.share >= SPEECH_PRESENT, heard.table()
     assert seen.readable_share > 0.8, seen
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
     assert json.loads((folder / "session.json").read_text())["metadata"] == {"team": "red"}
@@ -86,9 +85,9 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
             assert room.link not in path.read_text(), path
 
 
-@pytest.mark.parametrize("command", ["ffmpeg", "chromium"])
+@pytest.mark.parametrize(("command", "spoken_after"), [("ffmpeg", 30), ("chromium", 45)])
 def test_a_killed_process_costs_a_gap_and_not_the_session(
-    kubectl: Kubectl, meeting: LocalMeeting, command: str
+    kubectl: Kubectl, meeting: LocalMeeting, command: str, spoken_after: float
 ) -> None:
     room = meeting.room(names_of_its_own(f"kill-{command}"))
     with attending(kubectl, room) as session:
@@ -96,14 +95,17 @@ def test_a_killed_process_costs_a_gap_and_not_the_session(
         session.people.wait_until_spoken(8)
         killed = time.time()
         pod_processes.kill(kubectl, SESSIONS, session.status["botPod"], command)
-        session.people.wait_until_spoken(25)
+        session.people.wait_until_spoken(spoken_after)
         session.completed()
     gaps = [line for line in session.manifest if line.get("gap")]
     print(gaps, f"killed at {killed}")
     assert gaps, "the manifest states no gap"
     limit = 3 if command == "ffmpeg" else 20
     assert all(gap["end"] - gap["start"] <= limit + 2 for gap in gaps)
-    assert any(window.correlation > 0.8 for window in session.heard(by_clock=False).windows)
+    heard = session.heard()
+    begin = next(line["start"] for line in session.manifest if "segment" in line)
+    assert any(one.start > gaps[0]["start"] - begin for one in session.spoken), "nobody spoke after the gap"
+    assert heard.words.passed, heard.table()
 
 
 def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:

@@ -1,13 +1,14 @@
 """``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
 
-``ONLY=pod``, ``ONLY=join`` or ``ONLY=image`` picks a section. The machine should do nothing else meanwhile.
+``ONLY=pod``, ``ONLY=join``, ``ONLY=sound`` or ``ONLY=image`` picks a section. The machine should do nothing else
+meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from tests.local.bench import meetings, pods
+from tests.local.bench import meetings, pods, sound
 from tests.local.bench.figures import Figure
 from tests.local.bench.operator_metrics import wait_until_it_leads
 from tests.local.cluster import flow
@@ -20,7 +21,7 @@ from tests.local.machine import cli_errors
 from tests.local.machine.progress import step
 from tests.local.meetings.livekit import LocalMeeting
 
-SECTIONS = ("pod", "join", "image")
+SECTIONS = ("pod", "join", "sound", "image")
 
 
 def main() -> int:
@@ -44,6 +45,9 @@ def main() -> int:
     if "join" in sections:
         with step("apply → in the meeting"):
             figures += meetings.apply_to_meeting(kubectl, meeting, bot)
+    if "sound" in sections:
+        with step("sound of a recording"):
+            figures += sound.recorded_sound(kubectl, meeting)
     if "image" in sections:
         with step("image turn-round"):
             figures.append(Figure("one-line change → running pod", f"{turn_round(kubectl):.1f} s", "", "≤ 30 s"))

@@ -29,7 +29,7 @@ _METADATA = {"purpose": "demo"}
 
 
 def main() -> int:
-    """Exit status 0 when the session is Completed and the recording holds what was said."""
+    """Exit status 0 when the session is Completed and the words that were said are in the recording."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--seconds", type=float, default=40.0, help="how long people talk (default: 40)")
     return _demo(parser.parse_args().seconds)

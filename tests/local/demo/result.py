@@ -11,7 +11,10 @@ STILL = REPOSITORY / ".demo" / "still.png"
 
 
 def show(session: Attendance) -> bool:
-    """Print files, durations, a still and the comparison; true when the recording holds what was said."""
+    """Print files, durations, a still and the comparison; true when the words that were said are in the recording.
+
+    How much a busy machine lost on the way is shown and does not decide.
+    """
     place = session.folder
     print(f"  in {place}:")
     for path in sorted(path for path in place.rglob("*") if path.is_file()):
@@ -20,8 +23,11 @@ def show(session: Attendance) -> bool:
     media = probe(recording)
     print(f"\n  {recording.name}: {media.seconds:.1f} s, {', '.join(one.codec for one in media.streams)}")
     heard = session.heard()
-    print(f"  sound:   {heard}")
+    print(f"  words:   {heard.words}")
+    print(f"  sound:   {heard.likeness}; {heard.correlation}")
     print(f"  picture: {picture.watch(recording, frame_rate=15)}")
     STILL.parent.mkdir(exist_ok=True)
     print(f"  still:   {still(recording, media.seconds / 2, STILL)}")
-    return heard.passed
+    if not heard.words.passed:
+        print(f"\n  The recording does not hold what was said:\n{heard.table()}")
+    return heard.words.passed

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.install import SESSIONS
+from tests.local.installation.recording_clock import recorded_utterances
 from tests.local.installation.session_watch import Story, followed
 from tests.local.installation.values import CLAIM
-from tests.local.media import sound
-from tests.local.media.sound import SoundReport, Utterance
+from tests.local.media import hearing
+from tests.local.media.hearing import Heard
+from tests.local.media.sound import Samples, Utterance, decode
 from tests.local.meetings.livekit.people import People
 from tests.local.meetings.livekit.room import Room
 
@@ -89,20 +90,20 @@ class Attendance:
         """The lines of its manifest."""
         return [json.loads(line) for line in (self.folder / "manifest.jsonl").read_text().splitlines()]
 
-    def heard(self, *, by_clock: bool = True) -> SoundReport:
-        """Compare what was recorded with what was spoken, window by window; turns outside of it do not count.
+    @property
+    def recorded(self) -> Samples:
+        """The sound of the verified recording."""
+        file = next(line["file"] for line in reversed(self.manifest) if line.get("verified"))
+        return decode(self.folder / file)
 
-        The manifest says when the recording began. ``by_clock=False`` aligns by the sound alone, for one with gaps.
-        """
-        said = self.people.said()
-        spoken = [Utterance(one.turn.clip.path, one.turn.start, one.turn.person) for one in said]
-        lag = None
-        if by_clock and said:
-            first = next(line for line in self.manifest if "segment" in line)
-            zero = said[0].wall - timedelta(seconds=said[0].turn.start)
-            lag = (zero - datetime.fromisoformat(first["utc"])).total_seconds()
-        recording = next(line["file"] for line in reversed(self.manifest) if line.get("verified"))
-        return sound.compare(sound.decode(self.folder / recording), spoken, lag=lag)
+    @property
+    def spoken(self) -> list[Utterance]:
+        """What was spoken while it was recorded, by the clock of the recording; what a gap touches is left out."""
+        return recorded_utterances(self.manifest, self.people.said())
+
+    def heard(self) -> Heard:
+        """Compare what was recorded with what was spoken meanwhile."""
+        return hearing.compare(self.recorded, self.spoken, lag=0.0)
 
 
 @contextmanager

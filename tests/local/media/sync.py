@@ -2,7 +2,7 @@
 
 The sender speaks and counts frames by one clock: the first sample of an utterance leaves at its `start`, and counter n
 is shown from n / frame rate on.  So a recording has two lags against that clock, one for what was heard (found by
-correlation) and one for what was seen (the first frame that shows a new counter), and their difference is the offset
+likeness) and one for what was seen (the first frame that shows a new counter), and their difference is the offset
 between sound and picture. No flash or click is needed; every word and every frame takes part.
 """
 
@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from tests.local.media.likeness import Likeness
 from tests.local.media.picture import PictureReport
-from tests.local.media.sound import GOOD, SoundReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +43,22 @@ def picture_lags(picture: PictureReport, counter_rate: float) -> list[tuple[floa
     ]
 
 
-def offset(sound: SoundReport, picture: PictureReport, *, counter_rate: float, speaker: str = "") -> Offset | None:
-    """The offset over all good windows, or those of `speaker` (who shows the picture); None without any.
+def offset(sound: Likeness, picture: PictureReport, *, counter_rate: float, speaker: str = "") -> Offset | None:
+    """The offset over all utterances found, or those of `speaker` (who shows the picture); None without any.
 
-    Each window is compared with the picture around it, so that a common drift cancels out.
+    Each utterance is compared with the picture around it, so that a common drift cancels out.
     """
     lags = picture_lags(picture, counter_rate)
     if not lags:
         return None
     times, values = np.array(lags).T
     differences = []
-    for window in sound.windows:
-        if window.correlation <= GOOD or (speaker and window.utterance.speaker != speaker):
+    for passage in sound.passages:
+        if not passage.found or (speaker and passage.utterance.speaker != speaker):
             continue
-        at = window.utterance.start + window.offset + window.lag
-        near = (times >= at) & (times <= at + window.seconds)
+        near = (times >= passage.utterance.start + passage.lag) & (times <= passage.utterance.end + passage.lag)
         if near.sum() >= 5:
-            differences.append(window.lag - float(np.median(values[near])))
+            differences.append(passage.lag - float(np.median(values[near])))
     if not differences:
         return None
     low, middle, high = np.percentile(differences, (25, 50, 75))

@@ -18,11 +18,6 @@ FIRST_WORD = 2.0  # seconds: time for everybody's media to be connected
 _PAUSES = (0.8, 1.3, 1.0, 1.7)  # seconds between two turns
 RATE = 16_000  # samples per second of every clip
 
-# A mono WebRTC sender uses Opus' "voip" application, whose high-pass turns the phase of a voice's lowest tones. Of
-# these three readings even a perfect recording correlates with the file by only 0.80 to 0.83 (the others: 0.87 to
-# 0.99), so they would measure the codec and not the recorder.
-_TURNED_BY_OPUS = frozenset(f"sense_and_sensibility_01_austen_64kb-{number}" for number in ("0870", "0880", "0930"))
-
 
 @dataclass(frozen=True, slots=True)
 class Clip:
@@ -51,7 +46,7 @@ def conversation_clips(folder: Path) -> list[Clip]:
 
     Raises `ValueError` for a file that is not 16 kHz, mono, 16 bit.
     """
-    return [_clip(path) for path in sorted(folder.glob("*.wav")) if path.stem not in _TURNED_BY_OPUS]
+    return [_clip(path) for path in sorted(folder.glob("*.wav"))]
 
 
 def conversation(people: Sequence[str], sentences: Sequence[Clip]) -> Iterator[Turn]:

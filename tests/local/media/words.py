@@ -1,0 +1,88 @@
+"""Are the words that were spoken in the recording? Word error rate (WER) of what Whisper base hears in it.
+
+The clips' transcripts lie beside them (`<clip>.txt`). Both texts are brought to one spelling by Whisper's own English
+normaliser before words are compared.
+
+Only the utterances that are judged are transcribed, one after the other with a pause between them: what else was said,
+before the recording's first whole sentence or around a gap, adds no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import jiwer
+import numpy as np
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from tests.local.media.sound import RATE, Samples, Utterance
+from tests.local.media.whisper import transcribe
+
+MOST_WRONG = 0.15  # of the words: the clips themselves have 1 to 3 %, noise as loud as the speech has 60 %
+_FOUND = 0.5  # of a sentence's words: with fewer it is lost
+_BESIDE = 0.4  # seconds before and after an utterance: the shortest pause between two is twice as long
+_PAUSE = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was understood: wrong words (substituted, lost, added) of how many, and sentences that are not there."""
+
+    wrong: int
+    spoken: int
+    lost: tuple[Utterance, ...]
+    text: str
+
+    @property
+    def error_rate(self) -> float:
+        """Wrong words per spoken word; 1 when nothing was spoken."""
+        return self.wrong / self.spoken if self.spoken else 1.0
+
+    @property
+    def passed(self) -> bool:
+        """Words were spoken, at most 15 % of them are wrong, and no sentence is lost."""
+        return self.error_rate <= MOST_WRONG and not self.lost
+
+    def __str__(self) -> str:
+        lost = "".join(f", lost: {one.path.stem} at {one.start:.1f} s" for one in self.lost)
+        return f"{self.wrong} of {self.spoken} words wrong ({self.error_rate:.1%}){lost}"
+
+
+def compare(recording: Samples, spoken: Sequence[Utterance]) -> Words:
+    """Transcribe `spoken`, whose starts are the recording's times, and compare the words.
+
+    Raises `ValueError` when two speak at the same time: nobody knows in which order their words are heard.
+    """
+    if not spoken:
+        return Words(0, 0, (), "")
+    ordered = sorted(spoken, key=lambda one: one.start)
+    if any(later.start < earlier.end for earlier, later in pairwise(ordered)):
+        raise ValueError("utterances overlap")
+    normal = EnglishTextNormalizer()
+    sentences = [normal(one.path.with_suffix(".txt").read_text()).split() for one in ordered]
+    expected = [word for sentence in sentences for word in sentence]
+    text = transcribe(_excerpt(recording, ordered))
+    aligned = jiwer.process_words(" ".join(expected), normal(text))
+    equal = [chunk for chunk in aligned.alignments[0] if chunk.type == "equal"]
+    right = {place for chunk in equal for place in range(chunk.ref_start_idx, chunk.ref_end_idx)}
+    lost, first = [], 0
+    for utterance, sentence in zip(ordered, sentences, strict=True):
+        places = range(first, first + len(sentence))
+        if sum(place in right for place in places) < _FOUND * len(sentence):
+            lost.append(utterance)
+        first = places.stop
+    wrong = aligned.substitutions + aligned.deletions + aligned.insertions
+    return Words(wrong, len(expected), tuple(lost), text)
+
+
+def _excerpt(recording: Samples, spoken: Sequence[Utterance]) -> Samples:
+    pieces = []
+    for utterance in spoken:
+        first = max(round((utterance.start - _BESIDE) * RATE), 0)
+        pieces += [
+            recording[first : round((utterance.end + _BESIDE) * RATE)],
+            np.zeros(round(_PAUSE * RATE), np.float32),
+        ]
+    return np.concatenate(pieces)
