@@ -162,7 +162,11 @@ REFUSALS: list[tuple[int, str, str, str]] = [  # HTTP status, the API server's m
 # fmt: on
 
 
-@pytest.mark.parametrize(("table", "word", "message", "reason", "remedy"), MESSAGES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("table", "word", "message", "reason", "remedy"),
+    MESSAGES,
+    ids=[f"{word}: {message[:60]}" for _, word, message, *_ in MESSAGES],
+)
 def test_each_message_has_its_cause(
     table: tuple[Cause, ...], word: str, message: str, reason: Reason, remedy: str
 ) -> None:
