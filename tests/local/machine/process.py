@@ -42,6 +42,10 @@ class Identity:
         return self.boot == boot_id() and _stat(self.pid) == self.started
 
 
+_LONGEST = 400
+"""Characters of a log's line that are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One supervised command: how it is started, where it logs, where its record lies.
@@ -84,6 +88,7 @@ class Process:
         found = self.find()
         if found is not None:
             if self.up_to_date():
+                os.kill(found.pid, signal.SIGCONT)  # a test that froze it may have been killed before it let it go on
                 self._note(found)
                 return False
             self.stop()
@@ -130,7 +135,7 @@ class Process:
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            return "\n".join(line[:_LONGEST] for line in self.log.read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return f"(no log at {self.log})"
 

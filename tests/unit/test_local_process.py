@@ -1,0 +1,28 @@
+"""Processes of this machine that outlive the command that started them."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.local.machine.process import Process
+
+
+def state(pid: int) -> str:
+    """One letter, as `ps` has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def test_a_process_that_was_frozen_and_left_behind_goes_on_when_it_is_adopted(tmp_path: Path) -> None:
+    process = Process("sleeper", ("sleep", "321.5"), tmp_path / "log", tmp_path)
+    assert process.start()
+    try:
+        found = process.find()
+        assert found is not None
+        os.kill(found.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, found.pid, os.WSTOPPED | os.WNOWAIT)
+        assert state(found.pid) == "T"
+        assert not process.start(), "adopted"
+        os.waitid(os.P_PID, found.pid, os.WCONTINUED | os.WNOWAIT)
+        assert state(found.pid) != "T"
+    finally:
+        process.stop()
