@@ -112,6 +112,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("in the meeting, by readiness alone", _F(_S(_JOINING), make.READY_POD, stream=StreamFacts(False, NOW)), "PatchStatus EmitEvent", "Active"),
         Row("in the meeting, by report", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined("Active")), "PatchStatus EmitEvent", "Active"),
         Row("media is written", _F(_S(_JOINING), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus EmitEvent EmitEvent", "Recording"),
+        Row("people speak and no sound arrives", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(media={"audio": {"received": False, "reason": "SilentWhileSpeaking"}})), "PatchStatus EmitEvent", "Recording"),
+        Row("the volume does not answer", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(storageUnresponsive=True)), "PatchStatus", "Recording"),
         Row("back in the waiting room: the phase stays", _F(_S(_RECORDING), make.RUNNING_POD, stream=_CONNECTED, report=make.joined(waiting="WaitingRoom")), "PatchStatus", "Recording"),
         Row("report cut for a while", _F(_S(_RECORDING), make.READY_POD, stream=StreamFacts(False, NOW), report=make.joined()), "PatchStatus", "Recording", at=later(11)),
         Row("bot leaves", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined("Leaving")), "PatchStatus EmitEvent", "Leaving"),

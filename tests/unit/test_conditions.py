@@ -85,6 +85,41 @@ def test_pressure_is_present_only_while_it_applies() -> None:
     assert "StoragePressure" not in said(snapshot(Phase.COMPLETED, report=make.joined(storagePressure=True)))
 
 
+def test_a_volume_that_does_not_answer_says_so() -> None:
+    found = said(snapshot(report=make.joined(storageUnresponsive=True, storagePressure=True)))
+    assert found["StoragePressure"] == ("True", "Unresponsive")
+
+
+def test_media_that_does_not_arrive_is_false_and_silence_is_unknown() -> None:
+    media = {
+        "audio": {"received": False, "reason": "SilentWhileSpeaking"},
+        "video": {"received": None, "reason": "NoPicture"},
+    }
+    found = said(snapshot(report=make.joined(media=media)))
+    assert found["AudioReceived"] == ("False", "SilentWhileSpeaking")
+    assert found["VideoReceived"] == ("Unknown", "NoPicture")
+    assert "AudioReceived" not in said(snapshot(report=make.report()))
+
+
+@pytest.mark.parametrize(("received", "loud"), [(True, False), (None, False), (False, True)])
+def test_only_media_that_does_not_arrive_is_written_at_once(received: bool | None, loud: bool) -> None:
+    before = status.compose(snapshot())
+    report = make.joined(media={"audio": {"received": received, "reason": "Whatever"}})
+    after = status.compose(snapshot(report=report))
+    assert status.needs_immediate_write(before, after) is loud
+
+
+def test_ready_of_a_completed_session_says_what_it_left() -> None:
+    stored = {"segments": 2, "bytes": 1_700_000, "verified": True}
+    for recording, message in ((stored, "2 segments, 1.7 MB, verified"), ({"verified": True}, "nothing was stored")):
+        [ready] = [
+            each
+            for each in conditions.compute(snapshot(Phase.COMPLETED, report=make.joined(recording=recording)))
+            if each.type == "Ready"
+        ]
+        assert ready.message == message
+
+
 def test_sandboxed_is_what_the_bot_saw() -> None:
     assert said(snapshot(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
     assert said(snapshot(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")

@@ -1,9 +1,14 @@
 """The table of reasons: complete, advised, and what each one ends in."""
 
+import ast
+import re
+
 import pytest
 
 from meeting_buddy.contract.phases import Phase
-from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
+from meeting_buddy.contract.reasons import PLANNED, REASONS, Reason, end_phase
+from meeting_buddy.resource import reference
+from tests.local.clone import PLATFORM_TABLES, REPOSITORY
 
 RETRIED = {
     Reason.MEETING_NOT_STARTED,
@@ -73,3 +78,33 @@ def test_a_failed_reason_stays_what_it_is(reason: Reason, joined: bool, verified
 def test_a_deleted_session_has_no_end() -> None:
     with pytest.raises(ValueError, match="never ends"):
         end_phase(Reason.DELETED, ever_joined=True, files_verified=True, files_expected=True)
+
+
+def raised() -> set[Reason]:
+    """Reasons that some line of the product names, the tables that map every reason left out."""
+    found = set()
+    for path in [*(REPOSITORY / "operator").rglob("*.py"), *(REPOSITORY / "bot-image").rglob("*.py")]:
+        tree: ast.AST = ast.parse(path.read_text())
+        if path.name == "rejoin.py":
+            continue
+        if path.name == "reasons.py":
+            tree = next(
+                node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "end_phase"
+            )
+        found |= {
+            Reason[node.attr]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr in Reason.__members__
+        }
+    for table in PLATFORM_TABLES.glob("*.yaml"):
+        found |= {Reason(word) for word in re.findall(r"reason: (\w+)", table.read_text())}
+    return found
+
+
+def test_a_reason_is_planned_exactly_when_nothing_raises_it() -> None:
+    assert set(Reason) - raised() == set(PLANNED)
+
+
+def test_the_public_table_lists_what_is_raised_and_nothing_else() -> None:
+    listed = set(re.findall(r"^\| `(\w+)` \|", reference.reasons(), re.MULTILINE))
+    assert listed == {reason.value for reason in set(Reason) - PLANNED}

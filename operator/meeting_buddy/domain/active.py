@@ -19,6 +19,7 @@ from meeting_buddy.domain.plan import (
     StopStream,
 )
 from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER, Snapshot
+from meeting_buddy.resource.session import Condition
 
 PROGRESS_INTERVAL: Final = timedelta(seconds=60)
 """Least time between two writes that only report progress."""
@@ -34,6 +35,10 @@ _EVENTS: Final = {
     Phase.RECORDING: ("RecordingStarted", "media is being written"),
     Phase.LEAVING: ("Leaving", "the bot leaves, closes and verifies its files"),
 }
+
+
+_MISSING: Final = {"AudioReceived": "AudioMissing", "VideoReceived": "VideoMissing"}
+"""Condition → reason of the Event."""
 
 
 def plan_active(snapshot: Snapshot) -> Plan:
@@ -144,7 +149,8 @@ def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> li
             wakeups.append(due)
             return []
     wakeups.extend([snapshot.now + PROGRESS_INTERVAL] if talking else [])
-    return [PatchStatus(patch), *_transition(session.status.phase, phase, creating=creating)]
+    transition = _transition(session.status.phase, phase, creating=creating)
+    return [PatchStatus(patch), *transition, *_missing_media(session.status.conditions, wanted.conditions)]
 
 
 def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[Action]:
@@ -156,6 +162,16 @@ def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[A
     if after is Phase.RECORDING and (before is None or before.rank < Phase.ACTIVE.rank):
         passed.insert(0, Phase.ACTIVE)  # both between two looks; people still want to read that it joined
     return [EmitEvent("Normal", *_EVENTS[phase]) for phase in passed]
+
+
+def _missing_media(before: list[Condition] | None, after: list[Condition] | None) -> list[Action]:
+    """An Event for sound or pictures that have just been found not to arrive."""
+    missing = {each.type for each in before or () if each.status == "False"}
+    return [
+        EmitEvent("Warning", reason, each.message)
+        for each in after or ()
+        if (reason := _MISSING.get(each.type)) and each.status == "False" and each.type not in missing
+    ]
 
 
 def _waiting_message(snapshot: Snapshot) -> str | None:

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from meeting_buddy.contract.phases import PHASES, Phase, Waiting
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import Reception
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition
 
@@ -26,7 +27,8 @@ class Draft(NamedTuple):
 
 def ready(snapshot: Snapshot) -> Draft:
     """In the meeting as asked, or over and well; as the phase table says."""
-    return Draft("True" if PHASES[snapshot.phase].ready else "False", _word(snapshot), PHASES[snapshot.phase].meaning)
+    meaning = _stored(snapshot) if snapshot.phase is Phase.COMPLETED else PHASES[snapshot.phase].meaning
+    return Draft("True" if PHASES[snapshot.phase].ready else "False", _word(snapshot), meaning)
 
 
 def reconciling(snapshot: Snapshot) -> Draft | None:
@@ -128,9 +130,34 @@ def memory_pressure(snapshot: Snapshot) -> Draft | None:
 
 
 def storage_pressure(snapshot: Snapshot) -> Draft | None:
-    """The volume is nearly full."""
-    applies = not snapshot.phase.terminal and snapshot.report is not None and snapshot.report.storage_pressure
-    return Draft("True", "NearlyFull", "free or enlarge the recordings volume") if applies else None
+    """The volume is nearly full, or does not answer."""
+    if snapshot.phase.terminal or snapshot.report is None:
+        return None
+    if snapshot.report.storage_unresponsive:
+        return Draft("True", "Unresponsive", "the recordings volume does not answer; nothing is recorded until it does")
+    if snapshot.report.storage_pressure:
+        return Draft("True", "NearlyFull", "free or enlarge the recordings volume")
+    return None
+
+
+def audio_received(snapshot: Snapshot) -> Draft | None:
+    """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
+    if snapshot.phase.terminal or snapshot.report is None or not snapshot.report.ever_joined:
+        return previous(snapshot, "AudioReceived")
+    return _received(snapshot.report.media.audio, "people speak, and no sound of theirs arrives")
+
+
+def video_received(snapshot: Snapshot) -> Draft | None:
+    """Whether the meeting's pictures advance; after the end, what was last known."""
+    if snapshot.phase.terminal or snapshot.report is None or not snapshot.report.ever_joined:
+        return previous(snapshot, "VideoReceived")
+    return _received(snapshot.report.media.video, "the meeting's pictures stand still")
+
+
+def _received(found: Reception, problem: str) -> Draft:
+    if found.received is None:
+        return Draft("Unknown", found.reason)
+    return Draft("True", found.reason) if found.received else Draft("False", found.reason, problem)
 
 
 def reconcile_error(snapshot: Snapshot) -> Draft | None:
@@ -153,6 +180,8 @@ CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "Sandboxed": sandboxed,
     "MemoryPressure": memory_pressure,
     "StoragePressure": storage_pressure,
+    "AudioReceived": audio_received,
+    "VideoReceived": video_received,
     "ReconcileError": reconcile_error,
 }
 
@@ -186,6 +215,15 @@ def previous(snapshot: Snapshot, kind: str) -> Draft | None:
         if condition.type == kind:
             return Draft(condition.status, condition.reason, condition.message)
     return None
+
+
+def _stored(snapshot: Snapshot) -> str:
+    """What a completed session left on the volume: ``2 segments, 1.7 MB, verified``."""
+    found = snapshot.report.recording if snapshot.report is not None else None
+    if found is None or not found.segments:
+        return "nothing was stored"
+    size = f"{found.bytes / 1e6:.1f} MB" if found.bytes < 1e9 else f"{found.bytes / 1e9:.2f} GB"
+    return f"{found.segments} segment{'s' if found.segments > 1 else ''}, {size}, verified"
 
 
 def _word(snapshot: Snapshot) -> str:

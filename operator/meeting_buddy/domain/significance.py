@@ -22,4 +22,7 @@ def _weight(report: Report) -> tuple[object, ...]:
         report.browser.sandbox,
         report.memory_pressure,
         report.storage_pressure,
+        report.storage_unresponsive,
+        report.media.audio.received is False,
+        report.media.video.received is False,
     )

@@ -27,6 +27,8 @@ _DEFERRABLE_CONDITIONS: Final = frozenset(
         ("Joined", "False", "Left"),  # after phase Leaving
     }
 )
+_DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
+"""Of these only ``False`` is news that somebody waits for."""
 """Good news about details, and what was already told; it waits for the next write instead of costing one."""
 
 
@@ -120,6 +122,8 @@ def condition_keys(found: list[Condition] | None) -> set[tuple[str, str, str]]:
 
 
 def deferrable(condition: Condition) -> bool:
+    if condition.type in _DEFERRABLE_TYPES:
+        return condition.status != "False"
     return (condition.type, condition.status, condition.reason) in _DEFERRABLE_CONDITIONS
 
 

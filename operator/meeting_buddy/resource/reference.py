@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from meeting_buddy.contract.links import LINKS
 from meeting_buddy.contract.phases import PHASES, Phase
-from meeting_buddy.contract.reasons import REASONS
+from meeting_buddy.contract.reasons import PLANNED, REASONS
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -37,7 +37,7 @@ def reasons() -> str:
         (f"`{reason}`", str(facts.end) if facts.end else "event only", facts.advice)
         for end in (Phase.COMPLETED, Phase.FAILED, None)
         for reason, facts in REASONS.items()
-        if facts.end is end
+        if facts.end is end and reason not in PLANNED
     ]
     return _table(("reason", "the session ends", "what to do"), rows)
 
