@@ -21,7 +21,7 @@ async def attend_in_browser(context: SessionContext) -> SessionResult:
 
 
 def main() -> None:
-    """Run the bot; the process's exit code is 0 when its outcome was told, whatever that is."""
+    """Run the bot; the process's exit code is 0 when its outcome was written, whatever that is."""
     sys.exit(asyncio.run(Supervisor(Settings.from_environment(), attend_in_browser).run()))
 
 

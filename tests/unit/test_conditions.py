@@ -120,6 +120,14 @@ def test_ready_of_a_completed_session_says_what_it_left() -> None:
         assert ready.message == message
 
 
+def test_a_refused_bot_class_is_a_condition_of_its_sessions() -> None:
+    found = snapshot(Phase.INITIALIZING, pod=None, report=None)
+    refused = replace(found.facts.installation, class_refusal='pods "x" is forbidden: violates PodSecurity')
+    assert "BotClassAccepted" not in said(found)
+    condition = replace(found, facts=replace(found.facts, installation=refused))
+    assert said(condition)["BotClassAccepted"] == ("False", "Refused")
+
+
 def test_sandboxed_is_what_the_bot_saw() -> None:
     assert said(snapshot(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
     assert said(snapshot(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")

@@ -47,7 +47,7 @@ class Browser:
 
     @property
     def alive(self) -> bool:
-        """Whether browser and tab are there, as far as the open connection tells."""
+        """Whether browser and tab are there, as far as the open connection shows."""
         return (
             self._cdp is not None
             and self._page is not None

@@ -26,7 +26,7 @@ _SWITCHES: Final = (
     "--disable-component-update",
     "--disable-domain-reliability",
     "--disable-breakpad",
-    "--disable-backgrounding-occluded-windows",  # nothing tells Chromium without a window manager that it is seen
+    "--disable-backgrounding-occluded-windows",  # without a window manager Chromium does not know that it is seen
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
     "--no-default-browser-check",
@@ -58,8 +58,8 @@ def chromium_options(size: Size, devices: Devices) -> Options:
 
 
 def _preferences(devices: Devices) -> dict[str, object]:
-    def permission(wish: str) -> int:
-        return _ALLOW if wish == "grant" else _BLOCK
+    def permission(wanted: str) -> int:
+        return _ALLOW if wanted == "grant" else _BLOCK
 
     defaults = {
         "media_stream_mic": permission(devices.microphone),

@@ -1,4 +1,4 @@
 """Questions about the call, one tiny class each, with the clock given to it: has nobody come, has everybody left, …
 
-A check is told what was seen and answers; it reads nothing itself and acts on nothing.
+A check gets what was seen and answers; it reads nothing itself and acts on nothing.
 """

@@ -20,11 +20,11 @@ _START_SECONDS = 15.0
 """Until a device answers; measured 0.1-0.7 s on two idle cores, several seconds on starved ones."""
 _STOP_SECONDS = 3.0
 _POLL_SECONDS = 0.02
-"""Between two tries of a socket that does not answer yet; a kernel tells nobody when another process listens."""
+"""Between two tries of a socket that does not answer yet; a kernel does not say when another process listens."""
 
 
 class DeviceError(Exception):
-    """A device did not come up; the message says which and carries its last words."""
+    """A device did not come up; the message says which and carries its last lines."""
 
 
 class Device(ABC):

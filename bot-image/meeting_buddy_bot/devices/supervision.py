@@ -25,7 +25,7 @@ async def supervise(
 ) -> None:
     """Keep ``device`` running until cancelled.
 
-    ``lost`` is told the cause when it has died or was killed because it hung, while it is started again.
+    ``lost`` is called with the cause when it has died or was killed because it hung, while it is started again.
 
     Raises:
         DeviceError: it died more than :data:`MAX_DEATHS` times within :data:`WINDOW_SECONDS`.

@@ -35,7 +35,7 @@ class JoinPatience:
         self._last = self._opened
 
     def verdict(self, seen: PageState, step: Step | None, status: int) -> SessionResult | None:
-        """Why joining must be given up by now, if so; told with each look what it found.
+        """Why joining must be given up by now, if so; called with what each look found.
 
         ``status``: the document's HTTP status, 0 when unknown.
         """

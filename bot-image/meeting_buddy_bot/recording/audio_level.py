@@ -1,6 +1,6 @@
 """Does sound from the meeting reach the recorder? Listens to the level, because a silent file looks like a good one.
 
-"Flowing" is anything but digital silence within the last half minute: a muted meeting still tells nothing wrong, but a
+"Flowing" is anything but digital silence within the last half minute: a muted meeting is nothing wrong, but a
 sink into which nobody plays is exactly zero.
 """
 

@@ -1,7 +1,7 @@
 """One run of ffmpeg, from its start to its end, watched: does it write, does it still move, what did it close?
 
-A run has an origin on the session clock, which is zero in its files' timestamps. Frozen is told by the progress lines
-that ffmpeg writes four times a second: a process that exists but whose output time stands still is killed.
+A run has an origin on the session clock, which is zero in its files' timestamps. A frozen run is known by the progress
+lines that ffmpeg writes four times a second: a process that exists but whose output time stands still is killed.
 
 If ffmpeg dies: :meth:`Run.wait` says so at once; the recorder starts the next run, and the segment that was being
 written is kept as far as it got (at most one half-second cluster and what sat in pipes is lost).

@@ -38,7 +38,7 @@ _CLOCK_SECONDS: Final = 12.0
 _ALLOWED_PER_RUN: Final = 0.25
 """Likewise for each run: its sound and its picture start and end at different moments."""
 _SILENT_DECIBELS: Final = -90.0
-"""The loudest sample of digital silence, as ffmpeg tells it, is -91 dB for 16 bit."""
+"""The loudest sample of digital silence, as ffmpeg prints it, is -91 dB for 16 bit."""
 
 PROBES: Final = 4
 """Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""

@@ -1,4 +1,4 @@
-"""Keeps the recording going: one ffmpeg after another, whatever kills them, until it is told to stop.
+"""Keeps the recording going: one ffmpeg after another, whatever kills them, until it is stopped.
 
 Starts with admission, so that nothing from before it is ever written. Each start of ffmpeg is a run; between two runs
 lies a gap, which the manifest writer works out from the media itself.

@@ -38,8 +38,8 @@ def measure(folder: Path) -> Measurement:
 
 def free_bytes(folder: Path) -> int:
     """Bytes that an unprivileged process may still write into ``folder``'s volume."""
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def full(free: int) -> bool:

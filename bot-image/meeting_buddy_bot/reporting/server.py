@@ -1,4 +1,4 @@
-"""The report server: the bot's report over HTTP, as it is now and as it changes, and the one wish it takes: leave.
+"""The report server: the bot's report over HTTP, as it is now and as it changes, and the one request it takes: leave.
 
 Every answer but the probes' needs a bearer token whose SHA-256 the assignment names; the token itself is in no file of
 the pod and in no log. An event carries the whole report, at most one a second; who falls behind gets the newest.

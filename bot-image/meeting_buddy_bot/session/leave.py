@@ -1,6 +1,6 @@
-"""The one place where every wish to stop arrives: ``POST /v1/leave``, SIGTERM, the session's deadline, a full volume.
+"""Where every request to stop arrives: ``POST /v1/leave``, SIGTERM, the session's deadline, a full volume.
 
-If this process dies: a wish that was not acted on is gone with it. The operator asks again with each reconcile until
+If this process dies: a request that was not acted on is gone with it. The operator asks again with each reconcile until
 the pod has ended, so nothing needs to be stored.
 """
 

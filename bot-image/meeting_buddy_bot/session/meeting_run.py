@@ -1,4 +1,4 @@
-"""The story of one bot: join → stay → leave, told once, whatever happens in between.
+"""One bot's time at a meeting: join → stay → leave, whatever happens in between.
 
 A browser that dies or hangs, and a call that the page gives up, are answered by joining again in the same pod; the
 recorder goes on and states the gap. All that the bot knows of a page is in the platform's table; what the user wants is

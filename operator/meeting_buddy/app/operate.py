@@ -1,4 +1,4 @@
-"""Wires everything together and runs it until the process is told to stop."""
+"""Wires everything together and runs it until the process gets SIGTERM."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ async def operate(settings: Settings) -> None:
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
             resync = Resync(tuple(listings.values()))
-            observer = Observer(api, cache, installation, tables)
+            observer = Observer(api, cache, installation, tables, class_check.refusal)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
             await _run(controller, _watching(events, settings, listings, stop), stop)
     finally:

@@ -41,7 +41,7 @@ def registry_for(events: EventHandler, *, kubeconfig: bool) -> kopf.OperatorRegi
         address = os.environ.get("KUBERNETES_SERVICE_HOST")
         if found is None or kubeconfig or address is None:
             return found
-        # kopf asks for kubernetes.default.svc; the address that every pod is told needs no cluster DNS.
+        # kopf asks for kubernetes.default.svc; the address that every pod has in its environment needs no cluster DNS.
         host = f"[{address}]" if ":" in address else address
         port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
         return dataclasses.replace(found, server=f"https://{host}:{port}")

@@ -1,4 +1,4 @@
-"""What the operator tells a bot to do: ``assignment.json`` in the Secret that is mounted into container ``bot`` alone.
+"""What a bot is to do: ``assignment.json`` in the Secret that is mounted into container ``bot`` alone.
 
 Holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
 """
@@ -71,7 +71,7 @@ class Assignment(ContractModel):
     link: str | None = Field(default=None, repr=False)
     """``None``: read it from :data:`LINK_FILE`."""
     platform: Platform | None = None
-    """``spec.platform``; ``None``: the link's host tells."""
+    """``spec.platform``; ``None``: the link's host decides."""
     self_hosted: tuple[SelfHostedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
     recording: RecordingConfig = RecordingConfig()

@@ -1,4 +1,4 @@
-"""A bot's report: the whole truth about one attempt, told again in full with each change.
+"""A bot's report: all that is known of one attempt, sent in full with each change.
 
 Sent as ``GET /v1/report`` and as each event of ``GET /v1/events``; the last one, cut, is the container's termination
 message, and whole it is ``session.json`` on the volume.

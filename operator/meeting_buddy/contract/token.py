@@ -57,7 +57,7 @@ def derive(key: bytes, uid: str, attempt: int, scope: Scope) -> str:
 
 
 def digest(token: str) -> str:
-    """SHA-256 of a token in hex: all that the pod is told."""
+    """SHA-256 of a token in hex: all that the pod gets."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

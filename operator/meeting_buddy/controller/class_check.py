@@ -48,6 +48,7 @@ class ClassCheck:
         self._bot_classes = bot_classes
         self._observe = observe
         self._period = period
+        self._namespaces = tuple(namespaces)
         self._open = {(name, namespace) for namespace in namespaces for name in bot_classes}
         self._refusals: dict[tuple[str, str], str] = {}
 
@@ -55,6 +56,11 @@ class ClassCheck:
     def refusals(self) -> Mapping[tuple[str, str], str]:
         """The API server's words by class and namespace, of the classes whose pods it refuses there."""
         return self._refusals
+
+    def refusal(self, bot_class: str, namespace: str) -> str | None:
+        """Why a class' pods are refused in a namespace; where all are served, as the operator's own one says."""
+        where = namespace if namespace in self._namespaces else self._namespaces[0]
+        return self._refusals.get((bot_class, where))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

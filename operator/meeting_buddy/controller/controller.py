@@ -115,7 +115,7 @@ class Controller:
             except NotLeaderError:
                 self._queue.done(uid)
             except Exception as error:
-                # One session's trouble must not take the others along; it is retried, counted and told.
+                # One session's trouble must not take the others along; it is retried, counted and reported.
                 failed = True
                 self._failed(uid, error)
             finally:

@@ -87,8 +87,8 @@ class Executor:
             case plan.StopStream():
                 self._streams.stop(entry)
             case plan.RequestLeave(ip, attempt):
-                told = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
-                entry.leave = LeaveFacts(told, self._clock.now())
+                acknowledged = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
+                entry.leave = LeaveFacts(acknowledged, self._clock.now())
                 return Progress.OBSERVE_AGAIN
             case plan.ReadWarnings(pod, claim):
                 await self._read_warnings(entry, pod, claim)
@@ -246,7 +246,7 @@ class Executor:
         except KubeError as error:
             if not error.refused:
                 raise
-            # Without the right to read Events the session still ends, with a less telling message.
+            # Without the right to read Events the session still ends, with a less precise message.
             _log.warning("a pod's Events may not be read", extra={"error": str(error)})
             events = []
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))

@@ -2,7 +2,7 @@
 
 Its text goes into status, Events and logs, so it never quotes a link or a Secret's value: words about a Secret are
 dropped but for a webhook's name, the session's own link is cut out of the rest, and of an exception that nobody raised
-on purpose only the type is told.
+on purpose only the type is shown.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Gathers the facts of one session; where a cache cannot be trusted to say that something is gone, it asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from meeting_buddy.contract import identity
@@ -29,10 +29,13 @@ class Observer:
         cache: SessionCache,
         settings: Installation,
         tables: Mapping[Platform, PlatformTable],
+        class_refusal: Callable[[str, str], str | None],
     ) -> None:
+        """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does."""
         self._api = api
         self._cache = cache
         self._settings = settings
+        self._class_refusal = class_refusal
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
 
     async def observe(self, entry: CacheEntry) -> Observation:
@@ -40,7 +43,7 @@ class Observer:
 
         Raises:
             KubeError: a question that had to be asked was not answered. When that goes on, the facts come without the
-                answer, so that people can be told.
+                answer, so that it can be reported.
         """
         failure = None
         if entry.session is None and not entry.gone:
@@ -63,6 +66,7 @@ class Observer:
                 bot_class=self._settings.bot_classes.get(name),
                 self_hosted=self._settings.self_hosted.hosts,
                 tables=self._hashes,
+                class_refusal=self._class_refusal(name, entry.namespace),
             ),
             pods=tuple(seen.facts for seen in entry.pods.values()),
             last_seen=entry.last_seen,

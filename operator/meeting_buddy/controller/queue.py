@@ -40,7 +40,7 @@ class KeyedQueue:
             self._arrived.set()
 
     def wake(self, key: str, seconds: float | None) -> None:
-        """Add ``key`` after ``seconds``, instead of any earlier such wish; ``None`` only forgets the earlier one."""
+        """Add ``key`` after ``seconds``, instead of at any time set earlier; ``None`` only forgets that."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""Reads each bot's report stream (server-sent events on the pod's address) and passes the wish to leave on.
+"""Reads each bot's report stream (server-sent events on the pod's address) and passes a request to leave on.
 
 A report that arrives is detail, never the outcome: when the stream is cut the pod watch still ends the session. Each
 event is the whole document, so a reconnect needs no memory of what was missed.
@@ -58,7 +58,7 @@ class BotReportStreams:
         return len(self._tasks)
 
     def follow(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
-        """Read reports until told to stop; twice is once."""
+        """Read reports until :meth:`stop`; calling it twice changes nothing."""
         if entry.uid in self._tasks:
             return
         entry.stream = StreamFacts(connected=False, lost_since=self._clock.now())

@@ -1,7 +1,7 @@
 """What the operator remembers of each session: slim facts, fed by watches, by listing, and by its own writes.
 
 Keys are uids: a session of the same name that is created later is another one. What a watch says replaces what is known
-only if it is newer, because a watch may tell late what the answer to our own write told before. A listing that began
+only if it is newer, because a watch may show late what the answer to our own write showed before. A listing that began
 after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored.
 
 If this process dies: all of it can be listed again, but what only memory holds (the last report, whether a bot was
@@ -45,7 +45,7 @@ class CacheEntry:
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
     secret_of: str | None = None
-    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only writing tells."""
+    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
     error: ReconcileError | None = None
     announced_error: str | None = None
     written_at: datetime | None = None
@@ -82,7 +82,7 @@ class SessionCache:
         """
         metadata = document["metadata"]
         entry = self._entries.get(metadata["uid"])
-        # Looked at before it is parsed, because each own write is told once more.
+        # Looked at before it is parsed, because the watch repeats each own write.
         if entry is not None and entry.session is not None:
             known = entry.session.resource_version
             if not self._replaces(entry, metadata["resourceVersion"], known, listed_at):
@@ -130,7 +130,7 @@ class SessionCache:
         return self.remove_pod(uid, metadata["name"])
 
     def remove_pod(self, uid: str, name: str, document: JsonObject | None = None) -> str | None:
-        """A pod is gone; ``document`` is its last state, if somebody told it."""
+        """A pod is gone; ``document`` is its last state, if it is known."""
         entry = self._entries.get(uid)
         if entry is None:
             return None

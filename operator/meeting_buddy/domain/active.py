@@ -134,9 +134,9 @@ def _leave_deadline(snapshot: Snapshot, pod: PodFacts) -> datetime:
 
 def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> list[Action]:
     session, facts = snapshot.session, snapshot.facts
-    told = snapshot.leaving and facts.leave is not None and facts.leave.acknowledged
+    acknowledged = snapshot.leaving and facts.leave is not None and facts.leave.acknowledged
     sent_away = snapshot.pod is not None and startup.started(snapshot.pod) and snapshot.pod.deleted_at is not None
-    phase = Phase.LEAVING if told or sent_away else snapshot.phase
+    phase = Phase.LEAVING if acknowledged or sent_away else snapshot.phase
     wanted = status.compose(snapshot.going_on(phase, _waiting_message(snapshot), creating=creating))
     patch = status.merge_patch(session.status, wanted)
     talking = snapshot.pod is not None and snapshot.pod.reachable

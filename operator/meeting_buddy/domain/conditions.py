@@ -160,6 +160,12 @@ def _received(found: Reception, problem: str) -> Draft:
     return Draft("True", found.reason) if found.received else Draft("False", found.reason, problem)
 
 
+def bot_class_accepted(snapshot: Snapshot) -> Draft | None:
+    """Present while the API server refuses a pod of the session's class, which it was asked on trial."""
+    refusal = snapshot.facts.installation.class_refusal
+    return None if refusal is None or snapshot.phase.terminal else Draft("False", "Refused", refusal)
+
+
 def reconcile_error(snapshot: Snapshot) -> Draft | None:
     """The operator itself failed several times in a row, or the API server keeps the pod out."""
     error = snapshot.error
@@ -180,6 +186,7 @@ CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "Sandboxed": sandboxed,
     "MemoryPressure": memory_pressure,
     "StoragePressure": storage_pressure,
+    "BotClassAccepted": bot_class_accepted,
     "AudioReceived": audio_received,
     "VideoReceived": video_received,
     "ReconcileError": reconcile_error,

@@ -5,7 +5,7 @@ made again (attempt stays 1, nothing is retried yet); a terminal phase absorbs; 
 never falls; a plan whose effect is already among the facts is empty.
 
 If the operator dies between two actions of a plan: the next one observes how far it got and decides again: creating
-is idempotent by name, the status is written before a pod is let go of, asking to leave may be repeated.
+is idempotent by name, the status is written before a pod is released, asking to leave may be repeated.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from meeting_buddy.domain.startup import waits_for_claim
 
 
 def decide(facts: Facts, clock: Clock) -> Plan:
-    """The plan that follows from ``facts`` at the moment that ``clock`` tells."""
+    """The plan that follows from ``facts`` at the moment of ``clock``."""
     session = facts.session
     if session is None or session.deleting:
         return _with_error(facts, plan_deleted(facts))
@@ -49,7 +49,7 @@ def plan_deleted(facts: Facts) -> Plan:
     for pod in facts.pods:
         actions.extend(delete_and_release(pod))
     if any(pod.finalizer for pod in facts.pods):
-        # Last: a write that fails is tried again, and people are told once.
+        # Last: a write that fails is tried again, and the Event is written once.
         actions.append(EmitEvent("Normal", Reason.DELETED.value, "the session was deleted; its bot leaves"))
     return Plan(tuple(actions))
 

@@ -1,6 +1,6 @@
 """What was observed of one session: the only input of :func:`meeting_buddy.domain.decide.decide`.
 
-Only fields that a decision reads are here. A pod weighs some 30 KB as the API server tells it and less than one here;
+Only fields that a decision reads are here. A pod weighs some 30 KB as the API server has it and less than one here;
 thousands of them are kept in memory.
 """
 
@@ -18,14 +18,14 @@ RejectionKind = Literal["quota", "forbidden", "invalid", "taken"]
 Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
 PERSISTENT_AFTER: Final = 3
-"""Failed reconciliations in a row after which people are told."""
+"""Failed reconciliations in a row after which status and Event say so."""
 QUOTA_EXCEEDED: Final = "QuotaExceeded"
 """Reason of an error that is a quota's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A MeetingSession as the API server last told it."""
+    """A MeetingSession as the API server last returned it."""
 
     namespace: str
     name: str
@@ -66,7 +66,7 @@ class ContainerFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodCondition:
-    """A condition of the pod's, as its status tells it."""
+    """A condition of the pod's, as its status has it."""
 
     status: str
     reason: str = ""
@@ -167,7 +167,7 @@ class ReconcileError:
 
 @dataclass(frozen=True, slots=True)
 class LeaveFacts:
-    """How far the wish to leave got; in memory only, asking twice does no harm."""
+    """How far a request to leave got; in memory only, asking twice does no harm."""
 
     acknowledged: bool
     """Whether the bot confirmed."""
@@ -192,6 +192,8 @@ class InstallationFacts:
     self_hosted: tuple[SelfHostedHost, ...]
     tables: Mapping[Platform, str]
     """Platforms that have a page table, with its hash."""
+    class_refusal: str | None = None
+    """Why the API server refused a pod of the class when it was asked on trial; ``None``: it did not."""
 
 
 @dataclass(frozen=True, slots=True)

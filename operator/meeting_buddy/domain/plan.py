@@ -109,7 +109,7 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in order (one that fails ends the plan) and when to look again without being told to."""
+    """Actions in order (one that fails ends the plan) and when to look again without an event."""
 
     actions: tuple[Action, ...] = ()
     requeue_at: datetime | None = None

@@ -72,9 +72,9 @@ def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
         uid: its session's uid, to which a report must belong.
         leaving: whether the session's author wanted the bot to leave.
     """
-    told = termination_report(pod, uid)
-    if told is not None and told.reason is not None:
-        found = _told(pod, told, leaving=leaving)
+    report = termination_report(pod, uid)
+    if report is not None and report.reason is not None:
+        found = _reported(pod, report, leaving=leaving)
     else:
         found = (
             _out_of_memory(pod)
@@ -83,7 +83,7 @@ def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
             or _deleted(pod, leaving=leaving)
             or _crashed(pod)
         )
-    return replace(found, report=told)
+    return replace(found, report=report)
 
 
 def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None, *, leaving: bool) -> Outcome:
@@ -94,8 +94,8 @@ def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None,
     if report is not None and report.phase is ReportPhase.ENDED and report.reason is not None:
         return Outcome(report.reason, report.message, report)
     if last_seen is not None:
-        told = termination_report(last_seen, uid)
-        if told is not None or last_seen.terminated:
+        report = termination_report(last_seen, uid)
+        if report is not None or last_seen.terminated:
             return of_dead_pod(last_seen, uid, leaving=leaving)
         found = _disrupted(last_seen, leaving=leaving) or _deleted(last_seen, leaving=leaving)
         if found is not None:
@@ -118,7 +118,7 @@ def termination_report(pod: PodFacts, uid: str) -> Report | None:
     return report if belongs and report.phase is ReportPhase.ENDED else None
 
 
-def _told(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:
+def _reported(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:
     """The bot's own report; it does not know who stopped it, nor what killed its browser."""
     reason = report.reason or Reason.BOT_CRASHED
     if reason is Reason.EVICTED:

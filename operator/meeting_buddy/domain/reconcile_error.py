@@ -1,4 +1,4 @@
-"""What keeps the operator from going on with a session, and whether people were told of it."""
+"""What keeps the operator from going on with a session, and whether an Event has said so."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ def current(facts: Facts) -> ReconcileError | None:
 
 
 def unannounced(facts: Facts) -> ReconcileError | None:
-    """The error of which nobody was told yet; one Event for each change of the cause, also across a restart."""
+    """The error that no Event has named yet; one Event for each change of the cause, also across a restart."""
     found = current(facts)
     if found is None or found.reason in (facts.announced_error, _written(facts)):
         return None

@@ -29,7 +29,7 @@ _DEFERRABLE_CONDITIONS: Final = frozenset(
 )
 _DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
 """Of these only ``False`` is news that somebody waits for."""
-"""Good news about details, and what was already told; it waits for the next write instead of costing one."""
+"""Good news about details, and what is known already; it waits for the next write instead of costing one."""
 
 
 def compose(snapshot: Snapshot) -> MeetingSessionStatus:

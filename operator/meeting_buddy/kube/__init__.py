@@ -1,1 +1,1 @@
-"""The only room that speaks HTTP to Kubernetes, and the only one that imports its client library."""
+"""The only package that speaks HTTP to Kubernetes, and the only one that imports its client library."""

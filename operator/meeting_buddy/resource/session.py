@@ -92,7 +92,7 @@ class MeetingSessionSpec(StoredModel):
         None, description="Where the link is kept instead; it reaches the bot through the kubelet alone."
     )
     platform: Platform | None = Field(
-        None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link tells."
+        None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link decides."
     )
     bot_name: str = Field(
         default_of(Assignment, "bot_name"),

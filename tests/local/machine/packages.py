@@ -84,7 +84,7 @@ DEBIAN: tuple[Package, ...] = (
     # On every Debian machine; listed because every program that we execute is
     Package("apt", "installs the others", ("apt-get", "apt-cache")),
     Package("dpkg", "says what is installed", ("dpkg-query",)),
-    Package("coreutils", "builds step back behind everything else", ("nice", "mkdir")),
+    Package("coreutils", "builds step back behind everything else", ("nice", "mkdir", "sleep")),
     Package("util-linux", "processes that end with their parent, and without privileges", ("setpriv", "unshare")),
     Package("dash", "the shell", ("sh",)),
 )
