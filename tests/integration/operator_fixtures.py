@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.crd import install_crd
-from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running
+from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
+from tests.support.machine_wide import free_port
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -54,13 +53,6 @@ def until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) ->
             return found
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody has right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -14,9 +14,10 @@ from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.resource.bot_class import BotClass
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, free_port, running, until
+from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running, until
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.machine_wide import free_port
 
 PLAIN = {"image": "registry.example/bot:1"}
 NO_PROFILE = {**PLAIN, "security": {"seccompProfile": None}}

@@ -16,8 +16,9 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+from tests.integration.operator_process import OperatorProcess, Sessions, running, until
 from tests.local.cluster.api_only import ApiServer
+from tests.support.machine_wide import free_port
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
 from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
-from tests.integration.operator_process import OperatorProcess, Sessions, free_port, running, until
+from tests.integration.operator_process import OperatorProcess, Sessions, running, until
 from tests.local.cluster import kubeconfig
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.machine_wide import free_port
 
 
 def namespace(kubectl: Kubectl, prefix: str) -> str:

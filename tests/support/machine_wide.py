@@ -1,4 +1,4 @@
-"""Displays and ports that no two tests choose: not those of another worker, nor those of another clone's run."""
+"""Displays, addresses and ports that no two tests choose, of another worker or of another clone alike."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ _held: list[int] = []
 
 def free_display() -> int:
     """Number of an X display that is this process's alone until its end."""
-    for number in range(200, 10_000):
-        descriptor = os.open(_LOCKS / f"meeting-buddy-tests.display-{number}", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            continue
-        if Path(f"/tmp/.X11-unix/X{number}").exists() and _answers(number):
-            os.close(descriptor)
-            continue
-        _held.append(descriptor)
-        return number
-    raise RuntimeError("no X display is free")
+    return next(
+        number
+        for number in range(200, 10_000)
+        if _take(f"display-{number}") and not (Path(f"/tmp/.X11-unix/X{number}").exists() and _answers(number))
+    )
+
+
+def free_loopback() -> str:
+    """An address of loopback that is this process's alone until its end, for servers whose port is fixed."""
+    return next(address for last in range(1, 255) if _take(address := f"127.0.77.{last}"))
 
 
 def free_port() -> int:
@@ -34,6 +31,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _take(name: str) -> bool:
+    """Lock a name for as long as this process lives; False when another one has it."""
+    descriptor = os.open(_LOCKS / f"meeting-buddy-tests.{name}", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    _held.append(descriptor)
+    return True
 
 
 def _answers(number: int) -> bool:

@@ -12,15 +12,14 @@ from aiohttp import web
 
 from meeting_buddy.contract.identity import session_id
 from meeting_buddy.contract.report import PORT
-
-ADDRESS = "127.0.77.1"
+from tests.support.machine_wide import free_loopback
 
 
 class ReportServer:
     """Serves ``/v1/events``, ``/v1/report`` and ``/v1/leave`` in a thread of its own."""
 
-    def __init__(self, uid: str, address: str = ADDRESS) -> None:
-        self.address = address
+    def __init__(self, uid: str) -> None:
+        self.address = free_loopback()
         self.document: dict[str, Any] = {
             "contract": 1,
             "revision": 0,
