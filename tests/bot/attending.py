@@ -34,6 +34,8 @@ class FakeRecorder:
     """A recorder that writes down what the session asks of it, and when."""
 
     def __init__(self, clock: SessionClock, reporter: SessionReporter) -> None:
+        self.opens = True
+        """False: display and sound never open, so that nothing is ever written."""
         self._clock = clock
         self._reporter = reporter
         self.entries: list[tuple[str, float]] = []
@@ -44,9 +46,10 @@ class FakeRecorder:
         raise AssertionError("running is the components' business")
 
     def start(self) -> None:
-        """Noted; media is written at once."""
+        """Noted; media is written at once, or never."""
         self.entries.append(("start", self._clock.now()))
-        self._reporter.recording_started()
+        if self.opens:
+            self._reporter.recording_started()
 
     async def stop(self) -> None:
         """Noted."""

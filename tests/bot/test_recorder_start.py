@@ -60,5 +60,18 @@ async def test_leaving_before_the_first_picture_is_no_failure(tmp_path: Path, se
     assert (line.verified, line.file) == (verified, None)
 
 
+async def test_a_stop_that_was_cancelled_loses_nothing(tmp_path: Path) -> None:
+    recording = recorder(tmp_path, Clock())
+    running = asyncio.create_task(recording.run())
+    recording.start()
+    stopping = asyncio.create_task(recording.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait({stopping})
+    assert (await recording.finish()).verified
+    await running
+    assert [type(line) for line in read(tmp_path / "manifest.jsonl")] == [Finished]
+
+
 async def test_a_recorder_that_was_never_started_verifies_nothing(tmp_path: Path) -> None:
     assert not (await recorder(tmp_path, Clock()).finish()).verified

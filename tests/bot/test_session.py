@@ -42,6 +42,16 @@ async def test_ends_with_the_meeting(container: BrowserContainer, site: Syntheti
         assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
 
 
+async def test_a_removal_is_seen_while_the_recorder_still_opens(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = after_joining(says("The meeting has ended"))
+    async with attending(container, site, tmp_path) as bot:
+        bot.recorder.opens = False
+        assert (await bot.ending()).reason is Reason.MEETING_ENDED
+        assert bot.report.phase is ReportPhase.LEAVING
+
+
 async def test_ends_when_the_call_has_been_gone_for_long(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
