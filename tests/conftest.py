@@ -26,7 +26,15 @@ _GROUPS = {
 }
 """Every other file is a group by itself."""
 
-_LONGEST_FIRST = ("meeting", "cluster", "tests/bot/", "tests/conformance/", "tests/integration/", "tests/unit/")
+_LONGEST_FIRST = (
+    "meeting",
+    "cluster",
+    "tests/e2e/",
+    "tests/bot/",
+    "tests/conformance/",
+    "tests/integration/",
+    "tests/unit/",
+)
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types

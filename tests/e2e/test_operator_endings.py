@@ -101,9 +101,8 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     assert {"Complete": "True", "Ready": "True", "PodScheduled": "True", "Sandboxed": "True"}.items() <= {
         kind: found[0] for kind, found in conditions(status).items()
     }.items()
-    pod = sessions.pod("story")
     until(lambda: not sessions.pod("story")["metadata"].get("finalizers"), "it is released")
-    assert pod["status"]["phase"] == "Succeeded"
+    until(lambda: sessions.pod("story")["status"]["phase"] == "Succeeded", "its browser has ended too")
 
 
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:

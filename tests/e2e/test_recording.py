@@ -59,6 +59,8 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
     assert session.status["reason"] == "EveryoneLeft"
     assert session.condition("Complete")["status"] == "True"
     assert session.condition("Sandboxed")["status"] == "True"
+    for kind in ("AudioReceived", "VideoReceived"):
+        assert session.condition(kind)["status"] == "True", session.condition(kind)
     assert session.condition("Transcribed")["reason"] == "NoEngine"
     assert session.status["videoFileCount"] == 1
     assert session.status["totalDurationSeconds"] >= 25

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Reception
@@ -272,12 +274,14 @@ def test_an_answer_starts_it_anew() -> None:
 # Media received
 
 
-def audio(check: AudioReceived, clock: FakeClock, seconds: int, heard: bool, speaking: bool) -> Reception:
+def audio(
+    check: AudioReceived, clock: FakeClock, seconds: int, *, heard: bool, speaking: bool, playing: bool | None = True
+) -> Reception:
     """The answer after some seconds of looks."""
     found = Reception()
     for _ in range(seconds):
         clock.later(1)
-        found = check.update(clock.now() if heard else None, speaking=speaking)
+        found = check.update(clock.now() if heard else None, speaking=speaking, playing=playing)
     return found
 
 
@@ -294,6 +298,15 @@ def test_silence_while_people_speak_is_not_received_and_silence_alone_is_unknown
     found = audio(check, clock, 2, heard=False, speaking=True)
     assert (found.received, found.reason) == (False, "SilentWhileSpeaking")
     assert audio(check, clock, 1, heard=True, speaking=True).received is True
+
+
+@pytest.mark.parametrize(
+    ("playing", "reason"), [(True, "SilentWhileSpeaking"), (None, "PagePlaysNothing"), (False, "PagePlaysNothing")]
+)
+def test_silence_says_whether_the_page_plays(playing: bool | None, reason: str) -> None:
+    clock = FakeClock()
+    found = audio(AudioReceived(clock), clock, 12, heard=False, speaking=True, playing=playing)
+    assert (found.received, found.reason) == (False, reason)
 
 
 def test_pictures_are_received_frozen_or_unknown() -> None:

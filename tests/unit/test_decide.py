@@ -11,13 +11,21 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.plan import EmitEvent, PatchStatus, Plan, ReportError
+from meeting_buddy.domain.plan import EmitEvent, FollowStream, PatchStatus, Plan, ReportError
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
 
 
 def patch_of(plan: Plan) -> dict[str, object]:
     return next((dict(action.patch) for action in plan.actions if isinstance(action, PatchStatus)), {})
+
+
+def test_a_bot_that_never_answers_is_looked_at_again() -> None:
+    """Nothing else need happen to a pod whose bot cannot be reached from its start."""
+    session = make.session({"phase": "Initializing", "attempt": 1, "botPod": make.POD})
+    plan = decide(make.facts(session, make.RUNNING_POD), lambda: make.NOW)
+    assert any(isinstance(action, FollowStream) for action in plan.actions)
+    assert plan.requeue_at == make.later(10)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)

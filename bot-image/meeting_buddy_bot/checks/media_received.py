@@ -29,12 +29,13 @@ class AudioReceived:
         self._observed = ObservedTime(clock)
         self._unheard = 0.0
 
-    def update(self, heard_at: float | None, *, speaking: bool) -> Reception:
+    def update(self, heard_at: float | None, *, speaking: bool, playing: bool | None) -> Reception:
         """One more look.
 
         Args:
             heard_at: when sound was last heard, on the check's clock; ``None``: never.
             speaking: whether the page shows somebody else as speaking.
+            playing: whether the clock of any element of the page that plays sound advances; ``None``: there is none.
         """
         seconds = self._observed.look()
         silent = float("inf") if heard_at is None else self._clock.now() - heard_at
@@ -43,7 +44,7 @@ class AudioReceived:
         elif speaking:
             self._unheard += seconds
         if self._unheard >= SPEAKING_SECONDS:
-            return Reception(received=False, reason="SilentWhileSpeaking")
+            return Reception(received=False, reason="SilentWhileSpeaking" if playing else "PagePlaysNothing")
         if silent <= HEARD_SECONDS:
             return Reception(received=True, reason="Heard")
         return Reception(received=None, reason="NobodySpeaks")

@@ -161,7 +161,7 @@ class _MeetingRun:
 
     async def _stay(self, tracker: PageStateTracker) -> SessionResult:
         responsive = PageResponsive(self._clock)
-        picture = MediaFlow(self._clock)
+        sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.patience.reconnect)
         pictures: bool | None = None
         while True:
@@ -173,7 +173,7 @@ class _MeetingRun:
                 return SessionResult(verdict.reason)
             reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
             if snapshot is not None and verdict.state is State.IN_CALL:
-                reason = self._in_call(snapshot, pictures)
+                reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
             await asyncio.sleep(POLL)
@@ -190,14 +190,15 @@ class _MeetingRun:
         responsive.answered()
         return snapshot
 
-    def _in_call(self, snapshot: PageSnapshot, pictures: bool | None) -> Reason | None:
+    def _in_call(self, snapshot: PageSnapshot, playing: bool | None, pictures: bool | None) -> Reason | None:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
         self._reporter.people(self._people.take(snapshot.people), self._people.names)
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
-        audio, video = self._audio.update(self._reporter.heard_at, speaking=speaking), video_received(pictures)
+        audio = self._audio.update(self._reporter.heard_at, speaking=speaking, playing=playing)
+        video = video_received(pictures)
         self._reporter.received(audio, video)
         nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
         return nobody or self._everyone_left.verdict(len(others)) or self._no_media.verdict(audio, video)

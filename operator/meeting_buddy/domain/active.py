@@ -73,6 +73,7 @@ def _plan_pod(
     stream = snapshot.facts.stream
     if pod.reachable and stream is None and pod.ip is not None:
         before.append(FollowStream(pod.ip, pod.attempt))
+        wakeups.append(snapshot.now + UNREACHABLE_AFTER)  # a bot that never answers makes no event
     if not pod.reachable and stream is not None:
         before.append(StopStream())
     if stream is not None and stream.lost_since is not None:
