@@ -7,6 +7,7 @@ between sender and file; a recorded frame that is missing leaves a hole in the f
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -120,9 +121,19 @@ def frames(path: Path) -> Iterator[Luma]:
         return
     width, height = video[0].width, video[0].height
     argv = ("ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough")
-    with subprocess.Popen(
-        [*argv, "-pix_fmt", "gray", "-f", "rawvideo", "-"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
+    # Two frames within one tick are an "error" to the raw video's muxer and to nobody else: its words stay in a file.
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            [*argv, "-pix_fmt", "gray", "-f", "rawvideo", "-"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        ) as process,
+    ):
         assert process.stdout is not None
         while len(raw := process.stdout.read(width * height)) == width * height:
             yield np.frombuffer(raw, np.uint8).reshape(height, width)
+        if process.wait() != 0:
+            log.seek(0)
+            raise ValueError(f"{path} cannot be decoded: {log.read().decode(errors='replace')[-400:]}")
