@@ -1,4 +1,4 @@
-"""A bot at work in a test: the session's real story, with everything around it that a test wants to look at."""
+"""A bot at work in a test: a real session, with everything around it that a test wants to look at."""
 
 from __future__ import annotations
 

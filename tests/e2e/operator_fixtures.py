@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import pod_processes
 from tests.integration.operator_process import Sessions, until
 from tests.local.clone import CRD
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
-from tests.local.installation import install, local_values, uninstall
+from tests.local.installation import install, local_values, pod_processes, uninstall
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import pod_processes
 from tests.e2e.operator_fixtures import STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_process import Sessions, until
+from tests.local.installation import pod_processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -83,14 +83,14 @@ def _going(pod: dict[str, Any]) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
-# The ordinary story
+# An ordinary session
 
 
 def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
-    sessions.apply("story", metadata={"script": "lobby 2s; join 2s; record 3s; people Ann, Bo; end MeetingEnded"})
-    status = sessions.phase("story", "Completed", "Failed", seconds=60)
+    sessions.apply("ordinary", metadata={"script": "lobby 2s; join 2s; record 3s; people Ann, Bo; end MeetingEnded"})
+    status = sessions.phase("ordinary", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
-    assert told(sessions, "story") == [
+    assert told(sessions, "ordinary") == [
         "BotPodCreated",
         "Joining",
         "Joined",
@@ -101,8 +101,8 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     assert {"Complete": "True", "Ready": "True", "PodScheduled": "True", "Sandboxed": "True"}.items() <= {
         kind: found[0] for kind, found in conditions(status).items()
     }.items()
-    until(lambda: not sessions.pod("story")["metadata"].get("finalizers"), "it is released")
-    until(lambda: sessions.pod("story")["status"]["phase"] == "Succeeded", "its browser has ended too")
+    until(lambda: not sessions.pod("ordinary")["metadata"].get("finalizers"), "it is released")
+    until(lambda: sessions.pod("ordinary")["status"]["phase"] == "Succeeded", "its browser has ended too")
 
 
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:

@@ -7,11 +7,10 @@ import time
 
 import pytest
 
-from tests.e2e import pod_processes
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
-from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values
+from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values, pod_processes
 from tests.local.installation.attendance import attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.media import picture, sync

@@ -34,7 +34,7 @@ from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
 
 RARELY = st.integers(0, 4).map(lambda number: number == 0)
-"""Ends of all kinds come rarely, or no story gets far."""
+"""Ends of all kinds come rarely, or no session gets far."""
 REASONS = st.sampled_from([Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED])
 
 

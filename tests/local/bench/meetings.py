@@ -16,7 +16,7 @@ from tests.local.machine import progress
 from tests.local.meetings.livekit import LocalMeeting
 
 ROUNDS = 3
-_WRITES = ("POST", "PUT", "PATCH")  # the finished pod's delete is not on_result
+_WRITES = ("POST", "PUT", "PATCH")  # the finished pod's delete is not counted
 
 
 def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) -> list[Figure]:
@@ -26,7 +26,7 @@ def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) ->
     for number in range(ROUNDS):
         progress.tell(f"meeting {number + 1} of {ROUNDS}")
         before = _written(kubectl)
-        joined.append(_plan_pod(kubectl, meeting))
+        joined.append(_attend(kubectl, meeting))
         written.append(_written(kubectl) - before)
     events = statistics.median(sum(n for what, n in each.items() if what == "Event") for each in written)
     writes = statistics.median(sum(n for what, n in each.items() if what not in ("Event", "Lease")) for each in written)
@@ -41,7 +41,7 @@ def apply_to_meeting(kubectl: Kubectl, meeting: LocalMeeting, bot_image: str) ->
     ]
 
 
-def _plan_pod(kubectl: Kubectl, meeting: LocalMeeting) -> float:
+def _attend(kubectl: Kubectl, meeting: LocalMeeting) -> float:
     room = meeting.room(f"bench-{time.monotonic_ns() // 1_000_000}")
     # People go as soon as the bot is there, perhaps before it saw anybody.
     limits = {"everyoneLeftSeconds": 5, "nobodyCameSeconds": 5}

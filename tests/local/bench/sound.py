@@ -6,7 +6,7 @@ import time
 
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
-from tests.local.installation import SESSIONS
+from tests.local.installation import SESSIONS, pod_processes
 from tests.local.installation.attendance import attending
 from tests.local.media import hearing, words
 from tests.local.media.sound import perfect_track
@@ -22,6 +22,8 @@ def recorded_sound(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
     with attending(kubectl, room, show=lambda _seconds, _line: None) as attendance:
         attendance.recording()
         attendance.people.wait_until_spoken(_SPOKEN)
+        [supervisor] = pod_processes.pids(kubectl, SESSIONS, attendance.pod, "python")
+        used = pod_processes.cost(supervisor)
         attendance.completed()
     heard = attendance.heard()
     spoken = [passage.utterance for passage in heard.likeness.passages]
@@ -31,6 +33,7 @@ def recorded_sound(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
         Figure("words wrong in a recording", _share(heard), f"in the clips: {clips.error_rate:.1%}", "≤ 1 point over"),
         Figure("spoken time present", f"{heard.likeness.share:.1%}", "", "≥ 98 %"),
         Figure("waveforms correlate (not judged)", _correlation(heard), "", ""),
+        Figure("bot's supervisor", f"{used.rss / 2**20:.0f} MiB, {used.cpu / used.age:.3f} core", "", ""),
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.install import SESSIONS
 from tests.local.installation.recording_clock import recorded_utterances
-from tests.local.installation.session_watch import Story, followed
+from tests.local.installation.session_watch import SessionWatch, followed
 from tests.local.installation.values import CLAIM
 from tests.local.media import hearing
 from tests.local.media.hearing import Heard
@@ -44,30 +44,35 @@ class Attendance:
     kubectl: Kubectl
     name: str
     people: People
-    story: Story
+    watch: SessionWatch
     applied_at: float
     """On the machine's monotonic clock."""
 
     def recording(self) -> float:
         """Wait until media is written; the seconds since it was applied."""
-        self.story.wait_for(("Recording",), JOINED)
+        self.watch.wait_for(("Recording",), JOINED)
         return time.monotonic() - self.applied_at
 
     def joined(self) -> float:
         """Wait until the bot is in the meeting; the seconds since the session was applied."""
-        self.story.wait_for(("Active", "Recording"), JOINED)
+        self.watch.wait_for(("Active", "Recording"), JOINED)
         return time.monotonic() - self.applied_at
 
     def completed(self) -> None:
         """Everybody leaves; wait until the session is Completed."""
         self.people.stop()
-        self.story.wait_for(("Completed",), ENDED)
+        self.watch.wait_for(("Completed",), ENDED)
 
     @property
     def object(self) -> dict[str, Any]:
         """The MeetingSession as it is now."""
         found: dict[str, Any] = self.kubectl.json("get", "mbs", self.name)
         return found
+
+    @property
+    def pod(self) -> str:
+        """Name of its pod."""
+        return str(self.status["botPod"])
 
     @property
     def status(self) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def attending(
     ``show`` gets each line of `kubectl get --watch`, with the second at which it came.
     """
     here = kubectl.in_namespace(SESSIONS)
-    with room.people() as people, followed(here, room.name, show or (lambda _seconds, line: print(line))) as story:
+    with room.people() as people, followed(here, room.name, show or (lambda _seconds, line: print(line))) as watch:
         applied_at = time.monotonic()
         here.apply(session(room, **spec))
-        yield Attendance(here, room.name, people, story, applied_at)
+        yield Attendance(here, room.name, people, watch, applied_at)

@@ -20,7 +20,7 @@ class StoryEndedEarlyError(ExplainedError):
 
 
 @dataclass
-class Story:
+class SessionWatch:
     """The lines of one watch, the header first, each with the second at which it came."""
 
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -58,9 +58,9 @@ class Story:
 
 
 @contextmanager
-def followed(kubectl: Kubectl, name: str, show: Callable[[float, str], None]) -> Iterator[Story]:
+def followed(kubectl: Kubectl, name: str, show: Callable[[float, str], None]) -> Iterator[SessionWatch]:
     """Watch a session of kubectl's namespace while the block runs; ``show`` gets each line as it comes."""
-    story = Story()
+    watch = SessionWatch()
     began = time.monotonic()
     selected = f"--field-selector=metadata.name={name}"  # a watch by name wants the object to be there already
     argv = kubectl.argv("get", "meetingsessions", selected, "--watch", "--output=wide")
@@ -69,13 +69,13 @@ def followed(kubectl: Kubectl, name: str, show: Callable[[float, str], None]) ->
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            story.add(time.monotonic() - began, line.rstrip())
+            watch.add(time.monotonic() - began, line.rstrip())
             show(time.monotonic() - began, line.rstrip())
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        yield story
+        yield watch
     finally:
         process.terminate()
         process.wait()

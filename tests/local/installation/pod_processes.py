@@ -1,4 +1,4 @@
-"""Processes of a pod, as the node sees them: for tests that kill one of them.
+"""Processes of a pod, as the node sees them: for tests that kill one of them, and for what one of them costs.
 
 Only processes of pods of the local cluster are ever found: the pod's UID stands in their control group.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.local.cluster.kubectl import Kubectl
@@ -30,6 +31,30 @@ def kill(kubectl: Kubectl, namespace: str, pod: str, command: str) -> int:
         raise LookupError(f"pod {pod} runs no {command}")
     os.kill(found[0], signal.SIGKILL)
     return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a process has used since its start."""
+
+    rss: int
+    """Resident memory, bytes."""
+    cpu: float
+    """Processor seconds, user and system."""
+    age: float
+    """Seconds since its start."""
+
+
+def cost(pid: int) -> Cost:
+    """What a process costs by now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return Cost(
+        rss=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        cpu=(int(fields[11]) + int(fields[12])) / ticks,
+        age=uptime - int(fields[19]) / ticks,
+    )
 
 
 def _is(entry: Path, uid: str, command: str) -> bool:
