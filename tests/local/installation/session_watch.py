@@ -15,7 +15,7 @@ from tests.local.machine.cli_errors import ExplainedError
 TERMINAL = ("Completed", "Failed")
 
 
-class StoryEndedEarlyError(ExplainedError):
+class SessionEndedEarlyError(ExplainedError):
     """The session did not get where it should in time."""
 
 
@@ -42,7 +42,7 @@ class SessionWatch:
         """Wait until one of ``phases`` was seen; returns it.
 
         Raises:
-            StoryEndedEarlyError: the session ended otherwise, or nothing of the kind came within ``seconds``.
+            SessionEndedEarlyError: the session ended otherwise, or nothing of the kind came within ``seconds``.
         """
         wanted = (*phases, *TERMINAL)
 
@@ -53,7 +53,7 @@ class SessionWatch:
             self._changed.wait_for(arrived, seconds)
         found = next((phase for phase in reversed(self.phases) if phase in wanted), None)
         if found not in phases:
-            raise StoryEndedEarlyError(f"waited {seconds:.0f} s for {' or '.join(phases)}; saw {self.phases}")
+            raise SessionEndedEarlyError(f"waited {seconds:.0f} s for {' or '.join(phases)}; saw {self.phases}")
         return found
 
 
