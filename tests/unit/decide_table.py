@@ -196,6 +196,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("a live pod of a session that is over", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.RUNNING_POD), "DeletePod ReleaseFinalizer"),
         Row("session deleted", _F(None, make.RUNNING_POD, stream=_CONNECTED), "StopStream DeletePod ReleaseFinalizer EmitEvent"),
         Row("session is being deleted", _F(_S(_RECORDING, deleting=True), replace(make.RUNNING_POD, deleted_at=NOW)), "ReleaseFinalizer EmitEvent"),
+        Row("session deleted after its bot had ended", _F(None, make.pod(phase="Running", bot=make.ended(at=NOW))), "DeletePod ReleaseFinalizer"),
         Row("session deleted, pod already released", _F(None, replace(make.RUNNING_POD, deleted_at=NOW, finalizer=False)), ""),
     ),
 }

@@ -44,11 +44,11 @@ def _with_error(facts: Facts, plan: Plan) -> Plan:
 
 
 def plan_deleted(facts: Facts) -> Plan:
-    """Nobody is left to tell: the pods get their grace period and go."""
+    """No session is left whose status could say anything: the pods get their grace period and go."""
     actions: list[Action] = [StopStream()] if facts.stream is not None else []
     for pod in facts.pods:
         actions.extend(delete_and_release(pod))
-    if any(pod.finalizer for pod in facts.pods):
+    if any(pod.finalizer and not pod.terminated and pod.bot.terminated is None for pod in facts.pods):
         # Last: a write that fails is tried again, and the Event is written once.
         actions.append(EmitEvent("Normal", Reason.DELETED.value, "the session was deleted; its bot leaves"))
     return Plan(tuple(actions))
