@@ -1,6 +1,7 @@
 """A file that only grows: whoever appends never waits, and what the volume refuses is written later, in order."""
 
 import asyncio
+import errno
 import os
 import time
 from pathlib import Path
@@ -47,3 +48,31 @@ async def test_lines_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: p
     assert taken[:10] == [True] * 10
     assert not taken[-1]
     pipe.open("rb").close()  # lets the thread go on
+
+
+async def test_a_line_goes_on_where_the_volume_was_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write, room = tmp_path / "lines", os.write, [4, 0]
+
+    def scarce(descriptor: int, data: bytes) -> int:
+        if not room or not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            return write(descriptor, data)
+        if not (taken := room.pop(0)):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:taken])
+
+    monkeypatch.setattr(os, "write", scarce)
+    file = AppendFile(path, durable=True)
+    file.append(b"the first")
+    assert not await file.flush(5)
+    file.append(b"the second")
+    await file.flush(5)
+    assert await file.close(5)
+    assert path.read_text() == "the first\nthe second\n"
+
+
+async def test_what_a_process_that_died_left_torn_spoils_no_other_line(tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("whole\nto")
+    file = AppendFile(tmp_path / "lines", durable=True)
+    file.append(b"next")
+    assert await file.close(5)
+    assert (tmp_path / "lines").read_text() == "whole\nto\nnext\n"

@@ -38,3 +38,10 @@ def test_lines_and_fields_from_the_future_are_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_without_one_has_no_lines(tmp_path: Path) -> None:
     assert list(read(tmp_path / "manifest.jsonl")) == []
+
+
+def test_a_line_that_was_written_twice_counts_once(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    *rest, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*rest, last, last]))
+    assert list(read(path)) == LINES

@@ -66,9 +66,9 @@ class Device(ABC):
         Raises:
             DeviceError: it ended or did not answer in time.
         """
-        self._prepare()
         self.starts += 1
         try:
+            self._prepare()
             child = self._child = await Child.start(self.name, self._argv(), environment=self._environment())
         except OSError as error:
             raise DeviceError(f"{self.name} cannot be started: {error.strerror}") from error

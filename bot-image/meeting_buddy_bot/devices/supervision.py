@@ -14,6 +14,8 @@ MAX_DEATHS: Final = 5
 """Within :data:`WINDOW_SECONDS`; a device that dies more often is not to be had on this node."""
 WINDOW_SECONDS: Final = 60.0
 _PROBE_SECONDS: Final = 5.0
+_FIRST_PAUSE: Final = 0.5
+"""Seconds after a start that failed; each further one waits twice as long."""
 _UNANSWERED_PROBES: Final = 2
 """So many unanswered probes in a row, each with its own time limit, make a process hang: one may be bad luck."""
 
@@ -45,6 +47,7 @@ async def supervise(
 
 async def _restart(device: Device, deaths: deque[float], clock: SessionClock) -> DeviceError | None:
     """Start the device again; the error to end with when it has died too often."""
+    tries = 0
     while True:
         if len(deaths) == MAX_DEATHS and clock.now() - deaths[0] < WINDOW_SECONDS:
             return DeviceError(f"{device.name} died {MAX_DEATHS + 1} times within {WINDOW_SECONDS:.0f} s")
@@ -53,6 +56,8 @@ async def _restart(device: Device, deaths: deque[float], clock: SessionClock) ->
             await device.start()
         except DeviceError as error:
             _log.error("%s", error)
+            await asyncio.sleep(_FIRST_PAUSE * 2**tries)
+            tries += 1
         else:
             return None
 

@@ -33,6 +33,8 @@ _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""
 _HASH_SECONDS: Final = 600.0
 """For reading and syncing hours of meeting on a slow volume; the time for finishing ends it earlier."""
+_TIDY_SECONDS: Final = 2.0
+"""What is left lies under dotted names, and the time for finishing may be over."""
 _CLOCK_SECONDS: Final = 12.0
 """By which a run's media may differ from the session clock: ten seconds of sound may wait in a starved encoder."""
 _ALLOWED_PER_RUN: Final = 0.25
@@ -44,6 +46,11 @@ PROBES: Final = 4
 """Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
 
 _log = logging.getLogger(__name__)
+
+
+def _follows(second: Segment, first: Segment) -> bool:
+    """Whether nothing lies between two segments."""
+    return second.run == first.run and second.segment == first.segment + 1
 
 
 def _joint(span: Span) -> float:
@@ -95,7 +102,7 @@ class RecordingFinalizer:
             return Finished(False, segments=len(segments), cause=str(error))
         finally:
             with contextlib.suppress(OSError):
-                await self.volume.call("tidy up", lambda: _remove(concat_list, tmp_path))
+                await self.volume.call("tidy up", lambda: _remove(concat_list, tmp_path), _TIDY_SECONDS)
         self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
         return Finished(True, self.plan.result, sha256, size, duration, len(segments))
 
@@ -108,8 +115,8 @@ class RecordingFinalizer:
             if span is None:
                 raise VerificationError(f"{segment.file} cannot be read")
             following = spans[index + 1] if index + 1 < len(segments) else None
-            same_run = following is not None and segments[index + 1].run == segment.run
-            end = _joint(following) if following and same_run else span.end
+            joined = following is not None and _follows(segments[index + 1], segment)
+            end = _joint(following) if following and joined else span.end
             lines += [f"file '{segment.file}'", f"duration {end - _joint(span):.6f}"]
             if span.demuxer_start is None:
                 # Only where ffmpeg finds no start: an inpoint seeks to a key frame and drops the sound before it.
@@ -129,8 +136,8 @@ class RecordingFinalizer:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(span(segment)) for segment in segments]
-        except* TimeoutError as errors:
-            raise VerificationError("the segments cannot be read: the volume does not answer") from errors
+        except* OSError as errors:
+            raise VerificationError("the segments cannot be read from the volume") from errors
         return [task.result() for task in tasks]
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:

@@ -82,10 +82,17 @@ def encode(line: Line) -> bytes:
 
 
 def read(path: Path) -> Iterator[Line]:
-    """Lines of a manifest, in order; what is torn or of an unknown kind is skipped."""
+    """Lines of a manifest, in order; what is torn, of an unknown kind or repeated is skipped.
+
+    A line is written once more when the volume took it and then refused to make it durable.
+    """
     if not path.exists():
         return
+    before = None
     for text in path.read_text(errors="replace").splitlines():
+        if text == before:
+            continue
+        before = text
         try:
             fields = json.loads(text)
         except ValueError:

@@ -6,6 +6,7 @@ process dies has no manifest line; the files have their names.
 """
 
 import asyncio
+import bisect
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,7 @@ class ManifestWriter:
         self.segments: list[Segment] = []
         self.gaps: list[Gap] = []
         self.captured: dict[int, float] = {}
-        """Seconds for which each run captured by the session clock: what its segments must add up to."""
+        """Seconds for which each run captured by the session clock: what its segments, all entered, must add up to."""
         self._volume = volume
         self._clock = clock
         self._events = events
@@ -49,6 +50,8 @@ class ManifestWriter:
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._entered: set[int] = set()
+        self._incomplete: list[Run] = []
+        """Runs that may have segments without a line: the volume did not hand them out when the run ended."""
         self._missing_since: tuple[float, str] | None = None
 
     def closed(self, run: Run, file: Path) -> None:
@@ -63,6 +66,13 @@ class ManifestWriter:
     def writing_again(self, run: Run) -> None:
         """A run has begun to write; closes the gap that the one before it opened."""
         self._submit(lambda: self._close_gap(run))
+
+    def enter_missing(self, newest: int) -> None:
+        """Try once more to enter what the volume did not hand out before; ``newest``: the last segment's number.
+
+        What still cannot be read between two others becomes a gap.
+        """
+        self._submit(lambda: self._enter_missing(newest))
 
     def over(self, now: float) -> None:
         """No run will follow; a gap that is still open ends at ``now``."""
@@ -146,7 +156,7 @@ class ManifestWriter:
         cut_at = round(span.end, 6) if span.cut else None
         segment = Segment(which, name, start, end, utc, size, sha256, run.number, complete, cut_at)
         self._entered.add(which)
-        self.segments.append(segment)
+        bisect.insort(self.segments, segment, key=lambda each: each.segment)
         await self._write(segment)
         self._events.write(
             "segment_closed", segment=which, seconds=round(segment.seconds, 3), bytes=size, complete=complete
@@ -154,26 +164,45 @@ class ManifestWriter:
         self._changed()
 
     async def _end_run(self, run: Run, cause: str | None) -> None:
-        ended_at = self._clock.now() if run.ended_at is None else run.ended_at
-        if run.last is not None:
-            for which in range(run.first, run.last + 1):
-                try:
-                    await self._enter(run, run.file(which), ended_at, complete=False)
-                except (OSError, TimeoutError) as error:  # this segment has no line; the gap and the others have
-                    self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
-        mine = [segment for segment in self.segments if segment.run == run.number]
-        if mine:
-            self.captured[run.number] = run.progress_at - mine[0].start
+        if run.ended_at is None:
+            run.ended_at = self._clock.now()
+        if run.last is None or await self._enter_all(run, run.last, run.ended_at):
+            self._incomplete.append(run)
         if cause is not None and self._missing_since is None:
             last = max((segment.end for segment in self.segments), default=run.origin)
             self._missing_since = (last, cause)
+
+    async def _enter_all(self, run: Run, last: int, ended_at: float) -> list[int]:
+        """Enter what a run that is over left without a line; the numbers that the volume does not hand out."""
+        refused = []
+        for which in range(run.first, last + 1):
+            try:
+                await self._enter(run, run.file(which), ended_at, complete=False)
+            except OSError as error:
+                refused.append(which)
+                self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
+        mine = [segment for segment in self.segments if segment.run == run.number]
+        if mine and not refused:
+            self.captured[run.number] = run.progress_at - mine[0].start
+        return refused
+
+    async def _enter_missing(self, newest: int) -> None:
+        incomplete, self._incomplete = self._incomplete, []
+        for run in incomplete:
+            last = newest if run.last is None else run.last  # only the newest run can have ended unlisted
+            for which in await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at):
+                mine = [segment for segment in self.segments if segment.run == run.number]
+                start = max((each.end for each in mine if each.segment < which), default=run.origin)
+                end = min((each.start for each in mine if each.segment > which), default=run.progress_at)
+                if end - start >= _SMALLEST_GAP and not any(gap.start <= start and end <= gap.end for gap in self.gaps):
+                    await self._enter_gap(GapLine("a segment cannot be read", round(start, 3), round(end, 3)))
 
     async def _close_gap(self, run: Run) -> None:
         if self._missing_since is None:
             return
         try:
             span = await probe(run.file(run.first))
-        except TimeoutError:
+        except OSError:
             span = None
         await self._close_gap_at(run.origin + (span.start if span else 0.0))
 

@@ -150,7 +150,7 @@ class MeetingRecorder:
         Does not raise for a file that is not complete: the report then says ``verified=False`` and the manifest why.
         """
         await self.stop()
-        await self._manifest.flush()
+        await self._enter_missing()
         report = self._manifest.report(video=self._plan.size is not None)
         if self._was_stopped_at_once():
             finished = Finished(True)
@@ -160,6 +160,19 @@ class MeetingRecorder:
         await self._manifest.append(finished)
         await self._manifest.close()
         return report.model_copy(update={"verified": finished.verified})
+
+    async def _enter_missing(self) -> None:
+        """Enter what a volume that did not answer kept back, if it answers by now."""
+        await self._manifest.flush()
+        if not self._started.is_set():
+            return
+        try:
+            newest = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+        except OSError:
+            return
+        self._watch.answered()
+        self._manifest.enter_missing(newest)
+        await self._manifest.flush()
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
@@ -234,6 +247,8 @@ class MeetingRecorder:
         self._events.write("recorder_started", run=run.number)
         if self._stopping.is_set():  # asked to stop while it was being started
             await run.stop(_CLOSE_SECONDS)
+        elif self._interruption is not None:  # likewise for a device that died, or a clock that was set
+            run.kill()
         async with asyncio.TaskGroup() as tasks:
             watcher = tasks.create_task(self._watch_run(run), name="recorder watch")
             cause = await run.wait()

@@ -32,6 +32,8 @@ class VolumeWatch:
         self._listener = listener
         self._low = False
         self._trouble_since: float | None = None
+        self._errors_since: float | None = None
+        """Since when it has answered, and with nothing but errors."""
         self.measured: Measurement | None = None
         """What the last look found."""
 
@@ -55,7 +57,7 @@ class VolumeWatch:
         """The volume answered a call."""
         if self._trouble_since is not None:
             self._events.write("volume_back", seconds=round(self._clock.now() - self._trouble_since, 1))
-            self._trouble_since = None
+            self._trouble_since = self._errors_since = None
         self._listener.storage(low=self._low, unresponsive=False)
 
     def failed(self, error: OSError) -> str | None:
@@ -65,7 +67,11 @@ class VolumeWatch:
             self._trouble_since = now
             self._events.write("volume_trouble", error=str(error.strerror))
         self._listener.storage(low=self._low, unresponsive=True)
-        patience = HANGING_SECONDS if isinstance(error, VolumeTimeoutError) else FAILING_SECONDS
-        if now - self._trouble_since < patience:
+        if isinstance(error, VolumeTimeoutError):
+            self._errors_since = None
+        elif self._errors_since is None:
+            self._errors_since = now
+        failing = self._errors_since is not None and now - self._errors_since >= FAILING_SECONDS
+        if not failing and now - self._trouble_since < HANGING_SECONDS:
             return None
         return f"the recordings volume cannot be used: {error.strerror}"

@@ -5,7 +5,6 @@ end of the session with a reason, or a second try while the rest goes on without
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -38,6 +37,8 @@ from meeting_buddy_bot.support.volume import Volume
 _MEMORY_SECONDS: Final = 2.0
 _CANCEL_SECONDS: Final = 5.0
 """For a session that overran its time to close what it holds open."""
+_CLEAN_UP_SECONDS: Final = 3.0
+"""For a finishing that was cut short to remove what it wrote aside."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again."""
 
@@ -211,5 +212,4 @@ class Components:
             return self.reporter.recorded
         finally:
             finishing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await finishing
+            await asyncio.wait({finishing}, timeout=_CLEAN_UP_SECONDS)

@@ -53,10 +53,12 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
     Browser failures end in an :class:`SessionResult`; what the recorder raises is passed on, after the bot has left.
     """
     stay = _MeetingRun(context, browser)
-    result = SessionResult(Reason.BOT_CRASHED)
     try:
         result = await _until_asked(stay.run(), context.leave)
-    finally:
+    except BaseException:
+        await stay.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
+        raise
+    with contextlib.suppress(asyncio.CancelledError):  # out of time; why it ended is known all the same
         await stay.leave(result, asked=context.leave.requested)
     return result
 
@@ -147,7 +149,7 @@ class _MeetingRun:
     async def _admitted(self) -> None:
         now = self._clock.now()
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
-        self._lobby.verdict(None)
+        self._lobby = WaitingRoom(self._clock, self._order.limits.waiting_room_seconds)
         if outage is not None:
             self._recorder.note_gap(began, now, outage)
             self._events.write("rejoined", seconds=round(now - began, 1))
@@ -238,15 +240,20 @@ class _MeetingRun:
             self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
         self._reporter.leaving()
         closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)
-        left, closed = await asyncio.gather(self._page.leave(_LEAVE_SECONDS), closing, return_exceptions=True)
+        left, closed = await asyncio.gather(self._leave_page(), closing, return_exceptions=True)
         self._events.write("left", page_agrees=left is True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._browser.close()
         self._reporter.left(self._clock.utc())
         self._reporter.browser(self._browser, self._restarts.total, alive=False)
         for what, error in (("the page could not be left", left), ("the recorder could not be stopped", closed)):
             if isinstance(error, Exception):
                 _log.error(what, exc_info=error)
+
+    async def _leave_page(self) -> bool:
+        """Leave as a person does; then close the browser, which leaves for certain. Whether the page agreed."""
+        try:
+            return await self._page.leave(_LEAVE_SECONDS)
+        finally:
+            await self._browser.close()
 
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:

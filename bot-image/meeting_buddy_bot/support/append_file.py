@@ -6,6 +6,7 @@ at most the last line of the file is cut.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import queue
@@ -34,6 +35,8 @@ class AppendFile:
         self._thread: threading.Thread | None = None
         self._descriptor: int | None = None
         self._unwritten: deque[bytes] = deque()
+        self._within_line = False
+        """Whether the first that is unwritten is the rest of a line."""
 
     def append(self, line: bytes) -> bool:
         """Queue one line, without its end; False when too many wait and it was dropped."""
@@ -79,7 +82,7 @@ class AppendFile:
                 self._unwritten.append(item)
             try:
                 while self._unwritten:
-                    self._write(self._unwritten[0])
+                    self._write_first()
                     self._unwritten.popleft()
                 refused = False
             except OSError as error:
@@ -91,14 +94,33 @@ class AppendFile:
                 item(not self._unwritten)
         self._reopen()
 
-    def _write(self, line: bytes) -> None:
+    def _write_first(self) -> None:
+        line = self._unwritten[0]
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o664)
+            self._descriptor = self._open()
         written = os.write(self._descriptor, line)
-        if written < len(line):  # a volume that is full takes a part; the rest starts a line of its own
-            raise OSError(28, "the line was not taken whole")
+        if written < len(line):  # a volume that is full takes a part; the rest follows once there is room
+            self._unwritten[0], self._within_line = line[written:], True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._within_line = False
         if self._durable:
             os.fsync(self._descriptor)
+
+    def _open(self) -> int:
+        """Open for appending, behind whatever line a process that died has left torn."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o664)
+        try:
+            if not self._within_line and os.fstat(descriptor).st_size and not self._ends_with_a_line():
+                os.write(descriptor, b"\n")
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _ends_with_a_line(self) -> bool:
+        with self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
 
     def _reopen(self) -> None:
         """Close the file: the next line opens it anew, since a mount that came back knows no old descriptors."""

@@ -1,0 +1,119 @@
+"""What the manifest says of segments that the volume handed out late, or not at all."""
+
+import asyncio
+import errno
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy_bot.recording import manifest_writer
+from meeting_buddy_bot.recording.capture import Run
+from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Segment, read
+from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
+from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.segments import Span, number
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
+
+LENGTH = 10.0
+PLAN = CapturePlan(":0", "unix:/nowhere", "monitor", (1280, 720), 15)
+
+
+class Recording:
+    """A run of four segments of ten seconds, of which the volume keeps some back."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.kept_back: set[int] = set()
+        clock = SessionClock()
+        self.volume, self.events = Volume(folder), EventLog(folder / "events.jsonl", clock)
+        self.writer = ManifestWriter(self.volume, clock, self.events, lambda: None)
+        self.run = Run(1, PLAN, self.volume, 1, clock)
+        self.run.progress_at = self.run.ended_at = 4 * LENGTH
+        (folder / "segments").mkdir()
+        for which in range(1, 5):
+            self.run.file(which).write_bytes(b"media")
+        monkeypatch.setattr(manifest_writer, "probe", self._probe)
+
+    async def _probe(self, file: Path, latest: float = float("inf")) -> Span:
+        which = number(file) or 0
+        if which in self.kept_back:
+            raise OSError(errno.EIO, "Input/output error")
+        return Span((which - 1) * LENGTH, which * LENGTH)
+
+    async def over(self, *, last: int | None = 4, cause: str | None = None) -> None:
+        self.run.last = last
+        self.writer.run_ended(self.run, cause)
+        await self.writer.flush()
+
+    async def look_again(self, newest: int = 4) -> None:
+        self.writer.enter_missing(newest)
+        await self.writer.close()
+
+    @property
+    def numbers(self) -> list[int]:
+        return [each.segment for each in self.writer.segments]
+
+    @property
+    def gaps(self) -> list[GapLine]:
+        return [line for line in read(self.folder / MANIFEST_FILE) if isinstance(line, GapLine)]
+
+
+@pytest.fixture
+def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recording:
+    return Recording(tmp_path, monkeypatch)
+
+
+async def test_a_whole_run_is_compared_with_the_clock(recording: Recording) -> None:
+    await recording.over()
+    await recording.look_again()
+    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert recording.gaps == []
+
+
+async def test_a_segment_that_comes_late_takes_its_place(recording: Recording) -> None:
+    recording.kept_back = {2}
+    await recording.over()
+    assert (recording.numbers, recording.writer.captured) == ([1, 3, 4], {})
+    recording.kept_back = set()
+    await recording.look_again()
+    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert recording.gaps == []
+
+
+async def test_a_run_that_could_not_be_listed_is_entered_at_the_end(recording: Recording) -> None:
+    await recording.over(last=None)
+    assert (recording.numbers, recording.writer.captured) == ([], {})
+    await recording.look_again()
+    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+
+
+async def test_what_stays_unreadable_between_two_segments_is_a_gap(recording: Recording) -> None:
+    recording.kept_back = {2, 3}
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == [GapLine("a segment cannot be read", LENGTH, 3 * LENGTH)]
+    assert recording.writer.captured == {}
+
+
+async def test_what_stays_unreadable_at_the_end_of_a_run_is_a_gap(recording: Recording) -> None:
+    recording.kept_back = {4}
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == [GapLine("a segment cannot be read", 3 * LENGTH, 4 * LENGTH)]
+
+
+async def test_a_file_has_no_joint_where_a_segment_is_missing(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy_bot.recording.finalizer.probe", recording._probe)
+    segments = [
+        Segment(which, f"segments/{which:05d}.mkv", 0, 0, "", 1, "", 1)
+        for which in (1, 3)  # ten seconds each
+    ]
+    finalizer = RecordingFinalizer(recording.volume, PLAN, recording.events)
+    async with asyncio.timeout(10):
+        concat_list = await finalizer._concat_list(segments)
+    assert concat_list.count("duration 10.000000") == 2
