@@ -72,6 +72,7 @@ _KILLED = make.ended(code=137, reason="Error")
 TABLE: dict[str, tuple[Row, ...]] = {
     "Before there is a pod": (
         Row("new session", _F(_S()), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("a pod with the labels of its own, but another name", _F(_S(), replace(make.STARTING_POD, name="other")), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("link in a Secret", _F(_S(meetingLink=None, meetingLinkSecretRef={"name": "link"})), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("link that no guest can open", _F(_S(meetingLink="https://meet.example.org/custom?token=x")), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),
         Row("host that is not listed", _F(_S(meetingLink="https://other.example.org/rooms/a")), "PatchStatus EmitEvent", "Failed", "HostNotAllowed"),
@@ -104,6 +105,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("Secret or ConfigMap missing", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("FailedMount", 'secret "link" not found'),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("image still being pulled", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("Pulling", "Pulling image"),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
         Row("leave before the bot started", _F(_S(_STARTED, leave=True), make.STARTING_POD), "PatchStatus DeletePod", "Initializing"),
+        Row("leave before the bot started, whose node then went silent", _F(_S({**_STARTED, **_ASKED}), replace(make.STARTING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested", _LATE),
         Row("pod deleted before its bot started, after leave", _F(_S({**_STARTED, **_ASKED}), replace(make.PENDING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
     ),
     "The bot talks": (
@@ -185,8 +187,9 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "ReportError PatchStatus CreatePod", "Initializing", at=_LATE),
         Row("it went by", _F(_S({**_told("InternalError"), **_STARTED}), make.PENDING_POD), "PatchStatus", "Initializing", at=later(90)),
         Row("nobody says whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "ReportError PatchStatus", "Recording"),
-        Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "ReportError PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "ReportError PatchStatus", "Recording"),
+        Row("leave while nothing can be written", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "ReportError RequestLeave PatchStatus", "Recording"),
         Row("the pod of a deleted session cannot be deleted", _F(None, make.RUNNING_POD, error=_REFUSED), "ReportError DeletePod ReleaseFinalizer EmitEvent"),
     ),
     "The session is over, or gone": (

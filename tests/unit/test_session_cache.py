@@ -70,6 +70,18 @@ async def test_a_listing_that_shows_what_is_known_is_no_news(memory: Memory) -> 
     assert memory.cache.upsert_session(documents.session(), memory.clock.monotonic()) is None
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["seen before the session", "seen after it"])
+async def test_a_pod_in_another_namespace_is_nobody_s(memory: Memory, first: bool) -> None:
+    pod = documents.pod()
+    pod["metadata"]["namespace"] = "elsewhere"
+    if first:
+        memory.cache.upsert_pod(pod)
+    memory.cache.upsert_session(documents.session())
+    if not first:
+        assert memory.cache.upsert_pod(pod) is None
+    assert (memory.entry.namespace, memory.entry.pods) == ("meetings", {})
+
+
 async def test_a_standby_keeps_nothing_of_a_session_that_is_gone(memory: Memory) -> None:
     for number in range(20):
         session, pod = documents.session(f"uid-{number}"), documents.pod(f"uid-{number}")

@@ -24,6 +24,8 @@ from meeting_buddy.kube.errors import KubeError
 
 WORKERS: Final = 24
 """Reconciliations at the same time. One waits for the API server most of its life, so many cost next to nothing."""
+_NOT_LEADER_SECONDS: Final = 1.0
+"""Until a session is looked at again when the Lease was late: it may be renewed before work is stopped."""
 MAX_PASSES: Final = 5
 """Observe → decide → apply passes of one reconciliation before other keys get their turn."""
 
@@ -103,6 +105,7 @@ class Controller:
             entry.stream = None
             entry.leave = None
             entry.error = None
+            entry.rejection = None
         self._events.stand_by()
 
     async def _work(self) -> None:
@@ -114,6 +117,7 @@ class Controller:
                 await self._reconcile(uid)
             except NotLeaderError:
                 self._queue.done(uid)
+                self._queue.wake(uid, _NOT_LEADER_SECONDS)
             except Exception as error:
                 # One session's trouble must not take the others along; it is retried, counted and reported.
                 failed = True

@@ -157,14 +157,14 @@ class Executor:
         annotations = assignment_annotations(document, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
-                entry.secret_of = seen.facts.uid
+                entry.secret_of, entry.rejection = seen.facts.uid, None
                 return Progress.NEXT
             changed = await self._api.annotate_pod(entry.namespace, pod, annotations, seen.resource_version)
             self._cache.upsert_pod(changed)
         refusal = await self._create_secret(entry, secret, seen.facts.uid)
         if refusal is not None and not refusal.exists:
             return self._reject(entry, refusal)
-        entry.secret_of = seen.facts.uid
+        entry.secret_of, entry.rejection = seen.facts.uid, None
         return Progress.NEXT
 
     def _prepare(

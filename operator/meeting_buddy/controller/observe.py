@@ -7,6 +7,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.domain import startup
 from meeting_buddy.domain.facts import Facts, InstallationFacts
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -46,6 +47,8 @@ class Observer:
                 answer, so that it can be reported.
         """
         failure = None
+        if any(startup.started(seen.facts) and not seen.facts.orphaned for seen in entry.pods.values()):
+            entry.rejection = None  # whatever was refused, its bot has begun
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         if self._misses_its_pod(entry):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from meeting_buddy.contract import identity
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.event_handler import EventHandler
@@ -95,7 +96,9 @@ class NamespaceResync:
         sessions: set[str] = set()
         async for document in self._api.list_pods(self._namespace):
             metadata = document["metadata"]
-            pods.update((owner["uid"], metadata["name"]) for owner in metadata.get("ownerReferences", ()))
+            uids = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
+            label = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")  # of an orphan
+            pods.update((uid, metadata["name"]) for uid in uids or [label])
             self._events.pod_seen(document, began)
         async for document in self._api.list_sessions(self._namespace):
             sessions.add(document["metadata"]["uid"])

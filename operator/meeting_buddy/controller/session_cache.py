@@ -89,6 +89,9 @@ class SessionCache:
                 return None
         facts = parse_session(document)
         entry = self._heard(facts.uid, facts.namespace, facts.name, listed_at)
+        if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
+            entry.namespace, entry.name = facts.namespace, facts.name
+            entry.pods.clear()
         entry.written_at = entry.written_at or self._clock.now()
         entry.session, entry.gone = facts, False
         return facts.uid
@@ -107,6 +110,8 @@ class SessionCache:
         if seen is None:
             return self._disown(document)
         entry = self._entries.get(seen.session_uid)
+        if entry is not None and entry.session is not None and entry.namespace != seen.namespace:
+            return None  # no owner of a pod is in another namespace
         known = entry.pods.get(seen.facts.name) if entry is not None else None
         if entry is not None and known is not None:
             newer_one = self._replaces(entry, seen.resource_version, known.resource_version, listed_at)

@@ -50,10 +50,15 @@ def plan_active(snapshot: Snapshot) -> Plan:
     elif snapshot.platform is not None and snapshot.facts.confirmed:  # a session that was not admitted has ended
         _retry(snapshot, CreatePod(snapshot.attempt, snapshot.platform), before, wakeups)
     creating = any(isinstance(action, CreatePod) for action in before)
+    if creating:  # a pod of which nothing more is heard ends the session all the same
+        wakeups.append(snapshot.now + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds))
     if snapshot.facts.error is not None and snapshot.facts.error.persistent:
-        # What fails must not keep the status from saying so; that there is a pod is written once there is one.
+        # What fails must not keep the status from saying so; that there is a pod is written once there is one. Asking
+        # the bot to leave needs no API server.
         written = _write(snapshot, creating=False, wakeups=wakeups)
-        return Plan((*written, *before, *after), min(wakeups, default=None))
+        asked = [action for action in after if isinstance(action, RequestLeave)]
+        others = [action for action in after if not isinstance(action, RequestLeave)]
+        return Plan((*asked, *written, *before, *others), min(wakeups, default=None))
     written = _write(snapshot, creating=creating, wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
 

@@ -34,7 +34,13 @@ def decide(facts: Facts, clock: Clock) -> Plan:
         claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
         return Plan((ReadWarnings(snapshot.pod.name, claim),))
     outcome = terminal_outcome(snapshot) if facts.confirmed else None
-    return plan_termination(snapshot, outcome) if outcome is not None else _with_error(facts, plan_active(snapshot))
+    if outcome is None:
+        return _with_error(facts, plan_active(snapshot))
+    plan = plan_termination(snapshot, outcome)
+    persistent = (
+        facts.error is not None and facts.error.persistent
+    )  # perhaps it is this plan that cannot be carried out
+    return _with_error(facts, plan) if persistent else plan
 
 
 def _with_error(facts: Facts, plan: Plan) -> Plan:

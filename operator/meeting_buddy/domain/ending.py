@@ -38,8 +38,10 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
         return pod_outcome.of_dead_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
     if _passed(snapshot, pod_outcome.lost_at(pod)):
         return pod_outcome.of_lost_pod(pod)
-    if startup.started(pod) or snapshot.leaving:
+    if startup.started(pod):
         return None
+    if snapshot.leaving:  # the pod was deleted; where its node does not confirm that, nobody waits any longer
+        return Outcome(Reason.LEAVE_REQUESTED) if snapshot.now >= snapshot.startup_deadline else None
     rejected = _outcome_of_rejection(snapshot)
     if rejected is not None:
         return rejected

@@ -22,7 +22,10 @@ def current(facts: Facts) -> ReconcileError | None:
 
 
 def unannounced(facts: Facts) -> ReconcileError | None:
-    """The error that no Event has named yet; one Event for each change of the cause, also across a restart."""
+    """The error that no Event has named yet; one Event for each change of the cause.
+
+    A new operator reads the cause off the status, where it is while the session goes on.
+    """
     found = current(facts)
     if found is None or found.reason in (facts.announced_error, _written(facts)):
         return None

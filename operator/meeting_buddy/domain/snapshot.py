@@ -68,7 +68,8 @@ class Snapshot:
 
     @property
     def pod(self) -> PodFacts | None:
-        return next((pod for pod in self.facts.pods if pod.attempt == self.attempt and not pod.orphaned), None)
+        name = identity.pod_name(self.session.name, self.session.uid, self.attempt)
+        return next((pod for pod in self.facts.pods if pod.name == name and not pod.orphaned), None)
 
     @property
     def pod_name(self) -> str | None:
