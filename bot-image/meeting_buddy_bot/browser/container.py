@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
@@ -29,6 +30,9 @@ from meeting_buddy.contract.assignment import CA_FOLDER
 from meeting_buddy_bot.browser.chromium import BINARY, SANDBOX_REFUSED, sandbox_fault
 
 PORT: Final = 9515
+_READY_SECONDS: Final = 2.5
+"""For a startup probe, whose time-out is longer."""
+_POLL_SECONDS: Final = 0.05
 _LEFTOVERS: Final = ("org.chromium.*", ".org.chromium.*", "scoped_dir*")
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -36,12 +40,12 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIF
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns only with ``--ready``, or when it cannot start."""
     parser = argparse.ArgumentParser(prog="meeting-buddy-browser", description=__doc__)
-    parser.add_argument("--ready", action="store_true", help="exit 0 when chromedriver answers")
+    parser.add_argument("--ready", action="store_true", help="exit 0 as soon as chromedriver answers")
     parser.add_argument("--port", type=int, default=PORT, help="TCP port on loopback (default %(default)s)")
     parser.add_argument("--ca-folder", type=Path, default=Path(CA_FOLDER), help="extra authorities, *.crt")
     given = parser.parse_args(arguments)
     if given.ready:
-        return 0 if answers(given.port) else 1
+        return 0 if wait_answering(given.port) else 1
     home = Path(os.environ["HOME"])
     clear_leftovers(Path(os.environ.get("TMPDIR", "/tmp")))  # noqa: S108  # the container's own emptyDir
     count = trust(given.ca_folder, home / ".pki" / "nssdb")
@@ -57,6 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ |= {"LANGUAGE": "en_US", "LANG": "C.UTF-8"}
     os.execvp(command[0], command)  # noqa: S606  # no shell is wanted
     return 1  # never reached: this process is chromedriver now
+
+
+def wait_answering(port: int = PORT, seconds: float = _READY_SECONDS) -> bool:
+    """Wait until chromedriver answers; a probe that only looked would cost the meeting the rest of its period."""
+    deadline = time.monotonic() + seconds
+    while not answers(port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def answers(port: int = PORT) -> bool:
