@@ -11,7 +11,7 @@ from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
-from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, video_received
+from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, last_known, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
@@ -360,3 +360,10 @@ def test_deaths_that_are_far_apart_never_fire() -> None:
         assert restarts.verdict() is None
         clock.later(200)
     assert restarts.total == 50
+
+
+def test_that_pictures_arrived_stays_true_when_the_last_camera_is_off() -> None:
+    unknown, arrived, frozen = video_received(None), video_received(True), video_received(False)
+    assert last_known(unknown, arrived) == last_known(arrived, unknown) == arrived
+    assert last_known(arrived, frozen) == frozen
+    assert last_known(frozen, unknown) == unknown

@@ -101,6 +101,12 @@ def test_media_that_does_not_arrive_is_false_and_silence_is_unknown() -> None:
     assert "AudioReceived" not in said(snapshot(report=make.report()))
 
 
+def test_after_the_end_the_last_report_says_whether_media_arrived() -> None:
+    media = {"audio": {"received": True, "reason": "Heard"}, "video": {"received": True, "reason": "Advancing"}}
+    found = said(snapshot(Phase.COMPLETED, report=make.joined("Ended", media=media)))
+    assert (found["AudioReceived"], found["VideoReceived"]) == (("True", "Heard"), ("True", "Advancing"))
+
+
 @pytest.mark.parametrize(("received", "loud"), [(True, False), (None, False), (False, True)])
 def test_only_media_that_does_not_arrive_is_written_at_once(received: bool | None, loud: bool) -> None:
     before = status.compose(snapshot())

@@ -57,6 +57,11 @@ def video_received(advancing: bool | None) -> Reception:
     return Reception(received=True, reason="Advancing") if advancing else Reception(received=False, reason="Frozen")
 
 
+def last_known(before: Reception, now: Reception) -> Reception:
+    """What people read: that media arrived stays true when nobody speaks, or has a camera on, any more."""
+    return before if now.received is None and before.received else now
+
+
 class NoMedia:
     """Fires when media is expected for :data:`NO_MEDIA_SECONDS` and none was ever received."""
 

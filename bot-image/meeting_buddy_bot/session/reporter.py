@@ -6,6 +6,7 @@ from datetime import datetime
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.report import BrowserReport, PeopleReport, Reception, RecordingReport
 from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.checks.media_received import last_known
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.result import SessionResult
@@ -120,8 +121,9 @@ class SessionReporter:
     # Media
 
     def received(self, audio: Reception, video: Reception) -> None:
-        """Whether the meeting's sound and pictures arrive."""
+        """Whether the meeting's sound and pictures arrive; once they did, only their absence is news."""
         media = self._state.report.media
+        audio, video = last_known(media.audio, audio), last_known(media.video, video)
         for kind, before, after in (("audio", media.audio, audio), ("video", media.video, video)):
             if before != after:
                 self._events.write("media_received", kind=kind, received=after.received, reason=after.reason)

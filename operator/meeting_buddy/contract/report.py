@@ -86,7 +86,7 @@ class Reception(ContractModel):
     """Whether sound or picture of the meeting arrives."""
 
     received: bool | None = None
-    """``None``: it cannot be known, such as sound while nobody speaks."""
+    """``None``: it could not be known yet, such as sound before anybody spoke."""
     reason: str = "NotInMeeting"
 
 

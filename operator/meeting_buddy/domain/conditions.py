@@ -142,14 +142,14 @@ def storage_pressure(snapshot: Snapshot) -> Draft | None:
 
 def audio_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
-    if snapshot.phase.terminal or snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "AudioReceived")
     return _received(snapshot.report.media.audio, "people speak, and no sound of theirs arrives")
 
 
 def video_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's pictures advance; after the end, what was last known."""
-    if snapshot.phase.terminal or snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "VideoReceived")
     return _received(snapshot.report.media.video, "the meeting's pictures stand still")
 
