@@ -181,7 +181,7 @@ class ManifestWriter:
             except OSError as error:
                 refused.append(which)
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
-        mine = [segment for segment in self.segments if segment.run == run.number]
+        mine = self._of(run)
         if mine and not refused:
             self.captured[run.number] = run.progress_at - mine[0].start
         return refused
@@ -191,11 +191,14 @@ class ManifestWriter:
         for run in incomplete:
             last = newest if run.last is None else run.last  # only the newest run can have ended unlisted
             for which in await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at):
-                mine = [segment for segment in self.segments if segment.run == run.number]
+                mine = self._of(run)
                 start = max((each.end for each in mine if each.segment < which), default=run.origin)
                 end = min((each.start for each in mine if each.segment > which), default=run.progress_at)
                 if end - start >= _SMALLEST_GAP and not any(gap.start <= start and end <= gap.end for gap in self.gaps):
                     await self._enter_gap(GapLine("a segment cannot be read", round(start, 3), round(end, 3)))
+
+    def _of(self, run: Run) -> list[Segment]:
+        return [segment for segment in self.segments if segment.run == run.number]
 
     async def _close_gap(self, run: Run) -> None:
         if self._missing_since is None:

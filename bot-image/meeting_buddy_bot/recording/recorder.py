@@ -167,7 +167,7 @@ class MeetingRecorder:
         if not self._started.is_set():
             return
         try:
-            newest = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+            newest = await self._list_segments()
         except OSError:
             return
         self._watch.answered()
@@ -229,7 +229,7 @@ class MeetingRecorder:
         """Number of the newest segment, as soon as the volume answers; ``None``: stopped, or given up, before that."""
         while True:
             try:
-                newest = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+                newest = await self._list_segments()
             except OSError as error:
                 if (message := self._watch.failed(error)) is not None:
                     self._give_up(Reason.RECORDING_FAILED, message)
@@ -238,6 +238,9 @@ class MeetingRecorder:
             else:
                 self._watch.answered()
                 return newest
+
+    async def _list_segments(self) -> int:
+        return await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
 
     async def _record(self, run: Run) -> str:
         try:

@@ -119,7 +119,7 @@ def _gauges(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: B
     metrics.gauge(
         "sessions_failing",
         "Sessions whose reconciliation failed several times in a row",
-        lambda: sum(1 for entry in cache if entry.error is not None and entry.error.persistent),
+        lambda: sum(entry.has_persistent_error for entry in cache),
     )
     metrics.gauge("streams", "Bots whose reports are followed", lambda: len(streams))
     metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))

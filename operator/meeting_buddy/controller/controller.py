@@ -151,7 +151,7 @@ class Controller:
                 break
         else:
             raise failures.UnsettledError(f"not settled after {MAX_PASSES} passes")
-        if entry.error is not None and entry.error.persistent:
+        if entry.has_persistent_error:
             self._queue.add(uid)  # once more, without the error: the status still shows it
         entry.error = None
         if entry.rejection is None:

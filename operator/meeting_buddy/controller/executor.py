@@ -157,14 +157,15 @@ class Executor:
         annotations = assignment_annotations(document, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
-                entry.secret_of, entry.rejection = seen.facts.uid, None
+                entry.note_secret(seen.facts.uid)
                 return Progress.NEXT
             changed = await self._api.annotate_pod(entry.namespace, pod, annotations, seen.resource_version)
             self._cache.upsert_pod(changed)
         refusal = await self._create_secret(entry, secret, seen.facts.uid)
-        if refusal is not None and not refusal.exists:
-            return self._reject(entry, refusal)
-        entry.secret_of, entry.rejection = seen.facts.uid, None
+        if refusal is not None:
+            if not refusal.exists:
+                return self._reject(entry, refusal)
+            entry.note_secret(seen.facts.uid)
         return Progress.NEXT
 
     def _prepare(
@@ -184,7 +185,7 @@ class Executor:
             if error.exists or error.refused:
                 return error
             raise
-        entry.secret_of, entry.rejection = pod_uid, None
+        entry.note_secret(pod_uid)
         return None
 
     def _reject(self, entry: CacheEntry, error: KubeError) -> Progress:

@@ -55,7 +55,7 @@ class Observer:
             try:
                 await self._confirm_pod(entry)
             except KubeError as error:
-                if entry.error is None or not entry.error.persistent:
+                if not entry.has_persistent_error:
                     raise
                 failure = error
         return Observation(self._facts(entry, confirmed=failure is None), failure)

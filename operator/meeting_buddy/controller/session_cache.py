@@ -52,6 +52,15 @@ class CacheEntry:
     last_event_at: float = 0.0
     """Monotonic time of the last news; a listing that began earlier cannot say what is gone, or was replaced."""
 
+    @property
+    def has_persistent_error(self) -> bool:
+        """Whether reconciling failed often enough to tell people."""
+        return self.error is not None and self.error.persistent
+
+    def note_secret(self, pod_uid: str) -> None:
+        """The pod's Secret is there, so nothing refuses it any more."""
+        self.secret_of, self.rejection = pod_uid, None
+
 
 class SessionCache:
     """All cache entries, by uid of the session."""

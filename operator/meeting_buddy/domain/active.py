@@ -52,7 +52,7 @@ def plan_active(snapshot: Snapshot) -> Plan:
     creating = any(isinstance(action, CreatePod) for action in before)
     if creating:  # a pod of which nothing more is heard ends the session all the same
         wakeups.append(snapshot.now + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds))
-    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+    if snapshot.facts.persistent_error is not None:
         # What fails must not keep the status from saying so; that there is a pod is written once there is one. Asking
         # the bot to leave needs no API server.
         written = _write(snapshot, creating=False, wakeups=wakeups)

@@ -37,10 +37,8 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     if outcome is None:
         return _with_error(facts, plan_active(snapshot))
     plan = plan_termination(snapshot, outcome)
-    persistent = (
-        facts.error is not None and facts.error.persistent
-    )  # perhaps it is this plan that cannot be carried out
-    return _with_error(facts, plan) if persistent else plan
+    # Perhaps it is this very plan that cannot be carried out.
+    return _with_error(facts, plan) if facts.persistent_error is not None else plan
 
 
 def _with_error(facts: Facts, plan: Plan) -> Plan:

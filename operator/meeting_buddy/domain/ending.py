@@ -18,7 +18,7 @@ def needs_warnings(snapshot: Snapshot) -> bool:
         return False
     if snapshot.facts.rejection is not None:
         return False  # its Secret was refused: that is why
-    if snapshot.facts.error is not None and snapshot.facts.error.persistent:
+    if snapshot.facts.persistent_error is not None:
         return False  # the events cannot be read, perhaps; the session ends without them
     return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
 

@@ -224,3 +224,8 @@ class Facts:
     """Whether ``pods`` is complete; not so while the API server refuses to answer. Then no pod is made or missed."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""
+
+    @property
+    def persistent_error(self) -> ReconcileError | None:
+        """The error, once it came back often enough to tell people."""
+        return self.error if self.error is not None and self.error.persistent else None

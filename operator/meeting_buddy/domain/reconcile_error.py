@@ -12,8 +12,8 @@ CONDITION: Final = "ReconcileError"
 
 def current(facts: Facts) -> ReconcileError | None:
     """An error that came back several times in a row, or a refusal of the pod that may pass."""
-    if facts.error is not None and facts.error.persistent:
-        return facts.error
+    if facts.persistent_error is not None:
+        return facts.persistent_error
     rejection = facts.rejection
     if rejection is None or rejection.kind not in ("quota", "forbidden"):
         return None
@@ -38,10 +38,11 @@ def outcome(facts: Facts) -> Outcome | None:
     Only an error that the status already shows ends it: after an outage of the API server each session is tried again
     first, however long the outage took.
     """
-    if facts.error is None or not facts.error.persistent or _written(facts) is None:
+    error = facts.persistent_error
+    if error is None or _written(facts) is None:
         return None
-    quota = facts.error.reason == QUOTA_EXCEEDED
-    return Outcome(Reason.QUOTA_EXCEEDED if quota else Reason.CONFIG_INVALID, facts.error.message)
+    quota = error.reason == QUOTA_EXCEEDED
+    return Outcome(Reason.QUOTA_EXCEEDED if quota else Reason.CONFIG_INVALID, error.message)
 
 
 def _written(facts: Facts) -> str | None:
