@@ -26,3 +26,15 @@ def test_a_process_that_was_frozen_and_left_behind_goes_on_when_it_is_adopted(tm
         assert state(found.pid) != "T"
     finally:
         process.stop()
+
+
+def test_a_process_whose_command_line_nobody_knows_is_found_by_its_record_alone(tmp_path: Path) -> None:
+    process = Process("sleeper", ("sleep", "321.6"), tmp_path / "log", tmp_path)
+    unknown = Process("sleeper", (), tmp_path / "log", tmp_path)
+    assert unknown.find() is None, "processes without a command line are somebody else's, such as the kernel's"
+    process.start()
+    try:
+        assert unknown.find() == process.find() is not None
+    finally:
+        assert unknown.stop()
+    assert process.find() is None

@@ -50,8 +50,9 @@ _LONGEST = 400
 class Process:
     """One supervised command: how it is started, where it logs, where its record lies.
 
-    `state_dir/<name>.process.json` is the record.  `environment` is added to ours.  The command runs in a session of
-    its own, with `/` as working folder, so nothing of the caller (terminal, pipe, folder) holds it or is held by it.
+    `state_dir/<name>.process.json` is the record; with an empty `argv` the process is known by it alone.
+    `environment` is added to ours.  The command runs in a session of its own, with `/` as working folder, so nothing of
+    the caller (terminal, pipe, folder) holds it or is held by it.
     """
 
     name: str
@@ -225,6 +226,8 @@ def _stat(pid: int) -> int | None:
 
 
 def _by_command_line(argv: tuple[str, ...]) -> Identity | None:
+    if not argv:
+        return None  # what has no command line is not ours: a kernel's thread, a process that wiped its own
     wanted = b"".join(part.encode() + b"\0" for part in argv)
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

@@ -96,7 +96,7 @@ class LocalMeeting:
         states = {"address": "present" if address.present(ADDRESS) else "absent", "origin": ORIGIN}
         for record in sorted(self.places.processes.glob("*.process.json")):
             name = record.name.removesuffix(".process.json")
-            found = Process(name, ("-",), self.places.logs / f"{name}.log", self.places.processes).find()
+            found = Process(name, (), self.places.logs / f"{name}.log", self.places.processes).find()
             states[name] = "absent" if found is None else f"running, pid {found.pid}"
         return states
 

@@ -68,7 +68,7 @@ class Room:
         """End people of this room whom an earlier, killed run left behind."""
         for record in self.places.processes.glob(f"person-{self.name}-*.process.json"):
             name = record.name.removesuffix(".process.json")
-            Process(name, ("-",), self.places.logs / f"{name}.log", self.places.processes).stop(2)
+            Process(name, (), self.places.logs / f"{name}.log", self.places.processes).stop(2)
 
     def _wait(self, name: str, seconds: float, *, present: bool) -> Participant:
         deadline = time.monotonic() + seconds
