@@ -144,7 +144,7 @@ class Attending:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self._task)
         except TimeoutError:
-            raise TimeoutError(f"still {self.report.phase}: {self.events()}") from None
+            raise TimeoutError(f"still {self.report.phase}: {await self.events()}") from None
 
     async def until(self, holds: Callable[[Report], bool], seconds: float = 60) -> Report:
         """The first report of which this holds. Raises `TimeoutError`, or what ended the bot."""
@@ -155,17 +155,18 @@ class Attending:
                     await asyncio.wait({newer, *([self._task] if self._task else [])}, return_when="FIRST_COMPLETED")
                     newer.cancel()
                     if self._task is not None and self._task.done() and not holds(self.report):
-                        raise AssertionError(f"ended meanwhile: {self._task.result()} {self.events()}")
+                        raise AssertionError(f"ended meanwhile: {self._task.result()} {await self.events()}")
                 return self.report
         except TimeoutError:
-            raise TimeoutError(f"still {self.report}: {self.events()}") from None
+            raise TimeoutError(f"still {self.report}: {await self.events()}") from None
 
     async def until_recording(self, seconds: float = 60) -> Report:
         """The first report from inside the meeting."""
         return await self.until(lambda report: report.phase is ReportPhase.RECORDING, seconds)
 
-    def events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Lines of events.jsonl, of one kind or all."""
+    async def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Lines of events.jsonl, of one kind or all: what the bot wrote before this call is among them."""
+        await self._events.flush()
         try:
             lines = [json.loads(line) for line in (self.folder / "events.jsonl").read_text().splitlines()]
         except FileNotFoundError:

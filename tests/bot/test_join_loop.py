@@ -29,12 +29,12 @@ async def test_joins_by_the_table_alone(container: BrowserContainer, site: Synth
     site.pages[ROOM] = join_page()
     async with attending(container, site, tmp_path, bot_name="Notes (bot)") as bot:
         await bot.until_recording()
-        assert [line["step"] for line in bot.events("step")] == ["cookies", "name", "join"]
+        assert [line["step"] for line in await bot.events("step")] == ["cookies", "name", "join"]
         # The link's own query stays, and the table's is added.
         assert site.requested[0].query_string == "pwd=s3cretpass&lang=en"
         bot.leave.request(Reason.LEAVE_REQUESTED)
         await bot.ending()
-        assert bot.events("left")[0]["page_agrees"] is True
+        assert (await bot.events("left"))[0]["page_agrees"] is True
 
 
 async def test_waits_in_the_lobby_and_says_so(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_a_site_that_comes_up_a_little_late_is_joined(
     await site.stop()
     async with attending(container, site, tmp_path, table=synthetic_table(load=20)) as bot:
         for _ in range(200):
-            if bot.events("page_not_loaded"):
+            if await bot.events("page_not_loaded"):
                 break
             await asyncio.sleep(0.1)
         async with site:
@@ -135,7 +135,7 @@ async def test_going_elsewhere_is_noted_by_host_alone(
     site.pages |= {ROOM: "<script>location = '%ELSEWHERE%/login?token=abc123'</script>", "/login": "<h1>Log in</h1>"}
     async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
         assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
-        assert [line["host"] for line in bot.events("navigated_elsewhere")] == ["elsewhere.unrelated.test"]
+        assert [line["host"] for line in await bot.events("navigated_elsewhere")] == ["elsewhere.unrelated.test"]
 
 
 async def test_a_failure_leaves_evidence_without_secrets(

@@ -79,13 +79,13 @@ async def test_knows_who_is_there_and_when_they_speak(container: BrowserContaine
             bot.leave.request(Reason.LEAVE_REQUESTED)
             await bot.ending(20)
             spoken = {said.turn.person for said in people.said()}
-            heard = {line["name"] for line in bot.events("speaking")}
+            heard = {line["name"] for line in await bot.events("speaking")}
             assert heard
             assert heard <= spoken
             # A word that one reading alone saw has no length.
-            assert all(0 <= line["end"] - line["start"] < 30 for line in bot.events("speaking"))
+            assert all(0 <= line["end"] - line["start"] < 30 for line in await bot.events("speaking"))
             # The page plays them, and here nothing listens to what it plays.
-            audio = [line for line in bot.events("media_received") if line["kind"] == "audio"]
+            audio = [line for line in await bot.events("media_received") if line["kind"] == "audio"]
             assert (audio[-1]["received"], audio[-1]["reason"]) == (False, "SilentWhileSpeaking")
 
 
@@ -199,6 +199,6 @@ async def test_a_server_that_is_down_lets_nobody_in(
             result = await bot.ending(60)
             assert result.reason is Reason.PAGE_UNREACHABLE
             assert not bot.report.ever_joined
-            assert bot.events("page_dialog") != []
+            assert await bot.events("page_dialog") != []
     finally:
         await asyncio.to_thread(meeting.start)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +11,7 @@ from tests.local.cluster import flow
 from tests.local.cluster.components.pause import PAUSE_IMAGE
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
+from tests.local.machine.process import identify, kill
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]  # nobody else needs the cluster meanwhile
 
@@ -30,7 +29,9 @@ def test_killed_parts_come_back_and_the_others_are_adopted(
 ) -> None:
     before = pids(cluster)
     for name in KILLED:
-        os.kill(before[name], signal.SIGKILL)
+        found = identify(before[name])
+        assert found is not None, name
+        kill(found)
     assert not all(part.ready() for part in flow.components())
 
     flow.up()

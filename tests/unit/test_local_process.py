@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.local.machine.process import Process
+from tests.local.machine.process import Process, kill
 
 
 def state(pid: int) -> str:
@@ -38,3 +38,13 @@ def test_a_process_whose_command_line_nobody_knows_is_found_by_its_record_alone(
     finally:
         assert unknown.stop()
     assert process.find() is None
+
+
+def test_what_was_killed_is_gone_and_the_next_start_is_a_new_process(tmp_path: Path) -> None:
+    process = Process("sleeper", ("sleep", "321.7"), tmp_path / "log", tmp_path)
+    for _ in range(20):  # an ending process is adopted only now and then
+        assert process.start()
+        found = process.find()
+        assert found is not None
+        kill(found)
+        assert process.find() is None

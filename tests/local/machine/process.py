@@ -16,7 +16,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,9 @@ class Identity:
 
 _LONGEST = 400
 """Characters of a log's line that are shown."""
+
+_KILL = (signal.SIGKILL, 10.0)
+"""The signal that nothing withstands, and the seconds until its process is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,18 @@ class Process:
         aside.rename(self.record)
 
 
+def kill(identity: Identity) -> None:
+    """End one process by SIGKILL and return when it is gone: until then it would be found, and adopted."""
+    _end(identity, (_KILL,))
+
+
 def terminate(identity: Identity, grace: float = 10) -> None:
     """End one process: SIGTERM, wait for its end up to `grace` seconds, SIGKILL, wait again."""
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
+    _end(identity, ((signal.SIGTERM, grace), _KILL))
+
+
+def _end(identity: Identity, attempts: Sequence[tuple[signal.Signals, float]]) -> None:
+    for number, seconds in attempts:
         try:
             descriptor = os.pidfd_open(identity.pid)
         except ProcessLookupError:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from tests.local.cluster.paths import HERE as CLUSTER
 from tests.local.machine import address
 from tests.local.machine.lock import exclusive
-from tests.local.machine.process import Process
+from tests.local.machine.process import Process, kill
 from tests.local.machine.progress import step
 from tests.local.meetings import priority
 from tests.local.meetings.livekit import nginx, server, tokens_process
@@ -89,7 +89,9 @@ class LocalMeeting:
 
     def kill_server(self) -> None:
         """SIGKILL: the server is gone until the next `start`; people and pages find out for themselves."""
-        self._signal_server(signal.SIGKILL)
+        found = server.process(self.places).find()
+        if found is not None:
+            kill(found)
 
     def status(self) -> dict[str, str]:
         """For each part `running`, with its pid, or `absent`."""
