@@ -21,7 +21,7 @@ test: .venv/ready lint ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.cluster up
 	@$(RUN) tests.local.cluster images
 	@$(RUN) tests.local.meetings.livekit up
-	@$(RUN) pytest -n 2 --no-loadscope-reorder --durations 40
+	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
 
 .PHONY: test-unit
 test-unit: .venv/ready ## the quick part

@@ -6,7 +6,6 @@ the file is bound over `/etc/hosts` in a mount namespace of the container's own.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from meeting_buddy.contract.assignment import RecordingConfig
@@ -151,14 +150,6 @@ def virtual_screen(width: int = 1280, height: int = 720) -> Iterator[str]:
     """An Xvfb on a free display; its address."""
     with screen_process(width, height) as (address, _):
         yield address
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Return once this holds; for ever, unless the caller sets a deadline."""
-    while True:
-        if holds():
-            return
-        await asyncio.sleep(0.02)
 
 
 @contextlib.contextmanager

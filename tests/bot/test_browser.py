@@ -18,7 +18,8 @@ from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.container import clear_leftovers
 from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError, StepFailedError
 from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
-from tests.bot.container import SCREEN, BrowserContainer, until
+from tests.bot.container import SCREEN, BrowserContainer
+from tests.support.awaiting import until
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
 
@@ -39,8 +40,7 @@ async def value(browser: Browser, expression: str) -> object:
 async def death(browser: Browser, seconds: float) -> float:
     """How long it took until the browser was known to be dead, seconds."""
     began = time.monotonic()
-    async with asyncio.timeout(seconds):
-        await until(lambda: not browser.alive)
+    await until(lambda: not browser.alive, seconds)
     return time.monotonic() - began
 
 

@@ -14,7 +14,8 @@ from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser import chromedriver
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.options import chromium_options
-from tests.bot.container import SCREEN, BrowserContainer, screen_process, until
+from tests.bot.container import SCREEN, BrowserContainer, screen_process
+from tests.support.awaiting import until
 
 MakeContainer = Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
 
@@ -89,8 +90,7 @@ async def test_a_session_that_cannot_be_ended_goes_with_its_chromedriver(
             await until_busy(container)
             browser = Browser(SCREEN, Devices(), container.url)
             starting = asyncio.create_task(browser.start(100))
-            async with asyncio.timeout(60):
-                await until(container.ended)
+            await until(container.ended, 60)
             container.restart()
             await starting
             await asyncio.gather(stuck, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
-from tests.bot.container import until
 from tests.conformance.running_bot import order
 from tests.local.clone import REPOSITORY
 from tests.support import operator_facts
+from tests.support.awaiting import until
 
 _STARTED_BY_IMAGE = "#!/bin/sh\nexec {python} -P -m meeting_buddy_bot\n"
 """As the image's `meeting-buddy-bot` does."""
@@ -66,13 +65,12 @@ def child_of(parent: int) -> int | None:
 
 async def test_sigterm_before_the_bot_is_up_ends_the_container(tmp_path: Path) -> None:
     with container(tmp_path) as unshare:
-        async with asyncio.timeout(30):
-            await until(lambda: child_of(unshare.pid) is not None)
-            init = child_of(unshare.pid)
-            assert init is not None
-            await until(lambda: child_of(init) is not None or unshare.poll() is not None)
-            os.kill(init, signal.SIGTERM)
-            await until(lambda: unshare.poll() is not None)
+        await until(lambda: child_of(unshare.pid) is not None)
+        init = child_of(unshare.pid)
+        assert init is not None
+        await until(lambda: child_of(init) is not None or unshare.poll() is not None)
+        os.kill(init, signal.SIGTERM)
+        await until(lambda: unshare.poll() is not None)
         # tini hands on how its child ended: by the signal, before any handler of its own.
         assert unshare.returncode == 128 + signal.SIGTERM
         assert not (tmp_path / "termination-log").exists()

@@ -48,7 +48,7 @@ def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
             guest.join(room.link, GUEST)
             joined = time.time()
             assert room.wait_for(GUEST).identity.startswith(f"{GUEST}__")
-            people.wait_until_spoken(50)
+            people.wait_until_spoken(38)
         said = people.said()
         assert people.failures() == []
         began = people.began.timestamp()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator_process import Sessions, until
+from tests.integration.operator_process import Sessions
 from tests.local.clone import CRD
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
@@ -17,6 +17,7 @@ from tests.local.images import build
 from tests.local.installation import install, local_values, pod_processes, uninstall
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
+from tests.support.awaiting import wait_until
 
 RELEASE = "endings"
 STARTUP_SECONDS = 20
@@ -24,8 +25,8 @@ _TINY = {"cpu": "30m", "memory": "96Mi", "memoryLimit": "256Mi"}
 """These bots have no browser, and the machine has other guests."""
 
 
-def _class(startup_seconds: int = STARTUP_SECONDS, **changes: Any) -> dict[str, Any]:
-    timeouts = {"startupTimeoutSeconds": startup_seconds, "graceSeconds": 15}
+def _class(startup_seconds: int = STARTUP_SECONDS, grace_seconds: int = 15, **changes: Any) -> dict[str, Any]:
+    timeouts = {"startupTimeoutSeconds": startup_seconds, "graceSeconds": grace_seconds}
     resources = {"audio": _TINY, "720p": _TINY, "1080p": _TINY}
     return bot_class(**{"timeouts": timeouts, "resources": resources, **changes})
 
@@ -33,6 +34,7 @@ def _class(startup_seconds: int = STARTUP_SECONDS, **changes: Any) -> dict[str, 
 CLASSES: dict[str, dict[str, Any]] = {
     "default": _class(120),
     "hasty": _class(),
+    "brisk": _class(120, 5),
     "no-image": _class(image="localhost:5000/meeting-buddy/contract-bot:nobody-built-this"),
     "no-room": _class(nodeSelector={"meetingbuddy.io/nowhere": "true"}),
     "no-claim": _class(storage={"claim": "nobody-made-this"}),
@@ -74,7 +76,7 @@ class Installed:
         deployment = f"deployment/{RELEASE}-operator"
         self.kubectl("scale", deployment, f"--replicas={replicas}", f"--namespace={self.own}")
         self.kubectl("rollout", "status", deployment, f"--namespace={self.own}", "--timeout=60s")
-        until(lambda: len(self.operators()) == replicas, f"{replicas} operators", 60)
+        wait_until(lambda: len(self.operators()) == replicas, f"{replicas} operators", 60)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterato
     install(kubectl, values, release=RELEASE, namespace=own)
     yield Installed(kubectl, own, namespace)
     kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=60s")
-    until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
+    wait_until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
     uninstall(kubectl, release=RELEASE, namespace=own)
 
 
@@ -111,5 +113,5 @@ def told(sessions: Sessions, name: str) -> list[str]:
 def gone(sessions: Sessions, pod: dict[str, Any], seconds: float = 60) -> float:
     """Wait until a pod is gone; how many seconds that took."""
     started, uid = time.monotonic(), pod["metadata"]["uid"]
-    until(lambda: uid not in {each["metadata"]["uid"] for each in sessions.pods()}, "the pod is gone", seconds)
+    wait_until(lambda: uid not in {each["metadata"]["uid"] for each in sessions.pods()}, "the pod is gone", seconds)
     return time.monotonic() - started

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator_process import until
 from tests.local import images
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import (
@@ -30,6 +29,7 @@ from tests.local.cluster.paths import (
     REGISTRY_PORT,
     Ports,
 )
+from tests.support.awaiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -109,7 +109,7 @@ def pods(kubectl: Kubectl, namespace: str) -> Kubectl:
     here("wait", "--for=condition=Ready", "pod/prober", "pod/peer", "--timeout=120s")
     # kube-proxy hears of a ready pod a moment after the API server did.
     address = here.json("get", "service", "peer")["spec"]["clusterIP"]
-    until(lambda: from_the_node("tcp", address, 80) == "open", "the service leads to its pod", 20)
+    wait_until(lambda: from_the_node("tcp", address, 80) == "open", "the service leads to its pod", 20)
     return here
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.operator_fixtures import STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
-from tests.integration.operator_process import Sessions, until
+from tests.integration.operator_process import Sessions
 from tests.local.installation import pod_processes
+from tests.support.awaiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -21,7 +22,7 @@ def sessions(installed: Installed) -> Sessions:
     return installed.sessions
 
 
-# What takes its time is applied at once, before anything else.
+# What takes its time is applied before anything else, and looked at later.
 
 NOT_STARTING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": ({"botClassName": "no-image"}, "ImagePullFailed", "nobody-built-this"),
@@ -47,40 +48,7 @@ def under_way(sessions: Sessions) -> None:
     for name, (spec, _, _) in NOT_STARTING.items():
         sessions.apply(f"missing-{name}", **spec)
     sessions.apply("mute", metadata=MUTE)
-    sessions.apply("deaf", metadata=DEAF)
-
-
-def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
-    until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
-    sessions.apply("deaf", metadata=DEAF, leave=True)
-    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
-    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
-
-
-def _unreachable(sessions: Sessions, name: str) -> bool:
-    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
-
-
-def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:
-    until(lambda: _unreachable(sessions, "mute"), "it is told that the bot is unreachable", 60)
-    status = sessions.phase("mute", "Completed", "Failed", seconds=60)
-    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
-
-
-@pytest.mark.parametrize("missing", list(NOT_STARTING))
-def test_what_is_missing_is_named_once_patience_is_over(sessions: Sessions, missing: str) -> None:
-    _, reason, word = NOT_STARTING[missing]
-    name = f"missing-{missing}"
-    status = sessions.phase(name, "Failed", seconds=STARTUP_SECONDS * 3)
-    assert (status["reason"], conditions(status)["Stalled"][0]) == (reason, "True")
-    assert word in status["message"]
-    uid = sessions.get(name)["metadata"]["uid"]
-    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods() if not _going(pod)]
-    assert uid not in owners
-
-
-def _going(pod: dict[str, Any]) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
+    sessions.apply("deaf", metadata=DEAF, botClassName="brisk")
 
 
 # An ordinary session
@@ -101,8 +69,8 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     assert {"Complete": "True", "Ready": "True", "PodScheduled": "True", "Sandboxed": "True"}.items() <= {
         kind: found[0] for kind, found in conditions(status).items()
     }.items()
-    until(lambda: not sessions.pod("ordinary")["metadata"].get("finalizers"), "it is released")
-    until(lambda: sessions.pod("ordinary")["status"]["phase"] == "Succeeded", "its browser has ended too")
+    wait_until(lambda: not sessions.pod("ordinary")["metadata"].get("finalizers"), "it is released")
+    wait_until(lambda: sessions.pod("ordinary")["status"]["phase"] == "Succeeded", "its browser has ended too")
 
 
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:
@@ -127,7 +95,7 @@ def test_leave_during_the_meeting_completes_with_files(sessions: Sessions) -> No
     sessions.apply("leaver", metadata=UNTIL_ASKED)
     sessions.phase("leaver", "Recording", seconds=60)
     sessions.apply("leaver", metadata=UNTIL_ASKED, leave=True)
-    until(lambda: "leaveRequestedAt" in sessions.status("leaver"), "the wish is remembered")
+    wait_until(lambda: "leaveRequestedAt" in sessions.status("leaver"), "the wish is remembered")
     sessions.apply("leaver", metadata=UNTIL_ASKED, leave=False)  # as a Git repository would
     status = sessions.phase("leaver", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"], status["videoFileCount"]) == ("Completed", "LeaveRequested", 1)
@@ -142,7 +110,7 @@ def test_a_deleted_session_sends_its_bot_out_and_leaves_nothing(sessions: Sessio
     pod = sessions.pod("deleted")
     sessions.kubectl("delete", "meetingsession", "deleted", "--timeout=30s")
     print(f"deleted session: pod gone after {gone(sessions, pod):.1f} s")
-    until(lambda: not sessions.exists("secret", pod["metadata"]["name"]), "its Secret is gone too", 40)
+    wait_until(lambda: not sessions.exists("secret", pod["metadata"]["name"]), "its Secret is gone too", 40)
 
 
 def test_kill_9_of_the_bot_is_a_crash(installed: Installed, sessions: Sessions) -> None:
@@ -164,6 +132,45 @@ def test_a_deleted_pod_is_an_eviction_and_is_not_made_again(sessions: Sessions) 
     gone(sessions, pod)
     uid = sessions.get("evicted")["metadata"]["uid"]
     assert all(each["metadata"]["ownerReferences"][0]["uid"] != uid for each in sessions.pods())
+
+
+# What was applied first has come as far meanwhile
+
+
+def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
+    wait_until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
+    sessions.apply("deaf", metadata=DEAF, botClassName="brisk", leave=True)
+    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
+    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
+
+
+def _unreachable(sessions: Sessions, name: str) -> bool:
+    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
+
+
+def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:
+    wait_until(lambda: _unreachable(sessions, "mute"), "it is told that the bot is unreachable", 60)
+    status = sessions.phase("mute", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+
+
+@pytest.mark.parametrize("missing", list(NOT_STARTING))
+def test_what_is_missing_is_named_once_patience_is_over(sessions: Sessions, missing: str) -> None:
+    _, reason, word = NOT_STARTING[missing]
+    name = f"missing-{missing}"
+    status = sessions.phase(name, "Failed", seconds=STARTUP_SECONDS * 3)
+    assert (status["reason"], conditions(status)["Stalled"][0]) == (reason, "True")
+    assert word in status["message"]
+    uid = sessions.get(name)["metadata"]["uid"]
+    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods() if not _going(pod)]
+    assert uid not in owners
+
+
+def _going(pod: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+# The operator
 
 
 def test_an_operator_that_is_killed_goes_on_with_sessions_in_every_phase(
@@ -194,7 +201,7 @@ def test_a_bot_that_ended_while_no_operator_ran_is_recorded_later(installed: Ins
     sessions.apply("orphan", metadata={"script": "join; record 4s; end MeetingEnded"})
     sessions.phase("orphan", "Recording", seconds=60)
     installed.scale(0)
-    until(lambda: sessions.pod("orphan")["status"]["phase"] == "Succeeded", "the bot ended", 60)
+    wait_until(lambda: sessions.pod("orphan")["status"]["phase"] == "Succeeded", "the bot ended", 60)
     assert sessions.status("orphan")["phase"] != "Completed"
     installed.scale(1)
     assert sessions.phase("orphan", "Completed", seconds=60)["reason"] == "MeetingEnded"
@@ -207,7 +214,7 @@ def test_of_two_operators_one_acts_and_the_other_takes_over(installed: Installed
     first = installed.leader()
     started = time.monotonic()
     installed.kubectl("delete", "pod", first, f"--namespace={installed.own}", "--force", "--grace-period=0")
-    until(lambda: installed.leader() not in ("", first), "the other one leads", 40)
+    wait_until(lambda: installed.leader() not in ("", first), "the other one leads", 40)
     print(f"leader gone: the other one led after {time.monotonic() - started:.1f} s")
     status = sessions.phase("two", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from tests.integration.operator_process import until
 from tests.local.clone import CHART
 from tests.local.cluster import commands
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.awaiting import wait_until
 
 RELEASE = "mb"
 NAMESPACE = "meeting-buddy"
@@ -64,4 +64,6 @@ def install_roles(kubectl: Kubectl, manifests: list[Manifest]) -> None:
     kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role"), *bindings)
     for binding in bindings:
         namespace = binding["metadata"]["namespace"]
-        until(partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known")
+        wait_until(
+            partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known"
+        )

@@ -10,14 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
@@ -25,11 +24,11 @@ from meeting_buddy.kube.api import DRY_RUN
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl, KubectlError
 from tests.support import exposition
+from tests.support.awaiting import wait_until
 
 READY_SINCE = "2026-11-23T10:00:20Z"
 """When a pod became ready, by the tests' kubelet."""
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
-Found = TypeVar("Found")
 _NOT_COUNTED = ("Lease", "Event", DRY_RUN)
 
 INSTALLATION: dict[str, Any] = {
@@ -42,17 +41,6 @@ INSTALLATION: dict[str, Any] = {
     },
     "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.buddy.test", "port": 8443}]},
 }
-
-
-def until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) -> Found:
-    """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 @dataclass
@@ -95,7 +83,7 @@ class OperatorProcess:
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
             )
         if ready:
-            until(self.ready, f"{self.name} is ready")
+            wait_until(self.ready, f"{self.name} is ready")
 
     @property
     def log(self) -> Path:
@@ -216,7 +204,7 @@ class Sessions:
             return dict(last) if last.get("phase") in phases else None
 
         try:
-            return until(look, f"{name} is {' or '.join(phases)}", seconds)
+            return wait_until(look, f"{name} is {' or '.join(phases)}", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; status: {last}") from None
 
@@ -228,7 +216,7 @@ class Sessions:
     def pod(self, name: str) -> dict[str, Any]:
         """The pod of a session, once there is one."""
         uid = self.get(name)["metadata"]["uid"]
-        return until(
+        return wait_until(
             lambda: next((pod for pod in self.pods() if pod["metadata"]["ownerReferences"][0]["uid"] == uid), None),
             f"{name} has a pod",
         )

@@ -17,9 +17,10 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions, until
+from tests.integration.operator_process import OperatorProcess, Sessions
 from tests.local.cluster.api_only import ApiServer
 from tests.support import operator_facts as make
+from tests.support.awaiting import wait_until
 from tests.support.report_server import ReportServer
 
 FORMER = b"k" * 32
@@ -98,7 +99,7 @@ def test_a_live_bot_of_a_former_version_hears_its_own_token_and_a_new_one_the_ne
         assert bot.tokens == {derive(FORMER, uid, 1, Scope.CONTROL)}
     sessions.apply("new")
     name = sessions.pod("new")["metadata"]["name"]
-    until(lambda: sessions.exists("secret", name), "the new one's Secret")
+    wait_until(lambda: sessions.exists("secret", name), "the new one's Secret")
     data = sessions.kubectl.json("get", "secret", name)["data"]["assignment.json"]
     tokens = json.loads(base64.b64decode(data))["tokens"]
     new_uid = sessions.get("new")["metadata"]["uid"]

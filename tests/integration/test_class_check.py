@@ -14,9 +14,10 @@ from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.resource.bot_class import BotClass
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running, until
+from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
 PLAIN = {"image": "registry.example/bot:1"}
@@ -131,6 +132,6 @@ def test_the_operator_starts_all_the_same_and_says_it_by_metric_and_log(
     process = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), installation=installation)
     with running(process):
         metric = "meetingbuddy_bot_class_refused"
-        until(lambda: process.metric(metric, bot_class="open", namespace=place) == 1, "the metric says it")
+        wait_until(lambda: process.metric(metric, bot_class="open", namespace=place) == 1, "the metric says it")
         assert process.metric(metric, bot_class="default", namespace=place) == 0
         assert "seccompProfile" in process.log.read_text()

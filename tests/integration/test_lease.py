@@ -16,8 +16,9 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions, running, until
+from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
 
@@ -27,7 +28,7 @@ def pair(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[tuple[OperatorP
     first = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-a")
     second = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-b")
     with running(first):
-        until(lambda: first.metric("meetingbuddy_leader"), "the first one leads")
+        wait_until(lambda: first.metric("meetingbuddy_leader"), "the first one leads")
         with running(second):
             yield first, second
 
@@ -39,7 +40,7 @@ def test_only_the_holder_acts(pair: Pair, sessions: Sessions) -> None:
     leader, follower = pair
     sessions.apply("standup")
     sessions.phase("standup", "Initializing")
-    until(lambda: follower.metric("meetingbuddy_cache_objects") == 1, "the follower heard of it")
+    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 1, "the follower heard of it")
     assert follower.metric("meetingbuddy_leader") == 0
     assert follower.attempts() == {}, "not even a write that was refused"
     assert leader.writes()["POST Pod"] == 1
@@ -50,10 +51,10 @@ def test_the_follower_forgets_what_is_gone(pair: Pair, sessions: Sessions) -> No
     for number in range(5):
         sessions.apply(f"standup-{number}")
         sessions.phase(f"standup-{number}", "Initializing")
-    until(lambda: follower.metric("meetingbuddy_cache_objects") == 5, "the follower heard of all")
+    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 5, "the follower heard of all")
     sessions.kubectl("delete", "meetingsession", "--all")
-    until(lambda: not sessions.pods(), "the pods go")
-    until(lambda: follower.metric("meetingbuddy_cache_objects") == 0, "the follower forgot all")
+    wait_until(lambda: not sessions.pods(), "the pods go")
+    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 0, "the follower forgot all")
     assert follower.metric("meetingbuddy_workqueue_depth") == 0
 
 
@@ -76,14 +77,14 @@ def test_a_leader_that_hung_does_not_act_when_it_wakes_up(pair: Pair, sessions: 
     hung, other = pair
     before = hung.attempts()  # it made the bot key
     hung.pause()
-    until(lambda: other.metric("meetingbuddy_leader"), "the other one leads", lease.DURATION + 10)
+    wait_until(lambda: other.metric("meetingbuddy_leader"), "the other one leads", lease.DURATION + 10)
     sessions.apply("standup")
     sessions.phase("standup", "Initializing")
     hung.resume()
-    until(lambda: hung.metric("meetingbuddy_leader") == 0, "it knows")
+    wait_until(lambda: hung.metric("meetingbuddy_leader") == 0, "it knows")
     sessions.apply("planning")
     sessions.phase("planning", "Initializing")
-    until(lambda: hung.metric("meetingbuddy_cache_objects") == 2, "it hears of both sessions")
+    wait_until(lambda: hung.metric("meetingbuddy_cache_objects") == 2, "it hears of both sessions")
     # A write of its own would have been refused, as the other's pods are there: what it tried counts.
     assert hung.attempts() == before
     assert other.writes()["POST Pod"] == 2

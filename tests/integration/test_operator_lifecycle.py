@@ -11,7 +11,8 @@ import pytest
 
 from meeting_buddy.contract.identity import session_id
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import LINK, OperatorProcess, Sessions, session, until
+from tests.integration.operator_process import LINK, OperatorProcess, Sessions, session
+from tests.support.awaiting import wait_until
 from tests.support.report_server import ReportServer
 
 VERIFIED = {"segments": 2, "audioFiles": 1, "videoFiles": 1, "bytes": 9, "seconds": 40.0, "verified": True}
@@ -54,14 +55,14 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
         sessions.phase("standup", "Active")
         bot.say("Active", **JOINED)
         bot.say("Recording", recording={"segments": 1})
-        until(lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"), "it records")
+        wait_until(lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"), "it records")
         bot.say("Leaving")
         sessions.phase("standup", "Leaving")
-        revision = bot.say("Leaving", leftAt="2026-11-23T10:00:55Z")["revision"]
-        until(lambda: bot.told >= revision, "the operator heard that the bot has left")
+        last = bot.say("Leaving", leftAt="2026-11-23T10:00:55Z")
+        wait_until(lambda: bot.has_told(last), "the operator heard that the bot has left")
         sessions.ended(pod, last_word(sessions, "standup"))
     status = sessions.phase("standup", "Completed")
-    until(lambda: released(sessions, pod), "the pod is released")
+    wait_until(lambda: released(sessions, pod), "the pod is released")
     assert (status["reason"], status["segmentCount"], status["totalDurationSeconds"]) == ("MeetingEnded", 2, 40)
     assert {"Complete": "True", "Ready": "True", "Joined": "False"}.items() <= {
         kind: found[0] for kind, found in conditions(status).items()
@@ -108,7 +109,7 @@ def test_a_cut_stream_is_told_and_costs_no_session(operator: OperatorProcess, se
         sessions.running(pod, ip=bot.address)
         bot.say("Recording", **JOINED)
         sessions.phase("standup", "Recording")
-    until(
+    wait_until(
         lambda: conditions(sessions.status("standup")).get("Reporting") == ("Unknown", "BotUnreachable"),
         "it is told",
         40,
@@ -163,7 +164,7 @@ def test_an_image_that_does_not_come_ends_the_session_and_removes_the_pod(
     sessions.scheduled(pod)
     sessions.waiting(pod, "ImagePullBackOff", "Back-off pulling image")
     assert sessions.phase("standup", "Failed")["reason"] == "ImagePullFailed"
-    until(lambda: not sessions.pods() or sessions.pods()[0]["metadata"].get("deletionTimestamp"), "the pod goes")
+    wait_until(lambda: not sessions.pods() or sessions.pods()[0]["metadata"].get("deletionTimestamp"), "the pod goes")
 
 
 def test_a_missing_secret_is_named(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -195,9 +196,9 @@ def test_a_deleted_session_lets_its_pod_go(operator: OperatorProcess, sessions: 
     sessions.apply("standup")
     pod = sessions.pod("standup")
     sessions.kubectl("delete", "meetingsession", "standup")
-    until(lambda: not sessions.pods(), "the pod goes")
+    wait_until(lambda: not sessions.pods(), "the pod goes")
     assert pod["metadata"]["finalizers"]
-    until(lambda: "Deleted" in sessions.kubectl("get", "events"), "people are told")
+    wait_until(lambda: "Deleted" in sessions.kubectl("get", "events"), "people are told")
 
 
 def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -212,9 +213,9 @@ def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorP
     for name in names:
         sessions.phase(name, "Active")
     sessions.kubectl("delete", "meetingsession", "--all", "--wait=false")
-    until(lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released")
-    until(lambda: len(deleted_events(sessions)) >= len(names), "people are told of each")
-    until(lambda: operator.metric("meetingbuddy_workqueue_depth") == 0, "nothing is left to do")
+    wait_until(lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released")
+    wait_until(lambda: len(deleted_events(sessions)) >= len(names), "people are told of each")
+    wait_until(lambda: operator.metric("meetingbuddy_workqueue_depth") == 0, "nothing is left to do")
     assert sorted(deleted_events(sessions)) == names
     assert operator.conflicts() == before
 
@@ -275,7 +276,7 @@ def test_an_operator_that_is_killed_at_any_step_goes_on_where_it_was(
             operator.kill()
             operator.start()
     assert sessions.phase("standup", "Completed")["reason"] == "MeetingEnded"
-    until(lambda: released(sessions, pod), "the pod is released")
+    wait_until(lambda: released(sessions, pod), "the pod is released")
     assert [each["metadata"]["uid"] for each in sessions.pods()] == [pod["metadata"]["uid"]]
 
 
@@ -291,7 +292,7 @@ def test_what_happened_while_no_operator_ran_is_learned_later(operator: Operator
     operator.start()
     sessions.phase("ended", "Completed")
     assert sessions.pod("new")
-    until(
+    wait_until(
         lambda: pods["deleted"]["metadata"]["uid"] not in {each["metadata"]["uid"] for each in sessions.pods()}, "gone"
     )
 
@@ -299,7 +300,7 @@ def test_what_happened_while_no_operator_ran_is_learned_later(operator: Operator
 def test_many_sessions_at_once_get_one_pod_each(operator: OperatorProcess, sessions: Sessions) -> None:
     started = time.monotonic()
     sessions.kubectl.apply(*(session(f"standup-{number}") for number in range(40)))
-    until(lambda: len(sessions.pods()) == 40, "40 pods", 60)
+    wait_until(lambda: len(sessions.pods()) == 40, "40 pods", 60)
     owners = [each["metadata"]["ownerReferences"][0]["uid"] for each in sessions.pods()]
     assert len(set(owners)) == 40
     print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (kubectl apply included)")

@@ -9,10 +9,11 @@ import pytest
 
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
 from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
-from tests.integration.operator_process import OperatorProcess, Sessions, running, until
+from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster import kubeconfig
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
 
@@ -63,7 +64,7 @@ def test_a_session_runs_through_with_the_charts_rights_alone(
         sessions.phase("standup", "Active")
         sessions.ended(pod, exit_code=137, reason="Error")
         assert sessions.phase("standup", "Failed")["reason"] == "BotCrashed"
-        until(lambda: not sessions.pod("standup")["metadata"].get("finalizers"), "the pod is released")
+        wait_until(lambda: not sessions.pod("standup")["metadata"].get("finalizers"), "the pod is released")
         # A namespace that appears later is served by an operator of the whole cluster, and by no other.
         late = Sessions(crd.kubectl.in_namespace(namespace(crd.kubectl, "late")))
         late.apply("planning")
@@ -86,8 +87,8 @@ def test_a_watched_namespace_that_may_not_be_read_stops_no_other_and_is_served_o
     for each in rights:
         crd.kubectl("delete", each["kind"].lower(), each["metadata"]["name"], f"--namespace={lost}")
     with running(operator):
-        until(lambda: "the watches ended" in operator.log.read_text(), "kopf gives up there", 60)
-        until(lambda: operator.metric("meetingbuddy_listing_failures_total", namespace=lost), "its listing fails")
+        wait_until(lambda: "the watches ended" in operator.log.read_text(), "kopf gives up there", 60)
+        wait_until(lambda: operator.metric("meetingbuddy_listing_failures_total", namespace=lost), "its listing fails")
         assert operator.metric("meetingbuddy_listing_failures_total", namespace=kept) == 0
         sessions, back = (Sessions(crd.kubectl.in_namespace(each)) for each in (kept, lost))
         sessions.apply("meanwhile")

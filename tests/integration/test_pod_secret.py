@@ -9,7 +9,8 @@ from typing import Any
 
 from meeting_buddy.contract.token import fingerprint
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, until
+from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions
+from tests.support.awaiting import wait_until
 
 DIGEST = "meetingbuddy.io/assignment-sha256"
 KEY = "meetingbuddy.io/control-key"
@@ -39,7 +40,7 @@ def matching_secret(sessions: Sessions, pod: dict[str, Any]) -> dict[str, Any]:
         digest = annotations_of(sessions)[DIGEST]
         return found if found and hashlib.sha256(content(found)).hexdigest() == digest else None
 
-    return until(look, "the Secret that the pod was made for")
+    return wait_until(look, "the Secret that the pod was made for")
 
 
 def died_between(operator: OperatorProcess, sessions: Sessions) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def test_a_pod_that_has_its_secret_keeps_it_although_the_bot_class_is_another(
     operator.installation = changed
     operator.start()
     sessions.apply("later")
-    until(lambda: secret(sessions, sessions.pod("later")["metadata"]["name"]), "the operator is at work")
+    wait_until(lambda: secret(sessions, sessions.pod("later")["metadata"]["name"]), "the operator is at work")
     after = matching_secret(sessions, pod)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert annotations_of(sessions)[DIGEST] == pod["metadata"]["annotations"][DIGEST]
@@ -127,7 +128,7 @@ def test_a_secret_that_a_quota_keeps_out_is_asked_for_again(operator: OperatorPr
     )
     sessions.apply("standup")
     pod = sessions.pod("standup")
-    until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why")
+    wait_until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why")
     assert not sessions.exists("secret", pod["metadata"]["name"])
     sessions.kubectl("delete", "resourcequota", "no-secrets")
     matching_secret(sessions, pod)

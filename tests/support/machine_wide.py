@@ -27,10 +27,12 @@ def free_loopback() -> str:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody uses now, on any address, and that no other test is given."""
+    while True:
+        with socket.create_server(("", 0)) as probe:
+            port = int(probe.getsockname()[1])
+        if _take(f"port-{port}"):
+            return port
 
 
 def _take(name: str) -> bool:

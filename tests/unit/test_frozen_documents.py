@@ -13,18 +13,22 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract.identity import session_id
+from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.contract.phases import Phase, ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.report_reader import ReportError, read_report
+from meeting_buddy.controller.parsing import parse_session
 from meeting_buddy.domain import pod_outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.plan import PatchStatus
+from meeting_buddy.resource.session import RecordingSpec
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
 from meeting_buddy_bot.runtime.supervisor import Supervisor
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.settings import Settings
+from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
 
 FROZEN = Path(__file__).parent / "frozen"
@@ -151,3 +155,55 @@ class TestReport:
     def test_what_is_no_report_is_told_apart(self, document: str) -> None:
         with pytest.raises(ReportError):
             read_report(document)
+
+
+class TestSession:
+    """What an older or newer CRD let in, for example after an upgrade that left the CRD as it was."""
+
+    def test_a_field_that_cannot_be_read_counts_as_not_set_and_is_named(self) -> None:
+        document = documents.session(recording={"video": "3840x2160"}, botName="Notes", layout="grid")
+        found = parse_session(document)
+        assert found.unreadable == ("spec.recording.video",)
+        assert (found.spec.bot_name, found.spec.recording) == ("Notes", RecordingSpec())
+        [patch] = [
+            each.patch for each in decide(make.facts(found), lambda: make.NOW).actions if isinstance(each, PatchStatus)
+        ]
+        assert (patch["phase"], patch["reason"]) == (Phase.FAILED, Reason.CONFIG_INVALID)
+        assert "spec.recording.video" in patch["message"]
+        assert "3840x2160" not in patch["message"]
+        assert document["spec"]["recording"] == {"video": "3840x2160"}, "the cached object stays as it is"
+
+    @pytest.mark.parametrize(
+        ("status", "phase"),
+        [
+            ({"phase": "Archived", "completionTime": "2026-11-23T11:00:00Z", "reason": "HostEnded"}, Phase.FAILED),
+            (
+                {
+                    "phase": "Archived",
+                    "completionTime": "2026-11-23T11:00:00Z",
+                    "conditions": [
+                        {
+                            "type": "Complete",
+                            "status": "True",
+                            "reason": "HostEnded",
+                            "message": "",
+                            "lastTransitionTime": "2026-11-23T11:00:00Z",
+                        }
+                    ],
+                },
+                Phase.COMPLETED,
+            ),
+            ({"phase": "Paused", "attempt": 1, "botPod": make.POD}, None),
+        ],
+        ids=["failed", "completed", "goes on"],
+    )
+    def test_a_session_that_has_ended_has_ended_whatever_its_phase_is_called(
+        self, status: dict[str, Any], phase: Phase | None
+    ) -> None:
+        found = parse_session({**documents.session(), "status": status})
+        assert (found.status.phase, found.status.reason) == (phase, None)
+        assert "status.phase" in found.unreadable
+
+    def test_an_object_that_says_nothing_is_left_alone(self) -> None:
+        with pytest.raises(UnreadableError, match="spec"):
+            parse_session({**documents.session(), "spec": "none"})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from tests.support import operator_documents as documents
+from tests.support.awaiting import until
 
 
 class Namespaces:
@@ -55,11 +56,6 @@ async def test_a_namespace_that_is_gone_stops_no_other_and_comes_back(
         NamespaceResync(cast(KubernetesApi, server), cache, events, name, SystemClock(), metrics, period=0.001)
         for name in server.answers
     ]
-
-    async def until(holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(10):
-            while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
-                await asyncio.sleep(0.001)
 
     def known() -> set[str]:
         return {entry.uid for entry in cache}

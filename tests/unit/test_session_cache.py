@@ -125,8 +125,7 @@ async def test_a_clock_that_is_ten_minutes_off_fails_no_session_before_its_time(
 
 async def test_an_object_that_cannot_be_read_takes_no_other_along(memory: Memory) -> None:
     broken = documents.session("broken")
-    del broken["spec"]["meetingLink"]
-    broken["spec"]["recording"] = "no object"
+    broken["spec"] = "no object"
     memory.events.session_event("ADDED", broken)
     memory.events.pod_event("ADDED", {**documents.pod(), "spec": {}, "status": {"containerStatuses": [{}]}})
     memory.events.session_event("ADDED", documents.session())

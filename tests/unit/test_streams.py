@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
 
 from meeting_buddy.controller import report_streams
 from meeting_buddy.controller.backoff import Backoff
@@ -15,58 +13,14 @@ from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
 from tests.support import operator_facts as make
-
-
-class Bot:
-    """Sends what a test puts into ``lines``, byte by byte as given."""
-
-    def __init__(self) -> None:
-        self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.last = make.report().to_json()
-        self.connections = 0
-        self.leave_status = 202
-        self.events_status = 200
-
-    def say(self, text: str) -> None:
-        self.last = text
-        self.lines.put_nowait(f"event: report\ndata: {text}\n\n".encode())
-
-    async def start(self) -> int:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/v1/events", self._events),
-                web.get("/v1/report", self._report),
-                web.post("/v1/leave", self._leave),
-            ]
-        )
-        self.runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        return int(self.runner.addresses[0][1])
-
-    async def _report(self, _: web.Request) -> web.Response:
-        return web.Response(text=self.last)
-
-    async def _leave(self, _: web.Request) -> web.Response:
-        return web.Response(status=self.leave_status)
-
-    async def _events(self, request: web.Request) -> web.StreamResponse:
-        self.connections += 1
-        if self.events_status != 200:
-            return web.Response(status=self.events_status)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        while (line := await self.lines.get()) is not None:
-            await response.write(line)
-        return response
+from tests.support.awaiting import until
+from tests.support.report_server import ReportApi
 
 
 class Following:
     """A bot that is followed, and what its stream led to."""
 
-    def __init__(self, bot: Bot, port: int) -> None:
+    def __init__(self, bot: ReportApi, port: int) -> None:
         self.bot = bot
         self.on_change: list[str] = []
         self.on_result: list[str] = []
@@ -74,33 +28,28 @@ class Following:
         self.line = BotEndpoint("127.0.0.1", 1, "token", port)
         self.streams = BotReportStreams(SystemClock(), self.on_change.append, self.on_result.append)
 
-    async def until(self, holds: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
-                await asyncio.sleep(0.005)
-
 
 @pytest.fixture
 async def following() -> AsyncIterator[Following]:
-    bot = Bot()
+    bot = ReportApi(make.report().to_json())
     found = Following(bot, await bot.start())
     found.streams.follow(found.entry, found.line)
     yield found
     await found.streams.close()
-    await bot.runner.cleanup()
+    await bot.stop()
 
 
 async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.entry.report)
+    await until(lambda: following.entry.report)
     assert following.entry.stream is not None
     assert following.entry.stream.connected
     assert following.on_change == [make.UID]
     following.bot.say(make.joined(revision=2, recording={"segments": 5}).to_json())
-    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
+    await until(lambda: following.entry.report and following.entry.report.revision == 2)
     assert following.on_change == [make.UID]
     following.bot.say(make.joined("Leaving", revision=3).to_json())
-    await following.until(lambda: len(following.on_change) == 2)
+    await until(lambda: len(following.on_change) == 2)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +64,7 @@ async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Followi
 )
 async def test_what_is_not_this_bots_report_is_counted_and_dropped(following: Following, text: str) -> None:
     following.bot.say(text)
-    await following.until(lambda: following.on_result)
+    await until(lambda: following.on_result)
     assert following.entry.report is None
 
 
@@ -123,7 +72,7 @@ async def test_an_older_report_does_not_replace_a_newer_one(following: Following
     following.bot.say(make.joined(revision=7).to_json())
     following.bot.say(make.joined("Leaving", revision=6).to_json())
     following.bot.say(make.joined(revision=8).to_json())
-    await following.until(lambda: following.entry.report and following.entry.report.revision == 8)
+    await until(lambda: following.entry.report and following.entry.report.revision == 8)
     assert following.on_change == [make.UID]
 
 
@@ -131,46 +80,46 @@ async def test_comments_and_split_lines_are_understood(following: Following) -> 
     text = make.joined(revision=4).to_json()
     for piece in (b": keep alive\n\n", b"data: " + text[:40].encode(), text[40:].encode() + b"\n", b"\n"):
         following.bot.lines.put_nowait(piece)
-    await following.until(lambda: following.entry.report and following.entry.report.revision == 4)
+    await until(lambda: following.entry.report and following.entry.report.revision == 4)
 
 
 async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> None:
     for _ in range(40):
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000 + b"\n")
-    await following.until(lambda: following.bot.connections >= 2)
+    await until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
+    await until(lambda: following.entry.report and following.entry.report.revision == 2)
 
 
 async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -> None:
     for _ in range(40):
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000)
-    await following.until(lambda: following.bot.connections >= 2)
+    await until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await following.until(lambda: following.entry.report and following.entry.report.revision == 2)
+    await until(lambda: following.entry.report and following.entry.report.revision == 2)
 
 
 async def test_a_report_that_is_too_long_counts_as_none(following: Following) -> None:
-    following.bot.last = make.joined(revision=9, message="x" * 9000).to_json()
+    following.bot.report = make.joined(revision=9, message="x" * 9000).to_json()
     following.bot.lines.put_nowait(None)
-    await following.until(lambda: following.entry.stream and following.entry.stream.lost_since)
+    await until(lambda: following.entry.stream and following.entry.stream.lost_since)
     assert following.entry.report is None
 
 
 async def test_a_bot_that_only_closes_the_stream_is_not_lost(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.entry.report)
+    await until(lambda: following.entry.report)
     following.bot.lines.put_nowait(None)
-    await following.until(lambda: following.bot.connections >= 2)
+    await until(lambda: following.bot.connections >= 2)
     assert following.entry.stream is not None
     assert following.entry.stream.lost_since is None
 
 
 async def test_a_bot_that_cannot_be_reached_is_lost_once(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await following.until(lambda: following.entry.report)
-    await following.bot.runner.cleanup()
-    await following.until(lambda: following.entry.stream and following.entry.stream.lost_since)
+    await until(lambda: following.entry.report)
+    await following.bot.stop()
+    await until(lambda: following.entry.stream and following.entry.stream.lost_since)
     since = following.entry.stream.lost_since if following.entry.stream else None
     await asyncio.sleep(1.0)  # several attempts to reconnect, none of which is news
     assert following.entry.stream is not None
@@ -191,24 +140,24 @@ async def test_a_stream_that_is_refused_is_asked_for_more_and_more_rarely(
             return 0.0  # what is judged is the pause, not how long it takes
 
     monkeypatch.setattr(report_streams, "Backoff", CountedBackoff)
-    bot = Bot()
+    bot = ReportApi(make.report().to_json())
     bot.events_status = status
     found = Following(bot, await bot.start())
     found.streams.follow(found.entry, found.line)
     try:
-        await found.until(lambda: len(pauses) >= 5)
+        await until(lambda: len(pauses) >= 5)
         assert found.entry.report is not None, "its report can still be read"
         assert pauses[4] > pauses[0] * 8
         bot.events_status = 200
         bot.say(make.joined(revision=2).to_json())
-        await found.until(lambda: found.entry.report and found.entry.report.revision == 2)
+        await until(lambda: found.entry.report and found.entry.report.revision == 2)
         refused = len(pauses)
         bot.lines.put_nowait(None)
-        await found.until(lambda: len(pauses) > refused)
+        await until(lambda: len(pauses) > refused)
         assert pauses[refused] < pauses[2], "a stream that worked is opened again at once"
     finally:
         await found.streams.close()
-        await bot.runner.cleanup()
+        await bot.stop()
 
 
 async def test_leave_is_confirmed_or_not(following: Following) -> None:

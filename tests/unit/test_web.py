@@ -12,11 +12,7 @@ import pytest
 from meeting_buddy.app import web
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.settings import parse
-
-
-def free_port() -> int:
-    with web.every_address(0) as probe:
-        return int(probe.getsockname()[1])
+from tests.support.machine_wide import free_port
 
 
 async def status(host: str, port: int) -> int:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from meeting_buddy.contract.lenient import UnreadableError, read_leniently
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.report import READABLE_VERSIONS, Report
@@ -59,12 +60,10 @@ def _read_leniently(text: str) -> Report:
     if not isinstance(document, dict):
         raise ReportError("not an object")
     _replace_unknown_words(document)
-    while True:  # ends: each round removes something, and a part that has no default ends it
-        try:
-            return Report.model_validate(document)
-        except ValidationError as error:
-            for path in {_optional_part(each["loc"]) for each in error.errors(include_input=False)}:
-                _remove(document, path)
+    try:
+        return read_leniently(Report, document)[0]
+    except UnreadableError as error:
+        raise ReportError(str(error)) from None
 
 
 def _replace_unknown_words(document: dict[str, Any]) -> None:
@@ -92,22 +91,3 @@ def _phase(document: dict[str, Any]) -> ReportPhase:
     if document.get("leftAt") is not None:
         return ReportPhase.LEAVING
     return ReportPhase.ACTIVE if document.get("joinedAt") is not None else ReportPhase.JOINING
-
-
-def _optional_part(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The part to leave out for an error at ``location``: a list goes as a whole."""
-    path = []
-    for name in location:
-        if isinstance(name, int):
-            break
-        path.append(name)
-    return tuple(path)
-
-
-def _remove(document: dict[str, Any], path: tuple[str, ...]) -> None:
-    holder: Any = document
-    for name in path[:-1]:
-        holder = holder.get(name, {})
-    if path[-1] not in holder:
-        raise ReportError(f"without {'.'.join(path)}")
-    del holder[path[-1]]

@@ -5,11 +5,9 @@ session that is gone.
 """
 
 import logging
-from collections.abc import Iterable
-
-from pydantic import ValidationError
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.controller.parsing import JsonObject
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.session_cache import SessionCache
@@ -60,7 +58,7 @@ class EventHandler:
         """A MeetingSession as it is; see ``SessionCache.upsert_session``."""
         try:
             self.changed(self._cache.upsert_session(document, listed_at))
-        except (ValidationError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             _log_unreadable("MeetingSession", document, error)
 
     def pod_seen(self, document: JsonObject, listed_at: float | None = None) -> None:
@@ -82,9 +80,6 @@ class EventHandler:
 
 def _log_unreadable(kind: str, document: JsonObject, error: Exception) -> None:
     """Say that a stored object cannot be read, without quoting any of its values."""
-    fields: Iterable[str] = ()
-    if isinstance(error, ValidationError):
-        fields = (".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
     metadata = document.get("metadata", {})
     _log.error(
         "an object cannot be read and is left alone",
@@ -92,7 +87,6 @@ def _log_unreadable(kind: str, document: JsonObject, error: Exception) -> None:
             "kind": kind,
             "namespace": metadata.get("namespace"),
             "object": metadata.get("name"),
-            "fields": list(fields),
-            "error": type(error).__name__,
+            "error": str(error) if isinstance(error, UnreadableError) else type(error).__name__,
         },
     )

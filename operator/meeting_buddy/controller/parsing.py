@@ -7,7 +7,7 @@ from typing import Any
 
 from meeting_buddy.contract import identity
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
-from meeting_buddy.resource.session import KIND, parse
+from meeting_buddy.resource.session import KIND, read
 
 JsonObject = Mapping[str, Any]
 
@@ -32,9 +32,9 @@ def parse_session(document: JsonObject) -> SessionFacts:
     """Read a MeetingSession.
 
     Raises:
-        pydantic.ValidationError: it was stored under a schema that this operator cannot read.
+        UnreadableError: it was stored under a schema of which this operator can read nothing.
     """
-    session = parse(dict(document))
+    session, unreadable = read(dict(document))
     metadata = session.metadata
     if metadata.creation_timestamp is None:
         raise ValueError("a stored object has a creationTimestamp")
@@ -48,6 +48,7 @@ def parse_session(document: JsonObject) -> SessionFacts:
         deleting=metadata.deletion_timestamp is not None,
         spec=session.spec,
         status=session.status,
+        unreadable=unreadable,
     )
 
 

@@ -87,7 +87,7 @@ class SessionCache:
             listed_at: monotonic time at which the listing began that shows it; ``None``: a watch, a read or a write.
 
         Raises:
-            pydantic.ValidationError: the object cannot be read.
+            UnreadableError: the object cannot be read.
         """
         metadata = document["metadata"]
         entry = self._entries.get(metadata["uid"])

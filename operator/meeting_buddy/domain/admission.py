@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from meeting_buddy.contract.links import LinkError, Platform, parse_link
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain.facts import InstallationFacts
-from meeting_buddy.resource.session import MeetingSessionSpec
+from meeting_buddy.domain.facts import InstallationFacts, SessionFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +16,18 @@ class AdmissionResult:
     message: str = ""
 
 
-def validate(spec: MeetingSessionSpec, installation: InstallationFacts) -> AdmissionResult:
+def validate(session: SessionFacts, installation: InstallationFacts) -> AdmissionResult:
     """Judge link, platform and bot class; the message names the field and never quotes the link.
 
     A link in a Secret is judged by the bot: the operator does not read Secrets.
     """
+    spec = session.spec
+    unreadable = ", ".join(field for field in session.unreadable if field.startswith("spec."))
+    if unreadable:
+        remedy = "apply the CRD that came with it and correct the session"
+        return AdmissionResult(
+            spec.platform, Reason.CONFIG_INVALID, f"this operator cannot read {unreadable}: {remedy}"
+        )
     if spec.meeting_link is None:
         platform = spec.platform
     else:

@@ -36,6 +36,8 @@ class SessionFacts:
     deleting: bool
     spec: MeetingSessionSpec
     status: MeetingSessionStatus
+    unreadable: tuple[str, ...] = ()
+    """Paths of stored fields that this version cannot read; they count as not set."""
 
 
 @dataclass(frozen=True, slots=True)

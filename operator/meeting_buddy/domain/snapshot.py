@@ -47,7 +47,7 @@ class Snapshot:
             facts=facts,
             session=session,
             now=now,
-            admission=validate(session.spec, facts.installation),
+            admission=validate(session, facts.installation),
             phase=session.status.phase or Phase.INITIALIZING,
             report=facts.report,
         )

@@ -3,12 +3,14 @@
 Docstrings and descriptions are what ``kubectl explain`` prints. A field stands here only if it works.
 """
 
+from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from meeting_buddy.contract import languages
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TranscriptionConfig, Video
+from meeting_buddy.contract.lenient import read_leniently
 from meeting_buddy.contract.links import MAX_LENGTH, Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
@@ -187,6 +189,10 @@ class MeetingSessionStatus(StoredModel):
         | None
     ) = Field(None, description="Aspects of the session, one entry a type.")
 
+    def holds(self, condition: str) -> bool:
+        """Whether a condition is there and True."""
+        return any(each.type == condition and each.status == "True" for each in self.conditions or ())
+
 
 class ObjectMeta(StoredModel):
     """The part of ``metadata`` that is read."""
@@ -209,10 +215,18 @@ class MeetingSession(StoredModel):
     status: MeetingSessionStatus = MeetingSessionStatus()
 
 
-def parse(document: dict[str, Any]) -> MeetingSession:
+def read(document: dict[str, Any]) -> tuple[MeetingSession, tuple[str, ...]]:
     """Read a MeetingSession as the API server returned it.
 
+    A CRD of another version may have let in what this one cannot read: such a field counts as not set, and its path is
+    in the second part of the answer. A phase of another version reads as what its ``completionTime`` says.
+
     Raises:
-        pydantic.ValidationError: the object was stored under an older or newer schema that this code cannot read.
+        UnreadableError: a field without which nothing can be said cannot be read.
     """
-    return MeetingSession.model_validate(document)
+    left = deepcopy(document)
+    session, unreadable = read_leniently(MeetingSession, left)
+    if "status.phase" in unreadable and session.status.completion_time is not None:
+        phase = Phase.COMPLETED if session.status.holds("Complete") else Phase.FAILED
+        session = session.model_copy(update={"status": session.status.model_copy(update={"phase": phase})})
+    return session, tuple(unreadable)

@@ -6,7 +6,6 @@ nothing is scheduled, collected or given a service account; the ServiceAccount a
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from tests.local.cluster.components.etcd import etcd
 from tests.local.cluster.components.pki import ADMIN, Pki
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import Paths, Ports
+from tests.support.machine_wide import free_port
 
 _LAUNCHER = ("setpriv", "--pdeathsig", "KILL")
 
@@ -35,7 +35,7 @@ class ApiServer:
 @contextmanager
 def running(folder: Path) -> Iterator[ApiServer]:
     """An API server for the block, with its data and logs under `folder`, on free ports of 127.0.0.1."""
-    places, ports = Paths(folder), Ports(*_free_ports(3))
+    places, ports = Paths(folder), Ports(free_port(), free_port(), free_port())
     url = f"https://127.0.0.1:{ports.api}"
     pki = Pki(places, url)
     pki.start()
@@ -54,11 +54,3 @@ def running(folder: Path) -> Iterator[ApiServer]:
             component.start()
         kubeconfig = pki.kubeconfig(ADMIN)
         yield ApiServer(url, kubeconfig, pki.authority.certificate, Kubectl(commands.kubectl(), kubeconfig))
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:  # all held at once, so that they differ
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

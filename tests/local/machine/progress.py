@@ -4,13 +4,14 @@
         ...
         line.note = "adopted"
 
-prints `  etcd                      adopted            0.0 s`.
+prints `  etcd                      adopted            0.0 s`. A step whose programs used much processor time says so.
 A step that takes minutes says in between how far it is (`tell`): on a terminal in its own line, elsewhere by a line
 now and then. A step that raises prints `failed` and lets the error pass.
 """
 
 from __future__ import annotations
 
+import resource
 import shutil
 import sys
 import time
@@ -20,7 +21,14 @@ from dataclasses import dataclass, field
 
 _QUIET_SECONDS = 20.0  # between two lines about the same step where nobody looks at a terminal
 _LIVE_SECONDS = 0.1  # between two changes of a terminal's line
+_WORTH_A_WORD = 10.0  # CPU seconds
 _WIDTH = 56  # characters of a text beside the step's name, in a log
+
+
+def _cpu_seconds() -> float:
+    """Processor seconds of all programs that this process has run to their end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class Line:
     name: str
     note: str = "ready"
     began: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=_cpu_seconds)
     told: float = field(default_factory=time.monotonic)
 
 
@@ -50,7 +59,9 @@ def step(name: str) -> Iterator[Line]:
     finally:
         _open.remove(line)
         start = "\r\033[K" if sys.stdout.isatty() else ""
-        print(f"{start}  {name:28} {line.note:24} {time.monotonic() - line.began:7.1f} s", flush=True)
+        used = _cpu_seconds() - line.used
+        cpu = f" {used:7.1f} s CPU" if used >= _WORTH_A_WORD else ""
+        print(f"{start}  {name:28} {line.note:24} {time.monotonic() - line.began:7.1f} s{cpu}", flush=True)
 
 
 def tell(text: str) -> None:

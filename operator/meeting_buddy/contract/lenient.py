@@ -1,0 +1,46 @@
+"""Reads a document that another version wrote: a part that this version cannot read counts as absent."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class UnreadableError(ValueError):
+    """A part without which a document says nothing cannot be read; the message names it and quotes no value."""
+
+
+def read_leniently(model: type[Model], document: dict[str, Any]) -> tuple[Model, list[str]]:
+    """The model, and the parts that were left out of it, as ``spec.limits``; they are removed from ``document``.
+
+    Raises:
+        UnreadableError: a part that has no default is missing or cannot be read.
+    """
+    left_out: list[str] = []
+    while True:  # ends: each round removes something, and a part that has no default ends it
+        try:
+            return model.model_validate(document), sorted(left_out)
+        except ValidationError as error:
+            for path in {_optional_part(each["loc"]) for each in error.errors(include_input=False)}:
+                _remove(document, path)
+                left_out.append(".".join(path))
+
+
+def _optional_part(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The part to leave out for an error at ``location``: a list goes as a whole."""
+    path = []
+    for name in location:
+        if isinstance(name, int):
+            break
+        path.append(name)
+    return tuple(path)
+
+
+def _remove(document: dict[str, Any], path: tuple[str, ...]) -> None:
+    holder: Any = document
+    for name in path[:-1]:
+        holder = holder.get(name, {})
+    if not path or path[-1] not in holder:
+        raise UnreadableError(f"without {'.'.join(path) or 'an object'}")
+    del holder[path[-1]]

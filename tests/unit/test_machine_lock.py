@@ -1,0 +1,43 @@
+"""Who may run tests beside whom."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.local.machine.machine_lock import SEATS, seats
+
+
+def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
+    """Set once somebody else had these seats."""
+    had = threading.Event()
+
+    def take() -> None:
+        with seats(first, count, folder):
+            had.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return had
+
+
+@pytest.mark.parametrize(
+    ("count", "beside"),
+    [(1, {1, 2}), (2, {2}), (SEATS, set())],
+    ids=["ordinary", "busy", "alone"],
+)
+def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: set[int]) -> None:
+    with seats(0, count, tmp_path):
+        assert all(taken(tmp_path, number).wait(10) for number in beside)
+        waiting = [taken(tmp_path, number) for number in set(range(SEATS)) - beside]
+        assert not any(event.wait(0.1) for event in waiting)
+    assert all(event.wait(10) for event in waiting)
+
+
+def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
+    with seats(2, 1, tmp_path):
+        alone = taken(tmp_path, 1, SEATS)
+        assert not alone.wait(0.1)
+        later = taken(tmp_path, 1)
+        assert not later.wait(0.1)
+    assert alone.wait(10)
+    assert later.wait(10)
