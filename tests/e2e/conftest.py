@@ -31,8 +31,18 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def make_namespace(cluster: Cluster) -> Iterator[Callable[[str], str]]:
-    """Makes a namespace that enforces restricted pod security; all are removed when the run ends.
+def deleted_namespaces(cluster: Cluster) -> Iterator[list[str]]:
+    """Namespaces that are on their way out; the run ends when they are gone."""
+    names: list[str] = []
+    yield names
+    for name in names:
+        cluster.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=90s")
+    cluster.volumes.recycle()
+
+
+@pytest.fixture(scope="module")
+def make_namespace(cluster: Cluster, deleted_namespaces: list[str]) -> Iterator[Callable[[str], str]]:
+    """Makes a namespace that enforces restricted pod security; all are removed when the module ends.
 
     `make_namespace("endings")` returns its name, `endings-` and six hex digits.
     """
@@ -50,8 +60,8 @@ def make_namespace(cluster: Cluster) -> Iterator[Callable[[str], str]]:
     yield make
     for name in made:
         _release_pods(cluster.kubectl.in_namespace(name))
-        cluster.kubectl("delete", "namespace", name, "--timeout=90s")
-    cluster.volumes.recycle()
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+        deleted_namespaces.append(name)
 
 
 def _release_pods(kubectl: Kubectl) -> None:
