@@ -60,7 +60,7 @@ def make_namespace(cluster: Cluster, deleted_namespaces: list[str]) -> Iterator[
     yield make
     for name in made:
         _release_pods(cluster.kubectl.in_namespace(name))
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+        cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
         deleted_namespaces.append(name)
 
 

@@ -34,7 +34,7 @@ def _class(startup_seconds: int = STARTUP_SECONDS, grace_seconds: int = 15, **ch
 CLASSES: dict[str, dict[str, Any]] = {
     "default": _class(120),
     "hasty": _class(),
-    "brisk": _class(120, 5),
+    "brisk": _class(120, 10),
     "no-image": _class(image="localhost:5000/meeting-buddy/contract-bot:nobody-built-this"),
     "no-room": _class(nodeSelector={"meetingbuddy.io/nowhere": "true"}),
     "no-claim": _class(storage={"claim": "nobody-made-this"}),
@@ -45,11 +45,13 @@ CLASSES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Installed:
-    """One installation: its operator, and the namespace that it serves."""
+    """One installation: its operator, and the namespaces that it serves."""
 
     kubectl: Kubectl
     own: str
     namespace: str
+    other: str
+    """A second namespace, which a test may delete."""
 
     @property
     def sessions(self) -> Sessions:
@@ -81,18 +83,20 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterator[Installed]:
-    """The chart, installed for one fresh namespace; removed when the module ends."""
-    kubectl, namespace, own = cluster.kubectl, make_namespace("endings"), make_namespace("endings-operator")
+    """The chart, installed for two fresh namespaces; removed when the module ends."""
+    kubectl, own = cluster.kubectl, make_namespace("endings-operator")
+    namespace, other = make_namespace("endings"), make_namespace("endings-other")
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
-    prepare_namespace(kubectl, namespace, "no certificate: these bots open no page\n")
-    values = local_values(str(build("operator")), str(build("contract-bot")), [namespace]) | {
+    for each in (namespace, other):
+        prepare_namespace(kubectl, each, "no certificate: these bots open no page\n")
+    values = local_values(str(build("operator")), str(build("contract-bot")), [namespace, other]) | {
         "botClasses": CLASSES,
         # Both belong to the cluster, not to this second installation.
         "crds": {"enabled": False},
         "admissionPolicy": {"enabled": False},
     }
     install(kubectl, values, release=RELEASE, namespace=own)
-    yield Installed(kubectl, own, namespace)
+    yield Installed(kubectl, own, namespace, other)
     kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=60s")
     wait_until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
     uninstall(kubectl, release=RELEASE, namespace=own)

@@ -134,6 +134,17 @@ def test_a_deleted_pod_is_an_eviction_and_is_not_made_again(sessions: Sessions) 
     assert all(each["metadata"]["ownerReferences"][0]["uid"] != uid for each in sessions.pods())
 
 
+def test_a_namespace_that_is_deleted_during_a_meeting_sends_its_bot_out_and_is_gone(
+    installed: Installed, sessions: Sessions
+) -> None:
+    there = Sessions(installed.kubectl.in_namespace(installed.other))
+    there.apply("doomed", metadata=UNTIL_ASKED)
+    there.phase("doomed", "Recording", seconds=60)
+    installed.kubectl("delete", "namespace", installed.other, "--timeout=60s")
+    sessions.apply("unharmed", metadata={"script": "join; record 1s; end MeetingEnded"})
+    assert sessions.phase("unharmed", "Completed", "Failed", seconds=60)["reason"] == "MeetingEnded"
+
+
 # What was applied first has come as far meanwhile
 
 
