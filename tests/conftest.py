@@ -52,8 +52,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest goes first; what wants the machine alone goes last in its group."""
-    items.sort(key=lambda item: (_rank(_group(item.nodeid)), _seats(item)))
+    """What takes longest goes first."""
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

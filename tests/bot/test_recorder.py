@@ -41,10 +41,10 @@ def start() -> Iterator[Start]:
 
 @pytest.mark.alone
 async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -> None:
-    bot = start("join; wait 1s; record")
+    bot = start("join; wait 1s; record", environment={"MEETING_BUDDY_SEGMENT_SECONDS": "10"})
     await bot.until(recording)
     with moving_picture(bot), speaker(bot):
-        await asyncio.sleep(34)  # beyond the first segment's end
+        await asyncio.sleep(14)  # the speech is over, and so is the first segment
     report = await bot.report()
     assert report.media.flowing
     books = await leave_and_end(bot)

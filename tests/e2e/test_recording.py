@@ -11,7 +11,7 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
 from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values, pod_processes
-from tests.local.installation.attendance import attending
+from tests.local.installation.attendance import Attendance, attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.media import picture, sync
 from tests.local.media.probe import probe
@@ -43,8 +43,9 @@ def names_of_its_own(kind: str) -> str:
     return f"e2e-{kind}-{int(time.time())}"
 
 
-@pytest.mark.alone
-def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting) -> None:
+@pytest.fixture(scope="module")
+def complete(kubectl: Kubectl, meeting: LocalMeeting) -> Attendance:
+    """A meeting that was recorded from its first word to its last."""
     room = meeting.room(names_of_its_own("complete"))
     with attending(kubectl, room, metadata={"team": "red"}, debugMode=True) as session:
         session.recording()
@@ -54,24 +55,30 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
         assert "/rooms/" not in document
         session.people.wait_until_spoken(36)
         session.completed()
+    return session
 
-    assert session.status["reason"] == "EveryoneLeft"
-    assert session.condition("Complete")["status"] == "True"
-    assert session.condition("Sandboxed")["status"] == "True"
+
+@pytest.mark.alone
+def test_a_meeting_completes_its_session(complete: Attendance) -> None:
+    assert complete.status["reason"] == "EveryoneLeft"
+    assert complete.condition("Complete")["status"] == "True"
+    assert complete.condition("Sandboxed")["status"] == "True"
     for kind in ("AudioReceived", "VideoReceived"):
-        assert session.condition(kind)["status"] == "True", session.condition(kind)
-    assert session.condition("Transcribed")["reason"] == "NoEngine"
-    assert session.status["videoFileCount"] == 1
-    assert session.status["totalDurationSeconds"] >= 25
-    metadata = session.object["metadata"]
+        assert complete.condition(kind)["status"] == "True", complete.condition(kind)
+    assert complete.condition("Transcribed")["reason"] == "NoEngine"
+    assert complete.status["videoFileCount"] == 1
+    assert complete.status["totalDurationSeconds"] >= 25
+    metadata = complete.object["metadata"]
     assert "finalizers" not in metadata
     assert metadata.get("annotations", {}).keys() <= {"kubectl.kubernetes.io/last-applied-configuration"}
 
-    folder = session.folder
+
+def test_a_meeting_is_recorded_as_it_was(complete: Attendance) -> None:
+    folder = complete.folder
     media = probe(folder / "recording.mp4")
     assert media.seconds >= 25
     assert {(one.kind, one.width, one.height) for one in media.streams} == {("video", 1280, 720), ("audio", 0, 0)}
-    heard = session.heard()
+    heard = complete.heard()
     seen = picture.watch(folder / "recording.mp4", frame_rate=15)
     offset = sync.offset(heard.likeness, seen, counter_rate=10, speaker="Ada Lovelace")
     print(heard.table(), seen, offset, sep="\n")
@@ -79,11 +86,16 @@ def test_a_meeting_is_recorded_as_it_was(kubectl: Kubectl, meeting: LocalMeeting
     assert heard.likeness.share >= SPEECH_PRESENT, heard.table()
     assert seen.readable_share > 0.8, seen
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
+
+
+def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, meeting: LocalMeeting) -> None:
+    folder = complete.folder
     assert json.loads((folder / "session.json").read_text())["metadata"] == {"team": "red"}
     assert list((folder / "debug").glob("*.png"))
+    link = meeting.room(complete.name).link
     for path in folder.rglob("*"):
         if path.suffix in (".json", ".jsonl", ".html", ".txt"):
-            assert room.link not in path.read_text(), path
+            assert link not in path.read_text(), path
 
 
 @pytest.mark.busy

@@ -43,7 +43,7 @@ VARIANTS: dict[str, Manifest] = {
     "cluster scope": {},
     "namespaced": {"watchNamespaces": ["meetings"]},
     "two replicas, self-hosted meetings": {"operator": {"replicas": 2}, **LIVEKIT_HOST},
-    "own page table": {"platformTables": {"LiveKit": "platform: LiveKit\n"}},
+    "own platform table": {"platformTables": {"LiveKit": "platform: LiveKit\n"}},
     "own class": {"botClasses": {"default": {"hostAliases": [{"ip": "10.0.0.7", "hostnames": ["meet.example.org"]}]}}},
 }
 

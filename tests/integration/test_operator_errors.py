@@ -103,9 +103,11 @@ def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServe
         sessions.apply("standup")
         found = wait_until(lambda: error_events(sessions), "an Event")
         assert "meetingsessions/status" in found[0] or "MeetingSession/status" in found[0]
-        tried = operator.metric("meetingbuddy_workqueue_retries_total")
+        tried = operator.metric("meetingbuddy_reconcile_total", result="error")
         wait_until(
-            lambda: operator.metric("meetingbuddy_workqueue_retries_total") >= tried + 2, "it goes on trying", 60
+            lambda: operator.metric("meetingbuddy_reconcile_total", result="error") >= tried + 2,
+            "it goes on trying",
+            60,
         )
         assert len(error_events(sessions)) == 1
         assert operator.metric("meetingbuddy_reconcile_errors_total", code="403") >= 3

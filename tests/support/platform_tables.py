@@ -1,4 +1,4 @@
-"""The product's own page tables, as the tests read them."""
+"""The product's own platform tables, as the tests read them."""
 
 from __future__ import annotations
 

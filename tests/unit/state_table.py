@@ -20,8 +20,8 @@ _WORDS = {
     "RequestLeave": "ask it to leave",
     "ReadWarnings": "read the pod's events",
     "PatchStatus": "write status",
-    "EmitEvent": "tell (Event)",
-    "ReportError": "tell the error (Event)",
+    "EmitEvent": "emit Event",
+    "ReportError": "emit Event of the error",
     "ReleaseFinalizer": "release the pod",
     "DeletePod": "delete the pod",
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import BaseModel, Field
 
+from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.crd import custom_resource_definition
 from meeting_buddy.resource.schema import structural
+from tests.local.clone import CHART
 
 
 class Inner(BaseModel):
@@ -88,3 +92,17 @@ def test_spec_has_no_field_that_can_change_but_leave() -> None:
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     frozen = {rule["fieldPath"][1:] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]}
     assert set(spec["properties"]) - frozen == {"leave"}
+
+
+def test_the_chart_s_example_of_a_bot_class_is_right_and_shows_every_field() -> None:
+    text = (CHART / "values.yaml").read_text()
+    lines = text[text.index("  # example:\n") :].splitlines()
+    block = [line.removeprefix("  # ") for line in takewhile(lambda line: line.startswith("  # "), lines)]
+    example = yaml.safe_load("\n".join(block))["example"]
+    found = BotClass.model_validate(example)
+    assert example.keys() == {field.alias for field in BotClass.model_fields.values()}
+    shown = {"resources", "storage", "timeouts", "security", "sandbox", "participants"}
+    plain = BotClass(image=found.image)
+    for name in shown - {"resources"}:
+        assert getattr(found, name) == getattr(plain, name), name
+    assert (found.resources.audio, found.resources.video720p) == (plain.resources.audio, plain.resources.video720p)

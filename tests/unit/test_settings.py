@@ -1,4 +1,4 @@
-"""The operator's mounted files: which page table wins, and which is refused."""
+"""The operator's mounted files: which platform table wins, and which is refused."""
 
 from __future__ import annotations
 

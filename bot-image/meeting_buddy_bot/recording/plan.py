@@ -15,7 +15,6 @@ from typing import Final
 
 from meeting_buddy.contract.assignment import RecordingConfig
 
-SEGMENT_SECONDS: Final = 30
 KEYFRAME_SECONDS: Final = 2
 """Distance of key frames; segments are cut at one."""
 CLUSTER_MILLISECONDS: Final = 500
@@ -37,6 +36,7 @@ class CapturePlan:
     size: tuple[int, int] | None
     """Pixels; ``None``: sound only."""
     frame_rate: int = 15
+    segment_seconds: int = 30
 
     @property
     def suffix(self) -> str:
@@ -82,7 +82,7 @@ def capture_argv(plan: CapturePlan, *, epoch: float, pattern: Path, first: int, 
         *encode,
         "-af", "aresample=async=1", "-c:a", "aac", "-b:a", "96k",
         "-max_interleave_delta", "2000000",
-        "-f", "segment", "-segment_time", str(SEGMENT_SECONDS), "-segment_format", "matroska",
+        "-f", "segment", "-segment_time", str(plan.segment_seconds), "-segment_format", "matroska",
         "-segment_format_options", f"flush_packets=1:cluster_time_limit={CLUSTER_MILLISECONDS}",
         "-segment_list", f"pipe:{list_fd}", "-segment_list_type", "flat",
         "-segment_start_number", str(first), str(pattern),

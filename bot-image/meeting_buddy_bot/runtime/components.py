@@ -100,7 +100,14 @@ class Components:
             await sound.wait_answering()
 
         return MeetingRecorder(
-            CapturePlan(display.address, sound.server, sound.monitor, size, wanted.frame_rate),
+            CapturePlan(
+                display.address,
+                sound.server,
+                sound.monitor,
+                size,
+                wanted.frame_rate,
+                self.settings.segment_seconds,
+            ),
             self.volume,
             self.clock,
             self.events,

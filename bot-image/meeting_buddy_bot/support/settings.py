@@ -11,7 +11,7 @@ from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, LINK_FILE, RECORD
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Paths and ports of one bot."""
+    """Paths and ports of one bot, and how finely it cuts what it records."""
 
     assignment: Path = Path(ASSIGNMENT_FILE)
     assignment_sha256: str = ""
@@ -24,6 +24,8 @@ class Settings:
     display: int = 99
     port: int = report.PORT
     chromedriver: str = "http://127.0.0.1:9515"
+    segment_seconds: int = 30
+    """Length of a recording's segments."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

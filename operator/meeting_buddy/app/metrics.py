@@ -20,21 +20,20 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         name = "meetingbuddy_"
-        self._transitions = self._counter(name + "session_transitions", "Phases written", "before", "after")
+        self._transitions = self._counter(name + "session_transitions", "Phase transitions", "before", "after")
         self._outcomes = self._counter(name + "session_outcomes", "Sessions that ended", "result", "reason")
-        self._apply_to_pod = self._histogram(name + "apply_to_pod_seconds", "From session to pod")
-        self._join = self._histogram(name + "join_seconds", "From session to the bot being in the meeting")
+        self._apply_to_pod = self._histogram(name + "apply_to_pod_seconds", "Seconds from a session to its pod")
+        self._join = self._histogram(name + "join_seconds", "Seconds from a session to its bot being in the meeting")
         self._requests = self._counter(name + "api_requests", "Calls to the API server", "verb", "resource", "code")
-        self._retries = self._counter(name + "workqueue_retries", "Reconciliations that failed")
         self._errors = self._counter(
             name + "reconcile_errors", "Reconciliations that failed, by the call that was refused", "resource", "code"
         )
         self._listings = self._counter(
             name + "listing_failures", "Listings of a watched namespace that failed", "namespace"
         )
-        self._adds = self._counter(name + "workqueue_adds", "Reconciliations started")
+        self._reconciled = self._counter(name + "reconcile", "Reconciliations, by result", "result")
         self._waited = self._histogram(name + "workqueue_queue_duration_seconds", "Seconds a key waited in the queue")
-        self._worked = self._histogram(name + "workqueue_work_duration_seconds", "Seconds one reconciliation took")
+        self._worked = self._histogram(name + "reconcile_time_seconds", "Seconds one reconciliation took")
         self._refused = Gauge(
             name + "bot_class_refused",
             "Whether the API server refuses a bot class' pods",
@@ -80,11 +79,9 @@ class Metrics:
 
     def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
         """A key was worked on."""
-        self._adds.inc()
+        self._reconciled.labels("error" if failed else "success").inc()
         self._waited.observe(waited)
         self._worked.observe(seconds)
-        if failed:
-            self._retries.inc()
 
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
         """The API server judged a pod of a class; both labels come from the configuration."""

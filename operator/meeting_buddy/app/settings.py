@@ -16,7 +16,7 @@ from meeting_buddy.resource.installation import Installation
 
 INSTALLATION: Final = Path("/etc/meeting-buddy/installation.yaml")
 TABLES: Final = (Path("/app/platforms"), Path("/etc/meeting-buddy/platforms"))
-"""Folders of page tables: the image's, then the administrator's, whose files win."""
+"""Folders of platform tables: the image's, then the administrator's, whose files win."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -56,7 +56,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
     parser.add_argument("--installation", type=Path, default=INSTALLATION, help="bot classes and self-hosted hosts")
     parser.add_argument(
-        "--tables", type=Path, action="append", default=[], help="folder of page tables; repeatable, the last one wins"
+        "--tables",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of platform tables; repeatable, the last wins",
     )
     parser.add_argument("--host", help="address of /healthz, /readyz and /metrics (default: all, IPv4 and IPv6)")
     parser.add_argument("--port", type=int, default=8080, help="port of the same")
@@ -93,7 +97,7 @@ def load_installation(path: Path) -> Installation:
 
 
 def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
-    """Read all page tables; of two for one platform the later folder's wins.
+    """Read all platform tables; of two for one platform the later folder's wins.
 
     Raises:
         ValueError: a table is wrong; the message names the file.

@@ -57,7 +57,7 @@ class PhaseSpec(NamedTuple):
 
 
 PHASES: Final[dict[Phase, PhaseSpec]] = {
-    Phase.SCHEDULED: PhaseSpec(0, True, False, False, "Start time ahead, or queued."),
+    Phase.SCHEDULED: PhaseSpec(0, True, False, False, "Reserved for sessions that start later; not used yet."),
     Phase.INITIALIZING: PhaseSpec(1, False, True, False, "Accepted; the bot has not reported yet."),
     Phase.JOINING: PhaseSpec(2, False, True, False, "The bot runs and is not in the meeting."),
     Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; nothing is being written."),
@@ -68,9 +68,15 @@ PHASES: Final[dict[Phase, PhaseSpec]] = {
         True,
         False,
         False,
-        "Files verified; or nothing to store and the meeting was attended; or leave or end time came first.",
+        "Recording verified; or attended with nothing to record; or asked to leave before it joined.",
     ),
-    Phase.FAILED: PhaseSpec(6, False, False, True, "Ended otherwise; partial files are listed."),
+    Phase.FAILED: PhaseSpec(
+        6,
+        False,
+        False,
+        True,
+        "Ended without a complete recording; what was recorded is kept.",
+    ),
 }
 
 

@@ -147,7 +147,7 @@ class Executor:
         keys = self._keys.of_pod(seen.key_fingerprint)
         prepared = self._prepare(facts, seen.facts.attempt, platform, keys)
         if prepared is None:
-            message = "the bot class or page table that the pod was made with is gone"
+            message = "the bot class or platform table that the pod was made with is gone"
             entry.rejection = CreateRejection("invalid", message, self._clock.now())
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared

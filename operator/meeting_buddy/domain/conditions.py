@@ -83,7 +83,7 @@ def joined(snapshot: Snapshot) -> Draft | None:
         return Draft("True", "InMeeting")
     if snapshot.joined_at is None:
         return Draft("False", Waiting.CONNECTING.value)
-    return Draft("Unknown", "BotUnreachable", "the bot was in the meeting when it was last heard")
+    return Draft("Unknown", "BotUnreachable", "the bot was in the meeting when it last reported")
 
 
 def recording(snapshot: Snapshot) -> Draft | None:
@@ -144,14 +144,14 @@ def audio_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
     if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "AudioReceived")
-    return _received(snapshot.report.media.audio, "people speak, and no sound of theirs arrives")
+    return _received(snapshot.report.media.audio, "participants are speaking, and no audio is received")
 
 
 def video_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's pictures advance; after the end, what was last known."""
     if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "VideoReceived")
-    return _received(snapshot.report.media.video, "the meeting's pictures stand still")
+    return _received(snapshot.report.media.video, "the meeting's video is frozen")
 
 
 def _received(found: Reception, problem: str) -> Draft:

@@ -51,7 +51,7 @@ RULES: Final = (
     Rule(
         r"unable to validate against any security context constraint",
         "invalid",
-        "Leave uid and fsGroup out of the bot class, or grant its service account a security context constraint.",
+        "Set security.runAsUser and storage.fsGroup of the bot class to null, or grant its service account an SCC.",
     ),
     Rule(
         r"(denied request|denied the request).*(limits\.cpu|cpu limits?|limits? .*\bcpu\b)",

@@ -87,7 +87,7 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     if phase is Phase.COMPLETED and not ever_joined:
         detail = "The bot was never in the meeting, so nothing was stored"
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
-        detail = "The stay was over before anything could be written, so nothing was stored"
+        detail = "The bot left before anything could be recorded, so nothing was stored"
     message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
     after = status.compose(snapshot.ended(phase, reason, message, report))
     actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []

@@ -193,7 +193,7 @@ class InstallationFacts:
     """The class that ``spec.botClassName`` names; ``None`` if there is none."""
     self_hosted: tuple[SelfHostedHost, ...]
     tables: Mapping[Platform, str]
-    """Platforms that have a page table, with its hash."""
+    """Platforms that have a platform table, with its hash."""
     class_refusal: str | None = None
     """Why the API server refused a pod of the class when it was asked on trial; ``None``: it did not."""
 

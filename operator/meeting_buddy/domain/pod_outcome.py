@@ -61,7 +61,7 @@ def lost_at(pod: PodFacts) -> datetime | None:
 
 def of_lost_pod(pod: PodFacts) -> Outcome:
     """Outcome of a pod whose node says nothing although the pod's own deadline is over."""
-    return Outcome(Reason.NODE_LOST, f"node {pod.node} is silent, and the pod's activeDeadlineSeconds are over")
+    return Outcome(Reason.NODE_LOST, f"node {pod.node} is unreachable, and the pod's activeDeadlineSeconds has passed")
 
 
 def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:

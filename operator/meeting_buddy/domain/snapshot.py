@@ -86,7 +86,7 @@ class Snapshot:
 
     @property
     def table_hash(self) -> str | None:
-        """Hash of the page table that a bot of this session gets."""
+        """Hash of the platform table that a bot of this session gets."""
         return self.facts.installation.tables.get(self.platform) if self.platform is not None and self.has_pod else None
 
     @property

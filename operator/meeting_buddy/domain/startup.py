@@ -1,7 +1,7 @@
 """Why a pod that should run by now does not: from the kubelet's and the scheduler's words to a cause and a remedy.
 
 Nothing here is final before the bot class's ``startupTimeoutSeconds`` are over (a claim, a Secret or a node may come
-later than the session, as GitOps applies them in any order), except what can never mend itself.
+later than the session, as GitOps applies them in any order), except what never changes by waiting.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _HOPELESS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _VOLUMES_ARE_THERE: Final = frozenset({"Pulling", "Pulled", "Created", "Started"})
 """Events that come only after every volume was mounted and the sandbox made."""
 FOREIGN_REMEDY: Final = (
-    "Read that container's log: it is not Meeting Buddy's, so mend or switch off what injects it into pods of this "
+    "Read that container's log: it is not Meeting Buddy's, so fix or switch off what injects it into pods of this "
     "namespace."
 )
 
@@ -38,7 +38,7 @@ def started(pod: PodFacts) -> bool:
 
 
 def hopeless(pod: PodFacts) -> Outcome | None:
-    """What waiting cannot mend."""
+    """What waiting cannot fix."""
     for name, container in _containers(pod):
         if container.waiting in _HOPELESS:
             return _container(name, container, ())
@@ -153,7 +153,7 @@ def _image(name: str, word: str, detail: str, warnings: tuple[PodWarning, ...]) 
 
 
 def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
-    """The newest that explains it; older ones may have mended themselves."""
+    """The newest that explains it; older ones may be over."""
     passed: set[str] = set()
     for warning in reversed(warnings):
         if warning.reason == "Pulling" and "Pulled" not in passed:
@@ -165,8 +165,8 @@ def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) 
         if warning.reason in _VOLUMES_ARE_THERE:
             passed.add(warning.reason)
             continue
-        mended = passed and warning.reason not in ("Unhealthy", "NodeNotReady", "Failed")
-        row = None if mended else find(EVENTS, warning.reason, warning.message)
+        over = passed and warning.reason not in ("Unhealthy", "NodeNotReady", "Failed")
+        row = None if over else find(EVENTS, warning.reason, warning.message)
         if row is None and warning.reason == "Failed":
             row = find(CONTAINERS, warning.reason, warning.message) or Cause((), "", Reason.CONFIG_INVALID)
         if row is not None:

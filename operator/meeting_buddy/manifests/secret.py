@@ -63,7 +63,7 @@ def assignment(
 
     Args:
         pod_input: the bot.
-        table: the platform's resolved page table.
+        table: the platform's resolved platform table.
         self_hosted: hosts that the installer lists; the bot judges the link again.
         keys: from which the tokens are derived; they go nowhere.
     """

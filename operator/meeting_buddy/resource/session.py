@@ -91,7 +91,8 @@ class MeetingSessionSpec(StoredModel):
         "use meetingLinkSecretRef for a link that carries a passcode.",
     )
     meeting_link_secret_ref: SecretLink | None = Field(
-        None, description="Where the link is kept instead; it reaches the bot through the kubelet alone."
+        None,
+        description="Secret key that holds the link instead; mounted into the pod, never read by the operator.",
     )
     platform: Platform | None = Field(
         None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link decides."
@@ -120,7 +121,7 @@ class MeetingSessionSpec(StoredModel):
         pattern=DNS_NAME,
         min_length=1,
         max_length=63,
-        description="Named class of the administrator's that says where and how the bot runs.",
+        description="Bot class, one of the administrator's named sets of pod settings.",
     )
     debug_mode: bool = Field(
         default_of(Assignment, "debug_mode"),
@@ -145,7 +146,7 @@ class Condition(StoredModel):
     reason: str = Field(max_length=1024, description="Why, in one word.")
     message: str = Field("", max_length=1024, description="Why, for people.")
     last_transition_time: Timestamp = Field(description="When status last changed.")
-    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that was judged.")
+    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
 
 
 class MeetingSessionStatus(StoredModel):
@@ -159,7 +160,7 @@ class MeetingSessionStatus(StoredModel):
     attempt: int | None = Field(None, ge=0, description="Number of the bot that was or is attending.")
     bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
     node: str | None = Field(None, max_length=253, description="Node of that pod.")
-    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that was judged.")
+    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
     scheduled_time: Timestamp | None = Field(None, description="When the session was accepted.")
     join_timestamp: Timestamp | None = Field(None, description="When the bot was first in the meeting.")
     leave_timestamp: Timestamp | None = Field(None, description="When the bot left for the last time.")
@@ -182,7 +183,7 @@ class MeetingSessionStatus(StoredModel):
     evidence: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=20)] | None = Field(
         None, description="Files that show what went wrong, relative to outputDirectory."
     )
-    table_hash: str | None = Field(None, max_length=64, description="Which version of the platform's page table ran.")
+    table_hash: str | None = Field(None, max_length=64, description="Which version of the platform table ran.")
     leave_requested_at: Timestamp | None = Field(None, description="When leave was first seen.")
     conditions: (
         Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
@@ -208,7 +209,7 @@ class ObjectMeta(StoredModel):
 
 
 class MeetingSession(StoredModel):
-    """One meeting to attend: a bot joins it as a guest, records it to a volume and transcribes it."""
+    """One meeting to attend: a bot joins it as a guest and records it to a volume."""
 
     metadata: ObjectMeta
     spec: MeetingSessionSpec
