@@ -78,8 +78,8 @@ class Metrics:
         """A bot was in the meeting."""
         self._join.observe(seconds)
 
-    def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
-        """A key was worked on."""
+    def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
+        """A reconciliation ended; its key had waited so long in the queue."""
         self._adds.inc()
         self._waited.observe(waited)
         self._worked.observe(seconds)
