@@ -1,4 +1,4 @@
-"""Reads what the operator ordered: the assignment, the link (from it or from the user's own Secret), judged once more.
+"""Reads the assignment, and validates its link once more, which is in it or in the user's own Secret.
 
 No message quotes a value: an assignment holds the link, and with it perhaps a passcode.
 """

@@ -1,4 +1,4 @@
-"""Metrics under the names that dashboards of controllers know; labels are bounded, never a session's name or a link."""
+"""Prometheus metrics, named as controllers usually name them; labels are bounded, never a session's name or a link."""
 
 from collections.abc import Callable
 from functools import partial
@@ -87,7 +87,7 @@ class Metrics:
             self._retries.inc()
 
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
-        """The API server judged a pod of a class; both labels come from the configuration."""
+        """The API server answered a dry run for a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
 
     def reconcile_failed(self, resource: str, code: str) -> None:

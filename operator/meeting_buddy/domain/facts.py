@@ -195,7 +195,7 @@ class InstallationFacts:
     tables: Mapping[Platform, str]
     """Platforms that have a page table, with its hash."""
     class_refusal: str | None = None
-    """Why the API server refused a pod of the class when it was asked on trial; ``None``: it did not."""
+    """Why the API server refused a pod of the class, as found by a dry run; ``None``: it did not."""
 
 
 @dataclass(frozen=True, slots=True)

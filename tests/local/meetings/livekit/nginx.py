@@ -1,4 +1,4 @@
-"""The meeting's one door: nginx with TLS on the node's address, for page, token endpoint and signalling.
+"""The meeting's reverse proxy: nginx with TLS on the node's address, for page, token endpoint and signalling.
 
 Debian's nginx with our own configuration, prefix, pid file and logs, in the foreground as a process of ours. The
 system's nginx service and /etc/nginx are neither used nor touched.
