@@ -16,7 +16,7 @@ from tests.local.media.sound import Utterance, decode
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
 from tests.local.meetings.livekit.speaker import FRAME_RATE
-from tests.local.meetings.reference_browser import Visitor, visitor
+from tests.local.meetings.reference_browser import ReferenceBrowser, reference_browser
 
 GUEST = "Reference Guest"
 
@@ -30,15 +30,15 @@ def meeting() -> LocalMeeting:
 
 
 @pytest.fixture
-def guest(meeting: LocalMeeting) -> Iterator[Visitor]:
+def guest(meeting: LocalMeeting) -> Iterator[ReferenceBrowser]:
     """A browser that trusts the meeting's authority and knows the meeting's host only."""
-    with visitor(HERE.authority, {HOST: ADDRESS}) as browser:
+    with reference_browser(HERE.authority, {HOST: ADDRESS}) as browser:
         yield browser
 
 
 @pytest.mark.alone
 def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
-    meeting: LocalMeeting, guest: Visitor, tmp_path: Path
+    meeting: LocalMeeting, guest: ReferenceBrowser, tmp_path: Path
 ) -> None:
     assert "You are adequately sandboxed" in guest.sandbox()
     room = meeting.room("reference")
@@ -77,7 +77,7 @@ def test_a_sandboxed_browser_records_what_was_spoken_and_shown(
     assert abs(offset.seconds) < 0.5
 
 
-def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest: Visitor) -> None:
+def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
     room = meeting.room("removal")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)
@@ -86,7 +86,7 @@ def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest:
     assert guest.path_becomes("/")
 
 
-def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeeting, guest: Visitor) -> None:
+def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
     room = meeting.room("ending")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)

@@ -12,7 +12,7 @@ from meeting_buddy_bot.support.settings import Settings
 
 
 class AssignmentError(Exception):
-    """Orders that cannot be carried out; ``reason`` and the message are fit for the session's report."""
+    """An assignment that cannot be carried out; ``reason`` and the message are fit for the session's report."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
