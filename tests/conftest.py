@@ -3,7 +3,7 @@
 Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 3`). One of them
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
-and has the machine for itself; what judges the words of a recording is marked `busy` and has one neighbour at most.
+and takes all slots of the machine; what judges the words of a recording is marked `busy` and takes two.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    with machine_lock.seats(int(worker.removeprefix("gw")), _seats(item)):
+    with machine_lock.slots(int(worker.removeprefix("gw")), _slots(item)):
         return (yield)
 
 
@@ -73,7 +73,7 @@ def _rank(group: str) -> int:
     return next(rank for rank, start in enumerate(_LONGEST_FIRST) if group.startswith(start))
 
 
-def _seats(item: pytest.Item) -> int:
+def _slots(item: pytest.Item) -> int:
     if item.get_closest_marker("alone") is not None:
-        return machine_lock.SEATS
+        return machine_lock.SLOTS
     return 2 if item.get_closest_marker("busy") is not None else 1

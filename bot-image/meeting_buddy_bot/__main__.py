@@ -14,9 +14,9 @@ from meeting_buddy_bot.support.settings import Settings
 
 async def attend_in_browser(context: SessionContext) -> SessionResult:
     """The session, in the browser of the pod's other container."""
-    order = context.assignment
+    assignment = context.assignment
     return await attend(
-        context, Browser(screen_size(order.recording), order.table.devices, context.settings.chromedriver)
+        context, Browser(screen_size(assignment.recording), assignment.table.devices, context.settings.chromedriver)
     )
 
 

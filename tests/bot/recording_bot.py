@@ -16,7 +16,7 @@ from pathlib import Path
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import Finished, GapLine, Segment, read
-from tests.conformance.running_bot import RunningBot, order, reachable_folder, stop_all
+from tests.conformance.running_bot import RunningBot, make_assignment, reachable_folder, stop_all
 from tests.local.clone import SPEECH
 
 JFK = SPEECH / "en" / "jfk.wav"
@@ -40,7 +40,7 @@ def bots() -> Iterator[Start]:
         ) -> RunningBot:
             folder = root / f"bot{len(running)}"
             folder.mkdir()
-            given = order(metadata={"script": script}, **changes)
+            given = make_assignment(metadata={"script": script}, **changes)
             running.append(RunningBot("tests.conformance.stand_in", folder, given, environment=environment))
             return running[-1]
 

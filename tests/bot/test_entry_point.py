@@ -12,7 +12,7 @@ from pathlib import Path
 
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
-from tests.conformance.running_bot import order
+from tests.conformance.running_bot import make_assignment
 from tests.local.clone import REPOSITORY
 from tests.support import operator_facts
 from tests.support.awaiting import until
@@ -27,7 +27,7 @@ def container(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     (command := folder / "bin" / "meeting-buddy-bot").parent.mkdir()
     command.write_text(_STARTED_BY_IMAGE.format(python=sys.executable))
     command.chmod(0o755)
-    (folder / "assignment.json").write_text(order().to_json())
+    (folder / "assignment.json").write_text(make_assignment().to_json())
     places = {name: folder / name.lower() for name in ("RECORDINGS", "SOCKETS")}
     for place in places.values():
         place.mkdir()

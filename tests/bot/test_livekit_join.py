@@ -44,7 +44,7 @@ def container(
     meeting: LocalMeeting,
     make_container: Callable[..., AbstractContextManager[BrowserContainer]],
 ) -> Iterator[BrowserContainer]:
-    with make_container(meeting_authority=meeting.places.authority) as running:
+    with make_container(meeting_authority=meeting.paths.authority) as running:
         yield running
 
 

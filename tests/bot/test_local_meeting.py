@@ -11,7 +11,7 @@ import pytest
 
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
-from tests.local.meetings.reference_browser import Visitor, visitor
+from tests.local.meetings.reference_browser import ReferenceBrowser, reference_browser
 
 GUEST = "Reference Guest"
 
@@ -25,17 +25,17 @@ def meeting() -> LocalMeeting:
 
 
 @pytest.fixture
-def guest(meeting: LocalMeeting) -> Iterator[Visitor]:
+def guest(meeting: LocalMeeting) -> Iterator[ReferenceBrowser]:
     """A browser that trusts the meeting's authority and knows the meeting's host only."""
-    with visitor(HERE.authority, {HOST: ADDRESS}) as browser:
+    with reference_browser(HERE.authority, {HOST: ADDRESS}) as browser:
         yield browser
 
 
-def test_the_browser_of_an_ordinary_person_is_sandboxed(guest: Visitor) -> None:
+def test_the_browser_of_an_ordinary_person_is_sandboxed(guest: ReferenceBrowser) -> None:
     assert "You are adequately sandboxed" in guest.sandbox()
 
 
-def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest: Visitor) -> None:
+def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
     room = meeting.room("removal")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)
@@ -44,7 +44,7 @@ def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest:
     assert guest.path_becomes("/")
 
 
-def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeeting, guest: Visitor) -> None:
+def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
     room = meeting.room("ending")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)

@@ -104,7 +104,7 @@ async def test_size_and_rate_are_parameters(start: Start) -> None:
     assert distance == pytest.approx(0.2, abs=0.02)
 
 
-async def test_nothing_is_recorded_when_nothing_is_ordered(start: Start) -> None:
+async def test_nothing_is_recorded_when_recording_is_off(start: Start) -> None:
     bot = start("join 1s; record 1s; end MeetingEnded", recording=RecordingConfig(enabled=False))
     assert await bot.ended() == 0
     assert not list(bot.recordings.rglob("*.m*4*"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from meeting_buddy.contract.assignment import Assignment
-from tests.conformance.running_bot import RunningBot, order, reachable_folder, stop_all
+from tests.conformance.running_bot import RunningBot, make_assignment, reachable_folder, stop_all
 
 BOTS = {
     "contract-only": "tests.e2e.contract_bot.bot",
@@ -21,19 +21,23 @@ Start = Callable[..., RunningBot]
 
 @pytest.fixture(params=sorted(BOTS))
 def start(request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Start a bot: ``start("join; record", attempt=2)``, or ``start(orders=...)`` with orders of one's own."""
+    """Start a bot: ``start("join; record", attempt=2)``, or ``start(assignment=...)`` with another assignment."""
     bots: list[RunningBot] = []
     with reachable_folder() as root:
 
         def start_bot(
             script: str = "join; record",
             *,
-            orders: Assignment | str | None = None,
+            assignment: Assignment | str | None = None,
             digest: str = "",
             metadata: Mapping[str, str] | None = None,
             **changes: object,
         ) -> RunningBot:
-            given = order(metadata={"script": script, **(metadata or {})}, **changes) if orders is None else orders
+            given = (
+                make_assignment(metadata={"script": script, **(metadata or {})}, **changes)
+                if assignment is None
+                else assignment
+            )
             folder = root / f"bot{len(bots)}"
             folder.mkdir()
             bots.append(RunningBot(BOTS[request.param], folder, given, digest))

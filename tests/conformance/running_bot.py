@@ -1,4 +1,4 @@
-"""A bot as the cluster sees it: a process with orders, a port, a volume and a termination log. Whichever bot it is.
+"""A bot as the cluster sees it: a process with assignment, port, volume and termination log. Whichever bot it is.
 
 Everything here goes through the contract: files in, HTTP and files out. The process runs under the pod's uid and
 gid, in a session of its own, so that whatever it started can be ended with it.
@@ -34,7 +34,7 @@ LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16
 
 
-def order(**changes: Any) -> Assignment:
+def make_assignment(**changes: Any) -> Assignment:
     """An assignment for a self-hosted meeting, with ``changes`` to its fields."""
     fields: dict[str, Any] = {
         "session_id": "mbsess_0123456789abcdef0123456789abcdef",
@@ -66,15 +66,15 @@ class RunningBot:
         self.recordings = folder / "recordings"
         self.port = free_port()
         self._termination_log = folder / "termination-log"
-        orders = folder / "assignment.json"
-        orders.write_text(assignment if isinstance(assignment, str) else assignment.to_json())
+        assignment_file = folder / "assignment.json"
+        assignment_file.write_text(assignment if isinstance(assignment, str) else assignment.to_json())
         self._termination_log.touch()
         for each in (self.recordings, folder / "sockets", folder / "home"):
             each.mkdir()
         _make_reachable(folder)
         paths = {
-            "ASSIGNMENT_SHA256": digest or assignment_sha256(orders.read_bytes()),
-            "ASSIGNMENT": orders,
+            "ASSIGNMENT_SHA256": digest or assignment_sha256(assignment_file.read_bytes()),
+            "ASSIGNMENT": assignment_file,
             "LINK": folder / "link",
             "RECORDINGS": self.recordings,
             "TERMINATION_LOG": self._termination_log,

@@ -12,7 +12,7 @@ import pytest
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, MAX_TERMINATION_BYTES, Report
-from tests.conformance.running_bot import CONTROL, LINK, READ, RunningBot, order
+from tests.conformance.running_bot import CONTROL, LINK, READ, RunningBot, make_assignment
 
 Start = Callable[..., RunningBot]
 
@@ -56,7 +56,7 @@ async def test_a_report_names_its_session_and_its_table(start: Start) -> None:
     bot = start("join", attempt=3)
     report = await bot.until(lambda report: report.ever_joined)
     assert (report.contract, report.attempt) == (1, 3)
-    assert report.session_id == order().session_id
+    assert report.session_id == make_assignment().session_id
     assert report.table_hash
     assert report.phase is ReportPhase.ACTIVE
 
@@ -228,9 +228,9 @@ async def test_a_link_that_no_bot_may_open_ends_it_at_once(start: Start, link: s
     assert (bot.outcome.phase, bot.outcome.reason, bot.outcome.ever_joined) == (ReportPhase.ENDED, reason, False)
 
 
-@pytest.mark.parametrize("orders", ["", "{}", "not json", json.dumps({"link": LINK})])
-async def test_orders_that_cannot_be_read_end_it_at_once(start: Start, orders: str) -> None:
-    bot = start(orders=orders)
+@pytest.mark.parametrize("assignment", ["", "{}", "not json", json.dumps({"link": LINK})])
+async def test_an_assignment_that_cannot_be_read_ends_it_at_once(start: Start, assignment: str) -> None:
+    bot = start(assignment=assignment)
     assert await bot.ended(15) == 0
     assert bot.outcome.reason is Reason.CONFIG_INVALID
 

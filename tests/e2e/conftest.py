@@ -20,7 +20,7 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
-    """The whole cluster, up: `kubeconfig`, `kubectl` (administrator), `volumes`, `places`."""
+    """The whole cluster, up: `kubeconfig`, `kubectl` (administrator), `volumes`, `paths`."""
     return flow.up()
 
 

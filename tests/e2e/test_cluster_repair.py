@@ -20,7 +20,7 @@ KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry")
 
 def pids(cluster: Cluster) -> dict[str, int]:
     """Process ids by name, as the cluster's own records have them."""
-    records = cluster.places.processes.glob("*.process.json")
+    records = cluster.paths.processes.glob("*.process.json")
     return {record.name.removesuffix(".process.json"): json.loads(record.read_text())["pid"] for record in records}
 
 

@@ -154,7 +154,7 @@ class Listing:
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self.cache, self.queue = SessionCache(SystemClock()), KeyedQueue()
         self.events = EventHandler(self.cache, self.queue)
-        self.events.act()
+        self.events.start_leading()
         self.resync = NamespaceResync(api, self.cache, self.events, namespace, SystemClock(), Metrics())
 
     async def told(self) -> set[str]:

@@ -47,7 +47,7 @@ class Row:
 
     situation: str
     facts: Facts
-    verbs: str
+    actions: str
     phase: str | None = None
     reason: str | None = None
     at: datetime = NOW
@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("leave before there is a pod", _F(_S(leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
         Row("leave was set and set back before there was a pod", _F(_S(dict(_ASKED, phase="Initializing"))), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
-        Row("quota keeps the pod out", _F(_S(), rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError PatchStatus", "Initializing"),
+        Row("quota keeps the pod out", _F(_S(), rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent PatchStatus", "Initializing"),
         Row("quota still does, time to ask again", _F(_S(_told("QuotaExceeded")), rejection=CreateRejection("quota", "exceeded quota", NOW)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(11)),
         Row("quota never gave way", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
         Row("API server finds the pod invalid", _F(_S(), rejection=CreateRejection("invalid", "spec.x: no", NOW)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
@@ -90,8 +90,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "The pod does not start": (
         Row("pod created, status not yet written", _F(_S(), make.PENDING_POD), "PatchStatus", "Initializing"),
         Row("operator died between pod and Secret", _F(_S(), make.PENDING_POD, secret_missing=True), "CreateSecret PatchStatus", "Initializing"),
-        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError PatchStatus", "Initializing"),
-        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "ReportError CreateSecret PatchStatus", "Initializing", at=later(11)),
+        Row("quota keeps the Secret out", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent PatchStatus", "Initializing"),
+        Row("quota still does, time to ask again for the Secret", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent CreateSecret PatchStatus", "Initializing", at=later(11)),
         Row("quota kept the Secret out for too long", _F(_S(_STARTED), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "QuotaExceeded", _LATE),
         Row("somebody else's Secret has the name", _F(_S(_STARTED), make.PENDING_POD, secret_missing=True, rejection=CreateRejection("taken", "exists", NOW)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid"),
         Row("bot runs: its Secret is there", _F(_S({**_STARTED, "phase": "Joining"}), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining"), secret_missing=True), "PatchStatus", "Joining"),
@@ -181,18 +181,18 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "The operator cannot go on": (
         Row("one try failed", _F(_S(), error=replace(_REFUSED, count=1)), "CreatePod PatchStatus EmitEvent", "Initializing"),
-        Row("the pod cannot be created, three times in a row", _F(_S(), error=_REFUSED), "ReportError PatchStatus CreatePod", "Initializing"),
+        Row("the pod cannot be created, three times in a row", _F(_S(), error=_REFUSED), "EmitErrorEvent PatchStatus CreatePod", "Initializing"),
         Row("still not, and people were told", _F(_S(_told("InternalError")), error=_REFUSED), "CreatePod", at=later(30)),
-        Row("still not, for another cause", _F(_S(_told("Forbidden")), error=_REFUSED, announced_error="Forbidden"), "ReportError PatchStatus CreatePod", "Initializing", at=later(30)),
+        Row("still not, for another cause", _F(_S(_told("Forbidden")), error=_REFUSED, announced_error="Forbidden"), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=later(30)),
         Row("still not, at the start-up deadline", _F(_S(_told("InternalError")), error=_REFUSED), "PatchStatus EmitEvent", "Failed", "ConfigInvalid", _LATE),
         Row("still not, at the start-up deadline, and it is a quota", _F(_S(_told("QuotaExceeded")), error=_NO_QUOTA), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
-        Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "ReportError PatchStatus CreatePod", "Initializing", at=_LATE),
+        Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=_LATE),
         Row("it went by", _F(_S({**_told("InternalError"), **_STARTED}), make.PENDING_POD), "PatchStatus", "Initializing", at=later(90)),
-        Row("nobody says whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "ReportError PatchStatus", "Recording"),
-        Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "ReportError PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
-        Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "ReportError PatchStatus", "Recording"),
-        Row("leave while nothing can be written", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "ReportError RequestLeave PatchStatus", "Recording"),
-        Row("the pod of a deleted session cannot be deleted", _F(None, make.RUNNING_POD, error=_REFUSED), "ReportError DeletePod ReleaseFinalizer EmitEvent"),
+        Row("nobody says whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "EmitErrorEvent PatchStatus", "Recording"),
+        Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "EmitErrorEvent PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
+        Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent PatchStatus", "Recording"),
+        Row("leave while nothing can be written", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent RequestLeave PatchStatus", "Recording"),
+        Row("the pod of a deleted session cannot be deleted", _F(None, make.RUNNING_POD, error=_REFUSED), "EmitErrorEvent DeletePod ReleaseFinalizer EmitEvent"),
     ),
     "The session is over, or gone": (
         Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),

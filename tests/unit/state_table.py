@@ -21,7 +21,7 @@ _WORDS = {
     "ReadWarnings": "read the pod's events",
     "PatchStatus": "write status",
     "EmitEvent": "emit Event",
-    "ReportError": "emit Event of the error",
+    "EmitErrorEvent": "emit Event of the error",
     "ReleaseFinalizer": "release the pod",
     "DeletePod": "delete the pod",
 }
@@ -38,8 +38,8 @@ def table() -> str:
 
 def _line(row: Row) -> str:
     result = " · ".join(filter(None, (row.phase, row.reason)))
-    verbs = ", ".join(_WORDS[verb] for verb in row.verbs.split()) or "nothing"
-    return f"| {row.situation} | {result} | {verbs} |"
+    actions = ", ".join(_WORDS[action] for action in row.actions.split()) or "nothing"
+    return f"| {row.situation} | {result} | {actions} |"
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.domain import create_rejection, death_causes, startup_causes
+from meeting_buddy.domain import create_rejection, startup_causes, termination_causes
 from meeting_buddy.domain.causes import Cause, find
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, PodWarning, Terminated
@@ -22,7 +22,7 @@ _R = Reason
 LOST, UNBOUND, CLAIM_EVENTS = startup_causes.LOST_CLAIMS, startup_causes.UNBOUND_CLAIMS, startup_causes.CLAIM_EVENTS
 NODES, IMAGES = startup_causes.NODES, startup_causes.IMAGES
 CONTAINERS, EVENTS = startup_causes.CONTAINERS, startup_causes.EVENTS
-DEATHS, STARTS = death_causes.DEATHS, death_causes.STARTS
+TERMINATIONS, STARTS = termination_causes.TERMINATIONS, termination_causes.STARTS
 
 _BACK_OFF = 'Back-off pulling image "ghcr.io/acme/bot:1": ErrImagePull: '
 _PULL = _BACK_OFF + 'rpc error: code = NotFound desc = failed to pull and unpack image "ghcr.io/acme/bot:1": '
@@ -110,27 +110,27 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (EVENTS, "FailedCreatePodSandBox", _SANDBOX + "failed to start sandbox container task: context deadline exceeded", _R.CONFIG_INVALID, "container runtime"),
     (EVENTS, "Unhealthy", "Startup probe failed: chromedriver does not answer", _R.BROWSER_CRASHED, "container browser's log"),
     (EVENTS, "NodeNotReady", "Node is not ready", _R.NODE_LOST, "Look at the node"),
-    (DEATHS, "DeletionByPodGC", "PodGC: node no longer exists", _R.NODE_LOST, ""),
-    (DEATHS, "NodeLost", "Node node1 which was running pod standup-1 is unresponsive", _R.NODE_LOST, ""),
-    (DEATHS, "OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000", _R.UNSCHEDULABLE, "node's room"),
-    (DEATHS, "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector", _R.UNSCHEDULABLE, "nodeSelector"),
-    (DEATHS, "TaintToleration", "Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate", _R.UNSCHEDULABLE, "tolerations"),
-    (DEATHS, "UnexpectedAdmissionError", "Pod was rejected: Allocate failed due to no healthy devices present, which is unexpected", _R.UNSCHEDULABLE, "kubelet refused"),
-    (DEATHS, "AppArmor", "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host", _R.CONFIG_INVALID, "support"),
-    (DEATHS, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", _R.MAX_DURATION_REACHED, ""),
-    (DEATHS, "Evicted", 'Usage of EmptyDir volume "shm" exceeds the limit "512Mi". ', _R.EVICTED, "temporary folder"),
-    (DEATHS, "Evicted", 'Container bot exceeded its local ephemeral storage limit "1Gi". ', _R.EVICTED, "ephemeral-storage limit"),
-    (DEATHS, "Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ", _R.EVICTED, "ephemeral-storage limit"),
-    (DEATHS, "Evicted", _LOW + "ephemeral-storage. " + _LAST, _R.EVICTED, "ephemeral-storage request"),
-    (DEATHS, "Evicted", "The node had condition: [DiskPressure]. ", _R.EVICTED, "node's disk"),
-    (DEATHS, "Evicted", _LOW + "memory. " + _LAST, _R.EVICTED, "memory request"),
-    (DEATHS, "Evicted", _LOW + "pids. " + _LAST, _R.EVICTED, "process ids"),
-    (DEATHS, "PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod", _R.EVICTED, "priorityClassName"),
-    (DEATHS, "Preempting", "Preempted in order to admit critical pod", _R.EVICTED, "priorityClassName"),
-    (DEATHS, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", _R.EVICTED, "tolerate the taint"),
-    (DEATHS, "NodeShutdown", "Pod was rejected as the node is shutting down.", _R.EVICTED, "shut down"),
-    (DEATHS, "Terminated", "Pod was terminated in response to imminent node shutdown.", _R.EVICTED, "shut down"),
-    (DEATHS, "Evicted", "stopped by an out-of-tree agent", _R.EVICTED, ""),
+    (TERMINATIONS, "DeletionByPodGC", "PodGC: node no longer exists", _R.NODE_LOST, ""),
+    (TERMINATIONS, "NodeLost", "Node node1 which was running pod standup-1 is unresponsive", _R.NODE_LOST, ""),
+    (TERMINATIONS, "OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000", _R.UNSCHEDULABLE, "node's room"),
+    (TERMINATIONS, "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector", _R.UNSCHEDULABLE, "nodeSelector"),
+    (TERMINATIONS, "TaintToleration", "Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate", _R.UNSCHEDULABLE, "tolerations"),
+    (TERMINATIONS, "UnexpectedAdmissionError", "Pod was rejected: Allocate failed due to no healthy devices present, which is unexpected", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "AppArmor", "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host", _R.CONFIG_INVALID, "support"),
+    (TERMINATIONS, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", _R.MAX_DURATION_REACHED, ""),
+    (TERMINATIONS, "Evicted", 'Usage of EmptyDir volume "shm" exceeds the limit "512Mi". ', _R.EVICTED, "temporary folder"),
+    (TERMINATIONS, "Evicted", 'Container bot exceeded its local ephemeral storage limit "1Gi". ', _R.EVICTED, "ephemeral-storage limit"),
+    (TERMINATIONS, "Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ", _R.EVICTED, "ephemeral-storage limit"),
+    (TERMINATIONS, "Evicted", _LOW + "ephemeral-storage. " + _LAST, _R.EVICTED, "ephemeral-storage request"),
+    (TERMINATIONS, "Evicted", "The node had condition: [DiskPressure]. ", _R.EVICTED, "node's disk"),
+    (TERMINATIONS, "Evicted", _LOW + "memory. " + _LAST, _R.EVICTED, "memory request"),
+    (TERMINATIONS, "Evicted", _LOW + "pids. " + _LAST, _R.EVICTED, "process ids"),
+    (TERMINATIONS, "PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod", _R.EVICTED, "priorityClassName"),
+    (TERMINATIONS, "Preempting", "Preempted in order to admit critical pod", _R.EVICTED, "priorityClassName"),
+    (TERMINATIONS, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", _R.EVICTED, "tolerate the taint"),
+    (TERMINATIONS, "NodeShutdown", "Pod was rejected as the node is shutting down.", _R.EVICTED, "shut down"),
+    (TERMINATIONS, "Terminated", "Pod was terminated in response to imminent node shutdown.", _R.EVICTED, "shut down"),
+    (TERMINATIONS, "Evicted", "stopped by an out-of-tree agent", _R.EVICTED, ""),
     (STARTS, "ContainerStatusUnknown", "The container could not be located when the pod was terminated", _R.NODE_LOST, "restarted"),
     (STARTS, "StartError", _SHIM + 'unable to start container process: exec: "meeting-buddy-bot": executable file not found in $PATH: unknown', _R.CONFIG_INVALID, "bot image"),
     (STARTS, "StartError", "something new", _R.CONFIG_INVALID, ""),
@@ -178,7 +178,7 @@ def test_each_message_has_its_cause(
 
 def test_each_row_is_there_for_a_message() -> None:
     used = {id(find(table, word, message)) for table, word, message, *_ in MESSAGES}
-    tables = (LOST, UNBOUND, CLAIM_EVENTS, NODES, IMAGES, CONTAINERS, EVENTS, DEATHS)
+    tables = (LOST, UNBOUND, CLAIM_EVENTS, NODES, IMAGES, CONTAINERS, EVENTS, TERMINATIONS)
     assert not [row for table in tables for row in table if id(row) not in used]
 
 
@@ -272,19 +272,19 @@ CASES = {
         ("container browser exited with exit status 1: no display", "log of container browser"),
     ),
     "an injected sidecar cannot be pulled": Case(
-        make.pod(foreign=(("istio-proxy", make.waiting("ErrImagePull", "x: not found")),)),
+        make.pod(injected=(("istio-proxy", make.waiting("ErrImagePull", "x: not found")),)),
         _R.IMAGE_PULL_FAILED,
         ("container istio-proxy: x: not found",),
     ),
     "an injected sidecar ends again and again": Case(
-        make.pod(foreign=(("vault-agent", _restarted("Error", 2)),)),
+        make.pod(injected=(("vault-agent", _restarted("Error", 2)),)),
         _R.CONFIG_INVALID,
         ("container vault-agent exited with exit status 2", "not Meeting Buddy's"),
     ),
     "an injected init container failed": Case(
         make.terminated(
             make.waiting("PodInitializing"),
-            foreign=(("istio-validation", make.ended("iptables is missing", 126, "Error")),),
+            injected=(("istio-validation", make.ended("iptables is missing", 126, "Error")),),
         ),
         _R.CONFIG_INVALID,
         ("container istio-validation exited with exit status 126: iptables is missing", "not Meeting Buddy's"),

@@ -11,7 +11,7 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.plan import EmitEvent, FollowStream, PatchStatus, Plan, ReportError
+from meeting_buddy.domain.plan import EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
 
@@ -32,7 +32,7 @@ def test_a_bot_that_never_answers_is_looked_at_again() -> None:
 def test_row(row: Row) -> None:
     plan = decide(row.facts, lambda: row.at)
     patch = patch_of(plan)
-    assert " ".join(type(action).__name__ for action in plan.actions) == row.verbs
+    assert " ".join(type(action).__name__ for action in plan.actions) == row.actions
     before = row.facts.session.status.phase if row.facts.session else None
     written = patch.get("phase", before.value if before and patch else None)
     assert (written, patch.get("reason")) == (row.phase, row.reason)
@@ -73,7 +73,7 @@ def test_an_ending_gives_advice(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
 def test_nothing_that_is_written_or_told_holds_the_link(row: Row) -> None:
     plan = decide(row.facts, lambda: row.at)
-    told = [action.note for action in plan.actions if isinstance(action, EmitEvent | ReportError)]
+    told = [action.note for action in plan.actions if isinstance(action, EmitEvent | EmitErrorEvent)]
     written = json.dumps(patch_of(plan)) + " ".join(told)
     assert "very-secret" not in written
     assert "token=" not in written

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain import plan as verbs
+from meeting_buddy.domain import plan as actions
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
     ContainerFacts,
@@ -103,7 +103,7 @@ class World(RuleBasedStateMachine):
                 self.forget()
                 return
             self.do(action)
-            if isinstance(action, verbs.CreatePod) and dies_before_secret:
+            if isinstance(action, actions.CreatePod) and dies_before_secret:
                 self.secret_of = ""
                 self.forget()
                 return
@@ -130,35 +130,35 @@ class World(RuleBasedStateMachine):
                 return
         raise AssertionError(f"equal facts, and still a plan: {plan}")
 
-    def do(self, action: verbs.Action) -> None:
+    def do(self, action: actions.Action) -> None:
         match action:
-            case verbs.CreatePod(attempt, _):
+            case actions.CreatePod(attempt, _):
                 assert attempt == 1
                 assert not self.ever_ran, "a pod that may have been in the meeting was made again"
                 self.created += 1
                 uid, times = f"pod-{self.created}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
                 self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=uid, **times))
                 self.secret_of = self.secret_seen_of = uid
-            case verbs.CreateSecret():
+            case actions.CreateSecret():
                 assert self.pod is not None
                 self.secret_of = self.secret_seen_of = self.pod.uid
-            case verbs.FollowStream():
+            case actions.FollowStream():
                 self.stream = StreamFacts(False, self.now)
-            case verbs.StopStream():
+            case actions.StopStream():
                 self.stream = None
-            case verbs.RequestLeave():
+            case actions.RequestLeave():
                 self.leave = LeaveFacts(True, self.now)
-            case verbs.ReadWarnings():
+            case actions.ReadWarnings():
                 self.warnings = ()
-            case verbs.PatchStatus(patch):
+            case actions.PatchStatus(patch):
                 assert patch, "an empty patch"
                 self.write(dict(patch))
-            case verbs.ReportError(reason, _):
+            case actions.EmitErrorEvent(reason, _):
                 assert self.announced != reason, "told twice"
                 self.announced = reason
-            case verbs.ReleaseFinalizer():
+            case actions.ReleaseFinalizer():
                 self.release()
-            case verbs.DeletePod():
+            case actions.DeletePod():
                 self.delete_pod()
 
     def write(self, patch: dict[str, Any]) -> None:
@@ -308,7 +308,7 @@ class World(RuleBasedStateMachine):
         if session is None or pod is None or pod.orphaned or pod.started_at is None or pod.ready_since is not None:
             return
         plan = decide(replace(self.facts(), warnings=()), lambda: later_than(pod.started_at))
-        written = [action.patch.get("phase") for action in plan.actions if isinstance(action, verbs.PatchStatus)]
+        written = [action.patch.get("phase") for action in plan.actions if isinstance(action, actions.PatchStatus)]
         assert session.status.phase in TERMINAL or TERMINAL & set(written)
 
     @invariant()

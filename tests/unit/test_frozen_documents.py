@@ -73,7 +73,7 @@ class TestAssignment:
         assert await Supervisor(settings, never).run() == 0
         told = settings.termination_log.read_text()
         pod = make.terminated(make.ended(told), "Succeeded")
-        outcome = pod_outcome.of_dead_pod(pod, make.UID, leaving=False)
+        outcome = pod_outcome.of_terminated_pod(pod, make.UID, leaving=False)
         assert outcome.reason is Reason.CONFIG_INVALID
         assert words in str(outcome.message)
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.machine.machine_lock import SEATS, seats
+from tests.local.machine.machine_lock import SLOTS, slots
 
 
 def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
-    """Set once somebody else had these seats."""
+    """Set once somebody else had these slots."""
     had = threading.Event()
 
     def take() -> None:
-        with seats(first, count, folder):
+        with slots(first, count, folder):
             had.set()
 
     threading.Thread(target=take, daemon=True).start()
@@ -22,20 +22,20 @@ def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
 
 @pytest.mark.parametrize(
     ("count", "beside"),
-    [(1, {1, 2}), (2, {2}), (SEATS, set())],
+    [(1, {1, 2}), (2, {2}), (SLOTS, set())],
     ids=["ordinary", "busy", "alone"],
 )
 def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: set[int]) -> None:
-    with seats(0, count, tmp_path):
+    with slots(0, count, tmp_path):
         assert all(taken(tmp_path, number).wait(10) for number in beside)
-        waiting = [taken(tmp_path, number) for number in set(range(SEATS)) - beside]
+        waiting = [taken(tmp_path, number) for number in set(range(SLOTS)) - beside]
         assert not any(event.wait(0.1) for event in waiting)
     assert all(event.wait(10) for event in waiting)
 
 
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
-    with seats(2, 1, tmp_path):
-        alone = taken(tmp_path, 1, SEATS)
+    with slots(2, 1, tmp_path):
+        alone = taken(tmp_path, 1, SLOTS)
         assert not alone.wait(0.1)
         later = taken(tmp_path, 1)
         assert not later.wait(0.1)

@@ -79,7 +79,7 @@ FULL_CLASS = BotClass.model_validate(
 )
 
 
-def order(bot_class: BotClass = make.CLASS, **fields: Any) -> BotPodInput:
+def pod_input(bot_class: BotClass = make.CLASS, **fields: Any) -> BotPodInput:
     return BotPodInput("meetings", "standup", make.UID, make.spec(**fields), bot_class)
 
 
@@ -115,10 +115,10 @@ SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"na
 @pytest.mark.parametrize(
     ("name", "manifest"),
     [
-        ("pod-default", pod(order())),
-        ("pod-full-class", pod(order(FULL_CLASS, **SECRET_LINK))),
-        ("pod-audio", pod(order(recording={"video": "none"}))),
-        ("secret", secret(order())),
+        ("pod-default", pod(pod_input())),
+        ("pod-full-class", pod(pod_input(FULL_CLASS, **SECRET_LINK))),
+        ("pod-audio", pod(pod_input(recording={"video": "none"}))),
+        ("secret", secret(pod_input())),
     ],
 )
 def test_golden(name: str, manifest: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ def test_golden(name: str, manifest: dict[str, Any]) -> None:
     assert json.loads(path.read_text()) == manifest
 
 
-@pytest.mark.parametrize("found", [order(), order(FULL_CLASS), order(FULL_CLASS, **SECRET_LINK)])
+@pytest.mark.parametrize("found", [pod_input(), pod_input(FULL_CLASS), pod_input(FULL_CLASS, **SECRET_LINK)])
 def test_the_pod_holds_no_link_and_no_token(found: BotPodInput) -> None:
     text = json.dumps(pod(found))
     tokens = [KEYS.token(make.UID, 1, scope) for scope in Scope]
@@ -136,7 +136,7 @@ def test_the_pod_holds_no_link_and_no_token(found: BotPodInput) -> None:
 
 
 def test_the_secret_holds_digests_of_the_tokens_and_no_token() -> None:
-    text = secret(order())["stringData"]["assignment.json"]
+    text = secret(pod_input())["stringData"]["assignment.json"]
     found = Assignment.model_validate_json(text)
     assert matches(derive(KEYS.control, make.UID, 1, Scope.CONTROL), found.tokens.control)
     assert matches(derive(KEYS.read, make.UID, 1, Scope.READ), found.tokens.read)
@@ -144,12 +144,12 @@ def test_the_secret_holds_digests_of_the_tokens_and_no_token() -> None:
 
 
 def test_a_link_in_a_secret_of_the_users_is_not_copied() -> None:
-    found = Assignment.model_validate_json(secret(order(**SECRET_LINK))["stringData"]["assignment.json"])
+    found = Assignment.model_validate_json(secret(pod_input(**SECRET_LINK))["stringData"]["assignment.json"])
     assert found.link is None
 
 
 def test_the_browser_has_neither_secret_nor_volume() -> None:
-    spec = pod(order(FULL_CLASS, **SECRET_LINK))["spec"]
+    spec = pod(pod_input(FULL_CLASS, **SECRET_LINK))["spec"]
     browser, bot = (
         {mount["name"] for mount in container["volumeMounts"]}
         for container in (spec["initContainers"][0], spec["containers"][0])
@@ -161,7 +161,7 @@ def test_the_browser_has_neither_secret_nor_volume() -> None:
 
 @pytest.mark.parametrize("bot_class", [make.CLASS, FULL_CLASS])
 def test_restricted_pod_security_would_pass(bot_class: BotClass) -> None:
-    spec = pod(order(bot_class))["spec"]
+    spec = pod(pod_input(bot_class))["spec"]
     assert spec["securityContext"]["runAsNonRoot"]
     for container in (*spec["initContainers"], *spec["containers"]):
         security = container["securityContext"]
@@ -175,7 +175,7 @@ def test_restricted_pod_security_would_pass(bot_class: BotClass) -> None:
 
 
 def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
-    found = pod(order(FULL_CLASS))
+    found = pod(pod_input(FULL_CLASS))
     assert found["metadata"]["labels"]["app.kubernetes.io/component"] == "bot"
     assert found["metadata"]["labels"]["team"] == "a"
     env = {each["name"]: each.get("value") for each in found["spec"]["containers"][0]["env"]}
@@ -187,31 +187,31 @@ def test_the_class_cannot_take_our_labels_or_our_environment() -> None:
 
 def test_the_pods_annotation_reaches_the_bot_as_the_digest_of_the_secrets_content() -> None:
     """The names are three views of one thing: annotation, downward API, the bot's settings."""
-    found = pod(order(FULL_CLASS))
+    found = pod(pod_input(FULL_CLASS))
     [variable] = [each for each in found["spec"]["containers"][0]["env"] if "fieldRef" in each.get("valueFrom", {})]
     path = variable["valueFrom"]["fieldRef"]["fieldPath"]
     digest = found["metadata"]["annotations"][path.removeprefix("metadata.annotations['").removesuffix("']")]
-    content = secret(order(FULL_CLASS))["stringData"]["assignment.json"].encode()
+    content = secret(pod_input(FULL_CLASS))["stringData"]["assignment.json"].encode()
     assert digest == hashlib.sha256(content).hexdigest()
     assert Settings.from_environment({variable["name"]: digest}).assignment_sha256 == digest
 
 
 def test_the_secret_goes_with_its_pod() -> None:
-    [owner] = secret(order())["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", pod(order())["metadata"]["name"], "pod-uid")
+    [owner] = secret(pod_input())["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", pod(pod_input())["metadata"]["name"], "pod-uid")
 
 
 def test_an_assignment_follows_from_its_inputs_alone() -> None:
-    assert document(order()).to_json() == document(order()).to_json()
+    assert document(pod_input()).to_json() == document(pod_input()).to_json()
 
 
 def test_a_bot_is_handed_the_hosts_of_its_own_platform() -> None:
-    assert document(order()).self_hosted == tuple(HOSTS)
-    assert document(order(meetingLink="https://zoom.us/j/1", platform="Zoom")).self_hosted == ()
+    assert document(pod_input()).self_hosted == tuple(HOSTS)
+    assert document(pod_input(meetingLink="https://zoom.us/j/1", platform="Zoom")).self_hosted == ()
 
 
 def test_the_kubelets_deadline_comes_after_the_bots() -> None:
-    found = pod(order(activeDeadlineSeconds=600))
+    found = pod(pod_input(activeDeadlineSeconds=600))
     assert found["spec"]["activeDeadlineSeconds"] == 600 + 600 + 1800 + 120
 
 
@@ -233,13 +233,13 @@ def test_the_containers_parts_add_up_to_the_class(amount: str, cpu: tuple[str, s
 def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
     fields = {"security": {"runAsUser": None, "seccompProfile": None}, "sandbox": {"seccompProfile": None}}
     chosen = {"image": "i", "storage": {"fsGroup": None}, **fields}
-    spec = bot_pod(order(BotClass.model_validate(chosen)))["spec"]
+    spec = bot_pod(pod_input(BotClass.model_validate(chosen)))["spec"]
     assert spec["securityContext"] == {"runAsNonRoot": True, "fsGroupChangePolicy": "OnRootMismatch"}
     assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
 
 
 def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -> None:
-    spec = bot_pod(order(FULL_CLASS))["spec"]
+    spec = bot_pod(pod_input(FULL_CLASS))["spec"]
     browser, bot = spec["initContainers"][0], spec["containers"][0]
     assert browser["resources"]["limits"] == {"cpu": "666m", "memory": "682Mi", "ephemeral-storage": "1365Mi"}
     assert bot["resources"]["limits"] == {"cpu": "334m", "memory": "342Mi", "ephemeral-storage": "683Mi"}
@@ -260,7 +260,7 @@ QUANTITIES = st.builds(
 def test_a_quantity_that_a_class_accepts_can_be_shared_out(amount: str) -> None:
     resources = {"cpu": amount, "cpuLimit": amount, "memory": amount, "memoryLimit": amount}
     chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}})
-    spec = bot_pod(order(chosen))["spec"]
+    spec = bot_pod(pod_input(chosen))["spec"]
     for container in (spec["initContainers"][0], spec["containers"][0]):
         for name, text in container["resources"]["requests"].items():
             assert re.fullmatch(r"[1-9][0-9]*(m|Mi)", text), name

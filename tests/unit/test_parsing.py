@@ -105,7 +105,7 @@ def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
     ]
     found = parse_pod(pod)
     assert found is not None
-    assert [name for name, _ in found.facts.foreign] == ["istio-validation", "vault-agent"]
+    assert [name for name, _ in found.facts.injected] == ["istio-validation", "vault-agent"]
     browser = found.facts.browser
     assert browser.previous is not None
     assert (browser.waiting, browser.previous.reason) == ("CrashLoopBackOff", "OOMKilled")

@@ -51,7 +51,7 @@ TOLD = make.ended(make.last_word("MeetingEnded"))
     ],
 )
 def test_precedence(pod: PodFacts, leaving: bool, reason: Reason) -> None:
-    assert pod_outcome.of_dead_pod(pod, make.UID, leaving=leaving).reason is reason
+    assert pod_outcome.of_terminated_pod(pod, make.UID, leaving=leaving).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_precedence(pod: PodFacts, leaving: bool, reason: Reason) -> None:
     ids=["empty", "traceback", "cut", "foreign", "other attempt", "unknown contract", "not ended"],
 )
 def test_a_message_that_is_not_this_attempts_last_report_is_not_believed(message: str) -> None:
-    outcome = pod_outcome.of_dead_pod(make.terminated(make.ended(message)), make.UID, leaving=False)
+    outcome = pod_outcome.of_terminated_pod(make.terminated(make.ended(message)), make.UID, leaving=False)
     assert outcome.reason is Reason.BOT_CRASHED
 
 
 def test_the_message_names_signal_or_exit_status() -> None:
-    by_signal = pod_outcome.of_dead_pod(make.terminated(make.ended(code=137, signal=9)), make.UID, leaving=False)
-    by_exit = pod_outcome.of_dead_pod(make.terminated(make.ended(code=3)), make.UID, leaving=False)
+    by_signal = pod_outcome.of_terminated_pod(make.terminated(make.ended(code=137, signal=9)), make.UID, leaving=False)
+    by_exit = pod_outcome.of_terminated_pod(make.terminated(make.ended(code=3)), make.UID, leaving=False)
     assert "signal 9" in str(by_signal.message)
     assert "exit status 3" in str(by_exit.message)
 

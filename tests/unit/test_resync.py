@@ -60,9 +60,9 @@ async def test_a_namespace_that_is_gone_stops_no_other_and_comes_back(
     def known() -> set[str]:
         return {entry.uid for entry in cache}
 
-    task = asyncio.create_task(Resync(listings).forever())
+    task = asyncio.create_task(Resync(listings).run())
     try:
-        await Resync(listings).until_first()
+        await Resync(listings).wait_first_listing()
         await until(lambda: known() == {"a"})
         server.answers["there"] = [documents.session("b", "there")]
         await until(lambda: known() == {"b"})

@@ -93,16 +93,16 @@ async def test_a_standby_keeps_nothing_of_a_session_that_is_gone(memory: Memory)
     assert (len(memory.cache), len(memory.queue)) == (0, 0)
 
 
-async def test_a_standby_that_begins_to_act_looks_at_each_session_and_one_that_stops_forgets_its_keys(
+async def test_a_standby_that_begins_to_lead_looks_at_each_session_and_one_that_stops_forgets_its_keys(
     memory: Memory,
 ) -> None:
     memory.events.session_event("ADDED", documents.session())
     assert len(memory.queue) == 0
-    memory.events.act()
+    memory.events.start_leading()
     assert len(memory.queue) == 1
     memory.events.session_event("DELETED", documents.session())
     assert len(memory.cache) == 1, "while it acts, a worker forgets: it has a stream to stop"
-    memory.events.stand_by()
+    memory.events.stop_leading()
     assert (len(memory.cache), len(memory.queue)) == (0, 0)
 
 

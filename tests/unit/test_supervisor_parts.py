@@ -1,4 +1,4 @@
-"""What the supervisor decides by itself: orders, settings, memory, the time that is left."""
+"""What the supervisor decides by itself: assignment, settings, memory, the time that is left."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.settings import Settings
-from tests.conformance.running_bot import LINK, order
+from tests.conformance.running_bot import LINK, make_assignment
 
 
 def settings(folder: Path) -> Settings:
@@ -26,22 +26,22 @@ def settings(folder: Path) -> Settings:
 class TestOrders:
     def test_a_link_of_the_users_own_secret_is_read_from_its_file(self, tmp_path: Path) -> None:
         (tmp_path / "link").write_text(LINK + "\n")
-        assert load_link(order(link=None), settings(tmp_path)).link == LINK
+        assert load_link(make_assignment(link=None), settings(tmp_path)).link == LINK
 
     def test_the_assignments_link_goes_first(self, tmp_path: Path) -> None:
         (tmp_path / "link").write_text("https://elsewhere.test/rooms/x")
-        assert load_link(order(), settings(tmp_path)).link == LINK
+        assert load_link(make_assignment(), settings(tmp_path)).link == LINK
 
     @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
     def test_a_link_file_that_cannot_be_read(self, tmp_path: Path, content: bytes | None) -> None:
         if content is not None:
             (tmp_path / "link").write_bytes(content)
         with pytest.raises(AssignmentError) as raised:
-            load_link(order(link=None), settings(tmp_path))
+            load_link(make_assignment(link=None), settings(tmp_path))
         assert raised.value.reason is Reason.CONFIG_INVALID
 
     def test_a_wrong_assignment_is_told_by_its_fields_never_by_its_values(self, tmp_path: Path) -> None:
-        document = json.loads(order().to_json())
+        document = json.loads(make_assignment().to_json())
         document["attempt"] = LINK
         document["limits"] = {"waitingRoomSeconds": LINK}
         (tmp_path / "assignment.json").write_text(json.dumps(document))
@@ -50,11 +50,13 @@ class TestOrders:
         assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
 
     def test_another_assignment_than_the_pods_is_refused(self, tmp_path: Path) -> None:
-        content = order().to_json().encode()
+        content = make_assignment().to_json().encode()
         (tmp_path / "assignment.json").write_bytes(content)
         own = replace(settings(tmp_path), assignment_sha256=assignment_sha256(content))
-        assert read_assignment(own) == order()
-        (tmp_path / "assignment.json").write_bytes(order(link="https://elsewhere.test/rooms/x").to_json().encode())
+        assert read_assignment(own) == make_assignment()
+        (tmp_path / "assignment.json").write_bytes(
+            make_assignment(link="https://elsewhere.test/rooms/x").to_json().encode()
+        )
         with pytest.raises(AssignmentError, match="not hold the assignment") as raised:
             read_assignment(own)
         assert raised.value.reason is Reason.CONFIG_INVALID

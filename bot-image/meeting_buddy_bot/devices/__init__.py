@@ -1,1 +1,1 @@
-"""What the bot has instead of a desk: a display for the page to draw on and a sink for it to play into."""
+"""The browser's virtual devices: an X display that the page is drawn on and a sound sink that it plays into."""

@@ -85,19 +85,19 @@ async def join(
             snapshot = None
         else:
             responsive.answered()
-        verdict = tracker.update(snapshot, clock.now())
-        if verdict.state is State.IN_CALL:
+        page_state = tracker.update(snapshot, clock.now())
+        if page_state.state is State.IN_CALL:
             return tracker
-        if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
-            return SessionResult(verdict.reason, REFUSALS.get(verdict.reason))
-        waiting = _waiting(verdict)
+        if page_state.state in (State.ENDED, State.REFUSED) and page_state.reason is not None:
+            return SessionResult(page_state.reason, REFUSALS.get(page_state.reason))
+        waiting = _waiting(page_state)
         tell(waiting or Waiting.CONNECTING)
         if (reason := lobby.verdict(waiting)) is not None:
             return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
         step = steps.next(snapshot)
         if step is not None:
             await page.perform(step)
-        if (result := patience.verdict(verdict, step, snapshot.status if snapshot else 0)) is not None:
+        if (result := patience.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
         await asyncio.sleep(POLL)
 
@@ -109,7 +109,7 @@ REFUSALS: Final = {
 """What goes with a reason that alone says little."""
 
 
-def _waiting(verdict: PageState) -> Waiting | None:
-    if verdict.state is not State.LOBBY:
+def _waiting(page_state: PageState) -> Waiting | None:
+    if page_state.state is not State.LOBBY:
         return None
-    return (verdict.signal.waiting if verdict.signal else None) or Waiting.WAITING_ROOM
+    return (page_state.signal.waiting if page_state.signal else None) or Waiting.WAITING_ROOM

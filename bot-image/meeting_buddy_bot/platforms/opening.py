@@ -1,4 +1,4 @@
-"""The first page: the judged link, and nothing else, with the query parameters that the table adds."""
+"""The first page: the validated link, and nothing else, with the query parameters that the table adds."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 

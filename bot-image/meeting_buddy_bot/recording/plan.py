@@ -49,9 +49,9 @@ class CapturePlan:
         return "recording.mp4" if self.size else "recording.m4a"
 
 
-def screen_size(order: RecordingConfig) -> tuple[int, int]:
+def screen_size(config: RecordingConfig) -> tuple[int, int]:
     """Size of the screen: the page needs one even when only its sound is recorded."""
-    return SIZES.get(order.video, SIZES["720p"])
+    return SIZES.get(config.video, SIZES["720p"])
 
 
 def capture_argv(plan: CapturePlan, *, epoch: float, pattern: Path, first: int, list_fd: int) -> list[str]:

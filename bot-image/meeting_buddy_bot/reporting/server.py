@@ -40,7 +40,7 @@ class ReportServer:
         self._tokens = tokens
         self._leave = leave
         self._port = port
-        self._told: dict[int, int] = {}  # subscriber → revision last sent to it
+        self._delivered: dict[int, int] = {}  # subscriber → revision last sent to it
         self._next_subscriber = 0
         self._progress = asyncio.Event()  # set with each event sent and each subscriber gone
         app = web.Application(middlewares=[problems, self._authorise])
@@ -59,11 +59,11 @@ class ReportServer:
         await web.TCPSite(self._runner, port=self._port).start()
         _log.info("report server listens on port %d", self._port)
 
-    async def wait_told(self, seconds: float) -> bool:
+    async def wait_delivered(self, seconds: float) -> bool:
         """Wait until every subscriber was sent the present revision; False when ``seconds`` were not enough."""
         try:
             async with asyncio.timeout(seconds):
-                while any(revision < self._state.report.revision for revision in self._told.values()):
+                while any(revision < self._state.report.revision for revision in self._delivered.values()):
                     self._progress.clear()
                     await self._progress.wait()
         except TimeoutError:
@@ -117,17 +117,17 @@ class ReportServer:
         )
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        if len(self._told) >= MAX_SUBSCRIBERS:
+        if len(self._delivered) >= MAX_SUBSCRIBERS:
             return problem(
                 HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_SUBSCRIBERS} subscribers are connected", {"Retry-After": "5"}
             )
         subscriber = self._next_subscriber
         self._next_subscriber += 1
-        self._told[subscriber] = 0
+        self._delivered[subscriber] = 0
         try:
             return await self._stream(request, subscriber)
         finally:
-            del self._told[subscriber]
+            del self._delivered[subscriber]
             self._progress.set()
 
     async def _stream(self, request: web.Request, subscriber: int) -> web.StreamResponse:
@@ -138,7 +138,7 @@ class ReportServer:
             report = self._state.report
             event = f"id: {report.revision}\nevent: report\ndata: {report_json(report)}\n\n"
             await asyncio.wait_for(response.write(event.encode()), _WRITE_SECONDS)
-            self._told[subscriber] = report.revision
+            self._delivered[subscriber] = report.revision
             self._progress.set()
             if report.phase is ReportPhase.ENDED:
                 return response

@@ -1,4 +1,4 @@
-"""Reads what the operator ordered: the assignment, the link (from it or from the user's own Secret), judged once more.
+"""Reads the assignment, and validates its link once more, which is in it or in the user's own Secret.
 
 No message quotes a value: an assignment holds the link, and with it perhaps a passcode.
 """
@@ -12,7 +12,7 @@ from meeting_buddy_bot.support.settings import Settings
 
 
 class AssignmentError(Exception):
-    """Orders that cannot be carried out; ``reason`` and the message are fit for the session's report."""
+    """An assignment that cannot be carried out; ``reason`` and the message are fit for the session's report."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -78,7 +78,7 @@ class Supervisor:
         try:
             self._end(reporter, await self._run_session(assignment, state, reporter, deadline, server))
             code = await self._write_outcome(state, assignment)
-            await server.wait_told(_LAST_EVENT_SECONDS)
+            await server.wait_delivered(_LAST_EVENT_SECONDS)
             return code
         finally:
             await server.stop()

@@ -52,19 +52,19 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
 
     Browser failures end in an :class:`SessionResult`; what the recorder raises is passed on, after the bot has left.
     """
-    stay = _MeetingRun(context, browser)
+    run = _MeetingRun(context, browser)
     try:
-        result = await _until_asked(stay.run(), context.leave)
+        result = await _until_asked(run.run(), context.leave)
     except BaseException:
-        await stay.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
+        await run.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
         raise
     with contextlib.suppress(asyncio.CancelledError):  # out of time; why it ended is known all the same
-        await stay.leave(result, asked=context.leave.requested)
+        await run.leave(result, asked=context.leave.requested)
     return result
 
 
 async def _until_asked(run: Coroutine[Any, Any, SessionResult], leave: LeaveSignal) -> SessionResult:
-    running = asyncio.create_task(run, name="stay")
+    running = asyncio.create_task(run, name="meeting")
     asked = asyncio.create_task(leave.wait(), name="asked to leave")
     try:
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,9 +79,9 @@ class _MeetingRun:
     """One bot's time around one meeting, across browsers."""
 
     def __init__(self, context: SessionContext, browser: Browser) -> None:
-        order, clock = context.assignment, context.clock
-        self._order = order
-        self._table = order.table
+        assignment, clock = context.assignment, context.clock
+        self._assignment = assignment
+        self._table = assignment.table
         self._link = context.meeting.link
         self._volume = context.volume
         self._recorder = context.recorder
@@ -89,13 +89,13 @@ class _MeetingRun:
         self._events = context.events
         self._browser = browser
         self._reporter = context.reporter
-        self._page = MeetingPage(browser, order.table, context.meeting, order.bot_name, clock, context.events)
+        self._page = MeetingPage(browser, assignment.table, context.meeting, assignment.bot_name, clock, context.events)
         self._page.on_read = context.reporter.looked
-        self._people = People(order.bot_name)
+        self._people = People(assignment.bot_name)
         self._speakers = SpeakingHints(self._reporter.speaking)
-        self._lobby = WaitingRoom(clock, order.limits.waiting_room_seconds)
+        self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
-        self._everyone_left = EveryoneLeft(clock, order.limits.everyone_left_seconds)
+        self._everyone_left = EveryoneLeft(clock, assignment.limits.everyone_left_seconds)
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
         self._restarts = BrowserRestarts(clock)
@@ -119,7 +119,7 @@ class _MeetingRun:
                 self._events.write("browser_died", cause=str(error))
                 self._reporter.browser(self._browser, self._restarts.total, alive=False)
                 await self._browser.close()
-                self._lost("browser died")
+                self._begin_rejoin("browser died")
                 if reason := self._restarts.verdict():
                     return SessionResult(
                         reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
@@ -129,7 +129,7 @@ class _MeetingRun:
                 return result
             if result.reason not in PASSING:
                 return after_joining(result)
-            self._lost("connection lost")
+            self._begin_rejoin("connection lost")
             if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
                 return after_joining(result)
             await asyncio.sleep(_REJOIN_PAUSE)
@@ -149,7 +149,7 @@ class _MeetingRun:
     async def _admitted(self) -> None:
         now = self._clock.now()
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
-        self._lobby = WaitingRoom(self._clock, self._order.limits.waiting_room_seconds)
+        self._lobby = WaitingRoom(self._clock, self._assignment.limits.waiting_room_seconds)
         if outage is not None:
             self._recorder.note_gap(began, now, outage)
             self._events.write("rejoined", seconds=round(now - began, 1))
@@ -157,7 +157,7 @@ class _MeetingRun:
         if self._reporter.ever_joined:
             self._reporter.waiting(None)
             return
-        self._nobody_came = NobodyCame(self._clock, self._order.limits.nobody_came_seconds)
+        self._nobody_came = NobodyCame(self._clock, self._assignment.limits.nobody_came_seconds)
         self._reporter.admitted(self._clock.utc(now), "hints" if self._table.people.speaking else "mixed")
         self._recorder.start()
 
@@ -170,11 +170,13 @@ class _MeetingRun:
             snapshot = await self._look(responsive)
             if snapshot is not None:
                 pictures = picture.take(snapshot.video)
-            verdict = tracker.update(snapshot, self._clock.now(), pictures)
-            if verdict.state in (State.ENDED, State.REFUSED) and verdict.reason is not None:
-                return SessionResult(verdict.reason)
-            reason = self._away(verdict) or lost.verdict(reconnecting=verdict.state is State.RECONNECTING)
-            if snapshot is not None and verdict.state is State.IN_CALL:
+            page_state = tracker.update(snapshot, self._clock.now(), pictures)
+            if page_state.state in (State.ENDED, State.REFUSED) and page_state.reason is not None:
+                return SessionResult(page_state.reason)
+            reason = self._note_out_of_call(page_state) or lost.verdict(
+                reconnecting=page_state.state is State.RECONNECTING
+            )
+            if snapshot is not None and page_state.state is State.IN_CALL:
                 reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
@@ -205,20 +207,20 @@ class _MeetingRun:
         nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
         return nobody or self._everyone_left.verdict(len(others)) or self._no_media.verdict(audio, video)
 
-    def _away(self, verdict: PageState) -> Reason | None:
+    def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
-        if verdict.state is State.LOBBY:
+        if page_state.state is State.LOBBY:
             self._reporter.waiting(Waiting.WAITING_ROOM)
             # Whom the host put out and nobody let in again was removed.
             return Reason.REMOVED_FROM_MEETING if self._lobby.verdict(Waiting.WAITING_ROOM) else None
         self._lobby.verdict(None)
-        if verdict.state is State.RECONNECTING:
+        if page_state.state is State.RECONNECTING:
             self._reporter.waiting(Waiting.REJOINING)
-        elif verdict.state is State.IN_CALL:
+        elif page_state.state is State.IN_CALL:
             self._reporter.waiting(None)
         return None
 
-    def _lost(self, cause: str) -> None:
+    def _begin_rejoin(self, cause: str) -> None:
         now = self._clock.now()
         self._speakers.close(now)
         if not self._reporter.ever_joined:
@@ -234,7 +236,7 @@ class _MeetingRun:
         """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
         self._events.write("leaving", reason=result.reason)
         self._speakers.close(self._clock.now())
-        if self._order.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
+        if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
             await self._keep_evidence(str(result.reason))
         if self._outage is not None:
             self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)

@@ -1,4 +1,4 @@
-"""Metrics under the names that dashboards of controllers know; labels are bounded, never a session's name or a link."""
+"""Prometheus metrics, named as controllers usually name them; labels are bounded, never a session's name or a link."""
 
 from collections.abc import Callable
 from functools import partial
@@ -77,14 +77,14 @@ class Metrics:
         """A bot was in the meeting."""
         self._join.observe(seconds)
 
-    def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
-        """A key was worked on."""
+    def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
+        """A reconciliation ended; its key had waited so long in the queue."""
         self._reconciled.labels("error" if failed else "success").inc()
         self._waited.observe(waited)
         self._worked.observe(seconds)
 
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
-        """The API server judged a pod of a class; both labels come from the configuration."""
+        """The API server answered a dry run for a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
 
     def reconcile_failed(self, resource: str, code: str) -> None:

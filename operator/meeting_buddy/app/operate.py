@@ -100,7 +100,7 @@ async def _watching(
     async with asyncio.TaskGroup() as group:
         for namespace, listing in listings.items():
             signals = partial(_install_signal_handlers, stop)
-            group.create_task(watch(events, settings, namespace, stop, signals, listing.soon))
+            group.create_task(watch(events, settings, namespace, stop, signals, listing.trigger))
 
 
 def _install_signal_handlers(stop: asyncio.Event) -> None:

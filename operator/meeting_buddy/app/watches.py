@@ -1,4 +1,4 @@
-"""kopf as a shell: login, and two watches that only pass events on.
+"""The use of kopf: login, and two watches that only pass events on.
 
 kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create, update, timer, daemon) keep their state
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.

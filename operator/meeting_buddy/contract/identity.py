@@ -13,7 +13,7 @@ BOT_SELECTOR: Final = f"{LABEL_COMPONENT}={COMPONENT_BOT},{LABEL_SESSION_UID}"
 """Server-side label selector for all bot pods and no others."""
 
 FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
-"""Finalizer a bot pod is born with; released once its outcome is in the session's status."""
+"""Finalizer a bot pod is created with; released once its outcome is in the session's status."""
 
 ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
 

@@ -1,4 +1,4 @@
-"""Meeting links: one table, one function that judges, and the earlier gates that are derived from the same table.
+"""Meeting links: one table, one function that validates, and the earlier gates that are derived from the same table.
 
 :func:`parse_link` decides finally, in the operator and again in the bot. The CRD's rules (:func:`host_pattern`,
 :func:`self_hosted_pattern`) are gates before it and never stricter. A link can carry a passcode: no message quotes it.
@@ -147,7 +147,7 @@ class SelfHostedHost(ContractModel):
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A link that was judged good."""
+    """A validated link."""
 
     platform: Platform
     host: str

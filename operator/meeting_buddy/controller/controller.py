@@ -67,8 +67,8 @@ class Controller:
         contending: asyncio.Task[None] | None = None
         resyncing: asyncio.Task[None] | None = None
         try:
-            resyncing = asyncio.create_task(self._resync.forever(), name="resync")
-            await self._resync.until_first()
+            resyncing = asyncio.create_task(self._resync.run(), name="resync")
+            await self._resync.wait_first_listing()
             self.synced.set()
             contending = asyncio.create_task(self._lease.contend(), name="lease")
             while True:
@@ -92,7 +92,7 @@ class Controller:
     # Work
 
     def _start_work(self) -> None:
-        self._events.act()
+        self._events.start_leading()
         self._workers = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(WORKERS)]
 
     async def _stop_work(self) -> None:
@@ -106,7 +106,7 @@ class Controller:
             entry.leave = None
             entry.error = None
             entry.rejection = None
-        self._events.stand_by()
+        self._events.stop_leading()
 
     async def _work(self) -> None:
         while True:
@@ -123,7 +123,7 @@ class Controller:
                 failed = True
                 self._failed(uid, error)
             finally:
-                self._telemetry.worked(waited, self._clock.monotonic() - started, failed=failed)
+                self._telemetry.reconciled(waited, self._clock.monotonic() - started, failed=failed)
 
     def _failed(self, uid: str, error: Exception) -> None:
         entry = self._cache.get(uid)

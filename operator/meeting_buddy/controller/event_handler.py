@@ -1,4 +1,4 @@
-"""Takes in what watches and listings say: keeps the cache, and wakes a worker while this replica acts.
+"""Takes in what watches and listings say: keeps the cache, and wakes a worker while this replica leads.
 
 A replica that only waits for the Lease has no workers. It keeps what it would need to take over, and nothing of a
 session that is gone.
@@ -16,22 +16,22 @@ _log = logging.getLogger(__name__)
 
 
 class EventHandler:
-    """The one way by which news reaches cache and queue."""
+    """Applies what watches and listings say to the cache, and queues the sessions that changed."""
 
     def __init__(self, cache: SessionCache, queue: KeyedQueue) -> None:
         self._cache = cache
         self._queue = queue
-        self._acting = False
+        self._leading = False
 
-    def act(self) -> None:
+    def start_leading(self) -> None:
         """From now on workers take keys from the queue: each known session is one."""
-        self._acting = True
+        self._leading = True
         for entry in self._cache:
             self._queue.add(entry.uid)
 
-    def stand_by(self) -> None:
+    def stop_leading(self) -> None:
         """From now on nobody takes keys from the queue."""
-        self._acting = False
+        self._leading = False
         self._queue.clear()
         for entry in self._cache:
             self._cache.forget_if_gone(entry.uid)
@@ -39,40 +39,40 @@ class EventHandler:
     def session_event(self, kind: str | None, document: JsonObject) -> None:
         """An event of the MeetingSessions' watch."""
         if kind == "DELETED":
-            self.changed(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
+            self.enqueue(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
         else:
-            self.session_seen(document)
+            self.upsert_session(document)
 
     def pod_event(self, kind: str | None, document: JsonObject) -> None:
         """An event of the bot pods' watch."""
         if kind != "DELETED":
-            self.pod_seen(document)
+            self.upsert_pod(document)
             return
         metadata = document["metadata"]
         uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}
         # An orphan has no owner left; that it is gone must be known all the same.
         for uid in uids or {metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")}:
-            self.changed(self._cache.remove_pod(uid, metadata["name"], document))
+            self.enqueue(self._cache.remove_pod(uid, metadata["name"], document))
 
-    def session_seen(self, document: JsonObject, listed_at: float | None = None) -> None:
+    def upsert_session(self, document: JsonObject, listed_at: float | None = None) -> None:
         """A MeetingSession as it is; see ``SessionCache.upsert_session``."""
         try:
-            self.changed(self._cache.upsert_session(document, listed_at))
+            self.enqueue(self._cache.upsert_session(document, listed_at))
         except (ValueError, KeyError) as error:
             _log_unreadable("MeetingSession", document, error)
 
-    def pod_seen(self, document: JsonObject, listed_at: float | None = None) -> None:
+    def upsert_pod(self, document: JsonObject, listed_at: float | None = None) -> None:
         """A bot's pod as it is; see ``SessionCache.upsert_pod``."""
         try:
-            self.changed(self._cache.upsert_pod(document, listed_at))
+            self.enqueue(self._cache.upsert_pod(document, listed_at))
         except (ValueError, KeyError) as error:
             _log_unreadable("Pod", document, error)
 
-    def changed(self, uid: str | None) -> None:
+    def enqueue(self, uid: str | None) -> None:
         """A session has to be looked at; ``None``: nothing changed."""
         if uid is None:
             return
-        if self._acting:
+        if self._leading:
             self._queue.add(uid)
         else:
             self._cache.forget_if_gone(uid)

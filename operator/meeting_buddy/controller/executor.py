@@ -97,7 +97,7 @@ class Executor:
                 return await self._patch_status(entry, facts, patch)
             case plan.EmitEvent(kind, reason, note):
                 await self._emit(entry, kind, reason, note)
-            case plan.ReportError(reason, note):
+            case plan.EmitErrorEvent(reason, note):
                 await self._emit(entry, "Warning", CONDITION, note)
                 entry.announced_error = reason
             case plan.ReleaseFinalizer(pod):

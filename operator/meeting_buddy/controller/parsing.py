@@ -93,7 +93,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         ready_since=_time(ready["lastTransitionTime"]) if ready is not None and ready["status"] == "True" else None,
         bot=_container("bot", status.get("containerStatuses", ())),
         browser=_container("browser", status.get("initContainerStatuses", ())),
-        foreign=_foreign(status),
+        injected=_injected(status),
     )
     return CachedPod(
         facts=facts,
@@ -145,7 +145,7 @@ def _container(name: str, statuses: Any) -> ContainerFacts:
     )
 
 
-def _foreign(status: JsonObject) -> tuple[tuple[str, ContainerFacts], ...]:
+def _injected(status: JsonObject) -> tuple[tuple[str, ContainerFacts], ...]:
     statuses = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
     others = [each["name"] for each in statuses if each["name"] not in ("bot", "browser")]
     found = ((name, _container(name, statuses)) for name in others)

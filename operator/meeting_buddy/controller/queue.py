@@ -80,7 +80,7 @@ class KeyedQueue:
         self.wake(key, None)
 
     def clear(self) -> None:
-        """Drop all keys, those of cancelled workers too: a replica that begins to act adds each session anew."""
+        """Drop all keys, those of cancelled workers too: a replica that begins to lead adds each session anew."""
         self._ready.clear()
         self._waiting.clear()
         self._again.clear()

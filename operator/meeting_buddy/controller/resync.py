@@ -53,11 +53,11 @@ class NamespaceResync:
         self.listed = asyncio.Event()
         """Set once the namespace was listed for the first time."""
 
-    def soon(self) -> None:
+    def trigger(self) -> None:
         """List as soon as possible: a watch begins anew and does not say what it missed."""
         self._wanted.set()
 
-    async def forever(self) -> None:
+    async def run(self) -> None:
         """List again and again, until cancelled."""
         while True:
             pause = self._period if await self._tried() else self._backoff.next()
@@ -99,10 +99,10 @@ class NamespaceResync:
             uids = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
             label = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")  # of an orphan
             pods.update((uid, metadata["name"]) for uid in uids or [label])
-            self._events.pod_seen(document, began)
+            self._events.upsert_pod(document, began)
         async for document in self._api.list_sessions(self._namespace):
             sessions.add(document["metadata"]["uid"])
-            self._events.session_seen(document, began)
+            self._events.upsert_session(document, began)
         self._remove_missing(began, pods, sessions)
 
     def _remove_missing(self, began: float, pods: set[tuple[str, str]], sessions: set[str]) -> None:
@@ -111,9 +111,9 @@ class NamespaceResync:
                 continue
             for name in tuple(entry.pods):
                 if (entry.uid, name) not in pods:
-                    self._events.changed(self._cache.remove_pod(entry.uid, name))
+                    self._events.enqueue(self._cache.remove_pod(entry.uid, name))
             if entry.session is not None and entry.uid not in sessions:
-                self._events.changed(self._cache.remove_session(entry.uid, confirmed=False))
+                self._events.enqueue(self._cache.remove_session(entry.uid, confirmed=False))
 
 
 class Resync:
@@ -122,13 +122,13 @@ class Resync:
     def __init__(self, namespaces: Sequence[NamespaceResync]) -> None:
         self._namespaces = namespaces
 
-    async def forever(self) -> None:
+    async def run(self) -> None:
         """List again and again, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for each in self._namespaces:
-                group.create_task(each.forever(), name="resync")
+                group.create_task(each.run(), name="resync")
 
-    async def until_first(self) -> None:
+    async def wait_first_listing(self) -> None:
         """Wait until one namespace was listed: the CRD and the roles may be installed a moment after the operator.
 
         One is enough. What an unlisted namespace holds is unknown, so nothing is done about it, and a pod that is there

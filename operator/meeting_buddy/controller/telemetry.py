@@ -21,8 +21,8 @@ class Telemetry(Protocol):
     def joined(self, seconds: float) -> None:
         """A bot was in the meeting for the first time, so long after its session was created."""
 
-    def worked(self, waited: float, seconds: float, *, failed: bool) -> None:
-        """A key was worked on."""
+    def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
+        """A reconciliation ended; its key had waited so long in the queue."""
 
     def reconcile_failed(self, resource: str, code: str) -> None:
         """A reconciliation failed on a call about this kind of object; both empty: on the operator itself."""

@@ -1,4 +1,4 @@
-"""Whether a session gets a bot at all: judged again here, after the CRD's earlier and never stricter gates."""
+"""Whether a session gets a bot at all: validated again here, after the CRD's earlier and never stricter gates."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class AdmissionResult:
 
 
 def validate(session: SessionFacts, installation: InstallationFacts) -> AdmissionResult:
-    """Judge link, platform and bot class; the message names the field and never quotes the link.
+    """Validate link, platform and bot class; the message names the field and never quotes the link.
 
-    A link in a Secret is judged by the bot: the operator does not read Secrets.
+    A link in a Secret is validated by the bot: the operator does not read Secrets.
     """
     spec = session.spec
     unreadable = ", ".join(field for field in session.unreadable if field.startswith("spec."))

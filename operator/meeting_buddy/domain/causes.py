@@ -46,5 +46,5 @@ def find(rows: Iterable[Cause], word: str, text: str) -> Cause | None:
 
 
 def sentence(message: str) -> str:
-    """First line, at most 400 characters: kubelets are talkative and status is short."""
+    """First line, at most 400 characters: a kubelet's message may be longer than a status should be."""
     return message.strip().split("\n", 1)[0][:400]

@@ -161,7 +161,7 @@ def _received(found: Reception, problem: str) -> Draft:
 
 
 def bot_class_accepted(snapshot: Snapshot) -> Draft | None:
-    """Present while the API server refuses a pod of the session's class, which it was asked on trial."""
+    """Present while the API server refuses a pod of the session's class, as found by a dry run."""
     refusal = snapshot.facts.installation.class_refusal
     return None if refusal is None or snapshot.phase.terminal else Draft("False", "Refused", refusal)
 

@@ -16,7 +16,15 @@ from meeting_buddy.domain import reconcile_error
 from meeting_buddy.domain.active import plan_active
 from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
-from meeting_buddy.domain.plan import Action, EmitEvent, Plan, ReadWarnings, ReleaseFinalizer, ReportError, StopStream
+from meeting_buddy.domain.plan import (
+    Action,
+    EmitErrorEvent,
+    EmitEvent,
+    Plan,
+    ReadWarnings,
+    ReleaseFinalizer,
+    StopStream,
+)
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.domain.startup import waits_for_claim
 
@@ -44,7 +52,9 @@ def decide(facts: Facts, clock: Clock) -> Plan:
 def _with_error(facts: Facts, plan: Plan) -> Plan:
     """Reported before anything else is tried, which may fail once more."""
     error = reconcile_error.unannounced(facts)
-    return plan if error is None else Plan((ReportError(error.reason, error.message), *plan.actions), plan.requeue_at)
+    return (
+        plan if error is None else Plan((EmitErrorEvent(error.reason, error.message), *plan.actions), plan.requeue_at)
+    )
 
 
 def plan_deleted(facts: Facts) -> Plan:

@@ -31,11 +31,11 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
             return _outcome_without_pod(snapshot)
         if any(each.orphaned for each in snapshot.facts.pods):
             return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
-        return pod_outcome.of_vanished_pod(
+        return pod_outcome.of_missing_pod(
             snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.leaving
         )
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
-        return pod_outcome.of_dead_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
+        return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
     if _passed(snapshot, pod_outcome.lost_at(pod)):
         return pod_outcome.of_lost_pod(pod)
     if startup.started(pod):
@@ -47,7 +47,7 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
         return rejected
     if snapshot.now >= snapshot.startup_deadline:
         return startup.failure(pod, snapshot.facts.warnings or (), snapshot.timeouts.startup_timeout_seconds)
-    return startup.hopeless(pod)
+    return startup.unrecoverable(pod)
 
 
 def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:

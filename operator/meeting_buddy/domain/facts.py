@@ -54,7 +54,7 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True)
 class ContainerFacts:
-    """One container; exactly one of ``waiting``, ``running``, ``ended`` says something."""
+    """One container; exactly one of ``waiting``, ``running``, ``terminated`` says something."""
 
     waiting: str | None = None
     """The kubelet's word for why it does not run yet, such as ``ImagePullBackOff``."""
@@ -107,7 +107,7 @@ class PodFacts:
     """When the pod became ready, while it is."""
     bot: ContainerFacts = ContainerFacts()
     browser: ContainerFacts = ContainerFacts()
-    foreign: tuple[tuple[str, ContainerFacts], ...] = ()
+    injected: tuple[tuple[str, ContainerFacts], ...] = ()
     """Containers that somebody injected, by name; only those that hold the pod up or failed."""
 
     @property
@@ -195,7 +195,7 @@ class InstallationFacts:
     tables: Mapping[Platform, str]
     """Platforms that have a platform table, with its hash."""
     class_refusal: str | None = None
-    """Why the API server refused a pod of the class when it was asked on trial; ``None``: it did not."""
+    """Why the API server refused a pod of the class, as found by a dry run; ``None``: it did not."""
 
 
 @dataclass(frozen=True, slots=True)

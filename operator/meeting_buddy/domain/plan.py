@@ -1,4 +1,4 @@
-"""What is to be done for one session: a closed union of a few verbs, in the order in which they are carried out."""
+"""What is to be done for one session: a closed union of a few actions, in the order in which they are carried out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class EmitEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportError:
+class EmitErrorEvent:
     """Tell people by an Event what keeps the operator from going on; once for each change of ``reason``."""
 
     reason: str
@@ -79,7 +79,7 @@ class ReportError:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFinalizer:
-    """Let go of a pod: its outcome is in the status (written before this verb), or nobody is left to tell."""
+    """Let go of a pod: its outcome is in the status (written before this action), or nobody is left to tell."""
 
     pod: str
 
@@ -101,7 +101,7 @@ Action = (
     | ReadWarnings
     | PatchStatus
     | EmitEvent
-    | ReportError
+    | EmitErrorEvent
     | ReleaseFinalizer
     | DeletePod
 )

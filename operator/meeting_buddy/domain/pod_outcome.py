@@ -23,9 +23,9 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import NAMELESS, Report
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
-from meeting_buddy.domain.death_causes import DEATHS, STARTS
 from meeting_buddy.domain.facts import ContainerFacts, PodFacts
-from meeting_buddy.domain.startup import FOREIGN_REMEDY, exit_text
+from meeting_buddy.domain.startup import INJECTED_REMEDY, exit_text
+from meeting_buddy.domain.termination_causes import STARTS, TERMINATIONS
 
 KUBELET_SLACK: Final = timedelta(seconds=30)
 """What a kubelet that works may need to notice a deadline and to report the end."""
@@ -64,7 +64,7 @@ def of_lost_pod(pod: PodFacts) -> Outcome:
     return Outcome(Reason.NODE_LOST, f"node {pod.node} is unreachable, and the pod's activeDeadlineSeconds has passed")
 
 
-def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
+def of_terminated_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
     """Outcome of a pod in which nothing runs any more.
 
     Args:
@@ -86,7 +86,7 @@ def of_dead_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
     return replace(found, report=report)
 
 
-def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None, *, leaving: bool) -> Outcome:
+def of_missing_pod(last_seen: PodFacts | None, uid: str, report: Report | None, *, leaving: bool) -> Outcome:
     """Outcome of a pod that is not there any more although nobody recorded how it ended (its finalizer was forced).
 
     The last report counts if the bot had ended by its own account; otherwise what was last seen of the pod.
@@ -96,7 +96,7 @@ def of_vanished_pod(last_seen: PodFacts | None, uid: str, report: Report | None,
     if last_seen is not None:
         report = termination_report(last_seen, uid)
         if report is not None or last_seen.terminated:
-            return of_dead_pod(last_seen, uid, leaving=leaving)
+            return of_terminated_pod(last_seen, uid, leaving=leaving)
         found = _disrupted(last_seen, leaving=leaving) or _deleted(last_seen, leaving=leaving)
         if found is not None:
             return replace(found, report=report)
@@ -148,7 +148,7 @@ def _disrupted(pod: PodFacts, *, leaving: bool) -> Outcome | None:
     if disrupted is not None and not (disrupted.reason == "DeletionByPodGC" and pod.node is None):
         said.append((disrupted.reason, disrupted.message or pod.message))
     for word, message in said:
-        row = find(DEATHS, word, message)
+        row = find(TERMINATIONS, word, message)
         if row is not None:
             return _stopped(row, sentence(message) or word, pod, leaving=leaving)
     if disrupted is not None:
@@ -169,10 +169,10 @@ def _stopped(row: Cause, message: str, pod: PodFacts, *, leaving: bool) -> Outco
 def _never_started(pod: PodFacts) -> Outcome | None:
     ended = pod.bot.terminated
     if ended is None:
-        for name, container in pod.foreign:
+        for name, container in pod.injected:
             if container.terminated is not None:
                 text = f"container {name} {exit_text(container)}, so container bot never started"
-                return Outcome(Reason.CONFIG_INVALID, text, remedy=FOREIGN_REMEDY)
+                return Outcome(Reason.CONFIG_INVALID, text, remedy=INJECTED_REMEDY)
         return None
     row = find(STARTS, ended.reason, ended.message)
     if row is None:

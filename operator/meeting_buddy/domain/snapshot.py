@@ -1,4 +1,4 @@
-"""One session that exists, at one moment, judged: what rules, conditions and status read."""
+"""One session that exists, at one moment, with what follows from its facts: what rules, conditions and status read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
 from meeting_buddy.resource.bot_class import Timeouts
 
 UNREACHABLE_AFTER: Final = timedelta(seconds=10)
-"""A stream that is cut for less is nobody's business: bots and operators restart, networks hiccup."""
+"""A stream that is cut for less is not reported: bots and operators restart, and networks fail for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
-        """Judge the facts of a session that goes on; the only place that validates its spec."""
+        """Evaluate the facts of a session that goes on; the only place that validates its spec."""
         found = cls(
             facts=facts,
             session=session,
@@ -115,7 +115,7 @@ class Snapshot:
 
     @property
     def unreachable(self) -> bool:
-        """Whether a bot that should be talking has been silent for longer than a hiccup."""
+        """Whether no report of a bot that is followed could be read for ``UNREACHABLE_AFTER``."""
         stream = self.stream
         return (
             stream is not None and stream.lost_since is not None and self.now >= stream.lost_since + UNREACHABLE_AFTER

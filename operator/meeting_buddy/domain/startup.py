@@ -23,10 +23,10 @@ from meeting_buddy.domain.startup_causes import (
     UNBOUND_CLAIMS,
 )
 
-_HOPELESS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+_UNRECOVERABLE: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _VOLUMES_ARE_THERE: Final = frozenset({"Pulling", "Pulled", "Created", "Started"})
 """Events that come only after every volume was mounted and the sandbox made."""
-FOREIGN_REMEDY: Final = (
+INJECTED_REMEDY: Final = (
     "Read that container's log: it is not Meeting Buddy's, so fix or switch off what injects it into pods of this "
     "namespace."
 )
@@ -37,10 +37,10 @@ def started(pod: PodFacts) -> bool:
     return pod.bot.running or pod.bot.terminated is not None
 
 
-def hopeless(pod: PodFacts) -> Outcome | None:
+def unrecoverable(pod: PodFacts) -> Outcome | None:
     """What waiting cannot fix."""
     for name, container in _containers(pod):
-        if container.waiting in _HOPELESS:
+        if container.waiting in _UNRECOVERABLE:
             return _container(name, container, ())
     return None
 
@@ -96,7 +96,7 @@ def _own(pod: PodFacts) -> Iterator[tuple[str, ContainerFacts]]:
 
 def _containers(pod: PodFacts) -> Iterator[tuple[str, ContainerFacts]]:
     yield from _own(pod)
-    yield from pod.foreign
+    yield from pod.injected
 
 
 def _scheduler_message(pod: PodFacts) -> str:
@@ -134,7 +134,7 @@ def _container(name: str, container: ContainerFacts, warnings: tuple[PodWarning,
         return None
     text = f"container {name} {exit_text(container)}"
     if not ours:
-        return Outcome(Reason.CONFIG_INVALID, text, remedy=FOREIGN_REMEDY)
+        return Outcome(Reason.CONFIG_INVALID, text, remedy=INJECTED_REMEDY)
     if container.previous is not None and container.previous.reason == "OOMKilled":
         return Outcome(Reason.OUT_OF_MEMORY, text)
     return Outcome(

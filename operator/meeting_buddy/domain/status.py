@@ -117,7 +117,7 @@ def needs_immediate_write(before: MeetingSessionStatus, after: MeetingSessionSta
 
 
 def condition_keys(found: list[Condition] | None) -> set[tuple[str, str, str]]:
-    # A quiet condition that turns bad is loud; bad news that goes away may wait.
+    # A deferrable condition that turns bad is written at once; one that turns good waits for the next write.
     return {(each.type, each.status, each.reason) for each in found or () if not deferrable(each)}
 
 

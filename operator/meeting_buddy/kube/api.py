@@ -17,13 +17,13 @@ from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 JsonObject = dict[str, Any]
 PAGE: Final = "500"
 DRY_RUN: Final = "Pod/dry-run"
-"""What metrics and errors call a pod that is only judged."""
+"""What metrics and errors call a pod that is only created by a dry run."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 _CONTROLLER: Final = "meetingbuddy.io/operator"
 
 
 class KubernetesApi:
-    """Typed doors to the few calls that are made; errors are :class:`KubeError`."""
+    """Typed methods for the few calls that are made; errors are :class:`KubeError`."""
 
     def __init__(self, client: KubeClient, instance: str) -> None:
         self._client = client
@@ -67,7 +67,7 @@ class KubernetesApi:
         return await self._create("v1", "pods", manifest)
 
     async def dry_run_pod(self, manifest: JsonObject) -> None:
-        """Have the API server judge a pod, admission and all, without storing it."""
+        """Ask the API server by a dry run (``dryRun=All``) whether it would take a pod, admission included."""
         metadata = manifest["metadata"]
         path = path_of("v1", metadata["namespace"], "pods")
         about = (DRY_RUN, metadata["namespace"], metadata["name"])

@@ -22,7 +22,7 @@ BOT_ENV: Final = {"HOME": HOME}
 BROWSER_SHARE: Final = Fraction(2, 3)
 """The browser's part of requests and limits."""
 AWAY_SECONDS: Final = 900
-"""How long a node may be not ready or unreachable before its pods are given up: a meeting outlives most hiccups."""
+"""How long a node may be not ready or unreachable before its pods are given up: most failures are shorter."""
 
 _SOCKETS: Final = (
     {"name": "x11", "mountPath": "/tmp/.X11-unix"},  # noqa: S108 -- X11 clients look there and nowhere else

@@ -63,8 +63,8 @@ def assignment(
 
     Args:
         pod_input: the bot.
-        table: the platform's resolved platform table.
-        self_hosted: hosts that the installer lists; the bot judges the link again.
+        table: the platform's resolved table.
+        self_hosted: hosts that the installer lists; the bot validates the link again.
         keys: from which the tokens are derived; they go nowhere.
     """
     spec = pod_input.spec

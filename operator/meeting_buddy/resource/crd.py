@@ -1,6 +1,6 @@
 """The CustomResourceDefinition, built from the models: schema, CEL rules, columns, selectable fields.
 
-CEL judges what a schema cannot: one of two fields, immutability, which hosts. Its messages name the field and the
+CEL validates what a schema cannot: one of two fields, immutability, which hosts. Its messages name the field and the
 remedy and never quote a value. A new rule must stay within the API server's cost budget: bound what it reads.
 """
 

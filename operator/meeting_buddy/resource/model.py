@@ -12,7 +12,7 @@ def default_of(model: type[BaseModel], field: str) -> Any:
 
 
 class StoredModel(BaseModel):
-    """Base of what the API server stores: its schema has judged already, so newer fields are ignored, not refused."""
+    """Base of what the API server stores: its schema has validated it, so newer fields are ignored, not refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 

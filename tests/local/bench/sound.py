@@ -14,7 +14,7 @@ from tests.local.media import hearing, words
 from tests.local.media.sound import Utterance, decode, perfect_track
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
-from tests.local.meetings.reference_browser import visitor
+from tests.local.meetings.reference_browser import reference_browser
 
 _SPOKEN = 90.0
 """Seconds of conversation: each clip about once, some 130 words."""
@@ -51,7 +51,7 @@ def _recorded_by_a_plain_browser(meeting: LocalMeeting) -> hearing.Heard:
     room = meeting.room(f"bench-plain-{time.monotonic_ns() // 1_000_000}")
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "recording.mkv"
-        with room.people() as people, visitor(HERE.authority, {HOST: ADDRESS}) as browser:
+        with room.people() as people, reference_browser(HERE.authority, {HOST: ADDRESS}) as browser:
             with browser.recording(recording) as epoch:
                 browser.join(room.link, "Plain browser")
                 joined = time.time()

@@ -53,14 +53,14 @@ def _status() -> int:
 def _images() -> int:
     registry = os.environ.get("REGISTRY")
     push = os.environ.get("PUSH", "") not in ("", "0")
-    for name in images.CATALOGUE:
+    for name in images.IMAGES:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry
         with step(f"image {name}") as line:
             ref = images.publish(name, registry, push=push) if registry else images.build(name)
             line.note = str(ref)
     if not registry:
-        seconds = images.turn_round(flow.at().kubectl)
+        seconds = images.iteration_time(flow.at().kubectl)
         print(f"\nA one-line change of the bot is in a new running pod after {seconds:.1f} s.")
     return 0
 

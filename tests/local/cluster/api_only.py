@@ -35,13 +35,13 @@ class ApiServer:
 @contextmanager
 def running(folder: Path) -> Iterator[ApiServer]:
     """An API server for the block, with its data and logs under `folder`, on free ports of 127.0.0.1."""
-    places, ports = Paths(folder), Ports(free_port(), free_port(), free_port())
+    paths, ports = Paths(folder), Ports(free_port(), free_port(), free_port())
     url = f"https://127.0.0.1:{ports.api}"
-    pki = Pki(places, url)
+    pki = Pki(paths, url)
     pki.start()
-    store = etcd(places, ports, _LAUNCHER)
+    store = etcd(paths, ports, _LAUNCHER)
     server = api_server(
-        places,
+        paths,
         ports,
         pki,
         Listener(bind="127.0.0.1", advertise="127.0.0.1"),

@@ -46,13 +46,13 @@ from tests.local.machine.progress import step
 class Cluster:
     """A cluster that is up: how to reach it as administrator."""
 
-    places: Paths
+    paths: Paths
     kubeconfig: Path
     kubectl: Kubectl
     volumes: Volumes
 
 
-def up(places: Paths = HERE) -> Cluster:
+def up(paths: Paths = HERE) -> Cluster:
     """Bring the cluster up, or adopt it; write `.cluster/kubeconfig` in this clone.
 
     Prints one line per component.  Raises `MachineUnsuitableError` when this machine cannot carry it.
@@ -61,61 +61,61 @@ def up(places: Paths = HERE) -> Cluster:
     with step("Kubernetes commands") as line:
         line.note = commands.kubernetes_version()
         commands.kubernetes(), commands.clients()
-    with exclusive(places.lock, "the local cluster"):
-        left_over = places.made.exists()
+    with exclusive(paths.lock, "the local cluster"):
+        left_over = paths.host_changes.exists()
         try:
-            _start(components(places))
+            _start(components(paths))
         except Exception as error:  # whatever kept the remains of an earlier run from coming up
             if not left_over:
                 raise
             print(f"  What an earlier run left does not come up; starting from nothing. ({error})", flush=True)
-            _clear(places)
-            _start(components(places))
-    _hand_out(places)
-    return at(places)
+            _clear(paths)
+            _start(components(paths))
+    _hand_out(paths)
+    return at(paths)
 
 
-def down(places: Paths = HERE) -> None:
+def down(paths: Paths = HERE) -> None:
     """Remove the cluster and everything that it made, its volumes included."""
-    with exclusive(places.lock, "the local cluster"):
-        _clear(places)
+    with exclusive(paths.lock, "the local cluster"):
+        _clear(paths)
     CLONE_KUBECONFIG.unlink(missing_ok=True)
 
 
-def at(places: Paths = HERE) -> Cluster:
+def at(paths: Paths = HERE) -> Cluster:
     """The cluster as it was last brought up; whether it answers is another question."""
-    pki = _pki(places)
+    pki = _pki(paths)
     kubectl = Kubectl(commands.kubectl(), pki.kubeconfig(ADMIN))
-    return Cluster(places, pki.kubeconfig(ADMIN), kubectl, Volumes(places, pki, kubectl))
+    return Cluster(paths, pki.kubeconfig(ADMIN), kubectl, Volumes(paths, pki, kubectl))
 
 
-def components(places: Paths = HERE) -> Sequence[Component]:
+def components(paths: Paths = HERE) -> Sequence[Component]:
     """Every component, in the order in which they start; they stop in reverse."""
-    made, ports, pki = HostChanges(places.made), Ports(), _pki(places)
+    host_changes, ports, pki = HostChanges(paths.host_changes), Ports(), _pki(paths)
     listener = Listener(bind=NODE_ADDRESS, advertise=NODE_ADDRESS)
     kubectl = Kubectl(commands.kubectl(), pki.kubeconfig(ADMIN))
     return (
-        Kernel(made),
-        Address(made),
+        Kernel(host_changes),
+        Address(host_changes),
         pki,
-        etcd(places, ports),
-        api_server(places, ports, pki, listener),
-        controller_manager(places, pki),
-        scheduler(places, pki),
+        etcd(paths, ports),
+        api_server(paths, ports, pki, listener),
+        controller_manager(paths, pki),
+        scheduler(paths, pki),
         Node(pki, kubectl),
-        Bridge(places, made),
-        Proxy(places, pki, made),
-        Firewall(made, ports),  # after kube-proxy, whose hooks go first when it starts; before any pod
-        registry(places),
-        Containerd(places),
-        Kubelet(places, pki),
-        Volumes(places, pki, kubectl),
+        Bridge(paths, host_changes),
+        Proxy(paths, pki, host_changes),
+        Firewall(host_changes, ports),  # after kube-proxy, whose hooks go first when it starts; before any pod
+        registry(paths),
+        Containerd(paths),
+        Kubelet(paths, pki),
+        Volumes(paths, pki, kubectl),
         DefaultNamespace(pki),
     )
 
 
-def _pki(places: Paths) -> Pki:
-    return Pki(places, f"https://{NODE_ADDRESS}:{Ports().api}")
+def _pki(paths: Paths) -> Pki:
+    return Pki(paths, f"https://{NODE_ADDRESS}:{Ports().api}")
 
 
 def _start(parts: Sequence[Component]) -> None:
@@ -124,22 +124,22 @@ def _start(parts: Sequence[Component]) -> None:
             line.note = part.start()
 
 
-def _clear(places: Paths) -> None:
-    if not places.root.exists():
+def _clear(paths: Paths) -> None:
+    if not paths.root.exists():
         return
-    for part in reversed(components(places)):
+    for part in reversed(components(paths)):
         with step(part.name) as line:
             part.stop()
             line.note = "gone"
     with step("files") as line:
-        workloads.unmount_below(places.root)
-        shutil.rmtree(places.root)
+        workloads.unmount_below(paths.root)
+        shutil.rmtree(paths.root)
         line.note = "gone"
 
 
-def _hand_out(places: Paths) -> None:
+def _hand_out(paths: Paths) -> None:
     CLONE_KUBECONFIG.parent.mkdir(exist_ok=True)
     aside = CLONE_KUBECONFIG.with_suffix(".new")
     aside.touch(mode=0o600)
-    aside.write_bytes(places.kubeconfig.read_bytes())
+    aside.write_bytes(paths.kubeconfig.read_bytes())
     aside.replace(CLONE_KUBECONFIG)

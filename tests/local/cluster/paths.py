@@ -31,8 +31,8 @@ class Paths(Root):
     """The cluster's folders."""
 
     @property
-    def made(self) -> Path:
-        """What was made outside the root (`made.HostChanges`)."""
+    def host_changes(self) -> Path:
+        """Notes of what was changed on the machine outside the root (`host_changes.HostChanges`)."""
         return self.root / "state.json"
 
     @property

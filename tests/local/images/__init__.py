@@ -5,7 +5,7 @@ unchanged tree has nothing to do and a changed one never meets a stale image.
 """
 
 from tests.local.images.building import ImageRef, build, publish
-from tests.local.images.image_list import CATALOGUE
-from tests.local.images.iteration_time import turn_round
+from tests.local.images.image_list import IMAGES
+from tests.local.images.iteration_time import iteration_time
 
-__all__ = ["CATALOGUE", "ImageRef", "build", "publish", "turn_round"]
+__all__ = ["IMAGES", "ImageRef", "build", "iteration_time", "publish"]

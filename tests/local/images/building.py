@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.local.clone import REPOSITORY
 from tests.local.cluster.paths import REGISTRY, REGISTRY_PORT
 from tests.local.images import base, buildah
-from tests.local.images.image_list import CATALOGUE, Image
+from tests.local.images.image_list import IMAGES, Image
 from tests.local.machine import cache
 from tests.local.machine.lock import exclusive
 
@@ -27,16 +27,16 @@ class ImageRef:
 
 
 def build(name: str) -> ImageRef:
-    """Build image `name` of the catalogue and push it to the node's registry, unless it is there already.
+    """Build image `name` of `IMAGES` and push it to the node's registry, unless it is there already.
 
     The registry has to run (`tests.local.cluster.flow.up`).  Raises `KeyError` for an unknown name,
     `CommandFailedError` when a step of the Dockerfile fails.
     """
-    return build_image(CATALOGUE[name])
+    return build_image(IMAGES[name])
 
 
 def build_image(image: Image) -> ImageRef:
-    """The same for an image that need not be of the catalogue."""
+    """The same for an image that need not be one of `IMAGES`."""
     ref = ImageRef(REGISTRY, image.repository, image.content_hash())
     if is_pushed(ref):
         return ref
@@ -48,7 +48,7 @@ def build_image(image: Image) -> ImageRef:
 
 def publish(name: str, registry: str, *, push: bool) -> ImageRef:
     """Build image `name` for a registry of the user's own, tagged with this tree's version; push it when asked."""
-    image = CATALOGUE[name]
+    image = IMAGES[name]
     with exclusive(cache.root() / "buildah.lock", "another image build"):
         base.ensure()
         buildah.clear_working_containers()

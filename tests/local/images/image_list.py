@@ -51,7 +51,7 @@ def _copied(dockerfile: str) -> Iterator[str]:
             yield from (word for word in words[1:-1] if not word.startswith("--"))
 
 
-CATALOGUE = {
+IMAGES = {
     image.name: image
     for image in (
         Image("operator", "operator/Dockerfile"),

@@ -15,21 +15,21 @@ from typing import Any
 
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images.building import build, build_image
-from tests.local.images.image_list import CATALOGUE, Image
+from tests.local.images.image_list import IMAGES, Image
 
 _CHANGED = "bot-image/meeting_buddy_bot/__init__.py"
 
 
-def turn_round(kubectl: Kubectl) -> float:
+def iteration_time(kubectl: Kubectl) -> float:
     """Seconds from the change to a running pod that prints it; builds the unchanged image first, unmeasured."""
     build("bot")
     mark = secrets.token_hex(4)
-    with tempfile.TemporaryDirectory(prefix="meeting-buddy-turn-round-") as folder:
-        image = _copy(CATALOGUE["bot"], Path(folder))
+    with tempfile.TemporaryDirectory(prefix="meeting-buddy-iteration-time-") as folder:
+        image = _copy(IMAGES["bot"], Path(folder))
         began = time.monotonic()
         with (image.context / _CHANGED).open("a") as source:
-            source.write(f'\nTURN_ROUND = "{mark}"\n')
-        pod = f"turn-round-{mark}"
+            source.write(f'\nITERATION_TIME = "{mark}"\n')
+        pod = f"iteration-time-{mark}"
         kubectl.create(_pod(pod, str(build_image(image))))
         try:
             kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{pod}", "--timeout=120s")
@@ -54,7 +54,7 @@ def _copy(image: Image, folder: Path) -> Image:
 
 
 def _pod(name: str, image: str) -> dict[str, Any]:
-    say = "import meeting_buddy_bot; print(meeting_buddy_bot.TURN_ROUND)"
+    say = "import meeting_buddy_bot; print(meeting_buddy_bot.ITERATION_TIME)"
     container = {
         "name": "bot",
         "image": image,

@@ -15,7 +15,7 @@ from tests.local.clone import CHART
 from tests.local.cluster import commands
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.values import CA_CONFIG_MAP
-from tests.local.machine.cli_errors import ExplainedError
+from tests.local.machine.cli_errors import CliError
 
 RELEASE = "meeting-buddy"
 NAMESPACE = "meeting-buddy"
@@ -28,7 +28,7 @@ _RESTRICTED = {
 }
 
 
-class InstallationError(ExplainedError):
+class InstallationError(CliError):
     """helm said no; ``str(error)`` is what it wrote."""
 
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.local.cluster.kubectl import Kubectl
-from tests.local.machine.cli_errors import ExplainedError
+from tests.local.machine.cli_errors import CliError
 
 TERMINAL = ("Completed", "Failed")
 
 
-class SessionEndedEarlyError(ExplainedError):
+class SessionEndedEarlyError(CliError):
     """The session did not get where it should in time."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 
-class ExplainedError(Exception):
+class CliError(Exception):
     """`str(error)` says what is wrong and what to do, or where to look."""
 
 
@@ -15,6 +15,6 @@ def run(command: Callable[[], int]) -> NoReturn:
     """End this process with the command's exit status; 1, with the explanation on stderr, when it raises one."""
     try:
         sys.exit(command())
-    except ExplainedError as error:
+    except CliError as error:
         print(f"\n{error}", file=sys.stderr)
         sys.exit(1)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.local.machine import cache, progress
-from tests.local.machine.cli_errors import ExplainedError
+from tests.local.machine.cli_errors import CliError
 
 
-class CommandFailedError(ExplainedError):
+class CommandFailedError(CliError):
     """A program ended with an error; the message has its command line and what it wrote."""
 
 

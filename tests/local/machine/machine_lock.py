@@ -1,8 +1,8 @@
-"""Seats for tests on this machine: what a two-processor machine can promise to what runs in real time.
+"""Slots for tests on this machine: what a two-processor machine can promise to what runs in real time.
 
-An ordinary test takes one seat, one whose recording is judged takes two, and one that measures takes all. Whoever wants
-seats queues at a turnstile until it has them, so that those who come later do not keep the one who waits out. The seats
-are the machine's, not a run's: a second clone's tests stand in the same queue.
+An ordinary test takes one slot, one whose recording is judged takes two, and one that measures takes all. Whoever wants
+slots holds the head of a queue until it has them, so that those who come later do not keep the one who waits out. The
+slots are the machine's, not a run's: a second clone's tests wait in the same queue.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-SEATS = 3
+SLOTS = 3
 _FOLDER = Path("/run/lock")
 
 
 @contextmanager
-def seats(first: int, count: int = 1, folder: Path = _FOLDER) -> Iterator[None]:
-    """Hold `count` of the `SEATS` seats for the block, from number `first` on and round; waits until they are free.
+def slots(first: int, count: int = 1, folder: Path = _FOLDER) -> Iterator[None]:
+    """Hold `count` of the `SLOTS` slots for the block, from number `first` on and round; waits until they are free.
 
-    Tests that run side by side are given different first seats; else they wait for each other.
+    Tests that run side by side are given different first slots; else they wait for each other.
     """
     with ExitStack() as held:
-        turnstile = _open(folder, "turnstile")
+        queue = _open(folder, "queue")
         try:
-            fcntl.flock(turnstile, fcntl.LOCK_EX)
-            for number in range(first, first + min(count, SEATS)):
-                seat = _open(folder, f"seat-{number % SEATS}")
-                held.callback(os.close, seat)
-                fcntl.flock(seat, fcntl.LOCK_EX)
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            for number in range(first, first + min(count, SLOTS)):
+                slot = _open(folder, f"slot-{number % SLOTS}")
+                held.callback(os.close, slot)
+                fcntl.flock(slot, fcntl.LOCK_EX)
         finally:
-            os.close(turnstile)
+            os.close(queue)
         yield
 
 

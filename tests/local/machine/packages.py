@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.local.machine import cli_errors
-from tests.local.machine.cli_errors import ExplainedError
+from tests.local.machine.cli_errors import CliError
 from tests.local.machine.execute import CommandFailedError, narrated
 from tests.local.machine.progress import step
 
@@ -75,7 +75,7 @@ DEBIAN: tuple[Package, ...] = (
     Package("faketime", "a wall clock that is set, for the tests"),
     Package("fonts-dejavu-core", "text on the pages that are recorded"),
     # The local meeting
-    Package("nginx", "the meeting's TLS front", ("nginx",)),
+    Package("nginx", "the meeting's TLS proxy", ("nginx",)),
     # This repository
     Package("git", "version of the tree; an unchanged tree is not built again", ("git",)),
     Package("make", "the commands of the Makefile", ("make",)),
@@ -101,7 +101,7 @@ _POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-meeting-buddy")
 _POLICY_MARK = "written by Meeting Buddy while it installs packages"
 
 
-class MachineUnsuitableError(ExplainedError):
+class MachineUnsuitableError(CliError):
     """This machine cannot carry the local cluster; the message says what is missing and what to do."""
 
 

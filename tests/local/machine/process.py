@@ -20,12 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.local.machine.cli_errors import ExplainedError
+from tests.local.machine.cli_errors import CliError
 
 _POLL_SECONDS = 0.05  # between two looks at a readiness condition; the child's death interrupts the wait
 
 
-class ProcessFailedError(ExplainedError):
+class ProcessFailedError(CliError):
     """A process ended, or did not become ready in time; the message carries the end of its log."""
 
 

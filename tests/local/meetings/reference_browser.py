@@ -34,7 +34,7 @@ _PATIENCE = 20.0  # seconds for a program to be ready on a loaded machine
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class ReferenceBrowser:
     """A browser that is running, with the display it paints and the sink it plays into."""
 
     driver: WebDriver
@@ -139,10 +139,12 @@ def recorder_argv(display: str, sink: str, target: Path, frame_rate: int, epoch:
 
 
 @contextmanager
-def visitor(authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] = ()) -> Iterator[Visitor]:
+def reference_browser(
+    authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] = ()
+) -> Iterator[ReferenceBrowser]:
     """A browser that trusts `authority` (PEM) and knows no host but `hosts` (name -> address). Needs root."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="mb-visitor-"))
+        folder = Path(tempfile.mkdtemp(prefix="mb-reference-browser-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         home = folder / "home"
         for made in (folder, home, folder / "run"):
@@ -174,7 +176,7 @@ def visitor(authority: Path, hosts: dict[str, str], *, arguments: Sequence[str] 
             ChromiumRemoteConnection(f"http://127.0.0.1:{port}", "goog", "chrome"), options=options
         )
         stack.callback(driver.quit)
-        yield Visitor(driver, display, pulse, sink, folder)
+        yield ReferenceBrowser(driver, display, pulse, sink, folder)
 
 
 def _unprivileged(*argv: str) -> list[str]:

@@ -16,14 +16,14 @@ from tests.local.machine.execute import output, succeeds
 class Address:
     """`NODE_ADDRESS` on `lo`."""
 
-    made: HostChanges
+    host_changes: HostChanges
     name: str = field(default="node address", init=False)
 
     def start(self) -> str:
         """Add it unless it is there."""
         if self.ready():
             return "adopted"
-        self.made.note("address", NODE_ADDRESS)
+        self.host_changes.note("address", NODE_ADDRESS)
         output("ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", "lo")
         return "added"
 
@@ -33,6 +33,6 @@ class Address:
 
     def stop(self) -> None:
         """Remove it if it was ours."""
-        for address in self.made.things("address"):
+        for address in self.host_changes.things("address"):
             succeeds("ip", "address", "delete", f"{address}/32", "dev", "lo")
-            self.made.forget("address", address)
+            self.host_changes.forget("address", address)

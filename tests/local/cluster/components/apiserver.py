@@ -21,7 +21,7 @@ class Listener:
 
 
 def api_server(
-    places: Paths,
+    paths: Paths,
     ports: Ports,
     pki: Pki,
     listener: Listener,
@@ -56,12 +56,12 @@ def api_server(
         "--shutdown-delay-duration=0s",
         *more,
     )
-    process = Process("kube-apiserver", argv, places.logs / "kube-apiserver.log", places.processes)
+    process = Process("kube-apiserver", argv, paths.logs / "kube-apiserver.log", paths.processes)
     base, admin = f"https://{listener.bind}:{ports.api}", pki.client(ADMIN)
 
     def answers() -> bool:
         # /readyz alone is early: the API server makes the default namespace a moment later.
-        paths = ("/readyz", "/api/v1/namespaces/default")
-        return all(answers_ok(base + path, authority=pki.authority.certificate, client=admin) for path in paths)
+        probed = ("/readyz", "/api/v1/namespaces/default")
+        return all(answers_ok(base + path, authority=pki.authority.certificate, client=admin) for path in probed)
 
     return Daemon(process, answers, patience=120, grace=3)

@@ -25,14 +25,14 @@ _RESULTS = Path("/var/lib/cni/results")  # the CNI library's own cache, one file
 class Bridge:
     """`BRIDGE` with the gateway's address, and `<root>/cni/net.d`."""
 
-    places: Paths
-    made: HostChanges
+    paths: Paths
+    host_changes: HostChanges
     name: str = field(default="pod network", init=False)
 
     @property
     def configuration(self) -> Path:
         """The folder that containerd reads."""
-        return self.places.cni / "net.d"
+        return self.paths.cni / "net.d"
 
     def start(self) -> str:
         """Make bridge and configuration unless they are there."""
@@ -40,7 +40,7 @@ class Bridge:
         (self.configuration / "10-meeting-buddy.conflist").write_text(json.dumps(self._conflist(), indent=1))
         if self.ready():
             return "adopted"
-        self.made.note("bridge", BRIDGE)
+        self.host_changes.note("bridge", BRIDGE)
         if not _exists(BRIDGE):
             output("ip", "link", "add", BRIDGE, "type", "bridge")
         Path(f"/proc/sys/net/ipv6/conf/{BRIDGE}/disable_ipv6").write_text("1")
@@ -58,12 +58,12 @@ class Bridge:
 
     def stop(self) -> None:
         """Remove the bridge, the pods' ends of it, and what the CNI library noted about them."""
-        for bridge in self.made.things("bridge"):
+        for bridge in self.host_changes.things("bridge"):
             if _exists(bridge):
                 for port in json.loads(output("ip", "-json", "link", "show", "master", bridge)):
                     succeeds("ip", "link", "delete", port["ifname"])
                 output("ip", "link", "delete", bridge)
-            self.made.forget("bridge", bridge)
+            self.host_changes.forget("bridge", bridge)
         for result in _RESULTS.glob(f"{_NETWORK}-*"):
             result.unlink()
 
@@ -72,7 +72,7 @@ class Bridge:
             "type": "host-local",
             "ranges": [[{"subnet": POD_CIDR, "gateway": _GATEWAY}]],
             "routes": [{"dst": "0.0.0.0/0"}],
-            "dataDir": str(self.places.cni / "leases"),
+            "dataDir": str(self.paths.cni / "leases"),
         }
         plugin = {
             "type": "bridge",

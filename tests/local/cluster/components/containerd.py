@@ -23,7 +23,7 @@ from tests.local.machine.process import Process, boot_id
 class Containerd:
     """containerd, and the pods' processes that it started: they end with it, not before."""
 
-    places: Paths
+    paths: Paths
 
     @property
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Containerd:
     def start(self) -> str:
         """Run it; import the pause image that every pod's sandbox is made of."""
         if self._rebooted():
-            workloads.unmount_below(self.places.containerd)
+            workloads.unmount_below(self.paths.containerd)
             shutil.rmtree(self._state, ignore_errors=True)
         self._state.mkdir(parents=True, exist_ok=True)
         self._boot.write_text(boot_id())
@@ -48,17 +48,17 @@ class Containerd:
 
     def stop(self) -> None:
         """End every pod's processes, their shims, then containerd; take down its mounts."""
-        workloads.kill(self.places)
+        workloads.kill(self.paths)
         self._daemon().stop()
-        workloads.unmount_below(self.places.containerd)
+        workloads.unmount_below(self.paths.containerd)
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run `ctr` on the namespace that Kubernetes uses; its stdout."""
-        return output("ctr", f"--address={self.places.containerd_socket}", "--namespace=k8s.io", *arguments)
+        return output("ctr", f"--address={self.paths.containerd_socket}", "--namespace=k8s.io", *arguments)
 
     @property
     def _state(self) -> Path:
-        return self.places.containerd / "state"
+        return self.paths.containerd / "state"
 
     @property
     def _boot(self) -> Path:
@@ -68,17 +68,17 @@ class Containerd:
         return self._boot.is_file() and self._boot.read_text() != boot_id()
 
     def _daemon(self) -> Daemon:
-        configuration = self.places.containerd / "config.toml"
+        configuration = self.paths.containerd / "config.toml"
         argv = ("containerd", f"--config={configuration}")
 
         def prepare() -> None:
             configuration.write_text(self._configuration())
 
         def answers() -> bool:
-            return succeeds("ctr", f"--address={self.places.containerd_socket}", "--timeout=2s", "version")
+            return succeeds("ctr", f"--address={self.paths.containerd_socket}", "--timeout=2s", "version")
 
         return Daemon(
-            Process("containerd", argv, self.places.logs / "containerd.log", self.places.processes), answers, prepare
+            Process("containerd", argv, self.paths.logs / "containerd.log", self.paths.processes), answers, prepare
         )
 
     def _configuration(self) -> str:
@@ -112,10 +112,10 @@ Root = {text["runc"]}
 
     def _paths(self) -> dict[str, Path]:
         return {
-            "root": self.places.containerd / "root",
+            "root": self.paths.containerd / "root",
             "state": self._state,
-            "socket": self.places.containerd_socket,
-            "opt": self.places.containerd / "opt",
-            "cni": self.places.cni / "net.d",
+            "socket": self.paths.containerd_socket,
+            "opt": self.paths.containerd / "opt",
+            "cni": self.paths.cni / "net.d",
             "runc": self._state / "runc",
         }

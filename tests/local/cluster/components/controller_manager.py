@@ -12,7 +12,7 @@ from tests.local.machine.process import Process
 _PORT = 10257
 
 
-def controller_manager(places: Paths, pki: Pki) -> Daemon:
+def controller_manager(paths: Paths, pki: Pki) -> Daemon:
     """kube-controller-manager, one replica, each controller with its own service account."""
     pair, (_, signing) = pki.client("controller-manager"), pki.service_account_key
     argv = (
@@ -29,6 +29,6 @@ def controller_manager(places: Paths, pki: Pki) -> Daemon:
         f"--cluster-signing-key-file={pki.authority.key}",
         "--use-service-account-credentials=true",
     )
-    process = Process("kube-controller-manager", argv, places.logs / "kube-controller-manager.log", places.processes)
+    process = Process("kube-controller-manager", argv, paths.logs / "kube-controller-manager.log", paths.processes)
     url = f"https://127.0.0.1:{_PORT}/healthz"
     return Daemon(process, lambda: answers_ok(url, authority=pki.authority.certificate))

@@ -12,14 +12,14 @@ from tests.local.machine.http_check import answers_ok
 from tests.local.machine.process import Process
 
 
-def etcd(places: Paths, ports: Ports, launcher: tuple[str, ...] = ()) -> Daemon:
+def etcd(paths: Paths, ports: Ports, launcher: tuple[str, ...] = ()) -> Daemon:
     """etcd on `ports`; `launcher` is put before its command line."""
     client = f"http://127.0.0.1:{ports.etcd}"
     peer = f"http://127.0.0.1:{ports.etcd_peer}"
     argv = (
         *launcher,
         "etcd",
-        f"--data-dir={places.etcd}",
+        f"--data-dir={paths.etcd}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
@@ -28,5 +28,5 @@ def etcd(places: Paths, ports: Ports, launcher: tuple[str, ...] = ()) -> Daemon:
         "--unsafe-no-fsync",
         "--logger=zap",
     )
-    process = Process("etcd", argv, places.logs / "etcd.log", places.processes)
+    process = Process("etcd", argv, paths.logs / "etcd.log", paths.processes)
     return Daemon(process, lambda: answers_ok(f"{client}/health"))

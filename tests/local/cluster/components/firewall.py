@@ -31,7 +31,7 @@ _KNOWN = "-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
 class Firewall:
     """The chains and their hooks."""
 
-    made: HostChanges
+    host_changes: HostChanges
     ports: Ports
     name: str = field(default="firewall", init=False)
 
@@ -60,7 +60,7 @@ class Firewall:
         if self.ready():
             return "adopted"
         for chain in _CHAINS.values():
-            self.made.note("chain", chain)
+            self.host_changes.note("chain", chain)
         lines = ["*filter", *(f":{chain} - [0:0]" for chain in _CHAINS.values())]
         lines += [f"-A {chain} {rule}" for chain, rules in self.rules().items() for rule in rules]
         output("iptables-restore", "--wait", "--noflush", stdin="\n".join([*lines, "COMMIT", ""]))
@@ -81,11 +81,11 @@ class Firewall:
     def stop(self) -> None:
         """Unhook and remove the chains."""
         for builtin, chain in _CHAINS.items():
-            if chain in self.made.things("chain"):
+            if chain in self.host_changes.things("chain"):
                 _remove_hooks(builtin, chain, keep=0)
                 succeeds("iptables", "--wait", "--flush", chain)
                 succeeds("iptables", "--wait", "--delete-chain", chain)
-                self.made.forget("chain", chain)
+                self.host_changes.forget("chain", chain)
 
 
 def _refuse(what: str) -> list[str]:

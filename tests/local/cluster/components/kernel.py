@@ -26,7 +26,7 @@ _WANTED = {
 class Kernel:
     """The settings."""
 
-    made: HostChanges
+    host_changes: HostChanges
     name: str = field(default="kernel settings", init=False)
 
     def start(self) -> str:
@@ -36,7 +36,7 @@ class Kernel:
         for key, value in _WANTED.items():
             before = _path(key).read_text().strip()
             if before != value:
-                self.made.note("sysctl", key, before)
+                self.host_changes.note("sysctl", key, before)
                 _path(key).write_text(value)
         return "set"
 
@@ -46,9 +46,9 @@ class Kernel:
 
     def stop(self) -> None:
         """Put back what was there before."""
-        for key, before in self.made.things("sysctl").items():
+        for key, before in self.host_changes.things("sysctl").items():
             _path(key).write_text(before)
-            self.made.forget("sysctl", key)
+            self.host_changes.forget("sysctl", key)
 
 
 def _path(key: str) -> Path:

@@ -27,7 +27,7 @@ _LOG_LINKS = Path("/var/log/containers")  # compiled into the kubelet
 class Kubelet:
     """The kubelet with its configuration, and the bot's seccomp profile where pods can name it."""
 
-    places: Paths
+    paths: Paths
     pki: Pki
 
     @property
@@ -47,37 +47,37 @@ class Kubelet:
     def stop(self) -> None:
         """End it, and what is mounted for its pods. Their processes end with containerd."""
         self._daemon().stop()
-        workloads.kill(self.places)
-        workloads.unmount_below(self.places.kubelet)
+        workloads.kill(self.paths)
+        workloads.unmount_below(self.paths.kubelet)
         workloads.remove_cgroup()
         if _LOG_LINKS.is_dir():
             for link in _LOG_LINKS.iterdir():
-                if link.is_symlink() and link.readlink().is_relative_to(self.places.root):
+                if link.is_symlink() and link.readlink().is_relative_to(self.paths.root):
                     link.unlink()
 
     def _daemon(self) -> Daemon:
-        configuration = self.places.kubelet / "config.json"
+        configuration = self.paths.kubelet / "config.json"
         argv = (
             str(commands.kubernetes() / "kubelet"),
             f"--config={configuration}",
             f"--kubeconfig={self.pki.kubeconfig('kubelet')}",
             f"--hostname-override={NODE_NAME}",
             f"--node-ip={NODE_ADDRESS}",
-            f"--root-dir={self.places.kubelet}",
-            f"--cert-dir={self.places.kubelet / 'pki'}",
+            f"--root-dir={self.paths.kubelet}",
+            f"--cert-dir={self.paths.kubelet / 'pki'}",
         )
 
         def prepare() -> None:
-            self.places.kubelet.mkdir(parents=True, exist_ok=True)
+            self.paths.kubelet.mkdir(parents=True, exist_ok=True)
             configuration.write_text(json.dumps(self._configuration(), indent=1))
             # Pods resolve nothing: there is no cluster DNS, and no name of the outside is any of their business. An
             # address where nobody listens makes look-ups fail at once instead of after their time-out.
-            (self.places.kubelet / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-            profile = self.places.kubelet / "seccomp" / "meeting-buddy" / "chromium.json"
+            (self.paths.kubelet / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+            profile = self.paths.kubelet / "seccomp" / "meeting-buddy" / "chromium.json"
             profile.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(SECCOMP_PROFILE, profile)
 
-        process = Process("kubelet", argv, self.places.logs / "kubelet.log", self.places.processes)
+        process = Process("kubelet", argv, self.paths.logs / "kubelet.log", self.paths.processes)
         return Daemon(process, self._node_ready, prepare, patience=120)
 
     def _node_ready(self) -> bool:
@@ -103,14 +103,14 @@ class Kubelet:
             "authorization": {"mode": "Webhook"},
             "tlsCertFile": str(pair.certificate),
             "tlsPrivateKeyFile": str(pair.key),
-            "containerRuntimeEndpoint": f"unix://{self.places.containerd_socket}",
+            "containerRuntimeEndpoint": f"unix://{self.paths.containerd_socket}",
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{workloads.CGROUP}",
             "failSwapOn": False,
             "failCgroupV1": False,
             "makeIPTablesUtilChains": False,  # kube-proxy brings its own
-            "podLogsDir": str(self.places.root / "pod-logs"),
-            "resolvConf": str(self.places.kubelet / "resolv.conf"),
+            "podLogsDir": str(self.paths.root / "pod-logs"),
+            "resolvConf": str(self.paths.kubelet / "resolv.conf"),
             "clusterDNS": ["127.0.0.1"],
             "serializeImagePulls": False,
             # A test machine's disk may be full of other things: images are never collected, pods evicted only late.

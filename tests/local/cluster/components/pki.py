@@ -33,7 +33,7 @@ _SERVER = Subject(
 class Pki:
     """Certificates, keys and kubeconfigs of one cluster."""
 
-    places: Paths
+    paths: Paths
     server: str
     """The API server's URL, as the components and the administrator reach it."""
     name: str = field(default="certificates", init=False)
@@ -41,7 +41,7 @@ class Pki:
     @cached_property
     def authority(self) -> Authority:
         """The authority that everybody in the cluster trusts."""
-        return Authority.ensure(self.places.pki, "meeting-buddy local cluster")
+        return Authority.ensure(self.paths.pki, "meeting-buddy local cluster")
 
     @property
     def api_server(self) -> Pair:
@@ -51,7 +51,7 @@ class Pki:
     @property
     def service_account_key(self) -> tuple[Path, Path]:
         """Public and private key of service account tokens."""
-        return signing_key(self.places.pki, "service-accounts")
+        return signing_key(self.paths.pki, "service-accounts")
 
     def client(self, who: str) -> Pair:
         """The certificate of one of the cluster's own users."""
@@ -59,7 +59,7 @@ class Pki:
 
     def kubeconfig(self, who: str) -> Path:
         """The kubeconfig of one of the cluster's own users."""
-        return self.places.kubeconfigs / who
+        return self.paths.kubeconfigs / who
 
     def start(self) -> str:
         """Issue what is missing; write every kubeconfig."""

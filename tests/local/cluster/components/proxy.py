@@ -22,9 +22,9 @@ _TABLES = ("filter", "nat", "mangle")
 class Proxy:
     """kube-proxy and its rules."""
 
-    places: Paths
+    paths: Paths
     pki: Pki
-    made: HostChanges
+    host_changes: HostChanges
 
     @property
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Proxy:
 
     def start(self) -> str:
         """Run it; ready once its first rules are written."""
-        self.made.note("service rules", "KUBE-*")
+        self.host_changes.note("service rules", "KUBE-*")
         return self._daemon().start()
 
     def ready(self) -> bool:
@@ -43,11 +43,11 @@ class Proxy:
     def stop(self) -> None:
         """End it and remove its rules: by its own command, then the chains that this leaves."""
         self._daemon().stop()
-        if self.made.things("service rules"):
+        if self.host_changes.things("service rules"):
             subprocess.run([self._program, "--cleanup"], capture_output=True, check=False)
             for table in _TABLES:
                 _remove_chains(table)
-            self.made.forget("service rules", "KUBE-*")
+            self.host_changes.forget("service rules", "KUBE-*")
 
     @property
     def _program(self) -> str:
@@ -70,7 +70,7 @@ class Proxy:
             f"--healthz-bind-address={_HEALTH}",
             "--metrics-bind-address=127.0.0.1:10249",
         )
-        process = Process("kube-proxy", argv, self.places.logs / "kube-proxy.log", self.places.processes)
+        process = Process("kube-proxy", argv, self.paths.logs / "kube-proxy.log", self.paths.processes)
         return Daemon(process, lambda: answers_ok(f"http://{_HEALTH}/healthz"))
 
 

@@ -13,20 +13,20 @@ from tests.local.machine.http_check import answers_ok
 from tests.local.machine.process import Process
 
 
-def registry(places: Paths) -> Daemon:
+def registry(paths: Paths) -> Daemon:
     """docker-registry on `REGISTRY_PORT` of 127.0.0.1."""
-    configuration = places.registry / "config.yml"
+    configuration = paths.registry / "config.yml"
     document = {
         "version": 0.1,
         "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(places.registry / "blobs")}, "delete": {"enabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(paths.registry / "blobs")}, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{REGISTRY_PORT}"},
     }
 
     def prepare() -> None:
-        places.registry.mkdir(parents=True, exist_ok=True)
+        paths.registry.mkdir(parents=True, exist_ok=True)
         configuration.write_text(json.dumps(document, indent=1))  # JSON is YAML
 
     argv = ("docker-registry", "serve", str(configuration))
-    process = Process("registry", argv, places.logs / "registry.log", places.processes)
+    process = Process("registry", argv, paths.logs / "registry.log", paths.processes)
     return Daemon(process, lambda: answers_ok(f"http://127.0.0.1:{REGISTRY_PORT}/v2/"), prepare)

@@ -12,7 +12,7 @@ from tests.local.machine.process import Process
 _PORT = 10259
 
 
-def scheduler(places: Paths, pki: Pki) -> Daemon:
+def scheduler(paths: Paths, pki: Pki) -> Daemon:
     """kube-scheduler, one replica."""
     pair = pki.client("scheduler")
     argv = (
@@ -24,6 +24,6 @@ def scheduler(places: Paths, pki: Pki) -> Daemon:
         f"--tls-private-key-file={pair.key}",
         "--leader-elect=false",
     )
-    process = Process("kube-scheduler", argv, places.logs / "kube-scheduler.log", places.processes)
+    process = Process("kube-scheduler", argv, paths.logs / "kube-scheduler.log", paths.processes)
     url = f"https://127.0.0.1:{_PORT}/healthz"
     return Daemon(process, lambda: answers_ok(url, authority=pki.authority.certificate))

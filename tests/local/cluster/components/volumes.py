@@ -26,7 +26,7 @@ _GONE = ("Released", "Failed")
 class Volumes:
     """The storage class and the pool."""
 
-    places: Paths
+    paths: Paths
     pki: Pki
     kubectl: Kubectl
     name: str = field(default="volumes", init=False)
@@ -65,7 +65,7 @@ class Volumes:
         return {item["metadata"]["name"]: item["status"].get("phase", "Pending") for item in items}
 
     def _folder(self, name: str) -> Path:
-        return self.places.volumes / name
+        return self.paths.volumes / name
 
     def _volume(self, name: str) -> dict[str, Any]:
         on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}

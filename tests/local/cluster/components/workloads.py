@@ -38,13 +38,13 @@ def remove_cgroup() -> None:
             Path(folder).rmdir()
 
 
-def kill(places: Paths) -> None:
+def kill(paths: Paths) -> None:
     """End every process of every pod, then the shims, without asking; the pods are past being asked."""
     for identity in _members():
         terminate(identity, grace=0)
-    for identity in _shims(places):
+    for identity in _shims(paths):
         terminate(identity, grace=0)
-    for address in (places.containerd / "state").glob("io.containerd.runtime.v2.task/*/*/address"):
+    for address in (paths.containerd / "state").glob("io.containerd.runtime.v2.task/*/*/address"):
         socket = Path(address.read_text().removeprefix("unix://"))
         if socket.parent == _SHIM_SOCKETS:
             socket.unlink(missing_ok=True)
@@ -90,14 +90,14 @@ def _members() -> Iterator[Identity]:
     yield from filter(None, map(identify, pids))
 
 
-def _shims(places: Paths) -> Iterator[Identity]:
+def _shims(paths: Paths) -> Iterator[Identity]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue  # ended while we looked
-            if "shim" in argv[0] and str(places.containerd_socket) in argv:
+            if "shim" in argv[0] and str(paths.containerd_socket) in argv:
                 identity = identify(int(entry.name))
                 if identity is not None:
                     yield identity

@@ -29,7 +29,7 @@ class Host:
     """The host of one room."""
 
     room: str
-    places: Paths
+    paths: Paths
 
     def participants(self) -> list[Participant]:
         """Who is in the room now; empty when there is no such room. Raises `RoomError` when the server is gone."""
@@ -58,7 +58,7 @@ class Host:
             json.dumps(body).encode(),
             {
                 "Content-Type": "application/json",
-                "Authorization": f"Bearer {keys.load(self.places.keys).admin_token(self.room)}",
+                "Authorization": f"Bearer {keys.load(self.paths.keys).admin_token(self.room)}",
             },
         )
         try:

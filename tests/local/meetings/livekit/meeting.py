@@ -35,49 +35,49 @@ _SERVER_GRACE = 1.0  # seconds: LiveKit's SIGTERM waits for everybody to leave, 
 class LocalMeeting:
     """The one local meeting of this machine."""
 
-    places: Paths = HERE
+    paths: Paths = HERE
 
     @property
     def certificate_authority(self) -> str:
         """The PEM certificate that a browser has to trust, as text. Raises `FileNotFoundError` before `start`."""
-        return self.places.authority.read_text()
+        return self.paths.authority.read_text()
 
     def start(self) -> None:
         """Bring every part up and wait until it answers. Needs root (for the address); builds what is not cached."""
-        with exclusive(self.places.lock, "the local meeting"):
-            self.places.root.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.paths.lock, "the local meeting"):
+            self.paths.root.mkdir(parents=True, exist_ok=True)
             with step("address of the meeting") as line:
                 line.note = self._ensure_address()
             with step("LiveKit server") as line:
-                server.prepare(self.places)
-                line.note = self._run(server.process(self.places))
+                server.prepare(self.paths)
+                line.note = self._run(server.process(self.paths))
             with step("token endpoint") as line:
-                line.note = self._run(tokens_process.process(self.places))
-            with step("page and TLS front") as line:
-                line.note = self._run(nginx.prepare(self.places))
+                line.note = self._run(tokens_process.process(self.paths))
+            with step("page and nginx") as line:
+                line.note = self._run(nginx.prepare(self.paths))
 
     def ready(self) -> bool:
         """True when a browser could join now."""
         try:
-            return server.answers() and tokens_process.answers() and nginx.answers(self.places)
+            return server.answers() and tokens_process.answers() and nginx.answers(self.paths)
         except OSError:
             return False
 
     def stop(self) -> None:
         """End everything, people first, and remove what `start` made (caches stay)."""
-        with exclusive(self.places.lock, "the local meeting"):
-            for room in self.places.rooms.glob("*"):
-                Room(room.name, self.places).clear()
+        with exclusive(self.paths.lock, "the local meeting"):
+            for room in self.paths.rooms.glob("*"):
+                Room(room.name, self.paths).clear()
             self.thaw_server()
             for name, grace in (("front", 5.0), ("token-endpoint", 5.0), ("livekit-server", _SERVER_GRACE)):
-                Process(name, (), self.places.logs / f"{name}.log", self.places.processes).stop(grace)
-            if self.places.address_mark.exists() and not CLUSTER.made.exists():
+                Process(name, (), self.paths.logs / f"{name}.log", self.paths.processes).stop(grace)
+            if self.paths.address_mark.exists() and not CLUSTER.host_changes.exists():
                 address.remove(ADDRESS)
-            shutil.rmtree(self.places.root, ignore_errors=True)
+            shutil.rmtree(self.paths.root, ignore_errors=True)
 
     def room(self, name: str) -> Room:
         """A room; LiveKit makes it when the first person enters."""
-        return Room(name, self.places)
+        return Room(name, self.paths)
 
     def freeze_server(self) -> None:
         """SIGSTOP: the server answers nothing until `thaw_server`, as behind a cut network."""
@@ -89,16 +89,16 @@ class LocalMeeting:
 
     def kill_server(self) -> None:
         """SIGKILL: the server is gone until the next `start`; people and pages find out for themselves."""
-        found = server.process(self.places).find()
+        found = server.process(self.paths).find()
         if found is not None:
             kill(found)
 
     def status(self) -> dict[str, str]:
         """For each part `running`, with its pid, or `absent`."""
         states = {"address": "present" if address.present(ADDRESS) else "absent", "origin": ORIGIN}
-        for record in sorted(self.places.processes.glob("*.process.json")):
+        for record in sorted(self.paths.processes.glob("*.process.json")):
             name = record.name.removesuffix(".process.json")
-            found = Process(name, (), self.places.logs / f"{name}.log", self.places.processes).find()
+            found = Process(name, (), self.paths.logs / f"{name}.log", self.paths.processes).find()
             states[name] = "absent" if found is None else f"running, pid {found.pid}"
         return states
 
@@ -106,7 +106,7 @@ class LocalMeeting:
         ready = {
             "livekit-server": server.answers,
             "token-endpoint": tokens_process.answers,
-            "front": lambda: nginx.answers(self.places),
+            "front": lambda: nginx.answers(self.paths),
         }
         started = process.start()
         process.wait_ready(ready[process.name], _PATIENCE)
@@ -117,11 +117,11 @@ class LocalMeeting:
     def _ensure_address(self) -> str:
         if not address.ensure(ADDRESS):
             return "adopted"
-        self.places.address_mark.touch()
+        self.paths.address_mark.touch()
         return "added"
 
     def _signal_server(self, number: signal.Signals) -> None:
-        found = server.process(self.places).find()
+        found = server.process(self.paths).find()
         if found is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, number)

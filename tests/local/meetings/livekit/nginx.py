@@ -1,4 +1,4 @@
-"""The meeting's one door: nginx with TLS on the node's address, for page, token endpoint and signalling.
+"""The meeting's reverse proxy: nginx with TLS on the node's address, for page, token endpoint and signalling.
 
 Debian's nginx with our own configuration, prefix, pid file and logs, in the foreground as a process of ours. The
 system's nginx service and /etc/nginx are neither used nor touched.
@@ -51,10 +51,10 @@ http {{
 """
 
 
-def configuration(places: Paths, pair: Pair, page_folder: Path) -> str:
+def configuration(paths: Paths, pair: Pair, page_folder: Path) -> str:
     """nginx.conf."""
     return _TEMPLATE.format(
-        prefix=places.front,
+        prefix=paths.nginx,
         address=ADDRESS,
         port=TLS_PORT,
         host=HOST,
@@ -66,36 +66,36 @@ def configuration(places: Paths, pair: Pair, page_folder: Path) -> str:
     )
 
 
-def prepare(places: Paths) -> Process:
+def prepare(paths: Paths) -> Process:
     """Certificate, page and configuration; the process that uses them (not started).
 
     The page is copied out of the cache, because nginx's worker has no business in root's home.
     """
-    authority = Authority.ensure(places.root, "Local meeting: test authority")
+    authority = Authority.ensure(paths.root, "Local meeting: test authority")
     pair = authority.issue("front", Subject(HOST, dns=(HOST,)))
     built = page.built()
-    served = places.front / f"page-{built.parent.name}"
+    served = paths.nginx / f"page-{built.parent.name}"
     if not served.is_dir():
         aside = served.with_suffix(".new")
         shutil.rmtree(aside, ignore_errors=True)
         shutil.copytree(built, aside)
         aside.rename(served)
-    text = configuration(places, pair, served)
-    path = places.front / f"nginx-{digest([text, pair.certificate])}.conf"
+    text = configuration(paths, pair, served)
+    path = paths.nginx / f"nginx-{digest([text, pair.certificate])}.conf"
     path.write_text(text)
-    for folder in (places.root.parent, places.root, places.front):
+    for folder in (paths.root.parent, paths.root, paths.nginx):
         folder.chmod(0o755)
     return Process(
         name="front",
-        argv=("nginx", "-p", str(places.front), "-e", "stderr", "-c", str(path)),
-        log=places.logs / "front.log",
-        state_dir=places.processes,
+        argv=("nginx", "-p", str(paths.nginx), "-e", "stderr", "-c", str(path)),
+        log=paths.logs / "front.log",
+        state_dir=paths.processes,
     )
 
 
-def answers(places: Paths) -> bool:
+def answers(paths: Paths) -> bool:
     """True when a client that trusts only the meeting's authority gets the page. Raises `OSError` when it cannot."""
-    context = ssl.create_default_context(cafile=str(places.authority))
+    context = ssl.create_default_context(cafile=str(paths.authority))
     with (
         socket.create_connection((ADDRESS, TLS_PORT), timeout=2) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as secure,

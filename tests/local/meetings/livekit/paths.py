@@ -15,7 +15,7 @@ HOST = "meet.buddy.test"
 ADDRESS = NODE_ADDRESS
 TLS_PORT = MEETING_TLS_PORT
 MEDIA_PORT = MEETING_MEDIA_PORT
-SIGNAL_PORT = 7880  # LiveKit's HTTP and WebSocket, on 127.0.0.1 only; the TLS front is the way in
+SIGNAL_PORT = 7880  # LiveKit's HTTP and WebSocket, on 127.0.0.1 only; nginx is the way in
 TOKEN_PORT = 7890  # the token endpoint, on 127.0.0.1 only
 ORIGIN = f"https://{HOST}:{TLS_PORT}"
 
@@ -40,7 +40,7 @@ class Paths(Root):
         return self.server / "keys.yaml"
 
     @property
-    def front(self) -> Path:
+    def nginx(self) -> Path:
         """nginx's prefix: configuration, temporary files, the page."""
         return self.root / "front"
 

@@ -61,12 +61,12 @@ class People:
     people: tuple[Person, ...]
     language: str
     beginning: float
-    places: Paths
+    paths: Paths
 
     @property
     def folder(self) -> Path:
         """Where each of them writes what they said."""
-        return self.places.rooms / self.room
+        return self.paths.rooms / self.room
 
     @property
     def began(self) -> datetime:
@@ -77,7 +77,7 @@ class People:
         """All enter; returns when each is in the room and sending. Raises `ProcessFailedError`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for person in self.people:
-            self._diary(person).unlink(missing_ok=True)
+            self._speech_log(person).unlink(missing_ok=True)
             self._process(person).start()
         for person in self.people:
             self._process(person).wait_ready(partial(self._joined, person), _PATIENCE)
@@ -95,7 +95,7 @@ class People:
         if self._process(person).stop():
             # LiveKit's client can end before its goodbye is sent; the server would list the person for 20 s more.
             with contextlib.suppress(RoomError):  # a server that is gone lists nobody
-                Host(self.room, self.places).remove(person.identity)
+                Host(self.room, self.paths).remove(person.identity)
 
     def said(self) -> list[Said]:
         """What was spoken until now, in order, without turns that leaving cut off; the last may not be over yet."""
@@ -134,17 +134,17 @@ class People:
 
     def _entries(self, person: Person) -> list[dict[str, Any]]:
         try:
-            written = self._diary(person).read_text()
+            written = self._speech_log(person).read_text()
         except FileNotFoundError:
             return []
         return [json.loads(line) for line in written.splitlines(keepends=True) if line.endswith("\n")]
 
-    def _diary(self, person: Person) -> Path:
+    def _speech_log(self, person: Person) -> Path:
         return self.folder / f"{person.identity}.jsonl"
 
     def _process(self, person: Person) -> Process:
         name = f"person-{self.room}-{person.identity}"
-        order = {
+        config = {
             "room": self.room,
             "identity": person.identity,
             "name": person.name,
@@ -153,13 +153,13 @@ class People:
             "clips": str(SPEECH / self.language),
             "beginning": self.beginning,
             "seconds": _LONGEST,
-            "keys": str(self.places.keys),
-            "diary": str(self._diary(person)),
+            "keys": str(self.paths.keys),
+            "speech_log": str(self._speech_log(person)),
         }
         return Process(
             name=name,
-            argv=(*priority.ARGV, sys.executable, "-m", "tests.local.meetings.livekit.speaker", json.dumps(order)),
-            log=self.places.logs / f"{name}.log",
-            state_dir=self.places.processes,
+            argv=(*priority.ARGV, sys.executable, "-m", "tests.local.meetings.livekit.speaker", json.dumps(config)),
+            log=self.paths.logs / f"{name}.log",
+            state_dir=self.paths.processes,
             environment={"PYTHONPATH": str(REPOSITORY)},
         )

@@ -18,7 +18,7 @@ class Room:
     """A room by its name; it exists on the server from the first person's entry to a minute after the last one left."""
 
     name: str
-    places: Paths = HERE
+    paths: Paths = HERE
 
     @property
     def link(self) -> str:
@@ -37,12 +37,12 @@ class Room:
 
     def invite(self, people: Sequence[Person] = EVERYBODY, *, language: str = "en") -> People:
         """The same people, not yet started; whoever calls has to stop them."""
-        return People(self.name, tuple(people), language, time.monotonic(), self.places)
+        return People(self.name, tuple(people), language, time.monotonic(), self.paths)
 
     @property
     def host(self) -> Host:
         """Who may see the list, put people out and end the meeting."""
-        return Host(self.name, self.places)
+        return Host(self.name, self.paths)
 
     def participants(self) -> list[Participant]:
         """Who is in the room now, as the host sees it."""
@@ -66,9 +66,9 @@ class Room:
 
     def clear(self) -> None:
         """End people of this room whom an earlier, killed run left behind."""
-        for record in self.places.processes.glob(f"person-{self.name}-*.process.json"):
+        for record in self.paths.processes.glob(f"person-{self.name}-*.process.json"):
             name = record.name.removesuffix(".process.json")
-            Process(name, (), self.places.logs / f"{name}.log", self.places.processes).stop(2)
+            Process(name, (), self.paths.logs / f"{name}.log", self.paths.processes).stop(2)
 
     def _wait(self, name: str, seconds: float, *, present: bool) -> Participant:
         deadline = time.monotonic() + seconds

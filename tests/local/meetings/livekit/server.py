@@ -1,6 +1,6 @@
 """LiveKit's own server, built from its pinned Go module, with nothing of it reachable but what the meeting needs.
 
-Signalling is plain HTTP on 127.0.0.1 (the TLS front forwards to it); all media is one UDP port of the node's address,
+Signalling is plain HTTP on 127.0.0.1 (nginx forwards to it); all media is one UDP port of the node's address,
 which pods and this machine reach. It asks no STUN server, and offers the clients one that does not exist: with neither
 STUN nor TURN configured LiveKit would hand out public ones.
 """
@@ -59,23 +59,23 @@ def configuration(key_file: Path) -> dict[str, object]:
     }
 
 
-def process(places: Paths) -> Process:
+def process(paths: Paths) -> Process:
     """The server's process. Its configuration's hash is in its file name, so that a change restarts it."""
-    path = _configuration_file(places)
+    path = _configuration_file(paths)
     return Process(
         name="livekit-server",
         argv=(*priority.ARGV, str(binary()), "--config", str(path)),
-        log=places.logs / "livekit-server.log",
-        state_dir=places.processes,
+        log=paths.logs / "livekit-server.log",
+        state_dir=paths.processes,
     )
 
 
-def prepare(places: Paths) -> None:
+def prepare(paths: Paths) -> None:
     """Write configuration and, unless the server is running with its key, a new key."""
-    places.server.mkdir(parents=True, exist_ok=True)
-    _configuration_file(places).write_text(json.dumps(configuration(places.keys), indent=2))
-    if not (places.keys.is_file() and process(places).up_to_date()):
-        keys.create(places.keys)
+    paths.server.mkdir(parents=True, exist_ok=True)
+    _configuration_file(paths).write_text(json.dumps(configuration(paths.keys), indent=2))
+    if not (paths.keys.is_file() and process(paths).up_to_date()):
+        keys.create(paths.keys)
 
 
 def answers() -> bool:
@@ -84,5 +84,5 @@ def answers() -> bool:
         return bool(response.read() == b"OK")
 
 
-def _configuration_file(places: Paths) -> Path:
-    return places.server / f"livekit-{digest([json.dumps(configuration(places.keys))])}.yaml"
+def _configuration_file(paths: Paths) -> Path:
+    return paths.server / f"livekit-{digest([json.dumps(configuration(paths.keys))])}.yaml"

@@ -1,7 +1,7 @@
 """One person: enters a room, speaks their turns of the conversation on time, and shows a picture if they have one.
 
-Run as a process of its own (`python -m tests.local.meetings.livekit.speaker ORDER`, a JSON object with the fields of
-`Order`). SIGTERM makes the person leave.
+Run as a process of its own (`python -m tests.local.meetings.livekit.speaker CONFIG`, a JSON object with the fields of
+`SpeakerConfig`). SIGTERM makes the person leave.
 
 Sound is sent without pause, silence between the turns included: a stream that starts and stops makes the receivers
 stretch and squeeze what they play.  Everything runs on the conversation's clock, so a late block or frame catches up
@@ -42,8 +42,8 @@ Samples = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a person is told at the start; `beginning` is the conversation's time zero on the monotonic clock."""
+class SpeakerConfig:
+    """What a person gets at the start; `beginning` is the conversation's time zero on the monotonic clock."""
 
     room: str
     identity: str
@@ -54,10 +54,10 @@ class Order:
     beginning: float
     seconds: float
     keys: str
-    diary: str
+    speech_log: str
 
 
-class Diary:
+class SpeechLog:
     """What was said when, as JSON lines, each written at once."""
 
     def __init__(self, path: Path) -> None:
@@ -71,9 +71,9 @@ class Diary:
 class Voice:
     """The sound of one person, block after block from the conversation's beginning."""
 
-    def __init__(self, order: Order) -> None:
-        sentences = conversation_clips(Path(order.clips))
-        self._turns = (turn for turn in conversation(order.people, sentences) if turn.person == order.name)
+    def __init__(self, config: SpeakerConfig) -> None:
+        sentences = conversation_clips(Path(config.clips))
+        self._turns = (turn for turn in conversation(config.people, sentences) if turn.person == config.name)
         self._samples = {sentence.path: _load(sentence.path) for sentence in sentences}
         self._turn = next(self._turns)
 
@@ -95,38 +95,38 @@ class Voice:
         return sound, begins
 
 
-async def speak(order: Order) -> None:
-    """Enter, speak and show until told to leave, or until the order's seconds are over."""
+async def speak(config: SpeakerConfig) -> None:
+    """Enter, speak and show until told to leave, or until the configured seconds are over."""
     loop = asyncio.get_running_loop()
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave.set)
-    diary = Diary(Path(order.diary))
+    speech_log = SpeechLog(Path(config.speech_log))
     room = rtc.Room()
 
     def on_disconnected(reason: object) -> None:
-        diary.note("disconnected", reason=str(reason))
+        speech_log.note("disconnected", reason=str(reason))
         leave.set()
 
     room.on("disconnected", on_disconnected)
-    token = keys.load(Path(order.keys)).join_token(order.room, order.identity, order.name)
+    token = keys.load(Path(config.keys)).join_token(config.room, config.identity, config.name)
     await room.connect(f"ws://127.0.0.1:{SIGNAL_PORT}", token, rtc.RoomOptions(auto_subscribe=False))
-    tasks = [asyncio.create_task(_send_sound(room, order, diary))]
-    if order.video:
-        tasks.append(asyncio.create_task(_send_picture(room, order, diary)))
+    tasks = [asyncio.create_task(_send_sound(room, config, speech_log))]
+    if config.video:
+        tasks.append(asyncio.create_task(_send_picture(room, config, speech_log)))
     told = asyncio.create_task(leave.wait())
-    await asyncio.wait([*tasks, told], timeout=order.seconds, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*tasks, told], timeout=config.seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in (*tasks, told):
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    diary.note("left", wall=_wall(time.monotonic()))
+    speech_log.note("left", wall=_wall(time.monotonic()))
     await room.disconnect()
     for result in results:
         if isinstance(result, Exception):
             raise result
 
 
-async def _send_sound(room: rtc.Room, order: Order, diary: Diary) -> None:
+async def _send_sound(room: rtc.Room, config: SpeakerConfig, speech_log: SpeechLog) -> None:
     source = rtc.AudioSource(RATE, 1, queue_size_ms=1000)
     track = rtc.LocalAudioTrack.create_audio_track("voice", source)
     options = rtc.TrackPublishOptions(
@@ -136,31 +136,31 @@ async def _send_sound(room: rtc.Room, order: Order, diary: Diary) -> None:
         audio_encoding=AudioEncoding(max_bitrate=_VOICE_BITRATE),
     )
     await room.local_participant.publish_track(track, options)
-    voice = Voice(order)
+    voice = Voice(config)
     first = True
-    for number in itertools.count(int((time.monotonic() - order.beginning) / _BLOCK) + 1):
+    for number in itertools.count(int((time.monotonic() - config.beginning) / _BLOCK) + 1):
         # The first block leaves on time, the next ones are then waiting in the queue already.
-        due = order.beginning + (number - (0 if first else _AHEAD)) * _BLOCK
+        due = config.beginning + (number - (0 if first else _AHEAD)) * _BLOCK
         await asyncio.sleep(due - time.monotonic())
         sound, begins = voice.block(number)
         if first:
-            diary.note("joined", wall=_wall(time.monotonic()))
+            speech_log.note("joined", wall=_wall(time.monotonic()))
             first = False
         if begins is not None:
-            at = order.beginning + begins.start
+            at = config.beginning + begins.start
             clip = "/".join(begins.clip.path.parts[-2:])
-            diary.note(
+            speech_log.note(
                 "spoke",
                 clip=clip,
                 seconds=begins.clip.seconds,
                 start=begins.start,
                 wall=_wall(at),
-                late=round(time.monotonic() + source.queued_duration - order.beginning - number * _BLOCK, 3),
+                late=round(time.monotonic() + source.queued_duration - config.beginning - number * _BLOCK, 3),
             )
         await source.capture_frame(rtc.AudioFrame(sound.tobytes(), RATE, 1, len(sound)))
 
 
-async def _send_picture(room: rtc.Room, order: Order, diary: Diary) -> None:
+async def _send_picture(room: rtc.Room, config: SpeakerConfig, speech_log: SpeechLog) -> None:
     source = rtc.VideoSource(picture.WIDTH, picture.HEIGHT)
     track = rtc.LocalVideoTrack.create_video_track("camera", source)
     options = rtc.TrackPublishOptions(
@@ -170,19 +170,19 @@ async def _send_picture(room: rtc.Room, order: Order, diary: Diary) -> None:
         video_encoding=rtc.VideoEncoding(max_bitrate=_PICTURE_BITRATE, max_framerate=FRAME_RATE),
     )
     await room.local_participant.publish_track(track, options)
-    painter = picture.Picture(order.name)
-    diary.note("camera", frame_rate=FRAME_RATE)
-    counter = int((time.monotonic() - order.beginning) * FRAME_RATE) + 1
+    painter = picture.Picture(config.name)
+    speech_log.note("camera", frame_rate=FRAME_RATE)
+    counter = int((time.monotonic() - config.beginning) * FRAME_RATE) + 1
     while True:
-        await asyncio.sleep(order.beginning + counter / FRAME_RATE - time.monotonic())
+        await asyncio.sleep(config.beginning + counter / FRAME_RATE - time.monotonic())
         clock = datetime.now(UTC).strftime("%H:%M:%S")
         content = painter.frame(counter, clock)
         source.capture_frame(
             rtc.VideoFrame(picture.WIDTH, picture.HEIGHT, rtc.VideoBufferType.I420, content),
         )
-        following = max(counter + 1, int((time.monotonic() - order.beginning) * FRAME_RATE))
+        following = max(counter + 1, int((time.monotonic() - config.beginning) * FRAME_RATE))
         if following > counter + 1:
-            diary.note("frames_missed", first=counter + 1, count=following - counter - 1)
+            speech_log.note("frames_missed", first=counter + 1, count=following - counter - 1)
         counter = following
 
 
@@ -197,4 +197,4 @@ def _wall(monotonic: float) -> str:
 
 if __name__ == "__main__":
     priority.prefer_session(os.getpid())
-    asyncio.run(speak(Order(**json.loads(sys.argv[1]))))
+    asyncio.run(speak(SpeakerConfig(**json.loads(sys.argv[1]))))

@@ -10,14 +10,14 @@ from tests.local.machine.process import Process
 from tests.local.meetings.livekit.paths import ORIGIN, TOKEN_PORT, Paths
 
 
-def process(places: Paths) -> Process:
+def process(paths: Paths) -> Process:
     """The endpoint's process; what it signs with is read anew for each request."""
     module = "tests.local.meetings.livekit.tokens"
     return Process(
         name="token-endpoint",
-        argv=(sys.executable, "-m", module, str(places.keys), str(TOKEN_PORT), ORIGIN.replace("https", "wss")),
-        log=places.logs / "token-endpoint.log",
-        state_dir=places.processes,
+        argv=(sys.executable, "-m", module, str(paths.keys), str(TOKEN_PORT), ORIGIN.replace("https", "wss")),
+        log=paths.logs / "token-endpoint.log",
+        state_dir=paths.processes,
         environment={"PYTHONPATH": str(REPOSITORY)},
     )
 

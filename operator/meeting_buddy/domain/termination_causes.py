@@ -10,7 +10,7 @@ _CANNOT_START: Final = frozenset({"ContainerCannotRun", "StartError", "CreateCon
 _R = Reason
 _NODE_PLACEMENT: Final = "Let the bot class's nodeSelector, affinity and tolerations fit the node's labels and taints."
 _SHUTDOWN: Final = "The node was shut down; keep bots on nodes that stay up while meetings last."
-DEATHS: Final = (
+TERMINATIONS: Final = (
     Cause({"DeletionByPodGC"}, "", _R.NODE_LOST),
     Cause({"NodeLost"}, "", _R.NODE_LOST),
     Cause(
