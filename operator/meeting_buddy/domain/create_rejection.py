@@ -51,7 +51,8 @@ RULES: Final = (
     Rule(
         r"unable to validate against any security context constraint",
         "invalid",
-        "Set security.runAsUser and storage.fsGroup of the bot class to null, or grant its service account an SCC.",
+        "Set security.runAsUser and storage.fsGroup of the bot class to null, or grant its service account a security "
+        "context constraint.",
     ),
     Rule(
         r"(denied request|denied the request).*(limits\.cpu|cpu limits?|limits? .*\bcpu\b)",
