@@ -1,27 +1,55 @@
-"""Go commands, built from a module that its go.mod pins and its go.sum checksums."""
+"""Go programs, built from a module that its go.mod pins and its go.sum checksums, at little cost.
+
+Compiling is most of what a fresh machine does, so nothing is compiled that nobody needs: no debug information, no C, no
+test helpers, and what seldom runs is not optimised. The compiler collects its garbage less often.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.local.machine.execute import narrated
+from tests.local.machine.execute import narrated, output
+
+# GOTOOLCHAIN=local: the prerequisite was checked; a silent download of another Go is never wanted.
+_ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400"}
+_COMPILER = "-dwarf=false"
+_NOT_OPTIMISED = "-N -l"
+
+
+def vendor(module: Path, *, without: Sequence[str]) -> None:
+    """Put all that the module needs into its folder `vendor`, but for these files.
+
+    Raises `CommandFailedError`, or `FileNotFoundError` when a file is not there: another version of the module has it
+    elsewhere, or no more.
+    """
+    output("go", "mod", "vendor", folder=module, environment=_ENVIRONMENT)
+    for file in without:
+        (module / "vendor" / file).unlink()
 
 
 def build(
-    folder: Path,
-    packages: Sequence[str],
+    program: Path,
+    package: str,
     *,
     module: Path,
     link_flags: str = "-s -w",
-    environment: Mapping[str, str] | None = None,
+    seldom_run: Sequence[str] = (),
 ) -> None:
-    """Build `packages` (import paths) into `folder`, showing how many of their packages are compiled.
+    """Build the command `package` (an import path) as `program`, showing how many of its packages are compiled.
 
-    Raises `CommandFailedError` when that fails.  What was compiled before stays in Go's own cache.
+    Args:
+        program: the file to write.
+        package: import path of the command.
+        module: folder of the Go module.
+        link_flags: for the linker.
+        seldom_run: packages, as patterns, that need not be optimised.
+
+    Raises:
+        CommandFailedError: it cannot be built. What was compiled before stays in Go's own cache.
     """
-    # GOTOOLCHAIN=local: the prerequisite was checked; a silent download of another Go is never wanted.
-    settings = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", **(environment or {})}
+    vendored = (module / "vendor").is_dir()
+    settings = {**_ENVIRONMENT, "GOFLAGS": "-mod=vendor" if vendored else "-mod=readonly"}
     needed = compiled = 0
 
     def need(line: str) -> str | None:
@@ -37,10 +65,11 @@ def build(
         return f"{compiled} of at most {needed} packages compiled"
 
     log = f"go-{module.name}"
-    narrated("go", "list", "-deps", *packages, log=f"{log}-packages", meaning=need, folder=module, environment=settings)
+    narrated("go", "list", "-deps", package, log=f"{log}-packages", meaning=need, folder=module, environment=settings)
+    flags = [f"-gcflags=all={_COMPILER}", *(f"-gcflags={each}={_COMPILER} {_NOT_OPTIMISED}" for each in seldom_run)]
     # fmt: off
     narrated(
-        "go", "build", "-v", "-trimpath", "-ldflags", link_flags, "-o", f"{folder}/", *packages,
+        "go", "build", "-v", "-trimpath", "-ldflags", link_flags, *flags, "-o", program, package,
         log=log, meaning=compile, folder=module, environment=settings,
     )
     # fmt: on
