@@ -54,7 +54,7 @@ class Row:
 
 
 def _told(reason: str) -> dict[str, object]:
-    """The status of a session without a pod, whose people were told of an error."""
+    """The status of a session without a pod, of which an error was reported."""
     first = decide(make.facts(make.session(), error=replace(_REFUSED, reason=reason)), lambda: NOW)
     return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
 
@@ -106,10 +106,10 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("Secret or ConfigMap missing", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("FailedMount", 'secret "link" not found'),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("image still being pulled", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("Pulling", "Pulling image"),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
         Row("leave before the bot started", _F(_S(_STARTED, leave=True), make.STARTING_POD), "PatchStatus DeletePod", "Initializing"),
-        Row("leave before the bot started, whose node then went silent", _F(_S({**_STARTED, **_ASKED}), replace(make.STARTING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested", _LATE),
+        Row("leave before the bot started, whose node then became unreachable", _F(_S({**_STARTED, **_ASKED}), replace(make.STARTING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested", _LATE),
         Row("pod deleted before its bot started, after leave", _F(_S({**_STARTED, **_ASKED}), replace(make.PENDING_POD, deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
     ),
-    "The bot talks": (
+    "The bot reports": (
         Row("bot started", _F(_S(_STARTED), make.RUNNING_POD), "FollowStream PatchStatus EmitEvent", "Joining"),
         Row("waiting room", _F(_S(_JOINING), make.RUNNING_POD, stream=_CONNECTED, report=make.report("Joining", waiting="WaitingRoom")), "PatchStatus", "Joining"),
         Row("in the meeting, by readiness alone", _F(_S(_JOINING), make.READY_POD, stream=StreamFacts(False, NOW)), "PatchStatus EmitEvent", "Active"),
@@ -132,7 +132,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("bot finishes, and a new operator has not asked it", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=_CONNECTED, report=_FINISHING), "PatchStatus", "Leaving", at=later(1900)),
         Row("bot finishes, and a new operator does not follow it yet", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD), "FollowStream PatchStatus RequestLeave", "Leaving", at=later(1000)),
         Row("bot does not finish in time", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=_CONNECTED, report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus DeletePod", "Leaving", at=later(61 + 1800 + 120)),
-        Row("bot falls silent while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus DeletePod", "Leaving", at=later(921)),
+        Row("bot stops reporting while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus DeletePod", "Leaving", at=later(921)),
         Row("bot is cut off for a moment while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus", "Leaving", at=later(909)),
         Row("bot cannot be asked: SIGTERM tells it", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=StreamFacts(False, NOW), leave=LeaveFacts(False, later(80))), "PatchStatus DeletePod", "Recording", at=later(81)),
     ),
@@ -151,7 +151,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("node gone", _F(_S(_RECORDING), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost"),
         Row("kubelet's deadline", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MaxDurationReached"),
         Row("refused by the kubelet", _F(_S(_STARTED), make.terminated(ContainerFacts(), reason="OutOfmemory")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Unschedulable"),
-        Row("ended without a word", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("ended without a termination report", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),
         Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
@@ -159,12 +159,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "The bot ended, and another container goes on": (
         Row("the bot said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(make.last_word("MeetingEnded"), at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Completed", "MeetingEnded"),
         Row("the kernel said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="OOMKilled", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "OutOfMemory"),
-        Row("nobody did yet: the kubelet may", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus", "Recording", at=later(_GRACE - 1)),
-        Row("nobody did within the grace period", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(_GRACE)),
+        Row("not restarted yet: the kubelet may", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus", "Recording", at=later(_GRACE - 1)),
+        Row("not restarted within the grace period", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(_GRACE)),
         Row("our sidecar gets the grace period to end", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "", at=later(_GRACE - 1)),
         Row("what still runs after it ends with the pod", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "DeletePod ReleaseFinalizer", at=later(_GRACE)),
     ),
-    "The node is silent": (
+    "The node is unreachable": (
         Row("deleted pod, its deadline ahead: it may be in the meeting", _F(_S({**_RECORDING, "phase": "Leaving"}), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, **_TIMED)), "FollowStream PatchStatus", "Leaving", at=later(15000)),
         Row("deleted pod, its deadline and grace are over", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, deleted_at=NOW, **_TIMED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost", _LOST),
         Row("not ready, its deadline and grace are over", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.RUNNING, **_TIMED)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "NodeLost", _LOST),
@@ -182,13 +182,13 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "The operator cannot go on": (
         Row("one try failed", _F(_S(), error=replace(_REFUSED, count=1)), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("the pod cannot be created, three times in a row", _F(_S(), error=_REFUSED), "EmitErrorEvent PatchStatus CreatePod", "Initializing"),
-        Row("still not, and people were told", _F(_S(_told("InternalError")), error=_REFUSED), "CreatePod", at=later(30)),
+        Row("still refused, and already reported", _F(_S(_told("InternalError")), error=_REFUSED), "CreatePod", at=later(30)),
         Row("still not, for another cause", _F(_S(_told("Forbidden")), error=_REFUSED, announced_error="Forbidden"), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=later(30)),
         Row("still not, at the start-up deadline", _F(_S(_told("InternalError")), error=_REFUSED), "PatchStatus EmitEvent", "Failed", "ConfigInvalid", _LATE),
         Row("still not, at the start-up deadline, and it is a quota", _F(_S(_told("QuotaExceeded")), error=_NO_QUOTA), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", _LATE),
         Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=_LATE),
         Row("it went by", _F(_S({**_told("InternalError"), **_STARTED}), make.PENDING_POD), "PatchStatus", "Initializing", at=later(90)),
-        Row("nobody says whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "EmitErrorEvent PatchStatus", "Recording"),
+        Row("it is not known whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "EmitErrorEvent PatchStatus", "Recording"),
         Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "EmitErrorEvent PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent PatchStatus", "Recording"),
         Row("leave while nothing can be written", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent RequestLeave PatchStatus", "Recording"),
