@@ -1,4 +1,4 @@
-"""Recording a whole meeting on real parts: a bot attends a LiveKit meeting in which people speak, and what it wrote holds it."""
+"""Recording a whole meeting: a bot attends a LiveKit meeting in which people speak, and what it wrote holds it."""
 
 from __future__ import annotations
 

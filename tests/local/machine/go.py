@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.local.machine.execute import narrated, output
+from tests.local.machine.execute import narrated
 
 # GOTOOLCHAIN=local: the prerequisite was checked; a silent download of another Go is never wanted.
 _ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400"}
@@ -23,7 +23,8 @@ def vendor(module: Path, *, without: Sequence[str]) -> None:
     Raises `CommandFailedError`, or `FileNotFoundError` when a file is not there: another version of the module has it
     elsewhere, or no more.
     """
-    output("go", "mod", "vendor", folder=module, environment=_ENVIRONMENT)
+    log = f"go-{module.name}-modules"
+    narrated("go", "mod", "vendor", log=log, meaning=_downloading, folder=module, environment=_ENVIRONMENT)
     for file in without:
         (module / "vendor" / file).unlink()
 
@@ -54,10 +55,9 @@ def build(
 
     def need(line: str) -> str | None:
         nonlocal needed
-        if line.startswith("go: "):
-            return line.removeprefix("go: ")  # "downloading …"
-        needed += 1
-        return None
+        downloading = _downloading(line)
+        needed += downloading is None
+        return downloading
 
     def compile(line: str) -> str:  # noqa: A001 -- the word for it
         nonlocal compiled
@@ -73,3 +73,8 @@ def build(
         log=log, meaning=compile, folder=module, environment=settings,
     )
     # fmt: on
+
+
+def _downloading(line: str) -> str | None:
+    """What go says about a module that it fetches; `None` for any other line."""
+    return line.removeprefix("go: ") if line.startswith("go: ") else None
