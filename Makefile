@@ -15,13 +15,17 @@ demo: .venv/ready ## record a real meeting on a real Kubernetes on this machine,
 	@$(RUN) tests.local.demo
 
 .PHONY: test
-test: .venv/ready lint ## every test: unit, API server, Chromium, whole cluster
+test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.machine.packages
-	@# What takes minutes to build for the first time is built here, where no test's time-out runs.
+	@# What takes minutes to build for the first time is built here, where no test's time-out runs, and beside the linters.
+	@$(MAKE) --no-print-directory --jobs 2 lint test-prerequisites
+	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
+
+.PHONY: test-prerequisites
+test-prerequisites: .venv/ready
 	@$(RUN) tests.local.cluster up
 	@$(RUN) tests.local.cluster images
 	@$(RUN) tests.local.meetings.livekit up
-	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
 
 .PHONY: test-unit
 test-unit: .venv/ready ## the quick part

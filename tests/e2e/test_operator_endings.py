@@ -73,6 +73,18 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     wait_until(lambda: sessions.pod("ordinary")["status"]["phase"] == "Succeeded", "its browser has ended too")
 
 
+# Within the minute after which the kubelet ends a bot that does not answer.
+def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
+    wait_until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
+    sessions.apply("deaf", metadata=DEAF, botClassName="brisk", leave=True)
+    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
+    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
+
+
+def _unreachable(sessions: Sessions, name: str) -> bool:
+    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
+
+
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:
     sessions.apply("unverified", metadata={"script": "join; record 1s; end EveryoneLeft", "unverified": "yes"})
     status = sessions.phase("unverified", "Completed", "Failed", seconds=60)
@@ -146,17 +158,6 @@ def test_a_namespace_that_is_deleted_during_a_meeting_sends_its_bot_out_and_is_g
 
 
 # What was applied first has come as far meanwhile
-
-
-def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
-    wait_until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
-    sessions.apply("deaf", metadata=DEAF, botClassName="brisk", leave=True)
-    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
-    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
-
-
-def _unreachable(sessions: Sessions, name: str) -> bool:
-    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
 
 
 def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:

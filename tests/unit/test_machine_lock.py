@@ -33,6 +33,15 @@ def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: se
     assert all(event.wait(10) for event in waiting)
 
 
+def test_who_waits_for_a_slot_keeps_nobody_from_another(tmp_path: Path) -> None:
+    with slots(0, 1, tmp_path):
+        waiting = taken(tmp_path, 0)
+        assert not waiting.wait(0.1)
+        assert taken(tmp_path, 1).wait(10)
+        assert taken(tmp_path, 2).wait(10)
+    assert waiting.wait(10)
+
+
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
     with slots(2, 1, tmp_path):
         alone = taken(tmp_path, 1, SLOTS)

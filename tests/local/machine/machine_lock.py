@@ -1,8 +1,8 @@
 """Slots for tests on this machine: what a two-processor machine can promise to what runs in real time.
 
-An ordinary test takes one slot, one whose recording is judged takes two, and one that measures takes all. Whoever wants
-slots holds the head of a queue until it has them, so that those who come later do not keep the one who waits out. The
-slots are the machine's, not a run's: a second clone's tests wait in the same queue.
+An ordinary test takes one slot, one whose recording is judged takes two, and one that measures takes all. Each slot
+has a queue, so that those who come later do not keep the one who waits for it out. The slots are the machine's, not a
+run's: a second clone's tests wait in the same queues.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ def slots(first: int, count: int = 1, folder: Path = _FOLDER) -> Iterator[None]:
     Tests that run side by side are given different first slots; else they wait for each other.
     """
     with ExitStack() as held:
-        queue = _open(folder, "queue")
-        try:
-            fcntl.flock(queue, fcntl.LOCK_EX)
-            for number in range(first, first + min(count, SLOTS)):
-                slot = _open(folder, f"slot-{number % SLOTS}")
-                held.callback(os.close, slot)
-                fcntl.flock(slot, fcntl.LOCK_EX)
-        finally:
-            os.close(queue)
+        for number in sorted(each % SLOTS for each in range(first, first + min(count, SLOTS))):  # no two wait in a ring
+            held.callback(os.close, _taken(folder, number))
         yield
+
+
+def _taken(folder: Path, number: int) -> int:
+    """The descriptor that holds a slot, once it is free."""
+    queue, slot = _open(folder, f"queue-{number}"), _open(folder, f"slot-{number}")
+    try:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(slot, fcntl.LOCK_EX)
+    finally:
+        os.close(queue)
+    return slot
 
 
 def _open(folder: Path, name: str) -> int:
