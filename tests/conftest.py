@@ -3,7 +3,7 @@
 Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 3`). One of them
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
-and takes all slots of the machine; what judges the words of a recording is marked `busy` and takes two.
+and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes two.
 """
 
 from __future__ import annotations

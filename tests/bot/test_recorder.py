@@ -111,6 +111,7 @@ async def test_nothing_is_recorded_when_recording_is_off(start: Start) -> None:
     assert bot.outcome.recording.segments == 0
 
 
+@pytest.mark.busy  # the limits count the start of a program
 async def test_a_killed_ffmpeg_costs_two_seconds_at_most_and_is_back_within_three(start: Start) -> None:
     bot = start()
     await bot.until(recording)

@@ -30,14 +30,19 @@ _TEST_HELPERS = (
 """Files for Kubernetes' own tests that are compiled into its commands, and with them fakes of every client."""
 _SELDOM_RUN = (
     "k8s.io/apiextensions-apiserver/...",
+    "k8s.io/apiserver/pkg/admission/...",
     "k8s.io/client-go/applyconfigurations/...",
     "k8s.io/client-go/informers/...",
     "k8s.io/client-go/kubernetes/...",
     "k8s.io/kube-aggregator/...",
     "k8s.io/kubernetes/cmd/...",
+    "k8s.io/kubernetes/pkg/apis/...",
     "k8s.io/kubernetes/pkg/controller/...",
+    "k8s.io/kubernetes/pkg/controlplane/...",
     "k8s.io/kubernetes/pkg/generated/...",
+    "k8s.io/kubernetes/pkg/kubeapiserver/...",
     "k8s.io/kubernetes/pkg/registry/...",
+    "k8s.io/kubernetes/pkg/scheduler/...",
     "k8s.io/kubernetes/pkg/volume/...",
     "k8s.io/kubernetes/plugin/...",
 )

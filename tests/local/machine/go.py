@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.local.machine.execute import narrated
 
 # GOTOOLCHAIN=local: the prerequisite was checked; a silent download of another Go is never wanted.
-_ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400"}
+_ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "800"}
 _COMPILER = "-dwarf=false"
 _NOT_OPTIMISED = "-N -l"
 

@@ -21,13 +21,22 @@ from tests.local.meetings.livekit.paths import ADDRESS, MEDIA_PORT, SIGNAL_PORT,
 MODULE = Path(__file__).parent / "server"
 COMMAND = "github.com/livekit/livekit-server/cmd/server"
 SELDOM_RUN = (
+    "github.com/antlr4-go/...",
+    "github.com/florianl/...",
     "github.com/goccy/go-json/...",
     "github.com/google/cel-go/...",
+    "github.com/livekit/livekit-server/pkg/rtc/types/...",
+    "github.com/livekit/livekit-server/pkg/service/...",
     "github.com/livekit/protocol/...",
+    "github.com/livekit/psrpc/...",
     "github.com/nats-io/...",
     "github.com/olekukonko/...",
+    "github.com/prometheus/...",
     "github.com/redis/...",
     "github.com/urfave/...",
+    "go.opentelemetry.io/...",
+    "golang.org/x/text/...",
+    "google.golang.org/grpc/...",
 )
 
 
