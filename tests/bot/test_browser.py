@@ -339,7 +339,7 @@ async def test_a_page_that_hangs_hangs_nobody_else(browser: Browser, site: Synth
     began = time.monotonic()
     with pytest.raises(PageTimeoutError):
         await browser.page.evaluate("1", 1.0)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # its deadline is one second, the page hangs for ever
     await browser.start()  # ends the one that hangs
     await browser.page.navigate(site.url("/"))
     assert await value(browser, "document.title") == "Synthetic"
