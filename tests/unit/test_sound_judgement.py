@@ -6,6 +6,7 @@ Damage is done to real speech, so these tests also hold the limits: they were me
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -178,4 +179,15 @@ def test_words_are_counted_as_the_field_counts_them(monkeypatch: pytest.MonkeyPa
 
 def test_two_who_speak_at_once_are_refused(spoken: list[Utterance], track: Samples) -> None:
     with pytest.raises(ValueError, match="overlap"):
-        words.compare(track, [spoken[0], Utterance(spoken[1].path, spoken[0].end - 0.1)])
+        hearing.compare(track, [spoken[0], Utterance(spoken[1].path, spoken[0].end - 0.1)], lag=0.0)
+
+
+def test_an_utterance_that_comes_so_late_that_it_touches_the_next_one_is_judged(spoken: list[Utterance]) -> None:
+    first, second = (
+        Utterance(spoken[0].path, 1.0),
+        Utterance(spoken[1].path, 1.0 + spoken[0].end - spoken[0].start + 0.5),
+    )
+    late = [replace(first, start=first.start + 0.6), replace(second, start=second.start + 0.1)]
+    recording = np.concatenate((perfect_track(late), np.zeros(2 * RATE, np.float32)))
+    heard = hearing.compare(recording, [first, second], lag=0.0)
+    assert heard.likeness.passed, heard.table()

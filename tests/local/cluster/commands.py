@@ -61,7 +61,9 @@ def kubernetes_version() -> str:
 def kubernetes() -> Path:
     """The folder with the five Kubernetes commands; builds them when this machine has not yet."""
     sources = [_MODULE / name for name in ("go.mod", "go.sum", "main.go")]
-    return cached("kubernetes", [*sources, _link_flags(), *_COMMANDS, platform.machine()], _build)
+    return cached(
+        "kubernetes", [*sources, _link_flags(), *_COMMANDS, *_SELDOM_RUN, *go.SETTINGS, platform.machine()], _build
+    )
 
 
 def clients() -> Path:

@@ -15,6 +15,8 @@ from tests.local.machine.execute import narrated
 _ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "800"}
 _COMPILER = "-dwarf=false"
 _NOT_OPTIMISED = "-N -l"
+SETTINGS = (_COMPILER, _NOT_OPTIMISED)
+"""What of this module decides about the programs that it builds, for the names of caches."""
 
 
 def vendor(module: Path, *, without: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tests.local.media import correlation, likeness, words
 from tests.local.media.correlation import Correlation
@@ -43,7 +44,13 @@ def compare(recording: Samples, spoken: Sequence[Utterance], *, lag: float | Non
 
     `lag` is about where the schedule's zero lies in the recording, within two seconds, where the caller knows
     it (from clocks); otherwise everything together is aligned once. Utterances outside the recording do not count.
+
+    Raises `ValueError` when two speak at the same time: nobody knows in which order their words are heard. In the
+    recording an utterance may come so late that it touches the next one.
     """
+    ordered = sorted(spoken, key=lambda one: one.start)
+    if any(later.start < earlier.end for earlier, later in pairwise(ordered)):
+        raise ValueError("utterances overlap")
     about = coarse_lag(recording, spoken) if lag is None else lag
     alike = likeness.compare(recording, spoken, about)
     common = about if alike.lag is None else alike.lag
