@@ -183,10 +183,8 @@ def test_two_who_speak_at_once_are_refused(spoken: list[Utterance], track: Sampl
 
 
 def test_an_utterance_that_comes_so_late_that_it_touches_the_next_one_is_judged(spoken: list[Utterance]) -> None:
-    first, second = (
-        Utterance(spoken[0].path, 1.0),
-        Utterance(spoken[1].path, 1.0 + spoken[0].end - spoken[0].start + 0.5),
-    )
+    first = Utterance(spoken[0].path, 1.0)
+    second = Utterance(spoken[1].path, first.end + 0.4)
     late = [replace(first, start=first.start + 0.6), replace(second, start=second.start + 0.1)]
     recording = np.concatenate((perfect_track(late), np.zeros(2 * RATE, np.float32)))
     heard = hearing.compare(recording, [first, second], lag=0.0)
