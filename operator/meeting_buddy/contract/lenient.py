@@ -1,5 +1,6 @@
 """Reads a document that another version wrote: a part that this version cannot read counts as absent."""
 
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,18 +13,21 @@ class UnreadableError(ValueError):
 
 
 def read_leniently(model: type[Model], document: dict[str, Any]) -> tuple[Model, list[str]]:
-    """The model, and the parts that were left out of it, as ``spec.limits``; they are removed from ``document``.
+    """The model, and the parts of ``document`` that were left out of it, as ``spec.limits``.
 
     Raises:
         UnreadableError: a part that has no default is missing or cannot be read.
     """
     left_out: list[str] = []
+    readable = document
     while True:  # ends: each round removes something, and a part that has no default ends it
         try:
-            return model.model_validate(document), sorted(left_out)
+            return model.model_validate(readable), sorted(left_out)
         except ValidationError as error:
+            if readable is document:  # a copy only for the few that need one: every event of a watch is read here
+                readable = deepcopy(document)
             for path in {_optional_part(each["loc"]) for each in error.errors(include_input=False)}:
-                _remove(document, path)
+                _remove(readable, path)
                 left_out.append(".".join(path))
 
 

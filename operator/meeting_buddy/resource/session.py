@@ -3,7 +3,6 @@
 Docstrings and descriptions are what ``kubectl explain`` prints. A field stands here only if it works.
 """
 
-from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -225,8 +224,7 @@ def read(document: dict[str, Any]) -> tuple[MeetingSession, tuple[str, ...]]:
     Raises:
         UnreadableError: a field without which nothing can be said cannot be read.
     """
-    left = deepcopy(document)
-    session, unreadable = read_leniently(MeetingSession, left)
+    session, unreadable = read_leniently(MeetingSession, document)
     if "status.phase" in unreadable and session.status.completion_time is not None:
         phase = Phase.COMPLETED if session.status.holds("Complete") else Phase.FAILED
         session = session.model_copy(update={"status": session.status.model_copy(update={"phase": phase})})
