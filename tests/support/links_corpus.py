@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,22 +28,31 @@ class Case:
     reason: Reason | None
     gate: bool
     """Whether the CRD lets it through."""
+    meeting_id: str | None = None
+    passcode: str | None = None
+    web_address: str = ""
+    """Of an accepted link."""
+    says: str = ""
+    """A part of a refused link's message."""
 
 
 def cases() -> list[Case]:
     """All of the corpus."""
-    corpus = yaml.safe_load((Path(__file__).with_suffix(".yaml")).read_text())
-    found = []
-    for platform, links in corpus["accepted"].items():
-        for entry in links:
-            row = entry if isinstance(entry, dict) else {"link": entry}
-            named = _platform(row.get("platform"))
-            found.append(Case(row["link"], named, Platform(platform), None, row.get("gate", True)))
-    for row in corpus["refused"]:
-        named = _platform(row.get("platform"))
-        found.append(Case(row["link"], named, None, Reason(row["reason"]), row.get("gate", False)))
-    return found
+    corpus = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    accepted = [_accepted(Platform(platform), row) for platform, rows in corpus["accepted"].items() for row in rows]
+    return accepted + [_refused({"link": row} if isinstance(row, str) else row) for row in corpus["refused"]]
 
 
-def _platform(name: str | None) -> Platform | None:
-    return Platform(name) if name else None
+def _accepted(platform: Platform, row: dict[str, Any]) -> Case:
+    link = row["link"]
+    held = (row.get("id"), row.get("passcode"), row.get("web", link))
+    return Case(link, _named(row), platform, None, row.get("gate", True), *held)
+
+
+def _refused(row: dict[str, Any]) -> Case:
+    reason = Reason(row.get("reason", Reason.LINK_INVALID))
+    return Case(row["link"], _named(row), None, reason, row.get("gate", False), says=row.get("says", ""))
+
+
+def _named(row: dict[str, Any]) -> Platform | None:
+    return Platform(row["platform"]) if "platform" in row else None

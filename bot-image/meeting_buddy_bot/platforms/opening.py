@@ -1,4 +1,4 @@
-"""The first page: the validated link, and nothing else, with the query parameters that the table adds."""
+"""The first page: the web client of the validated link, and nothing else, with the parameters that the table adds."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -7,10 +7,10 @@ from meeting_buddy.contract.table import PlatformTable
 
 
 def first_page(meeting: Meeting, table: PlatformTable) -> str:
-    """Address to open; the link's own query and fragment stay as they are, byte for byte."""
-    parts = urlsplit(meeting.link)
+    """Address to open; query and fragment of the web client's address stay as they are, byte for byte."""
+    parts = urlsplit(meeting.web_address)
     present = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    added = urlencode({name: value for name, value in table.links.add_query.items() if name not in present})
+    added = urlencode({name: value for name, value in table.url.query.items() if name not in present})
     query = "&".join(part for part in (parts.query, added) if part)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
 

@@ -1,0 +1,46 @@
+"""Meeting links inside the links of mail gateways."""
+
+import re
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_WRAPPERS: Final = (
+    (re.compile(r"([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com"), re.compile(r"/.*"), "url"),
+    (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "q"),
+    (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "url"),
+)
+_ENCODED_LINK: Final = re.compile(r"https?%3a", re.IGNORECASE)
+_DEPTH: Final = 3
+"""Wrappers inside wrappers."""
+
+
+def unwrap(link: str) -> str:
+    """Take a meeting link out of a mail gateway's wrapper (SafeLinks, google.com/url), without any network request.
+
+    Returns ``link`` itself where nothing is wrapped. For the command line and the HTTP API, before they create.
+    """
+    for _ in range(_DEPTH):
+        link = _decoded(link)
+        inside = _inside(link)
+        if inside is None:
+            return link
+        link = _decoded(inside)
+    return link
+
+
+def _decoded(link: str) -> str:
+    """``link``, of which the whole may be percent-encoded (``https%3A%2F%2F…``)."""
+    return unquote(link) if _ENCODED_LINK.match(link) else link
+
+
+def _inside(link: str) -> str | None:
+    try:
+        parts = urlsplit(link)
+        host = parts.hostname or ""
+    except ValueError:  # brackets that hold no address
+        return None
+    for hosts, paths, parameter in _WRAPPERS:
+        values = parse_qs(parts.query).get(parameter)
+        if values and hosts.fullmatch(host) and paths.fullmatch(parts.path):
+            return values[0]
+    return None
