@@ -15,9 +15,7 @@ from meeting_buddy_bot.support.settings import Settings
 async def attend_in_browser(context: SessionContext) -> SessionResult:
     """The session, in the browser of the pod's other container."""
     assignment = context.assignment
-    return await attend(
-        context, Browser(screen_size(assignment.recording), assignment.table.devices, context.settings.chromedriver)
-    )
+    return await attend(context, Browser(screen_size(assignment.recording), context.settings.chromedriver))
 
 
 def main() -> None:

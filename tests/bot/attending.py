@@ -116,7 +116,7 @@ class Attending:
             Volume(folder),
             self.leave,
         )
-        self.browser = Browser(screen_size(self.assignment.recording), table.devices, chromedriver)
+        self.browser = Browser(screen_size(self.assignment.recording), chromedriver)
         self._task: asyncio.Task[SessionResult] | None = None
 
     async def __aenter__(self) -> Self:

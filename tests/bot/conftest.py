@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.browser import Browser
 from tests.bot.container import SCREEN, BrowserContainer, readable_folder, virtual_screen
 from tests.local.machine.certificates import Authority
@@ -77,7 +76,7 @@ def container(
 @pytest.fixture
 async def browser(container: BrowserContainer) -> AsyncIterator[Browser]:
     """A browser that was just started."""
-    started = Browser(SCREEN, Devices(), container.url)
+    started = Browser(SCREEN, container.url)
     await started.start()
     yield started
     await started.close()

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser import container as command
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.container import clear_leftovers
-from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError, StepFailedError
+from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
 from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
+from meeting_buddy_bot.browser.user_input import UserInput
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.support.awaiting import until
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
@@ -241,63 +241,9 @@ async def test_downloads_nothing(browser: Browser, site: SyntheticSite, containe
     site.pages["/"] = "<a id=save href='data:application/octet-stream,x' download=trap>save</a>"
     await browser.page.navigate(site.url("/"))
     await value(browser, "1")
-    await browser.driver.click("#save")
+    await value(browser, "document.querySelector('#save').click() ?? 1")
     await asyncio.sleep(0.5)  # nothing tells that something does not happen
     assert list(container.folder.rglob("trap*")) == []
-
-
-# Acting
-
-
-async def test_clicks_types_and_switches_off(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = """
-      <input id=name value=old>
-      <button hidden class=b>hidden</button>
-      <button class=b onclick="document.title += ' clicked'">shown</button>
-      <button id=mic aria-pressed=true>mic</button>
-      <script>
-        mic.onclick = () => { mic.ariaPressed = mic.ariaPressed === 'true' ? 'false' : 'true' };
-        onkeydown = event => { if (event.key === 'Escape') document.title += ' escape' };
-      </script>"""
-    await browser.page.navigate(site.url("/"))
-    await value(browser, "1")
-    driver = browser.driver
-    await driver.type("#name", "Meeting Buddy")
-    await driver.click(".b")
-    await driver.click("#mic", only_if_on=True)
-    await driver.click("#mic", only_if_on=True)
-    await driver.press("Escape")
-    assert await value(browser, "document.querySelector('#name').value") == "Meeting Buddy"
-    assert await value(browser, "document.title") == "Synthetic clicked escape"
-    assert await value(browser, "document.querySelector('#mic').ariaPressed") == "false"
-
-
-async def test_acts_inside_a_frame_of_another_site(browser: Browser, site: SyntheticSite) -> None:
-    site.pages |= {
-        "/": "<iframe id=inner src='%ELSEWHERE%/inner' width=400 height=300></iframe>",
-        "/inner": "<button id=join onclick=\"document.title = 'joined'\">join</button>",
-    }
-    await browser.page.navigate(site.url("/"))
-    await value(browser, "1")
-    await browser.driver.enter_frame("#inner")
-    for _ in range(50):
-        try:
-            await browser.driver.click("#join")
-            break
-        except StepFailedError:
-            await asyncio.sleep(0.1)
-    answers = await browser.page.evaluate("document.title")
-    assert [answer.value for answer in answers] == ["Synthetic", "joined"]
-
-
-async def test_a_click_on_nothing_or_under_something_fails(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = "<button id=b>b</button><div style='position:fixed;inset:0'></div>"
-    await browser.page.navigate(site.url("/"))
-    await value(browser, "1")
-    with pytest.raises(StepFailedError, match="NoSuchElement"):
-        await browser.driver.click("#nothing")
-    with pytest.raises(StepFailedError, match="ElementClickIntercepted"):
-        await browser.driver.click("#b")
 
 
 # Death
@@ -334,8 +280,8 @@ async def test_a_page_that_hangs_hangs_nobody_else(browser: Browser, site: Synth
     site.pages["/"] = HANGS
     await browser.page.navigate(site.url("/"))
     await value(browser, "1")
-    with pytest.raises(BrowserGoneError, match="longer than"):
-        await browser.driver.click("h1")
+    with pytest.raises(PageTimeoutError):
+        await UserInput(browser.page).click(20, 40)
     began = time.monotonic()
     with pytest.raises(PageTimeoutError):
         await browser.page.evaluate("1", 1.0)
@@ -371,7 +317,7 @@ async def test_waits_for_a_container_that_is_restarted(browser: Browser, contain
 async def test_gives_up_when_there_is_no_chromedriver() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        browser = Browser(SCREEN, Devices(), f"http://127.0.0.1:{unused.getsockname()[1]}")
+        browser = Browser(SCREEN, f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(BrowserGoneError, match="did not answer"):
             await browser.start(1)
     assert not browser.alive

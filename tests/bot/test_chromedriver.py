@@ -10,7 +10,6 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser import chromedriver
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.options import chromium_options
@@ -22,7 +21,7 @@ MakeContainer = Callable[..., contextlib.AbstractContextManager[BrowserContainer
 
 async def forget_a_session(container: BrowserContainer) -> str:
     """Make a session as the bot does, and lose it; its number."""
-    capabilities = {"capabilities": {"alwaysMatch": chromium_options(SCREEN, Devices()).to_capabilities()}}
+    capabilities = {"capabilities": {"alwaysMatch": chromium_options(SCREEN).to_capabilities()}}
     async with aiohttp.ClientSession() as http, http.post(f"{container.url}/session", json=capabilities) as answer:
         return str((await answer.json())["value"]["sessionId"])
 
@@ -47,7 +46,7 @@ async def test_a_session_that_was_forgotten_is_ended_before_the_next_one(contain
     await forget_a_session(container)
     forgotten = set(container.chromium())
     assert forgotten
-    browser = Browser(SCREEN, Devices(), container.url)
+    browser = Browser(SCREEN, container.url)
     await browser.start()
     try:
         assert not forgotten & set(container.chromium())
@@ -66,7 +65,7 @@ async def test_a_session_that_is_still_being_made_is_ended_before_the_next_one(
         await until(lambda: bool(container.chromium()))
         lost.cancel()  # as when it took longer than the bot waits
         forgotten = container.chromium()[0]
-        browser = Browser(SCREEN, Devices(), container.url)
+        browser = Browser(SCREEN, container.url)
         starting = asyncio.create_task(browser.start(100))
         server.send_signal(signal.SIGCONT)
         await starting
@@ -88,7 +87,7 @@ async def test_a_session_that_cannot_be_ended_goes_with_its_chromedriver(
             endless = {"script": "for (;;);", "args": []}
             stuck = asyncio.create_task(http.post(f"{container.url}/session/{session}/execute/sync", json=endless))
             await until_busy(container)
-            browser = Browser(SCREEN, Devices(), container.url)
+            browser = Browser(SCREEN, container.url)
             starting = asyncio.create_task(browser.start(100))
             await until(container.ended, 60)
             container.restart()

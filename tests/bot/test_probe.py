@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.contract.table import Match, PlatformTable
+from meeting_buddy.contract.locator import Role
+from meeting_buddy.contract.table import Match, PlatformTable, Signal, State
+from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import PageTimeoutError
 from meeting_buddy_bot.platforms.diagnostics import collect
@@ -20,16 +22,32 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from tests.support.platform_tables import platform_table
+from tests.support.small_table import SOURCE, raw_table
 from tests.support.synthetic_pages import SyntheticSite
 from tests.support.synthetic_table import synthetic_table
-from tests.unit.test_table import SHIPPED, SOURCE, raw_table
+from tests.unit.test_table import SHIPPED
 
 
-def table_of(*matches: dict[str, Any]) -> PlatformTable:
-    """A table that asks about these matches."""
+def table_of(*matches: dict[str, Any], **elements: Any) -> PlatformTable:
+    """A table that asks about these matches, and whether these elements are there.
+
+    An element is a locator or several, without their source; `_` stands for a blank in its name.
+    """
     raw = raw_table()
-    raw["signals"].append({"state": "pre_join", "any": list(matches), "source": SOURCE})
-    return PlatformTable.model_validate(raw)
+    for name, found in elements.items():
+        alternatives = found if isinstance(found, list) else [found]
+        raw["elements"][name.replace("_", " ")] = [{**each, "source": SOURCE} for each in alternatives]
+    asked = [*matches, *({"element": name.replace("_", " ")} for name in elements)]
+    if asked:
+        raw["signals"].append({"state": "preJoin", "any": asked, "source": SOURCE})
+    return load_table(raw)
+
+
+def there(snapshot: PageSnapshot) -> set[str]:
+    """Names of the elements that were asked for, and are there."""
+    return {
+        match.element for match in snapshot.seen if match.element is not None and match == Match(element=match.element)
+    }
 
 
 async def read(browser: Browser, table: PlatformTable, ready: str = "true") -> PageSnapshot:
@@ -44,33 +62,57 @@ async def read(browser: Browser, table: PlatformTable, ready: str = "true") -> P
     return snapshot
 
 
-SEEN: tuple[dict[str, Any], ...] = (
-    {"css": "#shown"},
-    {"css": "#shown", "text": "join NOW"},
-    {"css": ".twice", "minimum": 2},
-    {"text": 'You\'ve been removed from "Weekly - sync"'},
-    {"css": "#off", "enabled": False},
-    {"css": "#shown", "enabled": True},
-    {"css": "audio", "visible": False},
-    {"css": "#big", "min_width": 120, "min_height": 40},
+SEEN: dict[str, Any] = {
+    "shown": {"css": "#shown"},
+    "shown_text": {"css": "#shown", "text": "join NOW"},
+    "twice": {"css": ".twice"},
+    "quoted": {"text": 'You\'ve been removed from "Weekly - sync"'},
+    "second": {"css": ".twice", "nth": 1},
+    "last": {"css": ".twice", "nth": -2},
+    "audio": {"css": "audio", "visible": False},
+    "big": {"css": "#big", "minWidth": 120, "minHeight": 40},
+    "inside": {"css": "b", "within": "shown"},
+    "otherwise": [{"css": "#none"}, {"css": "#shown"}],
+    "in_frame": {"css": "#shown", "frame": "/PAGE?x"},
+}
+NOT_SEEN: dict[str, Any] = {
+    "none": {"css": "#none"},
+    "hidden": {"css": "#hidden"},
+    "invisible": {"css": "#invisible"},
+    "transparent": {"css": "#transparent"},
+    "nothing": {"css": "#nothing-in-it"},
+    "unseen_audio": {"css": "audio"},
+    "other_text": {"css": "#shown", "text": "leave"},
+    "third": {"css": ".twice", "nth": 2},
+    "first_b": {"css": ".twice", "text": "b", "nth": 1},
+    "hidden_text": {"text": "secret of a hidden part"},
+    "small": {"css": "#small", "minWidth": 120, "minHeight": 40},
+    "outside": {"css": "i", "within": "shown"},
+    "itself": {"css": "#shown", "within": "shown"},
+    "elsewhere": {"css": "#shown", "frame": "other.example"},
+}
+HOLD: tuple[dict[str, Any], ...] = (
+    {"element": "twice", "atLeast": 2},
+    {"element": "off", "enabled": False},
+    {"element": "shown", "enabled": True},
+    {"element": "pressed", "on": True},
+    {"element": "unchecked", "on": False},
+    {"element": "people", "number": {"min": 1200, "max": 1200}},
     {"path": "/page"},
     {"url": "/PAGE?x"},
+    {"title": "synthetic"},
 )
-NOT_SEEN: tuple[dict[str, Any], ...] = (
-    {"css": "#none"},
-    {"css": "#hidden"},
-    {"css": "#invisible"},
-    {"css": "#transparent"},
-    {"css": "#nothing-in-it"},
-    {"css": "audio"},
-    {"css": "#shown", "text": "leave"},
-    {"css": ".twice", "minimum": 3},
-    {"text": "secret of a hidden part"},
-    {"css": "#off", "enabled": True},
-    {"css": "#aria", "enabled": True},
-    {"css": "#small", "min_width": 120, "min_height": 40},
+DO_NOT_HOLD: tuple[dict[str, Any], ...] = (
+    {"element": "twice", "atLeast": 3},
+    {"element": "off", "enabled": True},
+    {"element": "aria", "enabled": True},
+    {"element": "pressed", "on": False},
+    {"element": "unchecked", "on": True},
+    {"element": "people", "number": {"max": 1199}},
+    {"element": "shown", "number": {"min": 0}},
     {"path": "/pag"},
-    {"alert": "nothing was said"},
+    {"title": "other"},
+    {"dialog": "nothing was said"},
     {"console": ["nothing was logged"]},
 )
 PAGE = """
@@ -79,6 +121,7 @@ PAGE = """
 <p id=hidden hidden>secret of a hidden part</p> <p id=invisible style="visibility:hidden">x</p>
 <div style="opacity:0"><p id=transparent>x</p></div> <p id=nothing-in-it></p>
 <button id=off disabled>off</button> <button id=aria aria-disabled=true>off</button> <audio></audio>
+<button id=pressed aria-pressed=true>mic</button> <input id=unchecked type=checkbox> <h2>Participants (1,200)</h2>
 <div id=big style="width:300px;height:74px"></div> <div id=small style="width:256px;height:20px"></div>
 """
 
@@ -86,10 +129,101 @@ PAGE = """
 async def test_sees_what_a_person_sees(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/page"] = PAGE
     await browser.page.navigate(site.url("/page?x"))
-    snapshot = await read(browser, table_of(*SEEN, *NOT_SEEN))
-    assert [match for match in SEEN if Match(**match) not in snapshot.seen] == []
-    assert [match for match in NOT_SEEN if Match(**match) in snapshot.seen] == []
+    others = {"off": {"css": "#off"}, "aria": {"css": "#aria"}, "people": {"css": "h2"}}
+    others |= {"pressed": {"css": "#pressed"}, "unchecked": {"css": "#unchecked"}}
+    snapshot = await read(browser, table_of(*HOLD, *DO_NOT_HOLD, **SEEN, **NOT_SEEN, **others))
+    assert there(snapshot) == {name.replace("_", " ") for name in (*SEEN, *others)}
+    assert [match for match in HOLD if Match(**match) not in snapshot.seen] == []
+    assert [match for match in DO_NOT_HOLD if Match(**match) in snapshot.seen] == []
     assert snapshot.status == 200
+
+
+SHADOWS = """
+<div id=outer></div> <div id=closed></div>
+<script>
+  const outer = document.querySelector('#outer').attachShadow({mode: 'open'});
+  outer.innerHTML = `<section><span class=title>Waiting <b>room</b></span><div id=inner></div></section>`;
+  outer.querySelector('#inner').attachShadow({mode: 'open'}).innerHTML =
+    `<label>Your name<input id=name value="Ada"></label><p hidden>not shown</p>`;
+  document.querySelector('#closed').attachShadow({mode: 'closed'}).innerHTML = `<p>Automated bots are not welcome</p>`;
+</script>"""
+
+
+async def test_sees_into_open_shadow_roots_however_deep(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = SHADOWS
+    await browser.page.navigate(site.url("/"))
+    table = table_of(
+        title={"css": ".title", "text": "waiting room"},
+        words={"text": "waiting room"},
+        field={"css": "#name"},
+        labelled={"role": "textbox", "name": "Your name"},
+        within={"css": "#name", "within": "outer"},
+        outer={"css": "#outer"},
+        hidden={"text": "not shown"},
+        closed={"text": "automated bots"},
+    )
+    seen = there(await read(browser, table))
+    assert seen == {"title", "words", "field", "labelled", "within", "outer", "closed"}
+
+
+async def test_looks_into_closed_shadow_roots_only_while_nothing_else_is_recognised(
+    browser: Browser, site: SyntheticSite
+) -> None:
+    site.pages["/"] = SHADOWS + "<p>Please wait</p>"
+    await browser.page.navigate(site.url("/"))
+    raw = table_of(closed={"text": "automated bots"}, wait={"text": "please wait"}, hidden={"text": "not shown"})
+    lobby = Signal(state=State.LOBBY, all=(Match(element="wait"),))
+    waiting = raw.model_copy(update={"signals": (*raw.signals, lobby)})
+    assert there(await read(browser, waiting)) == {"wait"}
+    assert there(await read(browser, raw)) == {"wait", "closed"}
+
+
+NAMES = """
+<button>Plain <i>words</i></button> <button aria-label="Leave (Ctrl+Shift+H)"><svg></svg></button>
+<button><img alt="Picture"></button> <span id=l1>First</span> <span id=l2 hidden>second</span>
+<div role=button tabindex=0 aria-labelledby="l1 l2">x</div> <input type=submit> <input type=button value="Press me">
+<label>Wrapped <input></label> <label for=f1>For it</label><input id=f1 type=email>
+<input placeholder="Type your name"> <input title="Titled"> <a href="#x">Join from <b>browser</b></a>
+<h1>Meeting <span aria-hidden=true>(hidden)</span>ended</h1> <div role=dialog aria-label="Meeting is locked">x</div>
+<div role=heading aria-level=2>Participants (7)</div> <label><input type=checkbox> I agree</label>
+<button title="Only titled"></button> <button><span style="display:none">gone</span>Seen</button>
+<fieldset><legend>Devices</legend></fieldset> <div role=switch aria-checked=true>Camera</div>
+<button>Two<div>blocks</div></button> <button aria-label=" ">Blank label</button>
+<details><summary>More</summary></details>
+"""
+
+
+async def test_names_are_what_a_screen_reader_has(browser: Browser, site: SyntheticSite) -> None:
+    """Chromium's own accessibility tree is the judge of roles and names alike."""
+    site.pages["/"] = NAMES
+    await browser.page.navigate(site.url("/"))
+    await read(browser, table_of())
+    tree = await browser.page.call("Accessibility.getFullAXTree", {}, seconds=10)
+    known = {role.value for role in Role}
+    judged = {
+        (node["role"]["value"], node["name"]["value"].strip())
+        for node in tree["nodes"]
+        if not node["ignored"] and node["role"]["value"] in known and node.get("name", {}).get("value", "").strip()
+    }
+    assert len(judged) > 20
+    elements = {f"e{number}": {"role": role, "name": name} for number, (role, name) in enumerate(sorted(judged))}
+    elements |= {f"w{number}": {"role": role, "name": f"{name}x"} for number, (role, name) in enumerate(sorted(judged))}
+    seen = there(await read(browser, table_of(**elements)))
+    assert [elements[name] for name in elements if (name in seen) != name.startswith("e")] == []
+
+
+async def test_a_star_in_a_name_stands_for_anything(browser: Browser, site: SyntheticSite) -> None:
+    site.pages["/"] = "<button aria-label='open the participants list pane,[12] particpants'>x</button>"
+    await browser.page.navigate(site.url("/"))
+    table = table_of(
+        begins={"role": "button", "name": "Open the participants*"},
+        ends={"role": "button", "name": "*particpants"},
+        between={"name": "open*list pane*"},
+        whole={"name": "open the participants list pane"},
+        other={"name": "close*"},
+        overlap={"name": "open the participants list pane,[12] particpants*particpants"},
+    )
+    assert there(await read(browser, table)) == {"begins", "ends", "between"}
 
 
 async def test_sees_into_frames_of_the_same_and_of_another_site(browser: Browser, site: SyntheticSite) -> None:
@@ -102,17 +236,18 @@ async def test_sees_into_frames_of_the_same_and_of_another_site(browser: Browser
     }
     await browser.page.navigate(site.url("/"))
     table = table_of(
-        {"text": "in the same site"},
-        {"css": "#other", "text": "in another site"},
-        {"text": "in a frame that is not shown"},
-        {"path": "/other", "text": "in the same site"},
+        {"element": "same", "path": "/other"},
+        same={"text": "in the same site"},
+        other={"css": "#other", "text": "in another site"},
+        unseen={"text": "in a frame that is not shown"},
+        elsewhere={"text": "in the same site", "frame": "/other"},
     )
     for _ in range(50):
         snapshot = await read(browser, table)
         if len(snapshot.seen) == 2:
             break
         await asyncio.sleep(0.05)
-    assert snapshot.seen == {Match(text="in the same site"), Match(css="#other", text="in another site")}
+    assert snapshot.seen == {Match(element="same"), Match(element="other")}
 
 
 async def test_the_page_cannot_fake_what_is_seen(browser: Browser, site: SyntheticSite) -> None:
@@ -124,8 +259,8 @@ async def test_the_page_cannot_fake_what_is_seen(browser: Browser, site: Synthet
       JSON.stringify = () => 'fake';
     </script>"""
     await browser.page.navigate(site.url("/"))
-    snapshot = await read(browser, table_of({"css": "#real"}, {"css": "#fake"}, {"text": "fake"}))
-    assert snapshot.seen == {Match(css="#real")}
+    snapshot = await read(browser, table_of(real={"css": "#real"}, fake={"css": "#fake"}, words={"text": "fake"}))
+    assert there(snapshot) == {"real"}
 
 
 async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: SyntheticSite) -> None:
@@ -134,11 +269,11 @@ async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: Syn
         "/hangs": "<script>setTimeout(() => { for (;;); }, 300)</script>",
     }
     await browser.page.navigate(site.url("/"))
-    await read(browser, table_of({"text": "outside"}))
+    await read(browser, table_of(outside={"text": "outside"}))
     await asyncio.sleep(0.5)  # until it hangs
     began = time.monotonic()
-    snapshot = await read(browser, table_of({"text": "outside"}), "1")
-    assert snapshot.seen == {Match(text="outside")}
+    snapshot = await read(browser, table_of(outside={"text": "outside"}), "1")
+    assert there(snapshot) == {"outside"}
     assert time.monotonic() - began < 8
 
 
@@ -148,13 +283,13 @@ async def test_a_page_that_hangs_costs_one_deadline(browser: Browser, site: Synt
     await asyncio.sleep(1)  # until it hangs
     began = time.monotonic()
     with pytest.raises(PageTimeoutError):
-        await Probe(table_of({"text": "x"})).read(browser.page)
+        await Probe(table_of(words={"text": "x"})).read(browser.page)
     assert 2.5 < time.monotonic() - began < 6  # two deadlines
 
 
 async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSite) -> None:
     site.pages |= {"/": "<script>setTimeout(() => location = '/next', 50)</script>", "/next": "<p>arrived</p>"}
-    probe = Probe(table_of({"text": "arrived"}))
+    probe = Probe(table_of(arrived={"text": "arrived"}))
     await browser.page.navigate(site.url("/"))
     async with asyncio.timeout(10):
         while True:  # as fast as can be, so that snapshots fall between documents
@@ -166,11 +301,11 @@ async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSi
 async def test_a_bad_selector_is_named_and_harms_no_other(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = "<p>x</p>"
     await browser.page.navigate(site.url("/"))
-    probe = Probe(table_of({"css": "p["}, {"css": "p"}))
-    await read(browser, table_of({"css": "p"}))
+    probe = Probe(table_of(bad={"css": "p["}, good={"css": "p"}))
+    await read(browser, table_of())
     snapshot = await probe.read(browser.page)
     assert snapshot is not None
-    assert snapshot.seen == {Match(css="p")}
+    assert there(snapshot) == {"good"}
     assert probe.bad_selectors == {"p["}
 
 
@@ -246,7 +381,7 @@ async def test_sees_clocks_run_and_stand(browser: Browser, site: SyntheticSite) 
       a.srcObject = out.stream; a.play();
     </script>"""
     await browser.page.navigate(site.url("/"))
-    table = table_of({"css": "p"})
+    table = table_of()
     clocks = []
     for _ in range(3):
         clocks.append((await read(browser, table)).audio)

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 import numpy as np
 import pytest
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.devices.sound import Sound
 from meeting_buddy_bot.runtime.processes import Child
@@ -34,7 +33,7 @@ async def test_the_sinks_clock_is_true_while_chromium_plays(
     with readable_folder() as folder:
         async with Sound(folder) as sound:
             with make_container(sound=sound.server) as container:
-                browser = Browser(SCREEN, Devices(), container.url)
+                browser = Browser(SCREEN, container.url)
                 await browser.start()
                 await browser.page.navigate(site.url("/tone"), 10)
                 error = await _rate_error(sound)

@@ -35,6 +35,11 @@ NOT_STARTING: dict[str, tuple[dict[str, Any], str, str]] = {
         "ConfigInvalid",
         "nobody-made-this-secret",
     ),
+    "passcode": (
+        {"botClassName": "hasty", "passcodeSecretRef": {"name": "nobody-made-this-passcode"}},
+        "ConfigInvalid",
+        "nobody-made-this-passcode",
+    ),
 }
 
 

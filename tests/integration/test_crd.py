@@ -63,6 +63,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"meetingLink": TEAMS_LINK, "platform": "Teams"},
     {"meetingLink": "https://meet.example.org:8443/rooms/daily#secret", "platform": "LiveKit"},
     {"meetingLinkSecretRef": {"name": "board"}, "platform": "Zoom"},
+    {"meetingLinkSecretRef": {"name": "board"}, "platform": "Zoom", "passcodeSecretRef": {"name": "board"}},
+    {"meetingLink": TEAMS_LINK, "passcodeSecretRef": {"name": "board", "key": "PIN.txt"}},
     {"meetingLink": TEAMS_LINK, "transcription": {"language": "de-DE"}},
     {"meetingLink": TEAMS_LINK, "botName": "Протокол 🤖"},
     {"meetingLink": TEAMS_LINK, "metadata": {f"key-{n}": "v" * 256 for n in range(32)}},
@@ -85,6 +87,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"meetingLinkSecretRef": {"name": "x"}}, "spec.platform", "set spec.platform together with"),
     ({"meetingLinkSecretRef": {"name": "Not A Name"}, "platform": "Zoom"}, "spec.meetingLinkSecretRef.name", "match"),
+    ({"meetingLink": TEAMS_LINK, "passcodeSecretRef": {"name": "Not A Name"}}, "spec.passcodeSecretRef.name", "match"),
+    ({"meetingLink": TEAMS_LINK, "passcodeSecretRef": {"name": "x", "key": "a b"}}, "passcodeSecretRef.key", "match"),
+    ({"meetingLink": TEAMS_LINK, "passcodeSecretRef": {"key": "x"}}, "spec.passcodeSecretRef.name", "Required"),
+    ({"passcodeSecretRef": {"name": "x"}}, "spec", "set exactly one of"),
     ({"meetingLink": "http://zoom.us/j/1234567890"}, LINK, "must be an https link of Teams, Zoom"),
     ({"meetingLink": "https://zoom.us:8443/j/1234567890"}, LINK, "without port"),
     ({"meetingLink": "https://zoom.us@evil.example/j/1234567890"}, LINK, "must be an https link of"),
@@ -153,6 +159,7 @@ def test_a_name_that_leaves_no_room_for_the_pod_is_refused(kubectl: Kubectl) -> 
 IMMUTABLE: list[tuple[str, Any]] = [
     ("meetingLink", TEAMS_LINK + "4"),
     ("platform", "Teams"),
+    ("passcodeSecretRef", {"name": "other"}),
     ("botName", "Other"),
     ("transcription", {"language": "fr"}),
     ("recording", {"video": "none"}),
@@ -181,13 +188,24 @@ def test_a_running_bot_cannot_change_so_the_field_is_immutable(
         kubectl("patch", "mbs", stored, "--type=merge", "--patch", json.dumps({"spec": {field: value}}))
 
 
-def test_removing_an_optional_field_is_a_change_too(kubectl: Kubectl) -> None:
-    kubectl.create(session("with-platform", {"meetingLink": TEAMS_LINK, "platform": "Teams"}))
+OPTIONAL: list[tuple[str, Any]] = [("platform", "Teams"), ("passcodeSecretRef", {"name": "board"})]
+
+
+@pytest.mark.parametrize(("field", "value"), OPTIONAL, ids=[row[0] for row in OPTIONAL])
+def test_removing_an_optional_field_is_a_change_too(kubectl: Kubectl, field: str, value: Any) -> None:
+    kubectl.create(session("with-option", {"meetingLink": TEAMS_LINK, field: value}))
     try:
-        with pytest.raises(KubectlError, match=r"spec\.platform cannot change"):
-            kubectl("patch", "mbs", "with-platform", "--type=merge", '--patch={"spec":{"platform":null}}')
+        with pytest.raises(KubectlError, match=rf"spec\.{field} cannot change"):
+            kubectl("patch", "mbs", "with-option", "--type=merge", "--patch", json.dumps({"spec": {field: None}}))
     finally:
-        kubectl("delete", "mbs", "with-platform")
+        kubectl("delete", "mbs", "with-option")
+
+
+def test_a_reference_to_a_secret_has_a_default_key(kubectl: Kubectl) -> None:
+    references = {"meetingLinkSecretRef": {"name": "board"}, "passcodeSecretRef": {"name": "board"}}
+    spec = accepted(kubectl, session("keys", {"platform": "Zoom", **references}))["spec"]
+    assert spec["meetingLinkSecretRef"] == {"name": "board", "key": "link"}
+    assert spec["passcodeSecretRef"] == {"name": "board", "key": "passcode"}
 
 
 def test_leave_may_be_set_and_even_set_back(kubectl: Kubectl, stored: str) -> None:
@@ -265,7 +283,9 @@ def test_short_name_and_category_work(kubectl: Kubectl, stored: str) -> None:
 
 
 def test_explain_describes_every_field(kubectl: Kubectl) -> None:
-    assert "meetingLinkSecretRef" in kubectl("explain", "mbs.spec", "--recursive")
+    fields = kubectl("explain", "mbs.spec", "--recursive")
+    assert "meetingLinkSecretRef" in fields
+    assert "passcodeSecretRef" in fields
     for field in ("spec.leave", "spec.limits.waitingRoomSeconds", "status.conditions", "spec.recording.video"):
         text = kubectl("explain", f"mbs.{field}")
         assert "<no description>" not in text.partition("DESCRIPTION:")[2], field

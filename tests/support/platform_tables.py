@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from meeting_buddy.contract.table import PlatformTable, load_table
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table_reader import load_table
 from tests.local.clone import PLATFORM_TABLES
 
 

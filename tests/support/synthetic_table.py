@@ -5,57 +5,68 @@ from __future__ import annotations
 from typing import Any
 
 from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table_reader import load_table
 
 _SOURCE = "synthetic 2026-11-23"
-_OWN, _LEAVE = {"css": "#own"}, {"css": "#leave"}
 
 
-def synthetic_table(**patience: float) -> PlatformTable:
-    """The table; `patience` overrides the deadlines (seconds)."""
+def synthetic_table(**timeouts: float) -> PlatformTable:
+    """The table; `timeouts` overrides the deadlines (seconds)."""
 
-    def step(name: str, css: str, do: str, **more: Any) -> dict[str, Any]:
-        return {"name": name, "when": {"all": [{"css": css}]}, "do": do, "target": css, "source": _SOURCE, **more}
+    def found(**how: Any) -> list[dict[str, Any]]:
+        return [{**how, "source": _SOURCE}]
 
-    return PlatformTable.model_validate(
+    def step(name: str, do: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "do": do, "target": f"{name} {'field' if do == 'type' else 'button'}", **more}
+
+    return load_table(
         {
+            "tableVersion": 1,
             "platform": "LiveKit",
             "checked": "2026-11-23",
             "source": _SOURCE,
-            "links": {"add_query": {"lang": "en"}},
-            "patience": {"load": 5, "join": 10, "missing": 3, "reconnect": 10, **patience},
+            "url": {"query": {"lang": "en"}},
+            "timeouts": {"load": 5, "join": 10, "missing": 3, "reconnect": 10, **timeouts},
+            "elements": {
+                "cookies button": found(css="#cookies"),
+                "name field": found(css="#name"),
+                "join button": found(css="#join"),
+                "own tile": found(css="#own"),
+                "leave button": found(css="#leave"),
+                "ended words": found(text="The meeting has ended"),
+                "refused words": found(text="You can't come in"),
+                "not started words": found(text="has not started"),
+                "lobby words": found(text="let you in soon"),
+                "reconnecting words": found(text="Reconnecting"),
+            },
             "steps": [
-                step("cookies", "#cookies", "dismiss", max=1),
-                step("name", "#name:not(.typed)", "type", value="{bot_name}", max=1),
-                step("join", "#join", "click"),
+                step("cookies", "click", maxRuns=1),
+                step("name", "type", value="{botName}", maxRuns=1),
+                step("join", "click"),
             ],
             "signals": [
-                {
-                    "state": "ended",
-                    "reason": "MeetingEnded",
-                    "after_join": True,
-                    "all": [{"text": "The meeting has ended"}],
-                    "source": _SOURCE,
-                },
-                {
-                    "state": "refused",
-                    "reason": "EntryDenied",
-                    "all": [{"text": "You can't come in"}],
-                    "source": _SOURCE,
-                },
+                {"state": "ended", "reason": "MeetingEnded", "afterJoin": True, "all": ["ended words"]},
+                {"state": "refused", "reason": "EntryDenied", "all": ["refused words"]},
                 {
                     "state": "refused",
                     "reason": "PasscodeWrong",
-                    "all": [{"alert": "wrong passcode"}],
+                    "all": [{"dialog": "wrong passcode"}],
                     "source": _SOURCE,
                 },
-                {"state": "lobby", "waiting": "NotStarted", "all": [{"text": "has not started"}], "source": _SOURCE},
-                {"state": "lobby", "waiting": "WaitingRoom", "all": [{"text": "let you in soon"}], "source": _SOURCE},
-                {"state": "reconnecting", "after_join": True, "all": [{"text": "Reconnecting"}], "source": _SOURCE},
-                {"state": "in_call", "all": [_OWN, _LEAVE], "hold": 0.3, "source": _SOURCE},
-                {"state": "pre_join", "any": [{"css": "#join"}, {"css": "#name"}], "source": _SOURCE},
+                {"state": "lobby", "waiting": "NotStarted", "all": ["not started words"]},
+                {"state": "lobby", "waiting": "WaitingRoom", "all": ["lobby words"]},
+                {"state": "reconnecting", "afterJoin": True, "all": ["reconnecting words"]},
+                {"state": "inCall", "all": ["own tile", "leave button"], "stableFor": 0.3},
+                {"state": "preJoin", "any": ["join button", "name field"]},
             ],
-            "leave": [step("leave", "#leave", "click")],
-            "people": {"tile": ".tile", "name": ".who", "own_tile": "#own", "speaking": ".speaks", "source": _SOURCE},
+            "leave": [step("leave", "click")],
+            "participants": {
+                "tile": found(css=".tile", visible=False),
+                "name": [{"css": ".who"}],
+                "own": [{"css": "#own"}],
+                "speaking": [{"css": ".speaks"}],
+                "source": _SOURCE,
+            },
             "media": {"audio": "audio", "video": "video", "source": _SOURCE},
         }
     )
@@ -70,7 +81,7 @@ _ENTER = "<script>const enter = () => { document.body.innerHTML = document.query
 
 JOIN = f"""
 <div id=cookies onclick="this.remove()">Cookies!</div>
-<input id=name type=text oninput="this.className = 'typed'">
+<input id=name type=text>
 <button id=join onclick="this.remove(); %THEN%">Join</button>
 <template id=call>{CALL}</template>{_ENTER}"""
 

@@ -58,6 +58,8 @@ class FakeCdp:
                 return {"targetInfos": [{"type": "page", "targetId": _TARGET}]}
             case "Target.attachToTarget":
                 return {"sessionId": _SESSION}
+            case "DOMSnapshot.captureSnapshot":
+                return {"strings": [], "documents": []}
             case "Page.captureScreenshot":
                 return {"data": ""}
             case "Runtime.evaluate":
@@ -71,14 +73,19 @@ async def page_saying(text: str) -> Page:
     def evaluate(expression: str) -> Any:
         if "outerHTML" in expression:
             return f"<html><body><p>{text}</p></body></html>"
-        config = json.loads(expression.rpartition("\n(")[2].removesuffix(")"))
+        if not expression.endswith("meetingBuddy.look()"):
+            return None
+        probe = Probe(synthetic_table())
         return {
-            "matches": [False for _ in config["matches"]],
+            "seen": [False] * len(probe.matches),
+            "actable": [False] * len(probe.steps),
+            "count": None,
             "people": [{"name": text, "own": False, "speaking": True}],
             "audio": [],
             "video": [],
             "status": 200,
             "bad": [],
+            "seconds": 0.001,
         }
 
     cdp = FakeCdp(evaluate)
@@ -154,7 +161,7 @@ async def write_everywhere(
         reporter = SessionReporter(state, events, publish_names=publish)
         people, speakers = People("Meeting Buddy"), SpeakingHints(reporter.speaking)
         reporter.admitted(clock.utc(), "hints")
-        reporter.people(people.take(snapshot.people), people.names)
+        reporter.people(people.take(snapshot), people.names)
         speakers.take(snapshot.people, 1.0)
         speakers.close(2.0)
         events.write("page_dialog", personal={"text": page.alerts[0]})

@@ -11,8 +11,8 @@ from typing import NoReturn
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.table import Devices, Match
 from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.cdp import Params
 from meeting_buddy_bot.browser.driver import Driver
 from meeting_buddy_bot.browser.errors import (
     BrowserError,
@@ -21,6 +21,7 @@ from meeting_buddy_bot.browser.errors import (
     NavigationError,
     PageTimeoutError,
     SandboxRefusedError,
+    ScriptError,
     StepFailedError,
 )
 from meeting_buddy_bot.browser.page import FrameAnswer, Page
@@ -50,6 +51,7 @@ ENDS: dict[type[BrowserError], tuple[Reason, Reason, Reason, Reason]] = {
     CdpError: (GONE, GONE, GONE, TIMEOUT),
     NavigationError: (GONE, UNREACHABLE, GONE, TIMEOUT),
     PageTimeoutError: (GONE, UNREACHABLE, GONE, TIMEOUT),
+    ScriptError: (GONE, GONE, GONE, TIMEOUT),
     SandboxRefusedError: (CONFIG, CONFIG, CONFIG, CONFIG),
     StepFailedError: (GONE, GONE, GONE, TIMEOUT),
 }
@@ -71,9 +73,17 @@ class FakePage(Page):
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
         """Done at once."""
 
-    async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
-        """Not to be had."""
-        raise BrowserGoneError("a fake")
+    async def evaluate(self, expression: str, seconds: float = 3.0, *, prepare: str | None = None) -> list[FrameAnswer]:
+        """Where the button is."""
+        return [FrameAnswer("top", True, {"x": 1, "y": 1, "cover": None})]
+
+    async def offset_of(self, frame: str, seconds: float = 3.0) -> tuple[float, float]:
+        """There is one frame."""
+        return 0, 0
+
+    async def call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
+        """Done at once."""
+        return {}
 
     async def screenshot(self, seconds: float = 10.0) -> bytes:
         """Not to be had."""
@@ -87,9 +97,6 @@ class FakeDriver(Driver):
 
     def __init__(self) -> None:
         pass
-
-    async def click(self, css: str, *, only_if_on: bool = False) -> None:
-        """Done at once."""
 
     async def quit(self) -> None:
         """Done at once."""
@@ -113,7 +120,7 @@ class FakeBrowser(Browser):
 
 
 async def shows_a_button(_: Probe, __: Page) -> PageSnapshot:
-    return PageSnapshot(frozenset({Match(css="#join")}))
+    return PageSnapshot(frozenset(), frozenset({"join"}))
 
 
 def test_each_kind_has_its_ends() -> None:
@@ -127,9 +134,9 @@ async def test_each_kind_ends_in_a_typed_way(
 ) -> None:
     monkeypatch.setattr(join_loop, "PageResponsive", partial(PageResponsive, seconds=0))
     monkeypatch.setattr(Probe, "read", shows_a_button)
-    owner, name = ((FakeBrowser, "start"), (FakePage, "navigate"), (Probe, "read"), (FakeDriver, "click"))[number]
+    owner, name = ((FakeBrowser, "start"), (FakePage, "navigate"), (Probe, "read"), (FakePage, "evaluate"))[number]
     monkeypatch.setattr(owner, name, raising(kind("broken")))
     bot = Attending("http://127.0.0.1:9", tmp_path, LINK, synthetic_table(load=1, join=1))
-    bot.browser = FakeBrowser((1280, 720), Devices())
+    bot.browser = FakeBrowser((1280, 720))
     async with bot:
         assert (await bot.ending(20)).reason is ENDS[kind][number]

@@ -97,7 +97,9 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "link" : secret "teams-link" not found', _R.CONFIG_INVALID, "Create the Secret"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "ca" : configmap "corp-ca" not found', _R.CONFIG_INVALID, "Create the ConfigMap"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "ca" : configmap references non-existent config key: ca.crt', _R.CONFIG_INVALID, "Add the key"),
-    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "link" : references non-existent secret key: link', _R.CONFIG_INVALID, "Add the key"),
+    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "link" : references non-existent secret key: link', _R.CONFIG_INVALID, "Add the key that the message names to the Secret of spec.meetingLinkSecretRef"),
+    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : references non-existent secret key: passcode', _R.CONFIG_INVALID, "Add the key that the message names to the Secret of spec.passcodeSecretRef"),
+    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : secret "board" not found', _R.CONFIG_INVALID, "Create the Secret"),
     (EVENTS, "FailedMount", 'Unable to attach or mount volumes: error processing PVC meetings/recordings: persistentvolumeclaim "recordings" not found', _R.CONFIG_INVALID, "Create the claim"),
     (EVENTS, "FailedMount", 'MountVolume.MountDevice failed for volume "pvc-1" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name nfs.csi.k8s.io not found in the list of registered CSI drivers', _R.CONFIG_INVALID, "CSI driver"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "nfs" : mount failed: exit status 32 Mounting command: mount Output: mount.nfs: access denied by server while mounting 10.0.0.1:/x', _R.CONFIG_INVALID, "export rights"),
@@ -229,6 +231,10 @@ def _restarted(name: str = "OOMKilled", code: int = 137, message: str = "") -> C
 _IMMEDIATE = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 _EVICTED = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
 _MOUNT_FIRST = PodWarning("FailedMount", 'MountVolume.SetUp failed for volume "assignment" : secret "x" not found')
+_NO_SECRET = PodWarning("FailedMount", 'MountVolume.SetUp failed for volume "passcode" : secret "board" not found')
+_NO_KEY = PodWarning(
+    "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : references non-existent secret key: passcode'
+)
 CASES = {
     "claim that no class can serve": Case(
         _pending(_IMMEDIATE),
@@ -290,6 +296,12 @@ CASES = {
         ("container istio-validation exited with exit status 126: iptables is missing", "not Meeting Buddy's"),
         (),
         "Read the bot's log",
+    ),
+    "the passcode's Secret is missing": Case(
+        make.STARTING_POD, _R.CONFIG_INVALID, ('secret "board" not found', "Create the Secret"), (_NO_SECRET,)
+    ),
+    "the passcode's Secret lacks the key": Case(
+        make.STARTING_POD, _R.CONFIG_INVALID, ("key: passcode", "Secret of spec.passcodeSecretRef"), (_NO_KEY,)
     ),
     "an early mount failure that mended itself is not the cause": Case(
         make.STARTING_POD, _R.IMAGE_PULL_FAILED, ("still being pulled",), (_MOUNT_FIRST, PodWarning("Pulling", ""))

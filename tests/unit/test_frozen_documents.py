@@ -39,13 +39,17 @@ def text(name: str, **changes: Any) -> str:
 
 
 class TestAssignment:
-    @pytest.mark.parametrize(("name", "finish"), [("assignment-previous", 1800), ("assignment-next", 600)])
-    def test_the_bot_reads_it(self, tmp_path: Path, name: str, finish: int) -> None:
+    @pytest.mark.parametrize(
+        ("name", "finish", "left_out"),
+        [("assignment-previous", 1800, ()), ("assignment-next", 600, ("step raise a hand", "signal preJoin"))],
+    )
+    def test_the_bot_reads_it(self, tmp_path: Path, name: str, finish: int, left_out: tuple[str, ...]) -> None:
         settings = Settings(assignment=tmp_path / "assignment.json")
         settings.assignment.write_text(text(name))
         found = read_assignment(settings)
         assert (found.attempt, found.finish_seconds, found.transcription.language) == (1, finish, "de")
         assert (len(found.table.steps), len(found.table.signals)) == (4, 8)
+        assert found.left_out_of_table == left_out
         assert load_link(found, settings).host == "meet.buddy.test"
 
     @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ class TestAssignment:
         [
             ({"platform": "Jitsi"}, "platform"),
             ({"recording": {"video": "2160p"}}, "recording.video"),
-            ({"table": {}}, "table.checked"),
+            ({"table": {}}, "the platform's table: tableVersion: Field required"),
             ({"attempt": None}, "attempt"),
         ],
     )

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_buddy.contract.assignment import DIGEST_VARIABLE, Assignment
+from meeting_buddy.contract.assignment import DIGEST_VARIABLE, PASSCODE_FILE, Assignment
 from meeting_buddy.contract.links import Platform, SelfHostedHost
-from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy.contract.token import BotKeys, Scope, derive, matches
 from meeting_buddy.manifests import quantity
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -30,6 +30,7 @@ from meeting_buddy_bot.support.settings import Settings
 from tests.local.clone import PLATFORM_TABLES
 from tests.support import operator_facts as make
 from tests.support.platform_tables import platform_table
+from tests.support.small_table import raw_table
 
 GOLDEN = Path(__file__).parent / "golden"
 SYNTHETIC = "synthetic, for this test, 2026-11-23"
@@ -79,22 +80,11 @@ FULL_CLASS = BotClass.model_validate(
 )
 
 
+TABLE = load_table(raw_table())
+
+
 def pod_input(bot_class: BotClass = make.CLASS, **fields: Any) -> BotPodInput:
     return BotPodInput("meetings", "standup", make.UID, make.spec(**fields), bot_class)
-
-
-def table() -> PlatformTable:
-    minimal = {
-        "platform": "LiveKit",
-        "checked": "2026-11-23",
-        "source": SYNTHETIC,
-        "steps": [],
-        "signals": [{"state": "in_call", "all": [{"css": ".a"}, {"css": ".b"}], "source": SYNTHETIC}],
-        "leave": [],
-        "people": {"tile": ".t", "name": ".n", "own_tile": ".o", "source": SYNTHETIC},
-        "media": {"audio": "audio", "video": "video", "source": SYNTHETIC},
-    }
-    return PlatformTable.model_validate(minimal)
 
 
 def secret(found: BotPodInput) -> dict[str, Any]:
@@ -102,7 +92,7 @@ def secret(found: BotPodInput) -> dict[str, Any]:
 
 
 def document(found: BotPodInput) -> Assignment:
-    return assignment(found, table(), HOSTS, KEYS)
+    return assignment(found, TABLE, HOSTS, KEYS)
 
 
 def pod(found: BotPodInput) -> dict[str, Any]:
@@ -110,13 +100,14 @@ def pod(found: BotPodInput) -> dict[str, Any]:
 
 
 SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
+PASSCODE: dict[str, Any] = {"passcodeSecretRef": {"name": "board"}}
 
 
 @pytest.mark.parametrize(
     ("name", "manifest"),
     [
         ("pod-default", pod(pod_input())),
-        ("pod-full-class", pod(pod_input(FULL_CLASS, **SECRET_LINK))),
+        ("pod-full-class", pod(pod_input(FULL_CLASS, **SECRET_LINK, **PASSCODE))),
         ("pod-audio", pod(pod_input(recording={"video": "none"}))),
         ("secret", secret(pod_input())),
     ],
@@ -148,14 +139,29 @@ def test_a_link_in_a_secret_of_the_users_is_not_copied() -> None:
     assert found.link is None
 
 
+@pytest.mark.parametrize("fields", [{}, SECRET_LINK])
+def test_a_passcode_is_mounted_from_the_users_secret_into_the_bot_and_changes_nothing_else(
+    fields: dict[str, Any],
+) -> None:
+    without, found = pod_input(**fields), pod_input(**fields, **PASSCODE)
+    assert document(found) == document(without)
+    items = [{"key": "passcode", "path": PASSCODE_FILE.name}]
+    volume = {"name": "passcode", "secret": {"secretName": "board", "items": items, "defaultMode": 0o440}}
+    mount = {"name": "passcode", "mountPath": str(PASSCODE_FILE.parent), "readOnly": True}
+    manifest = pod(found)
+    manifest["spec"]["volumes"].remove(volume)
+    manifest["spec"]["containers"][0]["volumeMounts"].remove(mount)
+    assert manifest == pod(without)
+
+
 def test_the_browser_has_neither_secret_nor_volume() -> None:
-    spec = pod(pod_input(FULL_CLASS, **SECRET_LINK))["spec"]
+    spec = pod(pod_input(FULL_CLASS, **SECRET_LINK, **PASSCODE))["spec"]
     browser, bot = (
         {mount["name"] for mount in container["volumeMounts"]}
         for container in (spec["initContainers"][0], spec["containers"][0])
     )
-    assert not {"assignment", "link", "recordings"} & browser
-    assert {"assignment", "link", "recordings"} <= bot
+    assert not {"assignment", "link", "passcode", "recordings"} & browser
+    assert {"assignment", "link", "passcode", "recordings"} <= bot
     assert "ca" in browser - bot
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.table import Condition, Match, Signal, State, Step
-from meeting_buddy_bot.platforms.join_loop import JoinPatience
+from meeting_buddy.contract.table import Condition, Match, State, Step
+from meeting_buddy_bot.platforms.join_loop import JoinDeadlines
 from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, fold
 from meeting_buddy_bot.platforms.step_runner import StepRunner
@@ -20,25 +21,25 @@ from tests.unit.test_checks import FakeClock
 
 TABLE = platform_table("livekit")
 POLL = 0.25
-SOURCE = "seen 2026-11-23: synthetic"
 
 
-def snapshot(*css: str, path: str | None = None, console: Iterable[str] = (), alert: str | None = None) -> PageSnapshot:
-    """A snapshot in which these selectors of the LiveKit table match."""
+def snapshot(
+    *elements: str, path: str | None = None, console: Iterable[str] = (), dialog: str | None = None
+) -> PageSnapshot:
+    """A snapshot in which these elements of the LiveKit table are there."""
     seen: set[Match] = set()
-    parts: list[Condition | Signal] = [step.when for step in TABLE.steps] + list(TABLE.signals)
-    for match in (match for part in parts for match in (*part.all, *part.any, *part.veto)):
-        if (match.css and match.css in css) or (path is not None and match.path == path):
+    parts: list[Condition] = [step.when for step in TABLE.steps] + list(TABLE.signals)
+    for match in (match for part in parts for match in part.matches):
+        if (match.element and match.element in elements) or (path is not None and match.path == path):
             seen.add(match)
         if match.console and all(any(fold(each) in fold(line) for line in console) for each in match.console):
             seen.add(match)
-        if match.alert and alert and fold(match.alert) in fold(alert):
+        if match.dialog and dialog and fold(match.dialog) in fold(dialog):
             seen.add(match)
     return PageSnapshot(frozenset(seen))
 
 
-OWN, LEAVE = '.lk-participant-tile[data-lk-local-participant="true"]', ".lk-control-bar .lk-disconnect-button"
-TOAST, LOBBY = ".lk-toast-connection-state", ".lk-prejoin"
+OWN, LEAVE, TOAST, LOBBY = "own tile", "leave button", "connection toast", "pre-join form"
 IN_CALL, BLANK = snapshot(OWN, LEAVE), snapshot()
 
 
@@ -113,11 +114,11 @@ def test_an_alert_refuses_and_a_bad_token_is_told_from_a_server_that_is_down() -
         ("could not establish signal connection: Failed to fetch", Reason.PAGE_UNREACHABLE),
         ("Encountered websocket error during connection establishment", Reason.PAGE_UNREACHABLE),
     ):
-        assert judge([snapshot(alert=prefix + text)])[0].reason is reason
+        assert judge([snapshot(dialog=prefix + text)])[0].reason is reason
 
 
 def test_an_alert_about_a_device_refuses_nothing() -> None:
-    assert judge([snapshot(LOBBY, alert="media device: NotFoundError")])[0].state is State.PRE_JOIN
+    assert judge([snapshot(LOBBY, dialog="media device: NotFoundError")])[0].state is State.PRE_JOIN
 
 
 def test_a_frozen_call_is_not_back_because_the_toast_is_gone() -> None:
@@ -145,12 +146,12 @@ def test_still_pictures_alone_mean_nothing() -> None:
 def test_missing_signs_end_the_meeting_after_their_time_and_not_before() -> None:
     verdicts = judge([BLANK] * 200, tracker=in_the_call(), start=10)
     states = [each.state for each in verdicts]
-    assert states.index(State.ENDED) * POLL == pytest.approx(TABLE.patience.missing)
+    assert states.index(State.ENDED) * POLL == pytest.approx(TABLE.timeouts.missing)
     assert verdicts[-1].reason is Reason.MEETING_ENDED
 
 
 def test_one_sign_of_the_call_resets_the_count() -> None:
-    almost = int(TABLE.patience.missing / POLL) - 2
+    almost = int(TABLE.timeouts.missing / POLL) - 2
     verdicts = judge(([BLANK] * almost + [IN_CALL] * 4) * 3, tracker=in_the_call(), start=10)
     assert State.ENDED not in {each.state for each in verdicts}
 
@@ -163,7 +164,7 @@ def test_one_reading_after_a_long_silence_ends_nothing() -> None:
 
 
 @given(st.lists(st.sampled_from([IN_CALL, BLANK, None, snapshot(OWN, LEAVE, TOAST)]), max_size=60))
-def test_a_joined_tracker_never_ends_within_its_patience(snapshots: list[PageSnapshot | None]) -> None:
+def test_a_joined_tracker_never_ends_within_its_time(snapshots: list[PageSnapshot | None]) -> None:
     verdicts = judge(snapshots, tracker=in_the_call(), start=10)
     assert State.ENDED not in {each.state for each in verdicts}
 
@@ -171,70 +172,69 @@ def test_a_joined_tracker_never_ends_within_its_patience(snapshots: list[PageSna
 # The join loop
 
 
-def step(name: str, css: str, most: int = 3) -> Step:
-    return Step.model_validate(
-        {
-            "name": name,
-            "when": {"all": [{"css": css}]},
-            "do": "click",
-            "target": css,
-            "max": most,
-            "source": SOURCE,
-        }
-    )
+def step(name: str, *, most: int = 3, **more: Any) -> Step:
+    return Step.model_validate({"name": name, "do": "click", "target": f"{name} button", "maxRuns": most, **more})
 
 
-def showing(*css: str) -> PageSnapshot:
-    return PageSnapshot(frozenset(Match(css=each) for each in css))
+def actable(*names: str, seen: Iterable[Match] = ()) -> PageSnapshot:
+    return PageSnapshot(frozenset(seen), frozenset(names))
 
 
-def test_the_first_step_whose_condition_holds_is_run() -> None:
-    steps = StepRunner((step("one", "#a"), step("two", "#b")))
+def test_the_first_step_that_applies_is_run() -> None:
+    steps = StepRunner((step("one"), step("two")))
     names = [
         found.name if (found := steps.next(each)) else None
-        for each in (showing("#b"), showing("#a", "#b"), showing(), None)
+        for each in (actable("two"), actable("one", "two"), actable(), None)
     ]
     assert names == ["two", "one", None, None]
 
 
 def test_a_step_is_run_as_often_as_it_may_and_then_makes_way() -> None:
-    steps = StepRunner((step("one", "#a", most=2), step("two", "#b", most=1)))
-    names = [found.name if (found := steps.next(showing("#a", "#b"))) else None for _ in range(4)]
+    steps = StepRunner((step("one", most=2), step("two", most=1)))
+    names = [found.name if (found := steps.next(actable("one", "two"))) else None for _ in range(4)]
     assert names == ["one", "one", "two", None]
+
+
+def test_a_step_needs_its_target_and_its_condition() -> None:
+    terms = Match(element="terms")
+    steps = StepRunner((step("agree", when={"all": ["terms"]}),))
+    assert steps.next(actable("agree")) is None
+    assert steps.next(actable(seen=[terms])) is None
+    assert steps.next(actable("agree", seen=[terms])) is not None
 
 
 def test_a_page_that_nothing_is_known_of_is_given_up_after_loading() -> None:
     clock = FakeClock()
-    patience = JoinPatience(TABLE, clock)
-    clock.later(TABLE.patience.load - 1)
-    assert patience.verdict(NOTHING, None, 200) is None
+    deadlines = JoinDeadlines(TABLE, clock)
+    clock.later(TABLE.timeouts.load - 1)
+    assert deadlines.verdict(NOTHING, None, 200) is None
     clock.later(1)
-    result = patience.verdict(NOTHING, None, 200)
+    result = deadlines.verdict(NOTHING, None, 200)
     assert result is not None
     assert result.reason is Reason.PAGE_NOT_RECOGNISED
 
 
 def test_an_error_page_of_the_site_is_unreachable_instead() -> None:
     clock = FakeClock()
-    patience = JoinPatience(TABLE, clock)
-    clock.later(TABLE.patience.load)
-    assert patience.verdict(NOTHING, None, 502) == SessionResult(
+    deadlines = JoinDeadlines(TABLE, clock)
+    clock.later(TABLE.timeouts.load)
+    assert deadlines.verdict(NOTHING, None, 502) == SessionResult(
         Reason.PAGE_UNREACHABLE, "the meeting's site answered 502"
     )
 
 
 def test_joining_takes_only_so_long_and_people_s_time_does_not_count() -> None:
     clock = FakeClock()
-    patience = JoinPatience(TABLE, clock)
+    deadlines = JoinDeadlines(TABLE, clock)
     pre_join, lobby = PageState(State.PRE_JOIN), PageState(State.LOBBY)
-    assert patience.verdict(pre_join, None, 200) is None
+    assert deadlines.verdict(pre_join, None, 200) is None
     for _ in range(100):
         clock.later(30)
-        assert patience.verdict(lobby, None, 200) is None
-    clock.later(TABLE.patience.join - 1)
-    assert patience.verdict(pre_join, None, 200) is None
+        assert deadlines.verdict(lobby, None, 200) is None
+    clock.later(TABLE.timeouts.join - 1)
+    assert deadlines.verdict(pre_join, None, 200) is None
     clock.later(1)
-    result = patience.verdict(pre_join, None, 200)
+    result = deadlines.verdict(pre_join, None, 200)
     assert result is not None
     assert result.reason is Reason.JOIN_TIMEOUT
 

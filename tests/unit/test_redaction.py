@@ -182,9 +182,41 @@ def test_no_sink_holds_a_secret_of_letters_however_it_is_spelled(
     rules = LINKS[platform]
     assume(secret.lower() not in rules.public_words)
     assume(secret.lower() not in f"{vocabulary()} {before} {REDACTED} {after}".lower())
-    redact = Redactor.for_link(pattern.format(quote(secret)), platform=platform)
+    assert_no_sink_holds(
+        secret,
+        before + spell(secret) + after,
+        Redactor.for_link(pattern.format(quote(secret)), platform=platform),
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.one_of(LETTERS, st.text(string.ascii_letters + string.digits + "%+&=.-_", min_size=SHORTEST, max_size=12)),
+    st.sampled_from(SPELLINGS),
+    AROUND,
+    AROUND,
+)
+def test_no_sink_holds_the_passcode_of_a_secret_however_it_is_spelled(
+    passcode: str, spell: Callable[[str], str], before: str, after: str
+) -> None:
+    assume(passcode.lower() not in f"{vocabulary()} {before} {REDACTED} {after}".lower())
+    assert_no_sink_holds(
+        passcode,
+        before + spell(passcode) + after,
+        Redactor.for_link("https://zoom.us/j/1234567890", platform=Platform.ZOOM, passcode=passcode),
+    )
+
+
+def test_a_passcode_that_is_too_short_to_guard_anything_leaves_words_readable() -> None:
+    redact = Redactor.for_link("https://zoom.us/j/1234567890", platform=Platform.ZOOM, passcode="a" * (SHORTEST - 1))
+    assert redact("aaa: a page that waits") == "aaa: a page that waits"
+    assert Redactor.for_link("https://zoom.us/j/1234567890", passcode="a" * SHORTEST)("aaaa") == REDACTED
+
+
+def assert_no_sink_holds(secret: str, text: str, redact: Redactor) -> None:
+    """Let a page say `text` and look for `secret` in all that is written of it."""
     with tempfile.TemporaryDirectory() as folder:
-        written = asyncio.run(write_everywhere(before + spell(secret) + after, Path(folder), redact))
+        written = asyncio.run(write_everywhere(text, Path(folder), redact))
     assert {"log", "report", "status", "events.jsonl", "session.json", "termination-log", "debug/shown.html"} < set(
         written.sinks
     )

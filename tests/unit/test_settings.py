@@ -22,7 +22,7 @@ def administrators(folder: Path, name: str, text: str) -> Path:
 def test_the_administrators_table_wins(tmp_path: Path) -> None:
     folder = administrators(tmp_path, "LiveKit.yaml", SHIPPED.replace("join: 60", "join: 61"))
     shipped, merged = load_tables([PLATFORM_TABLES]), load_tables([PLATFORM_TABLES, folder])
-    assert merged[Platform.LIVEKIT].patience.join == 61
+    assert merged[Platform.LIVEKIT].timeouts.join == 61
     assert table_hash(merged[Platform.LIVEKIT]) != table_hash(shipped[Platform.LIVEKIT])
 
 
@@ -33,7 +33,7 @@ def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("LiveKit.yaml", SHIPPED.replace("do: toggle_off", "do: destroy", 1), "LiveKit.yaml"),
+        ("LiveKit.yaml", SHIPPED.replace("do: toggleOff", "do: destroy", 1), "LiveKit.yaml"),
         ("LiveKit.yaml", "{", "LiveKit.yaml"),
         ("Zoom.yaml", SHIPPED, "holds the table of LiveKit"),
     ],

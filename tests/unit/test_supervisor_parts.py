@@ -5,22 +5,36 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meeting_buddy.contract.assignment import assignment_sha256
+from meeting_buddy.contract.links import parse_link
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
+from meeting_buddy.contract.report import RecordingReport
+from meeting_buddy_bot.runtime.assignment_loader import (
+    MAX_PASSCODE,
+    AssignmentError,
+    load_link,
+    load_passcode,
+    read_assignment,
+)
+from meeting_buddy_bot.runtime.components import Components
 from meeting_buddy_bot.runtime.memory import Memory, read_memory
 from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
+from meeting_buddy_bot.runtime.supervisor import Supervisor
+from meeting_buddy_bot.session.context import Attend, SessionContext
+from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.settings import Settings
 from tests.conformance.running_bot import LINK, make_assignment
+from tests.support.machine_wide import free_port
 
 
 def settings(folder: Path) -> Settings:
-    return Settings(assignment=folder / "assignment.json", link=folder / "link")
+    return Settings(assignment=folder / "assignment.json", link=folder / "link", passcode_file=folder / "passcode")
 
 
 class TestOrders:
@@ -60,6 +74,119 @@ class TestOrders:
         with pytest.raises(AssignmentError, match="not hold the assignment") as raised:
             read_assignment(own)
         assert raised.value.reason is Reason.CONFIG_INVALID
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+PASSCODE = "very-secret-7"
+
+
+class TestPasscode:
+    """The passcode of a Secret of the user's, which the kubelet mounts as a file."""
+
+    def test_a_session_that_names_no_secret_has_none(self, tmp_path: Path) -> None:
+        assert load_passcode(settings(tmp_path)) is None
+
+    @pytest.mark.parametrize(
+        ("content", "passcode"),
+        [
+            ("0042", "0042"),
+            ("0042\n", "0042"),
+            ("0042\r\n", "0042"),
+            (" two words ", " two words "),
+            ("Öffne dich 🔑", "Öffne dich 🔑"),
+            ("x" * MAX_PASSCODE + "\n", "x" * MAX_PASSCODE),
+        ],
+    )
+    def test_it_is_the_files_content_without_one_newline_at_its_end(
+        self, tmp_path: Path, content: str, passcode: str
+    ) -> None:
+        (tmp_path / "passcode").write_bytes(content.encode())
+        assert load_passcode(settings(tmp_path)) == passcode
+
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            (b"", "is empty"),
+            (b"\n", "is empty"),
+            (b"  ", "is empty"),
+            (PASSCODE.encode() + b"x" * MAX_PASSCODE, "is longer than 128 characters"),
+            (PASSCODE.encode() + b"\n\n", "holds control characters"),
+            (PASSCODE.encode() + b"\t", "holds control characters"),
+            (PASSCODE.encode() + b"\x00", "holds control characters"),
+            (PASSCODE.encode() + b"\xc2\x85", "holds control characters"),
+            (PASSCODE.encode() + b"\xff", "is not UTF-8 text"),
+        ],
+    )
+    def test_what_can_be_no_passcode_is_told_by_its_field_never_by_its_value(
+        self, tmp_path: Path, content: bytes, fault: str
+    ) -> None:
+        (tmp_path / "passcode").write_bytes(content)
+        with pytest.raises(AssignmentError) as raised:
+            load_passcode(settings(tmp_path))
+        assert raised.value.reason is Reason.CONFIG_INVALID
+        assert str(raised.value).startswith(f"the passcode in the Secret of spec.passcodeSecretRef {fault}")
+        assert PASSCODE not in str(raised.value)
+
+    def test_a_file_that_cannot_be_read_is_told_too(self, tmp_path: Path) -> None:
+        (tmp_path / "passcode").mkdir()
+        with pytest.raises(AssignmentError, match=r"spec\.passcodeSecretRef cannot be read") as raised:
+            load_passcode(settings(tmp_path))
+        assert raised.value.reason is Reason.CONFIG_INVALID
+
+    async def test_one_that_is_empty_ends_the_session_before_anything_is_started(self, tmp_path: Path) -> None:
+        outcome = await self.run_bot(tmp_path, "")
+        assert (outcome["reason"], outcome["message"]) == (
+            "ConfigInvalid",
+            "the passcode in the Secret of spec.passcodeSecretRef is empty",
+        )
+
+    async def test_the_session_gets_it_and_nothing_that_is_written_holds_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async def attend(components: Components, _: Attend) -> tuple[SessionResult, RecordingReport]:
+            components.events.write("page_dialog", text=f"wrong: {components.secret_passcode}")
+            return SessionResult(Reason.BOT_CRASHED, f"refused {components.secret_passcode}"), RecordingReport()
+
+        monkeypatch.setattr(Components, "attend", attend)
+        outcome = await self.run_bot(tmp_path, PASSCODE)
+        assert outcome["message"] == "refused [redacted]"
+        assert "wrong: [redacted]" in (tmp_path / "events.jsonl").read_text()
+        log = capsys.readouterr()
+        assert "refused [redacted]" in log.err
+        assert [name for name, text in files(tmp_path).items() if PASSCODE in text] == ["passcode"]
+        assert PASSCODE not in log.out + log.err
+
+    @pytest.mark.parametrize(
+        ("own", "secret", "passcode"),
+        [(None, None, None), (None, "0042", "0042"), ("link7", None, "link7"), ("link7", "0042", "link7")],
+    )
+    def test_the_links_own_goes_first(self, own: str | None, secret: str | None, passcode: str | None) -> None:
+        context: Any = SessionContext
+        link = "https://teams.microsoft.com/meet/2412345678901" + (f"?p={own}" if own else "")
+        assert context(None, None, parse_link(link), *[None] * 6, secret).passcode == passcode
+
+    @pytest.mark.parametrize("holder", [SessionContext, Components])
+    def test_no_representation_of_what_holds_it_shows_it(self, holder: Any) -> None:
+        found = holder(*[None] * 9, PASSCODE)
+        assert found.secret_passcode == PASSCODE
+        assert PASSCODE not in repr(found)
+
+    @staticmethod
+    async def run_bot(folder: Path, passcode: str) -> dict[str, Any]:
+        """Run a supervisor whose session, if it comes to that, is the test's; the termination message."""
+        (folder / "assignment.json").write_text(make_assignment().to_json())
+        (folder / "passcode").write_text(passcode)
+        own = replace(settings(folder), recordings=folder, termination_log=folder / "termination-log", port=free_port())
+
+        async def never(_: SessionContext) -> SessionResult:
+            raise AssertionError("a session began")
+
+        assert await Supervisor(own, never).run() == 0
+        found: dict[str, Any] = json.loads(own.termination_log.read_text())
+        return found
 
 
 class TestSettings:

@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Final
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.cdp import Cdp
 from meeting_buddy_bot.browser.chromedriver import CHROMEDRIVER
 from meeting_buddy_bot.browser.driver import Driver
@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 class Browser:
     """One Chromium at a time, in container ``browser``."""
 
-    def __init__(self, size: Size, devices: Devices, chromedriver: str = CHROMEDRIVER) -> None:
-        self._options = chromium_options(size, devices)
+    def __init__(self, size: Size, chromedriver: str = CHROMEDRIVER) -> None:
+        self._options = chromium_options(size)
         self._chromedriver = chromedriver
         self._driver: Driver | None = None
         self._cdp: Cdp | None = None
@@ -30,13 +30,6 @@ class Browser:
         self.sandbox: str | None = None
         """``seccomp``, ``none``, or ``None`` while unknown."""
         self.age_days = build_age_days()
-
-    @property
-    def driver(self) -> Driver:
-        """WebDriver of the running browser; raises ``BrowserGoneError`` when none runs."""
-        if self._driver is None:
-            raise BrowserGoneError("no browser runs")
-        return self._driver
 
     @property
     def page(self) -> Page:
@@ -79,6 +72,16 @@ class Browser:
         if self.sandbox is None:
             self.sandbox = await read_sandbox(self._cdp)
         _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})
+
+    async def grant(self, origin: str, permissions: Sequence[str]) -> None:
+        """Let pages of ``origin`` use what they may ask for (``audioCapture``, ``videoCapture``), and nothing else.
+
+        Raises:
+            BrowserError: the browser is gone, does not answer, or refuses.
+        """
+        if self._cdp is None:
+            raise BrowserGoneError("no browser runs")
+        await self._cdp.call("Browser.grantPermissions", {"origin": origin, "permissions": list(permissions)})
 
     async def close(self) -> None:
         """End the browser, dead or alive; without effect when none runs."""

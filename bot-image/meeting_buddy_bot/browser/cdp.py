@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
 
 import aiohttp
@@ -94,13 +94,17 @@ class Cdp:
             self._waiting.pop(number, None)
 
     def send(self, method: str, params: Params | None = None, *, session: str | None = None) -> None:
-        """One request from inside a handler, its answer awaited by nobody; failures are only logged."""
+        """One request from inside a handler, its answer awaited by nobody; that it fails has no effect."""
+        self.start(self.call(method, params, session=session))
+
+    def start(self, requests: Coroutine[Any, Any, Any]) -> None:
+        """Run several requests from inside a handler, as :meth:`send` does with one."""
 
         async def run() -> None:
             with contextlib.suppress(BrowserError):
-                await self.call(method, params, session=session)
+                await requests
 
-        task = asyncio.create_task(run(), name=method)
+        task = asyncio.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

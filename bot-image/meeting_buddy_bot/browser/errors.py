@@ -21,6 +21,10 @@ class CdpError(BrowserError):
     """The browser answered a request with an error: a context that is gone, a target that was closed."""
 
 
+class ScriptError(CdpError):
+    """A script of the bot's failed in a document; the message has what Chromium said of it."""
+
+
 class SandboxRefusedError(BrowserError):
     """Chromium may not make its sandbox on this node; no restart helps. The message has cause and remedy."""
 

@@ -8,13 +8,12 @@ from typing import Final
 
 from selenium.webdriver.chrome.options import Options
 
-from meeting_buddy.contract.table import Devices
 from meeting_buddy_bot.browser.chromium import BINARY
 
 Size = tuple[int, int]
 """Width and height of the screen in pixels."""
 
-_BLOCK, _ALLOW = 2, 1
+_BLOCK: Final = 2
 
 _SWITCHES: Final = (
     "--kiosk",  # the page alone, without tabs and tool bar: this is what gets recorded
@@ -38,8 +37,8 @@ _SWITCHES: Final = (
 )
 
 
-def chromium_options(size: Size, devices: Devices) -> Options:
-    """Options of a new session: ``size`` of the screen in pixels, ``devices`` as the platform's table wants them."""
+def chromium_options(size: Size) -> Options:
+    """Options of a new session for a screen of ``size`` in pixels."""
     options = Options()
     options.binary_location = BINARY
     # The probe says when a page is there; waiting for `load` would hang on one slow picture.
@@ -53,17 +52,14 @@ def chromium_options(size: Size, devices: Devices) -> Options:
     # The switch shows an information bar across the recording. Automation stays visible to the page without it:
     # `navigator.webdriver` is true because of the debugging port.
     options.add_experimental_option("excludeSwitches", ["enable-automation"])
-    options.add_experimental_option("prefs", _preferences(devices))
+    options.add_experimental_option("prefs", _preferences())
     return options
 
 
-def _preferences(devices: Devices) -> dict[str, object]:
-    def permission(wanted: str) -> int:
-        return _ALLOW if wanted == "grant" else _BLOCK
-
+def _preferences() -> dict[str, object]:
     defaults = {
-        "media_stream_mic": permission(devices.microphone),
-        "media_stream_camera": permission(devices.camera),
+        "media_stream_mic": _BLOCK,  # the meeting's own origin may be granted more (Browser.grant)
+        "media_stream_camera": _BLOCK,
         "notifications": _BLOCK,
         "geolocation": _BLOCK,
         "clipboard": _BLOCK,

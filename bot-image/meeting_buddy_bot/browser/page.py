@@ -2,10 +2,12 @@
 
 The isolated world shares the page's document and none of its variables: the page can neither see nor fake what runs
 there. The browser makes one in each new document and says so; frames of other sites come as sessions of their own.
+A tab that the meeting's page opens becomes the meeting's tab until it is closed.
 """
 
 import asyncio
 import base64
+import logging
 import re
 import time
 from collections import deque
@@ -16,12 +18,21 @@ from urllib.parse import urlsplit
 
 from meeting_buddy.contract.text import MAX_LINE, page_text
 from meeting_buddy_bot.browser.cdp import Cdp, Params
-from meeting_buddy_bot.browser.errors import BrowserGoneError, CdpError, NavigationError, PageTimeoutError
+from meeting_buddy_bot.browser.errors import (
+    BrowserGoneError,
+    CdpError,
+    NavigationError,
+    PageTimeoutError,
+    ScriptError,
+)
 
 WORLD: Final = "meeting-buddy"
 """Name of the isolated world."""
 
+_log = logging.getLogger(__name__)
+
 _MOST_LINES: Final = 200
+_MOST_FAULTS: Final = 20
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
@@ -31,6 +42,7 @@ _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
     ("Page.enable", {}),
     ("Runtime.enable", {}),
     ("Inspector.enable", {}),
+    ("DOM.enable", {}),
     # An empty script in a named world: the browser makes the world for it in each new document, and in this one.
     ("Page.addScriptToEvaluateOnNewDocument", {"source": ";", "worldName": WORLD, "runImmediately": True}),
     ("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}),
@@ -52,26 +64,44 @@ def page_line(text: str) -> str:
 class FrameAnswer:
     """What an expression gave in one frame."""
 
+    frame: str
+    """The frame's id."""
     top: bool
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Context:
+    """A document's isolated world."""
+
     session: str
     number: int
     frame: str
+    prepared: str | None = None
+    """The script that was last run in it to make what others call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session of a tab or of a frame of another site."""
+
+    target: str
+    """Its own frame's id is the same."""
+    parent: str | None = None
+    """The session of the frame around it; ``None`` for a tab."""
 
 
 class Page:
-    """One tab."""
+    """The meeting's tab."""
 
     def __init__(self, cdp: Cdp, target: str, session: str) -> None:
         self._cdp = cdp
-        self._target = target
-        self._session = session
-        self._sessions = {session}
+        self._tabs = {target: session}
+        """The meeting's tab is the last."""
+        self._opening: set[str] = set()
+        self._sessions = {session: _Session(target)}
         self._contexts: dict[tuple[str, int], _Context] = {}
+        self._faults: set[str] = set()
         self.alerts: deque[str] = deque(maxlen=_MOST_LINES)
         """Texts of dialogs since :meth:`navigate`, tokens masked."""
         self.console: deque[str] = deque(maxlen=_MOST_LINES)
@@ -101,6 +131,14 @@ class Page:
             await cdp.call(method, params, session=page._session)
         return page
 
+    @property
+    def _target(self) -> str:
+        return next(reversed(self._tabs))
+
+    @property
+    def _session(self) -> str:
+        return self._tabs[self._target]
+
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
         """Load ``url``; returns when its document begins to arrive, ``seconds`` later at the latest.
 
@@ -113,7 +151,7 @@ class Page:
         self.console.clear()
         deadline = time.monotonic() + seconds
         while True:
-            answer = await self._call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())
+            answer = await self.call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())
             error = str(answer.get("errorText", "")).removeprefix("net::")
             if not error:
                 return
@@ -122,36 +160,75 @@ class Page:
                 raise NavigationError(error)
             await asyncio.sleep(_INTERRUPTED_SECONDS)
 
-    async def evaluate(self, expression: str, seconds: float = 3.0) -> list[FrameAnswer]:
+    async def evaluate(self, expression: str, seconds: float = 3.0, *, prepare: str | None = None) -> list[FrameAnswer]:
         """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.
+
+        ``prepare``: a script that is run first, once in each document.
 
         Raises:
             PageTimeoutError: the top frame did not answer within ``seconds``; others that do not are left out.
             BrowserGoneError: tab or browser is gone.
         """
-        contexts = sorted(self._contexts.values(), key=lambda each: each.frame != self._target)
+        tab = self._target
+        contexts = sorted(
+            (each for each in self._contexts.values() if self._tab_of(each.session) == tab),
+            key=lambda each: each.frame != tab,
+        )
         answers = await asyncio.gather(
-            *(self._evaluate_in(each, expression, seconds) for each in contexts), return_exceptions=True
+            *(self._evaluate_in(each, expression, seconds, prepare) for each in contexts), return_exceptions=True
         )
         found = []
         for context, answer in zip(contexts, answers, strict=True):
-            top = context.frame == self._target
+            top = context.frame == tab
             if isinstance(answer, BrowserGoneError) or (top and isinstance(answer, PageTimeoutError)):
                 raise answer
+            if isinstance(answer, ScriptError):
+                self._note_fault(str(answer))
             if isinstance(answer, CdpError | PageTimeoutError):
                 continue  # its document has just been replaced, or it hangs
             if isinstance(answer, BaseException):
                 raise answer
-            found.append(FrameAnswer(top, answer))
+            found.append(FrameAnswer(context.frame, top, answer))
         return found
 
     async def screenshot(self, seconds: float = 10.0) -> bytes:
         """The visible page as PNG; raises as :meth:`evaluate`, and ``CdpError`` when there is nothing to see."""
-        answer = await self._call("Page.captureScreenshot", {"format": "png"}, seconds=seconds)
+        answer = await self.call("Page.captureScreenshot", {"format": "png"}, seconds=seconds)
         return base64.b64decode(answer["data"])
 
-    async def _evaluate_in(self, context: _Context, expression: str, seconds: float) -> Any:
-        answer = await self._call(
+    async def offset_of(self, frame: str, seconds: float = 3.0) -> tuple[float, float]:
+        """Where the frame's view begins in the tab's, in CSS pixels.
+
+        Raises:
+            CdpError: the frame is gone.
+            PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
+        """
+        x = y = 0.0
+        holder = next((each.session for each in self._contexts.values() if each.frame == frame), None)
+        while holder is not None and holder in self._sessions:
+            session = self._sessions[holder]
+            if frame != session.target:  # a box is told in the view of the session's own frame, however deep it lies
+                left, top = await self._box_of(frame, holder, seconds)
+                x, y, frame = x + left, y + top, session.target
+            if session.parent is None:
+                return x, y
+            left, top = await self._box_of(frame, session.parent, seconds)
+            x, y, holder = x + left, y + top, session.parent
+            frame = self._sessions[holder].target if holder in self._sessions else frame
+        raise CdpError("the frame is gone")
+
+    async def _box_of(self, frame: str, session: str, seconds: float) -> tuple[float, float]:
+        """Left and top of what a frame's element holds."""
+        owner = await self.call("DOM.getFrameOwner", {"frameId": frame}, session=session, seconds=seconds)
+        node = {"backendNodeId": owner["backendNodeId"]}
+        box = await self.call("DOM.getBoxModel", node, session=session, seconds=seconds)
+        left, top, *_ = box["model"]["content"]
+        return float(left), float(top)
+
+    async def _evaluate_in(self, context: _Context, expression: str, seconds: float, prepare: str | None) -> Any:
+        if prepare is not None and context.prepared != prepare:
+            expression = f"{prepare};{expression}"
+        answer = await self.call(
             "Runtime.evaluate",
             {
                 "expression": expression,
@@ -165,10 +242,18 @@ class Page:
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise CdpError(page_line(str(details.get("exception", {}).get("description", details.get("text", "")))))
+            raise ScriptError(page_line(str(details.get("exception", {}).get("description", details.get("text", "")))))
+        context.prepared = prepare or context.prepared
         return answer["result"].get("value")
 
-    async def _call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
+    async def call(self, method: str, params: Params, *, seconds: float, session: str | None = None) -> Params:
+        """Result of one request to the tab, or to one of its frames' sessions.
+
+        Raises:
+            CdpError: the browser refused.
+            PageTimeoutError: no answer within ``seconds``.
+            BrowserGoneError: tab or browser is gone.
+        """
         if self.gone.is_set():
             raise BrowserGoneError("the tab has crashed")
         call = asyncio.ensure_future(self._cdp.call(method, params, session=session or self._session, seconds=seconds))
@@ -182,6 +267,20 @@ class Page:
         finally:
             call.cancel()
             gone.cancel()
+
+    def _note_fault(self, fault: str) -> None:
+        """A script that fails at every look is logged once."""
+        if fault not in self._faults and len(self._faults) < _MOST_FAULTS:
+            self._faults.add(fault)
+            _log.warning("a script failed on the page: %s", fault)
+
+    def _tab_of(self, session: str) -> str | None:
+        """The tab that a session belongs to."""
+        while (found := self._sessions.get(session)) is not None:
+            if found.parent is None:
+                return found.target
+            session = found.parent
+        return None
 
     def _listen(self) -> None:
         def ours(handler: Callable[[Params, str], None]) -> Callable[[Params, str | None], None]:
@@ -200,6 +299,7 @@ class Page:
         on("Page.frameNavigated", ours(self._navigated))
         on("Inspector.targetCrashed", ours(self._crashed))
         on("Target.attachedToTarget", ours(self._attached))
+        on("Target.targetCreated", lambda params, _: self._created(params))
         on("Target.detachedFromTarget", lambda params, _: self._detached(params))
         on("Target.targetDestroyed", lambda params, _: self._destroyed(params))
         on("Target.targetCrashed", lambda params, _: self._destroyed(params))
@@ -232,26 +332,54 @@ class Page:
             self.on_host(page_text(urlsplit(frame["url"]).hostname or "", _MAX_HOST))
 
     def _crashed(self, _: Params, session: str) -> None:
-        if session == self._session:
-            self.gone.set()
+        found = self._sessions.get(session)
+        if found is not None and found.parent is None:
+            self._close(found.target)
 
-    def _attached(self, params: Params, _: str) -> None:
-        session, kind = params["sessionId"], params["targetInfo"]["type"]
-        if kind != "iframe" or session in self._sessions:
+    def _attached(self, params: Params, parent: str) -> None:
+        session, info = params["sessionId"], params["targetInfo"]
+        if info["type"] != "iframe" or session in self._sessions:
             return  # workers have no document
-        self._sessions.add(session)
+        self._adopt(session, _Session(info["targetId"], parent))
+
+    def _adopt(self, session: str, found: _Session) -> None:
+        self._sessions[session] = found
         for method, arguments in _PREPARATIONS:
             self._cdp.send(method, arguments, session=session)
 
+    def _created(self, params: Params) -> None:
+        """A page that a tab of the meeting opened is the meeting's tab from now on."""
+        info = params["targetInfo"]
+        target = info["targetId"]
+        ours = info["type"] == "page" and info.get("openerId") in self._tabs
+        if ours and target not in self._tabs and target not in self._opening:
+            self._opening.add(target)
+            self._cdp.start(self._follow(target))
+
+    async def _follow(self, target: str) -> None:
+        try:
+            attached = await self._cdp.call("Target.attachToTarget", {"targetId": target, "flatten": True})
+        finally:
+            self._opening.discard(target)
+        session = attached["sessionId"]
+        self._adopt(session, _Session(target))
+        self._tabs[target] = session
+
     def _detached(self, params: Params) -> None:
         session = params["sessionId"]
-        self._sessions.discard(session)
+        found = self._sessions.pop(session, None)
         self._contexts_cleared({}, session)
-        if session == self._session:
-            self.gone.set()
+        if found is not None and found.parent is None:
+            self._close(found.target)
 
     def _destroyed(self, params: Params) -> None:
-        if params["targetId"] == self._target:
+        self._close(params["targetId"])
+
+    def _close(self, target: str) -> None:
+        """A tab is gone: the one that opened it is the meeting's again."""
+        if len(self._tabs) > 1:
+            self._tabs.pop(target, None)
+        elif target in self._tabs:
             self.gone.set()
 
 

@@ -20,9 +20,11 @@ class EveryoneLeft:
         self._alone = 0.0
         self._readings = 0
 
-    def verdict(self, others: int) -> Reason | None:
-        """``others``: people in the call beside bots of this name. Not called for a reading that is missing."""
+    def verdict(self, others: int | None) -> Reason | None:
+        """``others``: people in the call beside bots of this name; ``None``: the page does not tell."""
         seconds = self._observed.look()
+        if others is None:
+            return None
         if others > 0:
             self._somebody_came, self._alone, self._readings = True, 0.0, 0
             return None

@@ -15,8 +15,11 @@ class NobodyCame:
         self._alone = 0.0
         self._somebody = False
 
-    def verdict(self, others: int) -> Reason | None:
-        """``others``: people in the call beside bots of this name."""
-        self._alone += self._observed.look()
+    def verdict(self, others: int | None) -> Reason | None:
+        """``others``: people in the call beside bots of this name; ``None``: the page does not tell."""
+        seconds = self._observed.look()
+        if others is None:
+            return None
+        self._alone += seconds
         self._somebody = self._somebody or others > 0
         return Reason.NOBODY_CAME if not self._somebody and self._alone >= self._seconds else None

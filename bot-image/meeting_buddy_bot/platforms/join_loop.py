@@ -16,6 +16,7 @@ from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
+from meeting_buddy_bot.platforms.probe import pause
 from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.result import SessionResult
 
@@ -23,7 +24,7 @@ POLL: Final = 0.2
 """Seconds between two looks while joining."""
 
 
-class JoinPatience:
+class JoinDeadlines:
     """When joining must be given up. Pure but for the clock."""
 
     def __init__(self, table: PlatformTable, clock: Clock) -> None:
@@ -45,16 +46,16 @@ class JoinPatience:
             self._in_lobby += since_last  # people's time, not the page's
         if self._recognised is None and (seen.state is not None or step is not None):
             self._recognised = now
-        patience = self._table.patience
+        timeouts = self._table.timeouts
         if self._recognised is None:
-            if now - self._opened < patience.load:
+            if now - self._opened < timeouts.load:
                 return None
             if status >= 400:
                 return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's site answered {status}")
             return SessionResult(Reason.PAGE_NOT_RECOGNISED, "the page shows nothing that the platform's table knows")
-        if now - self._recognised - self._in_lobby < patience.join:
+        if now - self._recognised - self._in_lobby < timeouts.join:
             return None
-        return SessionResult(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {patience.join:g} s")
+        return SessionResult(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {timeouts.join:g} s")
 
 
 async def join(
@@ -74,7 +75,7 @@ async def join(
     except NavigationError as error:
         return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
     tracker, responsive = PageStateTracker(table), PageResponsive(clock)
-    steps, patience = StepRunner(table.steps), JoinPatience(table, clock)
+    steps, deadlines = StepRunner(table.steps), JoinDeadlines(table, clock)
     while True:
         started = clock.now()
         try:
@@ -96,10 +97,12 @@ async def join(
             return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
         step = steps.next(snapshot)
         if step is not None:
+            if step.secret and not page.has_passcode:
+                return SessionResult(Reason.PASSCODE_MISSING, "the meeting asks for a passcode")
             await page.perform(step)
-        if (result := patience.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
+        if (result := deadlines.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(pause(snapshot, POLL))
 
 
 REFUSALS: Final = {

@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from urllib.parse import urljoin
 
 from meeting_buddy.contract.links import Meeting
-from meeting_buddy.contract.table import PlatformTable, State, Step, Verb
+from meeting_buddy.contract.table import PlatformTable, State, Step
 from meeting_buddy.contract.text import MAX_LINE, page_text
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import (
@@ -19,6 +18,7 @@ from meeting_buddy_bot.browser.errors import (
     StepFailedError,
 )
 from meeting_buddy_bot.checks.clock import Clock
+from meeting_buddy_bot.platforms.actions import perform
 from meeting_buddy_bot.platforms.opening import first_page, is_platform_host
 from meeting_buddy_bot.platforms.page_state import PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe, label
@@ -36,24 +36,36 @@ class MeetingPage:
     """One meeting in one browser, across the browser's restarts."""
 
     def __init__(
-        self, browser: Browser, table: PlatformTable, meeting: Meeting, bot_name: str, clock: Clock, events: EventLog
+        self,
+        browser: Browser,
+        table: PlatformTable,
+        meeting: Meeting,
+        bot_name: str,
+        passcode: str | None,
+        clock: Clock,
+        events: EventLog,
     ) -> None:
         self._browser = browser
         self._table = table
         self._meeting = meeting
         self._bot_name = bot_name
+        self._passcode = passcode
         self._clock = clock
         self._events = events
-        self._probe = Probe(table)
-        self._in_frame = False
+        self._probe = Probe(table, self._fill)
         self._reported_bad: frozenset[str] = frozenset()
         self.on_read: Callable[[], None] = lambda: None
         """Called each time the page has answered."""
         self.snapshot: PageSnapshot | None = None
         """The last snapshot."""
 
+    @property
+    def has_passcode(self) -> bool:
+        """Whether a passcode is known, from the link or from the session's Secret."""
+        return bool(self._passcode)
+
     async def open(self) -> None:
-        """Open the meeting's first page, trying again while the table's patience lasts.
+        """Open the meeting's first page, trying again while the table's time for it lasts.
 
         Raises:
             NavigationError: it could not be loaded.
@@ -62,12 +74,12 @@ class MeetingPage:
         page = self._browser.page
         page.on_host = self._note_host
         page.on_alert = lambda text: self._events.write("page_dialog", personal={"text": text})
-        self._in_frame = False
         self.snapshot = None
-        deadline = self._clock.now() + self._table.patience.load
+        await self._grant()
+        deadline = self._clock.now() + self._table.timeouts.load
         while True:
             try:
-                return await page.navigate(first_page(self._meeting, self._table), self._table.patience.load)
+                return await page.navigate(first_page(self._meeting, self._table), self._table.timeouts.load)
             except (NavigationError, PageTimeoutError) as error:
                 net = error.net if isinstance(error, NavigationError) else "ERR_TIMED_OUT"
                 if self._clock.now() + _RETRY_SECONDS >= deadline or not _may_pass(net):
@@ -78,6 +90,15 @@ class MeetingPage:
                     raise BrowserGoneError(f"the browser does not load pages: {error}") from error
                 self._events.write("page_not_loaded", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _grant(self) -> None:
+        """Give the meeting's origin the devices of the table, before its page can ask."""
+        devices = self._table.devices
+        permissions = (["audioCapture"] if devices.microphone == "silent" else []) + (
+            ["videoCapture"] if devices.camera_permission else []
+        )
+        if permissions:
+            await self._browser.grant(self._meeting.origin, permissions)
 
     async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
@@ -94,34 +115,13 @@ class MeetingPage:
         Raises:
             BrowserGoneError: the browser is gone, or hangs.
         """
-        driver = self._browser.driver
-        value = None if step.value is None else step.value.replace("{bot_name}", self._bot_name)
-        target = step.target or ""
+        value = self._fill(step.value or "")
         try:
-            match step.do:
-                case Verb.CLICK | Verb.DISMISS:
-                    await driver.click(target)
-                case Verb.TOGGLE_OFF:
-                    await driver.click(target, only_if_on=True)
-                case Verb.TYPE:
-                    await driver.type(target, value or "")
-                case Verb.PRESS:
-                    await driver.press(value or "", step.target)
-                case Verb.ENTER_FRAME:
-                    await driver.leave_frames()
-                    await driver.enter_frame(target)
-                    self._in_frame = True
-                case Verb.OPEN:
-                    # A path: urljoin cannot leave the meeting's own origin, since validation lets no host in.
-                    await self._browser.page.navigate(urljoin(self._meeting.origin, value or "/"))
+            await perform(self._browser.page, step, self._probe.script, value, self._meeting.origin)
         except (StepFailedError, NavigationError, PageTimeoutError, CdpError) as error:
-            # The driver quotes the elements that lay in the way: text of the page.
+            # It names the element that lay in the way: text of the page.
             quoted = page_text(str(error), MAX_LINE)
             self._events.write("step_failed", step=step.name, personal={"error": quoted})
-            if self._in_frame:  # the frame may have been replaced: the next step starts from the page
-                self._in_frame = False
-                with contextlib.suppress(StepFailedError):
-                    await driver.leave_frames()
             return False
         self._events.write("step", step=step.name, do=str(step.do))
         return True
@@ -157,7 +157,11 @@ class MeetingPage:
         if snapshot is None:
             return []
         signals = [label(signal) for signal in self._table.signals if snapshot.holds(signal)]
-        return signals + [f"step: {step.name}" for step in self._table.steps if snapshot.holds(step.when)]
+        return signals + [f"step: {step.name}" for step in self._table.steps if snapshot.applies(step)]
+
+    def _fill(self, value: str) -> str:
+        """A step's value with the meeting's own values in place of ``{botName}`` and ``{passcode}``."""
+        return value.replace("{botName}", self._bot_name).replace("{passcode}", self._passcode or "")
 
     def _note_host(self, host: str) -> None:
         if host and not is_platform_host(host, self._meeting):

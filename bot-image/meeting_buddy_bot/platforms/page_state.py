@@ -74,7 +74,7 @@ class PageStateTracker:
         for signal in self._signals:
             if (signal.after_join and not self.joined) or not snapshot.holds(signal):
                 self._since.pop(signal, None)
-            elif now - self._since.setdefault(signal, now) >= signal.hold:
+            elif now - self._since.setdefault(signal, now) >= signal.stable_for:
                 found = found or signal
         return PageState(found.state, found, found.reason) if found else NOTHING
 
@@ -85,6 +85,6 @@ class PageStateTracker:
         if self._missing_since is None:
             self._missing_since = now
         self._missing += 1
-        if self._missing < FEWEST_MISSING or now - self._missing_since < self._table.patience.missing:
+        if self._missing < FEWEST_MISSING or now - self._missing_since < self._table.timeouts.missing:
             return state
         return PageState(State.ENDED, reason=Reason.CONNECTION_LOST if self._reconnecting else Reason.MEETING_ENDED)

@@ -1,18 +1,31 @@
-"""Reads the meeting's page: everything that a table asks about, in one bounded evaluation per frame."""
+"""Reads the meeting's page: everything that a table asks about, in one bounded call per frame.
+
+What ``probe.js`` makes is put once into each document's isolated world and from then on only called.
+"""
 
 import json
 import re
+import time
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Final
 
-from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, Step
+from meeting_buddy.contract.locator import Locator
+from meeting_buddy.contract.table import Condition, Match, PlatformTable, Signal, State, Step, TileMark
 from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy_bot.browser.closed_shadows import read_closed_text
+from meeting_buddy_bot.browser.errors import CdpError, PageTimeoutError
 from meeting_buddy_bot.browser.page import FrameAnswer, Page
 
 DEADLINE: Final = 3.0
 """Seconds for one reading of all frames."""
+DEEP_LOOK_SECONDS: Final = 2.0
+"""Between two looks into closed shadow roots, while nothing else is recognised."""
+_LARGEST_SHARE: Final = 0.1
+"""Of a core, for looking: in a huge document the looks come less often."""
+_LONGEST_PAUSE: Final = 3.0
 MOST_PEOPLE: Final = 200
 """Tiles that one snapshot holds."""
 
@@ -39,21 +52,37 @@ class PageSnapshot:
 
     seen: frozenset[Match]
     """The table's matches that hold."""
+    actable: frozenset[str] = frozenset()
+    """Names of the steps whose target is there and can be acted on."""
     people: tuple[Person, ...] = ()
+    count: int | None = None
+    """How many the page says are there, the bot among them; ``None``: it does not say."""
     audio: tuple[tuple[int, float], ...] = ()
     """Number and clock (s) of each element that plays remote sound."""
     video: tuple[tuple[int, float], ...] = ()
     """Number and count of decoded frames of each element that shows a remote picture."""
     status: int = 0
     """HTTP status of the document; 0 when the page does not tell."""
+    seconds: float = 0.0
+    """What the look cost the page's processes."""
 
-    def holds(self, condition: Condition | Signal) -> bool:
-        """Whether all of ``all``, one of ``any`` and none of ``veto`` were seen."""
+    def holds(self, condition: Condition) -> bool:
+        """Whether all of ``all``, one of ``any`` and none of ``none`` were seen."""
         return (
             all(match in self.seen for match in condition.all)
             and (not condition.any or any(match in self.seen for match in condition.any))
-            and not any(match in self.seen for match in condition.veto)
+            and not any(match in self.seen for match in condition.none)
         )
+
+    def applies(self, step: Step) -> bool:
+        """Whether the step can be run now and its condition holds."""
+        return (step.target is None or step.name in self.actable) and self.holds(step.when)
+
+
+def pause(snapshot: PageSnapshot | None, shortest: float) -> float:
+    """Seconds until the next look, at least ``shortest``."""
+    cost = snapshot.seconds if snapshot else 0.0
+    return max(shortest, min(cost / _LARGEST_SHARE, _LONGEST_PAUSE))
 
 
 def fold(text: str) -> str:
@@ -66,12 +95,21 @@ def fold(text: str) -> str:
 class Probe:
     """Reads pages by one table."""
 
-    def __init__(self, table: PlatformTable) -> None:
+    def __init__(self, table: PlatformTable, fill: Callable[[str], str] = str) -> None:
+        """``fill``: puts the meeting's own values for the placeholders of a step's value."""
         matches = dict.fromkeys(_matches(table))
-        self._in_page = tuple(match for match in matches if not (match.alert or match.console))
-        self._alerts = tuple((match, fold(match.alert)) for match in matches if match.alert)
+        self.matches: Final = tuple(match for match in matches if not (match.dialog or match.console))
+        """What is asked of each frame."""
+        self._dialogs = tuple((match, fold(match.dialog)) for match in matches if match.dialog)
         self._console = tuple((match, [fold(part) for part in match.console]) for match in matches if match.console)
-        self._expression = f"{_SCRIPT}({json.dumps(_config(table, self._in_page))})"
+        self.steps: Final = tuple(step for step in (*table.steps, *table.leave) if step.target is not None)
+        """The steps of which each frame says whether their target can be acted on."""
+        self._decisive = tuple(signal for signal in table.signals if signal.state is not State.PRE_JOIN)
+        self._texts = {match: texts for match in self.matches if (texts := _bare_texts(match, table))}
+        self._next_deep_look = 0.0
+        config = _config(table, self.matches, self.steps, fill)
+        self.script: Final = f"{_SCRIPT.rstrip()}({json.dumps(config)})"
+        """Makes ``meetingBuddy`` in a document's isolated world."""
         self.bad_selectors: frozenset[str] = frozenset()
         """Selectors that Chromium refused for the last snapshot."""
 
@@ -82,34 +120,68 @@ class Probe:
             PageTimeoutError: the page did not answer in :data:`DEADLINE` seconds.
             BrowserGoneError: tab or browser is gone.
         """
-        answers = await page.evaluate(self._expression, DEADLINE)
+        answers = await page.evaluate("meetingBuddy.look()", DEADLINE, prepare=self.script)
         if not answers or not answers[0].top:
             return None
         self.bad_selectors = frozenset(str(css) for answer in answers for css in answer.value["bad"])
-        return self._reading(answers, [fold(text) for text in page.alerts], [fold(line) for line in page.console])
+        snapshot = self._snapshot(answers, [fold(text) for text in page.alerts], [fold(line) for line in page.console])
+        return snapshot if self._recognised(snapshot) else await self._look_deeper(page, snapshot)
 
-    def _reading(self, answers: list[FrameAnswer], alerts: list[str], console: list[str]) -> PageSnapshot:
+    def _recognised(self, snapshot: PageSnapshot) -> bool:
+        """Whether the page shows more than how to join."""
+        return any(snapshot.holds(signal) for signal in self._decisive)
+
+    async def _look_deeper(self, page: Page, snapshot: PageSnapshot) -> PageSnapshot:
+        """``snapshot`` with the texts that closed shadow roots show, now and then."""
+        now = time.monotonic()
+        if not self._texts or now < self._next_deep_look:
+            return snapshot
+        self._next_deep_look = now + DEEP_LOOK_SECONDS
+        try:
+            text = fold(await read_closed_text(page, DEADLINE))
+        except (CdpError, PageTimeoutError):
+            return snapshot
+        seen = {match for match, texts in self._texts.items() if any(each in text for each in texts)}
+        return replace(snapshot, seen=snapshot.seen | seen) if seen else snapshot
+
+    def _snapshot(self, answers: list[FrameAnswer], dialogs: list[str], console: list[str]) -> PageSnapshot:
         seen = {
             match
             for answer in answers
-            for match, holds in zip(self._in_page, answer.value["matches"], strict=True)
+            for match, holds in zip(self.matches, answer.value["seen"], strict=True)
             if holds
         }
-        seen |= {match for match, text in self._alerts if any(text in alert for alert in alerts)}
+        seen |= {match for match, text in self._dialogs if any(text in dialog for dialog in dialogs)}
         seen |= {
             match for match, parts in self._console if any(all(part in line for part in parts) for line in console)
         }
         return PageSnapshot(
             frozenset(seen),
+            frozenset(
+                step.name
+                for answer in answers
+                for step, ready in zip(self.steps, answer.value["actable"], strict=True)
+                if ready
+            ),
             tuple(
                 Person(page_text(str(each["name"]), MAX_NAME), bool(each["own"]), bool(each["speaking"]))
                 for answer in answers
                 for each in answer.value["people"]
             )[:MOST_PEOPLE],
+            next((int(answer.value["count"]) for answer in answers if answer.value["count"] is not None), None),
             _clocks(answers, "audio"),
             _clocks(answers, "video"),
             int(answers[0].value["status"]),
+            sum(float(answer.value["seconds"]) for answer in answers),
         )
+
+
+def label(part: Signal | Step) -> str:
+    """Short name of a signal or step for events and evidence, free of what the page says."""
+    if isinstance(part, Step):
+        return part.name
+    detail = part.reason or part.waiting
+    return f"{part.state}/{detail}" if detail else str(part.state)
 
 
 def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], ...]:
@@ -121,28 +193,71 @@ def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], .
 
 
 def _matches(table: PlatformTable) -> list[Match]:
-    conditions: list[Condition | Signal] = [step.when for step in (*table.steps, *table.leave)]
+    conditions: list[Condition] = [step.when for step in (*table.steps, *table.leave)]
     conditions += table.signals
-    return [match for each in conditions for match in (*each.all, *each.any, *each.veto)]
+    return [match for each in conditions for match in each.matches]
 
 
-def _config(table: PlatformTable, matches: tuple[Match, ...]) -> dict[str, Any]:
-    def folded(match: Match) -> dict[str, Any]:
-        fields = match.model_dump(exclude={"alert", "console"})
-        fields["text"] = None if match.text is None else fold(match.text)
-        fields["url"] = None if match.url is None else match.url.lower()
-        return fields
-
+def _config(
+    table: PlatformTable, matches: tuple[Match, ...], steps: tuple[Step, ...], fill: Callable[[str], str]
+) -> dict[str, Any]:
+    """What ``probe.js`` is given: the table's parts that it needs, texts folded."""
+    people = table.participants
     return {
-        "matches": [folded(match) for match in matches],
-        "people": {**table.people.model_dump(exclude={"source"}), "most": MOST_PEOPLE},
-        "media": table.media.model_dump(exclude={"source"}),
+        "elements": {name: [_locator(each) for each in locators] for name, locators in table.elements.items()},
+        "matches": [_match(match) for match in matches],
+        "targets": [
+            {"target": step.target, "verb": step.do, "value": None if step.value is None else fill(step.value)}
+            for step in steps
+        ],
+        "participants": {
+            "tile": [_locator(each) for each in people.tile],
+            "name": [each.model_dump(by_alias=True) for each in people.name],
+            "own": [_mark(mark) for mark in people.own],
+            "speaking": [_mark(mark) for mark in people.speaking],
+            "screenShare": [_mark(mark) for mark in people.screen_share],
+            "count": people.count,
+            "most": MOST_PEOPLE,
+        },
+        "media": {"audio": table.media.audio, "video": table.media.video},
     }
 
 
-def label(part: Signal | Step) -> str:
-    """Short name of a signal or step for events and evidence, free of what the page says."""
-    if isinstance(part, Step):
-        return part.name
-    detail = part.reason or part.waiting
-    return f"{part.state}/{detail}" if detail else str(part.state)
+def _locator(locator: Locator) -> dict[str, Any]:
+    return {
+        **locator.model_dump(by_alias=True, exclude={"source"}),
+        "name": None if locator.name is None else [fold(part) for part in locator.name.split("*")],
+        "text": _folded(locator.text),
+        "frame": None if locator.frame is None else locator.frame.lower(),
+    }
+
+
+def _bare_texts(match: Match, table: PlatformTable) -> list[str]:
+    """Texts by each of which alone a match holds."""
+    if match.element is None or match != Match(element=match.element):
+        return []
+    return [
+        fold(locator.text)
+        for locator in table.elements[match.element]
+        if locator.text is not None and locator == Locator(text=locator.text, source=locator.source)
+    ]
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {
+        **match.model_dump(by_alias=True, exclude={"dialog", "console"}),
+        "title": _folded(match.title),
+        "url": None if match.url is None else match.url.lower(),
+    }
+
+
+def _mark(mark: TileMark) -> dict[str, Any]:
+    return {
+        "css": mark.css,
+        "text": _folded(mark.text),
+        "style": [[name, fold(value)] for name, value in mark.style.items()],
+    }
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else fold(text)

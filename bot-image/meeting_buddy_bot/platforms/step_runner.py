@@ -12,14 +12,14 @@ class StepRunner:
         self._uses: dict[str, int] = {}
 
     def next(self, snapshot: PageSnapshot | None) -> Step | None:
-        """The first step whose condition holds and that was chosen fewer than ``max`` times; it counts as chosen.
+        """The first step that applies and was chosen fewer than ``maxRuns`` times; it counts as chosen.
 
-        ``snapshot``: ``None`` when the page could not be read; no condition holds then.
+        ``snapshot``: ``None`` when the page could not be read; no step applies then.
         """
         if snapshot is None:
             return None
         for step in self._steps:
-            if self._uses.get(step.name, 0) < step.max and snapshot.holds(step.when):
+            if self._uses.get(step.name, 0) < step.max_runs and snapshot.applies(step):
                 self._uses[step.name] = self._uses.get(step.name, 0) + 1
                 return step
         return None

@@ -1,14 +1,23 @@
-"""Reads the assignment, and validates its link once more, which is in it or in the user's own Secret.
+"""Reads the assignment and what the user's own Secrets add to it, the link or its passcode, and validates it once more.
 
-No message quotes a value: an assignment holds the link, and with it perhaps a passcode.
+No message quotes a value: each of the three can hold a secret.
 """
+
+import json
+import re
+import unicodedata
+from typing import Final
 
 from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import Assignment, assignment_sha256
 from meeting_buddy.contract.links import LinkError, Meeting, parse_link
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table_reader import UnusableTableError, read_table
 from meeting_buddy_bot.support.settings import Settings
+
+MAX_PASSCODE: Final = 128
+"""Longest passcode in characters."""
 
 
 class AssignmentError(Exception):
@@ -31,12 +40,18 @@ def read_assignment(settings: Settings) -> Assignment:
             raise AssignmentError(
                 Reason.CONFIG_INVALID, "the pod's Secret does not hold the assignment that the pod was made for"
             )
-        return Assignment.model_validate_json(content)
+        document = json.loads(content)
+        table, left_out = read_table(document["table"])
+        return Assignment.model_validate({**document, "table": table, "leftOutOfTable": left_out})
     except OSError as error:
         raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment cannot be read: {error.strerror}") from None
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, each["loc"])) or "the document" for each in error.errors()[:5])
         raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment is not valid: {wrong}") from None
+    except UnusableTableError as error:
+        raise AssignmentError(Reason.CONFIG_INVALID, str(error)) from None
+    except (ValueError, TypeError, KeyError):
+        raise AssignmentError(Reason.CONFIG_INVALID, "the assignment is not valid: the document") from None
 
 
 def load_link(assignment: Assignment, settings: Settings) -> Meeting:
@@ -55,3 +70,31 @@ def load_link(assignment: Assignment, settings: Settings) -> Meeting:
         return parse_link(link, assignment.platform, assignment.self_hosted)
     except LinkError as error:
         raise AssignmentError(error.reason, str(error)) from None
+
+
+def load_passcode(settings: Settings) -> str | None:
+    """The passcode that the kubelet mounted, without one newline at its end; ``None``: the session names no Secret.
+
+    Raises:
+        AssignmentError: ``ConfigInvalid``, with the field that names the Secret.
+    """
+    try:
+        content = settings.passcode_file.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise _passcode_error("is not UTF-8 text") from None
+    except OSError as error:
+        raise _passcode_error(f"cannot be read: {error.strerror}") from None
+    passcode = re.sub(r"\r?\n\Z", "", content)
+    if not passcode.strip():
+        raise _passcode_error("is empty")
+    if len(passcode) > MAX_PASSCODE:
+        raise _passcode_error(f"is longer than {MAX_PASSCODE} characters")
+    if any(unicodedata.category(each) == "Cc" for each in passcode):
+        raise _passcode_error("holds control characters, such as a newline inside it")
+    return passcode
+
+
+def _passcode_error(fault: str) -> AssignmentError:
+    return AssignmentError(Reason.CONFIG_INVALID, f"the passcode in the Secret of spec.passcodeSecretRef {fault}")

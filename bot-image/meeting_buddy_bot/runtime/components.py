@@ -7,7 +7,7 @@ end of the session with a reason, or a second try while the rest goes on without
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from meeting_buddy.contract.assignment import Assignment
@@ -68,6 +68,7 @@ class Components:
     volume: Volume
     leave: LeaveSignal
     deadline: ShutdownDeadline
+    secret_passcode: str | None = field(default=None, repr=False)
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
@@ -177,6 +178,7 @@ class Components:
             self.events,
             self.volume,
             self.leave,
+            self.secret_passcode,
         )
         session = asyncio.create_task(attend(context), name="session")
         asked = asyncio.create_task(self.leave.wait(), name="asked to leave")

@@ -19,7 +19,7 @@ from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.reporting.outcome import write_session, write_termination_message
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
-from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, read_assignment
+from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
 from meeting_buddy_bot.runtime.components import Components
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
@@ -104,11 +104,14 @@ class Supervisor:
     async def _work(
         self, assignment: Assignment, state: ReportState, reporter: SessionReporter, deadline: ShutdownDeadline
     ) -> _Outcome:
-        meeting = load_link(assignment, self._settings)
+        meeting, passcode = load_link(assignment, self._settings), load_passcode(self._settings)
         tokens = (assignment.tokens.control, assignment.tokens.read)
-        self._redact_with(Redactor.for_link(meeting.link, *tokens, platform=meeting.platform), state, assignment)
+        redact = Redactor.for_link(meeting.link, *tokens, platform=meeting.platform, passcode=passcode)
+        self._redact_with(redact, state, assignment)
         await self._check_volume()
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
+        if assignment.left_out_of_table:
+            self._events.write("table_parts_left_out", parts=assignment.left_out_of_table)
         components = Components(
             self._settings,
             assignment,
@@ -119,6 +122,7 @@ class Supervisor:
             self._volume,
             self._leave,
             deadline,
+            passcode,
         )
         result, recording = await components.attend(self._attend)
         self._events.write("ended", reason=result.reason, message=result.message, verified=recording.verified)

@@ -1,7 +1,7 @@
 """What a session works with, and what it returns: the one seam between components and session."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from meeting_buddy.contract.assignment import Assignment
@@ -30,6 +30,13 @@ class SessionContext:
     events: EventLog
     volume: Volume
     leave: LeaveSignal
+    secret_passcode: str | None = field(default=None, repr=False)
+    """The passcode of ``passcodeSecretRef``, whether or not the link carries one too."""
+
+    @property
+    def passcode(self) -> str | None:
+        """The meeting's passcode: the link's own, else the Secret's."""
+        return self.meeting.passcode or self.secret_passcode
 
 
 Attend = Callable[[SessionContext], Coroutine[Any, Any, SessionResult]]

@@ -29,7 +29,7 @@ from meeting_buddy_bot.platforms.join_loop import join
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
 from meeting_buddy_bot.platforms.people import People
-from meeting_buddy_bot.platforms.probe import PageSnapshot
+from meeting_buddy_bot.platforms.probe import PageSnapshot, pause
 from meeting_buddy_bot.platforms.speakers import SpeakingHints
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
@@ -82,16 +82,26 @@ class _MeetingRun:
         assignment, clock = context.assignment, context.clock
         self._assignment = assignment
         self._table = assignment.table
-        self._link = context.meeting.link
+        self._redact = Redactor.for_link(
+            context.meeting.link, platform=assignment.table.platform, passcode=context.secret_passcode
+        )
         self._volume = context.volume
         self._recorder = context.recorder
         self._clock = clock
         self._events = context.events
         self._browser = browser
         self._reporter = context.reporter
-        self._page = MeetingPage(browser, assignment.table, context.meeting, assignment.bot_name, clock, context.events)
+        self._page = MeetingPage(
+            browser,
+            assignment.table,
+            context.meeting,
+            assignment.bot_name,
+            context.passcode,
+            clock,
+            context.events,
+        )
         self._page.on_read = context.reporter.looked
-        self._people = People(assignment.bot_name)
+        self._people = People(assignment.bot_name, counted=assignment.table.participants.count is not None)
         self._speakers = SpeakingHints(self._reporter.speaking)
         self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
@@ -158,13 +168,13 @@ class _MeetingRun:
             self._reporter.waiting(None)
             return
         self._nobody_came = NobodyCame(self._clock, self._assignment.limits.nobody_came_seconds)
-        self._reporter.admitted(self._clock.utc(now), "hints" if self._table.people.speaking else "mixed")
+        self._reporter.admitted(self._clock.utc(now), "hints" if self._table.participants.speaking else "mixed")
         self._recorder.start()
 
     async def _stay(self, tracker: PageStateTracker) -> SessionResult:
         responsive = PageResponsive(self._clock)
         sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
-        lost = ConnectionLost(self._clock, self._table.patience.reconnect)
+        lost = ConnectionLost(self._clock, self._table.timeouts.reconnect)
         pictures: bool | None = None
         while True:
             snapshot = await self._look(responsive)
@@ -180,7 +190,7 @@ class _MeetingRun:
                 reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(pause(snapshot, POLL))
 
     async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
         started = self._clock.now()
@@ -198,14 +208,15 @@ class _MeetingRun:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
-        self._reporter.people(self._people.take(snapshot.people), self._people.names)
+        self._reporter.people(self._people.take(snapshot), self._people.names)
+        present = self._people.present(snapshot)
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
         audio = self._audio.update(self._reporter.heard_at, speaking=speaking, playing=playing)
         video = video_received(pictures)
         self._reporter.received(audio, video)
-        nobody = self._nobody_came.verdict(len(others)) if self._nobody_came else None
-        return nobody or self._everyone_left.verdict(len(others)) or self._no_media.verdict(audio, video)
+        nobody = self._nobody_came.verdict(present) if self._nobody_came else None
+        return nobody or self._everyone_left.verdict(present) or self._no_media.verdict(audio, video)
 
     def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
@@ -226,7 +237,7 @@ class _MeetingRun:
         if not self._reporter.ever_joined:
             return
         if self._outage is None:
-            self._outage, self._outage_ends = cause, now + self._table.patience.reconnect
+            self._outage, self._outage_ends = cause, now + self._table.timeouts.reconnect
             self._events.write("rejoining", cause=cause)
         self._reporter.waiting(Waiting.REJOINING)
 
@@ -260,10 +271,9 @@ class _MeetingRun:
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
-        redact = Redactor.for_link(self._link, platform=self._table.platform)
         signals = self._page.evidence_of(self._page.snapshot)
         try:
-            paths = await diagnostics.collect(self._browser.page, self._volume, name, signals, redact, seconds)
+            paths = await diagnostics.collect(self._browser.page, self._volume, name, signals, self._redact, seconds)
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
             return

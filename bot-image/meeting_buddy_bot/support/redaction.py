@@ -42,9 +42,11 @@ class Redactor:
         self._secrets = tuple(form.lower() for form in known)
 
     @classmethod
-    def for_link(cls, link: str, *more: str, platform: Platform | None = None) -> "Redactor":
-        """Knows the link's secrets (:func:`link_secrets`) and ``more``."""
-        return cls((*link_secrets(link, platform), *more))
+    def for_link(
+        cls, link: str, *more: str, platform: Platform | None = None, passcode: str | None = None
+    ) -> "Redactor":
+        """Knows the link's secrets (:func:`link_secrets`), the passcode that the link does not carry, and ``more``."""
+        return cls((*link_secrets(link, platform), passcode or "", *more))
 
     def __call__(self, text: str) -> str:
         """``text`` with addresses cut to their origin and known secrets replaced."""

@@ -11,7 +11,8 @@ from typing import Final
 import yaml
 
 from meeting_buddy.contract.links import Platform
-from meeting_buddy.contract.table import PlatformTable, load_table
+from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy.resource.installation import Installation
 
 INSTALLATION: Final = Path("/etc/meeting-buddy/installation.yaml")

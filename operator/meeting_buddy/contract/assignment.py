@@ -17,6 +17,8 @@ from meeting_buddy.contract.wire import ContractModel
 ASSIGNMENT_FILE: Final = PurePosixPath("/etc/meeting-buddy/assignment/assignment.json")
 LINK_FILE: Final = PurePosixPath("/etc/meeting-buddy/link/link")
 """The link, when it comes from a Secret of the user's (``meetingLinkSecretRef``) through the kubelet."""
+PASSCODE_FILE: Final = PurePosixPath("/etc/meeting-buddy/passcode/passcode")
+"""The meeting's passcode, where a Secret of the user's holds one (``passcodeSecretRef``), through the kubelet."""
 CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
 """Extra certificate authorities for the browser, ``*.crt``, mounted into container ``browser``."""
 RECORDINGS: Final = PurePosixPath("/recordings")
@@ -89,6 +91,8 @@ class Assignment(ContractModel):
     metadata: dict[str, str] = {}
     """The user's own map, copied to ``session.json``."""
     table: PlatformTable
+    left_out_of_table: tuple[str, ...] = Field((), exclude=True)
+    """Parts of the table as it was sent that this bot does not understand."""
     tokens: TokenDigests
 
 

@@ -83,7 +83,6 @@ PLANNED: Final = frozenset(
         Reason.MEETING_NOT_FOUND,
         Reason.MEETING_FULL,
         Reason.MEETING_LOCKED,
-        Reason.PASSCODE_MISSING,
         Reason.PASSCODE_WRONG,
         Reason.SIGN_IN_REQUIRED,
         Reason.REGISTRATION_REQUIRED,
@@ -125,8 +124,12 @@ REASONS: Final[dict[Reason, ReasonSpec]] = {
     ),
     _R.MEETING_FULL: _failed("Make room in the meeting or raise its participant limit.", retry=True),
     _R.MEETING_LOCKED: _failed("Ask the host to unlock the meeting.", retry=True),
-    _R.PASSCODE_MISSING: _failed("Use the full invitation link, which carries the passcode."),
-    _R.PASSCODE_WRONG: _failed("Copy the invitation link again; its passcode was refused."),
+    _R.PASSCODE_MISSING: _failed(
+        "Use the full invitation link, which carries the passcode, or name a Secret with it in spec.passcodeSecretRef."
+    ),
+    _R.PASSCODE_WRONG: _failed(
+        "Copy the invitation link again, or correct the Secret of spec.passcodeSecretRef; the passcode was refused."
+    ),
     _R.SIGN_IN_REQUIRED: _failed("Ask the host to allow guests who are not signed in."),
     _R.REGISTRATION_REQUIRED: _failed("Ask the host for a link that needs no registration."),
     _R.LINK_INVALID: _failed("Use the meeting's own https link, as the invitation shows it."),

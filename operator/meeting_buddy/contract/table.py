@@ -1,114 +1,137 @@
 """Platform tables: what a meeting's page looks like and how a guest joins it, as data.
 
-One YAML file per platform, read and validated by the operator, handed to the bot in its assignment. Verbs are a closed
-set; there are no expressions and no scripts. Texts are compared after folding case, white space and typographic quotes.
-A match looks at every frame of the page; the fields of one match must hold together in one frame.
+One YAML file per platform, read and validated by the operator, handed to the bot in its assignment. ``elements`` says
+where things are on the page, each with a source; signals and steps refer to them by name. Verbs are a closed set; there
+are no expressions and no scripts. A match looks at every frame of the page; its fields must hold together in one.
 """
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.locator import Css, ElementName, Locator, Range, Source, TableModel, Text
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 
-Css = Annotated[str, Field(min_length=1, max_length=512)]
-Text = Annotated[str, Field(min_length=1, max_length=256)]
-Source = Annotated[str, Field(pattern=r"\d{4}-\d{2}-\d{2}", max_length=512)]
-"""Where a fact comes from, with the day on which it was seen: without both, nobody can tell when it went stale."""
-
-
-class TableModel(BaseModel):
-    """Base of a table's parts. Unknown fields are ignored, as everywhere in the contract: a bot reads the table of a
-    newer operator. Where a person's own table is loaded, :func:`load_table` refuses them."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
+Alternatives = Annotated[tuple[Locator, ...], Field(min_length=1, max_length=40)]
+"""Ways to find one thing; the first that finds something counts."""
 
 
 class Match(TableModel):
-    """One observation of a frame; all fields that are given must hold together."""
+    """One observation; in a table, the bare name of an element is short for ``{element: name}``."""
 
-    css: Css | None = None
-    """At least ``minimum`` visible elements match this selector."""
-    text: Text | None = None
-    """Visible text of such an element (or of the frame, without ``css``) contains this."""
-    minimum: int = Field(1, ge=1, le=100)
+    element: ElementName | None = None
+    """It is there."""
+    at_least: int = Field(1, ge=1, le=100)
+    """So many of it are there."""
     enabled: bool | None = None
-    """The first such element is (not) disabled."""
-    visible: bool = True
-    """``false``: elements that are in the document and not shown count too, such as ``<audio>``."""
-    min_width: int = Field(0, ge=0, le=4096)
-    min_height: int = Field(0, ge=0, le=4096)
-    """Smallest size in CSS pixels of an element that counts; a captcha's frame is there, tiny, on innocent pages."""
+    """It is (not) disabled."""
+    on: bool | None = None
+    """It is (not) pressed, checked or switched on."""
+    number: Range | None = None
+    """The first whole number in its text or name lies in this range."""
     path: Text | None = None
     """``location.pathname`` is exactly this."""
     url: Text | None = None
     """The frame's address contains this."""
-    alert: Text | None = None
+    title: Text | None = None
+    """The document's title contains this."""
+    dialog: Text | None = None
     """A JavaScript dialog whose text contains this was shown since the page was opened."""
     console: Annotated[tuple[Text, ...], Field(max_length=5)] = ()
     """One line with all of these was written to the console since the page was opened; the properties of an object that
     was logged follow the line's text as ``name=value``."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: Any) -> Any:
+        return {"element": given} if isinstance(given, str) else given
+
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        heard = self.alert or self.console
-        seen = any((self.css, self.text, self.path, self.url))
+        heard = self.dialog or self.console
+        seen = any((self.element, self.path, self.url, self.title))
         if not heard and not seen:
-            raise ValueError("a match needs css, text, path, url, alert or console")
-        if heard and (seen or (self.alert and self.console)):
-            raise ValueError("alert and console stand alone in a match: they are heard, not seen in a frame")
+            raise ValueError("a match needs element, path, url, title, dialog or console")
+        if heard and (seen or (self.dialog and self.console)):
+            raise ValueError("dialog and console stand alone in a match: they are heard, not seen in a frame")
+        if self.element is None and (self.at_least > 1 or any(map(_given, (self.enabled, self.on, self.number)))):
+            raise ValueError("atLeast, enabled, on and number ask about an element")
         return self
 
 
 class Condition(TableModel):
-    """Holds when all of ``all``, one of ``any`` (if there are any) and none of ``veto`` hold."""
+    """Holds when all of ``all``, one of ``any`` (if there are any) and none of ``none`` hold."""
 
     all: tuple[Match, ...] = ()
     any: tuple[Match, ...] = ()
-    veto: tuple[Match, ...] = ()
+    none: tuple[Match, ...] = ()
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.all and not self.any:
-            raise ValueError("a condition needs all or any")
-        return self
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """All that it asks about."""
+        return (*self.all, *self.any, *self.none)
 
 
 class Verb(StrEnum):
-    """What a step does to its target."""
+    """What a step does. Clicks and keys are trusted input, as of a person's mouse and keyboard."""
 
     CLICK = "click"
     TYPE = "type"
-    TOGGLE_OFF = "toggle_off"
+    """Replace what a field holds; only while it holds something else."""
+    TOGGLE_OFF = "toggleOff"
+    """Click what is on."""
     PRESS = "press"
-    DISMISS = "dismiss"
+    """Press a key, in the element or in the page."""
+    HOVER = "hover"
+    SCROLL = "scroll"
+    """Bring the element into view."""
     OPEN = "open"
-    ENTER_FRAME = "enter_frame"
+    """Open a path of the meeting's host."""
+    RELOAD = "reload"
+
+
+_WITHOUT_TARGET = frozenset({Verb.PRESS, Verb.OPEN, Verb.RELOAD})
+_WITH_VALUE = frozenset({Verb.TYPE, Verb.PRESS, Verb.OPEN})
+_PLACEHOLDERS = {"{botName}", "{passcode}"}
 
 
 class Step(TableModel):
-    """One action of the join loop: at each poll the first step whose ``when`` holds is run."""
+    """One action: at each look, the first step that applies is run.
 
-    name: str
-    when: Condition
+    It applies when its target is there and can be acted on (enabled; on, for ``toggleOff``; holding another text, for
+    ``type``), ``when`` holds, and it was run fewer than ``maxRuns`` times.
+    """
+
+    name: str = Field(min_length=1, max_length=64)
+    when: Condition = Condition()
     do: Verb
-    target: Css | None = None
-    value: str | None = None
-    """For ``type`` (``{bot_name}`` stands for the bot's name), ``press`` (a key) and ``open`` (a path)."""
-    max: int = Field(3, ge=1, le=20)
-    source: Source
+    target: ElementName | None = None
+    value: str | None = Field(None, max_length=256)
+    """For ``type`` (``{botName}`` and ``{passcode}`` stand for the meeting's), ``press`` (``Escape``,
+    ``Control+Shift+H``) and ``open`` (a path)."""
+    max_runs: int = Field(3, ge=1, le=20)
+    source: Source | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.do is not Verb.OPEN and self.do is not Verb.PRESS and self.target is None:
+        if self.do not in _WITHOUT_TARGET and self.target is None:
             raise ValueError(f"step {self.name}: {self.do} needs a target")
-        if self.do in (Verb.TYPE, Verb.PRESS, Verb.OPEN) and self.value is None:
-            raise ValueError(f"step {self.name}: {self.do} needs a value")
+        if (self.do in _WITH_VALUE) != (self.value is not None):
+            raise ValueError(f"step {self.name}: {self.do} {'needs a' if self.do in _WITH_VALUE else 'takes no'} value")
+        if self.target is None and not self.when.all and not self.when.any:
+            raise ValueError(f"step {self.name}: without a target it needs all or any in when")
+        if self.source is None and _needs_source(self.when):
+            raise ValueError(f"step {self.name}: what it reads of the page's address or console needs a source")
         return self
+
+    @property
+    def secret(self) -> bool:
+        """Whether it types the meeting's passcode."""
+        return self.value is not None and "{passcode}" in self.value
 
 
 class State(StrEnum):
@@ -118,11 +141,11 @@ class State(StrEnum):
     REFUSED = "refused"
     LOBBY = "lobby"
     RECONNECTING = "reconnecting"
-    IN_CALL = "in_call"
-    PRE_JOIN = "pre_join"
+    IN_CALL = "inCall"
+    PRE_JOIN = "preJoin"
 
 
-class Signal(TableModel):
+class Signal(Condition):
     """Evidence for a state of the page."""
 
     state: State
@@ -130,69 +153,100 @@ class Signal(TableModel):
     """Why it ended or was refused."""
     waiting: Waiting | None = None
     """What the bot waits for in the lobby."""
-    all: tuple[Match, ...] = ()
-    any: tuple[Match, ...] = ()
-    veto: tuple[Match, ...] = ()
-    hold: float = Field(0.0, ge=0, le=60)
+    stable_for: float = Field(0.0, ge=0, le=60)
     """Seconds for which it must hold without a break."""
     after_join: bool = False
     """Counts only once the bot has been in the call."""
-    source: Source
+    source: Source | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not self.all and not self.any:
             raise ValueError("a signal needs all or any")
-        if self.state in (State.ENDED, State.REFUSED) and self.reason is None:
-            raise ValueError(f"a signal for {self.state} needs a reason")
-        if self.state is State.IN_CALL and len(self.all) < 2:
-            raise ValueError("in_call needs two signs from different regions of the page")
+        if (self.state in (State.ENDED, State.REFUSED)) != (self.reason is not None):
+            raise ValueError(f"a signal for {self.state} {'takes no' if self.reason else 'needs a'} reason")
+        if self.state is State.IN_CALL and len({match.element for match in self.all} - {None}) < 2:
+            raise ValueError("inCall needs two signs from different regions of the page")
+        if self.source is None and _needs_source(self):
+            raise ValueError("what a signal reads of the page's address, title, dialogs or console needs a source")
         return self
 
 
-class People(TableModel):
+class TileText(TableModel):
+    """Where a tile shows its person's name."""
+
+    css: Css | None = None
+    """Inside the tile, or the tile itself; absent: the tile itself."""
+    attribute: Text | None = None
+    """Read this attribute instead of the visible text."""
+    before: Text | None = None
+    """The name ends before this, such as the comma in ``Ada, muted``."""
+
+
+class TileMark(TableModel):
+    """Something that is true of a tile: it, or an element inside it, matches."""
+
+    css: Css
+    text: Text | None = None
+    """The matching element's text contains this."""
+    style: dict[Text, Text] = {}
+    """Computed style of the matching element, property by property."""
+
+
+class Participants(TableModel):
     """Where the page shows who is there and who speaks."""
 
-    tile: Css
-    name: Css
-    """Inside the tile."""
-    own_tile: Css
-    speaking: Css | None = None
-    """Matches a tile while its person speaks."""
-    screen_share: Css | None = None
-    """Matches tiles that show a screen instead of a person."""
+    tile: Alternatives
+    """One for each person, or screen that is shown; whether it is visible does not matter unless a locator says so."""
+    name: Annotated[tuple[TileText, ...], Field(min_length=1, max_length=10)]
+    own: Annotated[tuple[TileMark, ...], Field(max_length=10)] = ()
+    speaking: Annotated[tuple[TileMark, ...], Field(max_length=10)] = ()
+    screen_share: Annotated[tuple[TileMark, ...], Field(max_length=10)] = ()
+    count: ElementName | None = None
+    """Its first whole number is how many are there, the bot among them; where the page shows only some tiles."""
     source: Source
 
 
 class Media(TableModel):
-    """Where the page holds remote sound and picture."""
+    """Where the page holds remote sound and picture; where it does not, the sound device alone is the evidence."""
 
-    audio: Css
+    kind: Literal["elements", "mixed", "none"] = "elements"
+    """``elements``: one per person; ``mixed``: one for all; ``none``: the page plays from elsewhere."""
+    audio: Css | None = None
     """Elements whose clock runs while the page plays sound, be it silence: a dead server does not stop them."""
-    video: Css
+    video: Css | None = None
     """Elements whose count of frames rises while pictures arrive; of people whose camera is on, and no shared screen,
     which may stand still for as long as it likes."""
     source: Source
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.kind == "none") != (self.audio is None):
+            raise ValueError(f"media of kind {self.kind} {'takes no' if self.audio else 'needs'} audio")
+        return self
+
 
 class Devices(TableModel):
-    """Permissions the page is given; a bot has no microphone and no camera."""
+    """What the meeting's own origin may use; everything else, and everybody else, is denied."""
 
-    microphone: str = Field("deny", pattern="^(deny|grant)$")
-    camera: str = Field("deny", pattern="^(deny|grant)$")
+    microphone: Literal["none", "silent"] = "none"
+    """``silent``: it may open the microphone, which carries silence."""
+    camera_permission: bool = False
+    """It may open a camera. There never is one; some pages play sound only to who has both permissions."""
 
 
-class Opening(TableModel):
-    """How a meeting link becomes the first page."""
+class Url(TableModel):
+    """What the first page's address gets besides the meeting."""
 
-    add_query: dict[str, str] = {}
+    query: dict[str, str] = {}
     """Query parameters to add where the link has none of that name."""
 
 
-class Patience(TableModel):
+class Timeouts(TableModel):
     """Deadlines in seconds that belong to the page, not to the user."""
 
     load: float = Field(45, gt=0, le=300)
+    """Until anything is recognised."""
     join: float = Field(90, gt=0, le=600)
     """From the page's first answer to the lobby or the call; time in the lobby does not count."""
     missing: float = Field(60, gt=0, le=300)
@@ -204,38 +258,76 @@ class Patience(TableModel):
 class PlatformTable(TableModel):
     """All that the bot knows of one platform's page."""
 
+    table_version: Literal[1]
+    """Version of this grammar."""
     platform: Platform
     checked: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    """Day on which the facts were last seen on a real page."""
+    """Day on which the facts were last seen on a real page, or else of the collection that they come from."""
     source: Source
-    links: Opening = Opening()
+    url: Url = Url()
     devices: Devices = Devices()
-    patience: Patience = Patience()
+    timeouts: Timeouts = Timeouts()
+    elements: Annotated[dict[ElementName, Alternatives], Field(max_length=200)]
     steps: Annotated[tuple[Step, ...], Field(max_length=100)]
     signals: Annotated[tuple[Signal, ...], Field(max_length=200)]
     leave: Annotated[tuple[Step, ...], Field(max_length=20)]
-    people: People
+    participants: Participants
     media: Media
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not any(signal.state is State.IN_CALL for signal in self.signals):
-            raise ValueError("a table needs an in_call signal")
+            raise ValueError("a table needs an inCall signal")
         names = [step.name for step in (*self.steps, *self.leave)]
         if len(names) != len(set(names)):
             raise ValueError("step names must be unique")
+        for user, needed in _references(self):
+            if needed not in self.elements:
+                raise ValueError(f"{user}: there is no element {needed!r}")
+        _refuse_cycles(self.elements)
         return self
-
-
-def load_table(document: object) -> PlatformTable:
-    """The table in a document that a person wrote; strict, so that a typing error is found where it was made.
-
-    Raises:
-        pydantic.ValidationError: it is wrong, or has a field that a table does not have; the message names the field.
-    """
-    return PlatformTable.model_validate(document, extra="forbid")
 
 
 def table_hash(table: PlatformTable) -> str:
     """First 16 hex digits of the SHA-256 of the table's canonical JSON; in the session's status as ``tableHash``."""
     return hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _given(value: object) -> bool:
+    return value is not None
+
+
+def _needs_source(condition: Condition) -> bool:
+    """Whether something is read that no element, which has a source of its own, stands for."""
+    return any(match.path or match.url or match.title or match.dialog or match.console for match in condition.matches)
+
+
+def _references(table: PlatformTable) -> list[tuple[str, str]]:
+    """Who refers to which element."""
+    found = [
+        (f"element {name}", locator.within)
+        for name, alternatives in (*table.elements.items(), ("tile", table.participants.tile))
+        for locator in alternatives
+    ]
+    for step in (*table.steps, *table.leave):
+        found += [(f"step {step.name}", needed) for needed in (step.target, *_elements(step.when))]
+    for signal in table.signals:
+        found += [(f"signal for {signal.state}", needed) for needed in _elements(signal)]
+    found.append(("participants.count", table.participants.count))
+    return [(user, needed) for user, needed in found if needed is not None]
+
+
+def _elements(condition: Condition) -> list[str]:
+    return [match.element for match in condition.matches if match.element is not None]
+
+
+def _refuse_cycles(elements: dict[str, tuple[Locator, ...]]) -> None:
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise ValueError(f"element {name} lies within itself: {' within '.join((*above, name))}")
+        for locator in elements[name]:
+            if locator.within is not None:
+                visit(locator.within, (*above, name))
+
+    for name in elements:
+        visit(name, ())

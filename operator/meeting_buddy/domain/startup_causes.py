@@ -264,6 +264,19 @@ EVENTS: Final = (
     ),
     Cause(VOLUME_WORDS, r"secret \S+ not found", _R.CONFIG_INVALID, "Create the Secret that the message names."),
     Cause(VOLUME_WORDS, r"configmap \S+ not found", _R.CONFIG_INVALID, "Create the ConfigMap that the message names."),
+    # These two messages name the key alone; the volume says of which Secret.
+    Cause(
+        VOLUME_WORDS,
+        r'volume "link" : references non-existent secret key',
+        _R.CONFIG_INVALID,
+        "Add the key that the message names to the Secret of spec.meetingLinkSecretRef.",
+    ),
+    Cause(
+        VOLUME_WORDS,
+        r'volume "passcode" : references non-existent secret key',
+        _R.CONFIG_INVALID,
+        "Add the key that the message names to the Secret of spec.passcodeSecretRef.",
+    ),
     Cause(
         VOLUME_WORDS,
         r"non-existent (secret|config) key",

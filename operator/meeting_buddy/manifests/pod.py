@@ -6,15 +6,24 @@ is in the mounted Secrets only: nothing in this manifest, which many may read, i
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, Final
+from pathlib import PurePosixPath
+from typing import Any, Final, NamedTuple
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, CA_FOLDER, DIGEST_VARIABLE, LINK_FILE, RECORDINGS
+from meeting_buddy.contract.assignment import (
+    ASSIGNMENT_FILE,
+    CA_FOLDER,
+    DIGEST_VARIABLE,
+    LINK_FILE,
+    PASSCODE_FILE,
+    RECORDINGS,
+)
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.quantity import split_bytes, split_cpu
 from meeting_buddy.resource.bot_class import Resources
 from meeting_buddy.resource.model import ConfigModel
+from meeting_buddy.resource.session import SecretLink, SecretPasscode
 
 HOME: Final = "/home/buddy"
 BOT_ENV: Final = {"HOME": HOME}
@@ -98,6 +107,7 @@ def _pod_security(pod_input: BotPodInput) -> dict[str, Any]:
 def _bot(pod_input: BotPodInput) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [
         {"name": "assignment", "mountPath": str(ASSIGNMENT_FILE.parent), "readOnly": True},
+        *(each.mount() for each in _users_secrets(pod_input)),
         {
             "name": "recordings",
             "mountPath": str(RECORDINGS),
@@ -107,8 +117,6 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
         {"name": "bot-home", "mountPath": HOME},
         *_SOCKETS,
     ]
-    if pod_input.spec.meeting_link_secret_ref is not None:
-        mounts.insert(1, {"name": "link", "mountPath": str(LINK_FILE.parent), "readOnly": True})
     return {
         "name": "bot",
         **_image(pod_input),
@@ -219,6 +227,33 @@ def _profile(pod_input: BotPodInput) -> Resources:
     return profiles.video1080p if recording.video == "1080p" else profiles.video720p
 
 
+class _UsersSecret(NamedTuple):
+    """A key of a Secret of the user's, which the kubelet mounts as one file into container ``bot`` alone."""
+
+    volume_name: str
+    file: PurePosixPath
+    reference: SecretLink | SecretPasscode
+
+    def volume(self) -> dict[str, Any]:
+        items = [{"key": self.reference.key, "path": self.file.name}]
+        secret = {"secretName": self.reference.name, "items": items, "defaultMode": 0o440}
+        return {"name": self.volume_name, "secret": secret}
+
+    def mount(self) -> dict[str, Any]:
+        return {"name": self.volume_name, "mountPath": str(self.file.parent), "readOnly": True}
+
+
+def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
+    """What the session's author keeps in Secrets; :mod:`startup_causes` knows the volumes by their names."""
+    link, passcode = pod_input.spec.meeting_link_secret_ref, pod_input.spec.passcode_secret_ref
+    found = []
+    if link is not None:
+        found.append(_UsersSecret("link", LINK_FILE, link))
+    if passcode is not None:
+        found.append(_UsersSecret("passcode", PASSCODE_FILE, passcode))
+    return found
+
+
 def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
     memory = {"medium": "Memory"}
     found: list[dict[str, Any]] = [
@@ -229,10 +264,7 @@ def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
         {"name": "run", "emptyDir": memory | {"sizeLimit": "16Mi"}},
         {"name": "shm", "emptyDir": memory | {"sizeLimit": "512Mi"}},
     ]
-    link = pod_input.spec.meeting_link_secret_ref
-    if link is not None:
-        items = [{"key": link.key, "path": LINK_FILE.name}]
-        found.append({"name": "link", "secret": {"secretName": link.name, "items": items, "defaultMode": 0o440}})
+    found += (each.volume() for each in _users_secrets(pod_input))
     extra = pod_input.bot_class.extra_ca
     if extra is not None:
         name = extra.key if extra.key.endswith(".crt") else f"{extra.key}.crt"

@@ -27,13 +27,24 @@ DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
 
+SecretName = Annotated[str, Field(pattern=DNS_NAME, min_length=1, max_length=253, description="Name of the Secret.")]
+SecretKey = Annotated[
+    str, Field(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253, description="Key inside the Secret.")
+]
+
+
 class SecretLink(StoredModel):
     """A key of a Secret in the session's namespace that holds the meeting link."""
 
-    name: str = Field(pattern=DNS_NAME, min_length=1, max_length=253, description="Name of the Secret.")
-    key: str = Field(
-        "link", pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253, description="Key inside the Secret."
-    )
+    name: SecretName
+    key: SecretKey = "link"
+
+
+class SecretPasscode(StoredModel):
+    """A key of a Secret in the session's namespace that holds the meeting's passcode."""
+
+    name: SecretName
+    key: SecretKey = "passcode"
 
 
 class TranscriptionSpec(StoredModel):
@@ -92,6 +103,11 @@ class MeetingSessionSpec(StoredModel):
     meeting_link_secret_ref: SecretLink | None = Field(
         None,
         description="Secret key that holds the link instead; mounted into the pod, never read by the operator.",
+    )
+    passcode_secret_ref: SecretPasscode | None = Field(
+        None,
+        description="Secret key that holds the meeting's passcode, for a link that carries none (the link's own goes "
+        "first); mounted into the pod, never read by the operator.",
     )
     platform: Platform | None = Field(
         None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link decides."

@@ -1,14 +1,15 @@
 """``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
 
-``ONLY=pod``, ``ONLY=join``, ``ONLY=sound`` or ``ONLY=image`` picks a section. The machine should do nothing else
+``ONLY=`` picks a section: ``pages``, ``pod``, ``join``, ``sound`` or ``image``. The machine should do nothing else
 meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
-from tests.local.bench import meetings, pods, sound
+from tests.local.bench import meetings, pages, pods, sound
 from tests.local.bench.figures import Figure
 from tests.local.bench.operator_metrics import wait_until_it_leads
 from tests.local.cluster import flow
@@ -21,7 +22,7 @@ from tests.local.machine import cli_errors
 from tests.local.machine.progress import step
 from tests.local.meetings.livekit import LocalMeeting
 
-SECTIONS = ("pod", "join", "sound", "image")
+SECTIONS = ("pages", "pod", "join", "sound", "image")
 
 
 def main() -> int:
@@ -29,6 +30,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("only", nargs="*", choices=[*SECTIONS, []], help="sections; all without")
     sections = parser.parse_args().only or SECTIONS
+    figures: list[Figure] = []
+    if "pages" in sections:
+        with step("looks at pages"):
+            figures += pages.looks()
+    if set(sections) - {"pages"}:
+        figures += _on_the_cluster(sections)
+    print()
+    print("\n".join(map(str, figures)))
+    return 0
+
+
+def _on_the_cluster(sections: Sequence[str]) -> list[Figure]:
     kubectl = flow.up().kubectl
     meeting = LocalMeeting()
     meeting.start()
@@ -51,9 +64,7 @@ def main() -> int:
     if "image" in sections:
         with step("image iteration time"):
             figures.append(Figure("one-line change → running pod", f"{iteration_time(kubectl):.1f} s", "", "≤ 30 s"))
-    print()
-    print("\n".join(map(str, figures)))
-    return 0
+    return figures
 
 
 if __name__ == "__main__":
