@@ -16,10 +16,12 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.local.machine import machine_lock
+from tests.local.meetings.facts.usage import usages
 
 _GROUPS = {
     "tests/bot/test_livekit_join.py": "meeting",
     "tests/bot/test_local_meeting.py": "meeting",
+    "tests/e2e/test_platforms.py": "meeting",
     "tests/e2e/test_recording.py": "meeting",
     "tests/e2e/test_cluster_repair.py": "cluster",
     "tests/e2e/test_network.py": "cluster",
@@ -64,8 +66,29 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests of the platforms' tables measured, and which facts the tables stand on."""
+    reports = [each for each in terminalreporter.getreports("passed") if each.when == "call"]
+    lines = [
+        line
+        for report in reports
+        if report.nodeid.startswith("tests/bot/test_platform_pages.py")
+        for line in report.capstdout.splitlines()
+        if line.strip()
+    ]
+    if any(report.nodeid.startswith("tests/unit/test_facts_used.py") for report in reports):
+        lines += [usage.line() for usage in usages()]
+        lines.append("each unused fact with its reason: python -m tests.local.meetings.facts.usage")
+    if lines:
+        terminalreporter.section("platform tables")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 def _group(nodeid: str) -> str:
-    file = nodeid.partition("::")[0]
+    file, _, test = nodeid.partition("::")
+    if file == "tests/bot/test_platform_pages.py":  # one document for each pack
+        return f"{file}[{test.partition('[')[2]}"
     return _GROUPS.get(file, file)
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TokenDigests
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
@@ -81,6 +81,7 @@ class Attending:
         limits: Limits | None = None,
         bot_name: str = "Meeting Buddy",
         debug_mode: bool = False,
+        passcode: str | None = None,
     ) -> None:
         self.folder = folder
         self.clock = SessionClock()
@@ -90,13 +91,18 @@ class Attending:
         reporter = SessionReporter(self.state, self._events)
         self.recorder = FakeRecorder(self.clock, reporter)
         host, _, port = link.split("/")[2].partition(":")
+        self_hosted = (
+            (SelfHostedHost(platform=table.platform, host=host, port=int(port or 443)),)
+            if table.platform.self_hosted
+            else ()
+        )
         self.assignment = Assignment(
             session_id="mbsess_test",
             namespace="tests",
             attempt=1,
             link=link,
-            platform=Platform.LIVEKIT,
-            self_hosted=(SelfHostedHost(platform=Platform.LIVEKIT, host=host, port=int(port or 443)),),
+            platform=table.platform,
+            self_hosted=self_hosted,
             recording=RecordingConfig(),
             bot_name=bot_name,
             limits=limits or Limits(),
@@ -115,6 +121,7 @@ class Attending:
             self._events,
             Volume(folder),
             self.leave,
+            passcode,
         )
         self.browser = Browser(screen_size(self.assignment.recording), chromedriver)
         self._task: asyncio.Task[SessionResult] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,7 @@ def make_container(
         sound: str | None = None,
         screen: str = screen,
         user_namespaces: bool = True,
+        hosts: Mapping[str, str] | None = None,
     ) -> Iterator[BrowserContainer]:
         authorities = [authority.certificate]
         with readable_folder() as folder:
@@ -55,7 +56,7 @@ def make_container(
             container = BrowserContainer(
                 folder, free_port(), screen, authorities=authorities, sound=sound, user_namespaces=user_namespaces
             )
-            container.start({**HOSTS, HOST: ADDRESS})
+            container.start({**HOSTS, HOST: ADDRESS, **(hosts or {})})
             try:
                 yield container
             finally:

@@ -73,7 +73,8 @@ class BrowserContainer:
         aliases.write_text("127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in hosts.items()))
         command = [
             *("unshare", "--mount", "--propagation", "private", "--"),
-            *("sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(aliases)),
+            *("sh", "-c", 'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/chromium && shift && exec "$@"'),
+            *(str(aliases), str(self._settings())),
             *(sys.executable, "-P", "-m", "tests.support.unprivileged"),
             *(f"--port={self.port}", f"--ca-folder={self.folder / 'ca'}"),
         ]
@@ -86,6 +87,15 @@ class BrowserContainer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"chromedriver did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
+
+    def _settings(self) -> Path:
+        """What stands in the image's `/etc/chromium`: Debian's part, and our policy."""
+        settings = self.folder / "chromium"
+        if not settings.is_dir():
+            shutil.copytree("/etc/chromium", settings)
+            (settings / "policies" / "managed").mkdir(parents=True)
+            shutil.copy(REPOSITORY / "bot-image" / "chromium-policy.json", settings / "policies" / "managed")
+        return settings
 
     def ended(self) -> bool:
         """Whether chromedriver has ended by itself."""

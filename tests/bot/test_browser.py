@@ -19,6 +19,7 @@ from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, 
 from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
 from meeting_buddy_bot.browser.user_input import UserInput
 from tests.bot.container import SCREEN, BrowserContainer
+from tests.local.media.probe import run
 from tests.support.awaiting import until
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
@@ -244,6 +245,36 @@ async def test_downloads_nothing(browser: Browser, site: SyntheticSite, containe
     await value(browser, "document.querySelector('#save').click() ?? 1")
     await asyncio.sleep(0.5)  # nothing tells that something does not happen
     assert list(container.folder.rglob("trap*")) == []
+
+
+APP_LINKS = """
+<style>body { background: white }</style><iframe></iframe>
+<script>
+  setTimeout(() => { document.querySelector('iframe').src = 'msteams:/l/meetup-join/x' }, 100);
+  setTimeout(() => { location.href = 'zoommtg://zoom.us/join?confno=1' }, 200);
+  setTimeout(() => { document.title = 'tried' }, 1200);
+</script>"""
+
+
+async def test_a_page_that_calls_for_another_program_stays_as_it_is(
+    browser: Browser, site: SyntheticSite, screen: str
+) -> None:
+    site.pages["/"] = APP_LINKS
+    await browser.page.navigate(site.url("/"))
+    await value(browser, "document.title === 'tried' ? 1 : null")
+    grab = ("-f", "x11grab", "-i", screen, "-frames:v", "1", "-vf", "scale=64:36,format=gray")
+    shown = await asyncio.to_thread(run, "ffmpeg", *grab, "-f", "rawvideo", "-")
+    # A dialog of the browser's own would grey the page, a window of another program lie over it.
+    assert sum(shown) / len(shown) > 245
+    assert await value(browser, "location.protocol") == "https:"
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///etc/passwd", "chrome://version", "view-source:https://meet.synthetic.test"]
+)
+async def test_nothing_of_the_machine_or_the_browser_can_be_opened(browser: Browser, address: str) -> None:
+    with pytest.raises(NavigationError, match="ERR_BLOCKED_BY_ADMINISTRATOR"):
+        await browser.page.navigate(address)
 
 
 # Death

@@ -76,6 +76,51 @@ async def test_ends_with_the_reason_that_the_page_gives(
         assert container.chromium() == []
 
 
+PASSCODE = "hunter-4711-hunter"
+ASKS_FOR_PASSCODE = "<input id=passcode>" + join_page(
+    f"document.querySelector('#passcode').value === '{PASSCODE}' ? enter() : ({says('That was not the passcode')})"
+)
+
+
+async def test_types_the_passcode_of_the_secret(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = ASKS_FOR_PASSCODE
+    async with attending(container, site, tmp_path, passcode=PASSCODE) as bot:
+        await bot.until_recording()
+        assert PASSCODE not in (tmp_path / "events.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("passcode", "reason"), [(None, Reason.PASSCODE_MISSING), ("something else", Reason.PASSCODE_WRONG)]
+)
+async def test_a_passcode_is_tried_once_and_never_guessed(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, passcode: str | None, reason: Reason
+) -> None:
+    site.pages[ROOM] = ASKS_FOR_PASSCODE
+    async with attending(container, site, tmp_path, passcode=passcode) as bot:
+        assert (await bot.ending()).reason is reason
+        typed = [line["step"] for line in await bot.events("step")].count("passcode")
+        assert typed == (0 if passcode is None else 1)
+
+
+async def test_a_notice_in_the_call_is_accepted(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    notice = (
+        "<button id=notice onclick=\"this.remove(); document.title = 'accepted'\">This meeting is recorded</button>"
+    )
+    later = f"enter(); setTimeout(() => document.body.insertAdjacentHTML('beforeend', `{notice}`), 1500)"
+    site.pages[ROOM] = join_page(later.replace('"', "&quot;"))
+    async with attending(container, site, tmp_path) as bot:
+        await bot.until_recording()
+        async with asyncio.timeout(20):
+            while "notice" not in [line["step"] for line in await bot.events("step")]:  # noqa: ASYNC110 -- a file
+                await asyncio.sleep(0.1)
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        assert (await bot.ending()).reason is Reason.LEAVE_REQUESTED
+
+
 async def test_leaves_the_lobby_when_asked(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
     site.pages[ROOM] = join_page(says("Someone will let you in soon"))
     async with attending(container, site, tmp_path) as bot:
@@ -169,3 +214,26 @@ async def test_a_failure_leaves_evidence_without_secrets(
             *("typed-in", "prefilled", "drafted"),
         ):
             assert secret not in text
+
+
+async def test_debug_mode_documents_every_state_without_names(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    shadow = "<div id=host><template shadowrootmode=open><p>inside a shadow root</p></template></div>"
+    site.pages[ROOM] = shadow + join_page(
+        "document.body.append('Someone will let you in soon'); setTimeout(enter, 2000)"
+    )
+    async with attending(container, site, tmp_path, debug_mode=True) as bot:
+        await bot.until_recording()
+        async with asyncio.timeout(20):
+            while not list((tmp_path / "debug").glob("*inCall.html")):  # noqa: ASYNC110 -- files
+                await asyncio.sleep(0.1)
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        await bot.ending()
+    names = sorted(path.stem for path in (tmp_path / "debug").glob("*.html"))
+    states = list(dict.fromkeys(name.partition("-")[2] for name in names))
+    assert states[:3] == ["preJoin", "lobby-WaitingRoom", "inCall"]
+    first, call = (min((tmp_path / "debug").glob(f"*-{state}.html")).read_text() for state in ("preJoin", "inCall"))
+    assert '<template shadowrootmode="open"><p>inside a shadow root</p></template>' in first
+    assert "Person 1" in call
+    assert "Ada Lovelace" not in call

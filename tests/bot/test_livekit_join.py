@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import pytest
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import PersonReport
+from meeting_buddy_bot.platforms.people import ABSENT_SECONDS
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
 from tests.local.meetings.livekit import LocalMeeting, Person, Room
@@ -23,6 +25,10 @@ TABLE = platform_table("livekit")
 BOT = "Meeting Buddy"
 TALKERS = (Person("Grace Hopper"), Person("Alan Turing"))
 SEEN = (Person("Ada Lovelace", video=True), Person("Grace Hopper"))
+
+
+def names(people: Iterable[PersonReport]) -> list[str]:
+    return [person.name for person in people]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,7 @@ async def test_knows_who_is_there_and_when_they_speak(container: BrowserContaine
     with room.people(TALKERS) as people:
         async with attending(container, room, tmp_path) as bot:
             report = await bot.until(lambda each: len(each.people.current) == 2, 40)
-            assert sorted(report.people.current) == ["Alan Turing", "Grace Hopper"]
+            assert sorted(names(report.people.current)) == ["Alan Turing", "Grace Hopper"]
             await asyncio.sleep(25)  # they take turns, and an interval is written when it is over
             bot.leave.request(Reason.LEAVE_REQUESTED)
             await bot.ending(20)
@@ -94,10 +100,13 @@ async def test_leaves_when_everyone_has_left(container: BrowserContainer, room: 
         async with attending(container, room, tmp_path, limits=Limits(everyone_left_seconds=3)) as bot:
             await bot.until(lambda each: len(each.people.current) == 2, 40)
             people.leave("Alan Turing")
-            await bot.until(lambda each: each.people.current == ("Grace Hopper",), 15)
+            report = await bot.until(lambda each: names(each.people.current) == ["Grace Hopper"], 15)
+            assert names(report.people.left) == ["Alan Turing"]
             people.leave("Grace Hopper")
             assert (await bot.ending(30)).reason is Reason.EVERYONE_LEFT
             assert bot.report.people.seen == 2
+            assert names(bot.report.people.left) == ["Grace Hopper", "Alan Turing"]
+            assert [line["name"] for line in await bot.events("participant_left")] == ["Alan Turing", "Grace Hopper"]
 
 
 async def test_leaves_when_nobody_came(container: BrowserContainer, room: Room, tmp_path: Path) -> None:
@@ -155,6 +164,9 @@ async def test_survives_a_server_that_was_frozen(
                 meeting.thaw_server()
             report = await bot.until(lambda each: each.waiting is None, 40)
             assert report.phase is ReportPhase.RECORDING
+            await asyncio.sleep(2 * ABSENT_SECONDS)
+            assert len(await bot.events("participant_joined")) == 2
+            assert await bot.events("participant_left") == []
             bot.leave.request(Reason.LEAVE_REQUESTED)
             assert (await bot.ending(20)).reason is Reason.LEAVE_REQUESTED
 
@@ -165,7 +177,7 @@ async def test_a_server_that_died_is_not_mistaken_for_a_quiet_meeting(
     table = TABLE.model_copy(update={"timeouts": TABLE.timeouts.model_copy(update={"reconnect": 6})})
     with room.people(SEEN[:1]):
         async with Attending(container.url, tmp_path, room.link, table) as bot:
-            await bot.until(lambda each: each.people.current == ("Ada Lovelace",), 40)
+            await bot.until(lambda each: names(each.people.current) == ["Ada Lovelace"], 40)
             meeting.kill_server()
             try:
                 # The page's toast goes after 3 s, its tiles stay for half a minute more.

@@ -9,7 +9,8 @@ import sys
 
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import PeopleReport
+from meeting_buddy_bot.platforms.people import People
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.runtime.supervisor import Supervisor
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.result import SessionResult
@@ -20,14 +21,17 @@ async def attend(context: SessionContext) -> SessionResult:
     """Play the script of the session's metadata."""
     context.reporter.looked()
     context.reporter.waiting(Waiting.CONNECTING)
-    reason = await _play(context)
+    people = People(context.assignment.bot_name)
+    reason = await _play(context, people)
+    changes = people.close()
+    context.reporter.people(people.report, people.names, changes)
     context.reporter.leaving()
     await asyncio.sleep(float(context.assignment.metadata.get("leaving", "0s").removesuffix("s")))
     await context.recorder.stop()
     return SessionResult(reason)
 
 
-async def _play(context: SessionContext) -> Reason:
+async def _play(context: SessionContext, people: People) -> Reason:
     for step in context.assignment.metadata.get("script", "join; record").split(";"):
         verb, _, rest = step.strip().partition(" ")
         match verb:
@@ -38,8 +42,9 @@ async def _play(context: SessionContext) -> Reason:
             case "hang":
                 await asyncio.Event().wait()
             case "people":
-                names = tuple(name.strip() for name in rest.split(","))
-                context.reporter.people(PeopleReport(current=names, seen=len(names)), names)
+                tiles = tuple(Person(name.strip(), own=False, speaking=False) for name in rest.split(","))
+                changes = people.take(PageSnapshot(frozenset(), people=tiles), context.clock.utc())
+                context.reporter.people(people.report, people.names, changes)
                 continue
             case "lobby":
                 context.reporter.waiting(Waiting.WAITING_ROOM)

@@ -11,7 +11,7 @@ import pytest
 
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import MAX_REPORT_BYTES, MAX_TERMINATION_BYTES, Report
+from meeting_buddy.contract.report import MAX_CURRENT, MAX_LEFT, MAX_REPORT_BYTES, MAX_TERMINATION_BYTES, Report
 from tests.conformance.running_bot import CONTROL, LINK, READ, RunningBot, make_assignment
 
 Start = Callable[..., RunningBot]
@@ -194,16 +194,23 @@ async def test_sixteen_subscribers_and_no_more(start: Start) -> None:
 
 
 async def test_a_long_report_fits_its_limits_and_the_session_file_is_whole(start: Start) -> None:
-    names = ", ".join(f"Participant number {number} of a very large meeting" for number in range(300))
+    names = ", ".join(f"Participant number {number} {'with a very long name ' * 4}" for number in range(300))
     bot = start(f"join; people {names}")
     await bot.until(lambda report: report.people.seen == 300)
     async with bot.http(READ) as client, client.get("/v1/report") as response:
-        assert len(await response.read()) <= MAX_REPORT_BYTES
+        content = await response.read()
+        assert len(content) <= MAX_REPORT_BYTES
+        people = Report.model_validate_json(content).people
+        assert 20 < len(people.current) < MAX_CURRENT
+        assert people.current[0].joined_at is not None
+        assert people.present == people.seen == 300
     await bot.leave()
     assert await bot.ended() == 0
     assert len(bot.termination_message.encode()) <= MAX_TERMINATION_BYTES
-    assert bot.outcome.people.seen == 300
-    assert len(bot.session["people"]["current"]) == 300
+    people = bot.outcome.people
+    assert (people.current, people.present, people.seen) == ((), 0, 300)
+    assert 0 < len(people.left) < MAX_LEFT
+    assert len(bot.session["people"]["left"]) == MAX_LEFT
 
 
 async def test_the_users_metadata_is_in_the_session_file(start: Start) -> None:

@@ -63,6 +63,9 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     sessions.apply("ordinary", metadata={"script": "lobby 2s; join 2s; record 3s; people Ann, Bo; end MeetingEnded"})
     status = sessions.phase("ordinary", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+    assert [each["name"] for each in status["participantHistory"]] == ["Ann", "Bo"]
+    assert all({"name", "joinedAt", "leftAt"} == each.keys() for each in status["participantHistory"])
+    assert (status["currentParticipants"], status["participantCount"]) == ([], 0)
     assert told(sessions, "ordinary") == [
         "BotPodCreated",
         "Joining",

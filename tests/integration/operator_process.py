@@ -59,6 +59,8 @@ class OperatorProcess:
     """Namespaces that it watches besides ``namespace``."""
     process: subprocess.Popen[bytes] | None = None
     installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
+    tables: tuple[Path, ...] = (PLATFORM_TABLES,)
+    """Folders of platform tables, the built-in ones first."""
 
     def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it is ready."""
@@ -71,7 +73,7 @@ class OperatorProcess:
             f"--identity={self.name}",
             f"--kubeconfig={self.kubeconfig}",
             f"--installation={path}",
-            f"--tables={PLATFORM_TABLES}",
+            *(f"--tables={folder}" for folder in self.tables),
             "--host=127.0.0.1",
             f"--port={self.port}",
         ]

@@ -177,6 +177,16 @@ def test_an_administrators_page_table_lies_where_the_operator_looks() -> None:
     assert Path(mount["mountPath"]) / "platforms" == TABLES[-1]
 
 
+def test_a_changed_platform_table_rolls_the_operator() -> None:
+    def annotations(text: str) -> Manifest:
+        (deployment,) = of_kind(rendered({"platformTables": {"LiveKit": text}}), "Deployment")
+        found: Manifest = deployment["spec"]["template"]["metadata"]["annotations"]
+        return found
+
+    assert annotations("platform: LiveKit\n") == annotations("platform: LiveKit\n")
+    assert annotations("platform: LiveKit\n") != annotations("platform: LiveKit\ntimeouts: {join: 61}\n")
+
+
 def test_the_operators_pod_satisfies_restricted_pod_security(kubectl: Kubectl, namespaces: None) -> None:
     (deployment,) = of_kind(rendered(), "Deployment")
     pod = {

@@ -41,7 +41,12 @@ def test_the_smallest_session_gets_every_default(kubectl: Kubectl) -> None:
         "transcription": {"enabled": True, "language": "en"},
         "recording": {"enabled": True, "video": "720p", "frameRate": 15},
         "leave": False,
-        "limits": {"waitingRoomSeconds": 900, "nobodyCameSeconds": 1200, "everyoneLeftSeconds": 60},
+        "limits": {
+            "waitingRoomSeconds": 900,
+            "nobodyCameSeconds": 1200,
+            "everyoneLeftSeconds": 60,
+            "onlyBotsSeconds": 300,
+        },
         "activeDeadlineSeconds": 14400,
         "botClassName": "default",
         "debugMode": False,

@@ -140,12 +140,11 @@ def test_leave_reaches_the_bot_and_stays_although_it_is_set_back(operator: Opera
     ("fields", "phase", "reason"),
     [
         ({"leave": True}, "Completed", "LeaveRequested"),
-        ({"meetingLink": "https://zoom.us/j/1234567890", "platform": "Zoom"}, "Failed", "PlatformNotAvailable"),
         ({"meetingLink": "https://other.buddy.test/rooms/a"}, "Failed", "HostNotAllowed"),
         ({"meetingLink": "https://meet.buddy.test:8443/custom?token=a"}, "Failed", "LinkInvalid"),
         ({"botClassName": "nobody"}, "Failed", "ConfigInvalid"),
     ],
-    ids=["leave", "no-table", "host", "link", "class"],
+    ids=["leave", "host", "link", "class"],
 )
 def test_endings_without_a_pod(
     operator: OperatorProcess, sessions: Sessions, fields: dict[str, Any], phase: str, reason: str

@@ -27,6 +27,8 @@ LINK = "https://meet.example.org/rooms/standup#very-secret"
 CLASS = BotClass(image="registry.example/bot:1")
 HOST = SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org")
 INSTALLATION = InstallationFacts(CLASS, (HOST,), {Platform.LIVEKIT: "abc123"})
+BAD_TABLE = replace(INSTALLATION, table_faults={Platform.LIVEKIT: "steps.prepend.0.do: is none of these"})
+"""The administrator's platform table is wrong."""
 POD = identity.pod_name("standup", UID, 1)
 
 

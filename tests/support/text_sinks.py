@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ async def page_saying(text: str) -> Page:
     """A page that shows `text` as a name and as its document, and says it in a dialog and on the console."""
 
     def evaluate(expression: str) -> Any:
-        if "outerHTML" in expression:
-            return f"<html><body><p>{text}</p></body></html>"
+        if "getHTML" in expression:
+            return {"host": "meet.test", "path": "/", "html": f"<html><body><p>{text}</p></body></html>"}
         if not expression.endswith("meetingBuddy.look()"):
             return None
         probe = Probe(synthetic_table())
@@ -161,7 +161,10 @@ async def write_everywhere(
         reporter = SessionReporter(state, events, publish_names=publish)
         people, speakers = People("Meeting Buddy"), SpeakingHints(reporter.speaking)
         reporter.admitted(clock.utc(), "hints")
-        reporter.people(people.take(snapshot), people.names)
+        gone = replace(snapshot, people=(), count=1)
+        for seconds, shown in ((0, snapshot), (1, gone), (5, gone), (6, snapshot)):  # there, gone, there again
+            changes = people.take(shown, clock.utc(seconds))
+            reporter.people(people.report, people.names, changes)
         speakers.take(snapshot.people, 1.0)
         speakers.close(2.0)
         events.write("page_dialog", personal={"text": page.alerts[0]})

@@ -79,6 +79,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("platform without a table", _F(_S(meetingLink="https://zoom.us/j/1234567890", platform="Zoom")), "PatchStatus EmitEvent", "Failed", "PlatformNotAvailable"),
         Row("a field that this version cannot read", _F(replace(_S(), unreadable=("spec.recording.video",))), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("the administrator's platform table is wrong: the built-in one is used", replace(_F(_S()), installation=make.BAD_TABLE), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("leave before there is a pod", _F(_S(leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
         Row("leave was set and set back before there was a pod", _F(_S(dict(_ASKED, phase="Initializing"))), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
         Row("quota keeps the pod out", _F(_S(), rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent PatchStatus", "Initializing"),

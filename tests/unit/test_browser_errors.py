@@ -50,7 +50,7 @@ ENDS: dict[type[BrowserError], tuple[Reason, Reason, Reason, Reason]] = {
     BrowserGoneError: (GONE, GONE, GONE, GONE),
     CdpError: (GONE, GONE, GONE, TIMEOUT),
     NavigationError: (GONE, UNREACHABLE, GONE, TIMEOUT),
-    PageTimeoutError: (GONE, UNREACHABLE, GONE, TIMEOUT),
+    PageTimeoutError: (GONE, UNREACHABLE, GONE, GONE),
     ScriptError: (GONE, GONE, GONE, TIMEOUT),
     SandboxRefusedError: (CONFIG, CONFIG, CONFIG, CONFIG),
     StepFailedError: (GONE, GONE, GONE, TIMEOUT),
@@ -74,8 +74,8 @@ class FakePage(Page):
         """Done at once."""
 
     async def evaluate(self, expression: str, seconds: float = 3.0, *, prepare: str | None = None) -> list[FrameAnswer]:
-        """Where the button is."""
-        return [FrameAnswer("top", True, {"x": 1, "y": 1, "cover": None})]
+        """Where the button is; the page has no document to show."""
+        return [FrameAnswer("top", True, {"x": 1, "y": 1, "cover": None} if "point" in expression else None)]
 
     async def offset_of(self, frame: str, seconds: float = 3.0) -> tuple[float, float]:
         """There is one frame."""

@@ -13,7 +13,9 @@ from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
 from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, last_known, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
+from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsive
+from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 
 
@@ -367,3 +369,46 @@ def test_that_pictures_arrived_stays_true_when_the_last_camera_is_off() -> None:
     assert last_known(unknown, arrived) == last_known(arrived, unknown) == arrived
     assert last_known(arrived, frozen) == frozen
     assert last_known(frozen, unknown) == unknown
+
+
+# Only bots, and silence
+
+
+def test_bots_among_themselves_are_left_and_a_person_begins_it_anew() -> None:
+    clock = FakeClock()
+    check = OnlyBots(clock, 60)
+    verdicts = []
+    for only_bots in [True] * 50 + [False] + [True] * 61:
+        clock.later(1)
+        verdicts.append(check.verdict(only_bots=only_bots))
+    assert verdicts == [None] * 111 + [Reason.ONLY_BOTS_LEFT]
+
+
+def test_bots_that_nobody_looked_at_are_not_left() -> None:
+    clock = FakeClock()
+    check = OnlyBots(clock, 60)
+    check.verdict(only_bots=True)
+    clock.later(3600)
+    assert check.verdict(only_bots=True) is None
+
+
+def test_silence_ends_a_meeting_only_where_the_session_asks() -> None:
+    clock = FakeClock()
+    asked, never = Silence(clock, 60), Silence(clock, None)
+    verdicts = []
+    for second in range(120):
+        clock.later(1)
+        heard_at = float(second) if second < 50 else 49.0
+        verdicts.append(asked.verdict(heard_at))
+        assert never.verdict(heard_at) is None
+    assert verdicts.index(Reason.SILENCE) == 109
+
+
+def test_silence_from_the_beginning_counts_from_the_first_look() -> None:
+    clock = FakeClock()
+    check = Silence(clock, 5)
+    verdicts = []
+    for _ in range(7):
+        clock.later(1)
+        verdicts.append(check.verdict(None))
+    assert verdicts == [None] * 5 + [Reason.SILENCE] * 2

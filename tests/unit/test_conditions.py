@@ -10,7 +10,9 @@ import pytest
 from meeting_buddy.contract.phases import PHASES, Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import conditions, status
-from meeting_buddy.domain.facts import PodCondition, StreamFacts
+from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.facts import PodCondition, SessionFacts, StreamFacts
+from meeting_buddy.domain.plan import PatchStatus
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
@@ -134,6 +136,43 @@ def test_a_refused_bot_class_is_a_condition_of_its_sessions() -> None:
     assert said(condition)["BotClassAccepted"] == ("False", "Refused")
 
 
+def with_table_fault(found: Snapshot) -> Snapshot:
+    return replace(found, facts=replace(found.facts, installation=make.BAD_TABLE))
+
+
+def after_status_of(found: Snapshot) -> SessionFacts:
+    return replace(found.session, status=status.compose(found))
+
+
+def test_a_bad_override_is_a_condition_of_new_sessions_and_names_the_field() -> None:
+    new = snapshot(Phase.INITIALIZING, pod=None, report=None)
+    assert "PlatformTable" not in said(new)
+    found = {each.type: each for each in conditions.compute(with_table_fault(new))}["PlatformTable"]
+    assert (found.status, found.reason) == ("False", "OverrideInvalid")
+    assert "steps.prepend.0.do" in found.message
+
+
+def test_a_session_that_runs_keeps_its_table_and_what_was_said_of_it() -> None:
+    new = snapshot(Phase.INITIALIZING, pod=None, report=None)
+    good, bad = after_status_of(new), after_status_of(with_table_fault(new))
+    assert "PlatformTable" not in said(with_table_fault(snapshot(session=good)))
+    assert said(snapshot(session=bad))["PlatformTable"] == ("False", "OverrideInvalid")
+    assert said(snapshot(Phase.COMPLETED, session=bad))["PlatformTable"] == ("False", "OverrideInvalid")
+
+
+def test_a_session_that_never_had_a_bot_says_nothing_of_tables() -> None:
+    refused = replace(snapshot(Phase.FAILED, pod=None, report=None), has_pod=False)
+    assert "PlatformTable" not in said(with_table_fault(refused))
+
+
+def test_a_bad_override_is_written_once() -> None:
+    first = decide(make.facts(make.session(), installation=make.BAD_TABLE), lambda: NOW)
+    [patch] = [dict(action.patch) for action in first.actions if isinstance(action, PatchStatus)]
+    assert "OverrideInvalid" in str(patch["conditions"])
+    again = make.facts(make.session(patch), make.PENDING_POD, installation=make.BAD_TABLE)
+    assert decide(again, lambda: later(1)).actions == ()
+
+
 def test_sandboxed_is_what_the_bot_saw() -> None:
     assert said(snapshot(report=make.joined(browser={"sandbox": "seccomp"})))["Sandboxed"] == ("True", "Seccomp")
     assert said(snapshot(report=make.joined(browser={"sandbox": "none"})))["Sandboxed"] == ("False", "NoSandbox")
@@ -219,7 +258,8 @@ def test_duration(seconds: int, text: str) -> None:
 
 def test_names_and_evidence_are_bounded() -> None:
     crowd = make.joined(
-        people={"current": [f"{number} " + "x" * 400 for number in range(80)], "seen": 90}, evidence=["e" * 400] * 40
+        people={"current": [{"name": f"{number} " + "x" * 400} for number in range(80)], "seen": 90},
+        evidence=["e" * 400] * 40,
     )
     found = status.compose(snapshot(report=crowd))
     assert found.current_participants is not None
@@ -227,11 +267,3 @@ def test_names_and_evidence_are_bounded() -> None:
     assert all(len(each.name) <= 256 for each in found.current_participants)
     assert found.evidence is not None
     assert (len(found.evidence), len(found.evidence[0])) == (20, 256)
-
-
-def test_the_history_remembers_who_left() -> None:
-    first = status.compose(snapshot(report=make.joined(people={"current": ["Ada", "Bob"], "seen": 2})))
-    known = replace(make.session(), status=first)
-    later_on = status.compose(snapshot(session=known, report=make.joined(people={"current": ["Cy"], "seen": 3})))
-    assert [each.name for each in later_on.participant_history or ()] == ["Ada", "Bob", "Cy"]
-    assert [each.name for each in later_on.current_participants or ()] == ["Cy"]

@@ -1,17 +1,23 @@
 """A bot's report on the wire: spelling, size, and what is cut first."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import (
+    MAX_CURRENT,
+    MAX_LEFT,
     MAX_REPORT_BYTES,
     MAX_TERMINATION_BYTES,
     Gap,
+    LeftReport,
     PeopleReport,
+    PersonReport,
     RecordingReport,
     Report,
     report_json,
@@ -23,6 +29,13 @@ MOMENT = datetime(2026, 11, 23, 10, 0, 41, 200_000, tzinfo=UTC)
 def report(**changes: object) -> Report:
     fields = {"revision": 17, "session_id": "mbsess_1", "attempt": 1, "time": MOMENT, "phase": ReportPhase.RECORDING}
     return Report.model_validate({**fields, **changes})
+
+
+def people(current: list[str], left: list[str]) -> PeopleReport:
+    """Each came a second after the one before; of those who left, the latest is the first."""
+    there = [PersonReport(name=name, joined_at=MOMENT + timedelta(seconds=n)) for n, name in enumerate(current)]
+    gone = [LeftReport(name=name, joined_at=MOMENT, left_at=MOMENT) for name in left]
+    return PeopleReport(current=tuple(there), left=tuple(gone), present=len(there), seen=len(there) + len(gone))
 
 
 def test_it_is_camel_case_with_utc_times_and_explicit_nulls() -> None:
@@ -58,7 +71,8 @@ def test_a_reader_ignores_what_it_does_not_know() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"people": PeopleReport(current=tuple(f"Somebody with a long näme {n}" for n in range(900)), seen=900)},
+        {"people": people([f"Somebody with a long näme {n}" for n in range(900)], [])},
+        {"people": people([], [f"Somebody with a long näme {n}" for n in range(900)])},
         {"recording": RecordingReport(gaps=tuple(Gap(start=n, end=n + 1, cause="killed") for n in range(900)))},
         {"message": "ü" * 20_000},
         {"evidence": tuple(f"debug/{n}/screenshot.png" for n in range(900))},
@@ -73,13 +87,13 @@ def test_it_is_cut_to_its_limit_and_stays_a_report(limit: int, changes: dict[str
 
 def test_names_go_before_gaps_and_gaps_before_the_message() -> None:
     long = report(
-        people=PeopleReport(current=tuple(f"Person {n}" for n in range(300)), seen=300),
+        people=people([f"Person {n}" for n in range(300)], ["Ada"]),
         recording=RecordingReport(gaps=tuple(Gap(start=n, end=n + 1, cause="killed") for n in range(20))),
         message="the whole message",
     )
     cut = Report.model_validate_json(report_json(long, MAX_TERMINATION_BYTES))
-    assert len(cut.people.current) < 300
-    assert cut.people.seen == 300
+    assert 0 < len(cut.people.current) < 300
+    assert (cut.people.left, cut.people.present, cut.people.seen) == ((), 300, 301)
     assert len(cut.recording.gaps) == 20
     assert cut.message == "the whole message"
 
@@ -87,3 +101,40 @@ def test_names_go_before_gaps_and_gaps_before_the_message() -> None:
 def test_what_cannot_be_cut_to_the_limit_is_an_error() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         report_json(report(), 100)
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100)
+
+
+@given(
+    st.lists(NAMES, max_size=MAX_CURRENT),
+    st.lists(NAMES, max_size=MAX_LEFT),
+    st.sampled_from([MAX_REPORT_BYTES, MAX_TERMINATION_BYTES]),
+)
+def test_names_are_cut_from_the_ends_and_no_more_than_needed(current: list[str], left: list[str], limit: int) -> None:
+    whole = report(people=people(current, left))
+    text = report_json(whole, limit)
+    cut = Report.model_validate_json(text).people
+    assert len(text.encode()) <= limit
+    assert (cut.present, cut.seen) == (whole.people.present, whole.people.seen)
+    assert cut.current == whole.people.current[: len(cut.current)]
+    assert cut.left == whole.people.left[: len(cut.left)]
+    if cut.current != whole.people.current:
+        assert cut.left == ()
+    if cut != whole.people:
+        one_more = cut.model_copy(
+            update={"current": whole.people.current[: len(cut.current) + 1]}
+            if cut.current != whole.people.current
+            else {"left": whole.people.left[: len(cut.left) + 1]}
+        )
+        assert report_json(report(people=one_more), limit) == text
+
+
+def test_two_full_lists_of_ordinary_names_fit_a_report_uncut() -> None:
+    whole = report(people=people(["Ada Lovelace (ext)"] * MAX_CURRENT, ["Alan Turing"] * MAX_LEFT))
+    assert Report.model_validate_json(report_json(whole)) == whole
+
+
+def test_names_without_times_are_read() -> None:
+    found = PeopleReport.model_validate({"current": ["Ada"], "seen": 3})
+    assert found == PeopleReport(current=(PersonReport(name="Ada"),), seen=3)

@@ -58,7 +58,10 @@ class World(RuleBasedStateMachine):
         self.created = 0
         self.ever_ran = False
         self.secret_of = ""
+        self.installation = make.INSTALLATION
         self.phases: list[Phase] = []
+        self.said_of_table: str | None = ""
+        """Empty: nothing yet, for its bot had no table."""
         self.forget()
 
     def forget(self) -> None:
@@ -76,6 +79,7 @@ class World(RuleBasedStateMachine):
         return make.facts(
             self.session,
             *self.pods,
+            installation=self.installation,
             stream=self.stream,
             report=self.report,
             leave=self.leave,
@@ -213,6 +217,11 @@ class World(RuleBasedStateMachine):
     def operator_restarts(self) -> None:
         self.forget()
 
+    @rule(wrong=st.booleans())
+    def administrator_changes_the_platform_table(self, wrong: bool) -> None:
+        self.installation = make.BAD_TABLE if wrong else make.INSTALLATION
+        self.forget()
+
     @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.node is None)
     @rule()
     def pod_is_scheduled(self) -> None:
@@ -310,6 +319,15 @@ class World(RuleBasedStateMachine):
         plan = decide(replace(self.facts(), warnings=()), lambda: later_than(pod.started_at))
         written = [action.patch.get("phase") for action in plan.actions if isinstance(action, actions.PatchStatus)]
         assert session.status.phase in TERMINAL or TERMINAL & set(written)
+
+    @invariant()
+    def a_session_keeps_what_was_said_of_its_table(self) -> None:
+        """Its bot keeps the table that it was given, whatever the administrator changes afterwards."""
+        if self.session is None or self.session.status.table_hash is None:
+            return
+        said = {each.type: each.message for each in self.session.status.conditions or ()}.get("PlatformTable")
+        self.said_of_table = said if self.said_of_table == "" else self.said_of_table
+        assert said == self.said_of_table
 
     @invariant()
     def never_two_live_pods(self) -> None:

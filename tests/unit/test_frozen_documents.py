@@ -92,13 +92,26 @@ class TestReport:
         assert (found.phase, found.reason, found.recording.segments) == (ReportPhase.ENDED, Reason.EVERYONE_LEFT, 83)
         assert found == Report.model_validate_json(text("report-previous"))
 
+    def test_names_without_times_are_people_of_the_previous_one(self) -> None:
+        found = read_report(text("report-previous", people={"current": ["Ann", "Bo"], "seen": 3}))
+        assert [(each.name, each.joined_at) for each in found.people.current] == [("Ann", None), ("Bo", None)]
+        assert (found.people.left, found.people.seen) == ((), 3)
+
+    def test_people_that_cannot_be_read_cost_their_list_and_not_the_numbers(self) -> None:
+        left = [{"name": "Ann", "leftAt": "yesterday"}]
+        found = read_report(
+            text("report-previous", people={"current": ["Bo", 7], "left": left, "seen": 3, "present": 2})
+        )
+        assert (found.people.current, found.people.left) == ((), ())
+        assert (found.people.seen, found.people.present) == (3, 2)
+
     def test_of_the_next_one_all_counts_that_is_known(self) -> None:
         found = read_report(text("report-next"))
         known = read_report(text("report-previous"))
         for field in ("revision", "session_id", "joined_at", "left_at", "ever_joined", "browser", "media", "evidence"):
             assert getattr(found, field) == getattr(known, field)
         assert (found.recording.segments, found.recording.verified, found.recording.gaps) == (83, True, ())
-        assert (found.people.seen, found.people.current) == (3, ())
+        assert (found.people.seen, [each.name for each in found.people.current]) == (3, ["Ann"])
         assert (found.transcription.lines, found.transcription.state) == (812, "Off")
         assert (found.phase, found.reason, found.waiting) == (
             ReportPhase.ENDED,

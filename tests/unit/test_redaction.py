@@ -239,13 +239,15 @@ def test_names_stay_on_the_volume_where_the_bot_class_says_so(name: str) -> None
     with tempfile.TemporaryDirectory() as folder:
         written = asyncio.run(write_everywhere(name, Path(folder), Redactor(), publish=False, careless=False))
     assert [sink for sink in ("log", "report", "status", "termination-log") if name in written.sinks[sink]] == []
-    assert written.report.people.model_dump() == {"current": (), "present": 1, "seen": 1}
+    assert written.report.people.model_dump() == {"current": (), "left": (), "present": 1, "seen": 1}
     assert (written.status.participant_count, written.status.participant_history_count) == (1, 1)
-    assert {event["event"] for event in written.events() if name in str(event)} == {"people", "speaking", "page_dialog"}
+    naming = {event["event"] for event in written.events() if name in str(event)}
+    assert naming == {"participant_joined", "participant_left", "speaking", "page_dialog"}
     assert json.loads(written.sinks["session.json"])["participants"] == [name]
 
 
 def test_names_are_published_unless_the_bot_class_says_otherwise(tmp_path: Path) -> None:
     written = asyncio.run(write_everywhere("Ada", tmp_path, Redactor(), careless=False))
-    assert written.report.people.current == ("Ada",)
-    assert [line["current"] for line in written.log() if line["message"] == "people"] == [["Ada"]]
+    people = written.report.people
+    assert [each.name for each in (*people.current, *people.left)] == ["Ada", "Ada"]
+    assert [line["name"] for line in written.log() if line["message"] == "participant_left"] == ["Ada"]

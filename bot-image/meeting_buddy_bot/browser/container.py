@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = ["tini", "--", *command]  # chromedriver does not reap Chromium's children
     # Menus and error pages in English, whatever the node speaks.
     os.environ |= {"LANGUAGE": "en_US", "LANG": "C.UTF-8"}
+    os.environ["PATH"] = f"{open_nothing(home)}:{os.environ['PATH']}"
     os.execvp(command[0], command)  # noqa: S606  # no shell is wanted
     return 1  # never reached: this process is chromedriver now
 
@@ -122,6 +123,21 @@ def serve_sandbox_fault(port: int, fault: str) -> None:
 
     with Server(("127.0.0.1", port), Status) as server:
         server.serve_forever()
+
+
+def open_nothing(home: Path) -> Path:
+    """A folder for PATH with an ``xdg-open`` that opens nothing.
+
+    Chromium hands it, without asking, the addresses by which launcher pages call a platform's own program
+    (``zoommtg:``, ``msteams:``), and where there is one it opens windows over the meeting. A policy that blocks such
+    addresses would not do: Chromium shows an error page in place of the launcher.
+    """
+    folder = home / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "xdg-open"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return folder
 
 
 def clear_leftovers(folder: Path) -> None:

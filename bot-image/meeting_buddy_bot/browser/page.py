@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 _MOST_LINES: Final = 200
 _MOST_FAULTS: Final = 20
+_FRAME_SECONDS: Final = 1.0  # for frames, once the page itself has answered
+_NEW_FRAME_SECONDS: Final = 0.3  # for those that never have: a frame that could not be loaded never does
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
@@ -79,6 +81,8 @@ class _Context:
     frame: str
     prepared: str | None = None
     """The script that was last run in it to make what others call."""
+    answered: bool = False
+    """Whether it has ever answered: a frame that could not be loaded never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +178,41 @@ class Page:
             (each for each in self._contexts.values() if self._tab_of(each.session) == tab),
             key=lambda each: each.frame != tab,
         )
-        answers = await asyncio.gather(
-            *(self._evaluate_in(each, expression, seconds, prepare) for each in contexts), return_exceptions=True
-        )
-        found = []
-        for context, answer in zip(contexts, answers, strict=True):
-            top = context.frame == tab
-            if isinstance(answer, BrowserGoneError) or (top and isinstance(answer, PageTimeoutError)):
-                raise answer
-            if isinstance(answer, ScriptError):
-                self._note_fault(str(answer))
-            if isinstance(answer, CdpError | PageTimeoutError):
-                continue  # its document has just been replaced, or it hangs
-            if isinstance(answer, BaseException):
-                raise answer
-            found.append(FrameAnswer(context.frame, top, answer))
-        return found
+        asked = [asyncio.create_task(self._evaluate_in(each, expression, seconds, prepare)) for each in contexts]
+        try:
+            await self._wait_for_frames(contexts, asked, tab)
+            found = []
+            for context, task in zip(contexts, asked, strict=True):
+                top = context.frame == tab
+                if not task.done():
+                    continue
+                context.answered = True
+                answer = task.exception() or task.result()
+                if isinstance(answer, BrowserGoneError) or (top and isinstance(answer, PageTimeoutError)):
+                    raise answer
+                if isinstance(answer, ScriptError):
+                    self._note_fault(str(answer))
+                if isinstance(answer, CdpError | PageTimeoutError):
+                    continue  # its document has just been replaced, or it hangs
+                if isinstance(answer, BaseException):
+                    raise answer
+                found.append(FrameAnswer(context.frame, top, answer))
+            return found
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _wait_for_frames(self, contexts: list[_Context], asked: list[asyncio.Task[Any]], tab: str) -> None:
+        """Wait for the tab's own frame, then a little for others: one that does not answer must not delay a look."""
+        asked_of = list(zip(contexts, asked, strict=True))
+        for which, patience in (
+            ([task for context, task in asked_of if context.frame == tab], None),
+            ([task for context, task in asked_of if context.frame != tab and context.answered], _FRAME_SECONDS),
+            ([task for context, task in asked_of if context.frame != tab and not context.answered], _NEW_FRAME_SECONDS),
+        ):
+            if which:
+                await asyncio.wait(which, timeout=patience)
 
     async def screenshot(self, seconds: float = 10.0) -> bytes:
         """The visible page as PNG; raises as :meth:`evaluate`, and ``CdpError`` when there is nothing to see."""
@@ -242,6 +265,7 @@ class Page:
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
+            context.prepared = None  # what was made may be gone with the document, under the same number
             raise ScriptError(page_line(str(details.get("exception", {}).get("description", details.get("text", "")))))
         context.prepared = prepare or context.prepared
         return answer["result"].get("value")

@@ -1,12 +1,14 @@
-"""What the page looked like when it went wrong: screenshot, redacted document, matched signals, in ``debug/``.
+"""What the page looked like: screenshot, redacted document, matched signals, in ``debug/``.
 
-Fixtures written from imagination match nothing real; these files are where real ones come from. They are read by
-people outside the meeting, so they hold no link's query or fragment, no token, no passcode and nothing that was typed.
+Fixtures written from imagination match nothing real; these files are where real ones come from, in the format of the
+tests' page packs. They are read by people outside the meeting, so the documents hold no link's query or fragment, no
+token, no passcode, nothing that was typed and no participant's name; a screenshot shows what it shows.
 """
 
 import asyncio
 import contextlib
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
@@ -24,11 +26,26 @@ _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+
 
 
 async def collect(
-    page: Page, volume: Volume, name: str, signals: list[str], redact: Redactor, seconds: float = 10.0
+    page: Page,
+    volume: Volume,
+    name: str,
+    signals: list[str],
+    redact: Redactor,
+    names: Sequence[str] = (),
+    seconds: float = 10.0,
 ) -> tuple[str, ...]:
     """Write what can still be had of the page; paths relative to the volume's folder.
 
-    ``seconds`` bounds the screenshot and the document, each. Never raises for the browser's sake.
+    Args:
+        page: the meeting's tab.
+        volume: where to write.
+        name: of the files, without their ending.
+        signals: labels of what matched.
+        redact: knows the session's secrets.
+        names: of the meeting's participants.
+        seconds: for the screenshot and for the document, each.
+
+    Never raises for the browser's sake.
 
     Raises:
         OSError: the volume does not take it.
@@ -41,10 +58,13 @@ async def collect(
         await volume.call("write diagnostics", lambda: atomic_write(target / f"{name}{suffix}", content))
         written.append(f"{FOLDER}/{name}{suffix}")
 
+    def clean(text: str) -> str:
+        return without_names(redact(mask_keys(text)), names)
+
     heard = {
         "signals": signals,
-        "dialogs": [redact(mask_keys(text)) for text in page.alerts],
-        "console": [redact(mask_keys(line)) for line in list(page.console)[-50:]],
+        "dialogs": [clean(text) for text in page.alerts],
+        "console": [clean(line) for line in list(page.console)[-50:]],
     }
     await keep(".signals.json", json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
@@ -53,12 +73,27 @@ async def collect(
         answers = await page.evaluate(_SCRIPT, seconds)
     except BrowserError:
         answers = []
-    frames = [f"<!-- {'page' if answer.top else 'frame'} -->\n{answer.value}" for answer in answers if answer.value]
+    frames = [
+        f"<!-- {'page' if answer.top else 'frame'} {answer.value['host']} {answer.value['path']} -->\n"
+        + str(answer.value["html"])
+        for answer in answers
+        if answer.value
+    ]
     if frames:
         document = "\n".join(frames)[:_MOST_CHARACTERS]
-        cleaned = await asyncio.to_thread(lambda: redact(mask_keys(document)))  # megabytes: off the event loop
+        cleaned = await asyncio.to_thread(clean, document)  # megabytes: off the event loop
         await keep(".html", utf8(cleaned))
     return tuple(written)
+
+
+def without_names(text: str, names: Sequence[str]) -> str:
+    """``text`` with each participant's name replaced by ``Person`` and a number."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), 1) if len(name) > 1}
+    if not numbers:
+        return text
+    # The longest first: "Ada" must not break up "Ada Lovelace" before that was found.
+    known = "|".join(re.escape(name) for name in sorted(numbers, key=len, reverse=True))
+    return re.sub(rf"(?<!\w)(?:{known})(?!\w)", lambda found: f"Person {numbers[found[0]]}", text)
 
 
 def mask_keys(text: str) -> str:

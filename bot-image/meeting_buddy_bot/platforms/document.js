@@ -1,24 +1,30 @@
-// Runs in one frame, in an isolated world: a copy of the document as text, without what was typed, without scripts and
-// without the queries and fragments of addresses. The document itself is not changed.
+// Runs in one frame, in an isolated world: the document as text with its open shadow roots, without what was typed,
+// without scripts and without the queries and fragments of addresses. The document itself is not changed.
 (() => {
-  const copy = document.documentElement.cloneNode(true);
-  copy.querySelectorAll('script, noscript, style, template, meta[http-equiv], link[rel=preload]').forEach(each => each.remove());
-  copy.querySelectorAll('input, textarea, select, option, [contenteditable]').forEach(each => {
-    each.removeAttribute('value');
-    each.removeAttribute('checked');
-    if (each.matches('textarea, [contenteditable]')) each.textContent = '';
-  });
-  for (const element of [copy, ...copy.querySelectorAll('*')]) {
+  const LEFT_OUT = 'script, noscript, style, meta[http-equiv], link[rel=preload]';
+  const TYPED = 'input, textarea, select, option, [contenteditable]';
+  // Node by node: pages with Trusted Types let nobody make a document of a text.
+  const paper = document.implementation.createHTMLDocument('');  // has no view: nothing in it is loaded or run
+  const copyOf = node => {
+    const copy = paper.importNode(node, false);
+    if (node.nodeType === Node.ELEMENT_NODE) clean(copy);
+    if (node.shadowRoot) {
+      try { copy.attachShadow({mode: 'open', serializable: true}).append(...childrenOf(node.shadowRoot)); } catch {}
+    }
+    if (!copy.matches?.('textarea, [contenteditable]')) copy.append?.(...childrenOf(node.localName === 'template' ? node.content : node));
+    return copy;
+  };
+  const childrenOf = node => [...node.childNodes]
+    .filter(each => each.nodeType !== Node.COMMENT_NODE && !each.matches?.(LEFT_OUT)).map(copyOf);
+  const clean = element => {
+    if (element.matches(TYPED)) { element.removeAttribute('value'); element.removeAttribute('checked'); }
     for (const {name, value} of [...element.attributes]) {
       if (/^data:/i.test(value)) element.setAttribute(name, 'data:');
       else if (/[?#]/.test(value) && /^([a-z]+:)?\/|^\?|^#\S{8}/i.test(value.trim())) {
         element.setAttribute(name, value.replace(/[?#].*$/s, '?…'));
       }
     }
-  }
-  const comments = document.createTreeWalker(copy, NodeFilter.SHOW_COMMENT);
-  const found = [];
-  while (comments.nextNode()) found.push(comments.currentNode);
-  found.forEach(each => each.remove());
-  return copy.outerHTML.toWellFormed();
+  };
+  const html = copyOf(document.documentElement).getHTML({serializableShadowRoots: true}).toWellFormed();
+  return {host: location.host, path: location.pathname, html: `<html lang="${document.documentElement.lang}">${html}</html>`};
 })()

@@ -27,6 +27,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
+_MOST_UNANSWERED = 2  # steps in a row whose input was not answered
 _NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class MeetingPage:
         self._events = events
         self._probe = Probe(table, self._fill)
         self._reported_bad: frozenset[str] = frozenset()
+        self._unanswered = 0
         self.on_read: Callable[[], None] = lambda: None
         """Called each time the page has answered."""
         self.snapshot: PageSnapshot | None = None
@@ -75,6 +77,7 @@ class MeetingPage:
         page.on_host = self._note_host
         page.on_alert = lambda text: self._events.write("page_dialog", personal={"text": text})
         self.snapshot = None
+        self._unanswered = 0
         await self._grant()
         deadline = self._clock.now() + self._table.timeouts.load
         while True:
@@ -115,14 +118,18 @@ class MeetingPage:
         Raises:
             BrowserGoneError: the browser is gone, or hangs.
         """
-        value = self._fill(step.value or "")
+        value = self._fill(step.value or "") or ""
         try:
             await perform(self._browser.page, step, self._probe.script, value, self._meeting.origin)
         except (StepFailedError, NavigationError, PageTimeoutError, CdpError) as error:
+            self._unanswered = self._unanswered + 1 if isinstance(error, PageTimeoutError) else 0
+            if self._unanswered >= _MOST_UNANSWERED:  # Chromium sends no further input before the last was answered
+                raise BrowserGoneError("the browser does not take input") from error
             # It names the element that lay in the way: text of the page.
             quoted = page_text(str(error), MAX_LINE)
             self._events.write("step_failed", step=step.name, personal={"error": quoted})
             return False
+        self._unanswered = 0
         self._events.write("step", step=step.name, do=str(step.do))
         return True
 
@@ -159,8 +166,13 @@ class MeetingPage:
         signals = [label(signal) for signal in self._table.signals if snapshot.holds(signal)]
         return signals + [f"step: {step.name}" for step in self._table.steps if snapshot.applies(step)]
 
-    def _fill(self, value: str) -> str:
-        """A step's value with the meeting's own values in place of ``{botName}`` and ``{passcode}``."""
+    def _fill(self, value: str) -> str | None:
+        """A step's value with the meeting's own values in place of ``{botName}`` and ``{passcode}``.
+
+        ``None``: nobody gave the passcode.
+        """
+        if "{passcode}" in value and not self._passcode:
+            return None
         return value.replace("{botName}", self._bot_name).replace("{passcode}", self._passcode or "")
 
     def _note_host(self, host: str) -> None:

@@ -78,7 +78,7 @@
   };
   const textOfRoot = root =>
     [...root.children].filter(each => each.checkVisibility()).map(rendered).join(' ');
-  const text = () => pageText ??= innerWidth === 0 || !document.body ? '' :
+  const text = () => pageText ??= innerWidth === 0 || !document.body?.checkVisibility() ? '' :
     fold([rendered(document.body), ...allRoots().slice(1).map(textOfRoot)].join(' '));
 
   // Accessible names (W3C accname 1.2, the steps that interactive elements and headings need).

@@ -95,8 +95,8 @@ def fold(text: str) -> str:
 class Probe:
     """Reads pages by one table."""
 
-    def __init__(self, table: PlatformTable, fill: Callable[[str], str] = str) -> None:
-        """``fill``: puts the meeting's own values for the placeholders of a step's value."""
+    def __init__(self, table: PlatformTable, fill: Callable[[str], str | None] = str) -> None:
+        """``fill``: puts the meeting's own values for the placeholders of a step's value; ``None``: nobody gave one."""
         matches = dict.fromkeys(_matches(table))
         self.matches: Final = tuple(match for match in matches if not (match.dialog or match.console))
         """What is asked of each frame."""
@@ -107,6 +107,7 @@ class Probe:
         self._decisive = tuple(signal for signal in table.signals if signal.state is not State.PRE_JOIN)
         self._texts = {match: texts for match in self.matches if (texts := _bare_texts(match, table))}
         self._next_deep_look = 0.0
+        self._deeply_seen: set[Match] = set()
         config = _config(table, self.matches, self.steps, fill)
         self.script: Final = f"{_SCRIPT.rstrip()}({json.dumps(config)})"
         """Makes ``meetingBuddy`` in a document's isolated world."""
@@ -132,17 +133,16 @@ class Probe:
         return any(snapshot.holds(signal) for signal in self._decisive)
 
     async def _look_deeper(self, page: Page, snapshot: PageSnapshot) -> PageSnapshot:
-        """``snapshot`` with the texts that closed shadow roots show, now and then."""
+        """``snapshot`` with the texts that closed shadow roots show, or showed :data:`DEEP_LOOK_SECONDS` ago."""
         now = time.monotonic()
-        if not self._texts or now < self._next_deep_look:
-            return snapshot
-        self._next_deep_look = now + DEEP_LOOK_SECONDS
-        try:
-            text = fold(await read_closed_text(page, DEADLINE))
-        except (CdpError, PageTimeoutError):
-            return snapshot
-        seen = {match for match, texts in self._texts.items() if any(each in text for each in texts)}
-        return replace(snapshot, seen=snapshot.seen | seen) if seen else snapshot
+        if self._texts and now >= self._next_deep_look:
+            self._next_deep_look = now + DEEP_LOOK_SECONDS
+            try:
+                text = fold(await read_closed_text(page, DEADLINE))
+            except (CdpError, PageTimeoutError):
+                text = ""
+            self._deeply_seen = {match for match, texts in self._texts.items() if any(each in text for each in texts)}
+        return replace(snapshot, seen=snapshot.seen | self._deeply_seen) if self._deeply_seen else snapshot
 
     def _snapshot(self, answers: list[FrameAnswer], dialogs: list[str], console: list[str]) -> PageSnapshot:
         seen = {
@@ -199,7 +199,7 @@ def _matches(table: PlatformTable) -> list[Match]:
 
 
 def _config(
-    table: PlatformTable, matches: tuple[Match, ...], steps: tuple[Step, ...], fill: Callable[[str], str]
+    table: PlatformTable, matches: tuple[Match, ...], steps: tuple[Step, ...], fill: Callable[[str], str | None]
 ) -> dict[str, Any]:
     """What ``probe.js`` is given: the table's parts that it needs, texts folded."""
     people = table.participants

@@ -14,6 +14,9 @@ PAUSE: Final = 0.7
 """Seconds of silence that do not end an interval: hints flicker between words."""
 
 
+_MOST_SPOKEN: Final = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """Somebody was shown as speaking; seconds on the session's clock."""
@@ -29,15 +32,23 @@ class SpeakingHints:
     def __init__(self, emit: Callable[[Interval], None]) -> None:
         self._emit = emit
         self._open: dict[str, tuple[float, float]] = {}
+        self.spoken: set[str] = set()
+        """Names of those who were ever shown as speaking, a bounded number."""
 
     def take(self, people: Iterable[Person], now: float) -> None:
         """One more snapshot of the page, at ``now``."""
         for name in {person.name for person in people if person.speaking and person.name and not person.own}:
             start, _ = self._open.get(name, (now, now))
             self._open[name] = (start, now)
+            if len(self.spoken) < _MOST_SPOKEN:
+                self.spoken.add(name)
         for name, (_, last) in list(self._open.items()):
             if now - last > PAUSE:
                 self._finish(name)
+
+    def speaking_now(self, t: float) -> tuple[str, ...]:
+        """Whose interval is open at ``t``: they speak, or paused for at most ``PAUSE``; in the order of beginning."""
+        return tuple(name for name, (start, last) in self._open.items() if start <= t <= last + PAUSE)
 
     def close(self, now: float) -> None:
         """End all intervals at their last hint; ``now`` is not used, since nobody saw what came after."""

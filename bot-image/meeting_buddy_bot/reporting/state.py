@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Final
 
 from meeting_buddy.contract.phases import ReportPhase
-from meeting_buddy.contract.report import Report
+from meeting_buddy.contract.report import PeopleReport, Report
 from meeting_buddy_bot.reporting.health import Health
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.redaction import Redactor
@@ -77,12 +77,16 @@ class ReportState:
         if "message" in changed and report.message is not None:
             texts["message"] = self._redact(report.message)
         if "people" in changed:
-            names = tuple(self._redact(name) for name in report.people.current)
-            texts["people"] = report.people.model_copy(update={"current": names})
+            texts["people"] = self._redacted_people(report.people)
         if "recording" in changed:
             gaps = tuple(gap.model_copy(update={"cause": self._redact(gap.cause)}) for gap in report.recording.gaps)
             texts["recording"] = report.recording.model_copy(update={"gaps": gaps})
         return report.model_copy(update=texts)
+
+    def _redacted_people(self, people: PeopleReport) -> PeopleReport:
+        current = tuple(each.model_copy(update={"name": self._redact(each.name)}) for each in people.current)
+        left = tuple(each.model_copy(update={"name": self._redact(each.name)}) for each in people.left)
+        return people.model_copy(update={"current": current, "left": left})
 
     async def newer_than(self, revision: int) -> Report:
         """Return the report as soon as its revision is above ``revision``."""

@@ -22,7 +22,9 @@ from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
 from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
+from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
+from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms import diagnostics
 from meeting_buddy_bot.platforms.join_loop import join
@@ -31,6 +33,7 @@ from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
 from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import PageSnapshot, pause
 from meeting_buddy_bot.platforms.speakers import SpeakingHints
+from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.rejoin import PASSING, after_joining
@@ -43,6 +46,8 @@ _CHROMEDRIVER_SECONDS: Final = 120.0
 """For a container that the kubelet restarts, its back-off included."""
 _REJOIN_PAUSE: Final = 2.0
 _LEAVE_SECONDS: Final = 8.0
+_MOST_STATES: Final = 40
+"""Of which evidence is kept in debug mode."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,11 +58,18 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
     Browser failures end in an :class:`SessionResult`; what the recorder raises is passed on, after the bot has left.
     """
     run = _MeetingRun(context, browser)
+    documenting = asyncio.create_task(run.document_states()) if context.assignment.debug_mode else None
     try:
         result = await _until_asked(run.run(), context.leave)
     except BaseException:
         await run.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
         raise
+    finally:
+        if documenting is not None:
+            documenting.cancel()
+            [fault] = await asyncio.gather(documenting, return_exceptions=True)
+            if isinstance(fault, Exception):
+                _log.error("the page's states could not be documented", exc_info=fault)
     with contextlib.suppress(asyncio.CancelledError):  # out of time; why it ended is known all the same
         await run.leave(result, asked=context.leave.requested)
     return result
@@ -106,12 +118,27 @@ class _MeetingRun:
         self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
         self._everyone_left = EveryoneLeft(clock, assignment.limits.everyone_left_seconds)
+        self._only_bots = OnlyBots(clock, assignment.limits.only_bots_seconds)
+        self._silence = Silence(clock, assignment.limits.silence_seconds)
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
         self._restarts = BrowserRestarts(clock)
         self._seen_in_call = 0.0
         self._outage: str | None = None
         self._outage_ends = 0.0
+
+    async def document_states(self) -> None:
+        """In debug mode: keep the evidence of every state of the page, each time that what matches has changed."""
+        before: list[str] = []
+        kept = 0
+        while kept < _MOST_STATES:
+            signals = self._page.evidence_of(self._page.snapshot)
+            if signals and signals != before:
+                before, kept = signals, kept + 1
+                state = signals[0].partition(":")[0].replace("/", "-")
+                with contextlib.suppress(BrowserError):
+                    await self._keep_evidence(f"{kept:02d}-{state}", seconds=3)
+            await asyncio.sleep(POLL)
 
     # Join and stay
 
@@ -176,6 +203,7 @@ class _MeetingRun:
         sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.timeouts.reconnect)
         pictures: bool | None = None
+        steps = StepRunner(tuple(step for step in self._table.steps if step.in_call))
         while True:
             snapshot = await self._look(responsive)
             if snapshot is not None:
@@ -190,6 +218,8 @@ class _MeetingRun:
                 reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
+            if (step := steps.next(snapshot)) is not None:
+                await self._page.perform(step)
             await asyncio.sleep(pause(snapshot, POLL))
 
     async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
@@ -208,7 +238,8 @@ class _MeetingRun:
         now = self._clock.now()
         self._seen_in_call = now
         others = self._people.others(snapshot.people)
-        self._reporter.people(self._people.take(snapshot), self._people.names)
+        changes = self._people.take(snapshot, self._clock.utc(now))
+        self._reporter.people(self._people.report, self._people.names, changes)
         present = self._people.present(snapshot)
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
@@ -216,7 +247,14 @@ class _MeetingRun:
         video = video_received(pictures)
         self._reporter.received(audio, video)
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
-        return nobody or self._everyone_left.verdict(present) or self._no_media.verdict(audio, video)
+        only_bots = self._people.only_bots(self._speakers.spoken)
+        return (
+            nobody
+            or self._everyone_left.verdict(present)
+            or self._only_bots.verdict(only_bots=only_bots)
+            or self._silence.verdict(self._reporter.heard_at)
+            or self._no_media.verdict(audio, video)
+        )
 
     def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
@@ -247,6 +285,8 @@ class _MeetingRun:
         """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
         self._events.write("leaving", reason=result.reason)
         self._speakers.close(self._clock.now())
+        changes = self._people.close()
+        self._reporter.people(self._people.report, self._people.names, changes)
         if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
             await self._keep_evidence(str(result.reason))
         if self._outage is not None:
@@ -271,9 +311,14 @@ class _MeetingRun:
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
-        signals = self._page.evidence_of(self._page.snapshot)
+        snapshot = self._page.snapshot
+        signals = self._page.evidence_of(snapshot)
+        shown = [person.name for person in self._people.others(snapshot.people)] if snapshot else []
+        names = (*self._people.names, *shown)
         try:
-            paths = await diagnostics.collect(self._browser.page, self._volume, name, signals, self._redact, seconds)
+            paths = await diagnostics.collect(
+                self._browser.page, self._volume, name, signals, self._redact, names, seconds
+            )
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
             return

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
-from meeting_buddy.contract.report import BrowserReport, PeopleReport, Reception, RecordingReport
+from meeting_buddy.contract.report import BrowserReport, PeopleReport, PersonReport, Reception, RecordingReport
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.checks.media_received import last_known
+from meeting_buddy_bot.platforms.people import NO_CHANGES, PeopleChanges
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.result import SessionResult
@@ -94,16 +95,22 @@ class SessionReporter:
             )
         )
 
-    def people(self, people: PeopleReport, names: Sequence[str]) -> None:
-        """Who is there now, and the names of all who were."""
+    def people(self, people: PeopleReport, names: Sequence[str], changes: PeopleChanges = NO_CHANGES) -> None:
+        """Who is there now, the names of all who were, and who joined and left since the last call."""
+        for joined in changes.joined:
+            self._participant("participant_joined", joined)
+        for left in changes.left:
+            self._participant("participant_left", left)
         if people == self._people:
             return
-        if people.current != self._people.current:
-            personal = {"current": list(people.current)}
-            self._events.write("people", personal=personal, present=people.present, seen=people.seen)
         self._people = people
         self._state.participants = tuple(names)
-        self._state.update(people=people if self._publish_names else people.model_copy(update={"current": ()}))
+        published = people if self._publish_names else people.model_copy(update={"current": (), "left": ()})
+        self._state.update(people=published)
+
+    def _participant(self, event: str, person: PersonReport) -> None:
+        times = person.model_dump(mode="json", by_alias=True, exclude={"name"})
+        self._events.write(event, personal={"name": person.name}, **times)
 
     def speaking(self, interval: Interval) -> None:
         """Somebody spoke, and has ended."""

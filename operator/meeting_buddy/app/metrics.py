@@ -8,8 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from meeting_buddy import __version__
+from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table_override import OverrideState
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 
@@ -38,6 +40,12 @@ class Metrics:
             name + "bot_class_refused",
             "Whether the API server refuses a bot class' pods",
             ["bot_class", "namespace"],
+            registry=self.registry,
+        )
+        self._overrides = Gauge(
+            name + "platform_table_overrides",
+            "Whether an administrator's platform table is used, used though written for another version, or invalid",
+            ["platform", "state"],
             registry=self.registry,
         )
         self._reports = self._counter(name + "reports", "Bot reports received, by result", "result")
@@ -86,6 +94,12 @@ class Metrics:
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
         """The API server answered a dry run for a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
+
+    def platform_table(self, platform: Platform, found: OverrideState | None) -> None:
+        """A platform's table was read; ``found``: what became of the administrator's document, if there is one."""
+        if found is not None:
+            for state in OverrideState:
+                self._overrides.labels(platform.value, state.value).set(state is found)
 
     def reconcile_failed(self, resource: str, code: str) -> None:
         """A reconciliation failed."""

@@ -33,9 +33,13 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 async def operate(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     installation = files.load_installation(settings.installation)
-    tables = files.load_tables(settings.tables)
+    resolved = files.load_tables(settings.tables)
+    tables = {platform: each.table for platform, each in resolved.items() if each.table is not None}
+    faults = {platform: str(each.fault) for platform, each in resolved.items() if each.fault is not None}
     clock = SystemClock()
     metrics, cache, queue = Metrics(), SessionCache(clock), KeyedQueue()
+    for platform, each in resolved.items():
+        metrics.platform_table(platform, each.state)
     events = EventHandler(cache, queue)
     client = KubeClient(await configuration(settings.kubeconfig), RateLimiter(), metrics.request)
     api = KubernetesApi(client, settings.identity)
@@ -58,7 +62,7 @@ async def operate(settings: Settings) -> None:
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
             resync = Resync(tuple(listings.values()))
-            observer = Observer(api, cache, installation, tables, class_check.refusal)
+            observer = Observer(api, cache, installation, tables, class_check.refusal, faults)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
             await _run(controller, _watching(events, settings, listings, stop), stop)
     finally:

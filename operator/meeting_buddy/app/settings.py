@@ -1,6 +1,7 @@
 """The operator's flags and mounted files. Flags win over the environment; files come from the chart's ConfigMaps."""
 
 import argparse
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,18 @@ from typing import Final
 import yaml
 
 from meeting_buddy.contract.links import Platform
-from meeting_buddy.contract.table import PlatformTable
+from meeting_buddy.contract.table import PlatformTable, table_hash
+from meeting_buddy.contract.table_override import OverrideState, ResolvedTable, TableFault, invalid, resolve
 from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy.resource.installation import Installation
 
 INSTALLATION: Final = Path("/etc/meeting-buddy/installation.yaml")
 TABLES: Final = (Path("/app/platforms"), Path("/etc/meeting-buddy/platforms"))
-"""Folders of platform tables: the image's, then the administrator's, whose files win."""
+"""Folders of platform tables: the image's, then the administrator's, whose files override or replace them."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+_PLATFORMS: Final = {platform.value.lower(): platform for platform in Platform}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         type=Path,
         action="append",
         default=[],
-        help="folder of platform tables; repeatable, the last wins",
+        help="folder of platform tables; repeatable: the first is built in, later ones override or replace its tables",
     )
     parser.add_argument("--host", help="address of /healthz, /readyz and /metrics (default: all, IPv4 and IPv6)")
     parser.add_argument("--port", type=int, default=8080, help="port of the same")
@@ -97,20 +102,63 @@ def load_installation(path: Path) -> Installation:
     return Installation.model_validate(yaml.safe_load(path.read_text()), extra="forbid")
 
 
-def load_tables(folders: Sequence[Path]) -> dict[Platform, PlatformTable]:
-    """Read all platform tables; of two for one platform the later folder's wins.
+def load_tables(folders: Sequence[Path]) -> dict[Platform, ResolvedTable]:
+    """Read all platform tables: the first folder's are built in, documents of later folders change or replace them.
+
+    A later folder's document that is wrong is logged and left out; of two for one platform the last one counts.
 
     Raises:
-        ValueError: a table is wrong; the message names the file.
+        ValueError: a built-in table is wrong; the message names the file.
     """
-    found: dict[Platform, PlatformTable] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.yaml")):
-            try:
-                table = load_table(yaml.safe_load(path.read_text()))
-            except (ValueError, yaml.YAMLError) as error:
-                raise ValueError(f"{path}: {error}") from error
-            if path.stem.lower() != table.platform.value.lower():
-                raise ValueError(f"{path}: holds the table of {table.platform}; a file is named as its platform")
-            found[table.platform] = table
+    built_in_folder, *administrators = folders
+    built_in = {table.platform: table for table in map(_built_in, sorted(built_in_folder.glob("*.yaml")))}
+    found = {platform: ResolvedTable(table) for platform, table in built_in.items()}
+    for path in (path for folder in administrators for path in sorted(folder.glob("*.yaml"))):
+        platform = _PLATFORMS.get(path.stem.lower())
+        if platform is None:
+            _log.error("a platform table is ignored: its file is named after no platform", extra={"file": str(path)})
+            continue
+        found[platform] = _resolved(path, platform, built_in.get(platform))
+    _log_hashes(found, built_in)
     return found
+
+
+def _built_in(path: Path) -> PlatformTable:
+    try:
+        table = load_table(yaml.safe_load(path.read_text()))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if path.stem.lower() != table.platform.value.lower():
+        raise ValueError(f"{path}: holds the table of {table.platform}; a file is named as its platform")
+    return table
+
+
+def _resolved(path: Path, platform: Platform, built_in: PlatformTable | None) -> ResolvedTable:
+    """What follows from one document of the administrator's."""
+    try:
+        found = resolve(yaml.safe_load(path.read_text()), platform, built_in)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        found = invalid(_unreadable(error), built_in)
+    about = {"platform": platform.value, "file": str(path)}
+    if found.fault is not None:
+        fault = {"field": found.fault.field, "error": found.fault.words}
+        instead = "the built-in one is used" if built_in is not None else "there is no other"
+        _log.error(f"an administrator's platform table is wrong; {instead}", extra=about | fault)
+    elif found.state is OverrideState.STALE:
+        _log.warning("an override was written for another built-in platform table than this version's", extra=about)
+    return found
+
+
+def _unreadable(error: Exception) -> TableFault:
+    """Where a file stops being YAML."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return TableFault(f"line {error.problem_mark.line + 1}", error.problem or "is not YAML")
+    return TableFault("file", str(error))
+
+
+def _log_hashes(found: Mapping[Platform, ResolvedTable], built_in: Mapping[Platform, PlatformTable]) -> None:
+    """Hashes that a session's status and an override name."""
+    for platform, each in found.items():
+        tables = {"table_hash": each.table, "built_in_table_hash": built_in.get(platform)}
+        hashes = {key: table_hash(table) for key, table in tables.items() if table is not None}
+        _log.info("platform table", extra={"platform": platform.value, **hashes})

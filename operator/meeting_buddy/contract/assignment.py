@@ -54,6 +54,9 @@ class Limits(ContractModel):
     waiting_room_seconds: int = 900
     nobody_came_seconds: int = 1200
     everyone_left_seconds: int = 60
+    only_bots_seconds: int = 300
+    silence_seconds: int | None = None
+    """``None``: silence ends nothing."""
 
 
 class TokenDigests(ContractModel):

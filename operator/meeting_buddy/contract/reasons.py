@@ -74,25 +74,7 @@ class ReasonSpec(NamedTuple):
     """Whether ``end`` is Completed even when the bot was never in the meeting."""
 
 
-PLANNED: Final = frozenset(
-    {
-        Reason.END_TIME_REACHED,
-        Reason.ONLY_BOTS_LEFT,
-        Reason.SILENCE,
-        Reason.MISSED,
-        Reason.MEETING_NOT_FOUND,
-        Reason.MEETING_FULL,
-        Reason.MEETING_LOCKED,
-        Reason.PASSCODE_WRONG,
-        Reason.SIGN_IN_REQUIRED,
-        Reason.REGISTRATION_REQUIRED,
-        Reason.BLOCKED_AS_BOT,
-        Reason.CAPTCHA_REQUIRED,
-        Reason.BROWSER_OUTDATED,
-        Reason.WEB_CLIENT_DISABLED,
-        Reason.END_TO_END_ENCRYPTED,
-    }
-)
+PLANNED: Final = frozenset({Reason.END_TIME_REACHED, Reason.MISSED, Reason.BROWSER_OUTDATED})
 """Reasons of the contract that nothing in this version raises yet; the public tables leave them out."""
 
 

@@ -5,9 +5,10 @@ message, and whole it is ``session.json`` on the volume.
 """
 
 import json
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.phases import ReportPhase, Waiting
@@ -24,6 +25,11 @@ MAX_TERMINATION_BYTES: Final = 4096
 
 READABLE_VERSIONS: Final = range(VERSION - 1, VERSION + 2)
 """Operator and bots are upgraded one after the other: a reader takes its own version, the one before, the one after."""
+
+MAX_CURRENT: Final = 50
+"""People in a report, of those that are there."""
+MAX_LEFT: Final = 20
+"""People in a report, of those that have left."""
 
 NAMELESS: Final = ("", 0)
 """Session and attempt in the report of a bot that could not read its assignment."""
@@ -61,14 +67,40 @@ class TranscriptionReport(ContractModel):
     lag_seconds: float | None = None
 
 
-class PeopleReport(ContractModel):
-    """Who is in the meeting, as the page shows it; the bot itself is not counted."""
+class PersonReport(ContractModel):
+    """Somebody whom the page named. A person is a name and a time of joining: who comes again is another entry."""
 
-    current: tuple[str, ...] = ()
-    """Names; a bounded number of them, and none where the bot class keeps them out."""
+    name: str
+    joined_at: Timestamp | None = None
+    """When the bot first saw them; ``None``: a bot that reported names alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class LeftReport(PersonReport):
+    """Somebody who has left the meeting, or was there when the bot left it."""
+
+    left_at: Timestamp
+    """When the bot last saw them."""
+
+
+class PeopleReport(ContractModel):
+    """Who is in the meeting, as the page shows it; the bot itself is not counted.
+
+    Lists are bounded and may be cut to fit a document; the two numbers are right all the same.
+    """
+
+    current: tuple[PersonReport, ...] = ()
+    """In the order of their coming, at most ``MAX_CURRENT``; none where the bot class keeps names out."""
+    left: tuple[LeftReport, ...] = ()
+    """The latest first, at most ``MAX_LEFT``; none where the bot class keeps names out."""
     present: int = 0
     """How many are there now, named or not."""
     seen: int = 0
+    """How many different people were seen, named or not."""
 
 
 class BrowserReport(ContractModel):
@@ -130,42 +162,67 @@ class Report(ContractModel):
 
 
 def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
-    """JSON of a report in at most ``limit`` UTF-8 bytes: names go first, then gaps and evidence, then the message."""
+    """JSON of a report in at most ``limit`` UTF-8 bytes: the least needed goes first.
+
+    That is those who left longest ago, then those who came last, then gaps, evidence, and the message.
+    """
     document = json.loads(report.to_json())
-    if len(text := _compact(document)) <= limit:
-        return text.decode()
-    for shorten in (_halve_names, _halve_gaps, _halve_evidence, _halve_message):
-        while shorten(document):
-            if len(text := _compact(document)) <= limit:
-                return text.decode()
-    raise ValueError(f"a report does not fit {limit} bytes")
+    text = _compact(document)
+    for shorten in _SHORTENERS:
+        while len(text) > limit and shorten(document, len(text) - limit):
+            text = _compact(document)
+    if len(text) > limit:
+        raise ValueError(f"a report does not fit {limit} bytes")
+    return text.decode()
 
 
-def _compact(document: dict[str, object]) -> bytes:
+def _compact(document: dict[str, Any]) -> bytes:
     return json_text(document).encode()
 
 
-def _halve(holder: dict[str, object], key: str) -> bool:
+def _drop_left(document: dict[str, Any], excess: int) -> bool:
+    return _drop_last(document["people"], "left", excess)
+
+
+def _drop_current(document: dict[str, Any], excess: int) -> bool:
+    return _drop_last(document["people"], "current", excess)
+
+
+def _halve_gaps(document: dict[str, Any], _excess: int) -> bool:
+    return _halve(document["recording"], "gaps")
+
+
+def _halve_evidence(document: dict[str, Any], _excess: int) -> bool:
+    return _halve(document, "evidence")
+
+
+def _halve_message(document: dict[str, Any], _excess: int) -> bool:
+    return _halve(document, "message")
+
+
+_SHORTENERS: Final[tuple[Callable[[dict[str, Any], int], bool], ...]] = (
+    _drop_left,
+    _drop_current,
+    _halve_gaps,
+    _halve_evidence,
+    _halve_message,
+)
+"""What is given up for the limit, in this order: each takes something away, or says that nothing is left to take."""
+
+
+def _drop_last(holder: dict[str, Any], key: str, excess: int) -> bool:
+    """Take as many entries from a list's end as free ``excess`` bytes."""
+    entries: list[object] = holder[key]
+    freed = 0
+    while entries and freed < excess:
+        entry = entries.pop()
+        freed += len(json_text(entry).encode()) + (1 if entries else 0)  # with the comma before it
+    return freed > 0
+
+
+def _halve(holder: dict[str, Any], key: str) -> bool:
     value = holder.get(key)
     if not isinstance(value, (list, str)) or not value:
         return False
     holder[key] = value[: len(value) // 2]
     return True
-
-
-def _halve_names(document: dict[str, object]) -> bool:
-    people = document["people"]
-    return isinstance(people, dict) and _halve(people, "current")
-
-
-def _halve_gaps(document: dict[str, object]) -> bool:
-    recording = document["recording"]
-    return isinstance(recording, dict) and _halve(recording, "gaps")
-
-
-def _halve_evidence(document: dict[str, object]) -> bool:
-    return _halve(document, "evidence")
-
-
-def _halve_message(document: dict[str, object]) -> bool:
-    return _halve(document, "message")

@@ -114,6 +114,8 @@ class Step(TableModel):
     """For ``type`` (``{botName}`` and ``{passcode}`` stand for the meeting's), ``press`` (``Escape``,
     ``Control+Shift+H``) and ``open`` (a path)."""
     max_runs: int = Field(3, ge=1, le=20)
+    in_call: bool = False
+    """It applies in the call too: to a notice that a guest must accept, or a list that must be open to be read."""
     source: Source | None = None
 
     @model_validator(mode="after")
@@ -289,8 +291,11 @@ class PlatformTable(TableModel):
 
 
 def table_hash(table: PlatformTable) -> str:
-    """First 16 hex digits of the SHA-256 of the table's canonical JSON; in the session's status as ``tableHash``."""
-    return hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:16]
+    """First 16 hex digits of the SHA-256 of the table's canonical JSON; in the session's status as ``tableHash``.
+
+    Of what the table says alone: a field that a later version adds, with a default, changes no hash.
+    """
+    return hashlib.sha256(table.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:16]
 
 
 def _given(value: object) -> bool:

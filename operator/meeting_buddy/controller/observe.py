@@ -31,12 +31,15 @@ class Observer:
         settings: Installation,
         tables: Mapping[Platform, PlatformTable],
         class_refusal: Callable[[str, str], str | None],
+        table_faults: Mapping[Platform, str],
     ) -> None:
-        """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does."""
+        """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does; ``table_faults``:
+        what is wrong with the administrator's platform tables that are not used."""
         self._api = api
         self._cache = cache
         self._settings = settings
         self._class_refusal = class_refusal
+        self._table_faults = table_faults
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
 
     async def observe(self, entry: CacheEntry) -> Observation:
@@ -69,6 +72,7 @@ class Observer:
                 bot_class=self._settings.bot_classes.get(name),
                 self_hosted=self._settings.self_hosted.hosts,
                 tables=self._hashes,
+                table_faults=self._table_faults,
                 class_refusal=self._class_refusal(name, entry.namespace),
             ),
             pods=tuple(seen.facts for seen in entry.pods.values()),

@@ -166,6 +166,19 @@ def bot_class_accepted(snapshot: Snapshot) -> Draft | None:
     return None if refusal is None or snapshot.phase.terminal else Draft("False", "Refused", refusal)
 
 
+def platform_table(snapshot: Snapshot) -> Draft | None:
+    """Present where the session's bot got the built-in table because the administrator's is wrong.
+
+    The first status with a table's hash settles it, as the bot keeps the table that it was given.
+    """
+    settled = snapshot.session.status.table_hash is not None or (snapshot.phase.terminal and not snapshot.has_pod)
+    if settled:
+        return previous(snapshot, "PlatformTable")
+    fault = snapshot.table_fault
+    message = f"the administrator's platform table is not used, the built-in one is: {fault}"
+    return None if fault is None else Draft("False", "OverrideInvalid", message)
+
+
 def reconcile_error(snapshot: Snapshot) -> Draft | None:
     """The operator itself failed several times in a row, or the API server keeps the pod out."""
     error = snapshot.error
@@ -187,6 +200,7 @@ CONDITIONS: Final[dict[str, Callable[[Snapshot], Draft | None]]] = {
     "MemoryPressure": memory_pressure,
     "StoragePressure": storage_pressure,
     "BotClassAccepted": bot_class_accepted,
+    "PlatformTable": platform_table,
     "AudioReceived": audio_received,
     "VideoReceived": video_received,
     "ReconcileError": reconcile_error,

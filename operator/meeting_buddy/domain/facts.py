@@ -5,7 +5,7 @@ thousands of them are kept in memory.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -194,6 +194,8 @@ class InstallationFacts:
     self_hosted: tuple[SelfHostedHost, ...]
     tables: Mapping[Platform, str]
     """Platforms that have a platform table, with its hash."""
+    table_faults: Mapping[Platform, str] = field(default_factory=dict)
+    """Platforms whose table from the administrator is wrong and not used, with the field and what is wrong."""
     class_refusal: str | None = None
     """Why the API server refused a pod of the class, as found by a dry run; ``None``: it did not."""
 

@@ -90,6 +90,11 @@ class Snapshot:
         return self.facts.installation.tables.get(self.platform) if self.platform is not None and self.has_pod else None
 
     @property
+    def table_fault(self) -> str | None:
+        """Why a bot of this session is not given the administrator's platform table, if there is one that is wrong."""
+        return self.facts.installation.table_faults.get(self.platform) if self.platform is not None else None
+
+    @property
     def leaving(self) -> bool:
         """Whether the session's author wants the bot to leave, now or ever before."""
         return self.session.spec.leave or self.session.status.leave_requested_at is not None

@@ -4,14 +4,15 @@ The operator is the status's only writer. Unknown is absent. The link is in none
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.report import Report
+from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report
 from meeting_buddy.contract.text import page_text, well_formed
 from meeting_buddy.domain import conditions
 from meeting_buddy.domain.snapshot import Snapshot
-from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant
+from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant, PastParticipant
 
 MAX_PEOPLE: Final = 50
 MAX_EVIDENCE: Final = 20
@@ -56,6 +57,8 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
             changes["output_directory"] = identity.volume_path(session.namespace, identifier)
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
+    if snapshot.joined_at is not None:
+        changes |= _people(snapshot)
     changes["conditions"] = conditions.compute(snapshot)
     return before.model_copy(update=changes)
 
@@ -74,23 +77,67 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     if snapshot.joined_at is not None:
         seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
-        # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
-        named = _names(report.people.current)
-        present = [] if snapshot.phase.terminal else named
-        count = 0 if snapshot.phase.terminal else max(report.people.present, len(named))
-        history = list(dict.fromkeys([*(each.name for each in before.participant_history or ()), *named]))
-        found |= {
-            "current_participants": [Participant(name=name) for name in present[:MAX_PEOPLE]],
-            "participant_count": count,
-            "participant_history": [Participant(name=name) for name in history[:MAX_PEOPLE]],
-            "participant_history_count": max(report.people.seen, before.participant_history_count or 0),
-        }
     return found
 
 
-def _names(reported: Iterable[str]) -> list[str]:
+def _people(snapshot: Snapshot) -> dict[str, Any]:
+    """Who is there and who was: reports hold the last of those who left, the status collects them."""
+    before, report, ended = snapshot.session.status, snapshot.report, snapshot.phase.terminal
+    if report is None and not (ended and before.participant_count):
+        return {}
+    people = report.people if report is not None else PeopleReport()
+    # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
+    named = _named(people.current)
+    current = [] if ended else named[:MAX_PEOPLE]
+    seen_last = (report.left_at or report.time) if report is not None else snapshot.now
+    known = [*(before.current_participants or ()), *named]
+    return {
+        "current_participants": [Participant(name=each.name, joined_at=each.joined_at) for each in current],
+        "participant_count": 0 if ended else max(people.present, len(named)),
+        "participant_history": _history(
+            current=current,
+            # Those who are missing without a word: cut from a report, or there when the bot left.
+            missing=[PastParticipant(name=each.name, joined_at=each.joined_at, left_at=seen_last) for each in known],
+            before=before.participant_history or (),
+            left=_named(people.left),
+        ),
+        "participant_history_count": max(people.seen, before.participant_history_count or 0),
+    }
+
+
+def _history(
+    *,
+    current: Iterable[Participant],
+    missing: Iterable[PastParticipant],
+    before: Iterable[PastParticipant],
+    left: Iterable[PastParticipant],
+) -> list[PastParticipant]:
+    """The latest of those who left and are not there; of two entries on one person, the bot's own word counts."""
+    there = {_person(each) for each in current}
+    found = {_person(each): each for each in (*missing, *before, *left)}
+    return sorted((each for key, each in found.items() if key not in there), key=_when_left)[-MAX_PEOPLE:]
+
+
+def _person(entry: Participant) -> tuple[str, datetime | None]:
+    return entry.name, entry.joined_at
+
+
+def _when_left(entry: PastParticipant) -> tuple[float, float, str]:
+    # A total order: which entries are the latest must not depend on the order in which they are found.
+    joined = entry.joined_at.timestamp() if entry.joined_at is not None else 0.0
+    return entry.left_at.timestamp() if entry.left_at is not None else joined, joined, entry.name
+
+
+def _named(reported: Iterable[PersonReport]) -> list[PastParticipant]:
     # Cleaned here too: a bot of another version, or a broken one, must not choose what a status shows.
-    return [name for each in reported if (name := page_text(each, MAX_TEXT))]
+    cleaned = ((page_text(each.name, MAX_TEXT), each) for each in reported)
+    return [
+        PastParticipant(
+            name=name, joined_at=each.joined_at, left_at=each.left_at if isinstance(each, LeftReport) else None
+        )
+        for name, each in cleaned
+        if name
+    ]
 
 
 def duration(seconds: int) -> str:

@@ -88,6 +88,14 @@ class LimitsSpec(StoredModel):
         default_of(Limits, "everyone_left_seconds"),
         description="Time alone after others were there; then the session completes with EveryoneLeft.",
     )
+    only_bots_seconds: Seconds = Field(
+        default_of(Limits, "only_bots_seconds"),
+        description="Time with nobody but other meeting bots, told by their names and by never speaking; then the "
+        "session completes with OnlyBotsLeft.",
+    )
+    silence_seconds: Seconds | None = Field(
+        None, description="Time without a sound; then the session completes with Silence. Unset: silence ends nothing."
+    )
 
 
 class MeetingSessionSpec(StoredModel):
@@ -148,9 +156,16 @@ class MeetingSessionSpec(StoredModel):
 
 
 class Participant(StoredModel):
-    """Somebody whom the page named."""
+    """Somebody whom the page named; who comes again is another entry."""
 
     name: str = Field(max_length=256, description="Name as the page shows it.")
+    joined_at: Timestamp | None = Field(None, description="When the bot first saw them.")
+
+
+class PastParticipant(Participant):
+    """Somebody who left, or was there when the bot left."""
+
+    left_at: Timestamp | None = Field(None, description="When the bot last saw them, or left itself.")
 
 
 class Condition(StoredModel):
@@ -191,10 +206,10 @@ class MeetingSessionStatus(StoredModel):
         None, description="Who is in the meeting now, at most 50."
     )
     participant_count: int | None = Field(None, ge=0, description="How many are in the meeting now.")
-    participant_history: Annotated[list[Participant], Field(max_length=50)] | None = Field(
-        None, description="Who was seen, at most 50."
+    participant_history: Annotated[list[PastParticipant], Field(max_length=50)] | None = Field(
+        None, description="Who left, the latest last, at most 50."
     )
-    participant_history_count: int | None = Field(None, ge=0, description="How many were seen.")
+    participant_history_count: int | None = Field(None, ge=0, description="How many different people were seen.")
     evidence: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=20)] | None = Field(
         None, description="Files that show what went wrong, relative to outputDirectory."
     )

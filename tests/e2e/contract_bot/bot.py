@@ -17,7 +17,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,9 +36,14 @@ from meeting_buddy.contract.links import LinkError, parse_link
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import (
+    MAX_CURRENT,
+    MAX_LEFT,
     MAX_TERMINATION_BYTES,
     PORT,
     BrowserReport,
+    LeftReport,
+    PeopleReport,
+    PersonReport,
     RecordingReport,
     Report,
     report_json,
@@ -105,7 +110,7 @@ class Bot:
                 return Reason(rest)
             if verb == "people":
                 names = tuple(name.strip() for name in rest.split(","))
-                self.tell(people=self.report.people.model_copy(update={"current": names, "seen": len(names)}))
+                self.tell(people=people(names, self.report.people))
                 continue
             if verb == "lobby":
                 self.tell(waiting=Waiting.WAITING_ROOM)
@@ -199,6 +204,20 @@ class Bot:
             await asyncio.wait(self.streams, timeout=3)
 
 
+def people(names: Sequence[str], before: PeopleReport) -> PeopleReport:
+    """Who is there now, where others were there ``before``."""
+    now = datetime.now(UTC)
+    known = {person.name: person for person in before.current}
+    gone = [LeftReport(**person.model_dump(), left_at=now) for name, person in known.items() if name not in names]
+    current = [known.get(name) or PersonReport(name=name, joined_at=now) for name in names]
+    return PeopleReport(
+        current=tuple(current[:MAX_CURRENT]),
+        left=(*gone, *before.left)[:MAX_LEFT],
+        present=len(names),
+        seen=max(len(known | dict.fromkeys(names)) + len(before.left), before.seen),
+    )
+
+
 def problem(status: int) -> web.Response:
     text = json.dumps({"type": "about:blank", "title": web.Response(status=status).reason, "status": status})
     return web.Response(status=status, text=text, content_type="application/problem+json")
@@ -222,7 +241,7 @@ async def run() -> None:
     except LinkError as error:
         return await bot.end(error.reason, str(error))
     reason = await bot.play()
-    await bot.enter(ReportPhase.LEAVING)
+    await bot.enter(ReportPhase.LEAVING, people=people((), bot.report.people))
     await asyncio.sleep(float(assignment.metadata.get("leaving", "0s").removesuffix("s")))
     verified = bot.report.recording.segments > 0 and "unverified" not in assignment.metadata
     bot.tell(recording=bot.report.recording.model_copy(update={"verified": verified}))

@@ -20,6 +20,7 @@ SERVICE_CIDR = "10.96.0.0/16"
 FIRST_SERVICE_ADDRESS = "10.96.0.1"  # `kubernetes.default`: the first of SERVICE_CIDR, by Kubernetes' own rule
 REGISTRY = "localhost:5000"  # containerd and buildah speak plain HTTP to this name only
 REGISTRY_PORT = 5000
+PLATFORM_SITES_PORT = 443  # synthetic pages under the platforms' own names, on the node's address
 MEETING_TLS_PORT = 8443  # the local meeting's page, tokens and signalling, on the node's address
 MEETING_MEDIA_PORT = 7882  # its media, UDP, on the node's address
 

@@ -17,6 +17,7 @@ from tests.local.cluster.paths import (
     MEETING_MEDIA_PORT,
     MEETING_TLS_PORT,
     NODE_ADDRESS,
+    PLATFORM_SITES_PORT,
     POD_CIDR,
     SERVICE_CIDR,
     Ports,
@@ -37,7 +38,8 @@ class Firewall:
 
     def rules(self) -> dict[str, list[str]]:
         """Chain → its rules, in order; what no rule names goes on to the machine's own rules."""
-        api, meeting, media = self.ports.api, MEETING_TLS_PORT, MEETING_MEDIA_PORT
+        media = MEETING_MEDIA_PORT
+        served = f"{self.ports.api},{MEETING_TLS_PORT},{PLATFORM_SITES_PORT}"
         return {
             "MB-FORWARD": [
                 *_refuse(f"-d {SERVICE_CIDR}"),
@@ -47,7 +49,7 @@ class Firewall:
             ],
             "MB-INPUT": [
                 f"-i {BRIDGE} {_KNOWN}",
-                f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p tcp -m multiport --dports {api},{meeting} -j ACCEPT",
+                f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p tcp -m multiport --dports {served} -j ACCEPT",
                 f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p udp --dport {media} -j ACCEPT",
                 *_refuse(f"-i {BRIDGE}"),
                 *_refuse(f"! -i lo -d {NODE_ADDRESS}"),

@@ -1,0 +1,163 @@
+"""Each platform's table on each page of its pack: right on the page as it is, right or silent on a page that changed.
+
+One browser, one document for each pack, and two looks a page: a look asks for every locator by itself, so that what any
+smaller table would make of the page follows from it (`tests/local/meetings/mutations.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from meeting_buddy.contract.links import parse_link
+from meeting_buddy.contract.table import PlatformTable, State
+from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
+from tests.bot.container import SCREEN, BrowserContainer
+from tests.local.machine.certificates import Authority
+from tests.local.meetings import mutations, packs
+from tests.local.meetings.mutations import Look, expanded, score
+from tests.local.meetings.platform_site import PlatformSite
+from tests.support.machine_wide import free_loopback
+from tests.support.platform_tables import platform_table
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LEAST = 0.95
+"""Share of a table's parts of which some page must tell that they are missing."""
+PACKS = packs.names()
+_CHANGES = (Path(mutations.__file__).parent / "page_changes.js").read_text().partition("\n")[2].rstrip()
+CHANGES = re.findall(r"^  '([a-z ]+)': ", _CHANGES, re.MULTILINE)
+_PAUSE = 0.05
+_PATIENCE = 8.0  # seconds for a page to be drawn, frames and components included
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sites(authority: Authority) -> AsyncIterator[dict[str, PlatformSite]]:
+    """Each pack's site, running."""
+    found = {name: PlatformSite(name, authority, free_loopback()) for name in PACKS}
+    async with contextlib.AsyncExitStack() as stack:
+        for site in found.values():
+            await stack.enter_async_context(site)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages_container(
+    sites: dict[str, PlatformSite], make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
+) -> Iterator[BrowserContainer]:
+    hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
+    with make_container(hosts=hosts) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(pages_container: BrowserContainer) -> AsyncIterator[Browser]:
+    """One browser for all pages."""
+    started = Browser(SCREEN, pages_container.url)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PackPages:
+    """The pages of one pack in a browser."""
+
+    site: PlatformSite
+    table: PlatformTable
+    probe: Probe
+    browser: Browser
+
+    async def look(self, state: str, variant: int, change: str | None = None) -> Look:
+        """Show a state, change its page if so, and look at it."""
+        await self._show(state, variant)
+        if change is not None:
+            await self.browser.page.evaluate(f"{_CHANGES}[{json.dumps(change)}]()")
+        snapshot = await (self._drawn(state) if change is None else self.probe.read(self.browser.page))
+        assert snapshot is not None
+        return Look(f"{state}-{variant}", snapshot, joined=self.site.pack.states[state].after is not None)
+
+    async def _show(self, state: str, variant: int) -> None:
+        """Without loading the document anew: what is shown follows at once, in frames a little later."""
+        await self.browser.page.evaluate(
+            f"if (window === top) {{ document.documentElement.dataset.show = {json.dumps(f'{state}/{variant}')};"
+            " dispatchEvent(new Event('pack-show')); }"
+        )
+
+    async def _drawn(self, state: str) -> PageSnapshot:
+        """A look at the page once it stays as it is; longer while it is not yet what it must become."""
+        expected = self.site.pack.states[state]
+        clock = asyncio.get_running_loop().time
+        began, before = clock(), None
+        while True:
+            snapshot = await self.probe.read(self.browser.page)
+            if snapshot is not None:
+                same = before is not None and (snapshot.seen, snapshot.actable) == (before.seen, before.actable)
+                shown, reason, *_ = Look(state, snapshot, joined=expected.after is not None).verdict(self.table, {})
+                if (same and (shown, reason) == (expected.shows, expected.reason)) or clock() - began > _PATIENCE:
+                    return snapshot
+                before = snapshot
+            await asyncio.sleep(_PAUSE)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PACKS)
+async def pack(request: pytest.FixtureRequest, sites: dict[str, PlatformSite], browser: Browser) -> PackPages:
+    """Each pack in turn, its document loaded."""
+    site, table = sites[request.param], platform_table(request.param)
+    passcode = "s3cretPass"
+    probe = Probe(
+        expanded(table), lambda value: value.replace("{botName}", "Meeting Buddy").replace("{passcode}", passcode)
+    )
+    link = site.at(next(iter(site.pack.states)), still=True, passcode=passcode)
+    await browser.page.navigate(parse_link(link).web_address)
+    while not await _complete(browser):  # noqa: ASYNC110 -- nothing tells that a document has come
+        await asyncio.sleep(_PAUSE)
+    return PackPages(site, table, probe, browser)
+
+
+async def _complete(browser: Browser) -> bool:
+    answers = await browser.page.evaluate("document.readyState === 'complete'")
+    return bool(answers) and answers[0].value is True
+
+
+async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_matters(pack: PackPages) -> None:
+    looks, wrong = [], []
+    for state, expected in pack.site.pack.states.items():
+        for variant in range(pack.site.pack.variants):
+            looks.append(look := await pack.look(state, variant))
+            shown, reason, waiting, step = look.verdict(pack.table, {})
+            right = (shown, reason, waiting) == (expected.shows, expected.reason, expected.waiting)
+            if not right or expected.step not in (None, step):
+                wrong.append(f"{look.page}: {shown} {reason or waiting or ''}, step {step}")
+    found = score(pack.table, looks)
+    survivors = set(found.survivors)
+    print(f"\n{pack.site.pack.platform}: {len(looks)} pages, mutation score {found.share:.1%}; survivors:")
+    print("".join(f"  {each}: {pack.site.pack.survivors.get(each, 'no reason given')}\n" for each in sorted(survivors)))
+    assert wrong == []
+    assert found.share >= LEAST
+    assert survivors == set(pack.site.pack.survivors), "each survivor, and nothing else, has its reason in pack.yaml"
+
+
+async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages) -> None:
+    wrong, right = [], dict.fromkeys(CHANGES, 0)
+    for state, expected in pack.site.pack.states.items():
+        for variant in range(pack.site.pack.variants):
+            await pack.look(state, variant)
+            for change in CHANGES:
+                shown, reason, *_ = (await pack.look(state, variant, change)).verdict(pack.table, {})
+                if (shown, reason) == (expected.shows, expected.reason):
+                    right[change] += 1
+                elif shown in (State.ENDED, State.REFUSED):
+                    wrong.append(f"{state}-{variant}, {change}: {shown}/{reason}")
+    total = len(pack.site.pack.states) * pack.site.pack.variants
+    print(f"\n{pack.site.pack.platform}, still right of {total}: {right}")
+    assert wrong == []

@@ -1,0 +1,139 @@
+"""Sessions on the four platforms, on the cluster: real pods, real recordings, synthetic sites under the real names.
+
+The sites are served on the node's address; pods find them by a bot class's hostAliases and trust them by its extraCa.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.paths import NODE_ADDRESS, PLATFORM_SITES_PORT
+from tests.local.images import build
+from tests.local.installation import SESSIONS, install, local_values
+from tests.local.installation.install import prepare_namespace
+from tests.local.installation.values import bot_class
+from tests.local.machine.certificates import Authority
+from tests.local.meetings import packs
+from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.livekit.paths import HERE
+from tests.local.meetings.platform_site import PlatformSite, serve
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+JOINED = "120s"
+ENDED = "90s"
+
+
+@pytest.fixture(scope="module")
+def sites(cluster: Cluster) -> Iterator[dict[str, PlatformSite]]:
+    """All packs' sites, on the node's address."""
+    LocalMeeting().start()  # whose authority pods trust
+    authority = Authority.ensure(HERE.root, "Local meeting: test authority")
+    found = {name: PlatformSite(name, authority, NODE_ADDRESS, PLATFORM_SITES_PORT) for name in packs.names()}
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    serving = serve(list(found.values()), authority, NODE_ADDRESS, PLATFORM_SITES_PORT)
+    runner = asyncio.run_coroutine_threadsafe(serving, loop).result(120)
+    yield found
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def values(sites: dict[str, PlatformSite], **tables: str) -> dict[str, Any]:
+    hosts = sorted(host for site in sites.values() for host in site.hosts)
+    platforms = bot_class(hostAliases=[{"ip": NODE_ADDRESS, "hostnames": hosts}])
+    found = local_values(str(build("operator")), str(build("bot")), [SESSIONS], platforms=platforms)
+    return {**found, "platformTables": tables}
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster: Cluster, sites: dict[str, PlatformSite]) -> Kubectl:
+    """The cluster with Meeting Buddy and a bot class that knows the sites."""
+    prepare_namespace(cluster.kubectl, SESSIONS, LocalMeeting().certificate_authority)
+    install(cluster.kubectl, values(sites))
+    return cluster.kubectl.in_namespace(SESSIONS)
+
+
+def apply(kubectl: Kubectl, kind: str, link: str) -> str:
+    """Apply a session; its name, which no earlier run had."""
+    name = f"e2e-{kind}-{time.time_ns() // 1_000_000_000}"
+    kubectl.apply(
+        {
+            "apiVersion": "meetingbuddy.io/v1alpha1",
+            "kind": "MeetingSession",
+            "metadata": {"name": name, "namespace": SESSIONS},
+            "spec": {"meetingLink": link, "botClassName": "platforms"},
+        }
+    )
+    return name
+
+
+def wait(kubectl: Kubectl, name: str, phase: str, seconds: str) -> dict[str, Any]:
+    """The session once it is in this phase."""
+    kubectl("wait", f"--for=jsonpath={{.status.phase}}={phase}", f"mbs/{name}", f"--timeout={seconds}")
+    found: dict[str, Any] = kubectl.json("get", "mbs", name)
+    return found
+
+
+@pytest.mark.parametrize("platform", packs.names())
+def test_a_meeting_is_joined_recorded_and_left(platform: str, kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
+    link = sites[platform].meeting("meeting", media=True)
+    name = apply(kubectl, platform, link)
+    wait(kubectl, name, "Recording", JOINED)
+    kubectl("wait", "--for=jsonpath={.status.currentParticipants[1].name}", f"mbs/{name}", "--timeout=90s")
+    kubectl("patch", "mbs", name, "--type=merge", '--patch={"spec": {"leave": true}}')
+    session = wait(kubectl, name, "Completed", ENDED)
+    status = session["status"]
+    assert (status["reason"], status["platform"]) == ("LeaveRequested", sites[platform].pack.platform)
+    assert status["segmentCount"] >= 1
+    assert {each["name"] for each in status["participantHistory"]} == {"Ada Lovelace", "Grace Hopper"}
+    secrets = (link.partition("?")[0].rpartition("/")[2], "s3cretPass")
+    assert not [secret for secret in secrets if secret in json.dumps(status)]
+
+
+def test_a_denial_ends_the_session_as_what_it_is(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
+    name = apply(kubectl, "denied", sites["webex"].meeting("denied"))
+    status = wait(kubectl, name, "Failed", JOINED)["status"]
+    assert status["reason"] == "EntryDenied"
+    assert "segmentCount" not in status or status["segmentCount"] == 0
+
+
+def test_a_table_is_mended_without_a_new_image(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
+    site = sites["zoom"]
+    shipped = apply(kubectl, "shipped", site.meeting("lobby"))
+    kubectl("wait", "--for=jsonpath={.status.tableHash}", f"mbs/{shipped}", f"--timeout={JOINED}")
+    built_in = kubectl.json("get", "mbs", shipped)["status"]["tableHash"]
+    kubectl("patch", "mbs", shipped, "--type=merge", '--patch={"spec": {"leave": true}}')
+
+    # As if the page's button had changed: nothing finds it any more.
+    broken = f"""
+platform: Zoom
+tableHash: "{built_in}"
+elements:
+  join button: {{replace: [{{css: '#moved', source: 'test, 2026-11-26'}}]}}
+timeouts: {{join: 8}}
+"""
+    install(kubectl, values(sites, Zoom=broken))
+    failed = wait(kubectl, apply(kubectl, "broken", site.meeting("meeting")), "Failed", JOINED)["status"]
+    assert failed["reason"] == "JoinTimeout"
+    assert failed["tableHash"] != built_in
+
+    mended = broken.replace("replace: [", "prepend: [{css: button.preview-join-button, source: 'seen 2026-11-26'}, ")
+    install(kubectl, values(sites, Zoom=mended))
+    name = apply(kubectl, "mended", site.meeting("meeting"))
+    joined = wait(kubectl, name, "Recording", JOINED)["status"]
+    assert joined["tableHash"] not in (built_in, failed["tableHash"])
+    kubectl("patch", "mbs", name, "--type=merge", '--patch={"spec": {"leave": true}}')
+    wait(kubectl, name, "Completed", ENDED)
+    install(kubectl, values(sites))

@@ -1,0 +1,148 @@
+"""Would anybody notice if a part of a platform's table were wrong? Each part is taken away, on every page of its pack.
+
+One look at a page with every locator as an element of its own is enough: what any smaller table would make of the page
+follows from it, without a browser. Two kinds of mutation: a signal is dropped, and an element is found by one of its
+locators alone. A signal counts as tested when some page's verdict changes, a locator when some page needs its element
+and is judged rightly by it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from meeting_buddy.contract.phases import Waiting
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table import Match, PlatformTable, Signal, State, Step, Verb
+from meeting_buddy_bot.platforms.page_state import PageStateTracker
+from meeting_buddy_bot.platforms.probe import PageSnapshot, label
+from meeting_buddy_bot.platforms.step_runner import StepRunner
+
+Verdict = tuple[State | None, Reason | None, Waiting | None, str | None]
+"""State, reason, what is waited for, and the step that would be taken."""
+
+
+def expanded(table: PlatformTable) -> PlatformTable:
+    """The table, asking for every locator of every element by itself as well."""
+    elements = dict(table.elements)
+    questions: list[Match] = []
+    for name, locators in table.elements.items():
+        for number, locator in enumerate(locators):
+            elements[_alone(name, number)] = (locator,)
+            questions.append(Match(element=_alone(name, number)))
+    for match in _matches(table):
+        if match.element is not None:
+            count = len(table.elements[match.element])
+            questions += (match.model_copy(update={"element": _alone(match.element, each)}) for each in range(count))
+    steps = [
+        step.model_copy(update={"name": f"{step.name}#{number}", "target": _alone(step.target, number)})
+        for step in (*table.steps, *table.leave)
+        if step.target is not None
+        for number in range(len(table.elements[step.target]))
+    ]
+    asking = Signal(state=State.PRE_JOIN, any=tuple(dict.fromkeys(questions)), source="asked in tests, 2026-11-25")
+    return table.model_copy(
+        update={"elements": elements, "signals": (*table.signals, asking), "leave": (*table.leave, *steps)}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a page by the expanded table."""
+
+    page: str
+    snapshot: PageSnapshot
+    joined: bool
+
+    def verdict(
+        self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
+    ) -> Verdict:
+        """What the table makes of the page when elements are found by `only` these of their locators."""
+        seen = frozenset(match for match in _matches(table) if self._holds(match, table, only))
+        actable = frozenset(step.name for step in (*table.steps, *table.leave) if self._actable(step, table, only))
+        snapshot = PageSnapshot(seen, actable, count=self.snapshot.count)
+        smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not without)})
+        tracker = PageStateTracker(smaller)
+        tracker.joined = self.joined
+        for now in (0.0, 61.0):  # longer than any `stableFor`
+            state = tracker.update(snapshot, now, True)
+        step = StepRunner(table.steps).next(snapshot)
+        waiting = state.signal.waiting if state.signal else None
+        return state.state, state.reason, waiting, step.name if step else None
+
+    def _chosen(self, element: str, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> int | None:
+        """The first of the locators that finds something here."""
+        numbers = only.get(element, tuple(range(len(table.elements[element]))))
+        return next((each for each in numbers if Match(element=_alone(element, each)) in self.snapshot.seen), None)
+
+    def _holds(self, match: Match, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> bool:
+        if match.element is None:
+            return match in self.snapshot.seen
+        number = self._chosen(match.element, table, only)
+        return (
+            number is not None
+            and match.model_copy(update={"element": _alone(match.element, number)}) in self.snapshot.seen
+        )
+
+    def _actable(self, step: Step, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> bool:
+        if step.target is None:
+            return True
+        number = self._chosen(step.target, table, only)
+        return number is not None and f"{step.name}#{number}" in self.snapshot.actable
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How many mutations some page tells."""
+
+    told: int
+    survivors: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of all mutations."""
+        total = self.told + len(self.survivors)
+        return self.told / total if total else 1.0
+
+
+def score(table: PlatformTable, looks: list[Look]) -> Score:
+    """Mutate every signal and every locator that a signal or step uses."""
+    baseline = {look.page: look.verdict(table, {}) for look in looks}
+    told, survivors = 0, []
+    for name, killed in (*_signals(table, looks, baseline), *_locators(table, looks, baseline)):
+        told += killed
+        if not killed:
+            survivors.append(name)
+    return Score(told, tuple(survivors))
+
+
+def _signals(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Verdict]) -> Iterator[tuple[str, bool]]:
+    seen: dict[str, int] = {}
+    for signal in table.signals:
+        seen[label(signal)] = number = seen.get(label(signal), 0) + 1
+        name = f"signal {label(signal)}" + (f" {number}" if number > 1 else "")
+        yield name, any(look.verdict(table, {}, without=signal) != baseline[look.page] for look in looks)
+
+
+def _locators(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Verdict]) -> Iterator[tuple[str, bool]]:
+    for element in sorted(_used(table)):
+        needing = [look for look in looks if look.verdict(table, {element: ()}) != baseline[look.page]]
+        for number, locator in enumerate(table.elements[element]):
+            right = any(look.verdict(table, {element: (number,)}) == baseline[look.page] for look in needing)
+            yield f"element {element} {number + 1}: {locator.source.partition(',')[0]}", right
+
+
+def _used(table: PlatformTable) -> set[str]:
+    """Elements by which the join loop or a verdict decides; how to leave is tested by leaving."""
+    deciding = [*(step.when for step in table.steps), *table.signals]
+    used = {match.element for part in deciding for match in part.matches if match.element is not None}
+    return used | {step.target for step in table.steps if step.target is not None and step.do is not Verb.HOVER}
+
+
+def _matches(table: PlatformTable) -> list[Match]:
+    parts = [*(step.when for step in (*table.steps, *table.leave)), *table.signals]
+    return list(dict.fromkeys(match for part in parts for match in part.matches))
+
+
+def _alone(element: str, number: int) -> str:
+    return f"{element} {number}"
