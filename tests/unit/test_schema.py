@@ -19,6 +19,7 @@ class Inner(BaseModel):
     """Inside."""
 
     size: int = Field(3, ge=1)
+    limit: int | None = None
 
 
 class Outer(BaseModel):

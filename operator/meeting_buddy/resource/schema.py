@@ -31,7 +31,9 @@ def _convert(node: Any, definitions: dict[str, Any]) -> Any:
     for key, value in node.items():
         if key in _NOISE or (key == "default" and value is None):
             continue
-        if key == "properties":
+        if key == "default" and isinstance(value, dict):
+            result[key] = {name: each for name, each in value.items() if each is not None}
+        elif key == "properties":
             result[key] = {name: _convert(child, definitions) for name, child in value.items()}
         elif key in ("items", "additionalProperties") and isinstance(value, dict):
             result[key] = _convert(value, definitions)

@@ -93,7 +93,7 @@ class LimitsSpec(StoredModel):
         description="Time with nobody but other meeting bots, told by their names and by never speaking; then the "
         "session completes with OnlyBotsLeft.",
     )
-    silence_seconds: Seconds | None = Field(
+    silence_seconds: Annotated[int, Field(ge=10, le=86_400)] | None = Field(
         None, description="Time without a sound; then the session completes with Silence. Unset: silence ends nothing."
     )
 
