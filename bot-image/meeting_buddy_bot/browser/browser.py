@@ -14,6 +14,8 @@ from meeting_buddy_bot.browser.page import Page
 from meeting_buddy_bot.browser.sandbox_check import build_age_days, read_sandbox
 
 _CLOSE_SECONDS: Final = 3.0
+_MOST_STARTS: Final = 3
+"""Of browsers that take their tab for hidden, in a row."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +61,17 @@ class Browser:
             BrowserGoneError: no browser within ``seconds``.
             SandboxRefusedError: the node does not let Chromium make its sandbox.
         """
-        await self.close()
+        for _ in range(_MOST_STARTS):
+            await self.close()
+            await self._open(seconds)
+            if await self._is_shown():
+                break
+            _log.warning("the new browser takes its tab for hidden; another one is started")
+        else:
+            raise BrowserGoneError("new browsers do not show their tab")
+        _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})
+
+    async def _open(self, seconds: float) -> None:
         self._driver = await Driver.start(self._options, self._chromedriver, seconds)
         try:
             self._cdp = await Cdp.connect(self._driver.debugger)
@@ -70,8 +82,15 @@ class Browser:
         except BrowserError as error:
             raise BrowserGoneError(f"the new browser does not answer: {error}") from error
         if self.sandbox is None:
-            self.sandbox = await read_sandbox(self._cdp)
-        _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})
+            self.sandbox = await read_sandbox(self._page)
+
+    async def _is_shown(self) -> bool:
+        try:
+            return await self.page.bring_to_front()
+        except BrowserGoneError:
+            raise
+        except BrowserError as error:
+            raise BrowserGoneError(f"the new browser does not answer: {error}") from error
 
     async def grant(self, origin: str, permissions: Sequence[str]) -> None:
         """Let pages of ``origin`` use what they may ask for (``audioCapture``, ``videoCapture``), and nothing else.

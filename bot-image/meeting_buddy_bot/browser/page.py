@@ -37,6 +37,7 @@ _FRAME_SECONDS: Final = 1.0  # for frames, once the page itself has answered
 _NEW_FRAME_SECONDS: Final = 0.3  # for those that never have: a frame that could not be loaded never does
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
+_HIDDEN_SECONDS: Final = 0.1  # between two looks whether the tab is shown
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
@@ -213,6 +214,25 @@ class Page:
         ):
             if which:
                 await asyncio.wait(which, timeout=patience)
+
+    async def bring_to_front(self, seconds: float = 3.0) -> bool:
+        """Make the tab the one that is shown; whether it is, at the latest ``seconds`` later.
+
+        Chromium draws nothing in a tab that it takes for hidden, and answers no mouse there; now and then it does so
+        with the only tab of a window that was just opened, or from which another tab was just closed.
+
+        Raises:
+            CdpError, PageTimeoutError, BrowserGoneError: as :meth:`call`.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            await self.call("Page.bringToFront", {}, seconds=seconds)
+            answers = await self.evaluate("document.visibilityState === 'visible'", seconds)
+            if answers and answers[0].top and answers[0].value is True:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(_HIDDEN_SECONDS)
 
     async def screenshot(self, seconds: float = 10.0) -> bytes:
         """The visible page as PNG; raises as :meth:`evaluate`, and ``CdpError`` when there is nothing to see."""

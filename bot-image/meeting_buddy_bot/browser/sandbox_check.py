@@ -6,37 +6,33 @@ import time
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy_bot.browser.cdp import Cdp
 from meeting_buddy_bot.browser.chromium import BINARY
 from meeting_buddy_bot.browser.errors import BrowserError
+from meeting_buddy_bot.browser.page import Page
 
 _DAY: Final = 86400
 _TEXT: Final = "document.body ? document.body.innerText : ''"
 
 
-async def read_sandbox(cdp: Cdp, seconds: float = 10.0) -> str | None:
+async def read_sandbox(page: Page, seconds: float = 10.0) -> str | None:
     """``seccomp``: both layers are on (namespaces, seccomp-BPF); ``none``: not both; ``None``: it does not say.
 
-    Asked in a tab of its own, which is closed again.
+    Asked in the meeting's own tab, before its page is opened: with a second tab, Chromium now and then takes the first
+    one for hidden ever after.
     """
-    target = None
     try:
         async with asyncio.timeout(seconds):
-            target = (await cdp.call("Target.createTarget", {"url": "chrome://sandbox", "background": True}))[
-                "targetId"
-            ]
-            session = (await cdp.call("Target.attachToTarget", {"targetId": target, "flatten": True}))["sessionId"]
+            await page.navigate("chrome://sandbox", seconds)
             while True:
-                answer = await cdp.call("Runtime.evaluate", {"expression": _TEXT}, session=session)
+                answer = await page.call("Runtime.evaluate", {"expression": _TEXT}, seconds=seconds)
                 if (verdict := judge_sandbox(str(answer["result"].get("value", "")))) is not None:
                     return verdict
                 await asyncio.sleep(0.05)  # the page fills itself in
     except (BrowserError, TimeoutError, KeyError):
         return None
     finally:
-        if target is not None:
-            with contextlib.suppress(BrowserError):
-                await cdp.call("Target.closeTarget", {"targetId": target})
+        with contextlib.suppress(BrowserError):
+            await page.navigate("about:blank", seconds)
 
 
 def judge_sandbox(text: str) -> str | None:

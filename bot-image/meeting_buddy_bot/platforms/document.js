@@ -5,11 +5,16 @@
   const TYPED = 'input, textarea, select, option, [contenteditable]';
   // Node by node: pages with Trusted Types let nobody make a document of a text.
   const paper = document.implementation.createHTMLDocument('');  // has no view: nothing in it is loaded or run
+  const shadowRoots = [];
   const copyOf = node => {
     const copy = paper.importNode(node, false);
     if (node.nodeType === Node.ELEMENT_NODE) clean(copy);
     if (node.shadowRoot) {
-      try { copy.attachShadow({mode: 'open', serializable: true}).append(...childrenOf(node.shadowRoot)); } catch {}
+      try {
+        const shadow = copy.attachShadow({mode: 'open'});
+        shadowRoots.push(shadow);
+        shadow.append(...childrenOf(node.shadowRoot));
+      } catch {}  // what is no valid host in a document without scripts is left out
     }
     if (!copy.matches?.('textarea, [contenteditable]')) copy.append?.(...childrenOf(node.localName === 'template' ? node.content : node));
     return copy;
@@ -25,6 +30,6 @@
       }
     }
   };
-  const html = copyOf(document.documentElement).getHTML({serializableShadowRoots: true}).toWellFormed();
+  const html = copyOf(document.documentElement).getHTML({shadowRoots}).toWellFormed();
   return {host: location.host, path: location.pathname, html: `<html lang="${document.documentElement.lang}">${html}</html>`};
 })()
