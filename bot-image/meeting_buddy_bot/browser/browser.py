@@ -15,7 +15,7 @@ from meeting_buddy_bot.browser.sandbox_check import build_age_days, read_sandbox
 
 _CLOSE_SECONDS: Final = 3.0
 _MOST_STARTS: Final = 3
-"""Of browsers that take their tab for hidden, in a row."""
+"""Of browsers that die at once, or take their tab for hidden, in a row."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +61,19 @@ class Browser:
             BrowserGoneError: no browser within ``seconds``.
             SandboxRefusedError: the node does not let Chromium make its sandbox.
         """
-        for _ in range(_MOST_STARTS):
+        for left in reversed(range(_MOST_STARTS)):
             await self.close()
-            await self._open(seconds)
-            if await self._is_shown():
-                break
-            _log.warning("the new browser takes its tab for hidden; another one is started")
-        else:
-            raise BrowserGoneError("new browsers do not show their tab")
+            try:
+                await self._open(seconds)
+                if await self._is_shown():
+                    break
+            except BrowserGoneError as error:
+                if not left or self._driver is None:  # without a session it is chromedriver that does not answer
+                    raise
+                _log.warning("the new browser died: %s", error)
+            else:
+                # The last one is used all the same: whoever acts in it will learn whether it takes input.
+                _log.warning("the new browser takes its tab for hidden")
         _log.info("browser started", extra={"facts": {"version": self.version, "sandbox": self.sandbox}})
 
     async def _open(self, seconds: float) -> None:
