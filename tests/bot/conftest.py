@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from meeting_buddy_bot.browser.browser import Browser
 from tests.bot.container import SCREEN, BrowserContainer, readable_folder, virtual_screen
 from tests.local.machine.certificates import Authority
+from tests.local.meetings import packs
 from tests.local.meetings.livekit.paths import ADDRESS, HOST
-from tests.support.machine_wide import free_port
+from tests.local.meetings.platform_site import PlatformSite
+from tests.support.machine_wide import free_loopback, free_port
 from tests.support.synthetic_pages import HOSTS, SyntheticSite
 
 
@@ -71,6 +74,26 @@ def container(
 ) -> Iterator[BrowserContainer]:
     """A running container `browser`, one per test module."""
     with make_container() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sites(authority: Authority) -> AsyncIterator[dict[str, PlatformSite]]:
+    """The site of each page pack, running."""
+    found = {name: PlatformSite(name, authority, free_loopback()) for name in packs.names()}
+    async with contextlib.AsyncExitStack() as stack:
+        for site in found.values():
+            await stack.enter_async_context(site)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sites_container(
+    sites: dict[str, PlatformSite], make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
+) -> Iterator[BrowserContainer]:
+    """A running container `browser` that knows the platforms' hosts."""
+    hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
+    with make_container(hosts=hosts) as running:
         yield running
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.local.machine.certificates import Authority
 from tests.local.meetings import packs
 from tests.local.meetings.platform_site import PlatformSite
-from tests.support.machine_wide import free_loopback
 from tests.support.platform_tables import platform_table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,31 +19,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PACKS = packs.names()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sites(authority: Authority) -> AsyncIterator[dict[str, PlatformSite]]:
-    """Each pack's site, running."""
-    found = {name: PlatformSite(name, authority, free_loopback()) for name in PACKS}
-    async with contextlib.AsyncExitStack() as stack:
-        for site in found.values():
-            await stack.enter_async_context(site)
-        yield found
-
-
-@pytest.fixture(scope="module")
-def meetings_container(
-    sites: dict[str, PlatformSite], make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
-) -> Iterator[BrowserContainer]:
-    hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
-    with make_container(hosts=hosts) as running:
-        yield running
-
-
 @pytest.mark.parametrize("name", PACKS)
 async def test_joins_sees_people_and_leaves_politely(
-    name: str, sites: dict[str, PlatformSite], meetings_container: BrowserContainer, tmp_path: Path
+    name: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
     link = sites[name].meeting("meeting")
-    async with Attending(meetings_container.url, tmp_path, link, platform_table(name)) as bot:
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name)) as bot:
         report = await bot.until_recording()
         assert report.phase is ReportPhase.RECORDING
         await bot.until(lambda each: each.people.present == 2)
@@ -67,19 +43,19 @@ ENDS = [
 
 @pytest.mark.parametrize(("name", "scenario"), ENDS)
 async def test_each_ending_has_its_reason(
-    name: str, scenario: str, sites: dict[str, PlatformSite], meetings_container: BrowserContainer, tmp_path: Path
+    name: str, scenario: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
     pack = packs.load(name)
     last = pack.states[pack.scenarios[scenario][-1][0]]
-    async with Attending(meetings_container.url, tmp_path, sites[name].meeting(scenario), platform_table(name)) as bot:
+    async with Attending(sites_container.url, tmp_path, sites[name].meeting(scenario), platform_table(name)) as bot:
         assert (await bot.ending(60)).reason is last.reason
 
 
 @pytest.mark.parametrize("name", [name for name in PACKS if "lobby" in packs.load(name).scenarios])
 async def test_waits_in_the_waiting_room(
-    name: str, sites: dict[str, PlatformSite], meetings_container: BrowserContainer, tmp_path: Path
+    name: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
     link = sites[name].meeting("lobby")
-    async with Attending(meetings_container.url, tmp_path, link, platform_table(name)) as bot:
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name)) as bot:
         report = await bot.until(lambda each: each.waiting is Waiting.WAITING_ROOM)
         assert not report.ever_joined

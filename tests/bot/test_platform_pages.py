@@ -7,10 +7,9 @@ smaller table would make of the page follows from it (`tests/local/meetings/muta
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,9 @@ from meeting_buddy.contract.table import PlatformTable, State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
 from tests.bot.container import SCREEN, BrowserContainer
-from tests.local.machine.certificates import Authority
 from tests.local.meetings import mutations, packs
 from tests.local.meetings.mutations import Look, expanded, score
 from tests.local.meetings.platform_site import PlatformSite
-from tests.support.machine_wide import free_loopback
 from tests.support.platform_tables import platform_table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,28 +38,9 @@ _PATIENCE = 8.0  # seconds for a page to be drawn, frames and components include
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sites(authority: Authority) -> AsyncIterator[dict[str, PlatformSite]]:
-    """Each pack's site, running."""
-    found = {name: PlatformSite(name, authority, free_loopback()) for name in PACKS}
-    async with contextlib.AsyncExitStack() as stack:
-        for site in found.values():
-            await stack.enter_async_context(site)
-        yield found
-
-
-@pytest.fixture(scope="module")
-def pages_container(
-    sites: dict[str, PlatformSite], make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
-) -> Iterator[BrowserContainer]:
-    hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
-    with make_container(hosts=hosts) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(pages_container: BrowserContainer) -> AsyncIterator[Browser]:
+async def browser(sites_container: BrowserContainer) -> AsyncIterator[Browser]:
     """One browser for all pages."""
-    started = Browser(SCREEN, pages_container.url)
+    started = Browser(SCREEN, sites_container.url)
     await started.start()
     yield started
     await started.close()

@@ -8,7 +8,7 @@ from typing import Final
 from meeting_buddy_bot.browser.cdp import Cdp
 from meeting_buddy_bot.browser.chromedriver import CHROMEDRIVER
 from meeting_buddy_bot.browser.driver import Driver
-from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, SandboxRefusedError
 from meeting_buddy_bot.browser.options import Size, chromium_options
 from meeting_buddy_bot.browser.page import Page
 from meeting_buddy_bot.browser.sandbox_check import build_age_days, read_sandbox
@@ -65,12 +65,16 @@ class Browser:
             await self.close()
             try:
                 await self._open(seconds)
-                if await self._is_shown():
+                if await self.page.bring_to_front():
                     break
-            except BrowserGoneError as error:
+            except (BrowserGoneError, SandboxRefusedError) as error:
                 if not left or self._driver is None:  # without a session it is chromedriver that does not answer
                     raise
                 _log.warning("the new browser died: %s", error)
+            except BrowserError as error:
+                if not left:
+                    raise BrowserGoneError(f"the new browser does not answer: {error}") from error
+                _log.warning("the new browser does not answer: %s", error)
             else:
                 # The last one is used all the same: whoever acts in it will learn whether it takes input.
                 _log.warning("the new browser takes its tab for hidden")
@@ -78,24 +82,11 @@ class Browser:
 
     async def _open(self, seconds: float) -> None:
         self._driver = await Driver.start(self._options, self._chromedriver, seconds)
-        try:
-            self._cdp = await Cdp.connect(self._driver.debugger)
-            self._page = await Page.attach(self._cdp)
-            await self._cdp.call("Browser.setDownloadBehavior", {"behavior": "deny"})
-        except BrowserGoneError:
-            raise
-        except BrowserError as error:
-            raise BrowserGoneError(f"the new browser does not answer: {error}") from error
+        self._cdp = await Cdp.connect(self._driver.debugger)
+        self._page = await Page.attach(self._cdp)
+        await self._cdp.call("Browser.setDownloadBehavior", {"behavior": "deny"})
         if self.sandbox is None:
             self.sandbox = await read_sandbox(self._page)
-
-    async def _is_shown(self) -> bool:
-        try:
-            return await self.page.bring_to_front()
-        except BrowserGoneError:
-            raise
-        except BrowserError as error:
-            raise BrowserGoneError(f"the new browser does not answer: {error}") from error
 
     async def grant(self, origin: str, permissions: Sequence[str]) -> None:
         """Let pages of ``origin`` use what they may ask for (``audioCapture``, ``videoCapture``), and nothing else.

@@ -17,9 +17,4 @@ def first_page(meeting: Meeting, table: PlatformTable) -> str:
 
 def is_platform_host(host: str, meeting: Meeting) -> bool:
     """Whether ``host`` belongs to the meeting: its own host, or another one of the platform's."""
-    if host == meeting.host:
-        return True
-    return any(
-        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-        for pattern in LINKS[meeting.platform].hosts
-    )
+    return host == meeting.host or LINKS[meeting.platform].owns(host)

@@ -97,7 +97,7 @@ class Probe:
 
     def __init__(self, table: PlatformTable, fill: Callable[[str], str | None] = str) -> None:
         """``fill``: puts the meeting's own values for the placeholders of a step's value; ``None``: nobody gave one."""
-        matches = dict.fromkeys(_matches(table))
+        matches = table.matches
         self.matches: Final = tuple(match for match in matches if not (match.dialog or match.console))
         """What is asked of each frame."""
         self._dialogs = tuple((match, fold(match.dialog)) for match in matches if match.dialog)
@@ -190,12 +190,6 @@ def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], .
         for frame, answer in enumerate(answers)
         for number, clock in answer.value[kind]
     )
-
-
-def _matches(table: PlatformTable) -> list[Match]:
-    conditions: list[Condition] = [step.when for step in (*table.steps, *table.leave)]
-    conditions += table.signals
-    return [match for each in conditions for match in each.matches]
 
 
 def _config(

@@ -276,6 +276,13 @@ class PlatformTable(TableModel):
     participants: Participants
     media: Media
 
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """All that steps and signals ask about, each once."""
+        conditions: list[Condition] = [step.when for step in (*self.steps, *self.leave)]
+        conditions += self.signals
+        return tuple(dict.fromkeys(match for each in conditions for match in each.matches))
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not any(signal.state is State.IN_CALL for signal in self.signals):

@@ -39,8 +39,7 @@ async def _serve(given: argparse.Namespace) -> None:
             link = (
                 site.meeting(given.scenario, variant=given.variant, media=True)
                 if given.state is None
-                else site.address_of(found := site.at(given.state, variant=given.variant, media=True), given.state)
-                or found
+                else site.address_of(site.at(given.state, variant=given.variant, media=True), given.state)
             )
         except ValueError as error:
             raise SystemExit(str(error)) from None
@@ -48,8 +47,7 @@ async def _serve(given: argparse.Namespace) -> None:
         print(f"{link}\n")
         print(f'chromium --user-data-dir=/tmp/pack --host-resolver-rules="{rules}, MAP * ~NOTFOUND" "{link}"')
         print(f"authority to trust: {authority.certificate}\nCtrl-C ends it", flush=True)
-        with_interrupt = asyncio.Event()
-        await with_interrupt.wait()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def expanded(table: PlatformTable) -> PlatformTable:
         for number, locator in enumerate(locators):
             elements[_alone(name, number)] = (locator,)
             questions.append(Match(element=_alone(name, number)))
-    for match in _matches(table):
+    for match in table.matches:
         if match.element is not None:
             count = len(table.elements[match.element])
             questions += (match.model_copy(update={"element": _alone(match.element, each)}) for each in range(count))
@@ -58,7 +58,7 @@ class Look:
         self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
     ) -> Verdict:
         """What the table makes of the page when elements are found by `only` these of their locators."""
-        seen = frozenset(match for match in _matches(table) if self._holds(match, table, only))
+        seen = frozenset(match for match in table.matches if self._holds(match, table, only))
         actable = frozenset(step.name for step in (*table.steps, *table.leave) if self._actable(step, table, only))
         snapshot = PageSnapshot(seen, actable, count=self.snapshot.count)
         smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not without)})
@@ -137,11 +137,6 @@ def _used(table: PlatformTable) -> set[str]:
     deciding = [*(step.when for step in table.steps), *table.signals]
     used = {match.element for part in deciding for match in part.matches if match.element is not None}
     return used | {step.target for step in table.steps if step.target is not None and step.do is not Verb.HOVER}
-
-
-def _matches(table: PlatformTable) -> list[Match]:
-    parts = [*(step.when for step in (*table.steps, *table.leave)), *table.signals]
-    return list(dict.fromkeys(match for part in parts for match in part.matches))
 
 
 def _alone(element: str, number: int) -> str:

@@ -64,6 +64,10 @@ class LinkRules(NamedTuple):
     public_words: frozenset[str] = frozenset()
     """Words of the platform's own, in lower case, in paths and fragments: they identify no meeting."""
 
+    def owns(self, host: str) -> bool:
+        """Whether ``host``, in lower case, is one of the platform's, meetings on it or not."""
+        return any(_host_fits(host, pattern) for pattern in self.hosts)
+
 
 def _shape(
     path: str,
@@ -220,7 +224,7 @@ class SelfHostedHost(ContractModel):
 def platform_of(host: str) -> Platform | None:
     """The platform of the four that ``host``, in lower case, belongs to."""
     for platform, rules in LINKS.items():
-        if host not in rules.refused_hosts and any(_host_fits(host, pattern) for pattern in rules.hosts):
+        if host not in rules.refused_hosts and rules.owns(host):
             return platform
     return None
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable, Signal, Step
 from tests.local.clone import PLATFORM_TABLES
 from tests.local.meetings import packs
@@ -18,13 +17,6 @@ from tests.support.platform_tables import platform_table
 
 _ID = r"[a-z_]+\.[a-z0-9]+\.[a-z0-9-]+"
 _CITATION = re.compile(rf"(?P<ids>{_ID}(?:, {_ID})*), (?P<date>\d{{4}}-\d{{2}}-\d{{2}})")
-_PLATFORMS = {
-    "teams": Platform.TEAMS,
-    "zoom": Platform.ZOOM,
-    "google_meet": Platform.GOOGLE_MEET,
-    "webex": Platform.WEBEX,
-}
-
 _NOT_NEEDED = {
     "links": "link shapes are validated by contract/links",
     "captions": "the bot transcribes by itself",
@@ -83,7 +75,8 @@ def usages() -> list[Usage]:
     """Of each platform that has facts and a table."""
     found = []
     for name in FILES:
-        table = _PLATFORMS[name].value.lower()
+        facts = load(name)
+        table = facts.platform.lower()
         if not (PLATFORM_TABLES / f"{table}.yaml").is_file():
             continue
         ids = frozenset(each for source in sources(platform_table(table)) for each, _ in citations(source))
@@ -92,7 +85,7 @@ def usages() -> list[Usage]:
             if table in packs.names()
             else frozenset()
         )
-        found.append(Usage(name, load(name), ids, shown))
+        found.append(Usage(name, facts, ids, shown))
     return found
 
 
