@@ -21,6 +21,11 @@ test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(MAKE) --no-print-directory --jobs 2 lint test-prerequisites
 	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
 
+.PHONY: soak
+soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join
+	@$(RUN) tests.local.machine.packages
+	@$(RUN) pytest -m soak --durations 20 tests/bot
+
 .PHONY: test-prerequisites
 test-prerequisites: .venv/ready
 	@$(RUN) tests.local.cluster up

@@ -1,4 +1,7 @@
-"""Entry point of the `bot` container (``meeting-buddy-bot``): the supervisor with a browser to attend in."""
+"""Entry point of the `bot` container (``meeting-buddy-bot``): the supervisor with a browser to attend in.
+
+With arguments it is a tool for platform tables instead (``tools/cli.py``).
+"""
 
 import asyncio
 import sys
@@ -20,6 +23,10 @@ async def attend_in_browser(context: SessionContext) -> SessionResult:
 
 def main() -> None:
     """Run the bot; the process's exit code is 0 when its outcome was written, whatever that is."""
+    if len(sys.argv) > 1:
+        from meeting_buddy_bot.tools import cli  # not at the top: the bot itself needs none of it
+
+        sys.exit(cli.main(sys.argv[1:]))
     sys.exit(asyncio.run(Supervisor(Settings.from_environment(), attend_in_browser).run()))
 
 

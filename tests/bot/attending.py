@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TokenDigests
-from meeting_buddy.contract.links import SelfHostedHost
+from meeting_buddy.contract.links import SelfHostedHost, is_self_hosted
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
@@ -82,6 +82,7 @@ class Attending:
         bot_name: str = "Meeting Buddy",
         debug_mode: bool = False,
         passcode: str | None = None,
+        announcement: str | None = None,
     ) -> None:
         self.folder = folder
         self.clock = SessionClock()
@@ -93,7 +94,7 @@ class Attending:
         host, _, port = link.split("/")[2].partition(":")
         self_hosted = (
             (SelfHostedHost(platform=table.platform, host=host, port=int(port or 443)),)
-            if table.platform.self_hosted
+            if is_self_hosted(table.platform)
             else ()
         )
         self.assignment = Assignment(
@@ -105,6 +106,7 @@ class Attending:
             self_hosted=self_hosted,
             recording=RecordingConfig(),
             bot_name=bot_name,
+            announcement=announcement,
             limits=limits or Limits(),
             debug_mode=debug_mode,
             table=table,

@@ -8,14 +8,19 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meeting_buddy_bot.browser import container as command
+from meeting_buddy_bot.browser import page
 from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.cdp import Cdp, Params
 from meeting_buddy_bot.browser.container import clear_leftovers
-from meeting_buddy_bot.browser.errors import BrowserGoneError, NavigationError, PageTimeoutError
+from meeting_buddy_bot.browser.errors import BrowserGoneError, CdpError, NavigationError, PageTimeoutError
 from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
 from meeting_buddy_bot.browser.user_input import UserInput
 from tests.bot.container import SCREEN, BrowserContainer
@@ -224,6 +229,95 @@ async def test_forgets_what_the_page_before_said(browser: Browser, site: Synthet
     await browser.page.navigate(site.url("/next"))
     await value(browser, "1")
     assert (list(browser.page.alerts), list(browser.page.console)) == ([], [])
+
+
+OTHER_SITE = "<p>around</p><iframe src='%ELSEWHERE%/inside'></iframe>"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each session was asked for the value of an expression; the tab's own is asked first."""
+    counts: Counter[str] = Counter()
+    call = Cdp.call
+
+    async def counting(self: Cdp, method: str, params: Params | None = None, **others: Any) -> Params:
+        if method == "Runtime.evaluate":
+            counts[others["session"]] += 1
+        return await call(self, method, params, **others)
+
+    monkeypatch.setattr(Cdp, "call", counting)
+    return counts
+
+
+async def texts(browser: Browser, enough: Callable[[list[str]], bool] = lambda found: len(found) == 2) -> list[str]:
+    """What the frames show, the top one first, once that is `enough`."""
+    found: list[str] = []
+    async with asyncio.timeout(15):
+        while not enough(found):
+            await asyncio.sleep(0.05)
+            found = [str(each.value) for each in await browser.page.evaluate("document.body?.innerText")]
+    return found
+
+
+async def test_a_frame_that_is_removed_meanwhile_owes_no_answer(
+    browser: Browser, site: SyntheticSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_FRAME_SECONDS", 60)
+    site.pages |= {"/": OTHER_SITE, "/inside": "inside"}
+    await browser.page.navigate(site.url("/"))
+    await texts(browser)
+    remove = "if (window === top) document.querySelector('iframe').remove(); else for (;;);"
+    async with asyncio.timeout(20):
+        answers = await browser.page.evaluate(remove, 60)
+    assert [answer.top for answer in answers] == [True]
+    assert await texts(browser, bool) == ["around"]
+
+
+async def test_a_frame_whose_process_died_owes_no_answer_until_it_is_loaded_again(
+    browser: Browser, site: SyntheticSite, monkeypatch: pytest.MonkeyPatch, asked: Counter[str]
+) -> None:
+    monkeypatch.setattr(page, "_FRAME_SECONDS", 60)
+    site.pages |= {"/": OTHER_SITE, "/inside": "inside"}
+    await browser.page.navigate(site.url("/"))
+    assert await texts(browser) == ["around", "inside"]
+    _, of_frame = asked
+    async with asyncio.timeout(20):
+        with pytest.raises(CdpError, match="gone"):
+            await browser.page.call("Page.crash", {}, session=of_frame, seconds=60)
+        assert [answer.top for answer in await browser.page.evaluate("1", 60)] == [True]
+    await browser.page.evaluate("document.querySelector('iframe').src += '?again'")
+    assert await texts(browser) == ["around", "inside"]
+
+
+async def test_a_frame_that_hangs_is_not_asked_at_every_look_and_hides_no_frame_that_comes_late(
+    browser: Browser, site: SyntheticSite, asked: Counter[str]
+) -> None:
+    site.pages |= {
+        "/": OTHER_SITE,
+        "/inside": "inside<script>setTimeout(() => { for (;;); }, 1000)</script>",
+        "/late": "late",
+    }
+    await browser.page.navigate(site.url("/"))
+    await texts(browser)
+    await asyncio.sleep(1.5)  # until it hangs
+    before = asked.copy()
+    await texts(browser, lambda found: found == ["around"])
+    late = "document.body.append(Object.assign(document.createElement('iframe'), {src: '/late'}))"
+    await browser.page.evaluate(f"if (window === top) {late};")
+    for _ in range(10):
+        assert "late" in await texts(browser, lambda found: "late" in found)
+    of_tab, of_frame = asked - before
+    assert asked[of_tab] - before[of_tab] > 12
+    assert asked[of_frame] - before[of_frame] < 5  # once in three seconds
+
+
+async def test_a_frame_that_hung_is_seen_once_it_answers(browser: Browser, site: SyntheticSite) -> None:
+    busy = "for (const end = performance.now() + 2000; performance.now() < end;); document.body.append(' at last');"
+    site.pages |= {"/": OTHER_SITE, "/inside": f"inside<script>setTimeout(() => {{ {busy} }}, 1000)</script>"}
+    await browser.page.navigate(site.url("/"))
+    await texts(browser)
+    await texts(browser, lambda found: found == ["around"])
+    assert await texts(browser) == ["around", "inside at last"]
 
 
 async def test_notes_the_host_of_every_document(browser: Browser, site: SyntheticSite) -> None:

@@ -174,7 +174,7 @@ async def test_survives_a_server_that_was_frozen(
 async def test_a_server_that_died_is_not_mistaken_for_a_quiet_meeting(
     meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
 ) -> None:
-    table = TABLE.model_copy(update={"timeouts": TABLE.timeouts.model_copy(update={"reconnect": 6})})
+    table = TABLE.model_copy(update={"timeouts": TABLE.timeouts.model_copy(update={"reconnect": 6, "rejoin": 6})})
     with room.people(SEEN[:1]):
         async with Attending(container.url, tmp_path, room.link, table) as bot:
             await bot.until(lambda each: names(each.people.current) == ["Ada Lovelace"], 40)

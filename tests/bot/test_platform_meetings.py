@@ -1,11 +1,19 @@
-"""A real bot in real Chromium at each platform's synthetic meetings: in, kept out, put out, over."""
+"""A real bot in real Chromium at each platform's synthetic meetings: in, kept out, put out, over, hung.
+
+The first variant of each pack's pages, and what every platform must do. All variants and all that can happen after
+Join are in `test_platform_matrix.py`, which takes an hour.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
+from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
@@ -17,6 +25,8 @@ from tests.support.platform_tables import platform_table
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PACKS = packs.names()
+EMPTIED = [name for name in PACKS if "everyone-left" in packs.load(name).scenarios]
+"""Packs that know how a call looks from which everyone else went."""
 
 
 @pytest.mark.parametrize("name", PACKS)
@@ -33,29 +43,80 @@ async def test_joins_sees_people_and_leaves_politely(
         assert (await bot.events("left"))[0]["page_agrees"] is True
 
 
-ENDS = [
-    pytest.param(name, scenario, id=f"{name}-{scenario}")
-    for name in PACKS
-    for scenario, steps in packs.load(name).scenarios.items()
-    if packs.load(name).states[steps[-1][0]].reason is not None
-]
-
-
-@pytest.mark.parametrize(("name", "scenario"), ENDS)
+@pytest.mark.parametrize("scenario", ["denied", "removed", "ended"])
+@pytest.mark.parametrize("name", PACKS)
 async def test_each_ending_has_its_reason(
     name: str, scenario: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
     pack = packs.load(name)
     last = pack.states[pack.scenarios[scenario][-1][0]]
     async with Attending(sites_container.url, tmp_path, sites[name].meeting(scenario), platform_table(name)) as bot:
-        assert (await bot.ending(60)).reason is last.reason
+        assert (await bot.ending()).reason is last.reason
 
 
-@pytest.mark.parametrize("name", [name for name in PACKS if "lobby" in packs.load(name).scenarios])
-async def test_waits_in_the_waiting_room(
+@pytest.mark.parametrize("name", PACKS)
+async def test_waits_in_the_waiting_room_for_as_long_as_the_session_says(
     name: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
-    link = sites[name].meeting("lobby")
-    async with Attending(sites_container.url, tmp_path, link, platform_table(name)) as bot:
-        report = await bot.until(lambda each: each.waiting is Waiting.WAITING_ROOM)
-        assert not report.ever_joined
+    link, limits = sites[name].meeting("lobby"), Limits(waiting_room_seconds=2)
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name), limits=limits) as bot:
+        await bot.until(lambda each: each.waiting is Waiting.WAITING_ROOM)
+        assert (await bot.ending()).reason is Reason.NOT_ADMITTED
+        assert not bot.report.ever_joined
+
+
+@pytest.mark.parametrize("name", EMPTIED)
+async def test_leaves_when_everyone_has_left(
+    name: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link, limits = sites[name].meeting("everyone-left"), Limits(everyone_left_seconds=2)
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name), limits=limits) as bot:
+        await bot.until(lambda each: each.people.present == 2)
+        assert (await bot.ending()).reason is Reason.EVERYONE_LEFT
+
+
+@pytest.mark.parametrize("name", [name for name in PACKS if name not in EMPTIED])
+async def test_leaves_when_nobody_comes(
+    name: str, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link, limits = sites[name].meeting("nobody-comes", people=("Meeting Buddy",)), Limits(nobody_came_seconds=2)
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name), limits=limits) as bot:
+        assert (await bot.ending()).reason is Reason.NOBODY_CAME
+
+
+async def test_gives_a_join_up_after_the_time_that_an_override_sets(
+    sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    table = platform_table("teams", {"timeouts": {"join": 2}})
+    nothing_follows_join = sites["teams"].at("pre-join")
+    async with Attending(sites_container.url, tmp_path, nothing_follows_join, table) as bot:
+        result = await bot.ending(30)  # less than any built-in table waits
+        assert (result.reason, result.message) == (
+            Reason.JOIN_TIMEOUT,
+            "the page was not through to the call in 2 s",
+        )
+
+
+async def test_pages_that_hang_are_left_for_new_browsers(
+    sites: dict[str, PlatformSite],
+    make_container: Callable[..., AbstractContextManager[BrowserContainer]],
+    tmp_path: Path,
+) -> None:
+    async def comes_back(name: str, chromedriver: str) -> None:
+        link = sites[name].meeting("meeting", hang="in-call", hang_after=5)
+        (folder := tmp_path / name).mkdir()
+        async with Attending(chromedriver, folder, link, platform_table(name)) as bot:
+            await bot.until_recording(90)
+            sites[name].stop_hanging(link)
+            report = await bot.until(lambda each: each.browser.restarts == 1 and each.waiting is None, 120)
+            assert (report.phase, report.browser.alive) == (ReportPhase.RECORDING, True), name
+            assert [each["cause"] for each in await bot.events("browser_died")] == ["the page hangs"], name
+            assert [cause for *_, cause in bot.recorder.gaps] == ["browser died"], name
+            await bot.until(lambda each: each.people.present == 2)
+
+    # Side by side, each with a container of its own: nearly all of it is waiting for pages that do not answer.
+    with ExitStack() as containers:
+        async with asyncio.TaskGroup() as group:
+            for name in PACKS:
+                container = containers.enter_context(make_container(hosts=sites[name].hosts))
+                group.create_task(comes_back(name, container.url))

@@ -1,7 +1,7 @@
 """Each platform's table on each page of its pack: right on the page as it is, right or silent on a page that changed.
 
-One browser, one document for each pack, and two looks a page: a look asks for every locator by itself, so that what any
-smaller table would make of the page follows from it (`tests/local/meetings/mutations.py`).
+One browser, one document for each pack, and two looks a page, then one after each change: a look asks for every locator
+by itself, so that what any smaller table would make of the page follows from it (`tests/local/meetings/mutations.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.meetings import mutations, packs
 from tests.local.meetings.mutations import Look, expanded, score
+from tests.local.meetings.packs import PackState
 from tests.local.meetings.platform_site import PlatformSite
 from tests.support.platform_tables import platform_table
 
@@ -44,6 +45,12 @@ async def browser(sites_container: BrowserContainer) -> AsyncIterator[Browser]:
     await started.start()
     yield started
     await started.close()
+
+
+def _is_right(look: Look, table: PlatformTable, expected: PackState) -> bool:
+    shown, reason, waiting, step = look.verdict(table, {})
+    shows = (expected.shows, expected.reason, expected.waiting)
+    return (shown, reason, waiting) == shows and expected.step in (None, step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,8 @@ class PackPages:
             snapshot = await self.probe.read(self.browser.page)
             if snapshot is not None:
                 same = before is not None and (snapshot.seen, snapshot.actable) == (before.seen, before.actable)
-                shown, reason, *_ = Look(state, snapshot, joined=expected.after is not None).verdict(self.table, {})
-                if (same and (shown, reason) == (expected.shows, expected.reason)) or clock() - began > _PATIENCE:
+                look = Look(state, snapshot, joined=expected.after is not None)
+                if (same and _is_right(look, self.table, expected)) or clock() - began > _PATIENCE:
                     return snapshot
                 before = snapshot
             await asyncio.sleep(_PAUSE)
@@ -107,35 +114,53 @@ async def _complete(browser: Browser) -> bool:
     return bool(answers) and answers[0].value is True
 
 
-async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_matters(pack: PackPages) -> None:
-    looks, wrong = [], []
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of one page of a pack."""
+
+    expected: PackState
+    as_it_is: Look
+    changed: dict[str, Look]
+    """By the change."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def seen(pack: PackPages) -> list[Seen]:
+    """Each page of the pack as it is, and after each change."""
+    found = []
     for state, expected in pack.site.pack.states.items():
         for variant in range(pack.site.pack.variants):
-            looks.append(look := await pack.look(state, variant))
-            shown, reason, waiting, step = look.verdict(pack.table, {})
-            right = (shown, reason, waiting) == (expected.shows, expected.reason, expected.waiting)
-            if not right or expected.step not in (None, step):
-                wrong.append(f"{look.page}: {shown} {reason or waiting or ''}, step {step}")
-    found = score(pack.table, looks)
+            as_it_is = await pack.look(state, variant)
+            changed = {change: await pack.look(state, variant, change) for change in CHANGES}
+            found.append(Seen(expected, as_it_is, changed))
+    return found
+
+
+async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_matters(
+    pack: PackPages, seen: list[Seen]
+) -> None:
+    wrong = []
+    for page in seen:
+        if not _is_right(page.as_it_is, pack.table, page.expected):
+            shown, reason, waiting, step = page.as_it_is.verdict(pack.table, {})
+            wrong.append(f"{page.as_it_is.page}: {shown} {reason or waiting or ''}, step {step}")
+    found = score(pack.table, [page.as_it_is for page in seen])
     survivors = set(found.survivors)
-    print(f"\n{pack.site.pack.platform}: {len(looks)} pages, mutation score {found.share:.1%}; survivors:")
+    print(f"\n{pack.site.pack.platform}: {len(seen)} pages, mutation score {found.share:.1%}; survivors:")
     print("".join(f"  {each}: {pack.site.pack.survivors.get(each, 'no reason given')}\n" for each in sorted(survivors)))
     assert wrong == []
     assert found.share >= LEAST
     assert survivors == set(pack.site.pack.survivors), "each survivor, and nothing else, has its reason in pack.yaml"
 
 
-async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages) -> None:
+async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages, seen: list[Seen]) -> None:
     wrong, right = [], dict.fromkeys(CHANGES, 0)
-    for state, expected in pack.site.pack.states.items():
-        for variant in range(pack.site.pack.variants):
-            await pack.look(state, variant)
-            for change in CHANGES:
-                shown, reason, *_ = (await pack.look(state, variant, change)).verdict(pack.table, {})
-                if (shown, reason) == (expected.shows, expected.reason):
-                    right[change] += 1
-                elif shown in (State.ENDED, State.REFUSED):
-                    wrong.append(f"{state}-{variant}, {change}: {shown}/{reason}")
-    total = len(pack.site.pack.states) * pack.site.pack.variants
-    print(f"\n{pack.site.pack.platform}, still right of {total}: {right}")
+    for page in seen:
+        for change, look in page.changed.items():
+            shown, reason, *_ = look.verdict(pack.table, {})
+            if (shown, reason) == (page.expected.shows, page.expected.reason):
+                right[change] += 1
+            elif shown in (State.ENDED, State.REFUSED):
+                wrong.append(f"{look.page}, {change}: {shown}/{reason}")
+    print(f"\n{pack.site.pack.platform}, still right of {len(seen)}: {right}")
     assert wrong == []

@@ -14,6 +14,7 @@ from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.browser_restarts import MOST_RESTARTS
+from meeting_buddy_bot.platforms import diagnostics
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
 from tests.support.synthetic_pages import SyntheticSite
@@ -40,6 +41,19 @@ async def test_ends_with_the_meeting(container: BrowserContainer, site: Syntheti
         assert bot.report.phase is ReportPhase.LEAVING
         assert bot.report.evidence == ()
         assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+
+
+async def test_evidence_that_cannot_be_kept_costs_no_result(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_names(*_: object) -> str:
+        raise LookupError("unknown encoding: utf-16-be")
+
+    monkeypatch.setattr(diagnostics, "without_names", without_names)
+    site.pages[ROOM] = join_page(says("You can't come in"))
+    async with attending(container, site, tmp_path) as bot:
+        assert (await bot.ending()).reason is Reason.ENTRY_DENIED
+        assert [each["error"] for each in await bot.events("evidence_failed")] == ["LookupError"]
 
 
 async def test_a_removal_is_seen_while_the_recorder_still_opens(
@@ -88,7 +102,7 @@ async def test_a_connection_that_stays_lost_ends_it(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
     site.pages[ROOM] = after_joining("document.body.innerHTML += 'Reconnecting'")
-    async with attending(container, site, tmp_path, table=synthetic_table(reconnect=3)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(reconnect=3, rejoin=3)) as bot:
         await bot.until_recording()
         site.pages[ROOM] = "<h1>gone</h1>"
         report = await bot.until(lambda report: report.waiting is Waiting.REJOINING)
@@ -112,7 +126,7 @@ async def test_what_a_rejoin_finds_never_fails_a_meeting_that_was_attended(
 ) -> None:
     site.pages[ROOM] = join_page()
     limits = Limits(waiting_room_seconds=2)
-    table = synthetic_table(join=2, reconnect=3)
+    table = synthetic_table(join=2, reconnect=3, rejoin=3)
     async with attending(container, site, tmp_path, table=table, limits=limits) as bot:
         await bot.until_recording()
         site.pages[ROOM] = join_page(answer)

@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 
 from meeting_buddy.contract.assignment import Assignment, TokenDigests, assignment_sha256
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
@@ -41,8 +41,8 @@ def make_assignment(**changes: Any) -> Assignment:
         "namespace": "meetings",
         "attempt": 1,
         "link": LINK,
-        "platform": Platform.LIVEKIT,
-        "self_hosted": (SelfHostedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),),
+        "platform": "LiveKit",
+        "self_hosted": (SelfHostedHost(platform="LiveKit", host="meet.buddy.test", port=8443),),
         "grace_seconds": 30,
         "table": platform_table("livekit"),
         "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),

@@ -12,13 +12,13 @@ import sys
 
 UID, GID = 10001, 0
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_LOADED_LATE = ("concurrent.futures.thread", "encodings.idna")
+_LOADED_LATE = ("concurrent.futures.thread", "encodings.idna", "encodings.utf_16_be")
 """What the standard library looks up only when it needs it, when it may no longer be readable."""
 
 
 def main() -> None:
     """Become the pod's user, then the bot."""
-    module = [importlib.import_module(name) for name in (*_LOADED_LATE, sys.argv[1])][-1]
+    module = [importlib.import_module(name) for name in (*_LOADED_LATE, sys.argv.pop(1))][-1]
     os.setgroups([])
     os.setresgid(GID, GID, GID)
     os.setresuid(UID, UID, UID)  # the kernel takes the capabilities away with it

@@ -1,4 +1,5 @@
-"""Sessions on the four platforms, on the cluster: real pods, real recordings, synthetic sites under the real names.
+"""Sessions on the four platforms, on the cluster: real pods, real recordings, synthetic sites under the real names;
+and on a self-hosted kind that only an administrator's table describes, in a real meeting.
 
 The sites are served on the node's address; pods find them by a bot class's hostAliases and trust them by its extraCa.
 """
@@ -14,17 +15,19 @@ from typing import Any
 
 import pytest
 
+from tests.local.clone import PLATFORM_TABLES
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import NODE_ADDRESS, PLATFORM_SITES_PORT
 from tests.local.images import build
 from tests.local.installation import SESSIONS, install, local_values
+from tests.local.installation.attendance import attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
 from tests.local.machine.certificates import Authority
 from tests.local.meetings import packs
 from tests.local.meetings.livekit import LocalMeeting
-from tests.local.meetings.livekit.paths import HERE
+from tests.local.meetings.livekit.paths import HERE, HOST, TLS_PORT
 from tests.local.meetings.platform_site import PlatformSite, serve
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -54,6 +57,7 @@ def values(sites: dict[str, PlatformSite], **tables: str) -> dict[str, Any]:
     hosts = sorted(host for site in sites.values() for host in site.hosts)
     platforms = bot_class(hostAliases=[{"ip": NODE_ADDRESS, "hostnames": hosts}])
     found = local_values(str(build("operator")), str(build("bot")), [SESSIONS], platforms=platforms)
+    found["selfHosted"]["hosts"].append({"platform": "Parlour", "host": HOST, "port": TLS_PORT})
     return {**found, "platformTables": tables}
 
 
@@ -136,4 +140,24 @@ timeouts: {{join: 8}}
     assert joined["tableHash"] not in (built_in, failed["tableHash"])
     kubectl("patch", "mbs", name, "--type=merge", '--patch={"spec": {"leave": true}}')
     wait(kubectl, name, "Completed", ENDED)
+    install(kubectl, values(sites))
+
+
+def test_a_self_hosted_kind_is_added_by_a_table_alone(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
+    room = LocalMeeting().room(f"e2e-kind-{time.time_ns() // 1_000_000_000}")
+    with attending(kubectl, room, platform="Parlour") as session:
+        session.watch.wait_for(("Failed",), 30)
+    assert session.status["reason"] == "PlatformNotAvailable"
+    assert "no platform table of Parlour; this installation has GoogleMeet, LiveKit, " in session.status["message"]
+
+    table = (PLATFORM_TABLES / "livekit.yaml").read_text()
+    table = table.replace("platform: LiveKit", "platform: Parlour").replace("httpName: livekit", "httpName: parlour")
+    install(kubectl, values(sites, Parlour=table))
+    room = LocalMeeting().room(f"{room.name}-table")
+    with attending(kubectl, room, platform="Parlour") as session:
+        session.recording()
+        session.people.wait_until_spoken(4)
+        session.completed()
+    assert session.status["platform"] == "Parlour"
+    assert session.status["totalSizeBytes"] > 0
     install(kubectl, values(sites))

@@ -114,7 +114,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"meetingLink": "https://www.google.com/url?q=https://zoom.us/j/1234567890"}, LINK, "copy the meeting's own link"),
     ({"meetingLink": TEAMS_LINK + "a" * 2048}, LINK, "Too long"),
-    ({"meetingLink": TEAMS_LINK, "platform": "Jitsi"}, "spec.platform", "Unsupported value"),
+    ({"meetingLink": TEAMS_LINK, "platform": "teams"}, "spec.platform", "should match"),
     ({"meetingLink": TEAMS_LINK, "botName": ""}, "spec.botName", "at least 1"),
     ({"meetingLink": TEAMS_LINK, "botName": "a\tb"}, "spec.botName", "match"),
     ({"meetingLink": TEAMS_LINK, "botName": "x" * 65}, "spec.botName", "Too long"),

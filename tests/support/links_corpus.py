@@ -8,13 +8,26 @@ from typing import Any
 
 import yaml
 
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import LINKS, PlatformName, SelfHostedHost, SelfHostedKind
 from meeting_buddy.contract.reasons import Reason
+from tests.support.platform_tables import platform_table
 
 SELF_HOSTED = (
-    SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org"),
-    SelfHostedHost(platform=Platform.LIVEKIT, host="meet.buddy.test", port=8443),
+    SelfHostedHost(platform="LiveKit", host="meet.example.org"),
+    SelfHostedHost(platform="LiveKit", host="meet.buddy.test", port=8443),
+    SelfHostedHost(platform="Rooms", host="video.example.org"),
 )
+_ROOMS = {
+    "httpName": "rooms",
+    "links": [
+        {"path": "/b/{any}/{id}"},
+        {"path": "/join", "idParameter": "room", "passcodeParameter": "pin"},
+    ],
+    "publicParameters": ["lang"],
+}
+KINDS = {"LiveKit": platform_table("livekit").link_rules, "Rooms": SelfHostedKind.model_validate(_ROOMS).rules}
+"""What tables say of links: the product's own kind, and one of an administrator's."""
+RULES = {**LINKS, **KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +35,8 @@ class Case:
     """A link, the platform that the user names with it, and what must come out."""
 
     link: str
-    named: Platform | None
-    found: Platform | None
+    named: PlatformName | None
+    found: PlatformName | None
     """Platform of an accepted link; ``None``: refused."""
     reason: Reason | None
     gate: bool
@@ -39,11 +52,11 @@ class Case:
 def cases() -> list[Case]:
     """All of the corpus."""
     corpus = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-    accepted = [_accepted(Platform(platform), row) for platform, rows in corpus["accepted"].items() for row in rows]
+    accepted = [_accepted(platform, row) for platform, rows in corpus["accepted"].items() for row in rows]
     return accepted + [_refused({"link": row} if isinstance(row, str) else row) for row in corpus["refused"]]
 
 
-def _accepted(platform: Platform, row: dict[str, Any]) -> Case:
+def _accepted(platform: PlatformName, row: dict[str, Any]) -> Case:
     link = row["link"]
     held = (row.get("id"), row.get("passcode"), row.get("web", link))
     return Case(link, _named(row), platform, None, row.get("gate", True), *held)
@@ -54,5 +67,5 @@ def _refused(row: dict[str, Any]) -> Case:
     return Case(row["link"], _named(row), None, reason, row.get("gate", False), says=row.get("says", ""))
 
 
-def _named(row: dict[str, Any]) -> Platform | None:
-    return Platform(row["platform"]) if "platform" in row else None
+def _named(row: dict[str, Any]) -> PlatformName | None:
+    return row.get("platform")

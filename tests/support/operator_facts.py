@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.facts import (
     ContainerFacts,
@@ -20,14 +20,16 @@ from meeting_buddy.domain.facts import (
 )
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
+from tests.support.platform_tables import platform_table
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 UID = "0f4c2a68-0000-4000-8000-000000000001"
 LINK = "https://meet.example.org/rooms/standup#very-secret"
 CLASS = BotClass(image="registry.example/bot:1")
-HOST = SelfHostedHost(platform=Platform.LIVEKIT, host="meet.example.org")
-INSTALLATION = InstallationFacts(CLASS, (HOST,), {Platform.LIVEKIT: "abc123"})
-BAD_TABLE = replace(INSTALLATION, table_faults={Platform.LIVEKIT: "steps.prepend.0.do: is none of these"})
+HOST = SelfHostedHost(platform="LiveKit", host="meet.example.org")
+KINDS = {"LiveKit": platform_table("livekit").link_rules}
+INSTALLATION = InstallationFacts(CLASS, (HOST,), {"LiveKit": "abc123"}, KINDS)
+BAD_TABLE = replace(INSTALLATION, table_faults={"LiveKit": "steps.prepend.0.do: is none of these"})
 """The administrator's platform table is wrong."""
 POD = identity.pod_name("standup", UID, 1)
 

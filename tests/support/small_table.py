@@ -12,6 +12,7 @@ def raw_table() -> dict[str, Any]:
     return {
         "tableVersion": 1,
         "platform": "LiveKit",
+        "selfHosted": {"httpName": "livekit", "links": [{"path": "/rooms/{id}"}]},
         "checked": "2026-11-23",
         "source": SOURCE,
         "elements": {

@@ -23,10 +23,11 @@ def synthetic_table(**timeouts: float) -> PlatformTable:
         {
             "tableVersion": 1,
             "platform": "LiveKit",
+            "selfHosted": {"httpName": "livekit", "links": [{"path": "/rooms/{id}"}]},
             "checked": "2026-11-23",
             "source": _SOURCE,
             "url": {"query": {"lang": "en"}},
-            "timeouts": {"load": 5, "join": 10, "missing": 3, "reconnect": 10, **timeouts},
+            "timeouts": {"load": 5, "join": 10, "missing": 3, "reconnect": 10, "rejoin": 10, **timeouts},
             "elements": {
                 "cookies button": found(css="#cookies"),
                 "name field": found(css="#name"),

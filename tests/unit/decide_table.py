@@ -77,6 +77,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("link that no guest can open", _F(_S(meetingLink="https://meet.example.org/custom?token=x")), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),
         Row("host that is not listed", _F(_S(meetingLink="https://other.example.org/rooms/a")), "PatchStatus EmitEvent", "Failed", "HostNotAllowed"),
         Row("platform without a table", _F(_S(meetingLink="https://zoom.us/j/1234567890", platform="Zoom")), "PatchStatus EmitEvent", "Failed", "PlatformNotAvailable"),
+        Row("self-hosted kind without a table", _F(_S(platform="Parlour")), "PatchStatus EmitEvent", "Failed", "PlatformNotAvailable"),
         Row("a field that this version cannot read", _F(replace(_S(), unreadable=("spec.recording.video",))), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("the administrator's platform table is wrong: the built-in one is used", replace(_F(_S()), installation=make.BAD_TABLE), "CreatePod PatchStatus EmitEvent", "Initializing"),

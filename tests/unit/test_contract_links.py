@@ -14,34 +14,36 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.links import (
-    LINKS,
     MAX_LENGTH,
     LinkError,
     Meeting,
     Platform,
+    PlatformName,
+    SelfHostedHost,
     host_pattern,
+    is_self_hosted,
     parse_link,
     self_hosted_pattern,
     unwrap,
 )
 from meeting_buddy.resource.crd import NO_PUNYCODE
 from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
-from tests.support.links_corpus import SELF_HOSTED, Case, cases
+from tests.support.links_corpus import KINDS, RULES, SELF_HOSTED, Case, cases
 
 ACCEPTED = [case for case in cases() if case.found]
 REFUSED = [case for case in cases() if case.found is None]
 
 
 def parsed(case: Case) -> Meeting:
-    return parse_link(case.link, case.named, SELF_HOSTED)
+    return parse_link(case.link, case.named, SELF_HOSTED, KINDS)
 
 
 def name(case: Case) -> str:
     return f"{case.named or ''} {case.link}"
 
 
-def lets_through(link: str, named: Platform | None) -> bool:
-    self_hosted = named is not None and named.self_hosted
+def lets_through(link: str, named: PlatformName | None) -> bool:
+    self_hosted = named is not None and is_self_hosted(named)
     pattern = self_hosted_pattern() if self_hosted else host_pattern()
     punycode = NO_PUNYCODE["rule"].split("'")[1]
     # In RE2 a final `$` is the end of the text; Python's also matches before a last line feed.
@@ -74,7 +76,7 @@ def test_the_representation_of_a_meeting_and_its_origin_are_free_of_secrets(case
 @pytest.mark.parametrize("case", ACCEPTED, ids=name)
 def test_what_identifies_a_meeting_is_redacted(case: Case) -> None:
     meeting = parsed(case)
-    secrets = link_secrets(meeting.link, meeting.platform)
+    secrets = link_secrets(meeting.link, meeting.rules)
     for secret in filter(None, (meeting.meeting_id, meeting.passcode)):
         assert len(secret) < SHORTEST or secret in secrets
 
@@ -93,12 +95,12 @@ def test_a_gate_lets_through_what_the_corpus_says(case: Case) -> None:
     assert lets_through(case.link, case.named) == case.gate
 
 
-def assert_stable(meeting: Meeting, named: Platform | None) -> None:
+def assert_stable(meeting: Meeting, named: PlatformName | None) -> None:
     address = urlsplit(meeting.web_address)
     assert address.scheme == "https"
     if len(meeting.web_address) > MAX_LENGTH:  # a link of the greatest length that got longer
         return
-    again = parse_link(meeting.web_address, named, SELF_HOSTED)
+    again = parse_link(meeting.web_address, named, SELF_HOSTED, KINDS)
     assert (again.platform, again.meeting_id, again.passcode) == (
         meeting.platform,
         meeting.meeting_id,
@@ -111,11 +113,11 @@ def assert_stable(meeting: Meeting, named: Platform | None) -> None:
 def assert_quotes_nothing(error: LinkError, link: str) -> None:
     """No six characters of path and query are in the message, but for what is no link's own: names, examples, words."""
     message = str(error)
-    for platform, rules in LINKS.items():
+    for platform, rules in RULES.items():
         message = message.replace(rules.example, "").replace(platform, "")
     message = message.replace("https://", "")
     rest = re.sub(r"^https?://[^/?#]*", "", link, flags=re.IGNORECASE)
-    for word in sorted({word for rules in LINKS.values() for word in rules.public_words}, key=len, reverse=True):
+    for word in sorted({word for rules in RULES.values() for word in rules.public_words}, key=len, reverse=True):
         rest = rest.replace(word, "\0")
     parts = {rest[start : start + 6] for start in range(len(rest) - 5)}
     assert [part for part in parts if part in message] == []
@@ -129,13 +131,14 @@ def test_a_link_may_have_2048_characters_and_no_more() -> None:
 
 
 def test_the_example_of_each_platform_is_a_good_link() -> None:
-    for platform, rules in LINKS.items():
-        named = platform if platform.self_hosted else None
-        assert parse_link(rules.example.replace("…", "x"), named, SELF_HOSTED).platform is platform
+    for platform, rules in RULES.items():
+        named = platform if is_self_hosted(platform) else None
+        hosts = [SelfHostedHost(platform=named, host="meet.example.org")] if named else []
+        assert parse_link(rules.example.replace("…", "x"), named, hosts, KINDS).platform == platform
 
 
 def test_a_meetings_origin_has_the_port_of_a_self_hosted_one() -> None:
-    meeting = parse_link("https://meet.buddy.test:8443/rooms/weekly#passphrase", Platform.LIVEKIT, SELF_HOSTED)
+    meeting = parse_link("https://meet.buddy.test:8443/rooms/weekly#passphrase", "LiveKit", SELF_HOSTED, KINDS)
     assert meeting.origin == "https://meet.buddy.test:8443"
     assert parse_link("https://zoom.us/j/1234567890?pwd=x").origin == "https://zoom.us"
 
@@ -155,13 +158,13 @@ SECRETS = st.text(string.ascii_uppercase + string.digits + "%", min_size=6, max_
 TEXTS = st.text(max_size=40)
 HOSTS = st.sampled_from(
     [
-        *(pattern.replace("*", "team") for rules in LINKS.values() for pattern in rules.hosts),
+        *(pattern.replace("*", "team") for rules in RULES.values() for pattern in rules.hosts),
         *("meet.example.org", "meet.buddy.test:8443", "zoom.us.evil.test", "Zoom.US", "zoom.us:443", "x@zoom.us"),
     ]
 )
 WORDS = st.sampled_from(
     [
-        *sorted({word for rules in LINKS.values() for word in (*rules.public_words, *rules.public_parameters)}),
+        *sorted({word for rules in RULES.values() for word in (*rules.public_words, *rules.public_parameters)}),
         *("/j/1234567890", "/s/", "/wc/", "/l/", "/meet/2412345678901", "/v2/", "/_", "/abc-defg-hij", "/my/", "p="),
         *("pwd=", "MTID=", "url=", "coords=", "meetingId=", "context=", "launchApp=", "%2F_%23%2F", "19:", "true"),
         *("%0A", "%25", "\u200b", "\u00a0", "…", *"/?#&=.,;:!)>'\"% {}[]@*-_\\"),
@@ -187,15 +190,17 @@ FRAMES = st.sampled_from(
 )
 FRAMED = st.builds(lambda frame, one, two: frame.format(one, two), FRAMES, st.one_of(SECRETS, PATHS), PATHS)
 LINKED = st.builds(lambda host, path: f"https://{host}{path}", HOSTS, st.one_of(PATHS, FRAMED))
-NAMED = st.sampled_from([None, Platform.LIVEKIT, Platform.TEAMS])
+NAMED = st.sampled_from([None, "LiveKit", "Rooms", "Unheard", Platform.TEAMS])
 
 
 @given(st.one_of(TEXTS, LINKED), NAMED)
 @example("https://team.zoom.us/j/1234567890\n", None)
 @example("\u212aodak.zoom.us", None)
-def test_any_text_is_a_meeting_that_stays_one_or_is_refused_without_a_quote(link: str, named: Platform | None) -> None:
+def test_any_text_is_a_meeting_that_stays_one_or_is_refused_without_a_quote(
+    link: str, named: PlatformName | None
+) -> None:
     try:
-        meeting = parse_link(link, named, SELF_HOSTED)
+        meeting = parse_link(link, named, SELF_HOSTED, KINDS)
     except LinkError as error:
         assert_quotes_nothing(error, link)
         return

@@ -91,3 +91,8 @@ def test_a_partial_recording_is_listed_when_the_session_failed() -> None:
     facts = make.facts(make.session(status), make.terminated(make.ended(code=137, reason="Error")), report=known)
     patch = patch_of(decide(facts, lambda: make.NOW))
     assert (patch["phase"], patch["segmentCount"], patch["totalSizeBytes"]) == ("Failed", 3, 77)
+
+
+def test_a_platform_without_a_table_is_answered_with_those_that_have_one() -> None:
+    patch = patch_of(decide(make.facts(make.session(platform="Parlour")), lambda: make.NOW))
+    assert "there is no platform table of Parlour; this installation has LiveKit" in str(patch["message"])

@@ -55,7 +55,7 @@ class TestAssignment:
     @pytest.mark.parametrize(
         ("changes", "field"),
         [
-            ({"platform": "Jitsi"}, "platform"),
+            ({"platform": "my jitsi"}, "platform"),
             ({"recording": {"video": "2160p"}}, "recording.video"),
             ({"table": {}}, "the platform's table: tableVersion: Field required"),
             ({"attempt": None}, "attempt"),

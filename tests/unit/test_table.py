@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +11,32 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import Match, PlatformTable, State, table_hash
 from meeting_buddy.contract.table_reader import UnusableTableError, load_table, read_table
 from tests.local.clone import PLATFORM_TABLES
 from tests.support.small_table import SOURCE, raw_table
 
+WRITES: dict[str, Any] = {
+    "sends": "send",
+    "steps": [
+        {"name": "write", "do": "type", "target": "form", "value": "{announcement}"},
+        {"name": "send", "do": "press", "target": "form", "value": "Enter"},
+    ],
+}
+"""An announcement as a table has it."""
+
 SHIPPED = sorted(PLATFORM_TABLES.glob("*.yaml"))
 
 
 def test_a_small_table_is_enough() -> None:
-    assert load_table(raw_table()).platform is Platform.LIVEKIT
+    assert load_table(raw_table()).platform == "LiveKit"
 
 
 def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
     """The table with another value at one place."""
     raw = raw_table()
+    if path[0] == "announcement":
+        raw["announcement"] = deepcopy(WRITES)
     place: Any = raw
     for key in path[:-1]:
         place = place[key]
@@ -50,6 +62,15 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         (("steps", 0, "when"), {"all": [{"path": "/", "on": True}]}, "ask about an element"),
         (("steps", 0, "when"), {"all": [{"path": "/"}]}, "needs a source"),
         (("steps", 0), {"name": "reload", "do": "reload", "when": {"none": ["form"]}}, "needs all or any in when"),
+        (("platform",), "Zoom", "takes no selfHosted"),
+        (("platform",), "my kind", "platform"),
+        (("selfHosted",), None, "say in selfHosted what its links look like"),
+        (("selfHosted", "httpName"), "Live-Kit", "httpName"),
+        (("selfHosted", "links"), [], "links"),
+        (("selfHosted", "links", 0, "path"), "/rooms/.*", "path"),
+        (("selfHosted", "links", 0, "path"), "/rooms", "needs its meeting's id once"),
+        (("selfHosted", "links", 0, "path"), "/{id}/{id}", "needs its meeting's id once"),
+        (("selfHosted", "links", 0, "idParameter"), "room", "needs its meeting's id once"),
         (("elements", "form"), [], "form"),
         (("elements", "form", 0, "source"), "I remember", "source"),
         (("elements", "form", 0), {"source": SOURCE}, "needs css, role, name or text"),
@@ -64,8 +85,18 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         (("participants", "count"), "heading", "there is no element 'heading'"),
         (("media", "kind"), "none", "takes no audio"),
         (("checked",), "yesterday", "checked"),
-        (("platform",), "Skype", "platform"),
         (("devices",), {"microphone": "ask"}, "microphone"),
+        (("announcement",), {**WRITES, "sends": "submit"}, "sends: there is no step 'submit' in announcement"),
+        (("announcement",), {**WRITES, "sends": "join"}, "sends: there is no step 'join' in announcement"),
+        (("announcement",), {"steps": WRITES["steps"]}, "sends"),
+        (("announcement",), {**WRITES, "steps": []}, "announcement.steps"),
+        (("announcement",), {**WRITES, "steps": WRITES["steps"][1:]}, "no step of announcement types {announcement}"),
+        (("announcement", "steps", 0, "target"), "chat", "step write: there is no element 'chat'"),
+        (("announcement", "steps", 0, "when"), {"none": ["chat"]}, "step write: there is no element 'chat'"),
+        (("announcement", "steps", 1, "name"), "join", "sends: there is no step 'send'"),
+        (("breakoutRooms",), {"any": ["rooms"]}, "breakoutRooms: there is no element 'rooms'"),
+        (("breakoutRooms",), {"all": ["form"], "none": ["rooms"]}, "breakoutRooms: there is no element 'rooms'"),
+        (("breakoutRooms",), {"some": ["form"]}, "breakoutRooms.some"),
     ],
 )
 def test_a_mistake_in_a_table_is_found_where_it_is_read(path: tuple[Any, ...], value: Any, complaint: str) -> None:
@@ -138,6 +169,11 @@ class TestTableOfANewerOperator:
             read_table(changed(path, True))
 
 
+def test_two_steps_of_one_name_are_refused_wherever_they_are() -> None:
+    with pytest.raises(ValidationError, match="unique"):
+        load_table(changed(("announcement", "steps"), [*WRITES["steps"], {**WRITES["steps"][0], "name": "join"}]))
+
+
 def test_two_steps_of_one_name_are_refused() -> None:
     raw = raw_table()
     raw["leave"] = [raw["steps"][0]]
@@ -174,7 +210,8 @@ def test_code_knows_no_platform() -> None:
     code = [*folder.glob("*.py"), *folder.glob("*.js"), *folder.parent.glob("*.py")]
     for table in SHIPPED:
         platform = load_table(yaml.safe_load(table.read_text())).platform
-        mentions = [path.name for path in code if f"Platform.{platform.name}" in path.read_text()]
+        spelled = re.compile(rf"""["']{platform}["']|Platform\.{platform}""", re.IGNORECASE)
+        mentions = [path.name for path in code if spelled.search(path.read_text())]
         assert mentions == [], f"code that knows {platform}"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.contract.links import Platform
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.contract.table_override import OverrideState, ResolvedTable, resolve
 from meeting_buddy.contract.table_reader import load_table
@@ -23,7 +22,7 @@ def override(**fields: Any) -> dict[str, Any]:
 
 
 def resolved(built_in: PlatformTable | None = BUILT_IN, /, **fields: Any) -> ResolvedTable:
-    return resolve(override(**fields), Platform.LIVEKIT, built_in)
+    return resolve(override(**fields), "LiveKit", built_in)
 
 
 def merged(**fields: Any) -> PlatformTable:
@@ -160,7 +159,7 @@ def test_a_fault_never_quotes_a_value() -> None:
 def test_a_whole_table_takes_the_built_in_ones_place() -> None:
     raw = raw_table() | {"timeouts": {"join": 61}}
     for built_in in (BUILT_IN, None):
-        found = resolve(raw, Platform.LIVEKIT, built_in)
+        found = resolve(raw, "LiveKit", built_in)
         assert (found.table, found.state) == (load_table(raw), OverrideState.USED)
 
 
@@ -177,7 +176,7 @@ def test_a_whole_table_that_is_wrong_is_not_used(change: Callable[[dict[str, Any
     raw = raw_table()
     change(raw)
     for built_in in (BUILT_IN, None):
-        found = resolve(raw, Platform.LIVEKIT, built_in)
+        found = resolve(raw, "LiveKit", built_in)
         assert (found.table, found.state) == (built_in, OverrideState.INVALID)
         assert found.fault is not None
         assert found.fault.field == field
@@ -191,7 +190,7 @@ def test_without_a_built_in_table_there_is_nothing_to_override() -> None:
 
 @pytest.mark.parametrize("document", [None, [], "platform: LiveKit", 3, {}, {1: 2}, {"platform": "LiveKit", 1: 2}])
 def test_any_document_has_an_answer(document: object) -> None:
-    found = resolve(document, Platform.LIVEKIT, BUILT_IN)
+    found = resolve(document, "LiveKit", BUILT_IN)
     assert (found.table, found.state) == (BUILT_IN, OverrideState.INVALID)
     assert str(found.fault)
 

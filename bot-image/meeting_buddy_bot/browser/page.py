@@ -25,6 +25,7 @@ from meeting_buddy_bot.browser.errors import (
     PageTimeoutError,
     ScriptError,
 )
+from meeting_buddy_bot.browser.frames import Context, Frames, Session
 
 WORLD: Final = "meeting-buddy"
 """Name of the isolated world."""
@@ -34,7 +35,6 @@ _log = logging.getLogger(__name__)
 _MOST_LINES: Final = 200
 _MOST_FAULTS: Final = 20
 _FRAME_SECONDS: Final = 1.0  # for frames, once the page itself has answered
-_NEW_FRAME_SECONDS: Final = 0.3  # for those that never have: a frame that could not be loaded never does
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
 _HIDDEN_SECONDS: Final = 0.1  # between two looks whether the tab is shown
@@ -73,29 +73,6 @@ class FrameAnswer:
     value: Any
 
 
-@dataclass(slots=True)
-class _Context:
-    """A document's isolated world."""
-
-    session: str
-    number: int
-    frame: str
-    prepared: str | None = None
-    """The script that was last run in it to make what others call."""
-    answered: bool = False
-    """Whether it has ever answered: a frame that could not be loaded never does."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A session of a tab or of a frame of another site."""
-
-    target: str
-    """Its own frame's id is the same."""
-    parent: str | None = None
-    """The session of the frame around it; ``None`` for a tab."""
-
-
 class Page:
     """The meeting's tab."""
 
@@ -104,8 +81,9 @@ class Page:
         self._tabs = {target: session}
         """The meeting's tab is the last."""
         self._opening: set[str] = set()
-        self._sessions = {session: _Session(target)}
-        self._contexts: dict[tuple[str, int], _Context] = {}
+        self._frames = Frames()
+        self._frames.attach(session, Session(target))
+        self._late: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
         self._faults: set[str] = set()
         self.alerts: deque[str] = deque(maxlen=_MOST_LINES)
         """Texts of dialogs since :meth:`navigate`, tokens masked."""
@@ -168,6 +146,8 @@ class Page:
     async def evaluate(self, expression: str, seconds: float = 3.0, *, prepare: str | None = None) -> list[FrameAnswer]:
         """Value of ``expression`` in each frame, the top one first; a frame that is being replaced is left out.
 
+        A frame that hangs is not asked again until it has answered, or ``seconds`` are over.
+
         ``prepare``: a script that is run first, once in each document.
 
         Raises:
@@ -175,10 +155,7 @@ class Page:
             BrowserGoneError: tab or browser is gone.
         """
         tab = self._target
-        contexts = sorted(
-            (each for each in self._contexts.values() if self._tab_of(each.session) == tab),
-            key=lambda each: each.frame != tab,
-        )
+        contexts = [each for each in self._frames.documents(tab) if each.frame == tab or not each.hangs]
         asked = [asyncio.create_task(self._evaluate_in(each, expression, seconds, prepare)) for each in contexts]
         try:
             await self._wait_for_frames(contexts, asked, tab)
@@ -186,8 +163,8 @@ class Page:
             for context, task in zip(contexts, asked, strict=True):
                 top = context.frame == tab
                 if not task.done():
+                    self._leave(context, task)
                     continue
-                context.answered = True
                 answer = task.exception() or task.result()
                 if isinstance(answer, BrowserGoneError) or (top and isinstance(answer, PageTimeoutError)):
                     raise answer
@@ -200,20 +177,32 @@ class Page:
                 found.append(FrameAnswer(context.frame, top, answer))
             return found
         finally:
-            for task in asked:
+            ended = [task for task in asked if task not in self._late]
+            for task in ended:
                 task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            await asyncio.gather(*ended, return_exceptions=True)
 
-    async def _wait_for_frames(self, contexts: list[_Context], asked: list[asyncio.Task[Any]], tab: str) -> None:
+    async def _wait_for_frames(self, contexts: list[Context], asked: list[asyncio.Task[Any]], tab: str) -> None:
         """Wait for the tab's own frame, then a little for others: one that does not answer must not delay a look."""
         asked_of = list(zip(contexts, asked, strict=True))
         for which, patience in (
             ([task for context, task in asked_of if context.frame == tab], None),
-            ([task for context, task in asked_of if context.frame != tab and context.answered], _FRAME_SECONDS),
-            ([task for context, task in asked_of if context.frame != tab and not context.answered], _NEW_FRAME_SECONDS),
+            ([task for context, task in asked_of if context.frame != tab], _FRAME_SECONDS),
         ):
             if which:
                 await asyncio.wait(which, timeout=patience)
+
+    def _leave(self, context: Context, task: asyncio.Task[Any]) -> None:
+        """Let a question be answered later than anybody waits for: that it is tells that its frame can be asked."""
+
+        def end(task: asyncio.Task[Any]) -> None:
+            self._late.discard(task)
+            if not task.cancelled():
+                task.exception()  # seen: nobody else asks for it
+
+        context.late = task
+        self._late.add(task)
+        task.add_done_callback(end)
 
     async def bring_to_front(self, seconds: float = 3.0) -> bool:
         """Make the tab the one that is shown; whether it is, at the latest ``seconds`` later.
@@ -246,19 +235,7 @@ class Page:
             CdpError: the frame is gone.
             PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
         """
-        x = y = 0.0
-        holder = next((each.session for each in self._contexts.values() if each.frame == frame), None)
-        while holder is not None and holder in self._sessions:
-            session = self._sessions[holder]
-            if frame != session.target:  # a box is told in the view of the session's own frame, however deep it lies
-                left, top = await self._box_of(frame, holder, seconds)
-                x, y, frame = x + left, y + top, session.target
-            if session.parent is None:
-                return x, y
-            left, top = await self._box_of(frame, session.parent, seconds)
-            x, y, holder = x + left, y + top, session.parent
-            frame = self._sessions[holder].target if holder in self._sessions else frame
-        raise CdpError("the frame is gone")
+        return await self._frames.offset_of(frame, lambda each, session: self._box_of(each, session, seconds))
 
     async def _box_of(self, frame: str, session: str, seconds: float) -> tuple[float, float]:
         """Left and top of what a frame's element holds."""
@@ -268,7 +245,7 @@ class Page:
         left, top, *_ = box["model"]["content"]
         return float(left), float(top)
 
-    async def _evaluate_in(self, context: _Context, expression: str, seconds: float, prepare: str | None) -> Any:
+    async def _evaluate_in(self, context: Context, expression: str, seconds: float, prepare: str | None) -> Any:
         if prepare is not None and context.prepared != prepare:
             expression = f"{prepare};{expression}"
         answer = await self.call(
@@ -294,23 +271,27 @@ class Page:
         """Result of one request to the tab, or to one of its frames' sessions.
 
         Raises:
-            CdpError: the browser refused.
+            CdpError: the browser refused, or the frame is gone.
             PageTimeoutError: no answer within ``seconds``.
             BrowserGoneError: tab or browser is gone.
         """
         if self.gone.is_set():
             raise BrowserGoneError("the tab has crashed")
-        call = asyncio.ensure_future(self._cdp.call(method, params, session=session or self._session, seconds=seconds))
-        gone = asyncio.ensure_future(self.gone.wait())
+        session = session or self._session
+        known = self._frames.session(session)
+        if known is None:
+            raise CdpError("the frame is gone")
+        call = asyncio.ensure_future(self._cdp.call(method, params, session=session, seconds=seconds))
+        ends = [asyncio.ensure_future(end.wait()) for end in (self.gone, known.lost)]
         try:
-            # A crashed tab answers nothing more: do not wait for the deadline.
-            await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not call.done():
-                raise BrowserGoneError("the tab has crashed")
-            return call.result()
+            # A crashed tab answers nothing more, nor does a frame that was removed: do not wait for the deadline.
+            await asyncio.wait({call, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if call.done():
+                return call.result()
+            raise BrowserGoneError("the tab has crashed") if self.gone.is_set() else CdpError("the frame is gone")
         finally:
-            call.cancel()
-            gone.cancel()
+            for each in (call, *ends):
+                each.cancel()
 
     def _note_fault(self, fault: str) -> None:
         """A script that fails at every look is logged once."""
@@ -318,18 +299,10 @@ class Page:
             self._faults.add(fault)
             _log.warning("a script failed on the page: %s", fault)
 
-    def _tab_of(self, session: str) -> str | None:
-        """The tab that a session belongs to."""
-        while (found := self._sessions.get(session)) is not None:
-            if found.parent is None:
-                return found.target
-            session = found.parent
-        return None
-
     def _listen(self) -> None:
         def ours(handler: Callable[[Params, str], None]) -> Callable[[Params, str | None], None]:
             def handle(params: Params, session: str | None) -> None:
-                if session is not None and session in self._sessions:
+                if session is not None and self._frames.session(session) is not None:
                     handler(params, session)
 
             return handle
@@ -352,13 +325,13 @@ class Page:
         context = params["context"]
         frame = context.get("auxData", {}).get("frameId")
         if context.get("name") == WORLD and frame:
-            self._contexts[session, context["id"]] = _Context(session, context["id"], frame)
+            self._frames.add(Context(session, context["id"], frame))
 
     def _context_destroyed(self, params: Params, session: str) -> None:
-        self._contexts.pop((session, params["executionContextId"]), None)
+        self._frames.remove(session, params["executionContextId"])
 
     def _contexts_cleared(self, _: Params, session: str) -> None:
-        self._contexts = {key: each for key, each in self._contexts.items() if each.session != session}
+        self._frames.clear(session)
 
     def _console(self, params: Params, _: str) -> None:
         self.console.append(page_line(console_line(params.get("args", []))))
@@ -376,18 +349,19 @@ class Page:
             self.on_host(page_text(urlsplit(frame["url"]).hostname or "", _MAX_HOST))
 
     def _crashed(self, _: Params, session: str) -> None:
-        found = self._sessions.get(session)
+        self._frames.crash(session)
+        found = self._frames.session(session)
         if found is not None and found.parent is None:
             self._close(found.target)
 
     def _attached(self, params: Params, parent: str) -> None:
         session, info = params["sessionId"], params["targetInfo"]
-        if info["type"] != "iframe" or session in self._sessions:
+        if info["type"] != "iframe" or self._frames.session(session) is not None:
             return  # workers have no document
-        self._adopt(session, _Session(info["targetId"], parent))
+        self._adopt(session, Session(info["targetId"], parent))
 
-    def _adopt(self, session: str, found: _Session) -> None:
-        self._sessions[session] = found
+    def _adopt(self, session: str, found: Session) -> None:
+        self._frames.attach(session, found)
         for method, arguments in _PREPARATIONS:
             self._cdp.send(method, arguments, session=session)
 
@@ -406,13 +380,11 @@ class Page:
         finally:
             self._opening.discard(target)
         session = attached["sessionId"]
-        self._adopt(session, _Session(target))
+        self._adopt(session, Session(target))
         self._tabs[target] = session
 
     def _detached(self, params: Params) -> None:
-        session = params["sessionId"]
-        found = self._sessions.pop(session, None)
-        self._contexts_cleared({}, session)
+        found = self._frames.detach(params["sessionId"])
         if found is not None and found.parent is None:
             self._close(found.target)
 

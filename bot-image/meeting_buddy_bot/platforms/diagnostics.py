@@ -1,28 +1,36 @@
 """What the page looked like: screenshot, redacted document, matched signals, in ``debug/``.
 
-Fixtures written from imagination match nothing real; these files are where real ones come from, in the format of the
-tests' page packs. They are read by people outside the meeting, so the documents hold no link's query or fragment, no
-token, no passcode, nothing that was typed and no participant's name; a screenshot shows what it shows.
+Fixtures written from imagination match nothing real; these files are where real ones come from: ``tools/make_pack.py``
+makes a page pack of them. They are read by people outside the meeting, so the documents hold no link's query or
+fragment, no token, no passcode, nothing that was typed and no participant's name; a screenshot shows what it shows.
 """
 
 import asyncio
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from typing import Final
 
+from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.text import json_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
-from meeting_buddy_bot.browser.page import Page, mask_tokens
+from meeting_buddy_bot.browser.page import FrameAnswer, Page, mask_tokens
+from meeting_buddy_bot.platforms.probe import PageSnapshot, label
 from meeting_buddy_bot.support.atomic_file import atomic_write
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 
 FOLDER: Final = "debug"
+SIGNALS_SUFFIX: Final = ".signals.json"
+STEP_LABEL: Final = "step: "
+"""Before the name of a step in evidence."""
 _MOST_CHARACTERS: Final = 2_000_000
 _SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
 _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
+
+Read = Callable[[str, float], Awaitable[tuple[list[str], list[FrameAnswer]]]]
+"""Labels of what matches, and what a script gives in each frame, both at one moment and within so many seconds."""
 
 
 async def collect(
@@ -33,6 +41,7 @@ async def collect(
     redact: Redactor,
     names: Sequence[str] = (),
     seconds: float = 10.0,
+    read: Read | None = None,
 ) -> tuple[str, ...]:
     """Write what can still be had of the page; paths relative to the volume's folder.
 
@@ -44,6 +53,7 @@ async def collect(
         redact: knows the session's secrets.
         names: of the meeting's participants.
         seconds: for the screenshot and for the document, each.
+        read: gives the labels of what matches at the moment of the document, which then go in place of ``signals``.
 
     Never raises for the browser's sake.
 
@@ -61,18 +71,22 @@ async def collect(
     def clean(text: str) -> str:
         return without_names(redact(mask_keys(text)), names)
 
+    try:
+        if read is None:
+            answers = await page.evaluate(_SCRIPT, seconds)
+        else:
+            found, answers = await read(_SCRIPT, seconds)
+            signals = found if answers else signals
+    except BrowserError:
+        answers = []
     heard = {
         "signals": signals,
         "dialogs": [clean(text) for text in page.alerts],
         "console": [clean(line) for line in list(page.console)[-50:]],
     }
-    await keep(".signals.json", json_text(heard, indent=1).encode())
+    await keep(SIGNALS_SUFFIX, json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
         await keep(".png", await page.screenshot(seconds))
-    try:
-        answers = await page.evaluate(_SCRIPT, seconds)
-    except BrowserError:
-        answers = []
     frames = [
         f"<!-- {'page' if answer.top else 'frame'} {answer.value['host']} {answer.value['path']} -->\n"
         + str(answer.value["html"])
@@ -84,6 +98,14 @@ async def collect(
         cleaned = await asyncio.to_thread(clean, document)  # megabytes: off the event loop
         await keep(".html", utf8(cleaned))
     return tuple(written)
+
+
+def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str]:
+    """Labels of the table's signals and steps that hold in ``snapshot``."""
+    if snapshot is None:
+        return []
+    signals = [label(signal) for signal in table.signals if snapshot.holds(signal)]
+    return signals + [f"{STEP_LABEL}{step.name}" for step in table.steps if snapshot.applies(step)]
 
 
 def without_names(text: str, names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable
 
 from meeting_buddy.contract.links import Meeting
@@ -17,11 +18,13 @@ from meeting_buddy_bot.browser.errors import (
     PageTimeoutError,
     StepFailedError,
 )
+from meeting_buddy_bot.browser.page import FrameAnswer
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.actions import perform
+from meeting_buddy_bot.platforms.diagnostics import evidence_of
 from meeting_buddy_bot.platforms.opening import first_page, is_platform_host
 from meeting_buddy_bot.platforms.page_state import PageStateTracker
-from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe, label
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
 from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.support.event_log import EventLog
 
@@ -29,6 +32,8 @@ _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
 _MOST_UNANSWERED = 2  # steps in a row whose input was not answered
 _NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
+
+_PLACEHOLDER = re.compile(r"\{(botName|passcode|announcement)\}")
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +50,14 @@ class MeetingPage:
         passcode: str | None,
         clock: Clock,
         events: EventLog,
+        announcement: str | None = None,
     ) -> None:
         self._browser = browser
         self._table = table
         self._meeting = meeting
         self._bot_name = bot_name
         self._passcode = passcode
+        self._announcement = announcement
         self._clock = clock
         self._events = events
         self._probe = Probe(table, self._fill)
@@ -161,19 +168,23 @@ class MeetingPage:
 
     def evidence_of(self, snapshot: PageSnapshot | None) -> list[str]:
         """Labels of the table's signals and steps that hold in ``snapshot``."""
-        if snapshot is None:
-            return []
-        signals = [label(signal) for signal in self._table.signals if snapshot.holds(signal)]
-        return signals + [f"step: {step.name}" for step in self._table.steps if snapshot.applies(step)]
+        return evidence_of(self._table, snapshot)
+
+    async def evidence_with(self, script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
+        """Labels of what holds, and what ``script`` gives in each frame at that moment; raises as :meth:`read`."""
+        snapshot, values = await self._probe.read_with(self._browser.page, script, seconds)
+        return self.evidence_of(snapshot), values
 
     def _fill(self, value: str) -> str | None:
-        """A step's value with the meeting's own values in place of ``{botName}`` and ``{passcode}``.
+        """A step's value with the session's own values in place of ``{botName}``, ``{passcode}``, ``{announcement}``.
 
-        ``None``: nobody gave the passcode.
+        ``None``: nobody gave that one.
         """
-        if "{passcode}" in value and not self._passcode:
+        known = {"botName": self._bot_name, "passcode": self._passcode, "announcement": self._announcement}
+        needed = [name for name in known if f"{{{name}}}" in value]
+        if not all(known[name] for name in needed):
             return None
-        return value.replace("{botName}", self._bot_name).replace("{passcode}", self._passcode or "")
+        return _PLACEHOLDER.sub(lambda found: known[found[1]] or "", value)
 
     def _note_host(self, host: str) -> None:
         if host and not is_platform_host(host, self._meeting):

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from meeting_buddy.contract.links import LINKS, Meeting
+from meeting_buddy.contract.links import Meeting
 from meeting_buddy.contract.table import PlatformTable
 
 
@@ -17,4 +17,4 @@ def first_page(meeting: Meeting, table: PlatformTable) -> str:
 
 def is_platform_host(host: str, meeting: Meeting) -> bool:
     """Whether ``host`` belongs to the meeting: its own host, or another one of the platform's."""
-    return host == meeting.host or LINKS[meeting.platform].owns(host)
+    return host == meeting.host or meeting.rules.owns(host)

@@ -102,7 +102,7 @@ class Probe:
         """What is asked of each frame."""
         self._dialogs = tuple((match, fold(match.dialog)) for match in matches if match.dialog)
         self._console = tuple((match, [fold(part) for part in match.console]) for match in matches if match.console)
-        self.steps: Final = tuple(step for step in (*table.steps, *table.leave) if step.target is not None)
+        self.steps: Final = tuple(step for step in table.all_steps if step.target is not None)
         """The steps of which each frame says whether their target can be acted on."""
         self._decisive = tuple(signal for signal in table.signals if signal.state is not State.PRE_JOIN)
         self._texts = {match: texts for match in self.matches if (texts := _bare_texts(match, table))}
@@ -121,7 +121,18 @@ class Probe:
             PageTimeoutError: the page did not answer in :data:`DEADLINE` seconds.
             BrowserGoneError: tab or browser is gone.
         """
-        answers = await page.evaluate("meetingBuddy.look()", DEADLINE, prepare=self.script)
+        return await self._taken(page, await page.evaluate("meetingBuddy.look()", DEADLINE, prepare=self.script))
+
+    async def read_with(self, page: Page, script: str, seconds: float) -> tuple[PageSnapshot | None, list[FrameAnswer]]:
+        """One look, and what ``script`` gives in each frame at the same moment; raises as :meth:`read`."""
+        both = f"({{look: meetingBuddy.look(), value: {script}}})"
+        answers = await page.evaluate(both, seconds, prepare=self.script)
+        looks, values = (
+            [replace(each, value=each.value[part]) for each in answers if each.value] for part in ("look", "value")
+        )
+        return await self._taken(page, looks), values
+
+    async def _taken(self, page: Page, answers: list[FrameAnswer]) -> PageSnapshot | None:
         if not answers or not answers[0].top:
             return None
         self.bad_selectors = frozenset(str(css) for answer in answers for css in answer.value["bad"])

@@ -67,7 +67,8 @@ def load_link(assignment: Assignment, settings: Settings) -> Meeting:
         except (OSError, UnicodeDecodeError):
             raise AssignmentError(Reason.CONFIG_INVALID, "the Secret with the meeting link cannot be read") from None
     try:
-        return parse_link(link, assignment.platform, assignment.self_hosted)
+        kinds = {assignment.table.platform: assignment.table.link_rules}
+        return parse_link(link, assignment.platform, assignment.self_hosted, kinds)
     except LinkError as error:
         raise AssignmentError(error.reason, str(error)) from None
 

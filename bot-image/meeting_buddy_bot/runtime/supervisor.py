@@ -106,7 +106,7 @@ class Supervisor:
     ) -> _Outcome:
         meeting, passcode = load_link(assignment, self._settings), load_passcode(self._settings)
         tokens = (assignment.tokens.control, assignment.tokens.read)
-        redact = Redactor.for_link(meeting.link, *tokens, platform=meeting.platform, passcode=passcode)
+        redact = Redactor.for_link(meeting.link, *tokens, rules=meeting.rules, passcode=passcode)
         self._redact_with(redact, state, assignment)
         await self._check_volume()
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)

@@ -16,6 +16,7 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
+from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
@@ -27,6 +28,7 @@ from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms import diagnostics
+from meeting_buddy_bot.platforms.announcer import Announcer
 from meeting_buddy_bot.platforms.join_loop import join
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
@@ -95,7 +97,7 @@ class _MeetingRun:
         self._assignment = assignment
         self._table = assignment.table
         self._redact = Redactor.for_link(
-            context.meeting.link, platform=assignment.table.platform, passcode=context.secret_passcode
+            context.meeting.link, rules=context.meeting.rules, passcode=context.secret_passcode
         )
         self._volume = context.volume
         self._recorder = context.recorder
@@ -111,7 +113,14 @@ class _MeetingRun:
             context.passcode,
             clock,
             context.events,
+            assignment.announcement,
         )
+        self._announcer = (
+            Announcer(assignment.table.announcement, self._page, clock, context.events)
+            if assignment.announcement
+            else None
+        )
+        self._breakout_rooms = BreakoutRooms(clock)
         self._page.on_read = context.reporter.looked
         self._people = People(assignment.bot_name, counted=assignment.table.participants.count is not None)
         self._speakers = SpeakingHints(self._reporter.speaking)
@@ -220,6 +229,8 @@ class _MeetingRun:
                 return SessionResult(reason)
             if (step := steps.next(snapshot)) is not None:
                 await self._page.perform(step)
+            elif snapshot is not None and page_state.state is State.IN_CALL and self._announcer is not None:
+                await self._announcer.advance(snapshot)
             await asyncio.sleep(pause(snapshot, POLL))
 
     async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
@@ -247,14 +258,22 @@ class _MeetingRun:
         video = video_received(pictures)
         self._reporter.received(audio, video)
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
-        only_bots = self._people.only_bots(self._speakers.spoken)
+        # Whom the host sent to breakout rooms comes back.
+        away = self._breakout_rooms_open(snapshot, present)
+        only_bots = not away and self._people.only_bots(self._speakers.spoken)
         return (
             nobody
-            or self._everyone_left.verdict(present)
+            or self._everyone_left.verdict(None if away else present)
             or self._only_bots.verdict(only_bots=only_bots)
             or self._silence.verdict(self._reporter.heard_at)
             or self._no_media.verdict(audio, video)
         )
+
+    def _breakout_rooms_open(self, snapshot: PageSnapshot, present: int | None) -> bool:
+        shown = self._table.breakout_rooms is not None and snapshot.holds(self._table.breakout_rooms)
+        is_open = self._breakout_rooms.update(shown=shown, others=present)
+        self._reporter.breakout_rooms(is_open=is_open)
+        return is_open
 
     def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
@@ -275,7 +294,7 @@ class _MeetingRun:
         if not self._reporter.ever_joined:
             return
         if self._outage is None:
-            self._outage, self._outage_ends = cause, now + self._table.timeouts.reconnect
+            self._outage, self._outage_ends = cause, now + self._table.timeouts.rejoin
             self._events.write("rejoining", cause=cause)
         self._reporter.waiting(Waiting.REJOINING)
 
@@ -317,9 +336,13 @@ class _MeetingRun:
         names = (*self._people.names, *shown)
         try:
             paths = await diagnostics.collect(
-                self._browser.page, self._volume, name, signals, self._redact, names, seconds
+                self._browser.page, self._volume, name, signals, self._redact, names, seconds, self._page.evidence_with
             )
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
+            return
+        except Exception as error:  # nor does anything else that the page holds
+            _log.exception("the evidence could not be kept")
+            self._events.write("evidence_failed", error=type(error).__name__)
             return
         self._reporter.evidence(paths)

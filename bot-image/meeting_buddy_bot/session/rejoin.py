@@ -21,7 +21,7 @@ PASSING: Final = frozenset(
         _R.MEETING_FULL,  # the place may be the bot's own: a site counts a lost guest until its connection times out
     }
 )
-"""Ends after which a bot that was in the meeting tries to come back, while the table's ``timeouts.reconnect`` lasts."""
+"""Ends after which a bot that was in the meeting tries to come back, while the table's ``timeouts.rejoin`` lasts."""
 
 REASONS_AFTER_JOINING: Final = MappingProxyType(
     {

@@ -112,6 +112,12 @@ class SessionReporter:
         times = person.model_dump(mode="json", by_alias=True, exclude={"name"})
         self._events.write(event, personal={"name": person.name}, **times)
 
+    def breakout_rooms(self, *, is_open: bool) -> None:
+        """Whether the host has opened breakout rooms."""
+        if is_open is not self._state.report.breakout_rooms:
+            self._events.write("breakout_rooms", open=is_open)
+            self._state.update(breakout_rooms=is_open)
+
     def speaking(self, interval: Interval) -> None:
         """Somebody spoke, and has ended."""
         self._events.write(

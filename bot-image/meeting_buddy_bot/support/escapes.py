@@ -1,4 +1,7 @@
-"""What an escaped text means, and where in it each meaning stands: percent, JSON and HTML escapes, also mixed."""
+"""What an escaped text means, and where in it each meaning stands: percent, JSON and HTML escapes, also mixed.
+
+JSON's escapes of control characters stay as they are: no secret holds one, and a page may mean the letter.
+"""
 
 import html
 import re
@@ -9,10 +12,9 @@ from typing import Final
 _LEVELS: Final = 3
 """A link inside a link's query inside a JSON text is escaped as often."""
 _ESCAPES: Final = re.compile(
-    r"(?:%[0-9a-f]{2})+|(?:\\u[0-9a-f]{4})+|\\[\"\\/bfnrt]|&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#x[0-9a-f]{1,6});",
+    r"(?:%[0-9a-f]{2})+|(?:\\u[0-9a-f]{4})+|\\[\"\\/]|&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#x[0-9a-f]{1,6});",
     re.IGNORECASE,
 )
-_JSON: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def readings(text: str) -> Iterator[tuple[str, "array[int]"]]:
@@ -55,7 +57,7 @@ def _meanings(escape: str) -> Iterator[tuple[str, int]]:
         units = b"".join(int(each, 16).to_bytes(2, "big") for each in re.split(r"\\u", escape, flags=re.IGNORECASE)[1:])
         yield from _characters(units, "utf-16-be", 2, 6)
     else:
-        yield _JSON.get(escape[1].lower(), escape[1]), 0
+        yield escape[1], 0
 
 
 def _characters(coded: bytes, encoding: str, unit: int, width: int) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote, unquote_plus
 
-from meeting_buddy.contract.links import LINKS, LinkRules, Platform
+from meeting_buddy.contract.links import LinkRules
 
 SHORTEST: Final = 4
 """Shorter parts (``/j/``, ``a=1``) would redact ordinary words and guard nothing."""
@@ -16,17 +16,17 @@ _LONG: Final = 16
 """A piece of a path that is so long is a key, although it has no digit."""
 _DEPTH: Final = 3
 """Links that carry links in their query."""
-_ANY_PLATFORM: Final = LinkRules((), (), "")
+UNKNOWN_PLATFORM: Final = LinkRules((), (), "")
+"""Rules by which nothing of a link is public."""
 
 
-def link_secrets(link: str, platform: Platform | None = None) -> frozenset[str]:
+def link_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> frozenset[str]:
     """The parts of ``link`` that nobody else may read, as they stand in it and decoded.
 
     Args:
         link: any text; of one that is no link, everything after its host is a secret.
-        platform: whose public parameters and words are left out; ``None``: none is.
+        rules: of its platform, whose public parameters and words are left out.
     """
-    rules = _ANY_PLATFORM if platform is None else LINKS[platform]
     rest = re.sub(r"^[a-z]+://[^/?#]*", "", link, flags=re.IGNORECASE)
     found = {rest, rest.removeprefix("/"), *_of_address(rest, rules, _DEPTH)}
     return frozenset(form for each in found for form in (each, unquote(each), unquote_plus(each), _decoded(each)))

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import LinkRules
 from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.support.escapes import readings
-from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
+from meeting_buddy_bot.support.link_secrets import SHORTEST, UNKNOWN_PLATFORM, link_secrets
 
 REDACTED: Final = "[redacted]"
 
@@ -43,10 +43,10 @@ class Redactor:
 
     @classmethod
     def for_link(
-        cls, link: str, *more: str, platform: Platform | None = None, passcode: str | None = None
+        cls, link: str, *more: str, rules: LinkRules = UNKNOWN_PLATFORM, passcode: str | None = None
     ) -> "Redactor":
         """Knows the link's secrets (:func:`link_secrets`), the passcode that the link does not carry, and ``more``."""
-        return cls((*link_secrets(link, platform), passcode or "", *more))
+        return cls((*link_secrets(link, rules), passcode or "", *more))
 
     def __call__(self, text: str) -> str:
         """``text`` with addresses cut to their origin and known secrets replaced."""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from meeting_buddy import __version__
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table_override import OverrideState
@@ -95,11 +95,11 @@ class Metrics:
         """The API server answered a dry run for a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
 
-    def platform_table(self, platform: Platform, found: OverrideState | None) -> None:
+    def platform_table(self, platform: PlatformName, found: OverrideState | None) -> None:
         """A platform's table was read; ``found``: what became of the administrator's document, if there is one."""
         if found is not None:
             for state in OverrideState:
-                self._overrides.labels(platform.value, state.value).set(state is found)
+                self._overrides.labels(platform, state.value).set(state is found)
 
     def reconcile_failed(self, resource: str, code: str) -> None:
         """A reconciliation failed."""

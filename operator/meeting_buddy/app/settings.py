@@ -4,14 +4,14 @@ import argparse
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PLATFORM_NAME, Platform, PlatformName
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.contract.table_override import OverrideState, ResolvedTable, TableFault, invalid, resolve
 from meeting_buddy.contract.table_reader import load_table
@@ -22,7 +22,6 @@ TABLES: Final = (Path("/app/platforms"), Path("/etc/meeting-buddy/platforms"))
 """Folders of platform tables: the image's, then the administrator's, whose files override or replace them."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
-_PLATFORMS: Final = {platform.value.lower(): platform for platform in Platform}
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +101,7 @@ def load_installation(path: Path) -> Installation:
     return Installation.model_validate(yaml.safe_load(path.read_text()), extra="forbid")
 
 
-def load_tables(folders: Sequence[Path]) -> dict[Platform, ResolvedTable]:
+def load_tables(folders: Sequence[Path]) -> dict[PlatformName, ResolvedTable]:
     """Read all platform tables: the first folder's are built in, documents of later folders change or replace them.
 
     A later folder's document that is wrong is logged and left out; of two for one platform the last one counts.
@@ -114,7 +113,7 @@ def load_tables(folders: Sequence[Path]) -> dict[Platform, ResolvedTable]:
     built_in = {table.platform: table for table in map(_built_in, sorted(built_in_folder.glob("*.yaml")))}
     found = {platform: ResolvedTable(table) for platform, table in built_in.items()}
     for path in (path for folder in administrators for path in sorted(folder.glob("*.yaml"))):
-        platform = _PLATFORMS.get(path.stem.lower())
+        platform = _platform_of(path, built_in)
         if platform is None:
             _log.error("a platform table is ignored: its file is named after no platform", extra={"file": str(path)})
             continue
@@ -123,23 +122,30 @@ def load_tables(folders: Sequence[Path]) -> dict[Platform, ResolvedTable]:
     return found
 
 
+def _platform_of(path: Path, built_in: Iterable[PlatformName]) -> PlatformName | None:
+    """The platform that a file is named after: a known one in whatever case, or else a kind of the administrator's."""
+    known = {name.lower(): name for name in (*built_in, *Platform)}
+    new = path.stem if PLATFORM_NAME.fullmatch(path.stem) else None
+    return known.get(path.stem.lower(), new)
+
+
 def _built_in(path: Path) -> PlatformTable:
     try:
         table = load_table(yaml.safe_load(path.read_text()))
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {error}") from error
-    if path.stem.lower() != table.platform.value.lower():
+    if path.stem.lower() != table.platform.lower():
         raise ValueError(f"{path}: holds the table of {table.platform}; a file is named as its platform")
     return table
 
 
-def _resolved(path: Path, platform: Platform, built_in: PlatformTable | None) -> ResolvedTable:
+def _resolved(path: Path, platform: PlatformName, built_in: PlatformTable | None) -> ResolvedTable:
     """What follows from one document of the administrator's."""
     try:
         found = resolve(yaml.safe_load(path.read_text()), platform, built_in)
     except (OSError, ValueError, yaml.YAMLError) as error:
         found = invalid(_unreadable(error), built_in)
-    about = {"platform": platform.value, "file": str(path)}
+    about = {"platform": platform, "file": str(path)}
     if found.fault is not None:
         fault = {"field": found.fault.field, "error": found.fault.words}
         instead = "the built-in one is used" if built_in is not None else "there is no other"
@@ -156,9 +162,9 @@ def _unreadable(error: Exception) -> TableFault:
     return TableFault("file", str(error))
 
 
-def _log_hashes(found: Mapping[Platform, ResolvedTable], built_in: Mapping[Platform, PlatformTable]) -> None:
+def _log_hashes(found: Mapping[PlatformName, ResolvedTable], built_in: Mapping[PlatformName, PlatformTable]) -> None:
     """Hashes that a session's status and an override name."""
     for platform, each in found.items():
         tables = {"table_hash": each.table, "built_in_table_hash": built_in.get(platform)}
         hashes = {key: table_hash(table) for key, table in tables.items() if table is not None}
-        _log.info("platform table", extra={"platform": platform.value, **hashes})
+        _log.info("platform table", extra={"platform": platform, **hashes})

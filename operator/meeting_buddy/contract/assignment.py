@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from meeting_buddy.contract import VERSION
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import PlatformName, SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.wire import ContractModel
 
@@ -75,10 +75,12 @@ class Assignment(ContractModel):
     attempt: int
     link: str | None = Field(default=None, repr=False)
     """``None``: read it from :data:`LINK_FILE`."""
-    platform: Platform | None = None
+    platform: PlatformName | None = None
     """``spec.platform``; ``None``: the link's host decides."""
     self_hosted: tuple[SelfHostedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
+    announcement: str | None = None
+    """What the bot writes into the meeting's chat on joining."""
     recording: RecordingConfig = RecordingConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
     limits: Limits = Limits()

@@ -155,6 +155,8 @@ class Report(ContractModel):
     media: MediaReport = MediaReport()
     table_hash: str | None = None
     evidence: tuple[str, ...] = Field(default=(), description="Paths relative to the session's folder.")
+    breakout_rooms: bool = False
+    """The host has opened breakout rooms; the bot stays in the main session."""
     memory_pressure: bool = False
     storage_pressure: bool = False
     storage_unresponsive: bool = False

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import LINKS, LinkRules, PlatformName, SelfHostedKind, is_self_hosted
 from meeting_buddy.contract.locator import Css, ElementName, Locator, Range, Source, TableModel, Text
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
@@ -96,7 +96,6 @@ class Verb(StrEnum):
 
 _WITHOUT_TARGET = frozenset({Verb.PRESS, Verb.OPEN, Verb.RELOAD})
 _WITH_VALUE = frozenset({Verb.TYPE, Verb.PRESS, Verb.OPEN})
-_PLACEHOLDERS = {"{botName}", "{passcode}"}
 
 
 class Step(TableModel):
@@ -111,8 +110,8 @@ class Step(TableModel):
     do: Verb
     target: ElementName | None = None
     value: str | None = Field(None, max_length=256)
-    """For ``type`` (``{botName}`` and ``{passcode}`` stand for the meeting's), ``press`` (``Escape``,
-    ``Control+Shift+H``) and ``open`` (a path)."""
+    """For ``type`` (``{botName}``, ``{passcode}`` and ``{announcement}`` stand for the session's own), ``press``
+    (``Escape``, ``Control+Shift+H``) and ``open`` (a path)."""
     max_runs: int = Field(3, ge=1, le=20)
     in_call: bool = False
     """It applies in the call too: to a notice that a guest must accept, or a list that must be open to be read."""
@@ -171,6 +170,23 @@ class Signal(Condition):
             raise ValueError("inCall needs two signs from different regions of the page")
         if self.source is None and _needs_source(self):
             raise ValueError("what a signal reads of the page's address, title, dialogs or console needs a source")
+        return self
+
+
+class Announcement(TableModel):
+    """How a guest writes to everybody in the meeting's chat."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
+    """Run in their order, each once, in the call; one that does not apply while a later one does is passed over."""
+    sends: str
+    """Name of the step with which the text is posted; what follows tidies up."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.sends not in [step.name for step in self.steps]:
+            raise ValueError(f"sends: there is no step {self.sends!r} in announcement")
+        if not any("{announcement}" in (step.value or "") for step in self.steps):
+            raise ValueError("no step of announcement types {announcement}")
         return self
 
 
@@ -253,8 +269,10 @@ class Timeouts(TableModel):
     """From the page's first answer to the lobby or the call; time in the lobby does not count."""
     missing: float = Field(60, gt=0, le=300)
     """How long readings of the call may be missing before the meeting counts as over."""
-    reconnect: float = Field(120, gt=0, le=600)
-    """How long a call that is reconnecting, or that the page gave up, may take to come back."""
+    reconnect: float = Field(60, gt=0, le=600)
+    """How long the page may say that it is reconnecting, until the call counts as lost."""
+    rejoin: float = Field(120, gt=0, le=600)
+    """How long the bot tries to come back to a call that was lost, or whose browser died."""
 
 
 class PlatformTable(TableModel):
@@ -262,10 +280,12 @@ class PlatformTable(TableModel):
 
     table_version: Literal[1]
     """Version of this grammar."""
-    platform: Platform
+    platform: PlatformName
     checked: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     """Day on which the facts were last seen on a real page, or else of the collection that they come from."""
     source: Source
+    self_hosted: SelfHostedKind | None = None
+    """What its links look like; only of a kind that runs on hosts of the installer's."""
     url: Url = Url()
     devices: Devices = Devices()
     timeouts: Timeouts = Timeouts()
@@ -273,21 +293,43 @@ class PlatformTable(TableModel):
     steps: Annotated[tuple[Step, ...], Field(max_length=100)]
     signals: Annotated[tuple[Signal, ...], Field(max_length=200)]
     leave: Annotated[tuple[Step, ...], Field(max_length=20)]
+    announcement: Announcement | None = None
+    """``None``: a guest cannot write there, or nobody knows how."""
+    breakout_rooms: Condition | None = None
+    """Holds while the page speaks of breakout rooms: the bot stays where it is, and does not count as left alone."""
     participants: Participants
     media: Media
 
     @property
+    def link_rules(self) -> LinkRules:
+        """The platform's row of the link table."""
+        return LINKS[self.platform] if self.self_hosted is None else self.self_hosted.rules
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """Those of joining, of leaving and of the announcement."""
+        return (*self.steps, *self.leave, *(self.announcement.steps if self.announcement else ()))
+
+    @property
     def matches(self) -> tuple[Match, ...]:
         """All that steps and signals ask about, each once."""
-        conditions: list[Condition] = [step.when for step in (*self.steps, *self.leave)]
+        conditions: list[Condition] = [step.when for step in self.all_steps]
         conditions += self.signals
+        if self.breakout_rooms is not None:
+            conditions.append(self.breakout_rooms)
         return tuple(dict.fromkeys(match for each in conditions for match in each.matches))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if (self.self_hosted is not None) != is_self_hosted(self.platform):
+            raise ValueError(
+                f"{self.platform} has hosts and links of its own: it takes no selfHosted"
+                if self.self_hosted
+                else f"{self.platform} is a self-hosted kind: say in selfHosted what its links look like"
+            )
         if not any(signal.state is State.IN_CALL for signal in self.signals):
             raise ValueError("a table needs an inCall signal")
-        names = [step.name for step in (*self.steps, *self.leave)]
+        names = [step.name for step in self.all_steps]
         if len(names) != len(set(names)):
             raise ValueError("step names must be unique")
         for user, needed in _references(self):
@@ -321,10 +363,11 @@ def _references(table: PlatformTable) -> list[tuple[str, str]]:
         for name, alternatives in (*table.elements.items(), ("tile", table.participants.tile))
         for locator in alternatives
     ]
-    for step in (*table.steps, *table.leave):
+    for step in table.all_steps:
         found += [(f"step {step.name}", needed) for needed in (step.target, *_elements(step.when))]
     for signal in table.signals:
         found += [(f"signal for {signal.state}", needed) for needed in _elements(signal)]
+    found += [("breakoutRooms", needed) for needed in _elements(table.breakout_rooms or Condition())]
     found.append(("participants.count", table.participants.count))
     return [(user, needed) for user, needed in found if needed is not None]
 

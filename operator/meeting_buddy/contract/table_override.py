@@ -2,7 +2,7 @@
 
 An override prepends to lists or replaces them, and replaces single fields of the small objects. It names the hash of
 the built-in table that it was written for, so that it can be told when an upgrade has changed that table under it.
-Hosts and link shapes are in no table (``contract/links``), so nobody can override them.
+Hosts and link shapes of the four are in no table (``contract/links``), so nobody can override them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.locator import ElementName, Locator, TableModel
 from meeting_buddy.contract.table import PlatformTable, Signal, Step, table_hash
 from meeting_buddy.contract.table_reader import load_table
@@ -20,6 +20,10 @@ from meeting_buddy.contract.text import well_formed
 
 MAX_FAULT: Final = 512
 Part = TypeVar("Part", bound=TableModel)
+_SMALL_OBJECTS: Final = (
+    *("url", "devices", "timeouts", "participants", "media", "announcement", "breakout_rooms", "self_hosted"),
+)
+"""Parts of which an override replaces single fields."""
 
 
 class ListEdit(TableModel, Generic[Part]):
@@ -40,7 +44,7 @@ class ListEdit(TableModel, Generic[Part]):
 class TableOverride(TableModel):
     """A document that changes parts of a built-in table; what it does not name stays."""
 
-    platform: Platform
+    platform: PlatformName
     table_hash: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     """Of the built-in table that it was written for."""
     elements: dict[ElementName, ListEdit[Locator]] = {}
@@ -52,6 +56,9 @@ class TableOverride(TableModel):
     timeouts: dict[str, Any] = {}
     participants: dict[str, Any] = {}
     media: dict[str, Any] = {}
+    announcement: dict[str, Any] = {}
+    breakout_rooms: dict[str, Any] = {}
+    self_hosted: dict[str, Any] = {}
 
     @field_validator("table_hash", mode="before")
     @classmethod
@@ -102,7 +109,7 @@ class ResolvedTable:
     """Why the administrator's document is not used."""
 
 
-def resolve(document: object, platform: Platform, built_in: PlatformTable | None) -> ResolvedTable:
+def resolve(document: object, platform: PlatformName, built_in: PlatformTable | None) -> ResolvedTable:
     """The table that follows from an administrator's document; the built-in one if the document cannot be used."""
     try:
         if not isinstance(document, dict):
@@ -132,7 +139,7 @@ def merge(built_in: PlatformTable, override: TableOverride) -> PlatformTable:
     merged["steps"] = _edited_steps(built_in.steps, override.steps)
     merged["leave"] = _edited_steps(built_in.leave, override.leave)
     merged["signals"] = _edited(built_in.signals, override.signals)
-    for name in ("url", "devices", "timeouts", "participants", "media"):
+    for name in _SMALL_OBJECTS:
         merged[name] = _overlaid(getattr(built_in, name), getattr(override, name))
     try:
         return load_table(merged)
@@ -140,17 +147,18 @@ def merge(built_in: PlatformTable, override: TableOverride) -> PlatformTable:
         raise InvalidOverrideError(_fault(error)) from error
 
 
-def _whole(document: Mapping[str, Any], platform: Platform) -> PlatformTable:
+def _whole(document: Mapping[str, Any], platform: PlatformName) -> PlatformTable:
+    named = document.get("platform")
+    if isinstance(named, str):
+        _check_platform(named, platform)
     try:
-        table = load_table(document)
+        return load_table(document)
     except ValidationError as error:
         raise InvalidOverrideError(_fault(error)) from error
-    _check_platform(table.platform, platform)
-    return table
 
 
 def _merged(
-    document: Mapping[str, Any], platform: Platform, built_in: PlatformTable | None
+    document: Mapping[str, Any], platform: PlatformName, built_in: PlatformTable | None
 ) -> tuple[PlatformTable, bool]:
     """The merged table, and whether the override was written for another built-in one."""
     if built_in is None:
@@ -163,8 +171,8 @@ def _merged(
     return merge(built_in, override), override.table_hash != table_hash(built_in)
 
 
-def _check_platform(found: Platform, expected: Platform) -> None:
-    if found is not expected:
+def _check_platform(found: PlatformName, expected: PlatformName) -> None:
+    if found != expected:
         raise InvalidOverrideError(TableFault("platform", f"is {found}, and the file is named after {expected}"))
 
 
@@ -196,8 +204,13 @@ def _edited(parts: tuple[Part, ...], edit: ListEdit[Part] | None) -> tuple[Part,
     return (*(edit.prepend or ()), *parts)
 
 
-def _overlaid(part: BaseModel, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of the built-in table as a document, with the fields that an override gives, by either of their names."""
+def _overlaid(part: BaseModel | None, fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A part of the built-in table as a document, with the fields that an override gives, by either of their names.
+
+    Of a part that the built-in table does not have, the override gives all.
+    """
+    if part is None:
+        return dict(fields) or None
     names = {name: field.alias or name for name, field in type(part).model_fields.items()}
     return part.model_dump(by_alias=True) | {names.get(key, key): value for key, value in fields.items()}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import Assignment
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.clock import Clock
@@ -53,7 +53,7 @@ class Executor:
         api: KubernetesApi,
         cache: SessionCache,
         streams: BotReportStreams,
-        tables: Mapping[Platform, PlatformTable],
+        tables: Mapping[PlatformName, PlatformTable],
         keys: BotKeys,
         clock: Clock,
         leads: Callable[[], bool],
@@ -108,7 +108,7 @@ class Executor:
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: Platform) -> Progress:
+    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: PlatformName) -> Progress:
         """The pod first, so that it can own its Secret; a process that dies in between is followed by CreateSecret."""
         prepared = self._prepare(facts, attempt, platform, self._keys)
         if prepared is None or facts.session is None:
@@ -134,7 +134,7 @@ class Executor:
         return Progress.OBSERVE_AGAIN
 
     async def _create_missing_secret(
-        self, entry: CacheEntry, facts: Facts, pod: str, platform: Platform | None
+        self, entry: CacheEntry, facts: Facts, pod: str, platform: PlatformName | None
     ) -> Progress:
         """Nobody saw this pod's Secret being made.
 
@@ -169,7 +169,7 @@ class Executor:
         return Progress.NEXT
 
     def _prepare(
-        self, facts: Facts, attempt: int, platform: Platform | None, keys: BotKeys
+        self, facts: Facts, attempt: int, platform: PlatformName | None, keys: BotKeys
     ) -> tuple[BotPodInput, Assignment] | None:
         session, bot_class = facts.session, facts.installation.bot_class
         if session is None or bot_class is None or platform is None or platform not in self._tables:

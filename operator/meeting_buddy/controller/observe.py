@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain import startup
@@ -29,9 +29,9 @@ class Observer:
         api: KubernetesApi,
         cache: SessionCache,
         settings: Installation,
-        tables: Mapping[Platform, PlatformTable],
+        tables: Mapping[PlatformName, PlatformTable],
         class_refusal: Callable[[str, str], str | None],
-        table_faults: Mapping[Platform, str],
+        table_faults: Mapping[PlatformName, str],
     ) -> None:
         """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does; ``table_faults``:
         what is wrong with the administrator's platform tables that are not used."""
@@ -40,6 +40,7 @@ class Observer:
         self._settings = settings
         self._class_refusal = class_refusal
         self._table_faults = table_faults
+        self._kinds = {name: table.link_rules for name, table in tables.items() if is_self_hosted(name)}
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
 
     async def observe(self, entry: CacheEntry) -> Observation:
@@ -72,6 +73,7 @@ class Observer:
                 bot_class=self._settings.bot_classes.get(name),
                 self_hosted=self._settings.self_hosted.hosts,
                 tables=self._hashes,
+                kinds=self._kinds,
                 table_faults=self._table_faults,
                 class_refusal=self._class_refusal(name, entry.namespace),
             ),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from meeting_buddy.contract.links import LinkError, Platform, parse_link
+from meeting_buddy.contract.links import LinkError, PlatformName, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain.facts import InstallationFacts, SessionFacts
 
@@ -11,7 +11,7 @@ from meeting_buddy.domain.facts import InstallationFacts, SessionFacts
 class AdmissionResult:
     """Either a platform to join on, or the reason why not and a message fit for the status."""
 
-    platform: Platform | None
+    platform: PlatformName | None
     reason: Reason | None = None
     message: str = ""
 
@@ -32,15 +32,28 @@ def validate(session: SessionFacts, installation: InstallationFacts) -> Admissio
         platform = spec.platform
     else:
         try:
-            platform = parse_link(spec.meeting_link, spec.platform, installation.self_hosted).platform
+            platform = parse_link(
+                spec.meeting_link, spec.platform, installation.self_hosted, installation.kinds
+            ).platform
         except LinkError as error:
+            if error.reason is Reason.PLATFORM_NOT_AVAILABLE:
+                return _not_available(spec.platform, installation)
             return AdmissionResult(spec.platform, error.reason, f"spec.meetingLink: {error}")
     if platform is None:
         return AdmissionResult(
             None, Reason.LINK_INVALID, "spec.platform must be set together with spec.meetingLinkSecretRef"
         )
     if platform not in installation.tables:
-        return AdmissionResult(platform, Reason.PLATFORM_NOT_AVAILABLE, f"this installation cannot join {platform} yet")
+        return _not_available(platform, installation)
     if installation.bot_class is None:
         return AdmissionResult(platform, Reason.CONFIG_INVALID, f"bot class {spec.bot_class_name!r} does not exist")
     return AdmissionResult(platform)
+
+
+def _not_available(platform: PlatformName | None, installation: InstallationFacts) -> AdmissionResult:
+    known = ", ".join(sorted(installation.tables)) or "none"
+    return AdmissionResult(
+        platform,
+        Reason.PLATFORM_NOT_AVAILABLE,
+        f"spec.platform: there is no platform table of {platform}; this installation has {known}",
+    )

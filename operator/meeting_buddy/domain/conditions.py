@@ -78,7 +78,9 @@ def joined(snapshot: Snapshot) -> Draft | None:
             return Draft("False", "Left")
         if report.waiting is not None:
             return Draft("False", report.waiting.value)
-        return Draft("True", "InMeeting") if report.joined_at else Draft("False", Waiting.CONNECTING.value)
+        rooms = "the host has opened breakout rooms; the bot stays in the main session"
+        message = rooms if report.breakout_rooms else ""
+        return Draft("True", "InMeeting", message) if report.joined_at else Draft("False", Waiting.CONNECTING.value)
     if ready:
         return Draft("True", "InMeeting")
     if snapshot.joined_at is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from meeting_buddy.contract.links import Platform, SelfHostedHost
+from meeting_buddy.contract.links import LinkRules, PlatformName, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
@@ -192,9 +192,11 @@ class InstallationFacts:
     bot_class: BotClass | None
     """The class that ``spec.botClassName`` names; ``None`` if there is none."""
     self_hosted: tuple[SelfHostedHost, ...]
-    tables: Mapping[Platform, str]
+    tables: Mapping[PlatformName, str]
     """Platforms that have a platform table, with its hash."""
-    table_faults: Mapping[Platform, str] = field(default_factory=dict)
+    kinds: Mapping[PlatformName, LinkRules] = field(default_factory=dict)
+    """The self-hosted ones among them, with what their tables say of links."""
+    table_faults: Mapping[PlatformName, str] = field(default_factory=dict)
     """Platforms whose table from the administrator is wrong and not used, with the field and what is wrong."""
     class_refusal: str | None = None
     """Why the API server refused a pod of the class, as found by a dry run; ``None``: it did not."""

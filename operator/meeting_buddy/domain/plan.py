@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class CreatePod:
     """Create the pod of an attempt and its Secret; the pod may exist already (then it is adopted)."""
 
     attempt: int
-    platform: Platform
+    platform: PlatformName
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class CreateSecret:
     """Create the Secret of a pod whose bot has not started; it may exist already."""
 
     pod: str
-    platform: Platform | None
+    platform: PlatformName | None
 
 
 @dataclass(frozen=True, slots=True)

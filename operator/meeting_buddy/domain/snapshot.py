@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
@@ -81,7 +81,7 @@ class Snapshot:
         return self.facts.stream
 
     @property
-    def platform(self) -> Platform | None:
+    def platform(self) -> PlatformName | None:
         return self.admission.platform
 
     @property

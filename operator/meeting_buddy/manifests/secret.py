@@ -74,8 +74,9 @@ def assignment(
         attempt=pod_input.attempt,
         link=spec.meeting_link,
         platform=spec.platform,
-        self_hosted=tuple(each for each in self_hosted if each.platform is spec.platform),
+        self_hosted=tuple(each for each in self_hosted if each.platform == spec.platform),
         bot_name=spec.bot_name,
+        announcement=spec.announcement,
         recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
         ),

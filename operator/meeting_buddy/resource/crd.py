@@ -11,8 +11,8 @@ from meeting_buddy.contract.links import Platform
 from meeting_buddy.resource import session
 from meeting_buddy.resource.schema import structural
 
-_SELF_HOSTED = ", ".join(f"'{platform}'" for platform in Platform if platform.self_hosted)
-_IS_SELF_HOSTED = f"(has(self.platform) && self.platform in [{_SELF_HOSTED}])"
+_WITH_HOSTS = ", ".join(f"'{platform}'" for platform in Platform)
+_IS_SELF_HOSTED = f"(has(self.platform) && !(self.platform in [{_WITH_HOSTS}]))"
 
 _WRAPPED = r"^(?i:https://(([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com/|(www\.)?google\.com/url\?)).*$"
 
@@ -43,7 +43,7 @@ KNOWN_HOST = _rule(
     f"!has(self.meetingLink) || {_IS_SELF_HOSTED} || self.meetingLink.matches({_literal(_WRAPPED)}) || "
     f"self.meetingLink.matches({_literal(links.host_pattern())})",
     "spec.meetingLink must be an https link of Teams, Zoom, Google Meet or Webex, without port or user name; for a "
-    f"self-hosted meeting set spec.platform (one of: {_SELF_HOSTED.replace(chr(39), '')})",
+    "self-hosted meeting set spec.platform to its kind",
     ".meetingLink",
 )
 SELF_HOSTED_SHAPE = _rule(

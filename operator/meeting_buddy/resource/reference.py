@@ -47,7 +47,7 @@ def links() -> str:
     rows = [
         (
             f"`{platform}`",
-            ", ".join(f"`{host}`" for host in facts.hosts) or "those in `selfHosted.hosts`",
+            ", ".join(f"`{host}`" for host in facts.hosts),
             f"`{facts.example}`",
         )
         for platform, facts in LINKS.items()

@@ -10,7 +10,7 @@ from pydantic import Field
 from meeting_buddy.contract import languages
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TranscriptionConfig, Video
 from meeting_buddy.contract.lenient import read_leniently
-from meeting_buddy.contract.links import MAX_LENGTH, Platform
+from meeting_buddy.contract.links import MAX_LENGTH, PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.wire import Timestamp
@@ -117,8 +117,10 @@ class MeetingSessionSpec(StoredModel):
         description="Secret key that holds the meeting's passcode, for a link that carries none (the link's own goes "
         "first); mounted into the pod, never read by the operator.",
     )
-    platform: Platform | None = Field(
-        None, description="Needed for self-hosted kinds (LiveKit) and with meetingLinkSecretRef; else the link decides."
+    platform: PlatformName | None = Field(
+        None,
+        description="Teams, Zoom, GoogleMeet, Webex, or a self-hosted kind that this installation has a platform table "
+        "of. Needed for a self-hosted kind and with meetingLinkSecretRef; else the link decides.",
     )
     bot_name: str = Field(
         default_of(Assignment, "bot_name"),
@@ -126,6 +128,14 @@ class MeetingSessionSpec(StoredModel):
         max_length=64,
         pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
         description="Name under which the bot asks to join.",
+    )
+    announcement: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        description="What the bot writes into the meeting's chat on joining, such as that it records; one line. Where "
+        "a guest cannot write, the session goes on without.",
     )
     transcription: TranscriptionSpec = Field(TranscriptionSpec(), description="What to transcribe.")
     recording: RecordingSpec = Field(RecordingSpec(), description="What to record.")
@@ -186,7 +196,7 @@ class MeetingSessionStatus(StoredModel):
     reason: Reason | None = Field(None, description="Why the session ended.")
     message: str | None = Field(None, max_length=1024, description="The reason in a sentence, with advice.")
     session_id: str | None = Field(None, max_length=64, description="Name of the session's folder on the volume.")
-    platform: Platform | None = Field(None, description="Platform of the link.")
+    platform: PlatformName | None = Field(None, description="Platform of the link.")
     attempt: int | None = Field(None, ge=0, description="Number of the bot that was or is attending.")
     bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
     node: str | None = Field(None, max_length=253, description="Node of that pod.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from meeting_buddy.contract.links import Platform
+from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.resource import syntax
 from meeting_buddy.resource.installation import Installation
 from meeting_buddy.resource.model import ConfigModel
@@ -129,7 +129,11 @@ def values_schema() -> dict[str, Any]:
             ),
             bot=_closed(image=_image()),
             botClasses={**installation["properties"]["botClasses"], "required": ["default"]},
-            platformTables=_closed(**{platform.value: _STRING for platform in Platform}),
+            platformTables={
+                "type": "object",
+                "propertyNames": TypeAdapter(PlatformName).json_schema(),
+                "additionalProperties": _STRING,
+            },
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(create=_BOOLEAN, namespaces=_NAMESPACES, **storage["properties"]),
             admissionPolicy=_closed(enabled=_BOOLEAN),

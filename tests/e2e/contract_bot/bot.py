@@ -237,7 +237,12 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, bot.ask, Reason.EVICTED)
     await bot.serve()
     try:
-        parse_link(link, assignment.platform, assignment.self_hosted)
+        parse_link(
+            link,
+            assignment.platform,
+            assignment.self_hosted,
+            {assignment.table.platform: assignment.table.link_rules},
+        )
     except LinkError as error:
         return await bot.end(error.reason, str(error))
     reason = await bot.play()

@@ -34,6 +34,8 @@ def main() -> int:
     if "pages" in sections:
         with step("looks at pages"):
             figures += pages.looks()
+        with step("speaking marks"):
+            figures += pages.speaking()
     if set(sections) - {"pages"}:
         figures += _on_the_cluster(sections)
     print()

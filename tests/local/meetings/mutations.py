@@ -2,8 +2,9 @@
 
 One look at a page with every locator as an element of its own is enough: what any smaller table would make of the page
 follows from it, without a browser. Two kinds of mutation: a signal is dropped, and an element is found by one of its
-locators alone. A signal counts as tested when some page's verdict changes, a locator when some page needs its element
-and is judged rightly by it alone.
+locators alone. A signal counts as tested when some page is judged otherwise, a locator when some page needs its element
+and is judged rightly by it alone. Judged is what the bot believes and does next, and in the call also which steps of
+the announcement apply, and whether breakout rooms are open.
 """
 
 from __future__ import annotations
@@ -11,15 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from meeting_buddy.contract.phases import Waiting
-from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import Match, PlatformTable, Signal, State, Step, Verb
-from meeting_buddy_bot.platforms.page_state import PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, label
-from meeting_buddy_bot.platforms.step_runner import StepRunner
-
-Verdict = tuple[State | None, Reason | None, Waiting | None, str | None]
-"""State, reason, what is waited for, and the step that would be taken."""
+from meeting_buddy_bot.tools.verdict import Verdict, verdict
 
 
 def expanded(table: PlatformTable) -> PlatformTable:
@@ -36,7 +31,7 @@ def expanded(table: PlatformTable) -> PlatformTable:
             questions += (match.model_copy(update={"element": _alone(match.element, each)}) for each in range(count))
     steps = [
         step.model_copy(update={"name": f"{step.name}#{number}", "target": _alone(step.target, number)})
-        for step in (*table.steps, *table.leave)
+        for step in table.all_steps
         if step.target is not None
         for number in range(len(table.elements[step.target]))
     ]
@@ -44,6 +39,16 @@ def expanded(table: PlatformTable) -> PlatformTable:
     return table.model_copy(
         update={"elements": elements, "signals": (*table.signals, asking), "leave": (*table.leave, *steps)}
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that a table makes of a page."""
+
+    verdict: Verdict
+    announcing: tuple[str, ...] = ()
+    """Names of the steps of the announcement that apply."""
+    breakout_rooms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +62,23 @@ class Look:
     def verdict(
         self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
     ) -> Verdict:
-        """What the table makes of the page when elements are found by `only` these of their locators."""
+        """What the bot makes of the page when elements are found by `only` these of their locators."""
+        return self.judge(table, only, without).verdict
+
+    def judge(
+        self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
+    ) -> Judgement:
+        """All that the table makes of it then."""
         seen = frozenset(match for match in table.matches if self._holds(match, table, only))
-        actable = frozenset(step.name for step in (*table.steps, *table.leave) if self._actable(step, table, only))
+        actable = frozenset(step.name for step in table.all_steps if self._actable(step, table, only))
         snapshot = PageSnapshot(seen, actable, count=self.snapshot.count)
         smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not without)})
-        tracker = PageStateTracker(smaller)
-        tracker.joined = self.joined
-        for now in (0.0, 61.0):  # longer than any `stableFor`
-            state = tracker.update(snapshot, now, True)
-        step = StepRunner(table.steps).next(snapshot)
-        waiting = state.signal.waiting if state.signal else None
-        return state.state, state.reason, waiting, step.name if step else None
+        found = verdict(smaller, snapshot, joined=self.joined)
+        if found.state is not State.IN_CALL:
+            return Judgement(found)
+        steps = table.announcement.steps if table.announcement else ()
+        rooms = table.breakout_rooms is not None and snapshot.holds(table.breakout_rooms)
+        return Judgement(found, tuple(step.name for step in steps if snapshot.applies(step)), rooms)
 
     def _chosen(self, element: str, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> int | None:
         """The first of the locators that finds something here."""
@@ -106,8 +116,8 @@ class Score:
 
 
 def score(table: PlatformTable, looks: list[Look]) -> Score:
-    """Mutate every signal and every locator that a signal or step uses."""
-    baseline = {look.page: look.verdict(table, {}) for look in looks}
+    """Mutate every signal and every locator by which something is decided or done."""
+    baseline = {look.page: look.judge(table, {}) for look in looks}
     told, survivors = 0, []
     for name, killed in (*_signals(table, looks, baseline), *_locators(table, looks, baseline)):
         told += killed
@@ -116,27 +126,30 @@ def score(table: PlatformTable, looks: list[Look]) -> Score:
     return Score(told, tuple(survivors))
 
 
-def _signals(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Verdict]) -> Iterator[tuple[str, bool]]:
+def _signals(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Judgement]) -> Iterator[tuple[str, bool]]:
     seen: dict[str, int] = {}
     for signal in table.signals:
         seen[label(signal)] = number = seen.get(label(signal), 0) + 1
         name = f"signal {label(signal)}" + (f" {number}" if number > 1 else "")
-        yield name, any(look.verdict(table, {}, without=signal) != baseline[look.page] for look in looks)
+        yield name, any(look.judge(table, {}, without=signal) != baseline[look.page] for look in looks)
 
 
-def _locators(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Verdict]) -> Iterator[tuple[str, bool]]:
+def _locators(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Judgement]) -> Iterator[tuple[str, bool]]:
     for element in sorted(_used(table)):
-        needing = [look for look in looks if look.verdict(table, {element: ()}) != baseline[look.page]]
+        needing = [look for look in looks if look.judge(table, {element: ()}) != baseline[look.page]]
         for number, locator in enumerate(table.elements[element]):
-            right = any(look.verdict(table, {element: (number,)}) == baseline[look.page] for look in needing)
+            right = any(look.judge(table, {element: (number,)}) == baseline[look.page] for look in needing)
             yield f"element {element} {number + 1}: {locator.source.partition(',')[0]}", right
 
 
 def _used(table: PlatformTable) -> set[str]:
-    """Elements by which the join loop or a verdict decides; how to leave is tested by leaving."""
-    deciding = [*(step.when for step in table.steps), *table.signals]
+    """Elements by which something is decided or done; how to leave is tested by leaving."""
+    steps = (*table.steps, *(table.announcement.steps if table.announcement else ()))
+    deciding = [*(step.when for step in steps), *table.signals]
+    if table.breakout_rooms is not None:
+        deciding.append(table.breakout_rooms)
     used = {match.element for part in deciding for match in part.matches if match.element is not None}
-    return used | {step.target for step in table.steps if step.target is not None and step.do is not Verb.HOVER}
+    return used | {step.target for step in steps if step.target is not None and step.do is not Verb.HOVER}
 
 
 def _alone(element: str, number: int) -> str:

@@ -12,7 +12,7 @@ import importlib
 import json
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,8 @@ class Options:
     """Seconds until the document shows anything."""
     hang: str | None = None
     """State after which the page's scripts never return."""
+    hang_after: float = 0.7
+    """Seconds that this state is shown until then."""
     still: bool = False
     """Nothing is drawn anew."""
     language: str = "en"
@@ -95,6 +97,11 @@ class PlatformSite:
             raise ValueError(f"there is no state {state}; there are {', '.join(self.pack.states)}")
         return self._add(_Meeting([state], [], variant, Options(**options), passcode))
 
+    def stop_hanging(self, link: str) -> None:
+        """From the next time that the meeting's page is loaded on, its scripts return."""
+        meeting = self._meetings[self._id_in(link)]
+        meeting.options = replace(meeting.options, hang=None)
+
     def address_of(self, link: str, state: str) -> str:
         """Address of a state's document, which may lie elsewhere than the link leads to."""
         path = self.pack.states[state].path
@@ -125,6 +132,7 @@ class PlatformSite:
             await asyncio.to_thread(self._bundle)
         application = web.Application()
         application.router.add_get("/pack/speech", self._speech)
+        application.router.add_get("/pack/never", self._never)
         application.router.add_get("/pack/{file:(runtime|page|bundle)\\.js}", self._script)
         application.router.add_get("/{path:.*}", self._document)
         return application
@@ -149,6 +157,7 @@ class PlatformSite:
             "options": {
                 "late": meeting.options.late,
                 "hang": meeting.options.hang,
+                "hangAfter": meeting.options.hang_after,
                 "still": meeting.options.still,
             },
             "frame": frame,
@@ -184,6 +193,10 @@ class PlatformSite:
         else:
             path = packs.FOLDER / file if file == "runtime.js" else packs.FOLDER / self._name / file
         return web.Response(text=path.read_text(), content_type="text/javascript")
+
+    async def _never(self, _: web.Request) -> web.Response:
+        await asyncio.Event().wait()  # until the page, or the site, is gone
+        raise AssertionError("nobody sets it")
 
     async def _speech(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(_SPEECH)

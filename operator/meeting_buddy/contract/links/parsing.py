@@ -2,13 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
 from meeting_buddy.contract.links import pasted
-from meeting_buddy.contract.links.rules import LINKS, LinkRules, LinkShape, Platform, SelfHostedHost, platform_of
+from meeting_buddy.contract.links.rules import (
+    LINKS,
+    LinkRules,
+    LinkShape,
+    PlatformName,
+    SelfHostedHost,
+    is_self_hosted,
+    platform_of,
+)
 from meeting_buddy.contract.reasons import Reason
 
 MAX_LENGTH: Final = 2048
@@ -22,7 +31,9 @@ _NOTHING_INSIDE: Final = "the link of this page holds no meeting: copy the link 
 class Meeting:
     """A validated link. Its representation is free of secrets."""
 
-    platform: Platform
+    platform: PlatformName
+    rules: LinkRules = field(repr=False)
+    """The platform's row of the link table."""
     host: str
     port: int
     link: str = field(repr=False)
@@ -54,27 +65,38 @@ _HOST = re.compile(rf"({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
-def parse_link(link: str, platform: Platform | None = None, self_hosted: Iterable[SelfHostedHost] = ()) -> Meeting:
+def parse_link(
+    link: str,
+    platform: PlatformName | None = None,
+    self_hosted: Iterable[SelfHostedHost] = (),
+    kinds: Mapping[PlatformName, LinkRules] = MappingProxyType({}),
+) -> Meeting:
     """Decide whether a bot may open ``link``, and of which meeting it is.
 
     Args:
         link: the link as the user gave it.
         platform: ``spec.platform``; names a self-hosted kind, or confirms one of the four.
         self_hosted: hosts that the installer lists.
+        kinds: the self-hosted kinds that there are tables of.
 
     Raises:
-        LinkError: with ``LinkInvalid`` or ``HostNotAllowed``; the message says what to do and never quotes the link.
+        LinkError: with ``LinkInvalid``, ``HostNotAllowed`` or ``PlatformNotAvailable``; the message says what to do and
+            never quotes the link.
     """
     if len(link) > MAX_LENGTH:
         raise _invalid(f"the link is longer than {MAX_LENGTH} characters")
     host, port, rest = _split(link)
-    if platform is not None and platform.self_hosted:
+    if platform is not None and is_self_hosted(platform):
+        rules = kinds.get(platform)
+        if rules is None:
+            raise LinkError(Reason.PLATFORM_NOT_AVAILABLE, f"there is no platform table of {platform}")
         port = 443 if port is None else port
-        if not any(each.platform is platform and each.host == host and each.port == port for each in self_hosted):
+        if not any(each.platform == platform and each.host == host and each.port == port for each in self_hosted):
             raise LinkError(Reason.HOST_NOT_ALLOWED, f"the link's host is not listed in selfHosted.hosts as {platform}")
     else:
         platform, port = _known_platform(host, port, platform), 443
-    return _meeting(platform, host, port, link, rest)
+        rules = LINKS[platform]
+    return _meeting(platform, rules, host, port, link, rest)
 
 
 def _origin(host: str, port: int) -> str:
@@ -107,7 +129,7 @@ def _split(link: str) -> tuple[str, int | None, str]:
     return host, int(port) if port else None, rest
 
 
-def _known_platform(host: str, port: int | None, named: Platform | None) -> Platform:
+def _known_platform(host: str, port: int | None, named: PlatformName | None) -> PlatformName:
     """The platform of the four whose host it is."""
     if port is not None:
         raise _invalid("a link of this platform carries no port")
@@ -122,22 +144,22 @@ def _known_platform(host: str, port: int | None, named: Platform | None) -> Plat
     return found
 
 
-def _meeting(platform: Platform, host: str, port: int, link: str, rest: str) -> Meeting:
+def _meeting(platform: PlatformName, rules: LinkRules, host: str, port: int, link: str, rest: str) -> Meeting:
     """The meeting of ``link``, or of the link that it holds."""
     address = link
     for _ in range(_MAX_LINKS):
-        shape, found = _shape_of(platform, rest)
+        shape, found = _shape_of(platform, rules, rest)
         if shape.unpack is None:
             groups = found.groupdict()
             meeting_id, passcode = _decoded(groups.get("id")), _decoded(groups.get("passcode"))
-            web_address = _web_address(LINKS[platform], shape, found, _origin(host, port), address)
-            return Meeting(platform, host, port, link, meeting_id, passcode, web_address)
+            web_address = _web_address(rules, shape, found, _origin(host, port), address)
+            return Meeting(platform, rules, host, port, link, meeting_id, passcode, web_address)
         host, rest = _inside(platform, host, shape.unpack(found["packed"]))
         address = _origin(host, port) + rest
     raise _invalid(_NOTHING_INSIDE)
 
 
-def _inside(platform: Platform, host: str, held: str | None) -> tuple[str, str]:
+def _inside(platform: PlatformName, host: str, held: str | None) -> tuple[str, str]:
     """Host and all that follows of a link that another one holds."""
     if not held:
         raise _invalid(_NOTHING_INSIDE)
@@ -148,9 +170,8 @@ def _inside(platform: Platform, host: str, held: str | None) -> tuple[str, str]:
     return host, rest
 
 
-def _shape_of(platform: Platform, rest: str) -> tuple[LinkShape, re.Match[str]]:
+def _shape_of(platform: PlatformName, rules: LinkRules, rest: str) -> tuple[LinkShape, re.Match[str]]:
     """The shape of what follows the host, or the advice what to change."""
-    rules = LINKS[platform]
     for start, advice in rules.refused_shapes:
         if re.match(start, rest):
             raise _invalid(advice)

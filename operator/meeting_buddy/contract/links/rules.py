@@ -6,7 +6,7 @@ Shapes and hosts are those of the platforms' own invitations and of the addresse
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -15,18 +15,23 @@ from meeting_buddy.contract.wire import ContractModel
 
 
 class Platform(StrEnum):
-    """``status.platform``; the first four have hosts of their own, the rest run on hosts that the installer lists."""
+    """The platforms that have hosts of their own."""
 
     TEAMS = "Teams"
     ZOOM = "Zoom"
     GOOGLE_MEET = "GoogleMeet"
     WEBEX = "Webex"
-    LIVEKIT = "LiveKit"
 
-    @property
-    def self_hosted(self) -> bool:
-        """Whether the platform's hosts come from the installation instead of the table."""
-        return not LINKS[self].hosts
+
+PLATFORM_NAME: Final = re.compile(r"^[A-Z][A-Za-z0-9]{1,31}$")
+PlatformName = Annotated[str, Field(pattern=PLATFORM_NAME.pattern)]
+"""``spec.platform``: one of the four, or a self-hosted kind, which runs on hosts that the installer lists and whose
+links its platform table describes (``contract/links/kinds.py``)."""
+
+
+def is_self_hosted(platform: PlatformName) -> bool:
+    """Whether the platform is none of the four."""
+    return platform not in LINKS
 
 
 class LinkShape(NamedTuple):
@@ -69,7 +74,7 @@ class LinkRules(NamedTuple):
         return any(_host_fits(host, pattern) for pattern in self.hosts)
 
 
-def _shape(
+def shape(
     path: str,
     web: str = "",
     *,
@@ -87,7 +92,7 @@ def _packed(pattern: str, unpack: Callable[[str], str | None]) -> LinkShape:
     return LinkShape(re.compile(pattern, re.ASCII), unpack=unpack)
 
 
-def _parameter(name: str, value: str) -> str:
+def id_parameter(name: str, value: str) -> str:
     """The query, which must hold the meeting's id in the parameter ``name``."""
     return rf"(?=\?(?:[^#]*?&)?{name}=(?P<id>{value})(?:[&#]|$))"
 
@@ -96,7 +101,7 @@ _ZOOM_ID: Final = r"(?P<id>\d{9,11})"
 _NAME: Final = r"""(?P<id>[^/?#,;()<>\[\]{}'"]+)"""
 _SWITCH: Final = r"true|false|[01]"
 
-LINKS: Final[dict[Platform, LinkRules]] = {
+LINKS: Final[dict[PlatformName, LinkRules]] = {
     Platform.TEAMS: LinkRules(
         (
             "teams.microsoft.com",
@@ -107,12 +112,12 @@ LINKS: Final[dict[Platform, LinkRules]] = {
             "*.teams.microsoft.us",
         ),
         (
-            _shape(
+            shape(
                 r"/l/meetup-join/(?P<thread>(?P<id>[^/?#]*\w)(?:/[\w-]+)?)",
                 "/v2/?meetingjoin=true#/l/meetup-join/{thread}{query}",
                 add_query=("anon=true",),
             ),
-            _shape(r"/meet/(?P<id>\d{2,20})", passcode="p"),
+            shape(r"/meet/(?P<id>\d{2,20})", passcode="p"),
             # What a plain link is redirected to, as it is copied from the address bar.
             _packed(r"(?:/|/(?:_|v2)/?)(?:\?[^#]*)?#(?P<packed>/(?:l/meetup-join|meet)/.+)", str),
             _packed(r"/dl/launcher/launcher\.html\?[^#]*#(?P<packed>/(?:l/meetup-join|meet)/.+)", str),
@@ -151,11 +156,11 @@ LINKS: Final[dict[Platform, LinkRules]] = {
             "*.zoom.com.cn",
         ),
         (
-            _shape(rf"/[jw]/{_ZOOM_ID}", "/wc/join/{id}{query}", passcode="pwd"),
-            _shape(rf"/wc/join/{_ZOOM_ID}", passcode="pwd"),
-            _shape(rf"/wc/{_ZOOM_ID}/join", passcode="pwd"),
-            _shape(rf"/wc/{_ZOOM_ID}/start", "/wc/{id}/join{query}", passcode="pwd"),
-            _shape(r"/my/(?P<id>[\w.-]+)", passcode="pwd"),
+            shape(rf"/[jw]/{_ZOOM_ID}", "/wc/join/{id}{query}", passcode="pwd"),
+            shape(rf"/wc/join/{_ZOOM_ID}", passcode="pwd"),
+            shape(rf"/wc/{_ZOOM_ID}/join", passcode="pwd"),
+            shape(rf"/wc/{_ZOOM_ID}/start", "/wc/{id}/join{query}", passcode="pwd"),
+            shape(r"/my/(?P<id>[\w.-]+)", passcode="pwd"),
         ),
         "https://zoom.us/j/1234567890",
         ("events.zoom.us", "ev.zoom.com"),
@@ -168,7 +173,7 @@ LINKS: Final[dict[Platform, LinkRules]] = {
     ),
     Platform.GOOGLE_MEET: LinkRules(
         ("meet.google.com",),
-        (_shape(r"/(?!(?:lookup|new|landing)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"),),
+        (shape(r"/(?!(?:lookup|new|landing)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"),),
         "https://meet.google.com/abc-defg-hij",
         refused_shapes=(
             (r"/lookup/", "the link is for users of a Google Workspace who are signed in: copy the one with the code"),
@@ -179,12 +184,12 @@ LINKS: Final[dict[Platform, LinkRules]] = {
     Platform.WEBEX: LinkRules(
         ("*.webex.com",),
         (
-            _shape(rf"/(?:meet|join)/{_NAME}"),
-            _shape(rf"/meet/?{_parameter('meetingId', r'[0-9]+')}"),
-            _shape(rf"/[^/?#]+/(?:e/)?j\.php{_parameter('MTID', '[^&#]+')}"),
-            _shape(rf"/[^/?#]+/onstage/g\.php{_parameter('MTID', '[^&#]+')}"),
-            _shape(rf"/(?:wbxmjs|wbxmjrn)/joinservice/sites/[^/?#]+/meeting/download/{_NAME}"),
-            _shape(rf"/webappng/sites/[^/?#]+/meeting/(?:download|info)/{_NAME}"),
+            shape(rf"/(?:meet|join)/{_NAME}"),
+            shape(rf"/meet/?{id_parameter('meetingId', r'[0-9]+')}"),
+            shape(rf"/[^/?#]+/(?:e/)?j\.php{id_parameter('MTID', '[^&#]+')}"),
+            shape(rf"/[^/?#]+/onstage/g\.php{id_parameter('MTID', '[^&#]+')}"),
+            shape(rf"/(?:wbxmjs|wbxmjrn)/joinservice/sites/[^/?#]+/meeting/download/{_NAME}"),
+            shape(rf"/webappng/sites/[^/?#]+/meeting/(?:download|info)/{_NAME}"),
         ),
         "https://example.webex.com/meet/name",
         refused_shapes=((r"/join/?(?:[?#]|$)", "the link carries no number or name: copy the one of the invitation"),),
@@ -197,31 +202,24 @@ LINKS: Final[dict[Platform, LinkRules]] = {
             }
         ),
     ),
-    Platform.LIVEKIT: LinkRules(
-        (),
-        (_shape(r"/rooms/(?P<id>[^/?#]+)"),),
-        "https://meet.example.org/rooms/name",
-        public_parameters=frozenset({"codec", "hq", "region"}),
-        public_words=frozenset({"rooms"}),
-    ),
 }
 
 
 class SelfHostedHost(ContractModel):
     """A host of the administrator's own that runs a self-hosted kind of platform."""
 
-    platform: Platform = Field(json_schema_extra={"enum": [each.value for each in Platform if each.self_hosted]})
+    platform: PlatformName = Field(json_schema_extra={"not": {"enum": [each.value for each in Platform]}})
     host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
     port: int = Field(443, ge=1, le=65535)
 
     @model_validator(mode="after")
     def _kind(self) -> Self:
-        if not self.platform.self_hosted:
-            raise ValueError(f"{self.platform} has hosts of its own; list only self-hosted kinds such as LiveKit")
+        if not is_self_hosted(self.platform):
+            raise ValueError(f"{self.platform} has hosts of its own; list only hosts of self-hosted kinds")
         return self
 
 
-def platform_of(host: str) -> Platform | None:
+def platform_of(host: str) -> PlatformName | None:
     """The platform of the four that ``host``, in lower case, belongs to."""
     for platform, rules in LINKS.items():
         if host not in rules.refused_hosts and rules.owns(host):

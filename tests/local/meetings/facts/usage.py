@@ -20,7 +20,6 @@ _CITATION = re.compile(rf"(?P<ids>{_ID}(?:, {_ID})*), (?P<date>\d{{4}}-\d{{2}}-\
 _NOT_NEEDED = {
     "links": "link shapes are validated by contract/links",
     "captions": "the bot transcribes by itself",
-    "chat": "the bot writes nothing yet",
     "layout": "the recording shows the page as it is",
     "policy": "what platforms allow, for the documentation",
     "identity": "the bot joins as a guest under its own name",
@@ -93,7 +92,7 @@ def sources(table: PlatformTable) -> Iterator[str]:
     """Every source that a table names for a part of itself."""
     for locators in (*table.elements.values(), table.participants.tile):
         yield from (locator.source for locator in locators)
-    parts: list[Step | Signal] = [*table.steps, *table.leave, *table.signals]
+    parts: list[Step | Signal] = [*table.all_steps, *table.signals]
     yield from (part.source for part in parts if part.source is not None)
     yield table.participants.source
     yield table.media.source

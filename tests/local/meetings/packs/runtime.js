@@ -30,6 +30,13 @@ const speak = () => {
     speaking: config.speaking && index === turn}));
 };
 
+// No script of the page returns from here on, and no processor is kept busy by it.
+const hang = () => {
+  const request = new XMLHttpRequest();
+  request.open('GET', '/pack/never', false);
+  request.send();
+};
+
 const enter = next => {
   state = next;
   if (top) {
@@ -37,7 +44,7 @@ const enter = next => {
     document.title = title;
     if (path !== null && location.pathname !== path) history.replaceState(null, '', path);
   }
-  if (config.options.hang === state) setTimeout(() => { for (;;); }, 700);
+  if (config.options.hang === state) setTimeout(hang, config.options.hangAfter * 1000);
   draw();
   tellFrames();
 };
@@ -66,6 +73,13 @@ const context = {
   next: () => top ? act.next() : tellTop({next: {name: context.name, passcode: context.passcode}}),
   left: () => top ? act.left() : tellTop({left: true}),
   wrongPasscode: () => act.wrongPasscode(),
+  // What was written into the chat: kept by the page, and there for tests to read.
+  get said() { return memory.get('said') ?? []; },
+  say: text => {
+    memory.set('said', [...context.said, text]);
+    memory.delete('draft');
+    document.documentElement.dataset.said = JSON.stringify(context.said);
+  },
   go: next => top ? enter(next) : tellTop({go: next}),
   frame: config.frame,
   frameAddress: frame => config.frames[frame],
@@ -102,6 +116,7 @@ addEventListener('pack-show', () => {
 const forget = () => {
   [...document.body.children].filter(each => each !== root && each.localName !== 'script').forEach(each => each.remove());
   memory.clear();
+  delete document.documentElement.dataset.said;
   Object.assign(context, {name: '', passcode: ''});
   renew(root);
 };
@@ -156,5 +171,11 @@ const attachMedia = async element => {
 setTimeout(() => {
   enter(state);
   if (!top) window.top.postMessage({packAsks: true}, '*');
-  if (!config.options.still) setInterval(() => { speak(); draw(); tellFrames(); }, 500);
+  if (!config.options.still) setInterval(() => {
+    const before = people.findIndex(each => each.speaking);
+    speak();
+    draw();
+    tellFrames();
+    if (people.findIndex(each => each.speaking) !== before) document.documentElement.dataset.spoke = Date.now();
+  }, 500);
 }, config.options.late * 1000);

@@ -62,8 +62,13 @@ const inCall = context => {
       ? [el('button', {'aria-label': 'Turn on captions'}, 'cc'), button('Present now')]
       : [el('button', {'aria-label': 'Turn off captions'}, 'cc'), button('Share screen')]),
     el('button', {'aria-label': variant === 0 ? 'People' : `People (${count})`}, '☺'),
-    el('button', {'aria-label': 'Chat with everyone'}, '✎')));
+    el('button', {id: 'chat', 'aria-label': 'Chat with everyone'}, '✎')), chat(context));
 };
+// What its field holds is what it was heard to be told.
+const chat = context => !context.get('chat') ? '' : el('aside', {},
+  ...context.said.map((text, index) => el('div', {'data-message-id': `s${index}`}, text.replaceAll('<', '&lt;'))),
+  el('textarea', {id: 'message', 'aria-label': context.variant === 0 ? 'Send a message' : 'Send a message to everyone', maxlength: 500},
+    (context.get('draft') ?? '').replaceAll('<', '&lt;')));
 const gate = (text, label) => context => inCall(context) + el('div', {'aria-modal': 'true', role: 'dialog', style: OVERLAY}, el('p', {}, text),
   button(label, {id: 'accept', 'data-mdc-dialog-action': context.variant === 0 ? 'ok' : false}));
 
@@ -102,6 +107,7 @@ const pages = {
 
   // The call.
   'in-call': inCall,
+  'in-call-chat': context => { context.set('chat', context.get('chat') ?? true); return inCall(context); },
   'in-call-message': context => inCall(context) + el('div', {'data-message-id': 'm1'}, 'You can’t join this meeting, said my calendar'),
   'leave-confirm': context => inCall(context) + el('div', {style: OVERLAY}, button('Just leave the meeting', {id: 'just-leave'})),
   'gate-recorded': gate('This video call is being recorded', 'Join now'),
@@ -182,6 +188,14 @@ function listen(root, state, context) {
   on('name', event => { context.name = event.target.value; root.querySelector('#join').disabled = !context.name; }, 'input');
   on('join', () => context.next());
   on('notice', () => context.next());
+  on('chat', () => { context.set('chat', !context.get('chat')); again(); });
+  on('message', event => { context.set('draft', event.target.value); }, 'input');
+  on('message', event => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    if (context.get('draft')) context.say(context.get('draft'));
+    again();
+  }, 'keydown');
   on('accept', () => context.go('in-call'));
   for (const what of ['microphone', 'camera']) on(what, () => { context.set(what, context.get(what) === 'off' ? 'on' : 'off'); again(); });
   on('leave', () => state === 'in-call' && context.variant === 1 ? context.go('leave-confirm') : context.left());

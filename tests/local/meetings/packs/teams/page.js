@@ -138,8 +138,10 @@ const peopleButton = (context, count) => {
     inside ? null : h('span', {key: 'badge'}, badge(count)),
   ];
 };
-const toolbar = (context, count) => h('div', {...tid('calling-toolbar'), style: {padding: 8}},
-  h('button', {id: 'chat-button'}, 'Chat'), ...peopleButton(context, count), h('button', {id: 'raisehands-button'}, 'Raise'),
+const chatButton = context => h('button', {...pick(context, {id: 'chat-button'}, {id: 'chat-button'}, tid('chat-button'), {id: 'chat-button'}),
+  onClick: () => remember(context, 'chat', !context.get('chat'))}, 'Chat');
+const toolbar = (context, count, chat = true) => h('div', {...tid('calling-toolbar'), style: {padding: 8}},
+  chat ? chatButton(context) : null, ...peopleButton(context, count), h('button', {id: 'raisehands-button'}, 'Raise'),
   h('button', {}, 'React'), h('button', {id: pick(context, 'custom-view-button', 'view-mode-button')}, 'View'),
   h('button', {id: 'video-button', 'aria-label': 'Turn camera on'}, 'Camera'),
   h('button', {id: 'microphone-button', ...tid('toggle-mute'), 'aria-label': 'Unmute microphone'}, 'Mic'),
@@ -155,16 +157,28 @@ const roster = context => {
       h('div', {key: own, ...tid(`participantsInCall-${own}`)}, h('span', {title: own}, own)));
   }));
 };
+// What a field holds is what it was heard to be told.
+const chatField = context => h('div', {contentEditable: true, suppressContentEditableWarning: true, style: {minHeight: 30, width: 300, border: '1px solid'},
+  ...pick(context, {}, {'aria-label': 'Type a message'}, {}, {}), onInput: event => context.set('draft', event.currentTarget.textContent),
+  ref: element => { if (element && element.textContent !== (context.get('draft') ?? '')) element.textContent = context.get('draft') ?? ''; }});
+const chatEntry = (author, key, ...texts) => h('div', {key, ...tid('chat-pane-item')}, h('div', tid('chat-pane-message'),
+  h('span', tid('message-author-name'), author), h('time', {dateTime: '2026-11-25T09:00'}, '9:00'),
+  texts.map(each => h('p', {key: each, ...tid('messageBodyContent')}, each))));
+const chatPane = (context, ...entries) => !context.get('chat') ? null : h('aside', {}, ...entries,
+  ...context.said.map((each, index) => chatEntry(names(context), `said ${index}`, each)),
+  pick(context, true, false, false, false) ? h('div', tid('ckeditor'), chatField(context)) : chatField(context),
+  h('button', {...pick(context, tid('newMessageCommands-send'), {name: 'send'}),
+    onClick: () => { if (context.get('draft')) { context.say(context.get('draft')); redraw(); } }}, '\u27a4'));
 const call = (context, content, ...more) => h('div', {}, toolbar(context, context.people.length), stage(context, content), roster(context),
-  ...more, decoys(), sound(context));
+  ...(more.length ? more : [chatPane(context)]), decoys(), sound(context));
 const inCall = context => call(context, [...context.people.map(person => tile(context, person)), sharedScreen(), picture(context)]);
 const inCallWithoutNames = context => call(context, context.people.map((person, index) => h('div', {key: index}, outline(person.speaking))));
-const chat = () => h('div', tid('chat-pane-item'), h('div', tid('chat-pane-message'),
-  h('span', tid('message-author-name'), 'Ada Lovelace'), h('time', {dateTime: '2026-11-25T09:00'}, '9:00'),
-  ['The meeting has ended without minutes last time.', "Then it said: You've been removed from this meeting.",
-    'Sorry, but you were denied access to the meeting.', "We couldn't find a meeting matching this ID and passcode.",
-    "And once: we couldn't connect you", 'An encryption error occurred'].map(each => h('p', {key: each, ...tid('messageBodyContent')}, each))));
-const inCallChat = context => call(context, context.people.map(person => tile(context, person)), chat());
+const chat = context => chatPane(context, chatEntry('Ada Lovelace', 'Ada', 'The meeting has ended without minutes last time.',
+  "Then it said: You've been removed from this meeting.", 'Sorry, but you were denied access to the meeting.',
+  "We couldn't find a meeting matching this ID and passcode.", "And once: we couldn't connect you", 'An encryption error occurred'));
+const inCallChat = context => call(context, context.people.map(person => tile(context, person)), chat(context));
+const inCallNoChat = context => h('div', {}, toolbar(context, context.people.length, false),
+  stage(context, context.people.map(person => tile(context, person))), decoys(), sound(context));
 const alone = context => h('div', {}, toolbar(context, 1), stage(context, [tile(context, context.people[0]),
   h('p', {key: 'alone'}, pick(context, "You're the only one here", "You're the only one in this meeting", 'No one else is here',
     'Waiting for others to join'))]), roster(context), decoys(), sound(context));
@@ -236,7 +250,8 @@ const pages = {
 
   'in-call': inCall,
   'pre-join-leftovers': context => h('div', {}, preJoin(context), inCall(context)),
-  'in-call-chat': inCallChat,
+  'in-call-chat': prepared(inCallChat, {chat: true}),
+  'in-call-no-chat': inCallNoChat,
   'in-call-without-names': inCallWithoutNames,
   'in-call-roster': prepared(inCallWithoutNames, {roster: true}),
   'in-call-alone': alone,

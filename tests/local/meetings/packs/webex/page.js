@@ -22,6 +22,8 @@ const reconcile = (parent, wanted) => {
     for (const [name, value] of Object.entries(given)) if (before[name] !== value) node.setAttribute(name, value);
     drawnAttributes.set(node, given);
     if ('value' in given && node.value !== given.value) node.value = given.value;
+    // What somebody wrote into it is kept as a whole.
+    if (given.contenteditable) { if (node.textContent !== model.textContent) node.textContent = model.textContent; return node; }
     reconcile(node, model);
     return node;
   });
@@ -105,16 +107,20 @@ const tiles = (context, people) => by(context,
     <span class="videoitem-full-name-content-TzQC4">${quoted(each.name)}</span></div>`).join('')}</div>`);
 const roster = context => `<aside><mdc-text tagname=h2>Participants (${context.people.length})</mdc-text>
   ${context.people.map(each => `<div class=participants-list-item><span data-test=participant-name>${quoted(each.name)}</span></div>`).join('')}</aside>`;
-const chat = (context, messages) => by(context,
-  `<aside>${messages.map(each => `<p>${each}</p>`).join('')}<div class=ql-editor contenteditable=true></div></aside>`,
-  `<aside>${messages.map(each => `<p>${each}</p>`).join('')}<div class=ql-editor contenteditable=true></div></aside>`,
+// What its field holds is what it was heard to be told.
+const draft = context => quoted(context.get('draft') ?? '');
+const editor = (context, messages) => `<aside>${messages.map(each => `<p>${each}</p>`).join('')}
+  <div class=ql-editor contenteditable=true data-field=draft style="min-height:30px">${draft(context)}</div>
+  <button aria-label="Send message" data-do=say>➜</button></aside>`;
+const chat = (context, messages) => by(context, editor(context, messages), editor(context, messages),
   `<div id=chat-panel>${messages.map(each => `<div class=style-chat-box-1><h3>Ada Lovelace</h3>
-    <span class=style-chat-msg-1>${each}</span></div>`).join('')}<div><textarea></textarea></div><button aria-label="Send message">➜</button></div>`);
+    <span class=style-chat-msg-1>${each}</span></div>`).join('')}<div><textarea data-field=draft value="${draft(context)}"></textarea></div>
+    <button aria-label="Send message" data-do=say>➜</button></div>`);
 const controls = (context, on = '') => by(context,
   `<div data-test=call_controls_wrap>${microphone(context, on === 'microphone')}${camera(context, on === 'camera')}
     <mdc-button data-test=mc-share>⇧</mdc-button><mdc-button data-test=raise-hand-button>✋</mdc-button>
     <mdc-button data-test=participants-toggle-button aria-expanded=${Boolean(context.get('list'))} data-do=list>👥</mdc-button>
-    <mdc-button data-test=in-meeting-chat-toggle-button>💬</mdc-button><mdc-button data-test=more-menu-button>…</mdc-button>
+    <mdc-button data-test=in-meeting-chat-toggle-button data-do=chat>💬</mdc-button><mdc-button data-test=more-menu-button>…</mdc-button>
     <mdc-button aria-label="Leave meeting" data-do=leave>✕</mdc-button></div>`,
   `<div data-test=call_controls_wrap>${microphone(context, on === 'microphone')}${camera(context, on === 'camera')}
     <mdc-button data-test=participants-toggle-button aria-expanded=${Boolean(context.get('list'))} data-do=list>👥</mdc-button>
@@ -122,10 +128,11 @@ const controls = (context, on = '') => by(context,
     <mdc-button aria-label="Hide control bar">⌄</mdc-button><mdc-button aria-label="End or leave meeting" data-do=leave>✕</mdc-button></div>`,
   `<div>${microphone(context, on === 'microphone')}${camera(context, on === 'camera')}
     <button data-test=participants-toggle-button aria-expanded=${Boolean(context.get('list'))} data-do=list>👥</button>
-    <button aria-label="Chat panel" data-doi="CHAT:OPEN_CHAT_PANEL:MENU_CONTROL_BAR">💬</button>
+    <button aria-label="Chat panel" data-doi="CHAT:OPEN_CHAT_PANEL:MENU_CONTROL_BAR" data-do=chat>💬</button>
     <button aria-label="Leave meeting" data-do=leave>✕</button></div>`);
-const inCall = (context, {people = context.people, on = '', bar = true, more = ''} = {}) =>
-  `${tiles(context, people)}<audio></audio>${bar ? controls(context, on) : ''}${context.get('list') ? roster(context) : ''}${more}
+const inCall = (context, {people = context.people, listed = context.people, on = '', bar = true, more = ''} = {}) =>
+  `${tiles(context, people)}<audio></audio>${bar ? controls(context, on) : ''}${context.get('list') ? roster({...context, people: listed}) : ''}
+    ${context.get('chat') ? chat(context, context.said.map(quoted)) : ''}${more}
     ${context.get('leaving') ? dialog(context, 'Going?', {press: ['Leave meeting', 'left']}) : ''}`;
 const lobby = (context, text, mark = true) => `<div${!mark ? '' :
   by(context, ' data-test=call_lobby_content', ' data-test=meeting-lobby-view', ' id=remote_stream_placeholder_message')}>${text}
@@ -192,7 +199,7 @@ const CLIENT = {
   'not-started': context => lobby(context, by(context, 'This meeting has not started yet.',
     'Thank you for waiting. We’ll start the meeting when the host joins.', 'The meeting has not started'), context.variant !== 1),
   'in-call': context => inCall(context),
-  alone: context => inCall(context, {people: context.people.slice(0, 1), more: said(context, 'Waiting for others to join',
+  alone: context => inCall(context, {people: context.people.slice(0, 1), listed: context.people.slice(0, 1), more: said(context, 'Waiting for others to join',
     "You're the only one here", 'No one else is here')}),
   'in-call-chat': context => inCall(context, {more: chat(context, CHAT)}),
   'in-call-chat-bar-hidden': context => inCall(context, {bar: context.variant === 2, more: chat(context, CHAT)}),
@@ -238,6 +245,8 @@ const act = (context, what) => ({
   leave: () => context.set('leaving', true),
   left: () => context.left(),
   list: () => context.set('list', !context.get('list')),
+  chat: () => context.set('chat', !context.get('chat')),
+  say: () => { if (context.get('draft')) context.say(context.get('draft')); },
   mute: () => context.set('mute', !context.get('mute')),
   video: () => context.set('video', !context.get('video')),
 })[what]?.();
@@ -254,15 +263,17 @@ const listen = (root, context, redraw) => {
     redraw();
   });
   root.addEventListener('input', event => {
-    const kind = event.target.dataset.field, value = event.composedPath()[0].value;
+    const kind = event.target.dataset.field, value = event.composedPath()[0].value ?? event.target.textContent;
     if (kind === 'name') context.name = value;
     if (kind === 'passcode') context.passcode = value;
     if (kind === 'email') context.set('email', value);
+    if (kind === 'draft') context.set('draft', value);
   });
   // The form is checked when a field is left.
   root.addEventListener('focusout', event => {
     if (event.target.dataset.field === 'name') context.set('name left', Boolean(context.name));
-    redraw();
+    // Later: what drawing takes out of the page loses its focus in the midst of it.
+    queueMicrotask(redraw);
   });
 };
 

@@ -65,14 +65,25 @@ const rows = context => context.people.slice(0, 8).map(({name, own}, index) => {
 const list = context => context.get('list') ? `<div><div>Participants (${context.people.length})</div>
   <div id="participants-ul" role="list" aria-label="Participants list">${rows(context)}</div></div>` : '';
 const stage = context => older(context) ? '' : gallery(context);  // a bot may be served a page without tiles
+// The composer is simple, or rich in older clients; what it holds is what it was heard to be told.
+const composer = context => {
+  const draft = escape(context.get('draft') ?? '');
+  return older(context)
+    ? `<div class="chat-rtf-box__editor-outer"><div contenteditable="true"><p${draft ? '' : ' data-placeholder="Type message here ..."'}>${draft || '<br>'}</p></div></div>`
+    : `<textarea class="chat-box__chat-textarea" placeholder="Type message here ..." maxlength="1024">${draft}</textarea>`;
+};
+const COMPOSER = '.chat-box__chat-textarea, [contenteditable]';
+const messages = texts => `<div id="chat-list-content" aria-label="Chat Message List" role="table" style="min-height:20px">
+    ${texts.map(text => `<div role="row" aria-label="${escape(text)}">${escape(text)}</div>`).join('')}</div>`;
+const ownChat = context => context.get('chat') ? messages(context.said) + composer(context) : '';
 // Whoever writes there may write anything.
-const chat = () => `<div id="chat-list-content" aria-label="Chat Message List" role="table">
-    ${['This meeting has been ended by host', 'You have been removed from this meeting by the host.', WALL, 'sign in to join',
+const chat = context => context.get('chat') === false ? '' : `${messages(['This meeting has been ended by host', 'You have been removed from this meeting by the host.', WALL, 'sign in to join',
     'This meeting has been locked', 'Meeting Disconnected', "Host has joined. We've let them know you're here.",
-    'Incorrect Password', 'Joining Meeting...', 'Enter Meeting Info', 'Waiting for the host to start the meeting.'].map(text => `<div role="row" aria-label="${text}">${text}</div>`).join('')}</div>
-    <textarea class="chat-box__chat-textarea" placeholder="Type message here ..." maxlength="1024"></textarea>
+    'Incorrect Password', 'Joining Meeting...', 'Enter Meeting Info', 'Waiting for the host to start the meeting.',
+    'The host has opened Breakout Rooms. Please wait to be assigned.', ...context.said])}
+    ${composer(context)}
     <div class="chat-receiver-list__receiver">Everyone</div><div>Who can see your messages?</div>`;
-const inCall = (context, more = '') => room(context, stage(context), more);
+const inCall = (context, more = '') => room(context, stage(context), more + ownChat(context));
 
 // ---- The way in.
 const launchLink = context => older(context)
@@ -224,7 +235,7 @@ const INSIDE = {
   'in-call-alone': context => room(context, tile('single-main-container', context.people[0], false), '', 1),
   'in-call-sharing': context => room(context, `<div class="sharee-container"><div class="sharee-sharing-indicator__tip">You are viewing
     ${escape(context.people[1].name)}'s screen</div></div>${context.people.map(each => tile('suspension-video-container', each)).join('')}`),
-  'in-call-chat': context => room(context, gallery(context), chat()),
+  'in-call-chat': context => room(context, gallery(context), chat(context)),
   'in-call-leaving': context => { context.set('leaving', true); return inCall(context); },
   'in-call-captions': context => inCall(context, `<div class="lt-subtitle-wrap"><div class="live-transcription-subtitle__item">
     This meeting has been ended by host</div></div>`),
@@ -238,8 +249,11 @@ const INSIDE = {
   'in-call-unmute': context => (older(context) ? unmute('unmute audio dialog', 'The host would like you to speak')
     : unmute('Unmute Dialog', 'The host would like you to unmute', 'dialog-unmute-container'))(context),
   'in-call-unmute-video': unmute('unmute video and audio dialog', 'The host has asked you to start your video'),
-  'in-call-breakout': context => inCall(context, modal('Join Breakout Room', 'Join Breakout Room',
-    'Ada Lovelace is inviting you to join Room 1', ['Not Now', 'Join'], 'zm-modal-join-dialog')),
+  'in-call-breakout': context => inCall(context, context.get('stays') ? '' : older(context)
+    ? modal('Join Breakout Room', '', 'You have been assigned to Room 1', ['Not Now', 'Join'])
+    : modal('Join Breakout Room', 'Join Breakout Room', 'Ada Lovelace is inviting you to join Room 1', ['Not Now', 'Join'], 'zm-modal-join-dialog')),
+  'in-call-breakout-open': context => inCall(context, toast(older(context) ? 'Breakout Rooms will close in 60 seconds.'
+    : 'The host has opened Breakout Rooms. Please wait to be assigned.')),
   'in-call-permission': context => inCall(context, olderModal('Permission needed from Meeting Host', '', ['Close'],
     older(context) ? 'zm-modal-legacy' : 'zm-modal')),
   'in-call-device': context => inCall(context, older(context) ? olderModal('Cannot detect your camera/microphone', '', ['OK'])
@@ -247,7 +261,7 @@ const INSIDE = {
   'in-call-hint': context => inCall(context, older(context) ? `<div>A new way to react ${button('Got it')}</div>`
     : `<div class="notification-message-wrap">Graphics acceleration is off ${button('✕', 'aria-label="Close Medium"')}</div>`),
   reconnecting: context => app(view(context) + gallery(context) + footer(context, null)) + cover(false) + lost,
-  'reconnecting-chat': context => app(view(context) + gallery(context) + chat() + footer(context, null)) + cover(false) + lost,
+  'reconnecting-chat': context => app(view(context) + gallery(context) + chat(context) + footer(context, null)) + cover(false) + lost,
   // Some layer, of which only its class is known.
   'other-layer': context => inCall(context, layer('', 'One moment', '')),
   'joining-room': context => app(footer(context, null)) + layer('loading-layer--bo-room', 'Joining Breakout Rooms...', ''),
@@ -296,7 +310,9 @@ export function renew(root) {
 }
 let current;
 export function render(root, state, context) {
+  const drawn = current;
   current = state;
+  const composing = drawn === state && document.activeElement?.matches(COMPOSER);
   const top = context.frame === undefined || context.frame === null;
   if (top && older(context) && !OUTSIDE[state]) {
     if (!root.querySelector('iframe')) {
@@ -319,6 +335,7 @@ export function render(root, state, context) {
     client.insertAdjacentHTML('beforebegin', context.html(html));
   }
   if (html) wire(root, state, context);
+  if (composing) root.querySelector(COMPOSER)?.focus();
 }
 
 function wire(root, state, context) {
@@ -368,6 +385,19 @@ function wire(root, state, context) {
   on(labelled('join audio'), again('audio'));
   on('[feature-type="participant"] button, .footer-button__participants', again('list'));
   on(labelled('Leave'), again('leaving'));
+  if (state === 'in-call-breakout') on('[role="dialog"] button:first-of-type', again('stays'));
+  // Its chat.
+  const open = () => Boolean(root.querySelector('#chat-list-content'));
+  on(labelled('open the chat panel'), () => again('chat', !open())());
+  root.querySelectorAll(COMPOSER).forEach(each => {
+    each.addEventListener('input', () => context.set('draft', each.value ?? each.textContent));
+    each.addEventListener('keydown', event => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      if (context.get('draft')) context.say(context.get('draft'));
+      render(root, state, context);
+    });
+  });
   on('.leave-meeting-options__btn--danger, .leave-btn', () => context.left());
   if (state === 'bot-wall-closed') {
     const shadow = root.querySelector('.closed').attachShadow({mode: 'closed'});

@@ -1,0 +1,163 @@
+"""Commands and their exit codes: 0 done, or all agree; 1 a page is seen differently; 2 what was given is unusable."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from meeting_buddy.contract.links import PLATFORM_NAME, Platform, PlatformName
+from meeting_buddy.contract.table import table_hash
+from meeting_buddy_bot.tools.errors import ToolError
+from meeting_buddy_bot.tools.make_pack import make_pack
+from meeting_buddy_bot.tools.page_pack import PACK_FILE, PackState, read_pack
+from meeting_buddy_bot.tools.table_check import BUILT_IN, PageResult, all_agree, check, read_table
+from meeting_buddy_bot.tools.verdict import Verdict
+
+OK, DIFFERS, UNUSABLE = 0, 1, 2
+
+_PROGRAM: Final = "python -m meeting_buddy_bot"
+_LOOK_OVER: Final = """\
+Links' queries, tokens, what was typed and the names of participants were taken out, and screenshots were not copied.
+No program knows all that a page can say (chat, captions, titles, file names): look the files over before you send them.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command in ``arguments``; returns its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except (ToolError, OSError) as error:
+        sys.stderr.write(f"{_PROGRAM}: {error}\n")
+        return UNUSABLE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Without a command: the bot itself, as in its pod. With one: a tool for its platform tables.",
+        epilog="COMMAND --help has an example",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    pack = _command(
+        commands,
+        "pack",
+        "make a page pack from what a session saved of its pages",
+        "pack /recordings/meetings/mbsess_0123 /tmp/zoom-pack",
+    )
+    pack.add_argument("session", type=Path, metavar="SESSION_FOLDER", help="the session's folder, with debug/ in it")
+    pack.add_argument("out", type=Path, metavar="OUT", help="folder for the pack, empty or not there yet")
+    pack.add_argument(
+        "--platform",
+        type=_platform,
+        metavar="NAME",
+        help=f"such as LiveKit; needed where the pages' hosts are none of {', '.join(Platform)}'s",
+    )
+    pack.set_defaults(run=_run_pack)
+
+    table = commands.add_parser("table", help="try out a platform's table").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    checking = _command(
+        table,
+        "check",
+        "show what a table makes of each page of a pack; exit code 1 when that is not what the pack expects, 2 when "
+        "table or pack cannot be used",
+        "table check zoom.yaml /tmp/zoom-pack",
+    )
+    checking.add_argument(
+        "table", metavar="TABLE", help=f"a YAML file: a whole table or an override; or {BUILT_IN}, for the built-in one"
+    )
+    checking.add_argument("pack", type=Path, metavar="PACK", help="folder with pack.yaml and <state>.html")
+    checking.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    checking.set_defaults(run=_run_check)
+    return parser
+
+
+def _platform(given: str) -> PlatformName:
+    if not PLATFORM_NAME.match(given):
+        raise argparse.ArgumentTypeError(f"{given!r} is no platform's name")
+    return given
+
+
+def _command(commands: Any, name: str, what: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {_PROGRAM} {example}"
+    )
+    return parser
+
+
+def _run_pack(given: argparse.Namespace) -> int:
+    made = make_pack(given.session, given.out, given.platform, datetime.now(UTC).date())
+    states = made.pack.states
+    lines = [f"Wrote {made.folder}/{PACK_FILE} ({made.pack.platform}, {', '.join(made.pack.hosts)}) and"]
+    lines += [f"  {name}.html, from {state.file}: {_expectation(state)}" for name, state in states.items()]
+    sys.stdout.write("\n".join(lines) + f"\n\n{_LOOK_OVER}")
+    return OK
+
+
+def _run_check(given: argparse.Namespace) -> int:
+    pack = read_pack(given.pack)
+    found = read_table(given.table, pack.pack.platform)
+    if found.stale:
+        sys.stderr.write(f"{given.table} was written for another version of the built-in table (tableHash)\n")
+    results = asyncio.run(check(found.table, pack))
+    if given.json:
+        document = {
+            "platform": pack.pack.platform,
+            "tableHash": table_hash(found.table),
+            "agrees": all_agree(results),
+            "pages": [_as_json(result) for result in results],
+        }
+        sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("".join(_as_text(result) for result in results))
+        wrong = [result.name for result in results if not result.agrees]
+        verdict = f"seen differently: {', '.join(wrong)}" if wrong else "all agree"
+        sys.stdout.write(f"{len(results)} pages, {verdict}\n")
+    return OK if all_agree(results) else DIFFERS
+
+
+def _as_text(result: PageResult) -> str:
+    lines = [f"{'agrees ' if result.agrees else 'DIFFERS'}  {result.name}: {_sight(result.seen)}"]
+    if not result.agrees:
+        lines.append(f"         expected: {_expectation(result.expected)}")
+    lines.append(f"         evidence: {', '.join(result.evidence) or 'none'}")
+    lines += [f"         Chromium does not take the selector {css}" for css in result.bad_selectors]
+    lines += [f"         not shown, for the page has no place for it: frame {each}" for each in result.frames_left_out]
+    return "\n".join(lines) + "\n"
+
+
+def _as_json(result: PageResult) -> dict[str, Any]:
+    expected = result.expected
+    return {
+        "page": result.name,
+        "agrees": result.agrees,
+        "seen": result.seen._asdict(),
+        "expected": {
+            "state": expected.shows,
+            "reason": expected.reason,
+            "waiting": expected.waiting,
+            "step": expected.step,
+        },
+        "evidence": result.evidence,
+        "badSelectors": result.bad_selectors,
+        "framesLeftOut": result.frames_left_out,
+    }
+
+
+def _sight(seen: Verdict) -> str:
+    detail = seen.reason or seen.waiting
+    shown = "nothing decisive" if seen.state is None else f"{seen.state}/{detail}" if detail else str(seen.state)
+    return f"{shown}, next step: {seen.step or 'none'}"
+
+
+def _expectation(expected: PackState) -> str:
+    verdict = Verdict(expected.shows, expected.reason, expected.waiting, expected.step or "any")
+    return _sight(verdict) + (f", after {expected.after}" if expected.after else "")

@@ -1,0 +1,195 @@
+"""A bot writes its announcement into the chat of each platform, once; and breakout rooms are no reason to leave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.assignment import Limits
+from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.reasons import Reason
+from meeting_buddy_bot.platforms import announcer
+from meeting_buddy_bot.platforms.probe import PageSnapshot
+from tests.bot.attending import Attending
+from tests.bot.container import BrowserContainer
+from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.platform_site import PlatformSite
+from tests.support.platform_tables import platform_table
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TEXT = "Recording for the minutes"
+SYNTHETIC = [("teams", 0), ("teams", 1), ("zoom", 0), ("zoom", 1), ("googlemeet", 0), ("webex", 0), ("webex", 2)]
+"""Packs and the variants of their pages that differ in their chat."""
+
+
+async def event(bot: Attending, name: str, seconds: float = 40, **fields: object) -> dict[str, Any]:
+    """The first event of this name with these fields, awaited."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                for each in await bot.events(name):
+                    if fields.items() <= each.items():
+                        return each
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise TimeoutError(f"no event {name} {fields}: {await bot.events()}") from None
+
+
+async def in_frames(bot: Attending, expression: str) -> list[Any]:
+    """What a script says in each frame of the bot's page."""
+    return [answer.value for answer in await bot.browser.page.evaluate(expression)]
+
+
+async def said(bot: Attending) -> list[str]:
+    """What a synthetic page heard to be said in its chat."""
+    return [
+        text
+        for found in await in_frames(bot, "document.documentElement.dataset.said ?? '[]'")
+        for text in json.loads(found)
+    ]
+
+
+@pytest.mark.parametrize(("name", "variant"), SYNTHETIC)
+async def test_the_announcement_is_written_once_and_the_chat_is_closed_again(
+    name: str, variant: int, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link = sites[name].meeting("meeting", variant=variant)
+    async with Attending(sites_container.url, tmp_path, link, platform_table(name), announcement=TEXT) as bot:
+        await bot.until_recording()
+        await event(bot, "announcement_posted")
+        await event(bot, "step", step="close chat")
+        await asyncio.sleep(1.5)  # longer than a page takes to be drawn anew, and a second message to be written
+        assert await said(bot) == [TEXT]
+        assert sum(await in_frames(bot, "document.querySelectorAll('textarea, [contenteditable=true]').length")) == 0
+        assert len(await bot.events("announcement_posted")) == 1
+        assert await bot.events("announcement_failed") == []
+        assert bot.report.phase is ReportPhase.RECORDING
+
+
+async def test_where_a_guest_cannot_write_the_bot_records_nonetheless(
+    sites: dict[str, PlatformSite],
+    sites_container: BrowserContainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(announcer, "SECONDS", 1.5)
+    link = sites["teams"].meeting("no-chat")
+    async with Attending(sites_container.url, tmp_path, link, platform_table("teams"), announcement=TEXT) as bot:
+        await bot.until_recording()
+        assert (await event(bot, "announcement_failed"))["cause"] == "it could not be written in 1.5 s"
+        await asyncio.sleep(1)
+        assert len(await bot.events("announcement_failed")) == 1
+        assert await bot.events("announcement_posted") == []
+        assert bot.report.phase is ReportPhase.RECORDING
+
+
+async def test_a_chat_button_that_hides_is_brought_back_first(
+    sites: dict[str, PlatformSite],
+    sites_container: BrowserContainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_write, advance = asyncio.Event(), announcer.Announcer.advance
+
+    async def later(self: announcer.Announcer, snapshot: PageSnapshot) -> None:
+        if may_write.is_set():
+            await advance(self, snapshot)
+
+    monkeypatch.setattr(announcer.Announcer, "advance", later)
+    link = sites["googlemeet"].meeting("meeting")
+    async with Attending(sites_container.url, tmp_path, link, platform_table("googlemeet"), announcement=TEXT) as bot:
+        await bot.until_recording()
+        await asyncio.sleep(5)  # the page hides its controls after four
+        may_write.set()
+        await event(bot, "step", step="close chat")
+        assert "show the chat button" in [each["step"] for each in await bot.events("step")]
+        assert await said(bot) == [TEXT]
+
+
+async def test_who_has_nothing_to_say_opens_no_chat(
+    sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link = sites["zoom"].meeting("meeting")
+    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom")) as bot:
+        await bot.until_recording()
+        await bot.until(lambda each: each.people.present == 2)
+        await asyncio.sleep(1)
+        steps = [each["step"] for each in await bot.events("step")]
+        assert "join" in steps
+        assert "open chat" not in steps
+
+
+async def test_a_real_meeting_hears_it(
+    make_container: Callable[..., AbstractContextManager[BrowserContainer]], tmp_path: Path
+) -> None:
+    meeting = LocalMeeting()
+    meeting.start()
+    link, table = meeting.room(f"announcement-{os.getpid()}").link, platform_table("livekit")
+    (ada_folder := tmp_path / "ada").mkdir()
+    (bot_folder := tmp_path / "bot").mkdir()
+    with (
+        make_container(meeting_authority=meeting.paths.authority) as hers,
+        make_container(meeting_authority=meeting.paths.authority) as its,
+    ):
+        async with Attending(hers.url, ada_folder, link, table, bot_name="Ada Lovelace") as ada:
+            await ada.until_recording(30)
+            async with Attending(its.url, bot_folder, link, table, announcement=TEXT) as bot:
+                await bot.until_recording(30)
+                await event(bot, "announcement_posted")
+                await event(bot, "step", step="close chat")
+                await asyncio.sleep(1)
+                heard = (
+                    "[...document.querySelectorAll('.lk-chat-entry .lk-message-body')].map(each => each.textContent)"
+                )
+                assert await in_frames(ada, heard) == [[TEXT]]
+                shown = "document.querySelector('.lk-chat').checkVisibility()"
+                assert await in_frames(bot, shown) == [False]
+                assert bot.report.phase is ReportPhase.RECORDING
+
+
+async def test_who_was_sent_to_breakout_rooms_comes_back(
+    sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link, limits = sites["zoom"].meeting("breakout"), Limits(everyone_left_seconds=2)
+    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom"), limits=limits) as bot:
+        await bot.until_recording()
+        assert not bot.report.breakout_rooms
+        await bot.until(lambda each: each.breakout_rooms)
+        await event(bot, "step", step="stay in the main session")
+        await bot.until(lambda each: each.people.present == 0)
+        await asyncio.sleep(4)  # twice as long as one that was left alone would stay
+        assert (bot.report.phase, bot.report.breakout_rooms) == (ReportPhase.RECORDING, True)
+        await bot.until(lambda each: each.people.present == 2 and not each.breakout_rooms)
+        assert (await bot.ending()).reason is Reason.EVERYONE_LEFT
+
+
+async def test_what_somebody_writes_opens_no_breakout_rooms(
+    sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link = sites["zoom"].at("in-call-chat")
+    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom")) as bot:
+        await bot.until_recording()
+        await bot.until(lambda each: each.people.present == 2)
+        await asyncio.sleep(1)
+        shown = "document.body.innerText.includes('The host has opened Breakout Rooms')"
+        assert await in_frames(bot, shown) == [True]
+        assert not bot.report.breakout_rooms
+
+
+@pytest.mark.parametrize("variant", [0, 1])
+async def test_a_notice_of_breakout_rooms_is_enough(
+    variant: int, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+) -> None:
+    link, limits = sites["zoom"].meeting("breakout-open", variant=variant), Limits(everyone_left_seconds=2)
+    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom"), limits=limits) as bot:
+        await bot.until(lambda each: each.breakout_rooms and each.people.present == 0)
+        await asyncio.sleep(4)
+        assert (bot.report.phase, bot.report.breakout_rooms) == (ReportPhase.RECORDING, True)
