@@ -177,7 +177,8 @@ class Announcement(TableModel):
     """How a guest writes to everybody in the meeting's chat."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
-    """Run in their order, each once, in the call; one that does not apply while a later one does is passed over."""
+    """Run in their order, each once, in the call; one that does not apply while a later one does is passed over,
+    but never the one that sends."""
     sends: str
     """Name of the step with which the text is posted; what follows tidies up."""
 

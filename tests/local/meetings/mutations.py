@@ -42,6 +42,43 @@ def expanded(table: PlatformTable) -> PlatformTable:
 
 
 @dataclass(frozen=True, slots=True)
+class _Questions:
+    """What is asked of each locator alone; made once for a table, for a look is judged thousands of times."""
+
+    table: PlatformTable
+    there: Mapping[str, tuple[Match, ...]]
+    """By element: whether it finds something."""
+    instead: Mapping[Match, tuple[Match, ...]]
+    """By each match about an element: the same about what it alone finds."""
+    others: tuple[Match, ...]
+    """The matches about no element."""
+
+    @classmethod
+    def of(cls, table: PlatformTable) -> _Questions:
+        made = _MADE.get(id(table))
+        if made is None:
+            there = {
+                name: tuple(Match(element=_alone(name, each)) for each in range(len(locators)))
+                for name, locators in table.elements.items()
+            }
+            instead = {
+                match: tuple(
+                    match.model_copy(update={"element": _alone(match.element, each)})
+                    for each in range(len(table.elements[match.element]))
+                )
+                for match in table.matches
+                if match.element is not None
+            }
+            others = tuple(match for match in table.matches if match.element is None)
+            made = _MADE[id(table)] = cls(table, there, instead, others)
+        return made
+
+
+_MADE: dict[int, _Questions] = {}
+"""By the table's identity; each holds its table, so that no other can get it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """All that a table makes of a page."""
 
@@ -69,9 +106,21 @@ class Look:
         self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
     ) -> Judgement:
         """All that the table makes of it then."""
-        seen = frozenset(match for match in table.matches if self._holds(match, table, only))
-        actable = frozenset(step.name for step in table.all_steps if self._actable(step, table, only))
-        snapshot = PageSnapshot(seen, actable, count=self.snapshot.count)
+        questions, seen = _Questions.of(table), self.snapshot.seen
+        found_by = {
+            element: next((each for each in only.get(element, range(len(there))) if there[each] in seen), None)
+            for element, there in questions.there.items()
+        }
+        holding = {
+            match
+            for match, alternatives in questions.instead.items()
+            if match.element is not None
+            and (number := found_by[match.element]) is not None
+            and alternatives[number] in seen
+        }
+        actable = frozenset(step.name for step in table.all_steps if self._actable(step, found_by))
+        holding |= {match for match in questions.others if match in seen}
+        snapshot = PageSnapshot(frozenset(holding), actable, count=self.snapshot.count)
         smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not without)})
         found = verdict(smaller, snapshot, joined=self.joined)
         if found.state is not State.IN_CALL:
@@ -80,25 +129,8 @@ class Look:
         rooms = table.breakout_rooms is not None and snapshot.holds(table.breakout_rooms)
         return Judgement(found, tuple(step.name for step in steps if snapshot.applies(step)), rooms)
 
-    def _chosen(self, element: str, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> int | None:
-        """The first of the locators that finds something here."""
-        numbers = only.get(element, tuple(range(len(table.elements[element]))))
-        return next((each for each in numbers if Match(element=_alone(element, each)) in self.snapshot.seen), None)
-
-    def _holds(self, match: Match, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> bool:
-        if match.element is None:
-            return match in self.snapshot.seen
-        number = self._chosen(match.element, table, only)
-        return (
-            number is not None
-            and match.model_copy(update={"element": _alone(match.element, number)}) in self.snapshot.seen
-        )
-
-    def _actable(self, step: Step, table: PlatformTable, only: Mapping[str, tuple[int, ...]]) -> bool:
-        if step.target is None:
-            return True
-        number = self._chosen(step.target, table, only)
-        return number is not None and f"{step.name}#{number}" in self.snapshot.actable
+    def _actable(self, step: Step, found_by: Mapping[str, int | None]) -> bool:
+        return step.target is None or f"{step.name}#{found_by[step.target]}" in self.snapshot.actable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ const OVERLAY = 'position:fixed;inset:0;background:#fffe;z-index:9';
 const TOOLBAR_SECONDS = 4;
 
 // Frames of recaptcha that are no puzzle: hidden, or tiny.
-const CAPTCHA = 'https://127.0.0.1:9/recaptcha/api2/anchor';
+const CAPTCHA = 'https://meet.google.com:9/recaptcha/api2/anchor';
 const innocent = ({variant}) => variant === 0
   ? el('iframe', {src: CAPTCHA, style: 'display:none'}) : el('iframe', {src: CAPTCHA, width: 256, height: 20, style: 'border:0'});
 const home = () => button('Return to home screen', {id: 'home'});

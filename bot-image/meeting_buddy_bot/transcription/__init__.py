@@ -1,0 +1,1 @@
+"""Live transcription: ``process`` hears (a process of its own), ``attribution`` names, ``writer`` keeps."""
