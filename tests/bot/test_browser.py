@@ -312,10 +312,11 @@ async def test_a_frame_that_hangs_is_not_asked_at_every_look_and_hides_no_frame_
 
 
 async def test_a_frame_that_hung_is_seen_once_it_answers(browser: Browser, site: SyntheticSite) -> None:
-    busy = "for (const end = performance.now() + 2000; performance.now() < end;); document.body.append(' at last');"
-    site.pages |= {"/": OTHER_SITE, "/inside": f"inside<script>setTimeout(() => {{ {busy} }}, 1000)</script>"}
+    busy = "for (const end = performance.now() + 8000; performance.now() < end;); document.body.append(' at last');"
+    site.pages |= {"/": OTHER_SITE, "/inside": f"inside<script>onmessage = () => {{ {busy} }}</script>"}
     await browser.page.navigate(site.url("/"))
     await texts(browser)
+    await browser.page.evaluate("window === top && frames[0].postMessage('hang', '*')")
     await texts(browser, lambda found: found == ["around"])
     assert await texts(browser) == ["around", "inside at last"]
 

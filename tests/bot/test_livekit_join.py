@@ -159,7 +159,7 @@ async def test_survives_a_server_that_was_frozen(
             await bot.until(lambda each: len(each.people.current) == 2, 40)
             meeting.freeze_server()
             try:
-                await bot.until(lambda each: each.waiting is Waiting.REJOINING, 40)
+                await bot.until(lambda each: each.waiting is Waiting.REJOINING, 120)
             finally:
                 meeting.thaw_server()
             report = await bot.until(lambda each: each.waiting is None, 40)

@@ -154,6 +154,7 @@ class Page:
             PageTimeoutError: the top frame did not answer within ``seconds``; others that do not are left out.
             BrowserGoneError: tab or browser is gone.
         """
+        self._refuse_when_gone()
         tab = self._target
         contexts = [each for each in self._frames.documents(tab) if each.frame == tab or not each.hangs]
         asked = [asyncio.create_task(self._evaluate_in(each, expression, seconds, prepare)) for each in contexts]
@@ -275,8 +276,7 @@ class Page:
             PageTimeoutError: no answer within ``seconds``.
             BrowserGoneError: tab or browser is gone.
         """
-        if self.gone.is_set():
-            raise BrowserGoneError("the tab has crashed")
+        self._refuse_when_gone()
         session = session or self._session
         known = self._frames.session(session)
         if known is None:
@@ -292,6 +292,10 @@ class Page:
         finally:
             for each in (call, *ends):
                 each.cancel()
+
+    def _refuse_when_gone(self) -> None:
+        if self.gone.is_set():  # its documents are forgotten: without this, it would look like one that is loading
+            raise BrowserGoneError("the tab has crashed")
 
     def _note_fault(self, fault: str) -> None:
         """A script that fails at every look is logged once."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from meeting_buddy.contract.links import PlatformName
+from meeting_buddy.contract.links import PLATFORM_NAME
 from meeting_buddy.resource import syntax
 from meeting_buddy.resource.installation import Installation
 from meeting_buddy.resource.model import ConfigModel
@@ -131,8 +131,8 @@ def values_schema() -> dict[str, Any]:
             botClasses={**installation["properties"]["botClasses"], "required": ["default"]},
             platformTables={
                 "type": "object",
-                "propertyNames": TypeAdapter(PlatformName).json_schema(),
-                "additionalProperties": _STRING,
+                "additionalProperties": False,
+                "patternProperties": {PLATFORM_NAME.pattern: _STRING},
             },
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(create=_BOOLEAN, namespaces=_NAMESPACES, **storage["properties"]),
