@@ -36,12 +36,20 @@ def bots() -> Iterator[Start]:
     with reachable_folder() as root:
 
         def start(
-            script: str = "join; record", environment: Mapping[str, str] | None = None, **changes: object
+            script: str = "join; record",
+            environment: Mapping[str, str] | None = None,
+            *,
+            unprivileged: bool = True,
+            **changes: object,
         ) -> RunningBot:
             folder = root / f"bot{len(running)}"
             folder.mkdir()
             given = make_assignment(metadata={"script": script}, **changes)
-            running.append(RunningBot("tests.conformance.stand_in", folder, given, environment=environment))
+            running.append(
+                RunningBot(
+                    "tests.conformance.stand_in", folder, given, environment=environment, unprivileged=unprivileged
+                )
+            )
             return running[-1]
 
         try:

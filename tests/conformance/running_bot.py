@@ -60,8 +60,13 @@ class RunningBot:
         assignment: Assignment | str,
         digest: str = "",
         environment: Mapping[str, str] | None = None,
+        *,
+        unprivileged: bool = True,
     ) -> None:
-        """``digest``: SHA-256 of the assignment that the pod was made for; empty: of the one it is given."""
+        """``digest``: SHA-256 of the assignment that the pod was made for; empty: of the one it is given.
+
+        ``unprivileged`` false: as root, for a bot that starts Python, which may lie where the pod's uid cannot read.
+        """
         self.folder = folder
         self.recordings = folder / "recordings"
         self.port = free_port()
@@ -71,7 +76,8 @@ class RunningBot:
         self._termination_log.touch()
         for each in (self.recordings, folder / "sockets", folder / "home"):
             each.mkdir()
-        _make_reachable(folder)
+        if unprivileged:
+            _make_reachable(folder)
         paths = {
             "ASSIGNMENT_SHA256": digest or assignment_sha256(assignment_file.read_bytes()),
             "ASSIGNMENT": assignment_file,
@@ -86,7 +92,9 @@ class RunningBot:
         self.pulse_server = f"unix:{folder}/sockets/pulse"
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen(
-            (sys.executable, "-m", "tests.conformance.unprivileged", module),
+            (sys.executable, "-m", "tests.conformance.unprivileged", module)
+            if unprivileged
+            else (sys.executable, "-c", f"import {module} as bot; bot.main()"),
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder / "home"),

@@ -76,6 +76,30 @@ def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
     assert "Transcribed" not in said(snapshot(session=make.session(transcription={"enabled": False})))
 
 
+@pytest.mark.parametrize(
+    ("transcription", "expected"),
+    [
+        ({"state": "Starting"}, ("Unknown", "Starting")),
+        ({"state": "Live", "lines": 3}, ("True", "Live")),
+        ({"state": "Lagging", "lagSeconds": 20.5}, ("False", "Lagging")),
+        ({"state": "Failed", "reason": "NoModel", "message": "mount one"}, ("False", "NoModel")),
+        ({"state": "Failed", "reason": "LanguageNotSupported"}, ("False", "LanguageNotSupported")),
+        ({"state": "Done"}, ("True", "Done")),
+        ({"state": "Done", "reason": "Incomplete"}, ("False", "Incomplete")),
+    ],
+)
+def test_transcribed_says_how_the_text_is_doing(transcription: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert said(snapshot(report=make.joined(transcription=transcription)))["Transcribed"] == expected
+
+
+def test_transcribed_stays_as_it_was_while_no_report_is_known() -> None:
+    before = {"type": "Transcribed", "status": "True", "reason": "Live", "lastTransitionTime": "2026-11-23T10:00:30Z"}
+    assert said(snapshot(session=make.session({"conditions": [before]}), report=None))["Transcribed"] == (
+        "True",
+        "Live",
+    )
+
+
 def test_a_short_cut_of_the_stream_is_nobodys_business() -> None:
     assert "Reporting" not in said(snapshot(stream=StreamFacts(False, later(-5))))
     assert said(snapshot(stream=StreamFacts(False, later(-11))))["Reporting"] == ("Unknown", "BotUnreachable")

@@ -244,6 +244,25 @@ def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
     assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
 
 
+def test_transcription_is_added_to_the_bots_container_where_it_is_done() -> None:
+    resources = {"cpu": "1500m", "cpuLimit": "3", "memory": "2Gi", "memoryLimit": "4Gi"}
+    engine = {"model": "/models/base", "threads": 2, "cpu": "500m", "memory": "768Mi"}
+    chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}, "transcription": engine})
+    without = bot_pod(pod_input(chosen, transcription={"enabled": False}))["spec"]
+    spec = bot_pod(pod_input(chosen))["spec"]
+    assert spec["initContainers"][0]["resources"] == without["initContainers"][0]["resources"]
+    assert without["containers"][0]["resources"] == {
+        "requests": {"cpu": "500m", "memory": "683Mi"},
+        "limits": {"cpu": "1000m", "memory": "1366Mi"},
+    }
+    assert spec["containers"][0]["resources"] == {
+        "requests": {"cpu": "1000m", "memory": "1451Mi"},
+        "limits": {"cpu": "1500m", "memory": "2134Mi"},
+    }
+    told = document(pod_input(chosen, transcription={"vocabulary": ["Kubernetes"]})).transcription
+    assert (told.model, told.threads, told.vocabulary) == ("/models/base", 2, ("Kubernetes",))
+
+
 def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -> None:
     spec = bot_pod(pod_input(FULL_CLASS))["spec"]
     browser, bot = spec["initContainers"][0], spec["containers"][0]

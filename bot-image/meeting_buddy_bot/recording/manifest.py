@@ -1,7 +1,8 @@
 """``manifest.jsonl``: what was recorded, what was not, and whether it was found whole; append-only, fsynced per line.
 
-Three kinds of line, told apart by their first key: ``segment`` (one closed file), ``gap`` (a stretch that is missing,
-or that shows no meeting), ``verified`` (how finishing went; the last one counts). Seconds are on the session clock.
+Four kinds of line, told apart by their first key: ``segment`` (one closed file), ``gap`` (a stretch that is missing, or
+that shows no meeting), ``verified`` (how finishing went; the last one counts), ``derived`` (a file that was made from
+the meeting beside the recording; the last one of a name counts). Seconds are on the session clock.
 
 If this process dies: each line is one write followed by fsync; a torn last line is skipped by :func:`read`. A segment
 without a line is found again by its file's name.
@@ -73,7 +74,17 @@ class Finished:
     """Why it is not verified."""
 
 
-Line = Segment | GapLine | Finished
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A file beside the recording, such as the transcript."""
+
+    derived: str
+    """Its name, relative to the session's folder."""
+    bytes: int
+    sha256: str
+
+
+Line = Segment | GapLine | Finished | Derived
 
 
 def encode(line: Line) -> bytes:
@@ -97,7 +108,7 @@ def read(path: Path) -> Iterator[Line]:
             fields = json.loads(text)
         except ValueError:
             continue
-        for kind, key in ((Segment, "segment"), (GapLine, "gap"), (Finished, "verified")):
+        for kind, key in ((Segment, "segment"), (GapLine, "gap"), (Finished, "verified"), (Derived, "derived")):
             if isinstance(fields, dict) and key in fields:
                 known = {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
                 yield kind(**known)

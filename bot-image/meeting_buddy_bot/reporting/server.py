@@ -50,6 +50,9 @@ class ReportServer:
         app.router.add_get("/v1/report", self._report)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_post("/v1/leave", self._leave_now)
+        app.router.add_get("/v1/transcript", self._transcript, allow_head=False)
+        self.transcript: Handler | None = None
+        """Streams the transcript; ``None``: there is none."""
         # Cancelled handlers: a subscriber that hangs up frees its place at once. No access log: it has no reader.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
 
@@ -115,6 +118,11 @@ class ReportServer:
         return web.Response(
             status=HTTPStatus.ACCEPTED, text=report_json(self._state.report), content_type="application/json"
         )
+
+    async def _transcript(self, request: web.Request) -> web.StreamResponse:
+        if self.transcript is None:
+            return problem(HTTPStatus.NOT_FOUND, "this session has no transcript")
+        return await self.transcript(request)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if len(self._delivered) >= MAX_SUBSCRIBERS:

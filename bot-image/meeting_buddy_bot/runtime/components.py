@@ -6,9 +6,9 @@ end of the session with a reason, or a second try while the rest goes on without
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Meeting
@@ -33,6 +33,8 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
+from meeting_buddy_bot.transcription.stream import TranscriptHub
 
 _MEMORY_SECONDS: Final = 2.0
 _CANCEL_SECONDS: Final = 5.0
@@ -55,6 +57,11 @@ class Component:
     """Why the session ends when this fails; ``None``: it goes on without it, and it is started again."""
 
 
+def transcribes(assignment: Assignment) -> bool:
+    """Whether the session is to have a transcript, and there is an engine for it."""
+    return assignment.transcription.enabled and assignment.transcription.model is not None
+
+
 @dataclass(slots=True)
 class Components:
     """The components of one bot and what they share."""
@@ -69,21 +76,24 @@ class Components:
     leave: LeaveSignal
     deadline: ShutdownDeadline
     secret_passcode: str | None = field(default=None, repr=False)
+    hub: TranscriptHub | None = None
+    """Where the transcript's lines go; ``None``: there is no transcript."""
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
         display = Display(screen_size(self.assignment.recording), self.settings.display)
         sound = Sound(self.settings.sockets)
         recorder = self._recorder(display, sound)
+        transcript = self._transcript(sound)
         try:
             async with display, sound, asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(self._keep_running(each), name=each.name)
-                    for each in self._background_tasks(display, sound, recorder)
+                    for each in self._background_tasks(display, sound, recorder, transcript)
                 ]
                 try:
                     result = await self._attend_in_time(attend, recorder)
-                    return result, await self._finish(recorder)
+                    return result, await self._finish(recorder, transcript)
                 finally:
                     for task in background:  # before the devices end, or they would be brought back
                         task.cancel()
@@ -117,7 +127,22 @@ class Components:
             failed=self.leave.request,
         )
 
-    def _background_tasks(self, display: Display, sound: Sound, recorder: Recorder) -> list[Component]:
+    def _transcript(self, sound: Sound) -> LiveTranscript | None:
+        if self.hub is None:
+            return None
+        return LiveTranscript(
+            transcriber_config(self.assignment.transcription),
+            PulseAudioSource(sound.server, sound.monitor, self.clock),
+            self.hub,
+            self.volume,
+            self.clock,
+            self.events,
+            self.reporter,
+        )
+
+    def _background_tasks(
+        self, display: Display, sound: Sound, recorder: Recorder, transcript: LiveTranscript | None
+    ) -> list[Component]:
         source = PulseAudioSource(sound.server, sound.monitor, self.clock)
         monitor = AudioLevelMonitor(source, self.clock, self.reporter, self.events)
         return [
@@ -128,6 +153,7 @@ class Components:
             Component("memory", lambda: self._watch_memory(recorder), None),
             Component("wall clock", lambda: self._watch_wall_clock(recorder), None),
             Component("deadline", self._enforce_deadline, Reason.BOT_CRASHED),
+            *([Component("transcript", lambda: transcript.run(sound.wait_answering), None)] if transcript else []),
         ]
 
     async def _keep_running(self, component: Component) -> None:
@@ -207,8 +233,18 @@ class Components:
         self.events.write("session_failed", error=type(error).__name__)
         return SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {type(error).__name__}")
 
-    async def _finish(self, recorder: Recorder) -> RecordingReport:
+    async def _finish(self, recorder: Recorder, transcript: LiveTranscript | None) -> RecordingReport:
+        """Close, join and verify the recording; beside it, let the transcript become final."""
         self.reporter.leaving()
+        hearing = asyncio.create_task(self._finish_transcript(transcript)) if transcript is not None else None
+        try:
+            return await self._finish_recording(recorder)
+        finally:
+            if transcript is not None and hearing is not None:
+                await hearing
+                await self._in_time("transcript", transcript.publish())
+
+    async def _finish_recording(self, recorder: Recorder) -> RecordingReport:
         finishing = asyncio.create_task(recorder.finish(), name="finishing")
         try:
             if not await self.deadline.finishing(finishing):
@@ -222,3 +258,22 @@ class Components:
         finally:
             finishing.cancel()
             await asyncio.wait({finishing}, timeout=_CLEAN_UP_SECONDS)
+
+    async def _finish_transcript(self, transcript: LiveTranscript) -> None:
+        await self._in_time("hearing out", transcript.finish())
+        await self._in_time("transcript", transcript.close())
+
+    async def _in_time(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something of the transcript's; whatever becomes of it, the recording counts."""
+        task = asyncio.create_task(work, name=what)
+        try:
+            if await self.deadline.finishing(task):
+                task.result()
+            else:
+                self.events.write("transcript_overran", doing=what)
+        except Exception as error:
+            _log.exception("%s failed", what)
+            self.events.write("transcript_failed", doing=what, error=type(error).__name__)
+        finally:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CLEAN_UP_SECONDS)

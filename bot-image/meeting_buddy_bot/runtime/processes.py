@@ -39,15 +39,18 @@ class Child:
         folder: Path | None = None,
         pass_fds: Sequence[int] = (),
         read_output: bool = False,
+        write_input: bool = False,
     ) -> "Child":
-        """Start ``argv``; ``environment`` is added to ours. ``read_output``: standard output is ``process.stdout``.
+        """Start ``argv``; ``environment`` is added to ours.
+
+        ``read_output``: standard output is ``process.stdout``; ``write_input``: standard input is ``process.stdin``.
 
         Raises:
             OSError: the program cannot be started.
         """
         process = await asyncio.create_subprocess_exec(
             *argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if write_input else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **(environment or {})},

@@ -20,7 +20,7 @@ from meeting_buddy_bot.reporting.outcome import write_session, write_termination
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
-from meeting_buddy_bot.runtime.components import Components
+from meeting_buddy_bot.runtime.components import Components, transcribes
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.leave import LeaveSignal
@@ -32,6 +32,7 @@ from meeting_buddy_bot.support.event_log import EVENTS_FILE, EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 
 _LAST_EVENT_SECONDS: Final = 2.5
 """For the last event to reach every subscriber; events are a second apart."""
@@ -94,7 +95,7 @@ class Supervisor:
         """The session's outcome, whatever happens: nothing that fails here ends in silence."""
         try:
             await server.start()
-            return await self._work(assignment, state, reporter, deadline)
+            return await self._work(assignment, state, reporter, deadline, server)
         except AssignmentError as error:
             return SessionResult(error.reason, str(error)), RecordingReport()
         except Exception as error:  # a fault of ours; the outcome is written all the same
@@ -102,7 +103,12 @@ class Supervisor:
             return SessionResult(Reason.BOT_CRASHED, f"the bot failed: {type(error).__name__}"), reporter.recorded
 
     async def _work(
-        self, assignment: Assignment, state: ReportState, reporter: SessionReporter, deadline: ShutdownDeadline
+        self,
+        assignment: Assignment,
+        state: ReportState,
+        reporter: SessionReporter,
+        deadline: ShutdownDeadline,
+        server: ReportServer,
     ) -> _Outcome:
         meeting, passcode = load_link(assignment, self._settings), load_passcode(self._settings)
         tokens = (assignment.tokens.control, assignment.tokens.read)
@@ -112,6 +118,9 @@ class Supervisor:
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         if assignment.left_out_of_table:
             self._events.write("table_parts_left_out", parts=assignment.left_out_of_table)
+        hub = TranscriptHub(self._volume) if transcribes(assignment) else None
+        if hub is not None:
+            server.transcript = transcript_stream(hub)
         components = Components(
             self._settings,
             assignment,
@@ -123,6 +132,7 @@ class Supervisor:
             self._leave,
             deadline,
             passcode,
+            hub,
         )
         result, recording = await components.attend(self._attend)
         self._events.write("ended", reason=result.reason, message=result.message, verified=recording.verified)

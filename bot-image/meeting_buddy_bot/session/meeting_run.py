@@ -124,6 +124,7 @@ class _MeetingRun:
         self._page.on_read = context.reporter.looked
         self._people = People(assignment.bot_name, counted=assignment.table.participants.count is not None)
         self._speakers = SpeakingHints(self._reporter.speaking)
+        self._reporter.speaking_now = self._speakers.speaking_now
         self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
         self._nobody_came: NobodyCame | None = None
         self._everyone_left = EveryoneLeft(clock, assignment.limits.everyone_left_seconds)

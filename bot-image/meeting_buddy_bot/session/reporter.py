@@ -1,10 +1,17 @@
 """The one writer of the report: each change once, to the report (for the operator) and to the events (for people)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
-from meeting_buddy.contract.report import BrowserReport, PeopleReport, PersonReport, Reception, RecordingReport
+from meeting_buddy.contract.report import (
+    BrowserReport,
+    PeopleReport,
+    PersonReport,
+    Reception,
+    RecordingReport,
+    TranscriptionReport,
+)
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.checks.media_received import last_known
 from meeting_buddy_bot.platforms.people import NO_CHANGES, PeopleChanges
@@ -25,6 +32,10 @@ class SessionReporter:
         self._events = events
         self._publish_names = publish_names
         self._people = PeopleReport()
+        self.on_speaking: Callable[[Interval], None] = lambda interval: None
+        """Called with each interval in which somebody spoke, once it is over."""
+        self.speaking_now: Callable[[float], tuple[str, ...]] = lambda at: ()
+        """Whose interval is open at a moment, seconds on the session clock."""
         self.heard_at: float | None = None
         """When sound was last heard from the meeting, seconds on the session clock."""
 
@@ -32,6 +43,11 @@ class SessionReporter:
     def ever_joined(self) -> bool:
         """Whether the bot was in the meeting at any time."""
         return self._state.report.ever_joined
+
+    @property
+    def in_meeting(self) -> bool:
+        """Whether the bot is in the meeting right now."""
+        return self._state.in_meeting
 
     @property
     def recorded(self) -> RecordingReport:
@@ -126,6 +142,7 @@ class SessionReporter:
             start=round(interval.start, 2),
             end=round(interval.end, 2),
         )
+        self.on_speaking(interval)
 
     def evidence(self, paths: Iterable[str]) -> None:
         """Files that show what was on the page."""
@@ -168,6 +185,12 @@ class SessionReporter:
     def storage(self, *, low: bool, unresponsive: bool) -> None:
         """How the volume is."""
         self._state.update(storage_pressure=low, storage_unresponsive=unresponsive)
+
+    def transcription(self, report: TranscriptionReport) -> None:
+        """How the transcript is doing."""
+        if report.state != self._state.report.transcription.state:
+            self._events.write("transcription", state=report.state, reason=report.reason)
+        self._state.update(transcription=report)
 
     def memory(self, *, pressed: bool) -> None:
         """Whether memory is short."""

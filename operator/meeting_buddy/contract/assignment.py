@@ -46,6 +46,11 @@ class TranscriptionConfig(ContractModel):
 
     enabled: bool = True
     language: str = "en"
+    vocabulary: tuple[str, ...] = ()
+    """Words that the engine should expect."""
+    model: str | None = None
+    """Folder of a faster-whisper model in the container; ``None``: no engine is installed."""
+    threads: int = 1
 
 
 class Limits(ContractModel):

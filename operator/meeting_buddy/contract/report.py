@@ -60,11 +60,17 @@ class RecordingReport(ContractModel):
 
 
 class TranscriptionReport(ContractModel):
-    """How the transcript is doing; ``Off`` until there is an engine."""
+    """How the transcript is doing; ``Off`` where there is no engine, or nobody asked for it."""
 
     state: Literal["Off", "Starting", "Live", "Lagging", "Failed", "Done"] = "Off"
+    reason: str | None = None
+    """Why it failed, or what of a finished one is missing, in one word."""
+    message: str | None = None
+    """The same in a sentence, with the remedy."""
     lines: int = 0
+    """Final lines that were written."""
     lag_seconds: float | None = None
+    """How far the text is behind what was said."""
 
 
 class PersonReport(ContractModel):

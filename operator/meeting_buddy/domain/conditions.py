@@ -100,10 +100,21 @@ def recording(snapshot: Snapshot) -> Draft | None:
 
 
 def transcribed(snapshot: Snapshot) -> Draft | None:
-    """Whether there is a transcript; there is no engine yet."""
+    """Whether there is a transcript, and whether it keeps up."""
     if not snapshot.session.spec.transcription.enabled:
         return None
-    return Draft("False", "NoEngine", "no transcription engine is installed")
+    none = Draft("False", "NoEngine", "the bot class has no transcription engine")
+    if snapshot.report is None:
+        return previous(snapshot, "Transcribed") or none
+    report = snapshot.report.transcription
+    message = report.message or ""
+    if report.state == "Off":
+        return none
+    if report.state in ("Starting", "Live"):
+        return Draft("True" if report.state == "Live" else "Unknown", report.state, message)
+    if report.state == "Done" and report.reason is None:
+        return Draft("True", "Done", message)
+    return Draft("False", report.reason or report.state, message)
 
 
 def reporting(snapshot: Snapshot) -> Draft | None:

@@ -20,7 +20,7 @@ from meeting_buddy.contract.assignment import (
 )
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.quantity import split_bytes, split_cpu
+from meeting_buddy.manifests.quantity import add_bytes, add_cpu, split_bytes, split_cpu
 from meeting_buddy.resource.bot_class import Resources
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.session import SecretLink, SecretPasscode
@@ -208,6 +208,13 @@ def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
     browser, bot = (
         {"requests": _part(requests, container), "limits": _part(limits, container)} for container in (0, 1)
     )
+    engine = pod_input.bot_class.transcription
+    if pod_input.spec.transcription.enabled and engine.model is not None:
+        bot["requests"]["cpu"] = add_cpu(bot["requests"]["cpu"], engine.cpu)
+        for part in (bot["requests"], bot["limits"]):
+            part["memory"] = add_bytes(part["memory"], engine.memory)
+        if "cpu" in bot["limits"]:
+            bot["limits"]["cpu"] = add_cpu(bot["limits"]["cpu"], engine.cpu)
     return browser, bot
 
 

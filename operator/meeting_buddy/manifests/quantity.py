@@ -21,6 +21,16 @@ def split_bytes(quantity: str, share: Fraction) -> tuple[str, str]:
     return f"{first}Mi", f"{second}Mi"
 
 
+def add_cpu(first: str, second: str) -> str:
+    """The sum of two CPU quantities, in millicores, rounded up."""
+    return f"{ceil((parse_quantity(first) + parse_quantity(second)) * 1000)}m"
+
+
+def add_bytes(first: str, second: str) -> str:
+    """The sum of two quantities of memory or disk, in mebibytes, rounded up."""
+    return f"{ceil((parse_quantity(first) + parse_quantity(second)) / _MEBIBYTE)}Mi"
+
+
 def _split(units: Fraction, share: Fraction) -> tuple[int, int]:
     """Two whole parts, each at least 1: a limit of 0 would be none at all."""
     total = max(ceil(units), 2)

@@ -80,7 +80,13 @@ def assignment(
         recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
         ),
-        transcription=TranscriptionConfig(enabled=spec.transcription.enabled, language=spec.transcription.language),
+        transcription=TranscriptionConfig(
+            enabled=spec.transcription.enabled,
+            language=spec.transcription.language,
+            vocabulary=spec.transcription.vocabulary,
+            model=pod_input.bot_class.transcription.model,
+            threads=pod_input.bot_class.transcription.threads,
+        ),
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
         grace_seconds=pod_input.bot_class.timeouts.grace_seconds,

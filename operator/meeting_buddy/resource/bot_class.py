@@ -5,12 +5,13 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_snake
 
-from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.assignment import Assignment, TranscriptionConfig
 from meeting_buddy.resource.model import ConfigModel, default_of
 from meeting_buddy.resource.quantity import Quantity, parse_quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
 from meeting_buddy.resource.syntax import (
     ConfigKey,
+    ContainerPath,
     DescendingPath,
     DnsName,
     EnvName,
@@ -154,6 +155,19 @@ class Participants(ConfigModel):
     )
 
 
+class Transcription(ConfigModel):
+    """What turns speech into text. Without a model there is no transcript."""
+
+    model: ContainerPath | None = Field(
+        None, description="Folder of a faster-whisper model in the image, such as /models/whisper-base."
+    )
+    threads: int = Field(
+        default_of(TranscriptionConfig, "threads"), ge=1, le=16, description="Processors that a decoding may use."
+    )
+    cpu: Quantity = Field("1", description="CPU that is added to the request of container bot.")
+    memory: Quantity = Field("1Gi", description="Memory that is added to request and limit of container bot.")
+
+
 class BotClass(ConfigModel):
     """One named way to run bots."""
 
@@ -178,6 +192,7 @@ class BotClass(ConfigModel):
     security: Security = Security()
     sandbox: Sandbox = Sandbox()
     participants: Participants = Participants()
+    transcription: Transcription = Transcription()
 
     @model_validator(mode="after")
     def _env_once(self) -> "BotClass":

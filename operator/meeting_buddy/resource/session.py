@@ -52,13 +52,20 @@ class TranscriptionSpec(StoredModel):
 
     enabled: bool = Field(
         default_of(TranscriptionConfig, "enabled"),
-        description="Write a transcript. Until an engine is installed, condition Transcribed says NoEngine.",
+        description="Write a transcript. Where the bot class has no engine, condition Transcribed says NoEngine.",
     )
     language: str = Field(
         default_of(TranscriptionConfig, "language"),
         max_length=8,
         pattern=languages.PATTERN,
         description="Spoken language: a code such as en, de or de-DE, or auto.",
+    )
+    vocabulary: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")], ...],
+        Field(max_length=50),
+    ] = Field(
+        default_of(TranscriptionConfig, "vocabulary"),
+        description="Names and words of the trade that the engine should expect, at most 50.",
     )
 
 

@@ -49,4 +49,5 @@ EnvValue = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 IpAddress = Annotated[str, Field(pattern=IP_ADDRESS, description="IPv4 or IPv6 address.")]
 DescendingPath = Annotated[str, Field(pattern=DESCENDING_PATH, max_length=4096)]
 """Relative path without ``..``."""
+ContainerPath = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096)]
 ImageReference = Annotated[str, Field(pattern=NO_SPACE, max_length=4096)]

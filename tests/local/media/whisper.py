@@ -43,10 +43,14 @@ def transcribe(samples: Samples) -> str:
     return " ".join(segment.text.strip() for segment in segments)
 
 
+def model_folder() -> Path:
+    """The model as a folder, as faster-whisper takes it."""
+    return cached("whisper-base", _SHA256.values(), _assemble)
+
+
 @lru_cache(maxsize=1)
 def _model() -> WhisperModel:
-    folder = cached("whisper-base", _SHA256.values(), _assemble)
-    return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True)
+    return WhisperModel(str(model_folder()), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True)
 
 
 def _assemble(folder: Path) -> None:

@@ -1,0 +1,271 @@
+"""The transcript as a component of the bot: sound to the transcriber process, names to what it understands, lines out.
+
+Nothing that happens here touches the recording. A transcriber that dies is started again, and what nobody transcribed
+meanwhile is told: in the events, and at the end in the report.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy.contract.assignment import TranscriptionConfig
+from meeting_buddy.contract.languages import AUTO, whisper_code
+from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy.contract.transcript import TranscriptLine
+from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording.audio_source import AudioSource
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, encode, read
+from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.support.append_file import AppendFile
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.attribution import Attributor
+from meeting_buddy_bot.transcription.messages import (
+    Fault,
+    Hypothesis,
+    Message,
+    Missed,
+    Progress,
+    Ready,
+    TranscriberConfig,
+    Utterance,
+)
+from meeting_buddy_bot.transcription.render import render
+from meeting_buddy_bot.transcription.stream import TranscriptHub
+from meeting_buddy_bot.transcription.transcriber import Transcriber
+from meeting_buddy_bot.transcription.writer import TranscriptWriter
+
+LAGGING_SECONDS: Final = 15.0
+"""By which the text may be behind what was said before that is told."""
+_RESTART_SECONDS: Final = 2.0
+_REPORT_SECONDS: Final = 10.0
+"""Between two reports of a lag that changes and nothing else."""
+_FLUSH_SECONDS: Final = 10.0
+_RENDER_SECONDS: Final = 60.0
+_LEAST_MISSED: Final = 0.5
+"""Seconds; what is shorter is no stretch that anybody would look for."""
+
+_log = logging.getLogger(__name__)
+
+
+def transcriber_config(config: TranscriptionConfig) -> TranscriberConfig:
+    """What the process is started with."""
+    return TranscriberConfig(
+        model=config.model or "",
+        language=whisper_code(config.language) or AUTO,
+        vocabulary=config.vocabulary,
+        threads=config.threads,
+    )
+
+
+class LiveTranscript:
+    """One session's transcript, from admission to its last line."""
+
+    def __init__(
+        self,
+        config: TranscriberConfig,
+        source: AudioSource,
+        hub: TranscriptHub,
+        volume: Volume,
+        clock: SessionClock,
+        events: EventLog,
+        reporter: SessionReporter,
+    ) -> None:
+        self._hub = hub
+        self._config = config
+        self._source = source
+        self._volume = volume
+        self._clock = clock
+        self._events = events
+        self._reporter = reporter
+        self._attributor = Attributor(clock.utc, lambda at: reporter.speaking_now(at))
+        self._writer: TranscriptWriter | None = None
+        self._transcriber: Transcriber | None = None
+        self._report = TranscriptionReport(state="Starting")
+        self._reported_at = 0.0
+        self._done: float | None = None
+        """Time up to which all speech is final."""
+        self._heard: float | None = None
+        self._missed: list[Missed] = []
+        self._given_up = False
+        self._ending = asyncio.Event()
+        self._over = asyncio.Event()
+        reporter.on_speaking = self._spoke
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the transcriber, while it runs."""
+        return self._transcriber.pid if self._transcriber is not None else None
+
+    async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
+        """Transcribe until :meth:`finish`, or until it cannot be done at all.
+
+        ``answering``: returns once the source of sound can be opened.
+
+        Raises:
+            OSError: the volume does not hand out the file's earlier lines, or the process cannot be started.
+        """
+        self._tell(state="Starting")
+        self._over.clear()
+        try:
+            if self._writer is None:
+                self._writer = await TranscriptWriter.open(self._volume, self._hub.publish_final)
+                self._hub.begin(self._writer.lines)
+            while not (self._ending.is_set() or self._given_up):
+                await answering()
+                await self._run_once(self._writer)
+                if not (self._ending.is_set() or self._given_up):
+                    await self._unless_ending(asyncio.sleep(_RESTART_SECONDS))
+        finally:
+            self._over.set()
+
+    async def finish(self) -> None:
+        """No sound follows: wait until all that was heard is written, for as long as the caller lets it."""
+        self._ending.set()
+        if self._transcriber is not None:
+            self._transcriber.end_of_meeting()
+        await self._over.wait()
+
+    async def close(self) -> None:
+        """End what still runs and write the last lines; streams end behind the last one."""
+        self._ending.set()
+        if self._transcriber is not None:  # it was given the time that there was
+            await self._transcriber.kill()
+            await self._over.wait()
+        if self._writer is not None:
+            await self._writer.close(_FLUSH_SECONDS)
+            if self._writer.lost:
+                self._events.write("transcript_lines_lost", lines=self._writer.lost)
+        self._hub.end()
+
+    async def publish(self) -> None:
+        """Write the files for readers and players, enter them in the manifest, say how it all went.
+
+        To be called once the recording is finished, whose segments tell where in it a word is.
+
+        Raises:
+            OSError: the volume does not take them.
+        """
+        folder = self._volume.folder
+        if self._writer is not None and self._writer.lines:
+            derived = await self._volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
+            manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
+            for line in derived:
+                manifest.append(encode(line))
+            await manifest.close(_FLUSH_SECONDS)
+        if self._given_up:
+            return
+        if self._missed:
+            spans = ", ".join(f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._missed[:5])
+            self._tell(state="Done", reason="Incomplete", message=f"without text: {spans}", lag_seconds=None)
+        else:
+            self._tell(state="Done", reason=None, message=None, lag_seconds=None)
+
+    # One run of the process
+
+    async def _run_once(self, writer: TranscriptWriter) -> None:
+        began = self._clock.now()
+        self._attributor.new_run(writer.segments)  # each process counts its segments from 1
+        self._hub.forget_partials()
+        transcriber = self._transcriber = await Transcriber.start(self._config)
+        feeding = asyncio.create_task(self._feed(transcriber), name="sound to the transcriber")
+        try:
+            async for message in transcriber.messages():
+                self._take(message)
+            code = await transcriber.wait()
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+            await transcriber.kill()
+            self._transcriber = None
+        if code != 0 and not self._given_up:
+            self._events.write("transcriber_died", code=code)
+            _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
+            self._miss(began if self._done is None else self._done, self._heard, "the transcriber died")
+
+    async def _feed(self, transcriber: Transcriber) -> None:
+        """Hand over the sound of the meeting, from admission on, until the bot leaves."""
+        lost_from: float | None = None
+        while not self._ending.is_set():
+            async with aclosing(self._source.frames()) as frames:
+                async for frame in frames:
+                    if self._ending.is_set():
+                        return
+                    if not self._reporter.in_meeting:
+                        continue
+                    if transcriber.feed(frame):
+                        if lost_from is not None:
+                            self._miss(lost_from, frame.start, "the transcriber did not take the sound")
+                            lost_from = None
+                        self._heard = frame.start
+                    elif lost_from is None:
+                        lost_from = frame.start
+            await asyncio.sleep(_RESTART_SECONDS / 10)  # parec ended: as a rule its server did
+
+    # What it says
+
+    def _take(self, message: Message) -> None:
+        now = self._clock.now()
+        match message:
+            case Ready():
+                self._events.write("transcriber_ready", engine=message.engine, model=message.model)
+                self._tell(state="Live")
+            case Hypothesis():
+                self._hub.publish_partial(self._attributor.partial(message))
+            case Utterance():
+                self._write(self._attributor.take(message, now))
+            case Progress():
+                self._done = max(message.done, self._done or 0.0)
+                self._write(self._attributor.look_again(now))
+                self._tell_lag(max(0.0, message.heard - message.done))
+            case Missed():
+                self._miss(message.start, message.end, message.cause)
+            case Fault():
+                self._given_up = message.reason in ("NoModel", "LanguageNotSupported")
+                self._events.write("transcriber_fault", reason=message.reason)
+                self._tell(state="Failed", reason=message.reason, message=message.message)
+
+    def _spoke(self, interval: Interval) -> None:
+        self._write(self._attributor.spoke(interval, self._clock.now()))
+
+    def _write(self, lines: Iterable[TranscriptLine]) -> None:
+        if self._writer is None:
+            return
+        for line in lines:
+            self._writer.append(line)
+        self._report = self._report.model_copy(update={"lines": self._writer.lines})
+
+    def _miss(self, start: float, end: float | None, cause: str) -> None:
+        if end is None or end - start < _LEAST_MISSED:
+            return
+        self._missed.append(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
+        self._events.write("not_transcribed", start=round(start, 1), end=round(end, 1), cause=cause)
+
+    # What is told
+
+    def _tell_lag(self, lag: float) -> None:
+        state = "Lagging" if lag > LAGGING_SECONDS else "Live"
+        if state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
+            self._tell(state=state, reason=None, message=None, lag_seconds=round(lag, 1))
+
+    def _tell(self, **changes: object) -> None:
+        self._reported_at = self._clock.now()
+        self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
+        self._reporter.transcription(self._report)
+
+    async def _unless_ending(self, work: Awaitable[None]) -> None:
+        working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()
+            ending.cancel()
+
+
+def _rendered(folder: Path) -> list[Derived]:
+    segments = [line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)]
+    return render(folder, segments)

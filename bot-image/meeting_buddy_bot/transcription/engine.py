@@ -1,0 +1,73 @@
+"""What turns sound into words: one blocking call, made in one thread, so that another engine is another class here."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+"""Mono at 16 kHz, -1 to 1."""
+
+AUTO: Final = "auto"
+"""The language code that asks an engine to find out."""
+
+
+class EngineError(Exception):
+    """The engine cannot do its work; the message is for people and free of keys."""
+
+    def __init__(self, reason: Literal["NoModel", "LanguageNotSupported", "ServerFailed"], message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """One word, in seconds from the start of the sound that was given."""
+
+    text: str
+    start: float
+    end: float
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What an engine understood, and how sure it was: what tells speech from text that was made up."""
+
+    text: str
+    language: str
+    words: tuple[TimedWord, ...] = ()
+    """Of final decodings only."""
+    no_speech_probability: float = 0.0
+    average_logprob: float = 0.0
+    compression_ratio: float = 1.0
+    """Of the text: high when the engine repeats itself."""
+
+
+class Engine(Protocol):
+    """Words of sound."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+
+    @property
+    def model(self) -> str:
+        """For people."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes that it can be asked for; empty when only the other side knows."""
+
+    def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
+        """Decode a stretch of speech of at most half a minute. Blocking.
+
+        Args:
+            pcm: the sound.
+            final: with all care, and with the times of words; otherwise as fast as can be.
+            prompt: what was said directly before.
+
+        Raises:
+            EngineError: not this time.
+        """

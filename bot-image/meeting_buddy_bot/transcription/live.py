@@ -1,0 +1,309 @@
+"""The transcriber's loop without its threads: sound and decodings go in, work and messages come out.
+
+One decoding at a time: its caller asks for the next job, runs it wherever it likes and brings back what came of it.
+Finals go first, in order, and wait; passing texts are made of what is open at that moment and never wait, so that a
+slow decoder makes them rarer instead of later.
+
+Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits for it (a recording, a test), and
+``process`` decodes in a thread while the sound goes on.
+"""
+
+import logging
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from meeting_buddy.contract.transcript import MAX_TEXT, Word
+from meeting_buddy_bot.transcription.agreement import LocalAgreement
+from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError, Samples
+from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Utterance
+from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
+
+CADENCE_SECONDS: Final = 1.0
+"""Of new sound between two passing texts of a segment, if the decoder is fast enough for it."""
+FIRST_SECONDS: Final = 0.8
+"""Of speech before the first one."""
+_SHARE: Final = 0.6
+"""Of the time that passing texts may take."""
+_SLOWEST_CADENCE: Final = 6.0
+MAX_BEHIND_SECONDS: Final = 60.0
+"""Of closed segments that wait for the decoder."""
+MAX_PROMPT: Final = 200
+"""Characters of the text before that a segment is told which goes on where that one was cut."""
+
+_NO_SPEECH: Final = 0.6
+_UNSURE: Final = -1.0
+"""Average log probability; Whisper's own limit, which counts together with the one above."""
+_GUESSED: Final = -1.6
+"""Average log probability of words that are no better than chance."""
+_LOOPING: Final = 2.4
+_CONFIDENT: Final = -0.5
+_WORDS_PER_SECOND: Final = 8.0
+_FREE_WORDS: Final = 4
+"""More words than these and the rate above allow for were not spoken by anybody."""
+_LETTER: Final = re.compile(r"[^\W_]")
+
+_PEAK: Final = 0.5
+_MAX_GAIN: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A decoding to be made."""
+
+    segment: SpeechSegment
+    final: bool
+    prompt: str | None = None
+
+    def run(self, engine: Engine) -> Decoding:
+        """Blocking.
+
+        Raises:
+            EngineError: the engine cannot.
+        """
+        return engine.transcribe(_levelled(self.segment.pcm), final=self.final, prompt=self.prompt)
+
+
+class LiveTranscription:
+    """What is open, what waits, and what was said of it."""
+
+    def __init__(self, segmenter: Segmenter, say: Callable[[Message], None], *, partials: bool = True) -> None:
+        """``say`` takes the messages, in order; without ``partials`` only finals are made."""
+        self._segmenter = segmenter
+        self._say = say
+        self._partials = partials
+        self._waiting: deque[SpeechSegment] = deque()
+        self._closed = 0
+        """Number of the last segment that was closed."""
+        self._running: Job | None = None
+        self._ended = False
+        self._agreement = LocalAgreement()
+        self._agreed_on = 0
+        """Number of the segment that the agreement is about."""
+        self._decoded_seconds = 0.0
+        """Of that segment's sound, at its last passing text."""
+        self._partial_cost: float | None = None
+        self._revisions: dict[int, int] = {}
+        self._last_said: Hypothesis | None = None
+        self._before: tuple[int, str] | None = None
+        """Number and text of the last final, when it was sure of it."""
+        self._faulty: str | None = None
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def feed(self, start: float, pcm: bytes) -> None:
+        """Take in sound: signed 16-bit little-endian samples, the first of which was heard at ``start``."""
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
+        self._queue(self._segmenter.feed(start, samples))
+
+    def end(self) -> None:
+        """No more sound will come; what is open is over."""
+        self._queue(self._segmenter.flush())
+        self._ended = True
+
+    def next_job(self) -> Job | None:
+        """The decoding to make now; ``None``: there is none, or one has not been brought back yet."""
+        if self._running is not None:
+            return None
+        if self._waiting:
+            segment = self._waiting.popleft()
+            self._running = Job(segment, final=True, prompt=self._prompt(segment))
+        elif self._partials and not self._ended and (opened := self._due()) is not None:
+            self._running = Job(opened, final=False, prompt=self._prompt(opened))
+        return self._running
+
+    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float) -> None:
+        """Bring back what came of a job, which took so long."""
+        self._running = None
+        if isinstance(outcome, Exception):
+            self._failed(job, outcome)
+            return
+        self._faulty = None
+        if job.final:
+            self._finish(job.segment, outcome)
+        else:
+            cost = self._partial_cost
+            self._partial_cost = seconds if cost is None else 0.7 * cost + 0.3 * seconds
+            self._understand(job.segment, outcome)
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being decoded and nothing waits to be."""
+        return self._running is None and not self._waiting
+
+    def progress(self, cpu_seconds: float = 0.0) -> Progress:
+        """How far it is."""
+        heard = self._segmenter.heard
+        # At the end nothing is open any more, whatever the detector would have made of a next window.
+        undone = [heard if self._ended else self._segmenter.settled, *(each.start for each in self._waiting)]
+        if self._running is not None and self._running.final:
+            undone.append(self._running.segment.start)
+        return Progress(heard=round(heard, 3), done=round(max(min(undone), 0.0), 3), cpu_seconds=round(cpu_seconds, 2))
+
+    # --- finals -----------------------------------------------------------------------------------------------------
+
+    def _queue(self, closed: list[SpeechSegment]) -> None:
+        for segment in closed:
+            self._waiting.append(segment)
+            self._closed = segment.number
+        while len(self._waiting) > 1 and sum(each.seconds for each in self._waiting) > MAX_BEHIND_SECONDS:
+            oldest = self._waiting.popleft()
+            self._miss(oldest, f"the decoder was more than {MAX_BEHIND_SECONDS:.0f} s of speech behind")
+
+    def _finish(self, segment: SpeechSegment, decoding: Decoding) -> None:
+        text = decoding.text.strip()[:MAX_TEXT]
+        self._before = None
+        if _invented(decoding, segment):
+            self._withdraw(segment, decoding.language)
+            return
+        if decoding.average_logprob > _CONFIDENT:
+            self._before = segment.number, text
+        self._say(
+            Utterance(
+                segment=segment.number,
+                revision=self._revision(segment, last=True),
+                start=round(segment.start, 3),
+                end=round(segment.end, 3),
+                language=decoding.language,
+                text=text,
+                words=tuple(
+                    Word(
+                        text=word.text,
+                        start=round(segment.start + min(word.start, segment.seconds), 3),
+                        end=round(segment.start + min(word.end, segment.seconds), 3),
+                        probability=word.probability,
+                    )
+                    for word in decoding.words
+                ),
+            )
+        )
+
+    def _withdraw(self, segment: SpeechSegment, language: str) -> None:
+        """Take back what was said of a segment, if anything was."""
+        if segment.number not in self._revisions:
+            return
+        self._say(
+            Utterance(
+                segment=segment.number,
+                revision=self._revision(segment, last=True),
+                start=round(segment.start, 3),
+                end=round(segment.end, 3),
+                language=language,
+                text="",
+            )
+        )
+
+    def _miss(self, segment: SpeechSegment, cause: str) -> None:
+        self._withdraw(segment, self._last_said.language if self._last_said else "")
+        self._say(Missed(start=round(segment.start, 3), end=round(segment.end, 3), cause=cause))
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        """A final that fails is missed; a passing text that fails is as if it had not been asked for."""
+        if isinstance(error, EngineError):
+            if self._faulty != str(error):  # said once until it works again
+                self._say(Fault(reason=error.reason, message=str(error)))
+            self._faulty = str(error)
+            cause = str(error)
+        else:
+            _log.error("a decoding failed", exc_info=error)
+            cause = f"the decoder failed: {type(error).__name__}"
+        if job.final:
+            self._before = None
+            self._miss(job.segment, cause)
+        else:
+            self._begin_agreement(job.segment)
+            self._decoded_seconds = job.segment.seconds
+
+    # --- passing texts ----------------------------------------------------------------------------------------------
+
+    def _due(self) -> SpeechSegment | None:
+        """The open segment, when enough is new of it since it was last decoded."""
+        opened = self._segmenter.open
+        if opened is None:
+            return None
+        if opened.number != self._agreed_on:
+            return opened if opened.seconds - opened.onset >= FIRST_SECONDS else None
+        return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
+
+    def _cadence(self) -> float:
+        return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
+
+    def _begin_agreement(self, segment: SpeechSegment) -> None:
+        if segment.number != self._agreed_on:
+            self._agreement = LocalAgreement()
+            self._agreed_on = segment.number
+
+    def _understand(self, segment: SpeechSegment, decoding: Decoding) -> None:
+        self._begin_agreement(segment)
+        self._decoded_seconds = segment.seconds
+        if segment.number <= self._closed:
+            return  # meanwhile it was closed: its final comes next, or it was missed
+        if _invented(decoding, segment):
+            return
+        agreed = self._agreement.update(decoding.text[:MAX_TEXT])
+        last = self._last_said
+        if last and (last.segment, last.text, last.committed) == (segment.number, agreed.text, agreed.committed):
+            return
+        self._last_said = Hypothesis(
+            segment=segment.number,
+            revision=self._revision(segment),
+            start=round(segment.start, 3),
+            end=round(segment.end, 3),
+            language=decoding.language,
+            text=agreed.text,
+            committed=agreed.committed,
+        )
+        self._say(self._last_said)
+
+    # --- both -------------------------------------------------------------------------------------------------------
+
+    def _revision(self, segment: SpeechSegment, *, last: bool = False) -> int:
+        revision = self._revisions.pop(segment.number, 0) + 1
+        if not last:
+            self._revisions[segment.number] = revision
+        return revision
+
+    def _prompt(self, segment: SpeechSegment) -> str | None:
+        """The text before, only where one sentence was cut in two: elsewhere it leads Whisper astray."""
+        if not segment.continues or self._before is None or self._before[0] != segment.number - 1:
+            return None
+        return self._before[1][-MAX_PROMPT:].partition(" ")[2] or None
+
+
+def drain(live: LiveTranscription, engine: Engine) -> None:
+    """Make all decodings that there are to make now. The sound waits, so that they count as taking no time."""
+    while (job := live.next_job()) is not None:
+        live.complete(job, attempt(job, engine), 0.0)
+
+
+def attempt(job: Job, engine: Engine) -> Decoding | Exception:
+    """What came of a job; whatever goes wrong in an engine's libraries costs one decoding, not the transcriber."""
+    try:
+        return job.run(engine)
+    except Exception as error:
+        return error
+
+
+def _invented(decoding: Decoding, segment: SpeechSegment) -> bool:
+    """Whether the text is the engine's own: none of this speaks against a single quiet word."""
+    return (
+        not _LETTER.search(decoding.text)
+        or decoding.compression_ratio > _LOOPING
+        or (decoding.no_speech_probability > _NO_SPEECH and decoding.average_logprob < _UNSURE)
+        or decoding.average_logprob < _GUESSED
+        or len(decoding.text.split()) > _FREE_WORDS + _WORDS_PER_SECOND * segment.voiced_seconds
+    )
+
+
+def _levelled(pcm: Samples) -> Samples:
+    """The sound as loud as the model is used to: people who sit far from their microphone are understood, too."""
+    peak = float(np.abs(pcm).max(initial=0.0))
+    return pcm * np.float32(min(_PEAK / peak, _MAX_GAIN)) if peak > 0 else pcm

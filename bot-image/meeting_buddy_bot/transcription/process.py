@@ -1,0 +1,183 @@
+"""``python -m meeting_buddy_bot.transcription.process CONFIG_JSON``: frames on standard input, messages on the output.
+
+A process of its own, niced: what it does to the processors, and how it ends, is no matter of the recording. Three
+threads: one reads frames and never waits for anything, one decodes, and the main one cuts, decides and writes.
+
+With ``--offline`` the sound waits for the decoder instead (a recording is transcribed as fast as it can be, and none
+of it is missed).
+
+Exit code 0: the input ended and all of it was written; 1: it could not work at all, as the last line says (``fault``).
+
+If this process dies: the lines that it wrote are whole up to the last line break. The supervisor starts another one,
+which knows nothing of the segment that was open.
+"""
+
+import argparse
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from meeting_buddy_bot.transcription import engines
+from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
+from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
+from meeting_buddy_bot.transcription.messages import (
+    FRAME_BYTES,
+    FRAME_HEAD,
+    Fault,
+    Message,
+    Ready,
+    TranscriberConfig,
+)
+from meeting_buddy_bot.transcription.segmenter import Segmenter, SileroDetector
+
+NICENESS: Final = 10
+PROGRESS_SECONDS: Final = 1.0
+_OFFLINE_FRAMES: Final = 100
+"""That are read ahead when the sound can wait."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    start: float
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    job: Job
+    outcome: Decoding | Exception
+    seconds: float
+
+
+class _End:
+    """Of the input."""
+
+
+_Inbox = queue.Queue[_Frame | _Decoded | _End]
+
+
+class _Output:
+    """Messages, one line and one write each, so that a line is there or is not."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def say(self, message: Message) -> None:
+        self._stream.write(message.model_dump_json().encode() + b"\n")
+        self._stream.flush()
+
+
+class _Transcriber:
+    """The main thread's work."""
+
+    def __init__(self, engine: Engine, output: _Output, inbox: _Inbox) -> None:
+        self._engine = engine
+        self._output = output
+        self._inbox = inbox
+        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say)
+        self._progress_at = 0.0
+
+    def run(self) -> None:
+        """Transcribe while the sound goes on."""
+        jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        threading.Thread(target=self._decode, args=(jobs,), name="decoder", daemon=True).start()
+        ended = False
+        while not (ended and self._live.idle):
+            try:
+                match self._inbox.get(timeout=PROGRESS_SECONDS):
+                    case _Frame(start, pcm):
+                        self._live.feed(start, pcm)
+                    case _Decoded(job, outcome, seconds):
+                        self._live.complete(job, outcome, seconds)
+                    case _End():
+                        self._live.end()
+                        ended = True
+            except queue.Empty:
+                pass  # nobody sends sound: progress is said nevertheless
+            if (next_job := self._live.next_job()) is not None:
+                jobs.put(next_job)
+            self._say_progress()
+        self._say_progress(now=True)
+
+    def run_offline(self) -> None:
+        """Transcribe as fast as can be, the sound waiting."""
+        while isinstance(frame := self._inbox.get(), _Frame):
+            self._live.feed(frame.start, frame.pcm)
+            drain(self._live, self._engine)
+            self._say_progress()
+        self._live.end()
+        drain(self._live, self._engine)
+        self._say_progress(now=True)
+
+    def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
+        while True:
+            job = jobs.get()
+            begun = time.monotonic()
+            self._inbox.put(_Decoded(job, attempt(job, self._engine), time.monotonic() - begun))
+
+    def _say_progress(self, *, now: bool = False) -> None:
+        if now or time.monotonic() >= self._progress_at:
+            self._output.say(self._live.progress(time.process_time()))
+            self._progress_at = time.monotonic() + PROGRESS_SECONDS
+
+
+def read_frames(stream: BinaryIO, inbox: _Inbox) -> None:
+    """Put frames into the inbox until the stream ends; what is left of a frame that was cut off is dropped."""
+    size = FRAME_HEAD.size + FRAME_BYTES
+    while len(frame := stream.read(size)) == size:
+        (start,) = FRAME_HEAD.unpack_from(frame)
+        inbox.put(_Frame(start, frame[FRAME_HEAD.size :]))
+    inbox.put(_End())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the process; its exit code."""
+    parser = argparse.ArgumentParser(description="Transcribe speech as it is spoken.")
+    parser.add_argument("config", type=TranscriberConfig.model_validate_json, help="JSON of a TranscriberConfig")
+    parser.add_argument("--offline", action="store_true", help="the sound waits for the decoder")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    os.nice(NICENESS)
+    # OpenMP's threads would spin between two decodings, on processors that the browser needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    # Only messages go out: whatever a library prints goes to standard error.
+    output = _Output(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+    inbox: _Inbox = queue.Queue(_OFFLINE_FRAMES if arguments.offline else 0)
+    threading.Thread(target=read_frames, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
+    try:
+        return _run(arguments.config, output, inbox, offline=arguments.offline)
+    except BrokenPipeError:
+        _log.warning("nobody reads what is transcribed")
+        return 1
+
+
+def _run(config: TranscriberConfig, output: _Output, inbox: _Inbox, *, offline: bool) -> int:
+    try:
+        engine = engines.build(config)
+    except EngineError as error:
+        output.say(Fault(reason=error.reason, message=str(error)))
+        return 1
+    transcriber = _Transcriber(engine, output, inbox)
+    output.say(Ready(engine=engine.name, model=engine.model))
+    if offline:
+        transcriber.run_offline()
+    else:
+        transcriber.run()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # The reader may still wait in a read, and the interpreter for its lock.
+    os._exit(code)

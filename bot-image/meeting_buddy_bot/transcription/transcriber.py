@@ -1,0 +1,77 @@
+"""The transcriber process as the supervisor sees it: sound goes in and never waits, messages come out.
+
+If the process dies: its messages end; what it had heard and not made final is lost as text, never as sound.
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Final, Self
+
+from pydantic import ValidationError
+
+from meeting_buddy_bot.recording.audio_source import PcmFrame
+from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.transcription.messages import FRAME_HEAD, MESSAGES, Message, TranscriberConfig
+
+_MODULE: Final = "meeting_buddy_bot.transcription.process"
+MOST_WAITING: Final = 30 * 32_000
+"""Bytes of sound that may wait for a process that does not read: half a minute."""
+
+
+class Transcriber:
+    """One run of the process."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @classmethod
+    async def start(cls, config: TranscriberConfig) -> Self:
+        """Start it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        argv = [sys.executable, "-P", "-m", _MODULE, config.to_json()]
+        return cls(await Child.start("transcriber", argv, read_output=True, write_input=True))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    def feed(self, frame: PcmFrame) -> bool:
+        """Hand a frame over; ``False``: the process takes nothing, and the frame is lost for the text."""
+        pipe = self._child.process.stdin
+        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MOST_WAITING:
+            return False
+        pipe.write(FRAME_HEAD.pack(frame.start) + frame.pcm)
+        return True
+
+    def end_of_meeting(self) -> None:
+        """No frame follows: the process makes final what it has heard, and ends."""
+        if self._child.process.stdin is not None:
+            self._child.process.stdin.close()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """What it says, until it ends; what is no message is left out."""
+        if self._child.process.stdout is None:
+            return
+        async for line in self._child.process.stdout:
+            try:
+                yield MESSAGES.validate_json(line)
+            except ValidationError:
+                continue
+
+    async def wait(self) -> int:
+        """Its exit code, after its end."""
+        return await self._child.wait()
+
+    async def kill(self) -> None:
+        """End it at once."""
+        if self._child.alive:
+            await self._child.kill()
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its standard error."""
+        return self._child.stderr_tail[-1] if self._child.stderr_tail else ""

@@ -1,0 +1,176 @@
+"""Whisper on this machine's processors, by faster-whisper, from a folder and never from a model hub.
+
+Whisper encodes half a minute however short the sound is; that is most of what a decoding costs. For text that is
+replaced a second later only the frames that hold sound are encoded, with a margin, which costs a third. Such short
+contexts sometimes make the decoder run in circles; the compression ratio of the text tells, and it decodes once more.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import ctranslate2
+import faster_whisper
+
+from meeting_buddy_bot.transcription.agreement import unspaced
+from meeting_buddy_bot.transcription.engine import AUTO, Decoding, EngineError, Samples, TimedWord
+from meeting_buddy_bot.transcription.messages import RATE, TranscriberConfig
+
+FRAMES_PER_SECOND: Final = 100
+FULL_FRAMES: Final = 3000
+FLOOR_FRAMES: Final = 10 * FRAMES_PER_SECOND
+MARGIN_FRAMES: Final = 2 * FRAMES_PER_SECOND
+"""With a shorter context or less margin Whisper repeats itself."""
+LOOPING: Final = 2.4
+"""Compression ratio above which a text repeats itself; Whisper's own limit."""
+
+_FALLBACK_TEMPERATURES: Final = (0.0, 0.2, 0.4)
+_MAX_VOCABULARY_TOKENS: Final = 100
+_MAX_PROMPT_TOKENS: Final = 60
+_MAX_TOKENS: Final = 270
+"""With both of the above it stays under the 448 positions of the decoder."""
+_TOKENS_PER_SECOND: Final = 15
+"""More than anybody speaks: it ends a decoder that runs in circles."""
+_SURE: Final = 0.8
+_DETECTIONS: Final = 3
+"""Segments after which the language is the one that most of them were in, should none be sure."""
+
+_log = logging.getLogger(__name__)
+
+
+class WhisperEngine:
+    """A model folder as faster-whisper takes it (CTranslate2), in 8 bit on the processor."""
+
+    name = "faster-whisper"
+
+    def __init__(self, config: TranscriberConfig) -> None:
+        """Load the model.
+
+        Raises:
+            EngineError: no model there, or it does not know the language.
+        """
+        folder = Path(config.model)
+        self.model = folder.name
+        if not config.model or not (folder / "model.bin").is_file():
+            where = config.model or "the folder that the configuration names"
+            raise EngineError("NoModel", f"no model: mount a faster-whisper model at {where} or use an image with one")
+        ctranslate2.set_random_seed(1)  # the same sound gives the same words, at any temperature
+        try:
+            self._whisper: Any = faster_whisper.WhisperModel(
+                str(folder), device="cpu", compute_type="int8", cpu_threads=config.threads, local_files_only=True
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineError(
+                "NoModel",
+                f"the model does not load ({error}): mount a faster-whisper model at {folder} or use an image with one",
+            ) from error
+        self.languages = self._known_languages()
+        self._language = self._chosen_language(config.language)
+        self._detected: Counter[str] = Counter()
+        self._vocabulary = self._within(_MAX_VOCABULARY_TOKENS, config.vocabulary, ", ") or None
+        self._frames = FULL_FRAMES
+        encode = self._whisper.encode
+        self._whisper.encode = lambda features: encode(features[..., : self._frames])
+
+    def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
+        """See :class:`Engine`."""
+        if final:
+            return self._decode(pcm, FULL_FRAMES, final=True, prompt=prompt)
+        sounding = len(pcm) * FRAMES_PER_SECOND // RATE + 1
+        frames = min(max(FLOOR_FRAMES, sounding + MARGIN_FRAMES), FULL_FRAMES) // 2 * 2
+        decoding = self._decode(pcm, frames, final=False, prompt=prompt)
+        if decoding.compression_ratio > LOOPING and frames < FULL_FRAMES:
+            decoding = self._decode(pcm, FULL_FRAMES, final=False, prompt=prompt)
+        return decoding
+
+    def _decode(self, pcm: Samples, frames: int, *, final: bool, prompt: str | None) -> Decoding:
+        self._frames = frames
+        tokens = min(30 + int(len(pcm) / RATE * _TOKENS_PER_SECOND), _MAX_TOKENS)
+        try:
+            found, info = self._whisper.transcribe(
+                pcm,
+                language=self._language,
+                beam_size=5 if final else 1,
+                best_of=1,
+                temperature=_FALLBACK_TEMPERATURES if final else 0.0,
+                condition_on_previous_text=False,
+                initial_prompt=self._within(_MAX_PROMPT_TOKENS, (prompt or "").split(), " ", last=True) or None,
+                hotwords=self._vocabulary,
+                word_timestamps=final,  # twice the cost of a passing text; timestamps of phrases stay on in both
+                max_new_tokens=tokens,
+            )
+            segments = list(found)
+        finally:
+            self._frames = FULL_FRAMES
+        if final and segments:
+            self._keep_language(info.language, info.language_probability)
+        weights = [max(len(each.tokens), 1) for each in segments]
+        return Decoding(
+            text="".join(each.text for each in segments).strip(),
+            language=info.language,
+            words=_joined(word for each in segments for word in each.words or ()),
+            no_speech_probability=max((each.no_speech_prob for each in segments), default=1.0),
+            average_logprob=(
+                sum(each.avg_logprob * weight for each, weight in zip(segments, weights, strict=True)) / sum(weights)
+                if segments
+                else 0.0
+            ),
+            compression_ratio=max((each.compression_ratio for each in segments), default=0.0),
+        )
+
+    def _known_languages(self) -> frozenset[str]:
+        """What the model has a token for: faster-whisper's own list is the one of the newest models."""
+        known = self._whisper.supported_languages
+        if not self._whisper.model.is_multilingual:
+            return frozenset(known)
+        return frozenset(code for code in known if self._whisper.hf_tokenizer.token_to_id(f"<|{code}|>") is not None)
+
+    def _chosen_language(self, asked: str) -> str | None:
+        """``None`` leaves it to be detected."""
+        code = asked.lower().partition("-")[0]
+        if code == AUTO:
+            return "en" if self.languages == {"en"} else None
+        if code not in self.languages:
+            known = "English only" if self.languages == {"en"} else f"{len(self.languages)} others"
+            raise EngineError(
+                "LanguageNotSupported",
+                f"the model {self.model} does not know the language {asked} (it knows {known}): "
+                "choose another model, or another language",
+            )
+        return code
+
+    def _keep_language(self, language: str, probability: float) -> None:
+        """Settle for a language that was detected well enough: one segment in another would be nonsense."""
+        if self._language is not None:
+            return
+        self._detected[language] += 1
+        if probability < _SURE:
+            if self._detected.total() < _DETECTIONS:
+                return
+            language = self._detected.most_common(1)[0][0]
+        self._language = language
+        _log.info("the language is %s", language)
+
+    def _within(self, limit: int, parts: tuple[str, ...] | list[str], joint: str, *, last: bool = False) -> str:
+        """As many of the parts, from the first on or up to the last, as fit into so many tokens."""
+        kept = list(parts)
+        while kept and len(self._whisper.hf_tokenizer.encode(joint.join(kept)).ids) > limit:
+            kept.pop(0 if last else -1)
+        return joint.join(kept)
+
+
+def _joined(pieces: Iterable[Any]) -> tuple[TimedWord, ...]:
+    """Words as the text has them: faster-whisper parts "ill-disposed" at its hyphen, where there is no blank."""
+    found: list[TimedWord] = []
+    for piece in pieces:
+        text, probability = piece.word.strip(), min(float(piece.probability), 1.0)
+        if not text:
+            continue
+        start, end = float(piece.start), float(piece.end)
+        if found and not piece.word[0].isspace() and not unspaced(text):
+            last = found.pop()
+            text, start, probability = last.text + text, last.start, min(last.probability or 0.0, probability)
+        found.append(TimedWord(text, start, end, probability))
+    return tuple(found)

@@ -1,0 +1,231 @@
+"""The transcript as a component: sound that is played, the real transcriber process, names, files, the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import webvtt
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
+from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy_bot.devices.sound import Sound
+from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording.audio_source import PulseAudioSource
+from meeting_buddy_bot.recording.manifest import Derived, read
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.runtime.processes import run
+from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
+from meeting_buddy_bot.transcription.stream import TranscriptHub
+from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
+from tests.conformance.running_bot import READ
+from tests.local.media.whisper import model_folder
+
+_SECONDS = 60.0
+"""For one segment to be understood, on a busy machine."""
+
+
+@dataclass(slots=True)
+class Meeting:
+    """A bot's transcript of a meeting that consists of what is played."""
+
+    folder: Path
+    sound: Sound
+    clock: SessionClock
+    state: ReportState
+    reporter: SessionReporter
+    hub: TranscriptHub
+    transcript: LiveTranscript
+    events: EventLog
+
+    @property
+    def report(self) -> TranscriptionReport:
+        return self.state.report.transcription
+
+    async def until(self, state: str) -> TranscriptionReport:
+        """The report once the transcript is in this state."""
+        async with asyncio.timeout(_SECONDS):
+            while self.report.state != state:
+                await self.state.newer_than(self.state.report.revision)
+        return self.report
+
+    async def play(self, speaker: str) -> None:
+        """Somebody says the clip, and the page shows who it was once it is over."""
+        began = self.clock.now()
+        await run("paplay", ["paplay", str(JFK)], environment={"PULSE_SERVER": self.sound.server}, seconds=60)
+        self.reporter.speaking(Interval(speaker, began, self.clock.now()))
+
+    async def end(self) -> None:
+        """The bot leaves; the files are written."""
+        await self.transcript.finish()
+        await self.transcript.close()
+        await self.transcript.publish()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "transcript.jsonl").read_text().splitlines()]
+
+
+@asynccontextmanager
+async def meeting(folder: Path, **config: Any) -> AsyncIterator[Meeting]:
+    clock = SessionClock()
+    state = ReportState("mbsess_test", 1, clock)
+    events = EventLog(folder / "events.jsonl", clock, Redactor())
+    reporter = SessionReporter(state, events)
+    hub = TranscriptHub(Volume(folder))
+    given = TranscriptionConfig(**{"model": str(model_folder()), **config})
+    async with Sound(folder / "sockets") as sound:
+        source = PulseAudioSource(sound.server, sound.monitor, clock)
+        transcript = LiveTranscript(transcriber_config(given), source, hub, Volume(folder), clock, events, reporter)
+        running = asyncio.create_task(transcript.run(sound.wait_answering))
+        try:
+            yield Meeting(folder, sound, clock, state, reporter, hub, transcript, events)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await events.close()
+
+
+def words(text: str) -> list[str]:
+    return str(EnglishTextNormalizer()(text)).split()
+
+
+EXPECTED = words(JFK.with_suffix(".txt").read_text())
+
+
+async def test_what_is_said_is_there_with_its_speaker_while_the_meeting_goes_on(tmp_path: Path) -> None:
+    async with meeting(tmp_path) as found:
+        await found.until("Live")
+        found.reporter.admitted(found.clock.utc(), "hints")
+        subscription = found.hub.subscribe()
+        seen: list[dict[str, Any]] = []
+        kinds: list[str] = []
+
+        async def follow() -> None:
+            async for event in subscription:
+                kinds.append(event.kind)
+                if event.kind == "line":
+                    seen.append(json.loads(event.data))
+
+        following = asyncio.create_task(follow())
+        await found.play("Ada Lovelace")
+        async with asyncio.timeout(_SECONDS):
+            while len(words(" ".join(said(seen)))) < len(EXPECTED) - 2:
+                await found.hub.change()
+                await asyncio.sleep(0)
+        assert "partial" in kinds
+        await found.end()
+        await following
+
+        assert words(" ".join(said(seen))) == EXPECTED
+        assert {line["speaker"] for line in last(seen)} == {"Ada Lovelace"}
+        assert found.lines() == seen
+        captions = webvtt.read(str(tmp_path / "transcript.vtt"))
+        assert words(" ".join(caption.text for caption in captions)) == EXPECTED
+        assert {caption.voice for caption in captions} == {"Ada Lovelace"}
+        entered = {line.derived for line in read(tmp_path / "manifest.jsonl") if isinstance(line, Derived)}
+        assert entered == {"transcript.jsonl", "transcript.vtt", "transcript.srt", "transcript.txt"}
+        assert (found.report.state, found.report.reason) == ("Done", None)
+        assert found.report.lines == len(seen)
+
+
+async def test_what_is_said_before_admission_is_not_kept(tmp_path: Path) -> None:
+    async with meeting(tmp_path) as found:
+        await found.until("Live")
+        await found.play("Ada Lovelace")
+        found.reporter.admitted(found.clock.utc(), "hints")
+        await found.end()
+        assert not (tmp_path / "transcript.jsonl").exists()
+        assert found.report.lines == 0
+
+
+async def test_a_killed_transcriber_is_started_again_and_says_what_is_missing(tmp_path: Path) -> None:
+    async with meeting(tmp_path) as found:
+        await found.until("Live")
+        found.reporter.admitted(found.clock.utc(), "hints")
+        await found.play("Ada Lovelace")
+        async with asyncio.timeout(_SECONDS):
+            while not (tmp_path / "transcript.jsonl").exists():
+                await found.hub.change()
+                await asyncio.sleep(0)
+        pid = found.transcript.process_id
+        assert pid is not None
+        kept = found.lines()
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(_SECONDS):
+            while found.transcript.process_id in (None, pid):
+                await found.state.newer_than(found.state.report.revision - 1)
+                await asyncio.sleep(0.05)  # nothing tells of a process that was started
+        await found.play("Grace Hopper")
+        await found.end()
+        assert found.lines()[: len(kept)] == kept
+        before, after = (words(" ".join(said(lines))) for lines in (kept, found.lines()))
+        assert after[: len(before)] == before, "the second process counts its segments from 1 too"
+        assert after[-len(EXPECTED) :] == EXPECTED
+
+
+async def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:
+    async with meeting(tmp_path, model="/models/none") as found:
+        report = await found.until("Failed")
+        assert report.reason == "NoModel"
+        assert "/models/none" in (report.message or "")
+        await found.end()
+        assert found.report.state == "Failed"
+
+
+async def test_a_language_that_the_model_lacks_is_told(tmp_path: Path) -> None:
+    async with meeting(tmp_path, language="yue") as found:
+        assert (await found.until("Failed")).reason == "LanguageNotSupported"
+
+
+async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
+    with bots() as start:
+        engine = TranscriptionConfig(model=str(model_folder()))
+        bot = start("join; record", transcription=engine, recording=RecordingConfig(video="none"), unprivileged=False)
+        await bot.until(lambda report: recording(report) and report.transcription.state == "Live", 60)
+        heard: list[dict[str, Any]] = []
+        with speaker(bot):
+            async with bot.http(READ) as client, client.get("/v1/transcript") as response, asyncio.timeout(_SECONDS):
+                assert response.status == HTTPStatus.OK
+                kind = ""
+                async for raw in response.content:
+                    name, _, value = raw.decode().rstrip("\n").partition(": ")
+                    kind = value if name == "event" else kind
+                    if (name, kind) == ("data", "line"):
+                        heard.append(json.loads(value))
+                        if len(words(" ".join(said(heard)))) >= len(EXPECTED):
+                            break
+        books = await leave_and_end(bot)
+        assert words(" ".join(said(heard))) == EXPECTED
+        assert {line["speaker"] for line in heard} == {None}  # nobody is shown as speaking
+        outcome = bot.outcome
+        assert outcome.recording.verified
+        assert (outcome.transcription.state, outcome.transcription.reason) == ("Done", None)
+        derived = [line for line in read(books.folder / "manifest.jsonl") if isinstance(line, Derived)]
+        assert {line.derived for line in derived} >= {"transcript.jsonl", "transcript.vtt"}
+        [captions, *_] = webvtt.read(str(books.folder / "transcript.vtt"))
+        assert captions.voice == "Unknown speaker"
+        assert "your country" not in bot.log
+
+
+def last(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last line of each segment, in the order of the meeting; withdrawn ones left out."""
+    newest = {line["segment"]: line for line in lines}
+    return sorted((line for line in newest.values() if line["text"]), key=lambda line: float(line["start"]))
+
+
+def said(lines: list[dict[str, Any]]) -> list[str]:
+    return [str(line["text"]) for line in last(lines)]

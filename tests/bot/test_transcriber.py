@@ -1,0 +1,213 @@
+"""The transcriber as a process, with the real voice detector and Whisper base: what is understood, never how fast."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from meeting_buddy_bot.transcription.messages import (
+    FRAME_BYTES,
+    FRAME_HEAD,
+    FRAME_SECONDS,
+    MESSAGES,
+    Fault,
+    Hypothesis,
+    Message,
+    Missed,
+    Progress,
+    Ready,
+    TranscriberConfig,
+    Utterance,
+)
+from tests.local.clone import SPEECH
+from tests.local.media.probe import run
+from tests.local.media.sound import RATE, Samples, decode
+from tests.local.media.whisper import model_folder
+
+BEGINNING = 100.0
+"""Of the sound, on the session's clock."""
+MINUTES = 3
+MOST_WRONG = 0.08
+
+
+def frames(pcm: Samples, start: float = BEGINNING) -> bytes:
+    """What the supervisor sends, the last frame filled up with silence."""
+    whole = np.pad(pcm, (0, -len(pcm) % (FRAME_BYTES // 2)))
+    sent = (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
+    return b"".join(
+        FRAME_HEAD.pack(start + number * FRAME_SECONDS) + sent[first : first + FRAME_BYTES]
+        for number, first in enumerate(range(0, len(sent), FRAME_BYTES))
+    )
+
+
+def argv(config: TranscriberConfig, *options: str) -> list[str]:
+    return [sys.executable, "-m", "meeting_buddy_bot.transcription.process", config.model_dump_json(), *options]
+
+
+def config(language: str = "en", model: str | None = None) -> TranscriberConfig:
+    return TranscriberConfig(model=str(model_folder()) if model is None else model, language=language, threads=1)
+
+
+def transcribed(sound: bytes, asked: TranscriberConfig, *options: str) -> tuple[int, list[Message]]:
+    """Exit code and messages of a process that was given all of the sound at once."""
+    done = subprocess.run(argv(asked, *options), input=sound, capture_output=True, check=False)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    return done.returncode, [MESSAGES.validate_json(line) for line in done.stdout.splitlines()]
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def utterances(messages: Sequence[Message]) -> list[Utterance]:
+    return [each for each in messages if isinstance(each, Utterance)]
+
+
+@pytest.fixture(scope="module")
+def spoken() -> tuple[Samples, str]:
+    """Three minutes of sentences with pauses, and their words."""
+    parts, words, seconds = [], [], 0.0
+    for clip in itertools.cycle(sorted((SPEECH / "en").glob("*.wav"))):
+        parts += [decode(clip), silence(1.2)]
+        words.append(clip.with_suffix(".txt").read_text())
+        seconds += len(parts[-2]) / RATE + 1.2
+        if seconds >= MINUTES * 60:
+            return np.concatenate(parts), " ".join(words)
+    raise AssertionError("there are no clips")
+
+
+@pytest.fixture(scope="module")
+def minutes(spoken: tuple[Samples, str]) -> list[Message]:
+    """What is said of them."""
+    code, messages = transcribed(frames(spoken[0]), config(), "--offline")
+    assert code == 0
+    return messages
+
+
+@pytest.mark.timeout(900)
+def test_three_minutes_of_speech_are_understood(minutes: list[Message], spoken: tuple[Samples, str]) -> None:
+    normal = EnglishTextNormalizer()
+    text = " ".join(each.text for each in utterances(minutes))
+    wrong = jiwer.wer(normal(spoken[1]), normal(text))
+    last = minutes[-1]
+    assert isinstance(last, Progress)
+    print(f"{wrong:.1%} of the words wrong, {last.cpu_seconds / (len(spoken[0]) / RATE):.2f} CPU s per second of sound")
+    assert wrong <= MOST_WRONG, text
+    assert isinstance(minutes[0], Ready)
+    assert last.done == last.heard == pytest.approx(BEGINNING + len(spoken[0]) / RATE, abs=FRAME_SECONDS)
+
+
+@pytest.mark.timeout(900)
+def test_what_was_committed_stays_until_the_final_and_revisions_rise(minutes: list[Message]) -> None:
+    said: dict[int, list[Hypothesis | Utterance]] = {}
+    for each in minutes:
+        if isinstance(each, Hypothesis | Utterance):
+            said.setdefault(each.segment, []).append(each)
+    assert list(said) == sorted(said)
+    for segment in said.values():
+        assert [each.revision for each in segment] == list(range(1, len(segment) + 1))
+        assert [isinstance(each, Utterance) for each in segment] == [False] * (len(segment) - 1) + [True]
+        prefixes = [each.text[: each.committed] for each in segment if isinstance(each, Hypothesis)]
+        assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(prefixes)), prefixes
+    committed = [each for each in minutes if isinstance(each, Hypothesis) and each.committed]
+    assert len(committed) > len(said)
+
+
+@pytest.mark.timeout(900)
+def test_words_of_a_final_lie_inside_it_and_in_order(minutes: list[Message]) -> None:
+    for each in utterances(minutes):
+        assert " ".join(word.text for word in each.words).split() == each.text.split()
+        assert all(a.start <= b.start for a, b in itertools.pairwise(each.words))
+        assert each.start <= each.words[0].start
+        assert each.words[-1].end <= each.end
+    assert all(a.end <= b.start + 0.001 for a, b in itertools.pairwise(utterances(minutes)))
+
+
+def test_zeros_noise_and_hum_say_nothing() -> None:
+    noise = np.random.default_rng(1).normal(0, 10 ** (-40 / 20), 30 * RATE).astype(np.float32)
+    hum = (0.1 * np.sin(2 * np.pi * 50 * np.arange(30 * RATE) / RATE)).astype(np.float32)
+    code, messages = transcribed(frames(np.concatenate((silence(30), noise, hum))), config())
+    assert code == 0
+    assert not [each for each in messages if not isinstance(each, Ready | Progress)]
+
+
+@pytest.mark.parametrize("voice", ["slt", "awb", "rms"])  # flite's "kal" says something like "yeah", loud or quiet
+def test_one_quiet_word_is_heard(voice: str) -> None:
+    source = f"flite=text=Yes.:voice={voice}"
+    said = run("ffmpeg", "-f", "lavfi", "-i", source, "-ar", str(RATE), "-ac", "1", "-f", "f32le", "-")
+    word = np.frombuffer(said, np.float32)
+    loud = word[np.abs(word) > 0.05 * np.abs(word).max()]
+    quiet = word * np.float32(10 ** (-35 / 20) / np.sqrt(np.mean(np.square(loud))))
+    hiss = np.random.default_rng(1).normal(0, 10 ** (-70 / 20), len(quiet) + 4 * RATE).astype(np.float32)
+    room = hiss + np.concatenate((silence(2), quiet, silence(2)))
+    code, messages = transcribed(frames(room), config())
+    assert code == 0
+    assert [EnglishTextNormalizer()(each.text) for each in utterances(messages)] == ["yes"], messages
+
+
+def test_a_language_that_is_not_given_is_found() -> None:
+    clip = decode(SPEECH / "de" / "thorsten3.wav")
+    _, messages = transcribed(frames(np.concatenate((silence(1), clip, silence(1)))), config("auto"))
+    assert {each.language for each in utterances(messages)} == {"de"}
+
+
+def test_more_speech_at_once_than_it_can_decode_is_missed_and_said_so(spoken: tuple[Samples, str]) -> None:
+    code, messages = transcribed(frames(spoken[0]), config())
+    assert code == 0
+    missed = [each for each in messages if isinstance(each, Missed)]
+    heard = utterances(messages)
+    assert missed
+    assert heard
+    assert (
+        sum(each.end - each.start for each in heard[1:]) <= 60
+    )  # the first may have been begun before the others came
+    assert heard[-1].end > max(each.end for each in missed)  # the oldest are given up
+    last = messages[-1]
+    assert isinstance(last, Progress)
+    assert last.done == last.heard
+
+
+def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str], tmp_path: Path) -> None:
+    output = tmp_path / "said"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(argv(config()), stdin=subprocess.PIPE, stdout=stream)
+        try:
+            assert process.stdin is not None
+            process.stdin.write(frames(spoken[0][: 20 * RATE]))
+            process.stdin.flush()
+            while b"utterance" not in output.read_bytes():
+                assert process.poll() is None
+        finally:
+            process.kill()
+            process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    written = output.read_bytes()
+    assert written.endswith(b"\n")
+    assert utterances([MESSAGES.validate_json(line) for line in written.splitlines()])
+
+
+@pytest.mark.parametrize(
+    ("language", "model", "reason", "advice"),
+    [
+        ("en", "/nowhere/whisper", "NoModel", "mount a faster-whisper model at /nowhere/whisper"),
+        ("en", "", "NoModel", "use an image with one"),
+        ("xx", None, "LanguageNotSupported", "choose another"),
+        ("yue", None, "LanguageNotSupported", "choose another"),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(language: str, model: str | None, reason: str, advice: str) -> None:
+    code, messages = transcribed(b"", config(language, model))
+    (fault,) = messages
+    assert code == 1
+    assert isinstance(fault, Fault)
+    assert fault.reason == reason
+    assert advice in fault.message

@@ -1,0 +1,321 @@
+"""The transcriber's loop with an engine that says what the test wrote: order, skips, revisions, gaps, the end.
+
+The detector is scripted, too: a sample's value is the probability of speech, so that a test writes speech and pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
+from meeting_buddy_bot.transcription.live import MAX_BEHIND_SECONDS, Job, LiveTranscription, attempt, drain
+from meeting_buddy_bot.transcription.messages import RATE, Fault, Hypothesis, Message, Missed, Utterance
+from meeting_buddy_bot.transcription.segmenter import Segmenter
+from tests.unit.test_segmenter import ScriptedDetector, script
+
+FRAME = RATE // 10
+STORY = [f"word{n}" for n in range(1, 40)]
+
+
+def by_length(pcm: Samples, final: bool) -> str:
+    """Two words for each second of the segment."""
+    return " ".join(STORY[: round(len(pcm) / RATE * 2)]) + ("." if final else "")
+
+
+@dataclass
+class FakeEngine:
+    """Says what it is told to."""
+
+    says: Callable[[Samples, bool], str] = by_length
+    logprob: float = -0.3
+    no_speech: float = 0.1
+    compression: float = 1.0
+    error: Exception | None = None
+    name: str = "fake"
+    model: str = "none"
+    languages: frozenset[str] = frozenset({"en"})
+    calls: list[bool] = field(default_factory=list)
+    prompts: list[str | None] = field(default_factory=list)
+
+    def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
+        self.calls.append(final)
+        self.prompts.append(prompt)
+        if self.error:
+            raise self.error
+        text = self.says(pcm, final)
+        spoken = [TimedWord(word, 0.5 * n, 0.5 * n + 0.4, 0.9) for n, word in enumerate(text.split())]
+        return Decoding(text, "en", tuple(spoken) if final else (), self.no_speech, self.logprob, self.compression)
+
+
+class Meeting:
+    """Sound that goes on, whether anybody decodes or not."""
+
+    def __init__(self, engine: FakeEngine | None = None) -> None:
+        self.engine = engine or FakeEngine()
+        self.said: list[Message] = []
+        self.live = LiveTranscription(Segmenter(ScriptedDetector()), self.said.append)
+        self.time = 0.0
+
+    def hear(self, *parts: tuple[float, float], decoding: bool = True) -> None:
+        """Probabilities of speech, each for so many seconds."""
+        pcm = script(*parts)
+        for first in range(0, len(pcm), FRAME):
+            samples = pcm[first : first + FRAME]
+            self.live.feed(self.time, (samples * 32767).astype("<i2").tobytes())
+            self.time += len(samples) / RATE
+            if decoding:
+                drain(self.live, self.engine)
+
+    def take(self) -> Job:
+        """The next job, left running."""
+        job = self.live.next_job()
+        assert job is not None
+        return job
+
+    def finish(self, job: Job, seconds: float = 0.0) -> None:
+        self.live.complete(job, attempt(job, self.engine), seconds)
+
+    def end(self) -> None:
+        self.live.end()
+        drain(self.live, self.engine)
+
+    @property
+    def hypotheses(self) -> list[Hypothesis]:
+        return [each for each in self.said if isinstance(each, Hypothesis)]
+
+    @property
+    def utterances(self) -> list[Utterance]:
+        return [each for each in self.said if isinstance(each, Utterance)]
+
+    @property
+    def missed(self) -> list[Missed]:
+        return [each for each in self.said if isinstance(each, Missed)]
+
+
+def test_a_segment_is_said_while_it_is_spoken_and_once_more_when_it_is_over() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 4), (0, 2))
+    assert [each.revision for each in meeting.said if isinstance(each, Hypothesis | Utterance)] == [1, 2, 3, 4, 5]
+    assert {each.segment for each in meeting.hypotheses} == {1}
+    (final,) = meeting.utterances
+    assert meeting.said[-1] is final
+    assert (round(final.start, 1), round(final.end, 1)) == (0.6, 5.2)
+    assert final.words[0].start == final.start
+    assert all(a.end >= a.start for a in final.words)
+    assert final.words[-1].end <= final.end
+
+
+def test_the_first_text_comes_after_less_than_a_second_of_speech_and_the_next_each_second() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 5))
+    ends = [each.end for each in meeting.hypotheses]
+    assert 1.7 <= ends[0] <= 2.0
+    assert all(1.0 <= b - a <= 1.15 for a, b in pairwise(ends))
+
+
+def test_what_is_committed_stays_while_the_segment_is_open() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 6))
+    prefixes = [each.text[: each.committed] for each in meeting.hypotheses]
+    assert prefixes[-1]
+    assert all(b.startswith(a) for a, b in pairwise(prefixes))
+
+
+def test_a_final_that_contradicts_what_was_committed_takes_its_place() -> None:
+    meeting = Meeting(FakeEngine(lambda pcm, final: "something else" if final else by_length(pcm, final)))
+    meeting.hear((0, 1), (0.9, 4), (0, 2))
+    assert meeting.hypotheses[-1].committed > 0
+    assert meeting.utterances[0].text == "something else"
+    assert meeting.utterances[0].revision == meeting.hypotheses[-1].revision + 1
+
+
+def test_silence_is_never_decoded() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 30), (0.3, 10))
+    meeting.end()
+    assert not meeting.engine.calls
+    assert not meeting.said
+
+
+def test_no_text_is_made_anew_of_a_pause() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.5))
+    assert len(meeting.engine.calls) == 1
+
+
+def test_a_slow_decoder_makes_passing_texts_rarer_and_of_the_newest_sound() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1))
+    slow = meeting.take() if not meeting.hypotheses else None
+    assert slow is None  # the fast ones were made on the spot
+    meeting.hear((0.9, 1), decoding=False)
+    job = meeting.take()
+    meeting.hear((0.9, 4), decoding=False)
+    assert meeting.live.next_job() is None  # one at a time
+    meeting.finish(job, seconds=4.0)
+    newest = meeting.take()
+    assert not newest.final
+    assert newest.segment.end == pytest.approx(meeting.time, abs=0.05)  # those between were skipped, not queued
+    meeting.finish(newest, seconds=4.0)
+    meeting.hear((0.9, 1.5), decoding=False)
+    assert meeting.live.next_job() is None  # a second is too soon for such a decoder
+
+
+def test_finals_come_before_passing_texts_and_in_order() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 1), (0, 1), (0.9, 2), decoding=False)
+    jobs = []
+    while (job := meeting.live.next_job()) is not None:
+        jobs.append((job.segment.number, job.final))
+        meeting.finish(job)
+    assert jobs == [(1, True), (2, True), (3, False)]
+
+
+def test_a_passing_text_that_comes_too_late_is_not_said() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), decoding=False)
+    late = meeting.take()
+    meeting.hear((0, 1), decoding=False)
+    meeting.finish(late)
+    assert not meeting.said
+    drain(meeting.live, meeting.engine)
+    assert [each.revision for each in meeting.utterances] == [1]
+
+
+def test_at_the_end_of_the_input_all_finals_are_written() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 2), decoding=False)
+    meeting.end()
+    assert [each.segment for each in meeting.utterances] == [1, 2]
+    assert meeting.live.idle
+    assert meeting.live.progress().done == meeting.live.progress().heard == pytest.approx(5.0)
+
+
+def test_a_gap_in_the_sound_parts_two_segments() -> None:
+    meeting = Meeting()
+    meeting.hear((0.9, 2))
+    meeting.time += 10
+    meeting.hear((0.9, 2))
+    meeting.end()
+    first, second = meeting.utterances
+    assert first.end == pytest.approx(2, abs=0.05)
+    assert second.start == pytest.approx(12, abs=0.05)
+
+
+def test_a_decoder_that_falls_behind_misses_the_oldest_and_says_so() -> None:
+    meeting = Meeting()
+    meeting.hear((0.9, 1), decoding=False)
+    stuck = meeting.take()
+    for _ in range(12):
+        meeting.hear((0.9, 9), (0, 1), decoding=False)
+    assert len(meeting.missed) >= 4
+    starts = [each.start for each in meeting.missed]
+    assert starts == sorted(starts)
+    assert "behind" in meeting.missed[0].cause
+    meeting.finish(stuck)
+    meeting.end()
+    kept = meeting.utterances
+    assert sum(each.end - each.start for each in kept) <= MAX_BEHIND_SECONDS
+    assert kept[0].start >= meeting.missed[-1].end
+    assert len(kept) + len(meeting.missed) == 12
+    assert not meeting.hypotheses  # of what was missed nothing was said, not even late
+
+
+def test_a_missed_segment_takes_back_what_was_said_of_it() -> None:
+    meeting = Meeting()
+    meeting.hear((0.9, 3))
+    assert meeting.hypotheses
+    meeting.engine.error = RuntimeError("no memory")
+    meeting.hear((0, 1))
+    (withdrawn,) = meeting.utterances
+    assert withdrawn.text == ""
+    assert withdrawn.revision == meeting.hypotheses[-1].revision + 1
+    assert meeting.missed[0].cause == "the decoder failed: RuntimeError"
+
+
+def test_a_server_that_fails_is_said_once_until_it_works_again() -> None:
+    meeting = Meeting(FakeEngine(error=EngineError("ServerFailed", "no answer")))
+    meeting.hear((0.9, 3), (0, 1), (0.9, 3), (0, 1))
+    faults = [each for each in meeting.said if isinstance(each, Fault)]
+    assert [(each.reason, each.message) for each in faults] == [("ServerFailed", "no answer")]
+    assert len(meeting.missed) == 2
+    meeting.engine.error = None
+    meeting.hear((0.9, 2), (0, 1))
+    assert len(meeting.utterances) == 1
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        FakeEngine(compression=3.0),
+        FakeEngine(no_speech=0.9, logprob=-1.2),
+        FakeEngine(logprob=-2.0),
+        FakeEngine(lambda *_: "…"),
+        FakeEngine(lambda *_: "See you later, everyone. " * 4),
+    ],
+    ids=["repeats itself", "no speech", "guessed", "no letter", "more than anybody can say"],
+)
+def test_invented_text_is_left_out(engine: FakeEngine) -> None:
+    meeting = Meeting(engine)
+    meeting.hear((0, 1), (0.9, 0.9), (0, 1))
+    meeting.end()
+    assert True in engine.calls
+    assert not meeting.said
+
+
+@pytest.mark.parametrize("doubt", [{"no_speech": 0.8}, {"logprob": -1.3}], ids=["no speech?", "unsure"])
+def test_one_doubt_is_not_enough_to_lose_a_yes(doubt: dict[str, float]) -> None:
+    meeting = Meeting(FakeEngine(lambda *_: "Yes.", **doubt))  # type: ignore[arg-type]  # floats, all of them
+    meeting.hear((0, 1), (0.9, 0.3), (0, 1))
+    assert [each.text for each in meeting.utterances] == ["Yes."]
+
+
+def test_a_final_that_is_invented_takes_back_what_was_said() -> None:
+    meeting = Meeting(FakeEngine(lambda pcm, final: "" if final else by_length(pcm, final)))
+    meeting.hear((0, 1), (0.9, 2), (0, 1))
+    assert meeting.hypotheses
+    assert [each.text for each in meeting.utterances] == [""]
+
+
+def test_only_a_sentence_that_was_cut_is_told_what_came_before() -> None:
+    meeting = Meeting(FakeEngine(lambda *_: "much was said before"))
+    meeting.hear((0.9, 2), (0, 1), (0.9, 20), (0, 1))
+    finals = [prompt for prompt, final in zip(meeting.engine.prompts, meeting.engine.calls, strict=True) if final]
+    assert finals == [None, None, "was said before"]
+
+
+def test_progress_does_not_pass_what_is_still_undone() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 1), (0, 2), decoding=False)
+    assert meeting.live.progress().done == pytest.approx(0.6, abs=0.05)
+    job = meeting.take()
+    assert meeting.live.progress().done == pytest.approx(0.6, abs=0.05)
+    meeting.finish(job)
+    assert meeting.live.progress().done == pytest.approx(2.6, abs=0.05)
+    drain(meeting.live, meeting.engine)
+    assert meeting.live.progress().done == pytest.approx(6.0, abs=0.5)
+    assert meeting.live.progress().heard == pytest.approx(6.0)
+
+
+def test_quiet_speech_is_given_to_the_engine_as_loud_as_any() -> None:
+    peaks: list[float] = []
+
+    def listen(pcm: Samples, final: bool) -> str:
+        peaks.append(float(np.abs(pcm).max()))
+        return "Yes."
+
+    class Voice(ScriptedDetector):
+        def probability(self, window: Samples) -> float:
+            return float(np.abs(window).max() > 0.001)
+
+    engine, said = FakeEngine(listen), list[Message]()
+    live = LiveTranscription(Segmenter(Voice()), said.append)
+    live.feed(0.0, (script((0.018, 1), (0, 1)) * 32767).astype("<i2").tobytes())
+    live.end()
+    drain(live, engine)
+    assert peaks == [pytest.approx(0.5, abs=0.01)]
