@@ -19,6 +19,7 @@ from tests.local.machine import machine_lock
 from tests.local.meetings.facts.usage import usages
 
 _GROUPS = {
+    "tests/bot/test_announcement.py::test_a_real_meeting_hears_it": "meeting",
     "tests/bot/test_livekit_join.py": "meeting",
     "tests/bot/test_local_meeting.py": "meeting",
     "tests/e2e/test_platforms.py": "meeting",
@@ -27,7 +28,7 @@ _GROUPS = {
     "tests/e2e/test_network.py": "cluster",
     "tests/e2e/test_operator_endings.py": "cluster",
 }
-"""Every other file is a group by itself."""
+"""Some of these end the local meeting's server, or use the cluster; every other file is a group by itself."""
 
 _LONGEST_FIRST = (
     "meeting",
@@ -89,7 +90,7 @@ def _group(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file == "tests/bot/test_platform_pages.py":  # one document for each pack
         return f"{file}[{test.partition('[')[2]}"
-    return _GROUPS.get(file, file)
+    return _GROUPS.get(nodeid.partition("[")[0]) or _GROUPS.get(file, file)
 
 
 def _rank(group: str) -> int:
