@@ -38,7 +38,7 @@ def test_the_smallest_session_gets_every_default(kubectl: Kubectl) -> None:
     assert accepted(kubectl, session("small"))["spec"] == {
         "meetingLink": TEAMS_LINK,
         "botName": "Meeting Buddy",
-        "transcription": {"enabled": True, "language": "en"},
+        "transcription": {"enabled": True, "language": "en", "vocabulary": []},
         "recording": {"enabled": True, "video": "720p", "frameRate": 15},
         "leave": False,
         "limits": {
@@ -115,6 +115,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"meetingLink": "https://www.google.com/url?q=https://zoom.us/j/1234567890"}, LINK, "copy the meeting's own link"),
     ({"meetingLink": TEAMS_LINK + "a" * 2048}, LINK, "Too long"),
     ({"meetingLink": TEAMS_LINK, "platform": "teams"}, "spec.platform", "should match"),
+    ({"meetingLink": TEAMS_LINK, "announcement": "one\ntwo"}, "spec.announcement", "should match"),
+    (
+        {"meetingLink": TEAMS_LINK, "transcription": {"vocabulary": [""]}},
+        "spec.transcription.vocabulary[0]",
+        "at least 1",
+    ),
     ({"meetingLink": TEAMS_LINK, "botName": ""}, "spec.botName", "at least 1"),
     ({"meetingLink": TEAMS_LINK, "botName": "a\tb"}, "spec.botName", "match"),
     ({"meetingLink": TEAMS_LINK, "botName": "x" * 65}, "spec.botName", "Too long"),
