@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS
 from meeting_buddy_bot.transcription.messages import (
-    FRAME_BYTES,
     FRAME_HEAD,
-    FRAME_SECONDS,
     MESSAGES,
     Fault,
     Hypothesis,

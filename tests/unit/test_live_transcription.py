@@ -12,9 +12,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
 from meeting_buddy_bot.transcription.live import MAX_BEHIND_SECONDS, Job, LiveTranscription, attempt, drain
-from meeting_buddy_bot.transcription.messages import RATE, Fault, Hypothesis, Message, Missed, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter
 from tests.unit.test_segmenter import ScriptedDetector, script
 

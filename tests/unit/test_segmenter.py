@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Samples
-from meeting_buddy_bot.transcription.messages import RATE
 from meeting_buddy_bot.transcription.segmenter import (
     CAP_SECONDS,
     WINDOW,

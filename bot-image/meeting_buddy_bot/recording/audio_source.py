@@ -14,8 +14,8 @@ from meeting_buddy_bot.support.clock import SessionClock
 
 RATE: Final = 16_000
 """Samples per second: what speech recognition takes."""
-_FRAME_SECONDS: Final = 0.1
-_FRAME_BYTES: Final = int(RATE * _FRAME_SECONDS) * 2
+FRAME_SECONDS: Final = 0.1
+FRAME_BYTES: Final = int(RATE * FRAME_SECONDS) * 2
 _MAX_DRIFT: Final = 0.25
 """Seconds by which counted samples may differ from the clock before the count is set anew (sound was dropped)."""
 
@@ -62,11 +62,11 @@ class PulseAudioSource:
         expected: float | None = None
         try:
             while child.process.stdout is not None:
-                pcm = await child.process.stdout.readexactly(_FRAME_BYTES)
-                start = self._clock.now() - _FRAME_SECONDS
+                pcm = await child.process.stdout.readexactly(FRAME_BYTES)
+                start = self._clock.now() - FRAME_SECONDS
                 if expected is not None and abs(start - expected) < _MAX_DRIFT:
                     start = expected
-                expected = start + _FRAME_SECONDS
+                expected = start + FRAME_SECONDS
                 yield PcmFrame(start, pcm)
         except EOFError:
             return

@@ -307,7 +307,12 @@ class Attributor:
 
 def _cleaned(utterance: Utterance) -> Utterance:
     """The same with text that is fit to be kept, and without words of which nothing is left then."""
-    words = (word.model_copy(update={"text": page_text(word.text, MAX_WORD)}) for word in utterance.words)
     return utterance.model_copy(
-        update={"text": page_text(utterance.text, MAX_TEXT), "words": tuple(word for word in words if word.text)}
+        update={"text": page_text(utterance.text, MAX_TEXT), "words": cleaned_words(utterance.words)}
     )
+
+
+def cleaned_words(words: Iterable[Word]) -> tuple[Word, ...]:
+    """Words that are fit to be kept, without those of which nothing is left then."""
+    cleaned = (word.model_copy(update={"text": page_text(word.text, MAX_WORD)}) for word in words)
+    return tuple(word for word in cleaned if word.text)

@@ -5,6 +5,7 @@ meanwhile is told: in the events, and at the end in the report.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -119,7 +120,8 @@ class LiveTranscript:
                 await answering()
                 await self._run_once(self._writer)
                 if not (self._ending.is_set() or self._given_up):
-                    await self._unless_ending(asyncio.sleep(_RESTART_SECONDS))
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._ending.wait(), _RESTART_SECONDS)
         finally:
             self._over.set()
 
@@ -256,14 +258,6 @@ class LiveTranscript:
         self._reported_at = self._clock.now()
         self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
         self._reporter.transcription(self._report)
-
-    async def _unless_ending(self, work: Awaitable[None]) -> None:
-        working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._ending.wait())
-        try:
-            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            working.cancel()
-            ending.cancel()
 
 
 def _rendered(folder: Path) -> list[Derived]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float32]
 """Mono at 16 kHz, -1 to 1."""
 
-AUTO: Final = "auto"
-"""The language code that asks an engine to find out."""
+LOOPING: Final = 2.4
+"""Compression ratio above which a text repeats itself; Whisper's own limit."""
 
 
 class EngineError(Exception):

@@ -19,7 +19,7 @@ import numpy as np
 
 from meeting_buddy.contract.transcript import MAX_TEXT, Word
 from meeting_buddy_bot.transcription.agreement import LocalAgreement
-from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError, Samples
+from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
 from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
 
@@ -40,7 +40,6 @@ _UNSURE: Final = -1.0
 """Average log probability; Whisper's own limit, which counts together with the one above."""
 _GUESSED: Final = -1.6
 """Average log probability of words that are no better than chance."""
-_LOOPING: Final = 2.4
 _CONFIDENT: Final = -0.5
 _WORDS_PER_SECOND: Final = 8.0
 _FREE_WORDS: Final = 4
@@ -296,7 +295,7 @@ def _invented(decoding: Decoding, segment: SpeechSegment) -> bool:
     """Whether the text is the engine's own: none of this speaks against a single quiet word."""
     return (
         not _LETTER.search(decoding.text)
-        or decoding.compression_ratio > _LOOPING
+        or decoding.compression_ratio > LOOPING
         or (decoding.no_speech_probability > _NO_SPEECH and decoding.average_logprob < _UNSURE)
         or decoding.average_logprob < _GUESSED
         or len(decoding.text.split()) > _FREE_WORDS + _WORDS_PER_SECOND * segment.voiced_seconds

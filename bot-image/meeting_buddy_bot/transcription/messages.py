@@ -1,6 +1,6 @@
 """What the supervisor and the transcriber process say to each other.
 
-Down a pipe: frames of sound, each a head (:data:`FRAME_HEAD`) and :data:`FRAME_BYTES` of PCM; its end is the end of the
+Down a pipe: frames of sound, each a head (:data:`FRAME_HEAD`) and the PCM of a ``PcmFrame``; its end is the end of the
 meeting. Up the process's standard output: one JSON document per line, told apart by ``kind``. Times are seconds on the
 session's clock, which the frames carry.
 """
@@ -13,10 +13,6 @@ from pydantic import Field, TypeAdapter
 from meeting_buddy.contract.transcript import Word
 from meeting_buddy.contract.wire import ContractModel
 
-RATE: Final = 16_000
-"""Samples per second; signed 16-bit little-endian, mono."""
-FRAME_SECONDS: Final = 0.1
-FRAME_BYTES: Final = int(RATE * FRAME_SECONDS) * 2
 FRAME_HEAD: Final = struct.Struct("<d")
 """Of the frame's first sample: seconds on the session's clock."""
 

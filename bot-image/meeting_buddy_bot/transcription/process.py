@@ -23,11 +23,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from meeting_buddy_bot.recording.audio_source import FRAME_BYTES
 from meeting_buddy_bot.transcription import engines
 from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
 from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
 from meeting_buddy_bot.transcription.messages import (
-    FRAME_BYTES,
     FRAME_HEAD,
     Fault,
     Message,

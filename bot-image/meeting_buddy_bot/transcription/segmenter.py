@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Samples
-from meeting_buddy_bot.transcription.messages import RATE
 
 WINDOW: Final = 512
 """Samples that the detector takes at a time."""

@@ -14,17 +14,17 @@ from typing import Any, Final
 import ctranslate2
 import faster_whisper
 
+from meeting_buddy.contract.languages import AUTO
+from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.agreement import unspaced
-from meeting_buddy_bot.transcription.engine import AUTO, Decoding, EngineError, Samples, TimedWord
-from meeting_buddy_bot.transcription.messages import RATE, TranscriberConfig
+from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, Samples, TimedWord
+from meeting_buddy_bot.transcription.messages import TranscriberConfig
 
 FRAMES_PER_SECOND: Final = 100
 FULL_FRAMES: Final = 3000
 FLOOR_FRAMES: Final = 10 * FRAMES_PER_SECOND
 MARGIN_FRAMES: Final = 2 * FRAMES_PER_SECOND
 """With a shorter context or less margin Whisper repeats itself."""
-LOOPING: Final = 2.4
-"""Compression ratio above which a text repeats itself; Whisper's own limit."""
 
 _FALLBACK_TEMPERATURES: Final = (0.0, 0.2, 0.4)
 _MAX_VOCABULARY_TOKENS: Final = 100

@@ -18,7 +18,7 @@ from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy.contract.transcript import MAX_TEXT, TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.attribution import MAX_WORD
+from meeting_buddy_bot.transcription.attribution import cleaned_words
 
 _CHUNK: Final = 256 * 1024
 """Bytes that are read at once."""
@@ -32,12 +32,11 @@ Stored = Callable[[int, TranscriptLine], None]
 
 def cleaned(line: TranscriptLine) -> TranscriptLine:
     """The same with names and text that are fit to be kept: bounded, on one line, without what cannot be seen."""
-    words = (word.model_copy(update={"text": page_text(word.text, MAX_WORD)}) for word in line.words)
     return line.model_copy(
         update={
             "speaker": page_text(line.speaker or "", MAX_NAME) or None,
             "text": page_text(line.text, MAX_TEXT),
-            "words": tuple(word for word in words if word.text),
+            "words": cleaned_words(line.words),
         }
     )
 
