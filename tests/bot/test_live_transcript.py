@@ -17,7 +17,7 @@ import webvtt
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
-from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy.contract.report import Report, TranscriptionReport
 from meeting_buddy_bot.devices.sound import Sound
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import PulseAudioSource
@@ -34,6 +34,7 @@ from meeting_buddy_bot.transcription.stream import TranscriptHub
 from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
 from tests.conformance.running_bot import READ
 from tests.local.media.whisper import model_folder
+from tests.support.awaiting import until
 
 _SECONDS = 60.0
 """For one segment to be understood, on a busy machine."""
@@ -63,6 +64,16 @@ class Meeting:
                 await self.state.newer_than(self.state.report.revision)
         return self.report
 
+    async def hearing(self, since: float = 0.0) -> None:
+        """The transcriber is given sound that is younger than this."""
+        await until(lambda: (self.transcript.heard or 0.0) > since, _SECONDS)
+
+    async def admitted(self) -> None:
+        """The bot is in the meeting, and its transcriber is given what is said there."""
+        await self.until("Live")
+        self.reporter.admitted(self.clock.utc(), "hints")
+        await self.hearing()
+
     async def play(self, speaker: str) -> None:
         """Somebody says the clip, and the page shows who it was once it is over."""
         began = self.clock.now()
@@ -77,6 +88,10 @@ class Meeting:
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder / "transcript.jsonl").read_text().splitlines()]
+
+    def written(self) -> list[dict[str, Any]]:
+        """The events."""
+        return [json.loads(line) for line in (self.folder / "events.jsonl").read_text().splitlines()]
 
 
 @asynccontextmanager
@@ -108,8 +123,7 @@ EXPECTED = words(JFK.with_suffix(".txt").read_text())
 
 async def test_what_is_said_is_there_with_its_speaker_while_the_meeting_goes_on(tmp_path: Path) -> None:
     async with meeting(tmp_path) as found:
-        await found.until("Live")
-        found.reporter.admitted(found.clock.utc(), "hints")
+        await found.admitted()
         subscription = found.hub.subscribe()
         seen: list[dict[str, Any]] = []
         kinds: list[str] = []
@@ -154,8 +168,7 @@ async def test_what_is_said_before_admission_is_not_kept(tmp_path: Path) -> None
 
 async def test_a_killed_transcriber_is_started_again_and_says_what_is_missing(tmp_path: Path) -> None:
     async with meeting(tmp_path) as found:
-        await found.until("Live")
-        found.reporter.admitted(found.clock.utc(), "hints")
+        await found.admitted()
         await found.play("Ada Lovelace")
         async with asyncio.timeout(_SECONDS):
             while not (tmp_path / "transcript.jsonl").exists():
@@ -165,16 +178,20 @@ async def test_a_killed_transcriber_is_started_again_and_says_what_is_missing(tm
         assert pid is not None
         kept = found.lines()
         os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(_SECONDS):
-            while found.transcript.process_id in (None, pid):
-                await found.state.newer_than(found.state.report.revision - 1)
-                await asyncio.sleep(0.05)  # nothing tells of a process that was started
+        await until(lambda: found.transcript.process_id != pid, _SECONDS)
+        without = found.clock.now()
+        await found.hearing(since=without)
+        hearing = found.clock.now()
         await found.play("Grace Hopper")
         await found.end()
         assert found.lines()[: len(kept)] == kept
         before, after = (words(" ".join(said(lines))) for lines in (kept, found.lines()))
         assert after[: len(before)] == before, "the second process counts its segments from 1 too"
         assert after[-len(EXPECTED) :] == EXPECTED
+        assert (found.report.state, found.report.reason) == ("Done", "Incomplete")
+        await found.events.flush()
+        [missed] = [each for each in found.written() if each["event"] == "not_transcribed"]
+        assert missed["start"] < without < missed["end"] <= hearing
 
 
 async def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:
@@ -195,7 +212,7 @@ async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
     with bots() as start:
         engine = TranscriptionConfig(model=str(model_folder()))
         bot = start("join; record", transcription=engine, recording=RecordingConfig(video="none"), unprivileged=False)
-        await bot.until(lambda report: recording(report) and report.transcription.state == "Live", 60)
+        await bot.until(lambda report: recording(report) and hears(report), 60)
         heard: list[dict[str, Any]] = []
         with speaker(bot):
             async with bot.http(READ) as client, client.get("/v1/transcript") as response, asyncio.timeout(_SECONDS):
@@ -219,6 +236,11 @@ async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
         [captions, *_] = webvtt.read(str(books.folder / "transcript.vtt"))
         assert captions.voice == "Unknown speaker"
         assert "your country" not in bot.log
+
+
+def hears(report: Report) -> bool:
+    """Whether the transcriber is given sound."""
+    return report.transcription.state == "Live" and report.transcription.lag_seconds is not None
 
 
 def last(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

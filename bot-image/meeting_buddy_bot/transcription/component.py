@@ -91,8 +91,12 @@ class LiveTranscript:
         self._done: float | None = None
         """Time up to which all speech is final."""
         self._heard: float | None = None
+        self._unheard: tuple[float, str] | None = None
+        """Time from which on no transcriber is given what is said, and why."""
         self._missed: list[Missed] = []
         self._given_up = False
+        self._left: float | None = None
+        """Time after which nothing that is said belongs to the meeting."""
         self._ending = asyncio.Event()
         self._over = asyncio.Event()
         reporter.on_speaking = self._spoke
@@ -101,6 +105,11 @@ class LiveTranscript:
     def process_id(self) -> int | None:
         """Of the transcriber, while it runs."""
         return self._transcriber.pid if self._transcriber is not None else None
+
+    @property
+    def heard(self) -> float | None:
+        """Time of the last sound that the transcriber was given."""
+        return self._heard
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.
@@ -128,6 +137,7 @@ class LiveTranscript:
     async def finish(self) -> None:
         """No sound follows: wait until all that was heard is written, for as long as the caller lets it."""
         self._ending.set()
+        self._left = self._clock.now()
         if self._transcriber is not None:
             self._transcriber.end_of_meeting()
         await self._over.wait()
@@ -161,6 +171,7 @@ class LiveTranscript:
             await manifest.close(_FLUSH_SECONDS)
         if self._given_up:
             return
+        self._end_of_unheard(self._clock.now() if self._left is None else self._left)
         if self._missed:
             spans = ", ".join(f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._missed[:5])
             self._tell(state="Done", reason="Incomplete", message=f"without text: {spans}", lag_seconds=None)
@@ -187,11 +198,10 @@ class LiveTranscript:
         if code != 0 and not self._given_up:
             self._events.write("transcriber_died", code=code)
             _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
-            self._miss(began if self._done is None else self._done, self._heard, "the transcriber died")
+            self._unheard = (began if self._done is None else self._done), "the transcriber died"
 
     async def _feed(self, transcriber: Transcriber) -> None:
         """Hand over the sound of the meeting, from admission on, until the bot leaves."""
-        lost_from: float | None = None
         while not self._ending.is_set():
             async with aclosing(self._source.frames()) as frames:
                 async for frame in frames:
@@ -200,12 +210,10 @@ class LiveTranscript:
                     if not self._reporter.in_meeting:
                         continue
                     if transcriber.feed(frame):
-                        if lost_from is not None:
-                            self._miss(lost_from, frame.start, "the transcriber did not take the sound")
-                            lost_from = None
+                        self._end_of_unheard(frame.start)
                         self._heard = frame.start
-                    elif lost_from is None:
-                        lost_from = frame.start
+                    elif self._unheard is None:
+                        self._unheard = frame.start, "the transcriber did not take the sound"
             await asyncio.sleep(_RESTART_SECONDS / 10)  # parec ended: as a rule its server did
 
     # What it says
@@ -223,7 +231,8 @@ class LiveTranscript:
             case Progress():
                 self._done = max(message.done, self._done or 0.0)
                 self._write(self._attributor.look_again(now))
-                self._tell_lag(max(0.0, message.heard - message.done))
+                if message.heard > 0:
+                    self._tell_lag(max(0.0, message.heard - message.done))
             case Missed():
                 self._miss(message.start, message.end, message.cause)
             case Fault():
@@ -241,8 +250,14 @@ class LiveTranscript:
             self._writer.append(line)
         self._report = self._report.model_copy(update={"lines": self._writer.lines})
 
-    def _miss(self, start: float, end: float | None, cause: str) -> None:
-        if end is None or end - start < _LEAST_MISSED:
+    def _end_of_unheard(self, end: float) -> None:
+        if self._unheard is not None:
+            start, cause = self._unheard
+            self._unheard = None
+            self._miss(start, end, cause)
+
+    def _miss(self, start: float, end: float, cause: str) -> None:
+        if end - start < _LEAST_MISSED:
             return
         self._missed.append(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
         self._events.write("not_transcribed", start=round(start, 1), end=round(end, 1), cause=cause)
@@ -251,7 +266,8 @@ class LiveTranscript:
 
     def _tell_lag(self, lag: float) -> None:
         state = "Lagging" if lag > LAGGING_SECONDS else "Live"
-        if state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
+        first = self._report.lag_seconds is None
+        if first or state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
             self._tell(state=state, reason=None, message=None, lag_seconds=round(lag, 1))
 
     def _tell(self, **changes: object) -> None:
