@@ -267,7 +267,7 @@ def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -
     spec = bot_pod(pod_input(FULL_CLASS))["spec"]
     browser, bot = spec["initContainers"][0], spec["containers"][0]
     assert browser["resources"]["limits"] == {"cpu": "666m", "memory": "682Mi", "ephemeral-storage": "1365Mi"}
-    assert bot["resources"]["limits"] == {"cpu": "334m", "memory": "342Mi", "ephemeral-storage": "683Mi"}
+    assert bot["resources"]["limits"] == {"cpu": "1334m", "memory": "1366Mi", "ephemeral-storage": "683Mi"}
     reference = {"secretKeyRef": {"name": "engine", "key": "token"}}
     assert {"name": "ENGINE_TOKEN", "valueFrom": reference} in bot["env"]
     assert not any("valueFrom" in each for each in browser["env"])

@@ -57,11 +57,6 @@ class Component:
     """Why the session ends when this fails; ``None``: it goes on without it, and it is started again."""
 
 
-def transcribes(assignment: Assignment) -> bool:
-    """Whether the session is to have a transcript, and there is an engine for it."""
-    return assignment.transcription.enabled and assignment.transcription.model is not None
-
-
 @dataclass(slots=True)
 class Components:
     """The components of one bot and what they share."""

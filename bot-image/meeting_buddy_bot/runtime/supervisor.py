@@ -20,7 +20,7 @@ from meeting_buddy_bot.reporting.outcome import write_session, write_termination
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
-from meeting_buddy_bot.runtime.components import Components, transcribes
+from meeting_buddy_bot.runtime.components import Components
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.leave import LeaveSignal
@@ -118,7 +118,7 @@ class Supervisor:
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         if assignment.left_out_of_table:
             self._events.write("table_parts_left_out", parts=assignment.left_out_of_table)
-        hub = TranscriptHub(self._volume) if transcribes(assignment) else None
+        hub = TranscriptHub(self._volume) if assignment.transcription.wanted else None
         if hub is not None:
             server.transcript = transcript_stream(hub)
         components = Components(

@@ -19,8 +19,12 @@ LINK_FILE: Final = PurePosixPath("/etc/meeting-buddy/link/link")
 """The link, when it comes from a Secret of the user's (``meetingLinkSecretRef``) through the kubelet."""
 PASSCODE_FILE: Final = PurePosixPath("/etc/meeting-buddy/passcode/passcode")
 """The meeting's passcode, where a Secret of the user's holds one (``passcodeSecretRef``), through the kubelet."""
+TRANSCRIPTION_KEY_FILE: Final = PurePosixPath("/etc/meeting-buddy/transcription-key/key")
+"""The transcription server's key, where the bot class names a Secret with one, through the kubelet."""
 CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
 """Extra certificate authorities for the browser, ``*.crt``, mounted into container ``browser``."""
+MODEL_FOLDER: Final = PurePosixPath("/models/whisper")
+"""Where the bot's image has its speech model, or a volume does."""
 RECORDINGS: Final = PurePosixPath("/recordings")
 """The session's own folder on the volume."""
 
@@ -41,6 +45,14 @@ class RecordingConfig(ContractModel):
     frame_rate: int = Field(15, ge=1, le=60)
 
 
+class TranscriptionServer(ContractModel):
+    """A server that turns sound into text; its key is in :data:`TRANSCRIPTION_KEY_FILE`, if it has one."""
+
+    url: str
+    """Base URL of OpenAI's HTTP API, up to and with ``/v1``."""
+    model: str
+
+
 class TranscriptionConfig(ContractModel):
     """What to transcribe."""
 
@@ -49,8 +61,17 @@ class TranscriptionConfig(ContractModel):
     vocabulary: tuple[str, ...] = ()
     """Words that the engine should expect."""
     model: str | None = None
-    """Folder of a faster-whisper model in the container; ``None``: no engine is installed."""
+    """Folder of a faster-whisper model in the container; without it and ``server`` there is no engine."""
+    server: TranscriptionServer | None = None
+    """Asked instead of the model."""
     threads: int = 1
+    log_lines: bool = False
+    """Whether each finished line is written to the container's log, too."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a transcript, and an engine for it."""
+        return self.enabled and (self.model is not None or self.server is not None)
 
 
 class Limits(ContractModel):

@@ -14,8 +14,12 @@ WHISPER: Final[frozenset[str]] = frozenset(
 
 AUTO: Final = "auto"
 
-PATTERN: Final = rf"^(auto|({'|'.join(sorted(WHISPER))})(-[A-Z]{{2}})?)$"
-"""The same rule as a regular expression, for the CRD's schema."""
+_CODE: Final = "|".join(sorted(WHISPER))
+
+CODE_PATTERN: Final = f"^({_CODE})$"
+"""One of the codes, as a regular expression."""
+PATTERN: Final = rf"^(auto|({_CODE})(-[A-Z]{{2}})?)$"
+"""A language of a session: a code with or without a region, or ``auto``; for the CRD's schema, too."""
 
 
 def whisper_code(language: str) -> str | None:

@@ -209,7 +209,7 @@ def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
         {"requests": _part(requests, container), "limits": _part(limits, container)} for container in (0, 1)
     )
     engine = pod_input.bot_class.transcription
-    if pod_input.spec.transcription.enabled and engine.model is not None:
+    if pod_input.spec.transcription.enabled and engine.engine:
         bot["requests"]["cpu"] = add_cpu(bot["requests"]["cpu"], engine.cpu)
         for part in (bot["requests"], bot["limits"]):
             part["memory"] = add_bytes(part["memory"], engine.memory)

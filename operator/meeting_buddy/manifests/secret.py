@@ -15,12 +15,15 @@ from meeting_buddy.contract.assignment import (
     RecordingConfig,
     TokenDigests,
     TranscriptionConfig,
+    TranscriptionServer,
     assignment_sha256,
 )
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope, digest, fingerprint
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
+from meeting_buddy.resource.bot_class import Transcription
+from meeting_buddy.resource.session import TranscriptionSpec
 
 
 def bot_secret(pod_input: BotPodInput, document: Assignment, pod_uid: str) -> dict[str, Any]:
@@ -80,13 +83,7 @@ def assignment(
         recording=RecordingConfig(
             enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
         ),
-        transcription=TranscriptionConfig(
-            enabled=spec.transcription.enabled,
-            language=spec.transcription.language,
-            vocabulary=spec.transcription.vocabulary,
-            model=pod_input.bot_class.transcription.model,
-            threads=pod_input.bot_class.transcription.threads,
-        ),
+        transcription=_transcription(spec.transcription, pod_input.bot_class.transcription),
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
         grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
@@ -99,4 +96,17 @@ def assignment(
             control=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
             read=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.READ)),
         ),
+    )
+
+
+def _transcription(asked: TranscriptionSpec, engine: Transcription) -> TranscriptionConfig:
+    server = engine.server
+    return TranscriptionConfig(
+        enabled=asked.enabled,
+        language=asked.language,
+        vocabulary=asked.vocabulary,
+        model=engine.model,
+        server=None if server is None else TranscriptionServer(url=server.url, model=server.model),
+        threads=engine.threads,
+        log_lines=engine.log_lines,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_snake
 
-from meeting_buddy.contract.assignment import Assignment, TranscriptionConfig
+from meeting_buddy.contract.assignment import MODEL_FOLDER, Assignment, TranscriptionConfig
 from meeting_buddy.resource.model import ConfigModel, default_of
 from meeting_buddy.resource.quantity import Quantity, parse_quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
@@ -16,10 +16,12 @@ from meeting_buddy.resource.syntax import (
     DnsName,
     EnvName,
     EnvValue,
+    HttpUrl,
     ImageReference,
     IpAddress,
     LabelKey,
     LabelValue,
+    LanguageCode,
 )
 
 SECCOMP_PROFILE = "meeting-buddy/chromium.json"
@@ -155,17 +157,55 @@ class Participants(ConfigModel):
     )
 
 
+class ServerKey(ConfigModel):
+    """A key of a Secret in the session's namespace; the kubelet hands it to container ``bot`` alone."""
+
+    name: DnsName
+    key: ConfigKey = "key"
+
+
+class TranscriptionServer(ConfigModel):
+    """A server with OpenAI's ``/v1/audio/transcriptions``, to which the meeting's speech is sent."""
+
+    url: HttpUrl = Field(description="Its base URL, up to and with /v1, such as https://speech.example.com/v1.")
+    model: str = Field(min_length=1, max_length=200, description="Name by which the server knows the model.")
+    key_secret: ServerKey | None = Field(
+        None, description="Secret in the session's namespace with the server's key; null: it asks for none."
+    )
+
+
 class Transcription(ConfigModel):
-    """What turns speech into text. Without a model there is no transcript."""
+    """What turns speech into text: a model in the image, or a server."""
 
     model: ContainerPath | None = Field(
-        None, description="Folder of a faster-whisper model in the image, such as /models/whisper-base."
+        str(MODEL_FOLDER),
+        description="Folder of a faster-whisper model in the image; null: no transcript, unless there is a server.",
+    )
+    server: TranscriptionServer | None = Field(None, description="A server to ask instead of that model.")
+    languages: tuple[LanguageCode, ...] = Field(
+        (),
+        description="Codes of the languages that the engine knows, such as [en]: a session in another one is refused "
+        "before its pod is made. Empty: what the bot finds out.",
+    )
+    log_lines: bool = Field(
+        False,
+        description="Write each finished line of the transcript to the container's log, where anybody reads it "
+        "who may read the pod's log.",
     )
     threads: int = Field(
         default_of(TranscriptionConfig, "threads"), ge=1, le=16, description="Processors that a decoding may use."
     )
-    cpu: Quantity = Field("1", description="CPU that is added to the request of container bot.")
-    memory: Quantity = Field("1Gi", description="Memory that is added to request and limit of container bot.")
+    cpu: Quantity = Field(
+        "1", description="CPU that is added to the request of container bot; 100m is enough where a server is asked."
+    )
+    memory: Quantity = Field(
+        "1Gi", description="Memory that is added to its request and limit; 256Mi is enough where a server is asked."
+    )
+
+    @property
+    def engine(self) -> bool:
+        """Whether there is one."""
+        return self.model is not None or self.server is not None
 
 
 class BotClass(ConfigModel):

@@ -8,6 +8,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from meeting_buddy.contract.languages import CODE_PATTERN
+
 _SUBDOMAIN: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _OCTET: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -33,6 +35,7 @@ IP_ADDRESS: Final = rf"^({_IPV4}|{_IPV6})$"
 DESCENDING_PATH: Final = rf"^{_PATH_ELEMENT}(/{_PATH_ELEMENT})*$"
 ABSOLUTE_PATH: Final = r"^/[^\x00]*$"
 IMAGE_TAG: Final = r"^([A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?$"
+HTTP_URL: Final = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?$"
 NO_SPACE: Final = r"^\S+$"
 
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL)]
@@ -50,4 +53,7 @@ IpAddress = Annotated[str, Field(pattern=IP_ADDRESS, description="IPv4 or IPv6 a
 DescendingPath = Annotated[str, Field(pattern=DESCENDING_PATH, max_length=4096)]
 """Relative path without ``..``."""
 ContainerPath = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096)]
+HttpUrl = Annotated[str, Field(pattern=HTTP_URL, max_length=2048)]
+"""Without user, query and fragment: it is shown to people."""
+LanguageCode = Annotated[str, Field(pattern=CODE_PATTERN)]
 ImageReference = Annotated[str, Field(pattern=NO_SPACE, max_length=4096)]
