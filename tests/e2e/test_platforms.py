@@ -21,7 +21,7 @@ from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import NODE_ADDRESS, PLATFORM_SITES_PORT
 from tests.local.images import build
 from tests.local.installation import SESSIONS, install, local_values
-from tests.local.installation.attendance import attending
+from tests.local.installation.attendance import UNTRANSCRIBED, attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
 from tests.local.machine.certificates import Authority
@@ -55,7 +55,8 @@ def sites(cluster: Cluster) -> Iterator[dict[str, PlatformSite]]:
 
 def values(sites: dict[str, PlatformSite], **tables: str) -> dict[str, Any]:
     hosts = sorted(host for site in sites.values() for host in site.hosts)
-    platforms = bot_class(hostAliases=[{"ip": NODE_ADDRESS, "hostnames": hosts}])
+    aliases = [{"ip": NODE_ADDRESS, "hostnames": hosts}]
+    platforms = bot_class(hostAliases=aliases, transcription={"model": None})  # nobody speaks there
     found = local_values(str(build("operator")), str(build("bot")), [SESSIONS], platforms=platforms)
     found["selfHosted"]["hosts"].append({"platform": "Parlour", "host": HOST, "port": TLS_PORT})
     return {**found, "platformTables": tables}
@@ -145,7 +146,7 @@ timeouts: {{join: 8}}
 
 def test_a_self_hosted_kind_is_added_by_a_table_alone(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
     room = LocalMeeting().room(f"e2e-kind-{time.time_ns() // 1_000_000_000}")
-    with attending(kubectl, room, platform="Parlour") as session:
+    with attending(kubectl, room, platform="Parlour", transcription=UNTRANSCRIBED) as session:
         session.watch.wait_for(("Failed",), 30)
     assert session.status["reason"] == "PlatformNotAvailable"
     assert "no platform table of Parlour; this installation has GoogleMeet, LiveKit, " in session.status["message"]
@@ -154,7 +155,7 @@ def test_a_self_hosted_kind_is_added_by_a_table_alone(kubectl: Kubectl, sites: d
     table = table.replace("platform: LiveKit", "platform: Parlour").replace("httpName: livekit", "httpName: parlour")
     install(kubectl, values(sites, Parlour=table))
     room = LocalMeeting().room(f"{room.name}-table")
-    with attending(kubectl, room, platform="Parlour") as session:
+    with attending(kubectl, room, platform="Parlour", transcription=UNTRANSCRIBED) as session:
         session.recording()
         session.people.wait_until_spoken(4)
         session.completed()

@@ -6,19 +6,25 @@ import json
 import time
 
 import pytest
+import webvtt
 
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
 from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values, pod_processes
-from tests.local.installation.attendance import Attendance, attending
+from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
 from tests.local.installation.install import prepare_namespace
+from tests.local.installation.transcript import last
 from tests.local.media import picture, sync
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.livekit.people import EVERYBODY
 
 SPEECH_PRESENT = 0.8
 """Of the spoken time, through a meeting in real time: so much gets through a machine that is busy too."""
+
+_UNDERSTOOD = 60.0
+"""Seconds for one sentence to be understood, on a busy machine."""
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -53,8 +59,13 @@ def complete(kubectl: Kubectl, meeting: LocalMeeting) -> Attendance:
         document = session.kubectl("get", "pod", pod, "--output=yaml")
         assert room.name not in document.replace(pod, "").replace(f"name: {room.name}", "")
         assert "/rooms/" not in document
-        session.people.wait_until_spoken(36)
-        session.completed()
+        with session.transcript() as transcript:
+            session.people.wait_until_spoken(36)
+            assert transcript.wait_until(lambda lines: any(line["speaker"] for line in lines), _UNDERSTOOD)
+            assert session.status["phase"] == "Recording"
+            session.completed()
+        assert transcript.partials > 0
+        assert transcript.lines == session.transcript_lines
     return session
 
 
@@ -65,7 +76,7 @@ def test_a_meeting_completes_its_session(complete: Attendance) -> None:
     assert complete.condition("Sandboxed")["status"] == "True"
     for kind in ("AudioReceived", "VideoReceived"):
         assert complete.condition(kind)["status"] == "True", complete.condition(kind)
-    assert complete.condition("Transcribed")["reason"] == "NoEngine"
+    assert complete.condition("Transcribed")["reason"] == "Done"
     assert complete.status["videoFileCount"] == 1
     assert complete.status["totalDurationSeconds"] >= 25
     metadata = complete.object["metadata"]
@@ -88,6 +99,19 @@ def test_a_meeting_is_recorded_as_it_was(complete: Attendance) -> None:
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
 
 
+def test_what_was_said_is_in_the_transcript_with_names(complete: Attendance) -> None:
+    found = complete.understood()
+    print(found)
+    assert found.words.passed, found.words
+    assert found.named >= 0.8 * found.words.spoken, found
+    assert found.misnamed <= 0.05 * found.named, found
+    captions = webvtt.read(str(complete.folder / "transcript.vtt"))
+    assert {caption.voice for caption in captions} <= {*(person.name for person in EVERYBODY), "Unknown speaker"}
+    assert " ".join(caption.text for caption in captions).split() == [
+        word for line in last(complete.transcript_lines) for word in line["text"].split()
+    ]
+
+
 def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, meeting: LocalMeeting) -> None:
     folder = complete.folder
     assert json.loads((folder / "session.json").read_text())["metadata"] == {"team": "red"}
@@ -101,7 +125,7 @@ def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, 
 @pytest.mark.busy
 def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill"))
-    with attending(kubectl, room) as session:
+    with attending(kubectl, room, transcription=UNTRANSCRIBED) as session:
         session.recording()
         for command in ("ffmpeg", "chromium"):
             session.people.wait_until_spoken(8)
@@ -123,7 +147,7 @@ def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meetin
 def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-operator"))
     selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
-    with attending(kubectl, room, recording={"video": "none"}) as session:
+    with attending(kubectl, room, recording={"video": "none"}, transcription=UNTRANSCRIBED) as session:
         session.recording()
         operator = kubectl("get", "pods", f"--namespace={NAMESPACE}", selector, "--output=name").split()[0]
         pod_processes.kill(kubectl, NAMESPACE, operator.partition("/")[2], "python")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from pathlib import Path
 
 from tests.local import images
 from tests.local.cluster import commands, flow
@@ -53,11 +54,12 @@ def _status() -> int:
 def _images() -> int:
     registry = os.environ.get("REGISTRY")
     push = os.environ.get("PUSH", "") not in ("", "0")
+    model = Path(os.environ["MODEL"]) if os.environ.get("MODEL") else None
     for name in images.IMAGES:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry
         with step(f"image {name}") as line:
-            ref = images.publish(name, registry, push=push) if registry else images.build(name)
+            ref = images.publish(name, registry, push=push, model=model) if registry else images.build(name)
             line.note = str(ref)
     if not registry:
         seconds = images.iteration_time(flow.at().kubectl)

@@ -1,8 +1,8 @@
 """``make demo``: from nothing to a recorded meeting on this machine.
 
 Says what it will install, brings up the local cluster, installs the chart, starts a meeting in which people speak,
-applies a MeetingSession, follows it to Completed and shows what is on the volume. Safe to run again: everything that
-still runs is adopted, and each run is a session and a meeting room of its own.
+applies a MeetingSession, follows it and its transcript to Completed and shows what is on the volume. Safe to run again:
+everything that still runs is adopted, and each run is a session and a meeting room of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.local.images import build
 from tests.local.installation import SESSIONS, install, local_values
 from tests.local.installation.attendance import attending, session
 from tests.local.installation.install import prepare_namespace
+from tests.local.installation.transcript import Line
 from tests.local.machine import cli_errors, packages
 from tests.local.machine.progress import step
 from tests.local.meetings.livekit import LocalMeeting
@@ -29,7 +30,7 @@ _METADATA = {"purpose": "demo"}
 
 
 def main() -> int:
-    """Exit status 0 when the session is Completed and the words that were said are in the recording."""
+    """Exit status 0 when the session is Completed and the words that were said are in recording and transcript."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--seconds", type=float, default=40.0, help="how long people talk (default: 40)")
     return _demo(parser.parse_args().seconds)
@@ -51,8 +52,9 @@ def _demo(seconds: float) -> int:
     print(_indented(yaml.safe_dump(session(room, metadata=_METADATA), sort_keys=False)))
     with attending(kubectl, room, show=_show, metadata=_METADATA) as attendance:
         attendance.recording()
-        attendance.people.wait_until_spoken(seconds)
-        attendance.completed()
+        with attendance.transcript(_say):
+            attendance.people.wait_until_spoken(seconds)
+            attendance.completed()
     _heading("What is on the volume")
     good = result.show(attendance)
     _heading("Look around")
@@ -81,6 +83,11 @@ def _indented(text: str) -> str:
 
 def _show(seconds: float, line: str) -> None:
     print(f"  {seconds:6.1f} s  {line}", flush=True)
+
+
+def _say(line: Line) -> None:
+    """A line of the transcript, as it comes; a name that became known late is a second line of the same words."""
+    print(f"              {line['speaker'] or 'Unknown speaker'}: {line['text']}", flush=True)
 
 
 _LOOK_AROUND = """\

@@ -11,7 +11,7 @@ STILL = REPOSITORY / ".demo" / "still.png"
 
 
 def show(session: Attendance) -> bool:
-    """Print files, durations, a still and the comparison; true when the words that were said are in the recording.
+    """Print files, durations, a still and the comparison; true when recording and transcript hold what was said.
 
     How much a busy machine lost on the way is shown and does not decide.
     """
@@ -23,11 +23,15 @@ def show(session: Attendance) -> bool:
     media = probe(recording)
     print(f"\n  {recording.name}: {media.seconds:.1f} s, {', '.join(one.codec for one in media.streams)}")
     heard = session.heard()
-    print(f"  words:   {heard.words}")
+    print(f"  words:   {heard.words} in the recording")
     print(f"  sound:   {heard.likeness}; {heard.correlation}")
     print(f"  picture: {picture.watch(recording, frame_rate=15)}")
     STILL.parent.mkdir(exist_ok=True)
     print(f"  still:   {still(recording, media.seconds / 2, STILL)}")
+    found = session.understood()
+    print(f"  text:    {found}")
     if not heard.words.passed:
         print(f"\n  The recording does not hold what was said:\n{heard.table()}")
-    return heard.words.passed
+    if not found.words.passed:
+        print(f"\n  The transcript does not hold what was said:\n{found.words.text}")
+    return heard.words.passed and found.words.passed

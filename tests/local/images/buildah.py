@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,8 +40,10 @@ def clear_working_containers() -> None:
         buildah("rm", container)
 
 
-def bud(context: Path, dockerfile: Path, tag: str) -> None:
+def bud(context: Path, dockerfile: Path, tag: str, contexts: Mapping[str, Path]) -> None:
     """Build `dockerfile` in `context` as `tag`, showing which of its steps is at work.
+
+    `contexts` are further folders that it copies from, by the names that it calls them.
 
     Raises `CommandFailedError` when one fails.
     """
@@ -52,6 +54,7 @@ def bud(context: Path, dockerfile: Path, tag: str) -> None:
             "--layers",
             "--isolation=chroot",
             *(f"--volume={volume}" for volume in volumes),
+            *(f"--build-context={name}={folder}" for name, folder in contexts.items()),
             f"--file={dockerfile}",
             f"--tag={tag}",
             context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.local.clone import REPOSITORY
 from tests.local.cluster.paths import REGISTRY, REGISTRY_PORT
@@ -46,14 +47,17 @@ def build_image(image: Image) -> ImageRef:
     return ref
 
 
-def publish(name: str, registry: str, *, push: bool) -> ImageRef:
-    """Build image `name` for a registry of the user's own, tagged with this tree's version; push it when asked."""
-    image = IMAGES[name]
+def publish(name: str, registry: str, *, push: bool, model: Path | None = None) -> ImageRef:
+    """Build image `name` for a registry of the user's own, tagged with this tree's version; push it when asked.
+
+    `model` is the folder of another speech model than the one that the local cluster's bots use.
+    """
+    image = IMAGES[name] if model is None else IMAGES[name].with_model(model)
     with exclusive(cache.root() / "buildah.lock", "another image build"):
         base.ensure()
         buildah.clear_working_containers()
         ref = ImageRef(registry.rstrip("/"), image.repository, _version())
-        buildah.bud(image.context, image.path, str(ref))
+        buildah.bud(image.context, image.path, str(ref), image.contexts)
         if push:
             buildah.push(str(ref), plain_http=registry.startswith(("localhost:", "127.0.0.1:")))
     return ref
@@ -76,7 +80,7 @@ def _built(image: Image, registry: str) -> ImageRef:
     buildah.clear_working_containers()
     while True:
         ref = ImageRef(registry, image.repository, image.content_hash())
-        buildah.bud(image.context, image.path, str(ref))
+        buildah.bud(image.context, image.path, str(ref), image.contexts)
         if image.content_hash() == ref.tag:
             return ref
 

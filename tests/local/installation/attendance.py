@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.install import SESSIONS
 from tests.local.installation.recording_clock import recorded_utterances
 from tests.local.installation.session_watch import SessionWatch, followed
+from tests.local.installation.transcript import Line, TranscriptWatch, Understood, followed_transcript, understood
 from tests.local.installation.values import CLAIM
 from tests.local.media import hearing
 from tests.local.media.hearing import Heard
@@ -25,6 +27,8 @@ JOINED = 120.0
 """Seconds from apply to Recording at most: on a loaded machine, the image's first pull included."""
 ENDED = 90.0
 """Seconds from the last person's leaving to the end, at most."""
+UNTRANSCRIBED = {"enabled": False}
+"""``spec.transcription`` where nobody looks at the text: it takes half a processor while people speak."""
 
 
 def session(room: Room, **spec: Any) -> dict[str, Any]:
@@ -94,6 +98,20 @@ class Attendance:
     def manifest(self) -> list[dict[str, Any]]:
         """The lines of its manifest."""
         return [json.loads(line) for line in (self.folder / "manifest.jsonl").read_text().splitlines()]
+
+    @property
+    def transcript_lines(self) -> list[Line]:
+        """The lines of its transcript."""
+        return [json.loads(line) for line in (self.folder / "transcript.jsonl").read_text().splitlines()]
+
+    def transcript(self, show: Callable[[Line], None] | None = None) -> AbstractContextManager[TranscriptWatch]:
+        """Follow its transcript while the meeting goes on; see :func:`followed_transcript`."""
+        return followed_transcript(self.kubectl, self.object, show)
+
+    def understood(self) -> Understood:
+        """Compare its transcript with what was spoken while it was recorded."""
+        joined = next(line["utc"] for line in self.manifest if "segment" in line)
+        return understood(self.transcript_lines, self.people.said(), datetime.fromisoformat(joined))
 
     @property
     def recorded(self) -> Samples:

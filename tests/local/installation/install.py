@@ -61,7 +61,8 @@ def install(kubectl: Kubectl, values: dict[str, Any], *, release: str = RELEASE,
         str(CHART),
         f"--namespace={namespace}",
         "--create-namespace",
-        "--take-ownership",  # of a CRD that somebody applied by hand before
+        "--take-ownership",  # of a CRD that somebody applied by hand,
+        "--force-conflicts",  # in whatever version
         "--values=-",
         stdin=yaml.safe_dump(values),
     )

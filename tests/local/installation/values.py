@@ -18,6 +18,7 @@ def bot_class(**changes: Any) -> dict[str, Any]:
         "resources": {"audio": _SMALL, "720p": _SMALL, "1080p": _SMALL},
         "hostAliases": [{"ip": ADDRESS, "hostnames": [HOST]}],
         "extraCa": {"configMap": CA_CONFIG_MAP, "key": "ca.crt"},
+        "transcription": {"cpu": "100m", "memory": "512Mi"},
         "timeouts": {"startupTimeoutSeconds": 120, "graceSeconds": 60},
         **changes,
     }

