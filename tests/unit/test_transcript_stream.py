@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +11,22 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
+from meeting_buddy.contract.assignment import TokenDigests
+from meeting_buddy.contract.token import digest
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
-from meeting_buddy_bot.reporting.problems import problems
+from meeting_buddy_bot.reporting import event_stream
+from meeting_buddy_bot.reporting.server import ReportServer
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription import stream as module
 from meeting_buddy_bot.transcription import writer as writer_module
 from meeting_buddy_bot.transcription.stream import Event, Subscription, TranscriptHub, transcript_stream
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
 from tests.support.awaiting import until
+from tests.support.machine_wide import free_port
 
 
 def line(text: str, segment: str = "1", revision: int = 1, *, final: bool = True) -> TranscriptLine:
@@ -214,35 +220,47 @@ def test_events_are_spelled_as_server_sent_events() -> None:
 # --- over HTTP
 
 
-@asynccontextmanager
-async def serving(hub: TranscriptHub) -> AsyncIterator[str]:
-    app = web.Application(middlewares=[problems])
-    app.router.add_get("/v1/transcript", transcript_stream(hub), allow_head=False)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/transcript"
-    finally:
-        await runner.cleanup()
+TOKEN = "ab" * 32
+
+
+@dataclass
+class Served:
+    """A transcript over HTTP, as the bot's server has it."""
+
+    server: ReportServer
+    port: int
+    client: aiohttp.ClientSession
+
+    def __call__(self, path: str = "/v1/transcript", **headers: str) -> AbstractAsyncContextManager[Any]:
+        return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    @property
+    def subscribers(self) -> int:
+        return self.server.subscribers.taken
 
 
 @pytest.fixture
-async def get(session: Session) -> AsyncIterator[Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]]:
-    async with (
-        serving(session.hub) as address,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as client,
-    ):
-        yield lambda **headers: client.get(
-            address, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+async def get(session: Session) -> AsyncIterator[Served]:
+    port = free_port()
+    tokens = TokenDigests(control=digest(TOKEN), read=digest(TOKEN))
+    server = ReportServer(ReportState("mbsess_test", 1, SessionClock()), tokens, LeaveSignal(), port)
+    server.transcript = transcript_stream(session.hub)
+    await server.start()
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=aiohttp.ClientTimeout(total=30),
+        connector=aiohttp.TCPConnector(limit=0),
+    ) as client:
+        yield Served(server, port, client)
+    await server.stop()
 
 
 async def block(response: aiohttp.ClientResponse) -> str:
     return (await response.content.readuntil(b"\n\n")).decode().strip()
 
 
-async def test_it_follows_and_ends_with_the_session(session: Session, get: Callable[..., Any]) -> None:
+async def test_it_follows_and_ends_with_the_session(session: Session, get: Served) -> None:
     session.say("a")
     async with get() as response:
         assert response.content_type == "text/event-stream"
@@ -254,10 +272,10 @@ async def test_it_follows_and_ends_with_the_session(session: Session, get: Calla
         session.say("b")
         session.hub.end()
         assert (await response.content.read()).startswith(b"id: 2\nevent: line\n")
-    await until(lambda: session.hub.subscribers == 0)
+    await until(lambda: get.subscribers == 0)
 
 
-async def test_it_resumes_behind_the_last_event(session: Session, get: Callable[..., Any]) -> None:
+async def test_it_resumes_behind_the_last_event(session: Session, get: Served) -> None:
     session.say("a", "b", "c")
     session.hub.end()
     async with get(Last_Event_ID="2") as response:
@@ -265,30 +283,32 @@ async def test_it_resumes_behind_the_last_event(session: Session, get: Callable[
 
 
 @pytest.mark.parametrize("given", ["1.5", "x", "", "9" * 13, "0x1", "١", str(-1)])
-async def test_an_id_that_is_no_number_is_refused(session: Session, get: Callable[..., Any], given: str) -> None:
+async def test_an_id_that_is_no_number_is_refused(session: Session, get: Served, given: str) -> None:
     async with get(Last_Event_ID=given) as response:
         assert response.status == 400
         assert response.content_type == "application/problem+json"
-    assert session.hub.subscribers == 0
+    assert get.subscribers == 0
 
 
-async def test_the_number_of_subscribers_is_bounded(
-    session: Session, get: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_SUBSCRIBERS", 1)
-    async with get() as first:
-        assert first.status == 200
-        async with get() as second:
-            assert (second.status, second.headers["Retry-After"]) == (503, "5")
-    await until(lambda: session.hub.subscribers == 0)  # who hangs up frees the place
-    async with get() as third:
-        assert third.status == 200
+async def test_readers_are_bounded_and_leave_room_for_who_follows_the_report(session: Session, get: Served) -> None:
+    async with AsyncExitStack() as streams:
+        for _ in range(12):
+            assert (await streams.enter_async_context(get())).status == 200
+        async with get() as refused:
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        for _ in range(4):
+            assert (await streams.enter_async_context(get("/v1/events"))).status == 200
+        async with get("/v1/events") as refused:
+            assert refused.status == 503
+    await until(lambda: get.subscribers == 0)  # who hangs up frees the place
+    async with get() as again:
+        assert again.status == 200
 
 
 async def test_silence_is_broken_by_comments_and_loses_nothing(
-    session: Session, get: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    session: Session, get: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
     async with get() as response:
         for _ in range(2):
             assert await block(response) == ": still here"
@@ -299,7 +319,7 @@ async def test_silence_is_broken_by_comments_and_loses_nothing(
 
 
 async def test_a_volume_that_does_not_answer_ends_the_stream(
-    session: Session, get: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    session: Session, get: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(*_: object) -> None:
         raise VolumeTimeoutError("read the transcript")
@@ -310,23 +330,21 @@ async def test_a_volume_that_does_not_answer_ends_the_stream(
         assert await response.content.read() == b""
 
 
-async def test_who_takes_nothing_is_dropped(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WRITE_SECONDS", 0.2)
-    async with serving(session.hub) as address:
-        host, port = address.removeprefix("http://").split("/")[0].split(":")
-        # A reader from which nothing more is taken fills up, and stops to read from the socket.
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-        writer.write(b"GET /v1/transcript HTTP/1.1\r\nHost: x\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: session.hub.subscribers == 1)
-        number, long = 0, "x" * 4000
+async def test_who_takes_nothing_is_dropped(session: Session, get: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "_WRITE_SECONDS", 0.2)
+    # A reader from which nothing more is taken fills up, and stops to read from the socket.
+    reader, writer = await asyncio.open_connection("127.0.0.1", get.port, limit=1024)
+    writer.write(f"GET /v1/transcript HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    await until(lambda: get.subscribers == 1)
+    number, long = 0, "x" * 4000
 
-        def dropped() -> bool:
-            nonlocal number
-            for _ in range(100):
-                number += 1
-                session.hub.publish_final(number, line(long))
-            return session.hub.subscribers == 0
+    def dropped() -> bool:
+        nonlocal number
+        for _ in range(100):
+            number += 1
+            session.hub.publish_final(number, line(long))
+        return get.subscribers == 0
 
-        await until(dropped)
-        writer.transport.abort()
+    await until(dropped)
+    writer.transport.abort()

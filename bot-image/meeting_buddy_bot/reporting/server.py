@@ -16,18 +16,17 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import report_json
 from meeting_buddy.contract.token import Scope, matches
+from meeting_buddy_bot.reporting.event_stream import EventStream, Subscribers
 from meeting_buddy_bot.reporting.problems import Handler, problem, problems
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.leave import LeaveSignal
 
-MAX_SUBSCRIBERS: Final = 16
 EVENT_SECONDS: Final = 1.0
 """Least distance of two events of a stream."""
-HEARTBEAT_SECONDS: Final = 15.0
-"""A comment after so much silence: proxies cut idle connections, and both ends learn that the other is gone."""
-_WRITE_SECONDS: Final = 10.0
-"""A subscriber that takes nothing for so long is dropped."""
+KEPT_FREE: Final = 4
+"""Places that readers of the transcript leave to whoever follows the report: the operator above all."""
 _OPEN: Final = frozenset({"/livez", "/readyz", "/healthz"})
+_SCOPE: Final = web.RequestKey("scope", Scope)
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +41,7 @@ class ReportServer:
         self._port = port
         self._delivered: dict[int, int] = {}  # subscriber → revision last sent to it
         self._next_subscriber = 0
+        self.subscribers = Subscribers()
         self._progress = asyncio.Event()  # set with each event sent and each subscriber gone
         app = web.Application(middlewares=[problems, self._authorise])
         app.router.add_get("/livez", self._livez)
@@ -84,7 +84,7 @@ class ReportServer:
         scope = self._scope(request)
         if scope is None:
             return problem(HTTPStatus.UNAUTHORIZED, "send the session's bearer token", {"WWW-Authenticate": "Bearer"})
-        request["scope"] = scope
+        request[_SCOPE] = scope
         return await handler(request)
 
     def _scope(self, request: web.Request) -> Scope | None:
@@ -112,7 +112,7 @@ class ReportServer:
         return web.Response(text=report_json(self._state.report), content_type="application/json")
 
     async def _leave_now(self, request: web.Request) -> web.Response:
-        if request["scope"] is not Scope.CONTROL:
+        if request[_SCOPE] is not Scope.CONTROL:
             return problem(HTTPStatus.FORBIDDEN, "this token may only read")
         self._leave.request(Reason.LEAVE_REQUESTED)
         return web.Response(
@@ -122,43 +122,33 @@ class ReportServer:
     async def _transcript(self, request: web.Request) -> web.StreamResponse:
         if self.transcript is None:
             return problem(HTTPStatus.NOT_FOUND, "this session has no transcript")
-        return await self.transcript(request)
+        if (refusal := self.subscribers.refusal(KEPT_FREE)) is not None:
+            return refusal
+        with self.subscribers.place():
+            return await self.transcript(request)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        if len(self._delivered) >= MAX_SUBSCRIBERS:
-            return problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_SUBSCRIBERS} subscribers are connected", {"Retry-After": "5"}
-            )
+        if (refusal := self.subscribers.refusal()) is not None:
+            return refusal
         subscriber = self._next_subscriber
         self._next_subscriber += 1
         self._delivered[subscriber] = 0
         try:
-            return await self._stream(request, subscriber)
+            with self.subscribers.place():
+                return await self._follow(await EventStream.begin(request), subscriber)
         finally:
             del self._delivered[subscriber]
             self._progress.set()
 
-    async def _stream(self, request: web.Request, subscriber: int) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
+    async def _follow(self, stream: EventStream, subscriber: int) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         while True:
             report = self._state.report
-            event = f"id: {report.revision}\nevent: report\ndata: {report_json(report)}\n\n"
-            await asyncio.wait_for(response.write(event.encode()), _WRITE_SECONDS)
+            await stream.send(f"id: {report.revision}\nevent: report\ndata: {report_json(report)}\n\n".encode())
             self._delivered[subscriber] = report.revision
             self._progress.set()
             if report.phase is ReportPhase.ENDED:
-                return response
+                return stream.response
             earliest = loop.time() + EVENT_SECONDS
-            await self._next(response, report.revision)
+            await stream.wait(self._state.newer_than(report.revision))
             await asyncio.sleep(max(0.0, earliest - loop.time()))
-
-    async def _next(self, response: web.StreamResponse, revision: int) -> None:
-        while True:
-            try:
-                await asyncio.wait_for(self._state.newer_than(revision), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                await asyncio.wait_for(response.write(b": still here\n\n"), _WRITE_SECONDS)
-            else:
-                return

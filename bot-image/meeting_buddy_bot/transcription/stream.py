@@ -18,8 +18,8 @@ from typing import Final, Literal
 from aiohttp import web
 
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
+from meeting_buddy_bot.reporting.event_stream import EventStream
 from meeting_buddy_bot.reporting.problems import Handler, problem
-from meeting_buddy_bot.reporting.server import HEARTBEAT_SECONDS, MAX_SUBSCRIBERS
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.writer import StoredLines, cleaned
 
@@ -27,8 +27,6 @@ MOST_BEHIND: Final = 1000
 """Final lines that may wait for a subscriber."""
 _MOST_OPEN: Final = 64
 """Segments that may be open at the same time."""
-_WRITE_SECONDS: Final = 10.0
-"""A subscriber that takes nothing for so long is dropped."""
 _EVENT_ID: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -55,7 +53,6 @@ class TranscriptHub:
         self.last = 0
         """Number of the newest final line."""
         self.ended = False
-        self.subscribers = 0
         self._volume = volume
         self._recent: deque[tuple[int, str]] = deque(maxlen=MOST_BEHIND)
         self._partials: dict[str, tuple[int, str]] = {}
@@ -195,36 +192,17 @@ def transcript_stream(hub: TranscriptHub) -> Handler:
         given = request.headers.get("Last-Event-ID")
         if given is not None and _EVENT_ID.fullmatch(given) is None:
             return problem(HTTPStatus.BAD_REQUEST, "Last-Event-ID is the number of a line")
-        if hub.subscribers >= MAX_SUBSCRIBERS:
-            return problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_SUBSCRIBERS} subscribers are connected", {"Retry-After": "5"}
-            )
-        hub.subscribers += 1
-        try:
-            return await _stream(request, hub.subscribe(None if given is None else int(given)))
-        finally:
-            hub.subscribers -= 1
+        return await _follow(await EventStream.begin(request), hub.subscribe(None if given is None else int(given)))
 
     return handle
 
 
-async def _stream(request: web.Request, subscription: Subscription) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await response.prepare(request)
-    following = asyncio.create_task(subscription.next(), name="transcript event")
-    try:
-        while True:
-            await asyncio.wait({following}, timeout=HEARTBEAT_SECONDS)
-            if not following.done():
-                await asyncio.wait_for(response.write(b": still here\n\n"), _WRITE_SECONDS)
-                continue
-            try:
-                event = following.result()
-            except OSError:  # the volume does not answer; who comes back gets what is missing
-                return response
-            if event is None:
-                return response
-            await asyncio.wait_for(response.write(event.encode()), _WRITE_SECONDS)
-            following = asyncio.create_task(subscription.next(), name="transcript event")
-    finally:
-        following.cancel()
+async def _follow(stream: EventStream, subscription: Subscription) -> web.StreamResponse:
+    while True:
+        try:
+            event = await stream.wait(subscription.next())
+        except OSError:  # the volume does not answer; who comes back gets what is missing
+            return stream.response
+        if event is None:
+            return stream.response
+        await stream.send(event.encode())

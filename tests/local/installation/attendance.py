@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from tests.local.installation.values import CLAIM
 from tests.local.media import hearing
 from tests.local.media.hearing import Heard
 from tests.local.media.sound import Samples, Utterance, decode
-from tests.local.meetings.livekit.people import People
+from tests.local.meetings.livekit.people import EVERYBODY, People, Person
 from tests.local.meetings.livekit.room import Room
 
 JOINED = 120.0
@@ -131,14 +131,19 @@ class Attendance:
 
 @contextmanager
 def attending(
-    kubectl: Kubectl, room: Room, *, show: Callable[[float, str], None] | None = None, **spec: Any
+    kubectl: Kubectl,
+    room: Room,
+    *,
+    people: Sequence[Person] = EVERYBODY,
+    show: Callable[[float, str], None] | None = None,
+    **spec: Any,
 ) -> Iterator[Attendance]:
     """People enter the room and talk, and a session for it is applied; people who are left at the end leave.
 
     ``show`` gets each line of `kubectl get --watch`, with the second at which it came.
     """
     here = kubectl.in_namespace(SESSIONS)
-    with room.people() as people, followed(here, room.name, show or (lambda _seconds, line: print(line))) as watch:
+    with room.people(people) as crowd, followed(here, room.name, show or (lambda _seconds, line: print(line))) as watch:
         applied_at = time.monotonic()
         here.apply(session(room, **spec))
-        yield Attendance(here, room.name, people, watch, applied_at)
+        yield Attendance(here, room.name, crowd, watch, applied_at)

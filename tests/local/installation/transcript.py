@@ -85,11 +85,11 @@ class Understood:
 
     words: Words
     named: int
-    """Words with a name that were heard while somebody spoke."""
+    """Words with a name, as far as it is known whose they are."""
     misnamed: int
     """Of these, words with a name that is not the speaker's."""
     unnamed: int
-    """Words beside those for which the transcript names nobody."""
+    """Words for which the transcript names nobody."""
 
     def __str__(self) -> str:
         total = self.named + self.unnamed
@@ -97,19 +97,26 @@ class Understood:
 
 
 def understood(lines: Iterable[Line], said: Sequence[Said], since: datetime) -> Understood:
-    """Judge a transcript by what was spoken from ``since`` on; what else is in it does not count."""
+    """Judge a transcript by what was spoken from ``since`` on; what else is in it does not count.
+
+    Where several spoke at once, a word is one's whose sentence has it, and nobody's (it is not judged) if none has;
+    how many words are wrong says little there, because nobody knows in which order they should stand.
+    """
     spoken = [one for one in said if one.wall >= since]
-    heard = [(one, word, line["speaker"]) for line in last(lines) for word, one in _placed(line, spoken)]
+    heard = [(word, line["speaker"], those) for line in last(lines) for word, those in _placed(line, spoken)]
     order = {id(one): n for n, one in enumerate(spoken)}
-    heard.sort(key=lambda found: order[id(found[0])])
-    text = " ".join(word for _, word, _ in heard)
-    named = [(one.turn.person, speaker) for one, _, speaker in heard if speaker is not None]
+    heard.sort(key=lambda found: order[id(found[2][0])])
     utterances = [Utterance(one.turn.clip.path, one.turn.start, one.turn.person) for one in spoken]
+    named = [
+        speaker in people
+        for word, speaker, those in heard
+        if speaker is not None and (people := _speakers_of(word, those))
+    ]
     return Understood(
-        words.judge(text, utterances),
+        words.judge(" ".join(word for word, _, _ in heard), utterances),
         len(named),
-        sum(person != speaker for person, speaker in named),
-        len(heard) - len(named),
+        named.count(False),
+        sum(speaker is None for _, speaker, _ in heard),
     )
 
 
@@ -119,16 +126,20 @@ def last(lines: Iterable[Line]) -> list[Line]:
     return sorted((line for line in newest.values() if line["text"]), key=lambda line: float(line["start"]))
 
 
-def _placed(line: Line, spoken: Sequence[Said]) -> Iterator[tuple[str, Said]]:
+def _placed(line: Line, spoken: Sequence[Said]) -> Iterator[tuple[str, list[Said]]]:
     """Each word of the line with what was being said at that time, if anything was."""
     began = datetime.fromisoformat(line["at"]).timestamp() - line["start"]
     for word in line["words"]:
         middle = began + (word["start"] + word["end"]) / 2
-        for one in spoken:
-            start = one.wall.timestamp()
-            if start - _BESIDE <= middle <= start + one.turn.clip.seconds + _BESIDE:
-                yield word["text"], one
-                break
+        those = [one for one in spoken if -_BESIDE <= middle - one.wall.timestamp() <= one.turn.clip.seconds + _BESIDE]
+        if those:
+            yield word["text"], those
+
+
+def _speakers_of(word: str, those: Sequence[Said]) -> set[str]:
+    if len(those) > 1:
+        those = [one for one in those if words.has(one.turn.clip.path, word)]
+    return {one.turn.person for one in those}
 
 
 def _request(kubectl: Kubectl, session: Line) -> urllib.request.Request:

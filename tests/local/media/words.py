@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import jiwer
 import numpy as np
@@ -73,6 +74,12 @@ def judge(text: str, spoken: Sequence[Utterance]) -> Words:
         first = places.stop
     wrong = aligned.substitutions + aligned.deletions + aligned.insertions
     return Words(wrong, len(expected), tuple(lost), text)
+
+
+def has(clip: Path, word: str) -> bool:
+    """Whether the word is spoken in this clip."""
+    normal = EnglishTextNormalizer()
+    return set(normal(word).split()) <= set(normal(clip.with_suffix(".txt").read_text()).split())
 
 
 def _excerpt(recording: Samples, spoken: Sequence[Utterance]) -> Samples:
