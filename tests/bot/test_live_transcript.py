@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import webvtt
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
+from meeting_buddy.contract.phases import Phase, ReportPhase
+from meeting_buddy.contract.reasons import Reason, end_phase
 from meeting_buddy.contract.report import Report, TranscriptionReport
 from meeting_buddy_bot.devices.sound import Sound
 from meeting_buddy_bot.platforms.speakers import Interval
@@ -33,7 +36,7 @@ from meeting_buddy_bot.transcription.component import LiveTranscript, transcribe
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
 from tests.conformance.running_bot import READ
-from tests.local.media.whisper import model_folder
+from tests.local.media.speech_model import model_folder
 from tests.support.awaiting import until
 
 _SECONDS = 60.0
@@ -236,6 +239,61 @@ async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
         [captions, *_] = webvtt.read(str(books.folder / "transcript.vtt"))
         assert captions.voice == "Unknown speaker"
         assert "your country" not in bot.log
+
+
+async def test_a_bot_that_records_nothing_transcribes_all_the_same() -> None:
+    with bots() as start:
+        engine = TranscriptionConfig(model=str(model_folder()), log_lines=True)
+        nothing = RecordingConfig(enabled=False)
+        bot = start("join; record", transcription=engine, recording=nothing, unprivileged=False)
+        phases: set[ReportPhase] = set()
+
+        def has_lines(report: Report) -> bool:
+            phases.add(report.phase)
+            return report.transcription.lines > 0
+
+        await bot.until(hears, 60)
+        with speaker(bot) as playing:
+            await bot.until(has_lines, _SECONDS)
+            await asyncio.to_thread(playing.wait, 30)  # to the clip's end
+        books = await leave_and_end(bot)
+        outcome = bot.outcome
+        assert phases == {ReportPhase.ACTIVE}
+        assert outcome.reason is not None
+        ended = end_phase(
+            outcome.reason,
+            ever_joined=outcome.ever_joined,
+            files_verified=outcome.recording.verified,
+            files_expected=nothing.enabled,
+        )
+        assert ended == (Phase.COMPLETED, Reason.LEAVE_REQUESTED)
+        assert (outcome.recording.segments, outcome.recording.bytes) == (0, 0)
+        assert (outcome.transcription.state, outcome.transcription.reason) == ("Done", None)
+        texts = {"transcript.jsonl", "transcript.vtt", "transcript.srt", "transcript.txt"}
+        files = {str(path.relative_to(books.folder)) for path in books.folder.rglob("*") if path.is_file()}
+        assert files == {"events.jsonl", "manifest.jsonl", "session.json", *texts}
+        derived = {line.derived: line for line in read(books.folder / "manifest.jsonl") if isinstance(line, Derived)}
+        found = {name: hashlib.sha256((books.folder / name).read_bytes()).hexdigest() for name in texts}
+        assert {name: line.sha256 for name, line in derived.items()} == found
+        written = [json.loads(line) for line in (books.folder / "transcript.jsonl").read_text().splitlines()]
+        assert words(" ".join(said(written))) == EXPECTED
+        logged = [json.loads(line) for line in bot.log.splitlines() if '"transcription.log_lines"' in line]
+        assert [(line["segment"], line["revision"]) for line in logged] == [
+            (line["segment"], line["revision"]) for line in written
+        ]
+        assert "your country" in " ".join(str(line["message"]) for line in logged)
+
+
+async def test_a_bot_that_shall_not_transcribe_has_neither_stream_nor_file() -> None:
+    with bots() as start:
+        nothing = TranscriptionConfig(enabled=False, model=str(model_folder()))
+        bot = start("join; record", transcription=nothing, recording=RecordingConfig(enabled=False), unprivileged=False)
+        await bot.until(lambda report: report.ever_joined, 60)
+        async with bot.http(READ) as client, client.get("/v1/transcript") as response:
+            assert response.status == HTTPStatus.NOT_FOUND
+        books = await leave_and_end(bot)
+        assert bot.outcome.transcription == TranscriptionReport()
+        assert {path.name for path in books.folder.iterdir()} == {"events.jsonl", "session.json"}
 
 
 def hears(report: Report) -> bool:

@@ -30,7 +30,7 @@ from meeting_buddy_bot.transcription.messages import (
 from tests.local.clone import SPEECH
 from tests.local.media.probe import run
 from tests.local.media.sound import RATE, Samples, decode
-from tests.local.media.whisper import model_folder
+from tests.local.media.speech_model import model_folder
 
 BEGINNING = 100.0
 """Of the sound, on the session's clock."""

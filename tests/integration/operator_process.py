@@ -37,6 +37,10 @@ INSTALLATION: dict[str, Any] = {
             "image": "localhost:5000/meeting-buddy/bot:test",
             "timeouts": {"startupTimeoutSeconds": 30, "graceSeconds": 10},
         },
+        "english": {
+            "image": "localhost:5000/meeting-buddy/bot:test",
+            "transcription": {"model": "/models/whisper-base.en"},
+        },
         "hasty": {"image": "localhost:5000/meeting-buddy/bot:test", "timeouts": {"startupTimeoutSeconds": 5}},
     },
     "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.buddy.test", "port": 8443}]},

@@ -101,6 +101,35 @@ def test_the_pod_watch_alone_ends_a_session(operator: OperatorProcess, sessions:
     assert sessions.phase("standup", "Completed")["reason"] == "EveryoneLeft"
 
 
+def test_a_transcripts_progress_costs_no_write_and_its_end_has_all_lines(
+    operator: OperatorProcess, sessions: Sessions
+) -> None:
+    sessions.apply("standup", recording={"enabled": False})
+    pod = sessions.pod("standup")
+    sessions.scheduled(pod)
+    with ReportServer(sessions.get("standup")["metadata"]["uid"]) as bot:
+        sessions.running(pod, ip=bot.address, ready=True)
+        last = bot.say("Active", **JOINED, transcription={"state": "Live", "lines": 1, "lagSeconds": 1.5})
+        sessions.phase("standup", "Active")
+        wait_until(lambda: bot.has_told(last), "the operator heard of the first line")
+        before = sum(operator.writes().values())
+        for lines in range(2, 32):
+            state = "Lagging" if lines % 2 else "Live"
+            last = bot.say("Active", transcription={"state": state, "lines": lines, "lagSeconds": lines})
+        wait_until(lambda: bot.has_told(last), "the operator heard of all lines")
+        time.sleep(1)
+        assert sum(operator.writes().values()) - before <= 1, "the end of the wait for the first report"
+        assert sessions.status("standup")["phase"] == "Active"
+    done = {"state": "Done", "lines": 40}
+    sessions.ended(pod, last_word(sessions, "standup", recording={}, transcription=done))
+    status = sessions.phase("standup", "Completed")
+    assert (status["transcriptLineCount"], status.get("transcriptLagSeconds")) == (40, None)
+    assert conditions(status)["Transcribed"] == ("True", "Done")
+    assert status["outputDirectory"]
+    wait_until(lambda: operator.metric("meetingbuddy_transcripts_total", result="Complete") == 1, "it is counted")
+    assert operator.metric("meetingbuddy_transcript_lines_total", platform="LiveKit") == 40
+
+
 def test_a_cut_stream_is_told_and_costs_no_session(operator: OperatorProcess, sessions: Sessions) -> None:
     sessions.apply("standup")
     pod = sessions.pod("standup")
@@ -143,8 +172,9 @@ def test_leave_reaches_the_bot_and_stays_although_it_is_set_back(operator: Opera
         ({"meetingLink": "https://other.buddy.test/rooms/a"}, "Failed", "HostNotAllowed"),
         ({"meetingLink": "https://meet.buddy.test:8443/custom?token=a"}, "Failed", "LinkInvalid"),
         ({"botClassName": "nobody"}, "Failed", "ConfigInvalid"),
+        ({"botClassName": "english", "transcription": {"language": "fr"}}, "Failed", "ConfigInvalid"),
     ],
-    ids=["leave", "host", "link", "class"],
+    ids=["leave", "host", "link", "class", "language"],
 )
 def test_endings_without_a_pod(
     operator: OperatorProcess, sessions: Sessions, fields: dict[str, Any], phase: str, reason: str

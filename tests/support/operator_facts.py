@@ -18,7 +18,7 @@ from meeting_buddy.domain.facts import (
     SessionFacts,
     Terminated,
 )
-from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.bot_class import BotClass, Transcription
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
 from tests.support.platform_tables import platform_table
 
@@ -31,6 +31,10 @@ KINDS = {"LiveKit": platform_table("livekit").link_rules}
 INSTALLATION = InstallationFacts(CLASS, (HOST,), {"LiveKit": "abc123"}, KINDS)
 BAD_TABLE = replace(INSTALLATION, table_faults={"LiveKit": "steps.prepend.0.do: is none of these"})
 """The administrator's platform table is wrong."""
+ENGLISH_ONLY = replace(
+    INSTALLATION, bot_class=CLASS.model_copy(update={"transcription": Transcription(model="/models/whisper-base.en")})
+)
+"""The class's engine is named after one of Whisper's models that know English only."""
 POD = identity.pod_name("standup", UID, 1)
 
 

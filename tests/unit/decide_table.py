@@ -80,6 +80,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("self-hosted kind without a table", _F(_S(platform="Parlour")), "PatchStatus EmitEvent", "Failed", "PlatformNotAvailable"),
         Row("a field that this version cannot read", _F(replace(_S(), unreadable=("spec.recording.video",))), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
         Row("unknown bot class", replace(_F(_S()), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("a language that the class's engine does not know", replace(_F(_S(transcription={"language": "de-AT"})), installation=make.ENGLISH_ONLY), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("the same language, and no transcript is wanted", replace(_F(_S(transcription={"language": "de-AT", "enabled": False})), installation=make.ENGLISH_ONLY), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("the administrator's platform table is wrong: the built-in one is used", replace(_F(_S()), installation=make.BAD_TABLE), "CreatePod PatchStatus EmitEvent", "Initializing"),
         Row("leave before there is a pod", _F(_S(leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
         Row("leave was set and set back before there was a pod", _F(_S(dict(_ASKED, phase="Initializing"))), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),

@@ -100,6 +100,8 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "link" : references non-existent secret key: link', _R.CONFIG_INVALID, "Add the key that the message names to the Secret of spec.meetingLinkSecretRef"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : references non-existent secret key: passcode', _R.CONFIG_INVALID, "Add the key that the message names to the Secret of spec.passcodeSecretRef"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : secret "board" not found', _R.CONFIG_INVALID, "Create the Secret"),
+    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "transcription-key" : secret "speech" not found', _R.CONFIG_INVALID, "name another one in the bot class's transcription.server.keySecret"),
+    (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "transcription-key" : references non-existent secret key: key', _R.CONFIG_INVALID, "Add the key that the message names to the Secret of the bot class's transcription.server.keySecret"),
     (EVENTS, "FailedMount", 'Unable to attach or mount volumes: error processing PVC meetings/recordings: persistentvolumeclaim "recordings" not found', _R.CONFIG_INVALID, "Create the claim"),
     (EVENTS, "FailedMount", 'MountVolume.MountDevice failed for volume "pvc-1" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name nfs.csi.k8s.io not found in the list of registered CSI drivers', _R.CONFIG_INVALID, "CSI driver"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "nfs" : mount failed: exit status 32 Mounting command: mount Output: mount.nfs: access denied by server while mounting 10.0.0.1:/x', _R.CONFIG_INVALID, "export rights"),
@@ -235,6 +237,9 @@ _NO_SECRET = PodWarning("FailedMount", 'MountVolume.SetUp failed for volume "pas
 _NO_KEY = PodWarning(
     "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : references non-existent secret key: passcode'
 )
+_NO_SERVER_KEY = PodWarning(
+    "FailedMount", 'MountVolume.SetUp failed for volume "transcription-key" : secret "speech" not found'
+)
 CASES = {
     "claim that no class can serve": Case(
         _pending(_IMMEDIATE),
@@ -302,6 +307,12 @@ CASES = {
     ),
     "the passcode's Secret lacks the key": Case(
         make.STARTING_POD, _R.CONFIG_INVALID, ("key: passcode", "Secret of spec.passcodeSecretRef"), (_NO_KEY,)
+    ),
+    "the transcription server's key is missing": Case(
+        make.STARTING_POD,
+        _R.CONFIG_INVALID,
+        ('secret "speech" not found', "the bot class's transcription.server.keySecret"),
+        (_NO_SERVER_KEY,),
     ),
     "an early mount failure that mended itself is not the cause": Case(
         make.STARTING_POD, _R.IMAGE_PULL_FAILED, ("still being pulled",), (_MOUNT_FIRST, PodWarning("Pulling", ""))

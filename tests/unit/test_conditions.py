@@ -14,16 +14,22 @@ from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import PodCondition, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import PatchStatus
 from meeting_buddy.domain.snapshot import Snapshot
+from meeting_buddy.resource.bot_class import BotClass, Transcription
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
+
+NO_ENGINE = make.CLASS.model_copy(update={"transcription": Transcription(model=None)})
 
 
 def snapshot(phase: Phase = Phase.RECORDING, **fields: Any) -> Snapshot:
     known = {"session": make.session(), "pod": make.READY_POD, "report": make.joined(), "stream": None, "now": NOW}
     found = {**known, **fields}
     pods = (found["pod"],) if found["pod"] is not None else ()
-    facts = make.facts(found["session"], *pods, stream=found["stream"], report=found["report"])
+    installation = replace(make.INSTALLATION, bot_class=found.get("bot_class", make.CLASS))
+    facts = make.facts(
+        found["session"], *pods, stream=found["stream"], report=found["report"], installation=installation
+    )
     reason = {Phase.COMPLETED: Reason.MEETING_ENDED, Phase.FAILED: Reason.BOT_CRASHED}.get(phase)
     return replace(Snapshot.of(facts, found["session"], found["now"]), phase=phase, reason=reason, has_pod=True)
 
@@ -72,7 +78,8 @@ def test_recording_is_true_only_while_media_is_written() -> None:
 
 
 def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
-    assert said(snapshot())["Transcribed"] == ("False", "NoEngine")
+    assert said(snapshot(bot_class=NO_ENGINE))["Transcribed"] == ("False", "NoEngine")
+    assert "Transcribed" not in said(snapshot())  # the bot has not begun to
     assert "Transcribed" not in said(snapshot(session=make.session(transcription={"enabled": False})))
 
 
@@ -86,10 +93,99 @@ def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
         ({"state": "Failed", "reason": "LanguageNotSupported"}, ("False", "LanguageNotSupported")),
         ({"state": "Done"}, ("True", "Done")),
         ({"state": "Done", "reason": "Incomplete"}, ("False", "Incomplete")),
+        ({"state": "Done", "reason": "VerificationFailed"}, ("False", "VerificationFailed")),
     ],
 )
 def test_transcribed_says_how_the_text_is_doing(transcription: dict[str, Any], expected: tuple[str, str]) -> None:
     assert said(snapshot(report=make.joined(transcription=transcription)))["Transcribed"] == expected
+
+
+@pytest.mark.parametrize("state", ["Starting", "Live", "Lagging"])
+def test_a_transcript_that_was_never_finished_is_incomplete_after_the_end(state: str) -> None:
+    report = make.joined(transcription={"state": state, "lines": 3})
+    assert said(snapshot(Phase.FAILED, report=report))["Transcribed"] == ("False", "Incomplete")
+    before = {"type": "Transcribed", "status": "True", "reason": "Live", "lastTransitionTime": "2026-11-23T10:00:30Z"}
+    vanished = snapshot(Phase.FAILED, session=make.session({"conditions": [before]}), report=None, pod=None)
+    assert said(vanished)["Transcribed"] == ("False", "Incomplete")
+
+
+@pytest.mark.parametrize(
+    ("transcription", "expected"),
+    [
+        ({"state": "Off"}, (None, None)),
+        ({"state": "Starting"}, (0, None)),
+        ({"state": "Live", "lines": 12, "lagSeconds": 3.14159}, (12, 3.1)),
+        ({"state": "Done", "lines": 15}, (15, None)),
+        ({"state": "Off", "lines": 812}, (812, None)),  # a state of another version
+        ({"state": "Live", "lines": -1, "lagSeconds": -0.5}, (0, 0.0)),
+        ({"state": "Live", "lagSeconds": float("nan")}, (0, None)),
+        ({"state": "Live", "lagSeconds": float("inf")}, (0, None)),
+    ],
+)
+def test_the_status_counts_lines_and_says_how_far_they_are_behind(
+    transcription: dict[str, Any], expected: tuple[int | None, float | None]
+) -> None:
+    found = status.compose(snapshot(report=make.joined(transcription=transcription)))
+    assert (found.transcript_line_count, found.transcript_lag_seconds) == expected
+
+
+def test_a_status_that_is_final_has_all_lines_and_no_lag() -> None:
+    live = make.joined(transcription={"state": "Live", "lines": 12, "lagSeconds": 3})
+    before = status.compose(snapshot(report=live))
+    known = replace(make.session(), status=before)
+    killed = status.compose(snapshot(Phase.FAILED, session=known, report=live))
+    assert (killed.transcript_line_count, killed.transcript_lag_seconds) == (12, None)
+    assert status.merge_patch(before, killed)["transcriptLagSeconds"] is None
+    done = make.joined("Ended", transcription={"state": "Done", "lines": 14})
+    assert status.compose(snapshot(Phase.COMPLETED, session=known, report=done)).transcript_line_count == 14
+
+
+def test_a_transcript_that_goes_on_waits_for_the_next_write() -> None:
+    def at(**transcription: Any) -> MeetingSessionStatus:
+        return status.compose(snapshot(report=make.joined(transcription=transcription)))
+
+    live = at(state="Live", lines=3, lagSeconds=1.0)
+    for later_on in (at(state="Live", lines=9, lagSeconds=4.0), at(state="Lagging", lines=9, lagSeconds=40.0)):
+        assert status.merge_patch(live, later_on) != {}
+        assert not status.needs_immediate_write(live, later_on)
+    assert not status.needs_immediate_write(at(state="Starting"), live)
+    assert status.needs_immediate_write(live, at(state="Failed", reason="LanguageNotSupported"))
+
+
+@pytest.mark.parametrize(
+    ("recording", "transcription", "bot_class", "expected"),
+    [
+        (True, True, make.CLASS, True),
+        (False, True, make.CLASS, True),
+        (False, False, make.CLASS, False),
+        (False, True, NO_ENGINE, False),
+        (True, True, NO_ENGINE, True),
+        (False, True, None, False),
+    ],
+)
+def test_the_output_directory_is_there_when_something_is_kept_in_it(
+    recording: bool, transcription: bool, bot_class: BotClass | None, expected: bool
+) -> None:
+    session = make.session(recording={"enabled": recording}, transcription={"enabled": transcription})
+    found = status.compose(snapshot(session=session, bot_class=bot_class))
+    assert (found.output_directory is not None) is expected
+
+
+@pytest.mark.parametrize(
+    ("transcription", "result"),
+    [
+        ({"state": "Off"}, None),
+        ({"state": "Done", "lines": 3}, "Complete"),
+        ({"state": "Done", "reason": "Incomplete"}, "Incomplete"),
+        ({"state": "Done", "reason": "VerificationFailed"}, "VerificationFailed"),
+        ({"state": "Live"}, "Incomplete"),
+        ({"state": "Failed", "reason": "NoModel"}, "Failed"),
+        ({"state": "Failed", "reason": "anything that a bot says"}, "Failed"),
+    ],
+)
+def test_the_result_of_a_transcript_is_one_of_four_words(transcription: dict[str, Any], result: str | None) -> None:
+    found = snapshot(Phase.COMPLETED, report=make.joined("Ended", transcription=transcription), bot_class=NO_ENGINE)
+    assert status.transcript_result(status.compose(found)) == result
 
 
 def test_transcribed_stays_as_it_was_while_no_report_is_known() -> None:
@@ -150,6 +246,21 @@ def test_ready_of_a_completed_session_says_what_it_left() -> None:
             if each.type == "Ready"
         ]
         assert ready.message == message
+
+
+@pytest.mark.parametrize(
+    ("segments", "lines", "message"),
+    [
+        (2, 3, "2 segments, 1.7 MB, verified; a transcript of 3 lines"),
+        (0, 1, "a transcript of 1 line"),
+        (0, 0, "nothing was stored"),
+    ],
+)
+def test_ready_of_a_completed_session_says_how_much_text_there_is(segments: int, lines: int, message: str) -> None:
+    recording = {"segments": segments, "bytes": 1_700_000, "verified": True}
+    report = make.joined("Ended", recording=recording, transcription={"state": "Done", "lines": lines})
+    found = {each.type: each for each in conditions.compute(snapshot(Phase.COMPLETED, report=report))}
+    assert found["Ready"].message == message
 
 
 def test_a_refused_bot_class_is_a_condition_of_its_sessions() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from meeting_buddy.contract.languages import PATTERN, WHISPER, whisper_code
+from meeting_buddy.contract.languages import PATTERN, WHISPER, known_languages, whisper_code
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,30 @@ def test_anything_else_is_refused_with_advice(language: str) -> None:
 def test_whispers_hundred_codes_all_fit_the_schemas_pattern() -> None:
     assert len(WHISPER) == 100
     assert all(re.fullmatch(PATTERN, code) for code in WHISPER)
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("/models/whisper-base.en", {"en"}),
+        ("Systran/faster-whisper-tiny.en", {"en"}),
+        ("distil-small.en", {"en"}),
+        ("/models/faster-whisper-base/", WHISPER - {"yue"}),
+        ("small", WHISPER - {"yue"}),
+        ("Whisper-Medium-int8", WHISPER - {"yue"}),
+        ("faster-whisper-large-v1", WHISPER - {"yue"}),
+        ("large_v2", WHISPER - {"yue"}),
+        ("Systran/faster-whisper-large-v3", WHISPER),
+        ("large-v3-turbo", WHISPER),
+        ("turbo", WHISPER),
+        ("large", None),  # of whichever version is the newest
+        ("/models/whisper", None),
+        ("/models/base/ours", None),
+        ("database", None),
+        ("whisper-1", None),
+        ("distil-large-v3", None),
+        ("", None),
+    ],
+)
+def test_what_a_models_name_says_of_its_languages(model: str, known: set[str] | None) -> None:
+    assert known_languages(model) == known

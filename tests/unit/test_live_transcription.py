@@ -15,7 +15,7 @@ import pytest
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
 from meeting_buddy_bot.transcription.live import MAX_BEHIND_SECONDS, Job, LiveTranscription, attempt, drain
-from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter
 from tests.unit.test_segmenter import ScriptedDetector, script
 
@@ -248,6 +248,27 @@ def test_a_server_that_fails_is_said_once_until_it_works_again() -> None:
     meeting.engine.error = None
     meeting.hear((0.9, 2), (0, 1))
     assert len(meeting.utterances) == 1
+    assert [each.kind for each in meeting.said if isinstance(each, Fault | Recovered)] == ["fault", "recovered"]
+
+
+def test_a_text_that_is_left_out_shows_that_the_server_works_again() -> None:
+    meeting = Meeting(FakeEngine(lambda *_: "…", error=EngineError("ServerFailed", "no answer")))
+    meeting.hear((0.9, 1))
+    meeting.engine.error = None
+    meeting.hear((0.9, 1.5))
+    assert [each.kind for each in meeting.said] == ["fault", "recovered"]
+
+
+def test_failures_that_differ_in_their_words_alone_are_one() -> None:
+    meeting = Meeting()
+    for error in (
+        EngineError("ServerFailed", "wait 3 s", kind="429"),
+        EngineError("ServerFailed", "wait 2 s", kind="429"),
+        EngineError("ServerFailed", "no", kind="401"),
+    ):
+        meeting.engine.error = error
+        meeting.hear((0.9, 2), (0, 1))
+    assert [each.message for each in meeting.said if isinstance(each, Fault)] == ["wait 3 s", "no"]
 
 
 @pytest.mark.parametrize(

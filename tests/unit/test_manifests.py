@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_buddy.contract.assignment import DIGEST_VARIABLE, PASSCODE_FILE, Assignment
+from meeting_buddy.contract.assignment import DIGEST_VARIABLE, PASSCODE_FILE, TRANSCRIPTION_KEY_FILE, Assignment
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy.contract.token import BotKeys, Scope, derive, matches
@@ -76,6 +76,13 @@ FULL_CLASS = BotClass.model_validate(
         "extraCa": {"configMap": "meeting-ca"},
         "storage": {"claim": "tapes", "fsGroup": 20000},
         "timeouts": {"graceSeconds": 60},
+        "transcription": {
+            "server": {
+                "url": "https://speech.example.org/v1",
+                "model": "large-v3",
+                "keySecret": {"name": "speech", "key": "token"},
+            }
+        },
     }
 )
 
@@ -154,14 +161,39 @@ def test_a_passcode_is_mounted_from_the_users_secret_into_the_bot_and_changes_no
     assert manifest == pod(without)
 
 
+def test_a_servers_key_is_mounted_into_the_bot_and_the_assignment_has_the_server_alone() -> None:
+    server = {"url": "https://speech.example.org/v1", "model": "large-v3"}
+    without, found = (
+        pod_input(make.CLASS.model_validate({**make.CLASS.model_dump(), "transcription": {"server": each}}))
+        for each in (server, {**server, "keySecret": {"name": "speech"}})
+    )
+    assert document(found) == document(without)
+    told = document(found).transcription.server
+    assert told is not None
+    assert told.model_dump() == server
+    items = [{"key": "key", "path": TRANSCRIPTION_KEY_FILE.name}]
+    volume = {"name": "transcription-key", "secret": {"secretName": "speech", "items": items, "defaultMode": 0o440}}
+    mount = {"name": "transcription-key", "mountPath": str(TRANSCRIPTION_KEY_FILE.parent), "readOnly": True}
+    manifest = pod(found)
+    manifest["spec"]["volumes"].remove(volume)
+    manifest["spec"]["containers"][0]["volumeMounts"].remove(mount)
+    assert manifest == pod(without)
+
+
+def test_a_session_without_a_transcript_has_no_servers_key() -> None:
+    assert "transcription-key" in json.dumps(pod(pod_input(FULL_CLASS)))
+    assert "transcription-key" not in json.dumps(pod(pod_input(FULL_CLASS, transcription={"enabled": False})))
+
+
 def test_the_browser_has_neither_secret_nor_volume() -> None:
     spec = pod(pod_input(FULL_CLASS, **SECRET_LINK, **PASSCODE))["spec"]
     browser, bot = (
         {mount["name"] for mount in container["volumeMounts"]}
         for container in (spec["initContainers"][0], spec["containers"][0])
     )
-    assert not {"assignment", "link", "passcode", "recordings"} & browser
-    assert {"assignment", "link", "passcode", "recordings"} <= bot
+    secret_or_volume = {"assignment", "link", "passcode", "transcription-key", "recordings"}
+    assert not secret_or_volume & browser
+    assert secret_or_volume <= bot
     assert "ca" in browser - bot
 
 

@@ -183,3 +183,16 @@ def test_the_metric_says_what_became_of_each_override() -> None:
         'meetingbuddy_platform_table_overrides{platform="Zoom",state="stale"} 0.0',
         'meetingbuddy_platform_table_overrides{platform="Zoom",state="invalid"} 1.0',
     ]
+
+
+def test_the_metrics_of_transcripts_have_platform_and_result_as_labels_and_nothing_else() -> None:
+    metrics = Metrics()
+    metrics.transcript_progress(Platform.ZOOM, 3, 1.5)
+    metrics.transcript_progress(Platform.ZOOM, 0, None)
+    metrics.transcript_progress(Platform.ZOOM, 2, 40.0)
+    metrics.transcript_ended(Platform.ZOOM, "Incomplete")
+    lines = metrics.page().decode().splitlines()
+    assert 'meetingbuddy_transcript_lines_total{platform="Zoom"} 5.0' in lines
+    assert 'meetingbuddy_transcripts_total{platform="Zoom",result="Incomplete"} 1.0' in lines
+    assert "meetingbuddy_transcript_lag_seconds_count 2.0" in lines
+    assert "meetingbuddy_transcript_lag_seconds_sum 41.5" in lines

@@ -34,6 +34,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
+from meeting_buddy_bot.transcription.log_lines import line_log
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 
 _MEMORY_SECONDS: Final = 2.0
@@ -125,14 +126,16 @@ class Components:
     def _transcript(self, sound: Sound) -> LiveTranscript | None:
         if self.hub is None:
             return None
+        config = self.assignment.transcription
         return LiveTranscript(
-            transcriber_config(self.assignment.transcription),
+            transcriber_config(config, self.settings.transcription_key_file),
             PulseAudioSource(sound.server, sound.monitor, self.clock),
             self.hub,
             self.volume,
             self.clock,
             self.events,
             self.reporter,
+            line_log(publish_names=self.assignment.publish_participants) if config.log_lines else None,
         )
 
     def _background_tasks(

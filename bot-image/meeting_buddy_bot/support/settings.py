@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meeting_buddy.contract import report
-from meeting_buddy.contract.assignment import ASSIGNMENT_FILE, LINK_FILE, PASSCODE_FILE, RECORDINGS
+from meeting_buddy.contract.assignment import (
+    ASSIGNMENT_FILE,
+    LINK_FILE,
+    PASSCODE_FILE,
+    RECORDINGS,
+    TRANSCRIPTION_KEY_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,7 @@ class Settings:
     """SHA-256 of the assignment that the pod was made for; empty: an earlier operator made the pod, any is taken."""
     link: Path = Path(LINK_FILE)
     passcode_file: Path = Path(PASSCODE_FILE)
+    transcription_key_file: Path = Path(TRANSCRIPTION_KEY_FILE)
     recordings: Path = Path(RECORDINGS)
     termination_log: Path = Path("/dev/termination-log")
     sockets: Path = Path("/run/mb")

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy.contract.assignment import TranscriptionConfig
+from meeting_buddy.contract.assignment import TRANSCRIPTION_KEY_FILE, TranscriptionConfig
 from meeting_buddy.contract.languages import AUTO, whisper_code
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy.contract.transcript import TranscriptLine
@@ -25,6 +25,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
+from meeting_buddy_bot.transcription.log_lines import LineLog
 from meeting_buddy_bot.transcription.messages import (
     Fault,
     Hypothesis,
@@ -32,10 +33,11 @@ from meeting_buddy_bot.transcription.messages import (
     Missed,
     Progress,
     Ready,
+    Recovered,
     TranscriberConfig,
     Utterance,
 )
-from meeting_buddy_bot.transcription.render import render
+from meeting_buddy_bot.transcription.render import differing_files, render
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
@@ -47,16 +49,24 @@ _REPORT_SECONDS: Final = 10.0
 """Between two reports of a lag that changes and nothing else."""
 _FLUSH_SECONDS: Final = 10.0
 _RENDER_SECONDS: Final = 60.0
+_MAX_SPANS: Final = 5
+"""Missed stretches in a message; all of them are in the events."""
+_MAX_MESSAGE: Final = 512
+"""Characters of the outcome's message, which has to fit a termination message with all the rest."""
 _LEAST_MISSED: Final = 0.5
 """Seconds; what is shorter is no stretch that anybody would look for."""
 
 _log = logging.getLogger(__name__)
 
 
-def transcriber_config(config: TranscriptionConfig) -> TranscriberConfig:
-    """What the process is started with."""
+def transcriber_config(config: TranscriptionConfig, key_file: Path = Path(TRANSCRIPTION_KEY_FILE)) -> TranscriberConfig:
+    """What the process is started with; ``key_file``: where the server's key is, if it has one."""
+    server = config.server
     return TranscriberConfig(
-        model=config.model or "",
+        engine="faster-whisper" if server is None else "openai",
+        model=(config.model or "") if server is None else server.model,
+        base_url=None if server is None else server.url,
+        key_file=None if server is None else str(key_file),
         language=whisper_code(config.language) or AUTO,
         vocabulary=config.vocabulary,
         threads=config.threads,
@@ -75,8 +85,11 @@ class LiveTranscript:
         clock: SessionClock,
         events: EventLog,
         reporter: SessionReporter,
+        log_line: LineLog | None = None,
     ) -> None:
+        """``log_line``: told of each line that is written; ``None``: no text goes to the log."""
         self._hub = hub
+        self._log_line = log_line
         self._config = config
         self._source = source
         self._volume = volume
@@ -94,6 +107,8 @@ class LiveTranscript:
         self._unheard: tuple[float, str] | None = None
         """Time from which on no transcriber is given what is said, and why."""
         self._missed: list[Missed] = []
+        self._failing = False
+        """Whether no decoding has succeeded since the last fault."""
         self._given_up = False
         self._left: float | None = None
         """Time after which nothing that is said belongs to the meeting."""
@@ -123,7 +138,7 @@ class LiveTranscript:
         self._over.clear()
         try:
             if self._writer is None:
-                self._writer = await TranscriptWriter.open(self._volume, self._hub.publish_final)
+                self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
             while not (self._ending.is_set() or self._given_up):
                 await answering()
@@ -155,28 +170,53 @@ class LiveTranscript:
         self._hub.end()
 
     async def publish(self) -> None:
-        """Write the files for readers and players, enter them in the manifest, say how it all went.
+        """Write the files for readers and players, enter them in the manifest, read them again, say how it all went.
 
         To be called once the recording is finished, whose segments tell where in it a word is.
 
         Raises:
-            OSError: the volume does not take them.
+            OSError: the volume does not take them or hand them out; the report says so, too.
         """
+        unverified: str | None = "the transcript's files could not be written and read again in time"
+        try:
+            unverified = await self._publish_files()
+        except OSError as error:
+            unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
+            raise
+        finally:  # also when there was no time for it
+            self._tell_end(unverified)
+
+    async def _publish_files(self) -> str | None:
+        """Write, enter and verify the files; what is wrong with them afterwards."""
         folder = self._volume.folder
-        if self._writer is not None and self._writer.lines:
-            derived = await self._volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
-            manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
-            for line in derived:
-                manifest.append(encode(line))
-            await manifest.close(_FLUSH_SECONDS)
+        if self._writer is None or not self._writer.lines:
+            return None
+        derived = await self._volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
+        manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
+        for line in derived:
+            manifest.append(encode(line))
+        if not await manifest.close(_FLUSH_SECONDS):
+            return "the volume did not take the transcript's entries in the manifest"
+        differ = await self._volume.call(
+            "verify the transcript", lambda: differing_files(folder, derived), _RENDER_SECONDS
+        )
+        return f"{', '.join(differ)}: not what was written when read again" if differ else None
+
+    def _tell_end(self, unverified: str | None) -> None:
+        """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
             return
         self._end_of_unheard(self._clock.now() if self._left is None else self._left)
-        if self._missed:
-            spans = ", ".join(f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._missed[:5])
-            self._tell(state="Done", reason="Incomplete", message=f"without text: {spans}", lag_seconds=None)
-        else:
-            self._tell(state="Done", reason=None, message=None, lag_seconds=None)
+        spans = [f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._missed[:_MAX_SPANS]]
+        missing = [f"without text: {', '.join(spans)}"] if spans else []
+        if self._writer is not None and self._writer.lost:
+            missing.append(f"{self._writer.lost} lines found no room while the volume did not answer")
+        reason = "Incomplete" if missing else None
+        if unverified is not None:
+            self._events.write("transcript_not_verified", cause=unverified)
+            missing.insert(0, unverified)
+            reason = "VerificationFailed"
+        self._tell(state="Done", reason=reason, message="; ".join(missing)[:_MAX_MESSAGE] or None, lag_seconds=None)
 
     # One run of the process
 
@@ -189,6 +229,8 @@ class LiveTranscript:
         try:
             async for message in transcriber.messages():
                 self._take(message)
+                if self._given_up:  # a server may say so in mid-meeting, and its process would go on asking
+                    await transcriber.kill()
             code = await transcriber.wait()
         finally:
             feeding.cancel()
@@ -223,7 +265,10 @@ class LiveTranscript:
         match message:
             case Ready():
                 self._events.write("transcriber_ready", engine=message.engine, model=message.model)
-                self._tell(state="Live")
+                self._recovered()
+            case Recovered():
+                self._events.write("transcriber_recovered")
+                self._recovered()
             case Hypothesis():
                 self._hub.publish_partial(self._attributor.partial(message))
             case Utterance():
@@ -236,9 +281,15 @@ class LiveTranscript:
             case Missed():
                 self._miss(message.start, message.end, message.cause)
             case Fault():
+                self._failing = True
                 self._given_up = message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
-                self._tell(state="Failed", reason=message.reason, message=message.message)
+                self._tell(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
+
+    def _stored(self, number: int, line: TranscriptLine) -> None:
+        self._hub.publish_final(number, line)
+        if self._log_line is not None:
+            self._log_line(line)
 
     def _spoke(self, interval: Interval) -> None:
         self._write(self._attributor.spoke(interval, self._clock.now()))
@@ -264,7 +315,13 @@ class LiveTranscript:
 
     # What is told
 
+    def _recovered(self) -> None:
+        self._failing = False
+        self._tell(state="Live", reason=None, message=None)
+
     def _tell_lag(self, lag: float) -> None:
+        if self._failing:  # the fault stays told: that the text is behind follows from it
+            return
         state = "Lagging" if lag > LAGGING_SECONDS else "Live"
         first = self._report.lag_seconds is None
         if first or state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:

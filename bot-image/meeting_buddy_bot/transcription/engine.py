@@ -16,9 +16,21 @@ LOOPING: Final = 2.4
 class EngineError(Exception):
     """The engine cannot do its work; the message is for people and free of keys."""
 
-    def __init__(self, reason: Literal["NoModel", "LanguageNotSupported", "ServerFailed"], message: str) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        reason: Literal["NoModel", "LanguageNotSupported", "ServerFailed"],
+        cause: str,
+        remedy: str = "",
+        kind: str = "",
+    ) -> None:
+        """The message is ``cause`` and ``remedy``.
+
+        ``kind``: what two failures have in common that differ in their words alone; empty: the words.
+        """
+        super().__init__(f"{cause}: {remedy}" if remedy else cause)
         self.reason = reason
+        self.cause = cause
+        self.kind = kind or str(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The engine that a configuration asks for."""
 
-from meeting_buddy_bot.transcription.engine import Engine, EngineError
+from meeting_buddy_bot.transcription.engine import Engine
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 
 
@@ -15,4 +15,6 @@ def build(config: TranscriberConfig) -> Engine:
         from meeting_buddy_bot.transcription.whisper_engine import WhisperEngine
 
         return WhisperEngine(config)
-    raise EngineError("ServerFailed", f"this image has no engine {config.engine}")
+    from meeting_buddy_bot.transcription.openai_engine import OpenAIEngine
+
+    return OpenAIEngine(config)

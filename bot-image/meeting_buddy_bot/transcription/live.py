@@ -20,7 +20,7 @@ import numpy as np
 from meeting_buddy.contract.transcript import MAX_TEXT, Word
 from meeting_buddy_bot.transcription.agreement import LocalAgreement
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
-from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
 
 CADENCE_SECONDS: Final = 1.0
@@ -93,6 +93,7 @@ class LiveTranscription:
         self._before: tuple[int, str] | None = None
         """Number and text of the last final, when it was sure of it."""
         self._faulty: str | None = None
+        """Kind of the failure that was last said, until a decoding succeeds."""
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
@@ -123,7 +124,9 @@ class LiveTranscription:
         if isinstance(outcome, Exception):
             self._failed(job, outcome)
             return
-        self._faulty = None
+        if self._faulty is not None:
+            self._faulty = None
+            self._say(Recovered())
         if job.final:
             self._finish(job.segment, outcome)
         else:
@@ -207,10 +210,10 @@ class LiveTranscription:
     def _failed(self, job: Job, error: Exception) -> None:
         """A final that fails is missed; a passing text that fails is as if it had not been asked for."""
         if isinstance(error, EngineError):
-            if self._faulty != str(error):  # said once until it works again
+            if self._faulty != error.kind:  # said once until it works again
                 self._say(Fault(reason=error.reason, message=str(error)))
-            self._faulty = str(error)
-            cause = str(error)
+            self._faulty = error.kind
+            cause = error.cause
         else:
             _log.error("a decoding failed", exc_info=error)
             cause = f"the decoder failed: {type(error).__name__}"

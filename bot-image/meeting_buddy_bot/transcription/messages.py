@@ -29,7 +29,9 @@ class TranscriberConfig(ContractModel):
     """Words that the engine should expect."""
     threads: int = Field(1, ge=1, le=16)
     base_url: str | None = None
-    """Of an OpenAI-compatible server; its key comes in the environment."""
+    """Of an OpenAI-compatible server, up to and with ``/v1``."""
+    key_file: str | None = None
+    """With that server's key, never the key itself: everybody on the machine reads command lines."""
 
 
 class Ready(ContractModel):
@@ -96,5 +98,11 @@ class Fault(ContractModel):
     """For people, free of keys."""
 
 
-Message = Annotated[Ready | Hypothesis | Utterance | Progress | Missed | Fault, Field(discriminator="kind")]
+class Recovered(ContractModel):
+    """What the last :class:`Fault` was about is over: a decoding succeeded."""
+
+    kind: Literal["recovered"] = "recovered"
+
+
+Message = Annotated[Ready | Hypothesis | Utterance | Progress | Missed | Fault | Recovered, Field(discriminator="kind")]
 MESSAGES: Final[TypeAdapter[Message]] = TypeAdapter(Message)

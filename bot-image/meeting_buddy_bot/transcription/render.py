@@ -236,3 +236,19 @@ def render(folder: Path, segments: Sequence[Segment], offset: float | None = Non
         atomic_write(folder / name, content)
         derived.append(Derived(name, len(content), hashlib.sha256(content).hexdigest()))
     return derived
+
+
+def differing_files(folder: Path, derived: Sequence[Derived]) -> list[str]:
+    """Names of the files that are missing, or hold something other than their lines of the manifest say.
+
+    Raises:
+        OSError: the volume does not hand out a file that is there.
+    """
+    return [each.derived for each in derived if not _holds(folder / each.derived, each)]
+
+
+def _holds(path: Path, expected: Derived) -> bool:
+    try:
+        return fsync_and_hash(path) == (expected.bytes, expected.sha256)
+    except FileNotFoundError:
+        return False

@@ -26,6 +26,14 @@ class Metrics:
         self._outcomes = self._counter(name + "session_outcomes", "Sessions that ended", "result", "reason")
         self._apply_to_pod = self._histogram(name + "apply_to_pod_seconds", "Seconds from a session to its pod")
         self._join = self._histogram(name + "join_seconds", "Seconds from a session to its bot being in the meeting")
+        self._lines = self._counter(name + "transcript_lines", "Finished lines of transcripts", "platform")
+        self._transcripts = self._counter(
+            name + "transcripts", "Transcripts of sessions that ended, by result", "platform", "result"
+        )
+        self._lag = self._histogram(
+            name + "transcript_lag_seconds",
+            "Seconds that a transcript was behind, at each write of its session's status",
+        )
         self._requests = self._counter(name + "api_requests", "Calls to the API server", "verb", "resource", "code")
         self._errors = self._counter(
             name + "reconcile_errors", "Reconciliations that failed, by the call that was refused", "resource", "code"
@@ -84,6 +92,17 @@ class Metrics:
     def joined(self, seconds: float) -> None:
         """A bot was in the meeting."""
         self._join.observe(seconds)
+
+    def transcript_progress(self, platform: str, lines: int, lag: float | None) -> None:
+        """A status was written that has so many more lines; ``lag`` in seconds."""
+        if lines > 0:
+            self._lines.labels(platform).inc(lines)
+        if lag is not None:
+            self._lag.observe(lag)
+
+    def transcript_ended(self, platform: str, result: str) -> None:
+        """A session that had a transcript ended."""
+        self._transcripts.labels(platform, result).inc()
 
     def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
         """A reconciliation ended; its key had waited so long in the queue."""

@@ -1,6 +1,7 @@
 """Languages of a transcript: Whisper's codes, an optional region, or ``auto``."""
 
 import re
+from pathlib import PurePosixPath
 from typing import Final
 
 WHISPER: Final[frozenset[str]] = frozenset(
@@ -11,6 +12,20 @@ WHISPER: Final[frozenset[str]] = frozenset(
     ).split()
 )
 """The hundred codes that Whisper knows, of openai/whisper ``tokenizer.py``."""
+
+_ADDED_LAST: Final = frozenset({"yue"})
+"""What only the models from large-v3 on know."""
+_NAMED_BY_SIZE: Final = (
+    # By the words of a model's name, which are told apart by what is neither a letter nor a digit.
+    (("large", "v3"), WHISPER),
+    (("turbo",), WHISPER),
+    (("large", "v1"), WHISPER - _ADDED_LAST),
+    (("large", "v2"), WHISPER - _ADDED_LAST),
+    (("tiny",), WHISPER - _ADDED_LAST),
+    (("base",), WHISPER - _ADDED_LAST),
+    (("small",), WHISPER - _ADDED_LAST),
+    (("medium",), WHISPER - _ADDED_LAST),
+)
 
 AUTO: Final = "auto"
 
@@ -31,3 +46,18 @@ def whisper_code(language: str) -> str | None:
     if not re.fullmatch(PATTERN, language):
         raise ValueError(f"unknown language {language!r}: use a code such as en, de or de-DE, or auto")
     return None if language == AUTO else language.partition("-")[0]
+
+
+def known_languages(model: str) -> frozenset[str] | None:
+    """Codes that a model knows, by its name and the way in which Whisper's models are named; ``None``: it says nothing.
+
+    ``model`` is a name or a folder, such as ``/models/faster-whisper-base.en`` or ``large-v3``. What is named after a
+    size but was trained for less (Distil-Whisper) says nothing.
+    """
+    name = PurePosixPath(model.lower()).name
+    if name.endswith(".en"):
+        return frozenset({"en"})
+    words = set(re.split(r"[^a-z0-9]+", name))
+    if "distil" in words:
+        return None
+    return next((known for parts, known in _NAMED_BY_SIZE if words.issuperset(parts)), None)

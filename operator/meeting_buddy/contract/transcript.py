@@ -53,7 +53,7 @@ class TranscriptLine(ContractModel):
     at: Timestamp
     """``start`` in UTC."""
     language: str
-    """Whisper's code of the language, such as ``en``."""
+    """Whisper's code of the language, such as ``en``; ``und`` where a server does not say which it detected."""
     text: str = Field(max_length=MAX_TEXT)
     words: tuple[Word, ...] = ()
     committed: int = Field(0, ge=0)

@@ -23,6 +23,7 @@ from meeting_buddy.domain import plan
 from meeting_buddy.domain.create_rejection import rejection
 from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning
 from meeting_buddy.domain.reconcile_error import CONDITION
+from meeting_buddy.domain.status import transcript_result
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -272,7 +273,19 @@ class Executor:
         entry.written_at = self._clock.now()
         self._cache.upsert_session(document)
         self._record_transition(entry, facts)
+        self._record_transcript(entry, facts)
         return Progress.NEXT
+
+    def _record_transcript(self, entry: CacheEntry, facts: Facts) -> None:
+        """Count the lines that this write has added, so that none is counted twice, whichever process wrote it."""
+        if entry.session is None or facts.session is None:
+            return
+        before, after = facts.session.status, entry.session.status
+        added = (after.transcript_line_count or 0) - (before.transcript_line_count or 0)
+        self._telemetry.transcript_progress(after.platform or "", added, after.transcript_lag_seconds)
+        result = transcript_result(after)
+        if result is not None and after.phase is not before.phase and after.phase is not None and after.phase.terminal:
+            self._telemetry.transcript_ended(after.platform or "", result)
 
     def _record_transition(self, entry: CacheEntry, facts: Facts) -> None:
         if entry.session is None or facts.session is None:

@@ -21,6 +21,12 @@ class Telemetry(Protocol):
     def joined(self, seconds: float) -> None:
         """A bot was in the meeting for the first time, so long after its session was created."""
 
+    def transcript_progress(self, platform: str, lines: int, lag: float | None) -> None:
+        """A status was written: so many more lines of a transcript, which is so many seconds behind, if known."""
+
+    def transcript_ended(self, platform: str, result: str) -> None:
+        """A session that had a transcript ended; ``result`` is one of a few words."""
+
     def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
         """A reconciliation ended; its key had waited so long in the queue."""
 

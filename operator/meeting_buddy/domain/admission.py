@@ -1,10 +1,20 @@
 """Whether a session gets a bot at all: validated again here, after the CRD's earlier and never stricter gates."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from meeting_buddy.contract.languages import whisper_code
 from meeting_buddy.contract.links import LinkError, PlatformName, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain.facts import InstallationFacts, SessionFacts
+from meeting_buddy.resource.bot_class import Transcription
+from meeting_buddy.resource.session import MeetingSessionSpec
+
+_MAX_LISTED: Final = 8
+"""Languages that a message lists."""
+_OTHER_LANGUAGE: Final = (
+    "Create a new session in another language, with another bot class, or with spec.transcription.enabled: false."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +24,12 @@ class AdmissionResult:
     platform: PlatformName | None
     reason: Reason | None = None
     message: str = ""
+    remedy: str | None = None
+    """What helps; ``None``: the reason's own advice says it best."""
 
 
 def validate(session: SessionFacts, installation: InstallationFacts) -> AdmissionResult:
-    """Validate link, platform and bot class; the message names the field and never quotes the link.
+    """Validate link, platform, bot class and language; the message names the field and never quotes the link.
 
     A link in a Secret is validated by the bot: the operator does not read Secrets.
     """
@@ -47,7 +59,25 @@ def validate(session: SessionFacts, installation: InstallationFacts) -> Admissio
         return _not_available(platform, installation)
     if installation.bot_class is None:
         return AdmissionResult(platform, Reason.CONFIG_INVALID, f"bot class {spec.bot_class_name!r} does not exist")
+    unknown_language = _unknown_language(spec, installation.bot_class.transcription)
+    if unknown_language is not None:
+        return AdmissionResult(platform, Reason.CONFIG_INVALID, unknown_language, _OTHER_LANGUAGE)
     return AdmissionResult(platform)
+
+
+def _unknown_language(spec: MeetingSessionSpec, transcription: Transcription) -> str | None:
+    """What is wrong with the session's language, if the class's engine is known not to know it."""
+    wanted, known = spec.transcription, transcription.known_languages
+    if not wanted.enabled or not transcription.engine or known is None:
+        return None
+    code = whisper_code(wanted.language)
+    if code is None or code in known:
+        return None
+    listed = ", ".join(sorted(known)) if len(known) <= _MAX_LISTED else f"{len(known)} others"
+    return (
+        f"the transcription engine of bot class {spec.bot_class_name!r} does not know the language "
+        f"{wanted.language}; it knows {listed}"
+    )
 
 
 def _not_available(platform: PlatformName | None, installation: InstallationFacts) -> AdmissionResult:

@@ -9,12 +9,15 @@ from typing import Final, Literal, NamedTuple
 
 from meeting_buddy.contract.phases import PHASES, Phase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import Reception
+from meeting_buddy.contract.report import Reception, TranscriptionReport
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition
 
 Truth = Literal["True", "False", "Unknown"]
 MAX_MESSAGE: Final = 1024
+_UNFINISHED: Final = ("Starting", "Live", "Lagging")
+"""Of a transcript: what is no outcome."""
+_NO_ENGINE: Final = "the bot class has no transcription engine"
 
 
 class Draft(NamedTuple):
@@ -103,13 +106,21 @@ def transcribed(snapshot: Snapshot) -> Draft | None:
     """Whether there is a transcript, and whether it keeps up."""
     if not snapshot.session.spec.transcription.enabled:
         return None
-    none = Draft("False", "NoEngine", "the bot class has no transcription engine")
-    if snapshot.report is None:
-        return previous(snapshot, "Transcribed") or none
-    report = snapshot.report.transcription
+    report = snapshot.report.transcription if snapshot.report is not None else TranscriptionReport()
+    found: Draft | None
+    if report.state != "Off":
+        found = _of_transcript(report)
+    elif snapshot.transcribing:  # it begins when the bot does
+        found = previous(snapshot, "Transcribed")
+    else:
+        found = previous(snapshot, "Transcribed") or Draft("False", "NoEngine", _NO_ENGINE)
+    if found is not None and snapshot.phase.terminal and found.reason in _UNFINISHED:
+        return Draft("False", "Incomplete", "the bot ended before the transcript was finished")
+    return found
+
+
+def _of_transcript(report: TranscriptionReport) -> Draft:
     message = report.message or ""
-    if report.state == "Off":
-        return none
     if report.state in ("Starting", "Live"):
         return Draft("True" if report.state == "Live" else "Unknown", report.state, message)
     if report.state == "Done" and report.reason is None:
@@ -254,10 +265,12 @@ def previous(snapshot: Snapshot, kind: str) -> Draft | None:
 def _stored(snapshot: Snapshot) -> str:
     """What a completed session left on the volume: ``2 segments, 1.7 MB, verified``."""
     found = snapshot.report.recording if snapshot.report is not None else None
+    lines = snapshot.report.transcription.lines if snapshot.report is not None else 0
+    text = f"a transcript of {lines} line{'s' if lines > 1 else ''}" if lines > 0 else ""
     if found is None or not found.segments:
-        return "nothing was stored"
+        return text or "nothing was stored"
     size = f"{found.bytes / 1e6:.1f} MB" if found.bytes < 1e9 else f"{found.bytes / 1e9:.2f} GB"
-    return f"{found.segments} segment{'s' if found.segments > 1 else ''}, {size}, verified"
+    return f"{found.segments} segment{'s' if found.segments > 1 else ''}, {size}, verified{f'; {text}' if text else ''}"
 
 
 def _word(snapshot: Snapshot) -> str:

@@ -57,8 +57,9 @@ def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:
 def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     if snapshot.leaving:
         return Outcome(Reason.LEAVE_REQUESTED)
-    if snapshot.admission.reason is not None:
-        return Outcome(snapshot.admission.reason, snapshot.admission.message)
+    admission = snapshot.admission
+    if admission.reason is not None:
+        return Outcome(admission.reason, admission.message, remedy=admission.remedy)
     return _outcome_of_rejection(snapshot)
 
 

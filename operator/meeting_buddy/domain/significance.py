@@ -23,6 +23,7 @@ def _weight(report: Report) -> tuple[object, ...]:
         report.memory_pressure,
         report.storage_pressure,
         report.storage_unresponsive,
+        report.transcription.state == "Failed",
         report.media.audio.received is False,
         report.media.video.received is False,
     )

@@ -105,6 +105,14 @@ class Snapshot:
         return bot_class.timeouts if bot_class is not None else Timeouts()
 
     @property
+    def transcribing(self) -> bool | None:
+        """Whether a bot of this session writes a transcript; ``None``: its class is gone, and nobody can tell."""
+        bot_class = self.facts.installation.bot_class
+        if not self.session.spec.transcription.enabled:
+            return False
+        return bot_class.transcription.engine if bot_class is not None else None
+
+    @property
     def startup_deadline(self) -> datetime:
         anchor = self.pod.waiting_since if self.pod is not None else self.session.status.scheduled_time or self.now
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)

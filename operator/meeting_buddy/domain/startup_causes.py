@@ -262,9 +262,16 @@ EVENTS: Final = (
         _R.CONFIG_INVALID,
         "Use a claim with ReadWriteMany, or keep all bots on one node: another node holds the recordings volume.",
     ),
+    Cause(
+        VOLUME_WORDS,
+        r'volume "transcription-key" : secret \S+ not found',
+        _R.CONFIG_INVALID,
+        "Create the Secret that the message names in the session's namespace, with the transcription server's key, or "
+        "name another one in the bot class's transcription.server.keySecret.",
+    ),
     Cause(VOLUME_WORDS, r"secret \S+ not found", _R.CONFIG_INVALID, "Create the Secret that the message names."),
     Cause(VOLUME_WORDS, r"configmap \S+ not found", _R.CONFIG_INVALID, "Create the ConfigMap that the message names."),
-    # These two messages name the key alone; the volume says of which Secret.
+    # These messages name the key alone; the volume says of which Secret.
     Cause(
         VOLUME_WORDS,
         r'volume "link" : references non-existent secret key',
@@ -276,6 +283,12 @@ EVENTS: Final = (
         r'volume "passcode" : references non-existent secret key',
         _R.CONFIG_INVALID,
         "Add the key that the message names to the Secret of spec.passcodeSecretRef.",
+    ),
+    Cause(
+        VOLUME_WORDS,
+        r'volume "transcription-key" : references non-existent secret key',
+        _R.CONFIG_INVALID,
+        "Add the key that the message names to the Secret of the bot class's transcription.server.keySecret.",
     ),
     Cause(
         VOLUME_WORDS,

@@ -3,12 +3,13 @@
 The operator is the status's only writer. Unknown is absent. The link is in none of these fields.
 """
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report
+from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report, TranscriptionReport
 from meeting_buddy.contract.text import page_text, well_formed
 from meeting_buddy.domain import conditions
 from meeting_buddy.domain.snapshot import Snapshot
@@ -26,6 +27,10 @@ _DEFERRABLE_CONDITIONS: Final = frozenset(
         ("Reporting", "True", "Connected"),
         ("Sandboxed", "True", "Seccomp"),
         ("Joined", "False", "Left"),  # after phase Leaving
+        ("Transcribed", "Unknown", "Starting"),
+        ("Transcribed", "True", "Live"),
+        ("Transcribed", "True", "Done"),
+        ("Transcribed", "False", "Lagging"),  # comes and goes on a busy machine
     }
 )
 _DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
@@ -53,10 +58,13 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     if snapshot.pod_name is not None:
         changes |= {"attempt": before.attempt or 1, "bot_pod": snapshot.pod_name}
         changes["node"] = (snapshot.pod.node if snapshot.pod is not None else None) or before.node
-        if spec.recording.enabled:
+        if spec.recording.enabled or snapshot.transcribing:
             changes["output_directory"] = identity.volume_path(session.namespace, identifier)
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
+        changes |= _transcript(snapshot.report.transcription)
+    if snapshot.phase.terminal:
+        changes["transcript_lag_seconds"] = None
     if snapshot.joined_at is not None:
         changes |= _people(snapshot)
     changes["conditions"] = conditions.compute(snapshot)
@@ -78,6 +86,17 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
         seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
     return found
+
+
+def _transcript(report: TranscriptionReport) -> dict[str, Any]:
+    if report.state == "Off" and not report.lines:
+        return {}
+    lag = report.lag_seconds
+    known = lag is not None and math.isfinite(lag)
+    return {
+        "transcript_line_count": max(0, report.lines),
+        "transcript_lag_seconds": round(max(0.0, lag), 1) if known and lag is not None else None,
+    }
 
 
 def _people(snapshot: Snapshot) -> dict[str, Any]:
@@ -154,6 +173,16 @@ def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> di
     old, new = _document(before), _document(after)
     changed: dict[str, Any] = {key: value for key, value in new.items() if old.get(key) != value}
     return changed | {key: None for key in old if key not in new}
+
+
+def transcript_result(status: MeetingSessionStatus) -> str | None:
+    """What became of the transcript of a session that has ended, in one of four words; ``None``: there was none."""
+    found = next((each for each in status.conditions or () if each.type == "Transcribed"), None)
+    if found is None or found.reason == "NoEngine":
+        return None
+    if found.status == "True":
+        return "Complete"
+    return found.reason if found.reason in ("Incomplete", "VerificationFailed") else "Failed"
 
 
 def needs_immediate_write(before: MeetingSessionStatus, after: MeetingSessionStatus) -> bool:

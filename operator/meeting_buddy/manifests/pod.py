@@ -17,11 +17,12 @@ from meeting_buddy.contract.assignment import (
     LINK_FILE,
     PASSCODE_FILE,
     RECORDINGS,
+    TRANSCRIPTION_KEY_FILE,
 )
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.quantity import add_bytes, add_cpu, split_bytes, split_cpu
-from meeting_buddy.resource.bot_class import Resources
+from meeting_buddy.resource.bot_class import Resources, ServerKey
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.session import SecretLink, SecretPasscode
 
@@ -235,11 +236,11 @@ def _profile(pod_input: BotPodInput) -> Resources:
 
 
 class _UsersSecret(NamedTuple):
-    """A key of a Secret of the user's, which the kubelet mounts as one file into container ``bot`` alone."""
+    """A key of a Secret that is not ours, which the kubelet mounts as one file into container ``bot`` alone."""
 
     volume_name: str
     file: PurePosixPath
-    reference: SecretLink | SecretPasscode
+    reference: SecretLink | SecretPasscode | ServerKey
 
     def volume(self) -> dict[str, Any]:
         items = [{"key": self.reference.key, "path": self.file.name}]
@@ -251,13 +252,16 @@ class _UsersSecret(NamedTuple):
 
 
 def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
-    """What the session's author keeps in Secrets; :mod:`startup_causes` knows the volumes by their names."""
+    """What session and bot class keep in Secrets; :mod:`startup_causes` knows the volumes by their names."""
     link, passcode = pod_input.spec.meeting_link_secret_ref, pod_input.spec.passcode_secret_ref
+    server = pod_input.bot_class.transcription.server if pod_input.spec.transcription.enabled else None
     found = []
     if link is not None:
         found.append(_UsersSecret("link", LINK_FILE, link))
     if passcode is not None:
         found.append(_UsersSecret("passcode", PASSCODE_FILE, passcode))
+    if server is not None and server.key_secret is not None:
+        found.append(_UsersSecret("transcription-key", TRANSCRIPTION_KEY_FILE, server.key_secret))
     return found
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic.alias_generators import to_snake
 
 from meeting_buddy.contract.assignment import MODEL_FOLDER, Assignment, TranscriptionConfig
+from meeting_buddy.contract.languages import known_languages
 from meeting_buddy.resource.model import ConfigModel, default_of
 from meeting_buddy.resource.quantity import Quantity, parse_quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
@@ -185,7 +186,7 @@ class Transcription(ConfigModel):
     languages: tuple[LanguageCode, ...] = Field(
         (),
         description="Codes of the languages that the engine knows, such as [en]: a session in another one is refused "
-        "before its pod is made. Empty: what the bot finds out.",
+        "before its pod is made. Empty: what Whisper's naming says of the model's name, or what the bot finds out.",
     )
     log_lines: bool = Field(
         False,
@@ -206,6 +207,14 @@ class Transcription(ConfigModel):
     def engine(self) -> bool:
         """Whether there is one."""
         return self.model is not None or self.server is not None
+
+    @property
+    def known_languages(self) -> frozenset[str] | None:
+        """Codes of the languages that the engine knows; ``None`` when that is not known here."""
+        if self.languages:
+            return frozenset(self.languages)
+        model = self.server.model if self.server is not None else self.model
+        return known_languages(model) if model is not None else None
 
 
 class BotClass(ConfigModel):

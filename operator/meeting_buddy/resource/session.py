@@ -52,13 +52,15 @@ class TranscriptionSpec(StoredModel):
 
     enabled: bool = Field(
         default_of(TranscriptionConfig, "enabled"),
-        description="Write a transcript. Where the bot class has no engine, condition Transcribed says NoEngine.",
+        description="Write a transcript, also with recording.enabled: false. Where the bot class has no engine, "
+        "condition Transcribed says NoEngine.",
     )
     language: str = Field(
         default_of(TranscriptionConfig, "language"),
         max_length=8,
         pattern=languages.PATTERN,
-        description="Spoken language: a code such as en, de or de-DE, or auto.",
+        description="Spoken language: a code such as en, de or de-DE, or auto. One that the bot class is known not to "
+        "know ends the session with ConfigInvalid.",
     )
     vocabulary: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")], ...],
@@ -218,6 +220,10 @@ class MeetingSessionStatus(StoredModel):
     audio_file_count: int | None = Field(None, ge=0, description="Finished files with sound.")
     video_file_count: int | None = Field(None, ge=0, description="Finished files with a picture.")
     total_size_bytes: int | None = Field(None, ge=0, description="Bytes on the volume.")
+    transcript_line_count: int | None = Field(None, ge=0, description="Finished lines of the transcript.")
+    transcript_lag_seconds: float | None = Field(
+        None, ge=0, description="How far the transcript is behind what was said, while it is being written."
+    )
     output_directory: str | None = Field(None, max_length=512, description="The session's folder on the volume.")
     current_participants: Annotated[list[Participant], Field(max_length=50)] | None = Field(
         None, description="Who is in the meeting now, at most 50."

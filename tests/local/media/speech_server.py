@@ -2,8 +2,8 @@
 
 It answers ``POST /v1/audio/transcriptions`` as OpenAI's documentation and the servers around Whisper show it
 (https://platform.openai.com/docs/api-reference/audio), with what a decoder understands: a scripted one, or
-:class:`WhisperDecoder`, which is the same Whisper base as :mod:`tests.local.media.whisper`. It listens on loopback, in a
-thread of its own, and can be stopped and started again at the same port.
+:class:`WhisperDecoder`, which is the same Whisper base as :mod:`tests.local.media.whisper`. It listens on loopback, in
+a thread of its own, and can be stopped and started again at the same port.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ class Request:
     key: str | None
     seconds: float
     """Length of the sound."""
+    connection: int
+    """The client's port."""
 
 
 @dataclass(slots=True)
@@ -280,5 +282,7 @@ async def _received(http: web.Request) -> tuple[Samples, Request]:
     granularities = tuple(str(each) for each in form.getall("timestamp_granularities[]", ()))
     scheme, _, key = http.headers.get("Authorization", "").partition(" ")
     assert scheme in ("", "Bearer")
+    assert http.transport is not None
+    connection = int(http.transport.get_extra_info("peername")[1])
     samples = np.frombuffer(raw, "<i2").astype(np.float32) / np.float32(32768)
-    return samples, Request(fields, granularities, key or None, len(samples) / RATE)
+    return samples, Request(fields, granularities, key or None, len(samples) / RATE, connection)

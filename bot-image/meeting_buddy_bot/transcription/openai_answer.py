@@ -1,0 +1,141 @@
+"""What a server with OpenAI's ``/v1/audio/transcriptions`` answers: of a text, all; of the rest, what can be used.
+
+Servers differ: the language is a code or a name, words stand beside the segments or inside them, and each field but
+``text`` may be missing or of another type. Such a field counts as missing; without ``text`` there is no answer.
+"""
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from meeting_buddy.contract.languages import WHISPER
+from meeting_buddy.contract.text import page_text
+from meeting_buddy.contract.transcript import MAX_TEXT
+from meeting_buddy_bot.transcription.engine import Decoding, TimedWord
+
+UNKNOWN_LANGUAGE: Final = "und"
+"""ISO 639's code for a language that nobody knows."""
+MAX_WORDS: Final = 500
+"""Of half a minute; more were not spoken by anybody."""
+
+_NAMES: Final = (
+    "af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, "
+    "bn bengali, bo tibetan, br breton, bs bosnian, ca catalan, cs czech, cy welsh, da danish, de german, el greek, "
+    "en english, es spanish, et estonian, eu basque, fa persian, fi finnish, fo faroese, fr french, gl galician, "
+    "gu gujarati, ha hausa, haw hawaiian, he hebrew, hi hindi, hr croatian, ht haitian creole, hu hungarian, "
+    "hy armenian, id indonesian, is icelandic, it italian, ja japanese, jw javanese, ka georgian, kk kazakh, km khmer, "
+    "kn kannada, ko korean, la latin, lb luxembourgish, ln lingala, lo lao, lt lithuanian, lv latvian, mg malagasy, "
+    "mi maori, mk macedonian, ml malayalam, mn mongolian, mr marathi, ms malay, mt maltese, my myanmar, ne nepali, "
+    "nl dutch, nn nynorsk, no norwegian, oc occitan, pa punjabi, pl polish, ps pashto, pt portuguese, ro romanian, "
+    "ru russian, sa sanskrit, sd sindhi, si sinhala, sk slovak, sl slovenian, sn shona, so somali, sq albanian, "
+    "sr serbian, su sundanese, sv swedish, sw swahili, ta tamil, te telugu, tg tajik, th thai, tk turkmen, tl tagalog, "
+    "tr turkish, tt tatar, uk ukrainian, ur urdu, uz uzbek, vi vietnamese, yi yiddish, yo yoruba, yue cantonese, "
+    "zh chinese"
+)
+"""Whisper's names, of openai/whisper ``tokenizer.py``: the API answers with them."""
+_ALIASES: Final = "es castilian, nl flemish, zh mandarin, my burmese, jw jv, ro moldavian, ps pushto, pa panjabi"
+"""Other names and codes of the same."""
+CODES: Final[Mapping[str, str]] = {
+    name: code for code, _, name in (entry.partition(" ") for entry in f"{_NAMES}, {_ALIASES}".split(", "))
+}
+"""Whisper's code by name."""
+
+
+class AnswerError(Exception):
+    """Not an answer of this API; the message quotes nothing of it."""
+
+
+def _or_missing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+_T = TypeVar("_T")
+_Lenient = Annotated[_T | None, WrapValidator(_or_missing)]
+"""``None`` for what has another type."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class _Word(_Model):
+    word: str
+    start: float
+    end: float
+    probability: _Lenient[Annotated[float, Field(ge=0, le=1)]] = None
+
+
+_Words = Annotated[list[_Word], Field(max_length=MAX_WORDS)]
+
+
+class _Segment(_Model):
+    avg_logprob: _Lenient[float] = None
+    no_speech_prob: _Lenient[Annotated[float, Field(ge=0, le=1)]] = None
+    compression_ratio: _Lenient[float] = None
+    words: _Lenient[_Words] = None
+
+
+class _Answer(_Model):
+    text: str
+    language: _Lenient[str] = None
+    segments: _Lenient[list[_Segment]] = None
+    words: _Lenient[_Words] = None
+
+
+def decoding(content: bytes, asked: str | None) -> Decoding:
+    """The decoding that an answer holds.
+
+    Args:
+        content: JSON, as ``response_format`` ``json`` or ``verbose_json`` gives it.
+        asked: code of the language that was asked for; ``None``: it was to be detected.
+
+    Raises:
+        AnswerError: it is no such JSON.
+    """
+    try:
+        answer = _Answer.model_validate_json(content)
+    except ValidationError as error:
+        # What pydantic says quotes the answer, in which anything may stand.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise AnswerError("is not JSON" if first["type"] == "json_invalid" else _fault(first["loc"])) from None
+    text = page_text(answer.text, MAX_TEXT)
+    segments = answer.segments or []
+    words = answer.words or [word for segment in segments for word in segment.words or ()]
+    logprobs = [each.avg_logprob for each in segments if each.avg_logprob is not None]
+    return Decoding(
+        text=text,
+        language=_code(answer.language) or asked or UNKNOWN_LANGUAGE,
+        words=tuple(timed for word in words if (timed := _timed(word)) is not None),
+        no_speech_probability=max((each.no_speech_prob or 0.0 for each in segments), default=0.0),
+        average_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        compression_ratio=max([_compression(text), *(each.compression_ratio or 0.0 for each in segments)]),
+    )
+
+
+def _fault(where: tuple[int | str, ...]) -> str:
+    return f"has no usable {where[-1]}" if where else "is not a JSON object"
+
+
+def _timed(word: _Word) -> TimedWord | None:
+    text = page_text(word.word, MAX_TEXT)
+    start = max(0.0, word.start)
+    return TimedWord(text, start, max(start, word.end), word.probability) if text else None
+
+
+def _code(language: str | None) -> str | None:
+    """Whisper's code of what a server calls a language: ``en``, ``en-US``, ``English``."""
+    name = (language or "").strip().lower()
+    code = re.split(r"[-_]", name)[0]
+    return CODES.get(name) or (code if code in WHISPER else CODES.get(code))
+
+
+def _compression(text: str) -> float:
+    """As Whisper measures it, for servers that do not say it: high when the text repeats itself."""
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) if raw else 0.0

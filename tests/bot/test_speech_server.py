@@ -1,0 +1,134 @@
+"""A transcript that a server makes: the real transcriber process, Whisper base behind HTTP, and a server that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig, TranscriptionServer
+from meeting_buddy.contract.report import Report
+from meeting_buddy_bot.transcription.component import transcriber_config
+from meeting_buddy_bot.transcription.messages import Hypothesis, Progress, Ready
+from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
+from tests.bot.test_live_transcript import EXPECTED, hears, said, words
+from tests.bot.test_transcriber import frames, silence, transcribed, utterances
+from tests.local.media.sound import decode
+from tests.local.media.speech_server import Fault, SpeechServer, WhisperDecoder
+
+KEY = "sk-test-4f9Zx7Qp2LmW8aBc"
+_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def decoder() -> WhisperDecoder:
+    return WhisperDecoder()
+
+
+@pytest.fixture
+def server(decoder: WhisperDecoder) -> Iterator[SpeechServer]:
+    with SpeechServer(decoder, key=KEY) as found:
+        yield found
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(KEY)
+    return path
+
+
+def asks(server: SpeechServer, **fields: Any) -> TranscriptionConfig:
+    """What a session's assignment says of it."""
+    return TranscriptionConfig(server=TranscriptionServer(url=server.url, model="whisper-1"), **fields)
+
+
+@pytest.mark.parametrize("language", ["en", "auto"])
+def test_the_process_understands_a_clip_through_the_server(server: SpeechServer, key_file: Path, language: str) -> None:
+    given = transcriber_config(asks(server, language=language, vocabulary=("Americans",)), key_file)
+    sound = frames(np.concatenate((silence(1), decode(JFK), silence(1))))
+    code, messages = transcribed(sound, given, "--offline")
+    assert code == 0
+    assert words(" ".join(each.text for each in utterances(messages))) == EXPECTED
+    assert {each.language for each in utterances(messages)} == {"en"}
+    assert any(isinstance(each, Hypothesis) for each in messages)
+    for each in utterances(messages):
+        assert words(" ".join(word.text for word in each.words)) == words(each.text)
+        assert each.start <= each.words[0].start
+        assert each.words[-1].end <= each.end
+    ready, last = messages[0], messages[-1]
+    assert isinstance(ready, Ready)
+    assert (ready.engine, ready.model) == ("openai", "whisper-1")
+    assert isinstance(last, Progress)
+    print(f"{len(server.requests)} requests, {last.cpu_seconds:.1f} CPU s in the transcriber")
+
+
+@pytest.mark.timeout(600)
+async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechServer, key_file: Path) -> None:
+    with bots() as start:
+        bot = start(
+            "join; record",
+            {"MEETING_BUDDY_TRANSCRIPTION_KEY_FILE": str(key_file)},
+            transcription=asks(server),
+            recording=RecordingConfig(video="none"),
+            unprivileged=False,
+        )
+        await bot.until(lambda report: recording(report) and hears(report), 60)
+        seen = ""
+
+        async def until_state(state: str, reason: str | None, least: int = 0) -> Report:
+            nonlocal seen
+
+            def reached(report: Report) -> bool:
+                nonlocal seen
+                seen += report.to_json()
+                found = report.transcription
+                return (found.state, found.reason) == (state, reason) and found.lines >= least
+
+            return await bot.until(reached, _SECONDS)
+
+        with speaker(bot):
+            heard = await until_state("Live", None, least=1)
+        lines = heard.transcription.lines
+        server.fail(Fault.UNAUTHORIZED)
+        with speaker(bot):
+            report = await until_state("Failed", "ServerFailed")
+            assert "answered 401 (Incorrect API key provided: [redacted]" in (report.transcription.message or "")
+            assert "transcription.server.keySecret" in (report.transcription.message or "")
+            await asyncio.sleep(3)
+            assert (await bot.report()).transcription.state == "Failed", "it stays told while sound goes on"
+        server.stop()
+        server.fail(None)
+        with speaker(bot):
+            await asyncio.sleep(3)
+            report = await until_state("Failed", "ServerFailed")
+            assert "takes no connection" in (report.transcription.message or "")
+            await asyncio.sleep(6)  # the clip's first sentence is over
+        server.start()
+        with speaker(bot):
+            back = await until_state("Live", None)
+            assert back.transcription.message is None
+            await until_state("Live", None, least=lines + 1)
+            await asyncio.sleep(8)  # until the clip is over
+        books = await leave_and_end(bot)
+        outcome = bot.outcome.transcription
+        assert (outcome.state, outcome.reason) == ("Done", "Incomplete")
+        assert "answered 401" in (outcome.message or "")
+        assert "check the key" not in (outcome.message or ""), "a remedy is of use while the meeting goes on"
+        written = [json.loads(line) for line in (books.folder / "events.jsonl").read_text().splitlines()]
+        happened = [each["event"] for each in written]
+        assert happened.count("transcriber_fault") == 2
+        assert happened.count("transcriber_recovered") == 1
+        assert [each for each in written if each["event"] == "not_transcribed"]
+        kept = [json.loads(line) for line in (books.folder / "transcript.jsonl").read_text().splitlines()]
+        assert words(" ".join(said(kept)))[-5:] == EXPECTED[-5:]
+        assert server.requests
+        files = [each.read_bytes() for each in books.folder.rglob("*") if each.is_file()]
+        for text in (seen.encode(), bot.log.encode(), bot.outcome.to_json().encode(), *files):
+            assert KEY.encode() not in text
+            assert b"Bearer" not in text

@@ -1,0 +1,452 @@
+"""The engine that asks a server: what it sends, what it makes of answers, and of all that can go wrong on the way.
+
+The server is real, on loopback, with a decoder that says what the test wrote; no model is needed.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meeting_buddy.contract.assignment import TranscriptionConfig, TranscriptionServer
+from meeting_buddy.contract.languages import WHISPER
+from meeting_buddy_bot.transcription import engines, openai_engine
+from meeting_buddy_bot.transcription.component import transcriber_config
+from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord
+from meeting_buddy_bot.transcription.messages import TranscriberConfig
+from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
+from meeting_buddy_bot.transcription.openai_engine import IDLE_SECONDS, MAX_VOCABULARY, MAX_WORDS, OpenAIEngine
+from tests.local.media.sound import RATE, Samples
+from tests.local.media.speech_server import Answer, Fault, Request, SpeechServer
+from tests.support.machine_wide import free_port
+
+KEY = "sk-test-4f9Zx7Qp2LmW8aBc"
+SECOND = np.full(RATE, 0.25, np.float32)
+ANSWER: Answer = {
+    "task": "transcribe",
+    "language": "english",
+    "duration": 1.0,
+    "text": " Ask not.",
+    "segments": [{"id": 0, "avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 0.9}],
+    "words": [{"word": "Ask", "start": 0.1, "end": 0.4}, {"word": "not", "start": 0.4, "end": 0.9}],
+}
+
+
+def says(samples: Samples, request: Request) -> Answer:
+    assert samples.max() == pytest.approx(0.25, abs=1e-3)
+    return dict(ANSWER)
+
+
+class Pauses:
+    """A clock that stands still but for the pauses."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.taken.append(round(seconds, 1))
+        self.ahead += seconds
+
+
+@pytest.fixture
+def server() -> Iterator[SpeechServer]:
+    with SpeechServer(says, key=KEY) as found:
+        yield found
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(f"{KEY}\n")
+    return path
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+Make = Callable[..., OpenAIEngine]
+
+
+@pytest.fixture
+def make(server: SpeechServer, key_file: Path, pauses: Pauses) -> Make:
+    """An engine; fields of its configuration can be given."""
+
+    def engine(**fields: Any) -> OpenAIEngine:
+        given = {"base_url": server.url, "key_file": str(key_file), "model": "whisper-1", "language": "en", **fields}
+        return OpenAIEngine(TranscriberConfig(engine="openai", **given), now=pauses.now, sleep=pauses.sleep)
+
+    return engine
+
+
+def final(engine: OpenAIEngine, prompt: str | None = None) -> Decoding:
+    return engine.transcribe(SECOND, final=True, prompt=prompt)
+
+
+def partial(engine: OpenAIEngine) -> Decoding:
+    return engine.transcribe(SECOND, final=False, prompt=None)
+
+
+def failure(engine: OpenAIEngine, ask: Callable[[OpenAIEngine], Decoding] = final) -> EngineError:
+    with pytest.raises(EngineError) as raised:
+        ask(engine)
+    message = str(raised.value)
+    assert KEY.lower() not in message.lower()
+    assert message.isprintable()
+    assert len(message) < MAX_WORDS + 350
+    return raised.value
+
+
+class TestWhatIsAskedAndAnswered:
+    def test_a_final_has_its_words_and_how_sure_the_model_is(self, make: Make, server: SpeechServer) -> None:
+        assert final(make()) == Decoding(
+            "Ask not.",
+            "en",
+            (TimedWord("Ask", 0.1, 0.4), TimedWord("not", 0.4, 0.9)),
+            no_speech_probability=0.1,
+            average_logprob=-0.2,
+            compression_ratio=0.9,
+        )
+        [asked] = server.requests
+        assert asked.key == KEY
+        assert asked.seconds == 1
+        assert "word" in asked.granularities
+        fixed = {"model": "whisper-1", "language": "en", "response_format": "verbose_json", "temperature": "0"}
+        assert asked.fields.items() >= fixed.items()
+        assert "prompt" not in asked.fields
+
+    def test_a_passing_text_asks_for_no_times_of_words(self, make: Make, server: SpeechServer) -> None:
+        assert partial(make()).words == ()
+        [asked] = server.requests
+        assert asked.fields["response_format"] == "verbose_json"
+        assert asked.granularities == ()
+
+    @pytest.mark.parametrize(("language", "sent"), [("auto", None), ("de", "de"), ("pt-BR", "pt")])
+    def test_the_language_is_asked_for_unless_it_is_to_be_found(
+        self, make: Make, server: SpeechServer, language: str, sent: str | None
+    ) -> None:
+        partial(make(language=language))
+        assert server.requests[0].fields.get("language") == sent
+
+    def test_the_vocabulary_and_the_sentence_so_far_go_along_as_far_as_they_fit(
+        self, make: Make, server: SpeechServer
+    ) -> None:
+        final(make(vocabulary=("Lovelace", "Kopf")), prompt="and so my fellow")
+        assert server.requests[-1].fields["prompt"] == "Lovelace, Kopf. and so my fellow"
+        final(make(vocabulary=tuple(f"word{n}" for n in range(1000))), prompt="x" * 5000 + "end")
+        prompt = server.requests[-1].fields["prompt"]
+        assert prompt.startswith("word0, word1")
+        assert prompt.endswith("end")
+        assert len(prompt) <= MAX_VOCABULARY + openai_engine.MAX_BEFORE + 2
+
+    def test_the_key_is_read_each_time_and_may_be_absent(
+        self, make: Make, server: SpeechServer, key_file: Path
+    ) -> None:
+        engine, server.key = make(), None
+        for written, sent in ((KEY, KEY), ("new\r\n", "new"), (" \n", None)):
+            key_file.write_text(written)
+            final(engine)
+            assert server.requests[-1].key == sent
+        key_file.unlink()
+        final(engine)
+        assert server.requests[-1].key is None
+        final(make(key_file=None))
+        assert server.requests[-1].key is None
+
+    @pytest.mark.parametrize("refused", [Fault.NO_WORDS, Fault.NO_VERBOSE])
+    def test_what_a_server_does_not_give_is_not_asked_for_again(
+        self, make: Make, server: SpeechServer, refused: Fault
+    ) -> None:
+        engine = make()
+        server.fail(refused)
+        assert final(engine).text == "Ask not."
+        before = len(server.requests)
+        assert final(engine).text == "Ask not."
+        assert partial(engine).text == "Ask not."
+        again = [each.fields["response_format"] for each in server.requests[before:]]
+        assert again == ["json" if refused is Fault.NO_VERBOSE else "verbose_json"] * 2
+
+    def test_a_connection_is_kept_while_somebody_speaks_and_not_used_again_after_a_pause(
+        self, make: Make, server: SpeechServer, pauses: Pauses
+    ) -> None:
+        engine = make()
+        for pause in (0.0, IDLE_SECONDS - 1, IDLE_SECONDS + 1):
+            pauses.ahead += pause
+            partial(engine)
+        first, second, third = (each.connection for each in server.requests)
+        assert first == second != third
+
+    def test_a_server_that_comes_back_is_found(self, make: Make, server: SpeechServer, pauses: Pauses) -> None:
+        engine = make()
+        final(engine)
+        server.stop()
+        assert "takes no connection" in str(failure(engine, partial))
+        server.start()
+        assert final(engine).text == "Ask not."
+        assert not pauses.taken
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("fault", "words"),
+        [
+            (
+                Fault.UNAUTHORIZED,
+                ("answered 401", "API key provided: [redacted]", "check the key in the Sec"),
+            ),
+            (Fault.ECHO, ("answered 500", "[redacted]", "see its log")),
+            (Fault.BROKEN, ("answered 500 (The server had an error)",)),
+            (Fault.BAD_GATEWAY, ("answered 502 (502 Bad Gateway)",)),
+            (Fault.NOT_FOUND, ("answered 404 (Not Found)", "ends in /v1 as a rule, and its model")),
+            (Fault.ELSEWHERE, ("answered 307", "points elsewhere")),
+            (Fault.GARBAGE, ("is not JSON", "url")),
+            (Fault.NO_TEXT, ("has no usable text",)),
+            (Fault.CUT, ("cut the connection",)),
+            (Fault.CUT_SHORT, ("cut the connection",)),
+            (Fault.HUGE, ("more than 4 MiB",)),
+        ],
+    )
+    @pytest.mark.parametrize("ask", [final, partial])
+    def test_it_is_told_with_a_remedy_and_without_the_key(
+        self,
+        make: Make,
+        server: SpeechServer,
+        fault: Fault,
+        words: tuple[str, ...],
+        ask: Callable[[OpenAIEngine], Decoding],
+    ) -> None:
+        server.fail(fault)
+        error = failure(make(), ask)
+        assert error.reason == "ServerFailed"
+        assert str(error).partition(":")[0] in (
+            "the transcription server http",
+            "the answer of the transcription server http",
+        )
+        for each in words:
+            assert each in str(error)
+        spelled = "".join(f"\\u{ord(each):04x}" for each in KEY)
+        assert spelled not in str(error)
+        server.fail(None)
+        assert final(make()).text == "Ask not."
+
+    def test_a_server_that_wants_a_key_where_there_is_none(self, make: Make, key_file: Path) -> None:
+        key_file.unlink()
+        assert "name the Secret with its key in the bot class's transcription.server.keySecret" in str(failure(make()))
+
+    @pytest.mark.parametrize("content", [b"two keys", b"a\nb", b"caf\xc3\xa9", b"\xff\xfe", b"a\x00b"])
+    def test_a_key_that_no_header_takes_is_told_and_not_quoted(
+        self, make: Make, server: SpeechServer, key_file: Path, content: bytes
+    ) -> None:
+        key_file.write_bytes(content)
+        error = failure(make())
+        assert "the key in the Secret of the bot class's transcription.server.keySecret" in str(error)
+        assert content.decode(errors="replace") not in str(error)
+        assert not server.requests
+
+    def test_a_key_file_that_is_no_file(self, make: Make, tmp_path: Path) -> None:
+        assert "cannot be read: Is a directory" in str(failure(make(key_file=str(tmp_path))))
+
+    @pytest.mark.parametrize("fault", [Fault.WRONG_LANGUAGE, Fault.BAD_LANGUAGE_FIELD])
+    def test_a_language_that_the_server_plainly_refuses(self, make: Make, server: SpeechServer, fault: Fault) -> None:
+        server.fail(fault)
+        error = failure(make(language="cy"))
+        assert error.reason == "LanguageNotSupported"
+        assert "choose another language than cy" in str(error)
+        assert len(server.requests) == 1
+        assert failure(make(language="auto")).reason == "ServerFailed"
+
+    @pytest.mark.parametrize("url", ["http://speech.invalid/v1", "http://127.0.0.1:99999/v1", "http://a..b/v1"])
+    def test_an_address_where_nothing_is(self, make: Make, url: str) -> None:
+        assert "check url of the bot class's transcription.server" in str(failure(make(base_url=url), partial))
+
+    def test_http_where_the_url_says_https(self, make: Make, server: SpeechServer) -> None:
+        assert "cannot be trusted" in str(failure(make(base_url=server.url.replace("http:", "https:")), partial))
+
+    def test_whoever_configures_no_server(self, make: Make) -> None:
+        with pytest.raises(EngineError, match="no server"):
+            make(base_url=None)
+
+    def test_fields_of_another_type_count_as_missing(self, make: Make, server: SpeechServer) -> None:
+        server.fail(Fault.WRONG_TYPES)
+        assert final(make()) == Decoding(
+            "Ask not.", "en", compression_ratio=decoding(b'{"text":"Ask not."}', None).compression_ratio
+        )
+
+
+class TestTime:
+    """How often is asked, and for how long."""
+
+    @pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.CUT, Fault.CUT_SHORT])
+    def test_a_final_is_asked_for_three_times_and_a_passing_text_once(
+        self, make: Make, server: SpeechServer, pauses: Pauses, fault: Fault
+    ) -> None:
+        server.fail(fault, times=2)
+        assert final(make()).text == "Ask not."
+        assert len(server.requests) == 3
+        assert pauses.taken == [0.5, 2.0]
+        server.requests.clear()
+        server.fail(fault)
+        failure(make())
+        assert len(server.requests) == 3
+        failure(make(), partial)
+        assert len(server.requests) == 4
+
+    @pytest.mark.parametrize("fault", [Fault.UNAUTHORIZED, Fault.NOT_FOUND, Fault.ELSEWHERE, Fault.GARBAGE])
+    def test_what_another_attempt_does_not_mend_is_asked_once(
+        self, make: Make, server: SpeechServer, fault: Fault
+    ) -> None:
+        server.fail(fault)
+        failure(make())
+        assert len(server.requests) == 1
+
+    def test_the_time_that_the_server_names_is_kept(self, make: Make, server: SpeechServer, pauses: Pauses) -> None:
+        server.retry_after = "7"
+        server.fail(Fault.LIMITED, times=1)
+        assert final(make()).text == "Ask not."
+        assert pauses.taken == [7.0]
+
+    def test_until_then_passing_texts_are_not_asked_for(self, make: Make, server: SpeechServer, pauses: Pauses) -> None:
+        server.retry_after = "7"
+        server.fail(Fault.LIMITED, times=1)
+        engine = make()
+        first, second = failure(engine, partial), failure(engine, partial)
+        assert first.kind == second.kind == "429"
+        assert len(server.requests) == 1
+        pauses.ahead += 7
+        assert partial(engine).text == "Ask not."
+
+    @pytest.mark.parametrize(("named", "silent"), [("30", 30), ("86400", 60), ("nonsense", 0), ("-5", 0)])
+    def test_a_long_time_costs_finals_but_never_more_than_a_minute(
+        self, make: Make, server: SpeechServer, pauses: Pauses, named: str, silent: int
+    ) -> None:
+        server.retry_after = named
+        server.fail(Fault.LIMITED, times=3)
+        engine = make()
+        failure(engine)
+        assert len(server.requests) == (1 if silent else 3)
+        server.fail(None)
+        if silent:
+            pauses.ahead += silent - 15
+            failure(engine)
+            assert len(server.requests) == 1
+            pauses.ahead += 10
+        assert final(engine).text == "Ask not."
+        assert sum(pauses.taken) < 10
+
+    @pytest.mark.parametrize("fault", [Fault.SLOW, Fault.DRIPS])
+    def test_a_slow_server_holds_up_nobody_for_ever(
+        self, make: Make, server: SpeechServer, monkeypatch: pytest.MonkeyPatch, fault: Fault
+    ) -> None:
+        monkeypatch.setattr(openai_engine, "FINAL_SECONDS", 0.5)
+        monkeypatch.setattr(openai_engine, "PARTIAL_SECONDS", 0.5)
+        server.fail(fault)
+        engine = make()
+        for ask in (final, partial):
+            began = time.monotonic()
+            assert "did not answer in time" in str(failure(engine, ask))
+            assert time.monotonic() - began < 3
+        assert len(server.requests) == 2
+        server.fail(None)
+        monkeypatch.undo()
+        assert final(engine).text == "Ask not."
+
+    def test_a_port_that_takes_connections_and_says_nothing(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(openai_engine, "PARTIAL_SECONDS", 0.3)
+        port = free_port()
+        with socket.create_server(("127.0.0.1", port)):
+            error = failure(make(base_url=f"http://127.0.0.1:{port}/v1"), partial)
+        assert "did not answer in time" in str(error)
+
+
+class TestAnswers:
+    """JSON to a decoding, without a server."""
+
+    def test_there_is_a_name_for_each_of_whispers_codes(self) -> None:
+        assert set(CODES.values()) == WHISPER
+
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            ('"en"', "en"),
+            ('"English"', "en"),
+            ('"en-US"', "en"),
+            ('"haitian creole"', "ht"),
+            ('"Klingon"', UNKNOWN_LANGUAGE),
+            ("null", UNKNOWN_LANGUAGE),
+            ("[]", UNKNOWN_LANGUAGE),
+        ],
+    )
+    def test_languages_have_codes_or_names(self, said: str, code: str) -> None:
+        assert decoding(f'{{"text": "a", "language": {said}}}'.encode(), None).language == code
+
+    def test_a_language_that_was_asked_for_is_the_texts_unless_the_server_knows_better(self) -> None:
+        assert decoding(b'{"text": "a"}', "de").language == "de"
+        assert decoding(b'{"text": "a", "language": "french"}', "de").language == "fr"
+
+    def test_words_inside_segments_count_too(self) -> None:
+        word = '{"word": " Hi", "start": -0.1, "end": 0.2, "probability": 0.9}'
+        content = f'{{"text": "Hi you", "segments": [{{"words": [{word}]}}, {{}}]}}'
+        assert decoding(content.encode(), "en").words == (TimedWord("Hi", 0.0, 0.2, 0.9),)
+
+    @pytest.mark.parametrize("time", ["NaN", "1e999", '"soon"', "null"])
+    def test_times_that_are_none_cost_the_words_and_not_the_text(self, time: str) -> None:
+        content = f'{{"text": "Hi", "words": [{{"word": "Hi", "start": 0, "end": {time}}}]}}'
+        found = decoding(content.encode(), "en")
+        assert (found.text, found.words) == ("Hi", ())
+
+    def test_a_text_that_runs_in_circles_shows_without_the_servers_word_for_it(self) -> None:
+        looping = "thank you very much " * 30
+        assert decoding(f'{{"text": "{looping}"}}'.encode(), "en").compression_ratio > LOOPING
+
+    def test_text_is_one_clean_line(self) -> None:
+        assert decoding(b'{"text": "a\\u0000b\\r\\n\\u202ec"}', "en").text == "ab c"
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "is not JSON"),
+            (b"[" * 5000, "is not JSON"),
+            (b"[]", "is not a JSON object"),
+            (b"{}", "has no usable text"),
+            (b'{"text": null}', "has no usable text"),
+            (b'{"text": {"a": "secret"}}', "has no usable text"),
+        ],
+    )
+    def test_what_is_no_answer(self, content: bytes, words: str) -> None:
+        with pytest.raises(AnswerError) as raised:
+            decoding(content, "en")
+        assert str(raised.value) == words
+
+
+class TestConfiguration:
+    """From the assignment to the process."""
+
+    def test_a_server_takes_the_models_place(self, tmp_path: Path) -> None:
+        given = TranscriptionConfig(
+            model="/models/whisper", server=TranscriptionServer(url="https://speech.example/v1", model="large-v3")
+        )
+        found = transcriber_config(given, tmp_path / "key")
+        assert (found.engine, found.base_url, found.model) == ("openai", "https://speech.example/v1", "large-v3")
+        assert found.key_file == str(tmp_path / "key")
+        engine = engines.build(found)
+        assert (engine.name, engine.model, engine.languages) == ("openai", "large-v3", frozenset())
+
+    def test_without_a_server_no_key_is_looked_for(self, tmp_path: Path) -> None:
+        found = transcriber_config(TranscriptionConfig(model="/models/whisper"), tmp_path / "key")
+        assert (found.engine, found.model, found.base_url, found.key_file) == (
+            "faster-whisper",
+            "/models/whisper",
+            None,
+            None,
+        )

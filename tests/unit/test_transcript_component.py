@@ -1,0 +1,250 @@
+"""The transcript as a component, with a transcriber that says what the test wrote: files, their check, the log."""
+
+import asyncio
+import errno
+import io
+import json
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording.audio_source import PcmFrame
+from meeting_buddy_bot.recording.manifest import Derived, read
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.logs import JsonLines
+from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription import component
+from meeting_buddy_bot.transcription.component import LiveTranscript
+from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
+from meeting_buddy_bot.transcription.messages import Message, Missed, Ready, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.stream import TranscriptHub
+from meeting_buddy_bot.transcription.transcriber import Transcriber
+
+FILES = {"transcript.jsonl", "transcript.vtt", "transcript.srt", "transcript.txt"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def said(text: str, segment: int = 1, *, revision: int = 1, start: float = 83.0) -> Utterance:
+    return Utterance(segment=segment, revision=revision, start=start, end=start + 2, language="en", text=text)
+
+
+class ScriptedTranscriber:
+    """Stands for the process: says its messages, then waits for the end of the meeting."""
+
+    pid = 1
+    last_words = ""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self._end = asyncio.Event()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        for message in self._messages:
+            yield message
+        await self._end.wait()
+
+    def feed(self, frame: PcmFrame) -> bool:
+        return True
+
+    def end_of_meeting(self) -> None:
+        self._end.set()
+
+    async def wait(self) -> int:
+        return 0
+
+    async def kill(self) -> None:
+        self._end.set()
+
+
+class NoSound:
+    """A source that never has any."""
+
+    async def frames(self) -> AsyncGenerator[PcmFrame, None]:
+        await asyncio.Event().wait()
+        yield PcmFrame(0.0, b"")
+
+
+Attend = Callable[..., Any]
+
+
+@pytest.fixture
+def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
+    """``await transcribe(messages, log_line)``: a whole session's transcript, and its last report."""
+
+    async def run(
+        messages: Sequence[Message], log_line: LineLog | None = None, publish_seconds: float = 20
+    ) -> TranscriptionReport:
+        async def start(config: TranscriberConfig) -> ScriptedTranscriber:
+            return ScriptedTranscriber((Ready(engine="scripted", model="none"), *messages))
+
+        monkeypatch.setattr(Transcriber, "start", start)
+        clock, volume = SessionClock(), Volume(tmp_path)
+        state = ReportState("mbsess_test", 1, clock)
+        events = EventLog(tmp_path / "events.jsonl", clock, Redactor())
+        reporter = SessionReporter(state, events)
+        transcript = LiveTranscript(
+            TranscriberConfig(), NoSound(), TranscriptHub(volume), volume, clock, events, reporter, log_line
+        )
+        reporter.admitted(clock.utc(), "hints")
+        reporter.speaking(Interval("Ada Lovelace", 80.0, 90.0))
+        running = asyncio.create_task(transcript.run(lambda: asyncio.sleep(0)))
+        try:
+            async with asyncio.timeout(20):
+                while state.report.transcription.state != "Live":
+                    await state.newer_than(state.report.revision)
+                await transcript.finish()
+                await transcript.close()
+            with suppress(OSError):  # it is logged by whoever calls it
+                async with asyncio.timeout(publish_seconds):
+                    await transcript.publish()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await events.close()
+        return state.report.transcription
+
+    return run
+
+
+async def test_the_files_are_read_again_before_the_transcript_counts_as_done(
+    transcribe: Attend, tmp_path: Path
+) -> None:
+    report = await transcribe([said("and so, my fellow Americans")])
+    assert (report.state, report.reason, report.message, report.lines) == ("Done", None, None, 1)
+    assert {line.derived for line in read(tmp_path / "manifest.jsonl") if isinstance(line, Derived)} == FILES
+
+
+async def test_a_session_in_which_nobody_spoke_leaves_no_file(transcribe: Attend, tmp_path: Path) -> None:
+    report = await transcribe([])
+    assert (report.state, report.reason, report.lines) == ("Done", None, 0)
+    assert names(tmp_path) == {"events.jsonl"}
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.unlink(), lambda path: path.write_text("x"), lambda path: path.write_bytes(b"")]
+)
+@pytest.mark.parametrize("name", sorted(FILES))
+async def test_a_file_that_is_not_what_was_written_is_named(
+    transcribe: Attend, monkeypatch: pytest.MonkeyPatch, name: str, spoil: Callable[[Path], object]
+) -> None:
+    def rendered(folder: Path) -> list[Derived]:
+        derived = render(folder)
+        spoil(folder / name)
+        return derived
+
+    render = component._rendered
+    monkeypatch.setattr(component, "_rendered", rendered)
+    report = await transcribe([said("hello"), Missed(start=10, end=20, cause="it was late")])
+    assert (report.state, report.reason) == ("Done", "VerificationFailed")
+    assert report.message == (f"{name}: not what was written when read again; without text: 10-20 s (it was late)")
+
+
+async def test_a_message_of_many_gaps_is_short_enough_for_a_report(transcribe: Attend) -> None:
+    gaps = [Missed(start=n, end=n + 10, cause="x" * 400) for n in range(0, 600, 10)]
+    report = await transcribe([said("hello"), *gaps])
+    assert (report.state, report.reason, len(str(report.message))) == ("Done", "Incomplete", 512)
+
+
+async def test_a_volume_that_does_not_take_the_files_is_told(
+    transcribe: Attend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(folder: Path) -> list[Derived]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(component, "_rendered", refuse)
+    report = await transcribe([said("hello")])
+    assert (report.state, report.reason) == ("Done", "VerificationFailed")
+    assert "No space left on device" in str(report.message)
+    written = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [each["event"] for each in written][-2:] == ["transcript_not_verified", "transcription"]
+
+
+async def test_a_check_for_which_there_is_no_time_is_told(transcribe: Attend, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = threading.Event()
+    monkeypatch.setattr(component, "_rendered", lambda folder: late.wait(10))
+    report = await transcribe([said("hello")], publish_seconds=0.1)
+    late.set()
+    assert (report.state, report.reason) == ("Done", "VerificationFailed")
+    assert "in time" in str(report.message)
+
+
+# The lines in the log
+
+
+@contextmanager
+def log_of_the_bot() -> Iterator[io.StringIO]:
+    """What the bot's log would hold, as its formatter writes it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines(Redactor.for_link("https://meet.example.org/rooms/standup#very-secret")))
+    logger = logging.getLogger("meeting_buddy_bot")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield stream
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+async def logged(transcribe: Attend, messages: Sequence[Message], log_line: LineLog) -> list[dict[str, Any]]:
+    """The transcript's lines of the log."""
+    with log_of_the_bot() as stream:
+        await transcribe(messages, log_line)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [line for line in lines if line["logger"] == "transcription.log_lines"]
+
+
+async def test_each_line_that_is_written_is_in_the_log_where_the_class_asks_for_it(transcribe: Attend) -> None:
+    messages = [said("hello"), said("good bye", 2, start=3723.4), said("hello there", revision=2)]
+    lines = await logged(transcribe, messages, line_log(publish_names=True))
+    assert [(each["message"], each["segment"], each["revision"]) for each in lines] == [
+        ("transcript 00:01:23 Ada Lovelace: hello", "1", 1),
+        ("transcript 01:02:03: good bye", "2", 1),
+        ("transcript 00:01:23 Ada Lovelace: hello there", "1", 2),
+    ]
+    assert {each["level"] for each in lines} == {"info"}
+
+
+async def test_names_that_stay_on_the_volume_are_not_in_the_log(transcribe: Attend) -> None:
+    lines = await logged(transcribe, [said("hello")], line_log(publish_names=False))
+    assert [each["message"] for each in lines] == ["transcript 00:01:23: hello"]
+
+
+async def test_by_default_nothing_that_was_said_is_in_the_log(transcribe: Attend) -> None:
+    with log_of_the_bot() as stream:
+        assert (await transcribe([said("hello")])).lines == 1
+    assert "transcriber_ready" in stream.getvalue()
+    assert "hello" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('x"}\n{"level": "error", "message": "forged"}', 'x"} {"level": "error", "message": "forged"}'),
+        ("a\x1b[2Jb\r\nc\u2028d\x00", "a[2Jb c d"),
+        ("100 %s %d", "100 %s %d"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("join with very-secret", "join with [redacted]"),
+        ("", "(withdrawn)"),
+    ],
+)
+async def test_nothing_that_is_said_breaks_a_line_of_the_log(transcribe: Attend, text: str, shown: str) -> None:
+    [line] = await logged(transcribe, [said(text)], line_log(publish_names=False))
+    assert line["message"] == f"transcript 00:01:23: {shown}"
