@@ -197,7 +197,7 @@ def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str]
 @pytest.mark.parametrize(
     ("language", "model", "reason", "advice"),
     [
-        ("en", "/nowhere/whisper", "NoModel", "mount a faster-whisper model at /nowhere/whisper"),
+        ("en", "/nowhere/whisper", "NoModel", "no speech model in /nowhere/whisper"),
         ("en", "", "NoModel", "use an image with one"),
         ("xx", None, "LanguageNotSupported", "choose another"),
         ("yue", None, "LanguageNotSupported", "choose another"),

@@ -101,7 +101,7 @@ class Meeting:
 def test_a_segment_is_said_while_it_is_spoken_and_once_more_when_it_is_over() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 4), (0, 2))
-    assert [each.revision for each in meeting.said if isinstance(each, Hypothesis | Utterance)] == [1, 2, 3, 4, 5]
+    assert [each.revision for each in meeting.said if isinstance(each, Hypothesis | Utterance)] == [1, 2, 3, 4, 5, 6]
     assert {each.segment for each in meeting.hypotheses} == {1}
     (final,) = meeting.utterances
     assert meeting.said[-1] is final
@@ -143,10 +143,48 @@ def test_silence_is_never_decoded() -> None:
     assert not meeting.said
 
 
-def test_no_text_is_made_anew_of_a_pause() -> None:
+def test_a_pause_is_decoded_as_if_it_were_the_end_and_the_final_is_there_when_it_is() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 0.9), (0, 0.5))
-    assert len(meeting.engine.calls) == 1
+    assert meeting.engine.calls == [False, True]
+    assert not meeting.utterances
+    meeting.hear((0, 0.2), decoding=False)
+    assert [each.text for each in meeting.utterances] == [meeting.hypotheses[-1].text]
+    meeting.hear((0, 5))
+    assert meeting.engine.calls == [False, True]
+
+
+def test_a_pause_in_a_sentence_is_no_end() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.45), (0.9, 1))
+    assert True in meeting.engine.calls
+    assert not meeting.utterances
+    meeting.hear((0, 2))
+    (final,) = meeting.utterances
+    assert final.text == by_length(np.zeros(round((final.end - final.start) * RATE), np.float32), final=True)
+
+
+def test_an_early_decoding_that_the_end_overtakes_is_the_final() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.4), decoding=False)
+    early = meeting.take()
+    assert early.final
+    meeting.hear((0, 1), (0.9, 1), decoding=False)
+    meeting.finish(early)
+    assert [each.segment for each in meeting.utterances] == [1]
+    meeting.end()
+    assert [each.segment for each in meeting.utterances] == [1, 2]
+
+
+def test_an_early_decoding_that_fails_is_made_again() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9))
+    meeting.engine.error = EngineError("ServerFailed", "the server is away")
+    meeting.hear((0, 0.5))
+    meeting.engine.error = None
+    meeting.hear((0, 1))
+    assert len(meeting.utterances) == 1
+    assert not meeting.missed
 
 
 def test_a_slow_decoder_makes_passing_texts_rarer_and_of_the_newest_sound() -> None:

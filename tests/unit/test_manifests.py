@@ -180,6 +180,18 @@ def test_a_servers_key_is_mounted_into_the_bot_and_the_assignment_has_the_server
     assert manifest == pod(without)
 
 
+def test_a_model_on_a_volume_is_mounted_where_it_is_loaded() -> None:
+    engine = {"model": "/models/base", "modelClaim": "speech-model"}
+    chosen = make.CLASS.model_validate({**make.CLASS.model_dump(), "transcription": engine})
+    spec = pod(pod_input(chosen))["spec"]
+    claim = {"claimName": "speech-model", "readOnly": True}
+    assert {"name": "model", "persistentVolumeClaim": claim} in spec["volumes"]
+    mount = {"name": "model", "mountPath": "/models/base", "readOnly": True}
+    assert mount in spec["containers"][0]["volumeMounts"]
+    assert mount not in spec["initContainers"][0]["volumeMounts"]
+    assert "speech-model" not in json.dumps(pod(pod_input(chosen, transcription={"enabled": False})))
+
+
 def test_a_session_without_a_transcript_has_no_servers_key() -> None:
     assert "transcription-key" in json.dumps(pod(pod_input(FULL_CLASS)))
     assert "transcription-key" not in json.dumps(pod(pod_input(FULL_CLASS, transcription={"enabled": False})))

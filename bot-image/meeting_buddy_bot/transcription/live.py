@@ -2,7 +2,8 @@
 
 One decoding at a time: its caller asks for the next job, runs it wherever it likes and brings back what came of it.
 Finals go first, in order, and wait; passing texts are made of what is open at that moment and never wait, so that a
-slow decoder makes them rarer instead of later.
+slow decoder makes them rarer instead of later. In a pause the open segment is decoded as if it were over already: if
+it is, its final is there at once; if not, that was a passing text.
 
 Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits for it (a recording, a test), and
 ``process`` decodes in a thread while the sound goes on.
@@ -81,6 +82,10 @@ class LiveTranscription:
         self._closed = 0
         """Number of the last segment that was closed."""
         self._running: Job | None = None
+        self._paused_at: tuple[int, int] | None = None
+        """The segment in whose pause the last early decoding was begun, as :func:`_extent` tells it."""
+        self._early: Decoding | None = None
+        """What came of it."""
         self._ended = False
         self._agreement = LocalAgreement()
         self._agreed_on = 0
@@ -114,8 +119,8 @@ class LiveTranscription:
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._partials and not self._ended and (opened := self._due()) is not None:
-            self._running = Job(opened, final=False, prompt=self._prompt(opened))
+        elif self._partials and not self._ended:
+            self._running = self._early_job() or self._passing_job()
         return self._running
 
     def complete(self, job: Job, outcome: Decoding | Exception, seconds: float) -> None:
@@ -127,8 +132,11 @@ class LiveTranscription:
         if self._faulty is not None:
             self._faulty = None
             self._say(Recovered())
-        if job.final:
+        if job.final and job.segment.number <= self._closed:
             self._finish(job.segment, outcome)
+        elif job.final:
+            self._early = outcome
+            self._understand(job.segment, outcome)
         else:
             cost = self._partial_cost
             self._partial_cost = seconds if cost is None else 0.7 * cost + 0.3 * seconds
@@ -154,8 +162,13 @@ class LiveTranscription:
 
     def _queue(self, closed: list[SpeechSegment]) -> None:
         for segment in closed:
-            self._waiting.append(segment)
             self._closed = segment.number
+            if _extent(segment) != self._paused_at:
+                self._waiting.append(segment)
+            elif self._early is not None:
+                self._finish(segment, self._early)
+            elif self._running is None or _extent(self._running.segment) != self._paused_at:
+                self._waiting.append(segment)  # the early decoding failed
         while len(self._waiting) > 1 and sum(each.seconds for each in self._waiting) > MAX_BEHIND_SECONDS:
             oldest = self._waiting.popleft()
             self._miss(oldest, f"the decoder was more than {MAX_BEHIND_SECONDS:.0f} s of speech behind")
@@ -217,14 +230,25 @@ class LiveTranscription:
         else:
             _log.error("a decoding failed", exc_info=error)
             cause = f"the decoder failed: {type(error).__name__}"
-        if job.final:
+        if job.final and job.segment.number <= self._closed:
             self._before = None
             self._miss(job.segment, cause)
         else:
             self._begin_agreement(job.segment)
             self._decoded_seconds = job.segment.seconds
 
+    def _early_job(self) -> Job | None:
+        segment = self._segmenter.pausing
+        if segment is None or _extent(segment) == self._paused_at:
+            return None
+        self._paused_at, self._early = _extent(segment), None
+        return Job(segment, final=True, prompt=self._prompt(segment))
+
     # --- passing texts ----------------------------------------------------------------------------------------------
+
+    def _passing_job(self) -> Job | None:
+        opened = self._due()
+        return None if opened is None else Job(opened, final=False, prompt=self._prompt(opened))
 
     def _due(self) -> SpeechSegment | None:
         """The open segment, when enough is new of it since it was last decoded."""
@@ -292,6 +316,11 @@ def attempt(job: Job, engine: Engine) -> Decoding | Exception:
         return job.run(engine)
     except Exception as error:
         return error
+
+
+def _extent(segment: SpeechSegment) -> tuple[int, int]:
+    """Which segment, and how many samples of it: the same sound, if both are the same."""
+    return segment.number, len(segment.pcm)
 
 
 def _invented(decoding: Decoding, segment: SpeechSegment) -> bool:

@@ -23,6 +23,8 @@ SILENCE: Final = 0.35
 PRE_ROLL_SECONDS: Final = 0.4
 HANGOVER_SECONDS: Final = 0.6
 """Silence that closes a segment."""
+PAUSE_SECONDS: Final = 0.3
+"""Silence after which the segment is probably over."""
 KEPT_SILENCE_SECONDS: Final = 0.2
 """What a segment keeps of it: Whisper makes up words for more, and misses the last sound with less."""
 CAP_SECONDS: Final = 15.0
@@ -146,6 +148,12 @@ class Segmenter:
     def open(self) -> SpeechSegment | None:
         """The segment that is open, up to the speech that was last heard."""
         return self._segment() if self._announced else None
+
+    @property
+    def pausing(self) -> SpeechSegment | None:
+        """The segment that is open, as it will be closed if nobody goes on speaking in it."""
+        silent = len(self._held) - self._speech_end
+        return self._segment() if self._announced and silent >= _windows(PAUSE_SECONDS) else None
 
     def feed(self, start: float, pcm: Samples) -> list[SpeechSegment]:
         """Take in the next samples, ``start`` being the time of the first; segments that are closed by them."""

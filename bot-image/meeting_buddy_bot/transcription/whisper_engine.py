@@ -1,8 +1,9 @@
 """Whisper on this machine's processors, by faster-whisper, from a folder and never from a model hub.
 
-Whisper encodes half a minute however short the sound is; that is most of what a decoding costs. For text that is
-replaced a second later only the frames that hold sound are encoded, with a margin, which costs a third. Such short
-contexts sometimes make the decoder run in circles; the compression ratio of the text tells, and it decodes once more.
+Whisper encodes half a minute however short the sound is; that is most of what a decoding costs. So only the frames
+that hold sound are encoded, with a margin: a small one for text that is replaced a second later, a larger one for text
+that stays. Such short contexts sometimes make the decoder run in circles; the text's compression ratio and probability
+tell, and it decodes once more with all of it.
 """
 
 import logging
@@ -22,9 +23,12 @@ from meeting_buddy_bot.transcription.messages import TranscriberConfig
 
 FRAMES_PER_SECOND: Final = 100
 FULL_FRAMES: Final = 3000
-FLOOR_FRAMES: Final = 10 * FRAMES_PER_SECOND
-MARGIN_FRAMES: Final = 2 * FRAMES_PER_SECOND
-"""With a shorter context or less margin Whisper repeats itself."""
+PASSING_FRAMES: Final = (10 * FRAMES_PER_SECOND, 2 * FRAMES_PER_SECOND)
+"""At least so many, and so many more than hold sound: with less Whisper repeats itself."""
+FINAL_FRAMES: Final = (15 * FRAMES_PER_SECOND, 5 * FRAMES_PER_SECOND)
+"""For text that stays: less than half the cost of half a minute, and one word in a hundred worse in noise."""
+_DOUBTFUL: Final = -1.0
+"""Average log probability below which a short context may be to blame; Whisper's own limit."""
 
 _FALLBACK_TEMPERATURES: Final = (0.0, 0.2, 0.4)
 _MAX_VOCABULARY_TOKENS: Final = 100
@@ -33,6 +37,7 @@ _MAX_TOKENS: Final = 270
 """With both of the above it stays under the 448 positions of the decoder."""
 _TOKENS_PER_SECOND: Final = 15
 """More than anybody speaks: it ends a decoder that runs in circles."""
+_REMEDY: Final = "use an image with one, or mount one there (the bot class's transcription.modelClaim)"
 _SURE: Final = 0.8
 _DETECTIONS: Final = 3
 """Segments after which the language is the one that most of them were in, should none be sure."""
@@ -54,8 +59,7 @@ class WhisperEngine:
         folder = Path(config.model)
         self.model = folder.name
         if not config.model or not (folder / "model.bin").is_file():
-            where = config.model or "the folder that the configuration names"
-            raise EngineError("NoModel", f"no model: mount a faster-whisper model at {where} or use an image with one")
+            raise EngineError("NoModel", f"there is no speech model in {folder}: {_REMEDY}")
         ctranslate2.set_random_seed(1)  # the same sound gives the same words, at any temperature
         try:
             self._whisper: Any = faster_whisper.WhisperModel(
@@ -64,7 +68,7 @@ class WhisperEngine:
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError(
                 "NoModel",
-                f"the model does not load ({error}): mount a faster-whisper model at {folder} or use an image with one",
+                f"the speech model in {folder} does not load ({error}): {_REMEDY}",
             ) from error
         self.languages = self._known_languages()
         self._language = self._chosen_language(config.language)
@@ -76,13 +80,13 @@ class WhisperEngine:
 
     def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
         """See :class:`Engine`."""
-        if final:
-            return self._decode(pcm, FULL_FRAMES, final=True, prompt=prompt)
+        least, margin = FINAL_FRAMES if final else PASSING_FRAMES
         sounding = len(pcm) * FRAMES_PER_SECOND // RATE + 1
-        frames = min(max(FLOOR_FRAMES, sounding + MARGIN_FRAMES), FULL_FRAMES) // 2 * 2
-        decoding = self._decode(pcm, frames, final=False, prompt=prompt)
-        if decoding.compression_ratio > LOOPING and frames < FULL_FRAMES:
-            decoding = self._decode(pcm, FULL_FRAMES, final=False, prompt=prompt)
+        frames = min(max(least, sounding + margin), FULL_FRAMES) // 2 * 2
+        decoding = self._decode(pcm, frames, final=final, prompt=prompt)
+        doubtful = decoding.compression_ratio > LOOPING or (final and decoding.average_logprob < _DOUBTFUL)
+        if doubtful and frames < FULL_FRAMES:
+            decoding = self._decode(pcm, FULL_FRAMES, final=final, prompt=prompt)
         return decoding
 
     def _decode(self, pcm: Samples, frames: int, *, final: bool, prompt: str | None) -> Decoding:

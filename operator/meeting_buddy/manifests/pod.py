@@ -114,6 +114,7 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
             "mountPath": str(RECORDINGS),
             "subPath": identity.volume_path(pod_input.namespace, pod_input.session_id),
         },
+        *_model_mounts(pod_input),
         {"name": "bot-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "bot-home", "mountPath": HOME},
         *_SOCKETS,
@@ -265,6 +266,19 @@ def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
     return found
 
 
+def _model_claim(pod_input: BotPodInput) -> str | None:
+    """The claim of the model that the bot is going to load, if it is not in the image."""
+    engine = pod_input.bot_class.transcription
+    loads = pod_input.spec.transcription.enabled and engine.model is not None and engine.server is None
+    return engine.model_claim if loads else None
+
+
+def _model_mounts(pod_input: BotPodInput) -> list[dict[str, Any]]:
+    if _model_claim(pod_input) is None:
+        return []
+    return [{"name": "model", "mountPath": pod_input.bot_class.transcription.model, "readOnly": True}]
+
+
 def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
     memory = {"medium": "Memory"}
     found: list[dict[str, Any]] = [
@@ -276,6 +290,8 @@ def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
         {"name": "shm", "emptyDir": memory | {"sizeLimit": "512Mi"}},
     ]
     found += (each.volume() for each in _users_secrets(pod_input))
+    if (claim := _model_claim(pod_input)) is not None:
+        found.append({"name": "model", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     extra = pod_input.bot_class.extra_ca
     if extra is not None:
         name = extra.key if extra.key.endswith(".crt") else f"{extra.key}.crt"

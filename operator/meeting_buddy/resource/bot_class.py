@@ -182,6 +182,11 @@ class Transcription(ConfigModel):
         str(MODEL_FOLDER),
         description="Folder of a faster-whisper model in the image; null: no transcript, unless there is a server.",
     )
+    model_claim: DnsName | None = Field(
+        None,
+        description="Claim in the session's namespace with a model at the root of its volume, which is mounted there; "
+        "null: the image has the model.",
+    )
     server: TranscriptionServer | None = Field(None, description="A server to ask instead of that model.")
     languages: tuple[LanguageCode, ...] = Field(
         (),
