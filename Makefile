@@ -72,9 +72,10 @@ generate: .venv/ready ## write the CRD and the other generated files
 
 .PHONY: lock
 lock: .venv/ready ## resolve the requirements anew into hashed lock files
-	@for part in operator:operator bot:bot-image dev:tests; do \
+	@for part in operator,api:operator bot:bot-image dev:tests; do \
+	  extras=$${part%%:*}; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links --extra $${part%%:*} pyproject.toml \
+	    --no-emit-index-url --no-emit-find-links --extra $${extras//,/ --extra } pyproject.toml \
 	    --output-file $${part#*:}/requirements.lock; done
 
 # The virtual environment follows its lock file; an interrupted installation is begun again.
