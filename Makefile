@@ -22,7 +22,7 @@ test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
 
 .PHONY: soak
-soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join
+soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join; an hour of talk
 	@$(RUN) tests.local.machine.packages
 	@$(RUN) pytest -m soak --durations 20 tests/bot
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,8 @@ import numpy as np
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS
+from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS
 from meeting_buddy_bot.transcription.messages import (
-    FRAME_HEAD,
     MESSAGES,
     Fault,
     Hypothesis,
@@ -28,9 +26,9 @@ from meeting_buddy_bot.transcription.messages import (
     Utterance,
 )
 from tests.local.clone import SPEECH
+from tests.local.media import transcriber
 from tests.local.media.probe import run
 from tests.local.media.sound import RATE, Samples, decode
-from tests.local.media.speech_model import model_folder
 
 BEGINNING = 100.0
 """Of the sound, on the session's clock."""
@@ -38,27 +36,18 @@ MINUTES = 3
 MOST_WRONG = 0.08
 
 
-def frames(pcm: Samples, start: float = BEGINNING) -> bytes:
-    """What the supervisor sends, the last frame filled up with silence."""
-    whole = np.pad(pcm, (0, -len(pcm) % (FRAME_BYTES // 2)))
-    sent = (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
-    return b"".join(
-        FRAME_HEAD.pack(start + number * FRAME_SECONDS) + sent[first : first + FRAME_BYTES]
-        for number, first in enumerate(range(0, len(sent), FRAME_BYTES))
-    )
-
-
-def argv(config: TranscriberConfig, *options: str) -> list[str]:
-    return [sys.executable, "-m", "meeting_buddy_bot.transcription.process", config.model_dump_json(), *options]
-
-
 def config(language: str = "en", model: str | None = None) -> TranscriberConfig:
-    return TranscriberConfig(model=str(model_folder()) if model is None else model, language=language, threads=1)
+    found = transcriber.config(language)
+    return found if model is None else found.model_copy(update={"model": model})
+
+
+def frames(pcm: Samples, start: float = BEGINNING) -> bytes:
+    return b"".join(transcriber.frames(pcm, start))
 
 
 def transcribed(sound: bytes, asked: TranscriberConfig, *options: str) -> tuple[int, list[Message]]:
     """Exit code and messages of a process that was given all of the sound at once."""
-    done = subprocess.run(argv(asked, *options), input=sound, capture_output=True, check=False)
+    done = subprocess.run(transcriber.argv(asked, *options), input=sound, capture_output=True, check=False)
     assert done.returncode in (0, 1), done.stderr.decode()
     return done.returncode, [MESSAGES.validate_json(line) for line in done.stdout.splitlines()]
 
@@ -178,7 +167,7 @@ def test_more_speech_at_once_than_it_can_decode_is_missed_and_said_so(spoken: tu
 def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str], tmp_path: Path) -> None:
     output = tmp_path / "said"
     with output.open("wb") as stream:
-        process = subprocess.Popen(argv(config()), stdin=subprocess.PIPE, stdout=stream)
+        process = subprocess.Popen(transcriber.argv(config()), stdin=subprocess.PIPE, stdout=stream)
         try:
             assert process.stdin is not None
             process.stdin.write(frames(spoken[0][: 20 * RATE]))

@@ -5,16 +5,11 @@ The live part plays the English clips with pauses into the transcriber's own pro
 
 from __future__ import annotations
 
-import os
-import resource
 import statistics
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import jiwer
 import numpy as np
@@ -22,18 +17,11 @@ from faster_whisper import WhisperModel
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS
-from meeting_buddy_bot.transcription.messages import (
-    FRAME_HEAD,
-    MESSAGES,
-    Hypothesis,
-    Message,
-    Progress,
-    TranscriberConfig,
-    Utterance,
-)
+from meeting_buddy_bot.transcription.messages import MESSAGES, Hypothesis, Progress, Utterance
 from tests.local.bench.figures import Figure
 from tests.local.clone import SPEECH
+from tests.local.installation import pod_processes
+from tests.local.media import transcriber
 from tests.local.media.sound import RATE, Samples, decode
 from tests.local.media.speech_model import model_folder
 
@@ -127,8 +115,9 @@ def _in_chunks(spoken: Spoken) -> _Chunks:
 
 def _offline(spoken: Spoken) -> tuple[float, float]:
     """Word error rate and CPU seconds of one run in which the sound waits for the decoder."""
-    frames = b"".join(_frames(spoken.sound))
-    done = subprocess.run(_argv(spoken.language, "--offline"), input=frames, capture_output=True, check=True)
+    frames = b"".join(transcriber.frames(spoken.sound))
+    argv = transcriber.argv(transcriber.config(spoken.language), "--offline")
+    done = subprocess.run(argv, input=frames, capture_output=True, check=True)
     messages = [MESSAGES.validate_json(line) for line in done.stdout.splitlines()]
     cpu = max(each.cpu_seconds for each in messages if isinstance(each, Progress))
     return spoken.wrong(" ".join(each.text for each in messages if isinstance(each, Utterance))), cpu
@@ -136,7 +125,13 @@ def _offline(spoken: Spoken) -> tuple[float, float]:
 
 def _live(spoken: Spoken) -> list[Figure]:
     """Figures of one run at the speed of a meeting; times are seconds of waiting, as people see them."""
-    heard, memory = _in_real_time(spoken)
+    memory = 0
+
+    def look(pid: int, _second: float) -> None:
+        nonlocal memory
+        memory = max(memory, pod_processes.cost(pid).rss)
+
+    heard = transcriber.in_real_time(transcriber.frames(spoken.sound), transcriber.config(), look)
     chunks = _in_chunks(spoken)
     partials, commits, finals = [], [], []
     for start, end in spoken.turns:
@@ -168,33 +163,6 @@ def _live(spoken: Spoken) -> list[Figure]:
     ]
 
 
-def _in_real_time(spoken: Spoken) -> tuple[list[tuple[float, Message]], int]:
-    """Each message with the second of the sound at which it came, and the process's largest memory, bytes."""
-    process = subprocess.Popen(_argv(spoken.language), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    ready = MESSAGES.validate_json(process.stdout.readline())
-    began = time.monotonic()
-    heard: list[tuple[float, Message]] = [(0.0, ready)]
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            heard.append((time.monotonic() - began, MESSAGES.validate_json(line)))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number, frame in enumerate(_frames(spoken.sound), start=1):
-        time.sleep(max(0.0, began + number * FRAME_SECONDS - time.monotonic()))  # when it would have been spoken
-        process.stdin.write(frame)
-        process.stdin.flush()
-    process.stdin.close()
-    reader.join()
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return heard, _bytes(usage)
-
-
 def _spoken(language: str) -> Spoken:
     parts: list[Samples] = [np.zeros(round(_PAUSE * RATE), np.float32)]
     turns, texts, at = [], [], _PAUSE
@@ -206,22 +174,6 @@ def _spoken(language: str) -> Spoken:
         texts.append(clip.with_suffix(".txt").read_text())
         at += len(sound) / RATE + _PAUSE
     return Spoken(language, np.concatenate(parts), " ".join(texts), tuple(turns))
-
-
-def _frames(sound: Samples) -> Iterator[bytes]:
-    whole = np.pad(sound, (0, -len(sound) % (FRAME_BYTES // 2)))
-    pcm = (np.clip(whole, -1, 1) * 32767).astype("<i2").tobytes()
-    for number, first in enumerate(range(0, len(pcm), FRAME_BYTES)):
-        yield FRAME_HEAD.pack(number * FRAME_SECONDS) + pcm[first : first + FRAME_BYTES]
-
-
-def _argv(language: str, *options: str) -> list[str | Path]:
-    config = TranscriberConfig(model=str(model_folder()), language=language)
-    return [sys.executable, "-m", "meeting_buddy_bot.transcription.process", config.model_dump_json(), *options]
-
-
-def _bytes(usage: resource.struct_rusage) -> int:
-    return usage.ru_maxrss * 1024
 
 
 def _median(values: Sequence[float]) -> str:
