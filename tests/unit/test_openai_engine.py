@@ -6,6 +6,7 @@ The server is real, on loopback, with a decoder that says what the test wrote; n
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineErro
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
 from meeting_buddy_bot.transcription.openai_engine import IDLE_SECONDS, MAX_VOCABULARY, MAX_WORDS, OpenAIEngine
+from tests.local.machine.certificates import Authority, Subject
 from tests.local.media.sound import RATE, Samples
 from tests.local.media.speech_server import Answer, Fault, Request, SpeechServer
 from tests.support.machine_wide import free_port
@@ -272,6 +274,21 @@ class TestFailures:
 
     def test_http_where_the_url_says_https(self, make: Make, server: SpeechServer) -> None:
         assert "cannot be trusted" in str(failure(make(base_url=server.url.replace("http:", "https:")), partial))
+
+    def test_a_certificate_of_the_companys_own_authority(self, make: Make, tmp_path: Path) -> None:
+        authority = Authority.ensure(tmp_path / "ca", "Company authority")
+        pair = authority.issue("speech", Subject("speech", addresses=("127.0.0.1",)))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair.certificate, pair.key)
+        trusted = tmp_path / "trusted"
+        trusted.mkdir()
+        (trusted / "company.crt").write_bytes(authority.certificate.read_bytes())
+        with SpeechServer(says, key=KEY, tls=context) as company:
+            assert "cannot be trusted" in str(failure(make(base_url=company.url), partial))
+            assert partial(make(base_url=company.url, ca_folder=str(trusted))).text == "Ask not."
+        (trusted / "company.crt").write_text("nothing of the kind")
+        with pytest.raises(EngineError, match="check extraCa"):
+            make(ca_folder=str(trusted))
 
     def test_whoever_configures_no_server(self, make: Make) -> None:
         with pytest.raises(EngineError, match="no server"):

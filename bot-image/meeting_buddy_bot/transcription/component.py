@@ -12,7 +12,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from meeting_buddy.contract.assignment import TRANSCRIPTION_KEY_FILE, TranscriptionConfig
+from meeting_buddy.contract.assignment import CA_FOLDER, TRANSCRIPTION_KEY_FILE, TranscriptionConfig
 from meeting_buddy.contract.languages import AUTO, whisper_code
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy.contract.transcript import TranscriptLine
@@ -59,13 +59,22 @@ _LEAST_MISSED: Final = 0.5
 _log = logging.getLogger(__name__)
 
 
-def transcriber_config(config: TranscriptionConfig, key_file: Path = Path(TRANSCRIPTION_KEY_FILE)) -> TranscriberConfig:
-    """What the process is started with; ``key_file``: where the server's key is, if it has one."""
+def transcriber_config(
+    config: TranscriptionConfig, key_file: Path = Path(TRANSCRIPTION_KEY_FILE), ca_folder: Path = Path(CA_FOLDER)
+) -> TranscriberConfig:
+    """What the process is started with.
+
+    Args:
+        config: the assignment's.
+        key_file: where the server's key is, if it has one.
+        ca_folder: where further certificate authorities are, if there are any.
+    """
     server = config.server
     return TranscriberConfig(
         engine="faster-whisper" if server is None else "openai",
         model=(config.model or "") if server is None else server.model,
         base_url=None if server is None else server.url,
+        ca_folder=None if server is None else str(ca_folder),
         key_file=None if server is None else str(key_file),
         language=whisper_code(config.language) or AUTO,
         vocabulary=config.vocabulary,

@@ -30,6 +30,8 @@ class TranscriberConfig(ContractModel):
     threads: int = Field(1, ge=1, le=16)
     base_url: str | None = None
     """Of an OpenAI-compatible server, up to and with ``/v1``."""
+    ca_folder: str | None = None
+    """With certificate authorities (``*.crt``) that it may be signed by beside the system's."""
     key_file: str | None = None
     """With that server's key, never the key itself: everybody on the machine reads command lines."""
 

@@ -10,6 +10,7 @@ head and nowhere else. No redirect is followed, because the sound and the key wo
 import io
 import json
 import re
+import ssl
 import time
 import wave
 from collections.abc import Callable
@@ -124,7 +125,7 @@ class OpenAIEngine:
         self._language = None if code == AUTO else code
         self._vocabulary = _vocabulary(config.vocabulary)
         self._now, self._sleep = now, sleep
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=_trust(config.ca_folder))
         self._asked_at = self._now()
         self._refused: set[_Form] = set()
         self._not_before = 0.0
@@ -367,3 +368,19 @@ def _wav(pcm: Samples) -> bytes:
         file.setframerate(RATE)
         file.writeframes((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes())
     return stream.getvalue()
+
+
+def _trust(folder: str | None) -> ssl.SSLContext:
+    """The system's certificate authorities and those of a folder, as far as they are any.
+
+    Raises:
+        EngineError: a file there is no certificate.
+    """
+    context = ssl.create_default_context()
+    for path in sorted(Path(folder).glob("*.crt")) if folder else ():
+        try:
+            context.load_verify_locations(path)
+        except (OSError, ssl.SSLError) as error:
+            cause = f"{path.name} is no certificate authority ({type(error).__name__})"
+            raise EngineError("ServerFailed", cause, "check extraCa of the bot class") from error
+    return context

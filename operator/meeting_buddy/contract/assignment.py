@@ -22,7 +22,7 @@ PASSCODE_FILE: Final = PurePosixPath("/etc/meeting-buddy/passcode/passcode")
 TRANSCRIPTION_KEY_FILE: Final = PurePosixPath("/etc/meeting-buddy/transcription-key/key")
 """The transcription server's key, where the bot class names a Secret with one, through the kubelet."""
 CA_FOLDER: Final = PurePosixPath("/etc/meeting-buddy/ca")
-"""Extra certificate authorities for the browser, ``*.crt``, mounted into container ``browser``."""
+"""Extra certificate authorities, ``*.crt``, mounted into ``browser``, and into ``bot`` where it asks a server."""
 MODEL_FOLDER: Final = PurePosixPath("/models/whisper")
 """Where the bot's image has its speech model, or a volume does."""
 RECORDINGS: Final = PurePosixPath("/recordings")

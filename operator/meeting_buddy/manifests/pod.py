@@ -22,7 +22,7 @@ from meeting_buddy.contract.assignment import (
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.quantity import add_bytes, add_cpu, split_bytes, split_cpu
-from meeting_buddy.resource.bot_class import Resources, ServerKey
+from meeting_buddy.resource.bot_class import Resources, ServerKey, TranscriptionServer
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.session import SecretLink, SecretPasscode
 
@@ -115,6 +115,7 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
             "subPath": identity.volume_path(pod_input.namespace, pod_input.session_id),
         },
         *_model_mounts(pod_input),
+        *(_ca_mounts(pod_input) if _server(pod_input) is not None else ()),
         {"name": "bot-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "bot-home", "mountPath": HOME},
         *_SOCKETS,
@@ -138,12 +139,11 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
 
 def _browser(pod_input: BotPodInput) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [
+        *_ca_mounts(pod_input),
         {"name": "browser-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "browser-home", "mountPath": HOME},
         *_SOCKETS,
     ]
-    if pod_input.bot_class.extra_ca is not None:
-        mounts.insert(0, {"name": "ca", "mountPath": str(CA_FOLDER), "readOnly": True})
     security, profile = _container_security(), pod_input.bot_class.sandbox.seccomp_profile
     if profile is not None:
         security["seccompProfile"] = {"type": "Localhost", "localhostProfile": profile}
@@ -255,7 +255,7 @@ class _UsersSecret(NamedTuple):
 def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
     """What session and bot class keep in Secrets; :mod:`startup_causes` knows the volumes by their names."""
     link, passcode = pod_input.spec.meeting_link_secret_ref, pod_input.spec.passcode_secret_ref
-    server = pod_input.bot_class.transcription.server if pod_input.spec.transcription.enabled else None
+    server = _server(pod_input)
     found = []
     if link is not None:
         found.append(_UsersSecret("link", LINK_FILE, link))
@@ -264,6 +264,17 @@ def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
     if server is not None and server.key_secret is not None:
         found.append(_UsersSecret("transcription-key", TRANSCRIPTION_KEY_FILE, server.key_secret))
     return found
+
+
+def _server(pod_input: BotPodInput) -> TranscriptionServer | None:
+    """The server that the bot is going to ask."""
+    return pod_input.bot_class.transcription.server if pod_input.spec.transcription.enabled else None
+
+
+def _ca_mounts(pod_input: BotPodInput) -> list[dict[str, Any]]:
+    if pod_input.bot_class.extra_ca is None:
+        return []
+    return [{"name": "ca", "mountPath": str(CA_FOLDER), "readOnly": True}]
 
 
 def _model_claim(pod_input: BotPodInput) -> str | None:

@@ -1,7 +1,7 @@
 """``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
 
-``ONLY=`` picks a section: ``pages``, ``pod``, ``join``, ``sound``, ``text`` or ``image``. The machine should do nothing
-else meanwhile.
+``ONLY=`` picks a section: ``pages``, ``pod``, ``join``, ``sound``, ``text``, ``starved`` or ``image``. The
+machine should do nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tests.local.bench import meeting_transcripts, meetings, pages, pods, sound, transcripts
+from tests.local.bench import meeting_transcripts, meetings, pages, pods, sound, starved, transcripts
 from tests.local.bench.figures import Figure
 from tests.local.bench.operator_metrics import wait_until_it_leads
 from tests.local.cluster import flow
@@ -22,7 +22,7 @@ from tests.local.machine import cli_errors
 from tests.local.machine.progress import step
 from tests.local.meetings.livekit import LocalMeeting
 
-SECTIONS = ("pages", "pod", "join", "sound", "text", "image")
+SECTIONS = ("pages", "pod", "join", "sound", "text", "starved", "image")
 
 
 def main() -> int:
@@ -69,6 +69,9 @@ def _on_the_cluster(sections: Sequence[str]) -> list[Figure]:
     if "text" in sections:
         with step("transcripts of meetings"):
             figures += meeting_transcripts.through_meetings(kubectl, meeting)
+    if "starved" in sections:
+        with step("two bots at once"):
+            figures += starved.two_at_once(kubectl, meeting)
     if "image" in sections:
         with step("image iteration time"):
             figures.append(Figure("one-line change → running pod", f"{iteration_time(kubectl):.1f} s", "", "≤ 30 s"))

@@ -29,8 +29,10 @@ def recorded_sound(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
     room = meeting.room(f"bench-sound-{time.monotonic_ns() // 1_000_000}")
     with attending(kubectl, room, show=lambda _seconds, _line: None) as attendance:
         attendance.recording()
+        before = pod_processes.cpu_seconds(kubectl, SESSIONS, attendance.pod)
         attendance.people.wait_until_spoken(_SPOKEN)
-        [supervisor] = pod_processes.pids(kubectl, SESSIONS, attendance.pod, "python")
+        after = pod_processes.cpu_seconds(kubectl, SESSIONS, attendance.pod)
+        supervisor, *_ = pod_processes.pids(kubectl, SESSIONS, attendance.pod, "python")
         used = pod_processes.cost(supervisor)
         attendance.completed()
     heard = attendance.heard()
@@ -43,6 +45,7 @@ def recorded_sound(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
         Figure("words wrong in a recording", _share(heard), in_clips, "≤ 1 point over the clips"),
         Figure("spoken time present", f"{heard.likeness.share:.1%}", f"{plain.likeness.share:.1%}", "≥ 98 %"),
         Figure("waveforms correlate (not judged)", _correlation(heard), _correlation(plain), ""),
+        Figure("whole bot, 720p with text, cores", *_cores(before, after), ""),
         Figure("bot's supervisor", f"{used.rss / 2**20:.0f} MiB, {used.cpu / used.age:.3f} core", "", ""),
     ]
 
@@ -63,6 +66,13 @@ def _recorded_by_a_plain_browser(meeting: LocalMeeting) -> hearing.Heard:
             if one.wall.timestamp() > joined + _SETTLING
         ]
         return hearing.compare(decode(recording), spoken, lag=began - epoch + _DELAY)
+
+
+def _cores(before: dict[str, float], after: dict[str, float]) -> tuple[str, str]:
+    """All of them, and the largest shares."""
+    used = {name: (seconds - before.get(name, 0.0)) / _SPOKEN for name, seconds in after.items()}
+    largest = sorted(used, key=lambda name: used[name], reverse=True)[:4]
+    return f"{sum(used.values()):.2f}", ", ".join(f"{name} {used[name]:.2f}" for name in largest)
 
 
 def _share(heard: hearing.Heard) -> str:

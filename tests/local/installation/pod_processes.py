@@ -5,6 +5,7 @@ Only processes of pods of the local cluster are ever found: the pod's UID stands
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 from tests.local.cluster.kubectl import Kubectl
 
 
-def pids(kubectl: Kubectl, namespace: str, pod: str, command: str) -> list[int]:
-    """Process ids whose ``comm`` is ``command``, oldest first."""
+def pids(kubectl: Kubectl, namespace: str, pod: str, command: str | None = None) -> list[int]:
+    """Process ids whose ``comm`` is ``command``, or all of the pod's, oldest first."""
     uid = kubectl("get", "pod", pod, f"--namespace={namespace}", "--output=jsonpath={.metadata.uid}")
     found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is(entry, uid, command)]
     return sorted(found, key=lambda pid: _started(pid))
@@ -57,9 +58,20 @@ def cost(pid: int) -> Cost:
     )
 
 
-def _is(entry: Path, uid: str, command: str) -> bool:
+def cpu_seconds(kubectl: Kubectl, namespace: str, pod: str) -> dict[str, float]:
+    """Processor seconds of the pod's living processes, by their ``comm``."""
+    found: dict[str, float] = {}
+    for pid in pids(kubectl, namespace, pod):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            found[name] = found.get(name, 0.0) + cost(pid).cpu
+    return found
+
+
+def _is(entry: Path, uid: str, command: str | None) -> bool:
     try:
-        return (entry / "comm").read_text().strip() == command and uid in (entry / "cgroup").read_text()
+        named = command is None or (entry / "comm").read_text().strip() == command
+        return named and uid in (entry / "cgroup").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
 

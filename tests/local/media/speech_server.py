@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ssl
 import threading
 import wave
 from collections.abc import Callable, Coroutine
@@ -100,6 +101,7 @@ class SpeechServer:
     """Of the requests that the fault is for; ``None``: of all."""
     requests: list[Request] = field(default_factory=list)
     port: int = field(default_factory=free_port)
+    tls: ssl.SSLContext | None = None
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _thread: threading.Thread | None = None
     _runner: web.AppRunner | None = None
@@ -107,7 +109,7 @@ class SpeechServer:
     @property
     def url(self) -> str:
         """Base URL, up to and with ``/v1``."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._loop.run_forever, name="speech server", daemon=True)
@@ -144,7 +146,7 @@ class SpeechServer:
         app.add_routes([web.post("/v1/audio/transcriptions", self._transcribe)])
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls).start()
 
     async def _stop(self) -> None:
         if self._runner is not None:
