@@ -42,6 +42,10 @@ class FakeEngine:
     languages: frozenset[str] = frozenset({"en"})
     calls: list[bool] = field(default_factory=list)
     prompts: list[str | None] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+
+    def settle(self, decoding: Decoding) -> None:
+        self.settled.append(decoding.text)
 
     def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
         self.calls.append(final)
@@ -59,7 +63,7 @@ class Meeting:
     def __init__(self, engine: FakeEngine | None = None) -> None:
         self.engine = engine or FakeEngine()
         self.said: list[Message] = []
-        self.live = LiveTranscription(Segmenter(ScriptedDetector()), self.said.append)
+        self.live = LiveTranscription(Segmenter(ScriptedDetector()), self.said.append, settle=self.engine.settle)
         self.time = 0.0
 
     def hear(self, *parts: tuple[float, float], decoding: bool = True) -> None:
@@ -174,6 +178,48 @@ def test_an_early_decoding_that_the_end_overtakes_is_the_final() -> None:
     assert [each.segment for each in meeting.utterances] == [1]
     meeting.end()
     assert [each.segment for each in meeting.utterances] == [1, 2]
+
+
+def test_an_early_decoding_that_speech_overtakes_is_no_final() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.4), decoding=False)
+    early = meeting.take()
+    assert early.early
+    meeting.hear((0.9, 1), (0, 1), decoding=False)  # somebody goes on, and is over, too
+    meeting.finish(early)
+    assert not meeting.utterances
+    meeting.end()
+    (final,) = meeting.utterances
+    assert final.end - final.start > early.segment.seconds + 0.5
+
+
+def test_an_early_decoding_that_speech_overtakes_and_that_fails_costs_nothing() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.4), decoding=False)
+    early = meeting.take()
+    meeting.hear((0.9, 1), (0, 1), decoding=False)
+    meeting.live.complete(early, EngineError("ServerFailed", "the server is away"), 0.0)
+    meeting.end()
+    assert len(meeting.utterances) == 1
+    assert not meeting.missed
+
+
+def test_a_machine_short_of_processors_decodes_what_stays_and_little_else() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), decoding=False)
+    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, cpu_seconds=1.0)
+    meeting.hear((0.9, 5), (0, 0.45))
+    assert meeting.engine.calls == [False]
+    meeting.hear((0, 1))
+    assert meeting.engine.calls == [False, True]
+
+
+def test_only_text_that_stays_tells_of_the_language() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 0.9), (0, 0.45), (0.9, 1), (0, 1))
+    meeting.engine.logprob = -3.0
+    meeting.hear((0.9, 1), (0, 1))
+    assert len(meeting.engine.settled) == 1
 
 
 def test_an_early_decoding_that_fails_is_made_again() -> None:

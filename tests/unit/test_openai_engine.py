@@ -156,7 +156,7 @@ class TestWhatIsAskedAndAnswered:
         self, make: Make, server: SpeechServer, key_file: Path
     ) -> None:
         engine, server.key = make(), None
-        for written, sent in ((KEY, KEY), ("new\r\n", "new"), (" \n", None)):
+        for written, sent in ((KEY, KEY), ("another-key\r\n", "another-key"), (" \n", None)):
             key_file.write_text(written)
             final(engine)
             assert server.requests[-1].key == sent

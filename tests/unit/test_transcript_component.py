@@ -155,7 +155,7 @@ async def test_a_file_that_is_not_what_was_written_is_named(
 
 
 async def test_a_message_of_many_gaps_is_short_enough_for_a_report(transcribe: Attend) -> None:
-    gaps = [Missed(start=n, end=n + 10, cause="x" * 400) for n in range(0, 600, 10)]
+    gaps = [Missed(start=n, end=n + 10, cause=f"{n}" + "x" * 400) for n in range(0, 600, 10)]
     report = await transcribe([said("hello"), *gaps])
     assert (report.state, report.reason, len(str(report.message))) == ("Done", "Incomplete", 512)
 

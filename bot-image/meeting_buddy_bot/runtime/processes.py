@@ -40,10 +40,12 @@ class Child:
         pass_fds: Sequence[int] = (),
         read_output: bool = False,
         write_input: bool = False,
+        line_bytes: int = 2**16,
     ) -> "Child":
         """Start ``argv``; ``environment`` is added to ours.
 
-        ``read_output``: standard output is ``process.stdout``; ``write_input``: standard input is ``process.stdin``.
+        ``read_output``: standard output is ``process.stdout``, with lines of at most ``line_bytes``; ``write_input``:
+        standard input is ``process.stdin``.
 
         Raises:
             OSError: the program cannot be started.
@@ -56,6 +58,7 @@ class Child:
             env={**os.environ, **(environment or {})},
             cwd=folder,
             pass_fds=pass_fds,
+            limit=line_bytes,
         )
         _log.debug("started %s as process %d", name, process.pid)
         return cls(name, process)

@@ -45,6 +45,11 @@ class SessionReporter:
         return self._state.report.ever_joined
 
     @property
+    def joined_at(self) -> datetime | None:
+        """When the bot was first admitted."""
+        return self._state.report.joined_at
+
+    @property
     def in_meeting(self) -> bool:
         """Whether the bot is in the meeting right now."""
         return self._state.in_meeting

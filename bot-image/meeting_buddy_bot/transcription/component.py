@@ -17,7 +17,7 @@ from meeting_buddy.contract.languages import AUTO, whisper_code
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.platforms.speakers import Interval
-from meeting_buddy_bot.recording.audio_source import AudioSource
+from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS, AudioSource, PcmFrame
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, encode, read
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.append_file import AppendFile
@@ -37,6 +37,7 @@ from meeting_buddy_bot.transcription.messages import (
     TranscriberConfig,
     Utterance,
 )
+from meeting_buddy_bot.transcription.missing import MissingText
 from meeting_buddy_bot.transcription.render import differing_files, render
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
@@ -49,12 +50,10 @@ _REPORT_SECONDS: Final = 10.0
 """Between two reports of a lag that changes and nothing else."""
 _FLUSH_SECONDS: Final = 10.0
 _RENDER_SECONDS: Final = 60.0
-_MAX_SPANS: Final = 5
-"""Missed stretches in a message; all of them are in the events."""
 _MAX_MESSAGE: Final = 512
 """Characters of the outcome's message, which has to fit a termination message with all the rest."""
-_LEAST_MISSED: Final = 0.5
-"""Seconds; what is shorter is no stretch that anybody would look for."""
+_SILENT_SECONDS: Final = 5.0
+"""Without a frame of sound, after which the source is opened anew; silence has frames, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,15 +109,18 @@ class LiveTranscript:
         self._transcriber: Transcriber | None = None
         self._report = TranscriptionReport(state="Starting")
         self._reported_at = 0.0
-        self._done: float | None = None
+        self._done = 0.0
         """Time up to which all speech is final."""
         self._heard: float | None = None
-        self._unheard: tuple[float, str] | None = None
-        """Time from which on no transcriber is given what is said, and why."""
-        self._missed: list[Missed] = []
+        self._answered = 0.0
+        """Time of the transcriber's last message."""
+        self._missing = MissingText(self._joined, self._tell_missed)
+        self._missing.begin(0.0, "no transcriber heard it")
+        self._unwritten = False
         self._failing = False
         """Whether no decoding has succeeded since the last fault."""
         self._given_up = False
+        self._overran = False
         self._left: float | None = None
         """Time after which nothing that is said belongs to the meeting."""
         self._ending = asyncio.Event()
@@ -150,11 +152,14 @@ class LiveTranscript:
                 self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
             while not (self._ending.is_set() or self._given_up):
-                await answering()
-                await self._run_once(self._writer)
+                if await self._unless_ending(answering()):
+                    await self._run_once(self._writer)
                 if not (self._ending.is_set() or self._given_up):
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._ending.wait(), _RESTART_SECONDS)
+        except Exception as error:  # whoever runs this says it and tries again
+            self._missing.begin(self._done, f"the transcript failed ({type(error).__name__})")
+            raise
         finally:
             self._over.set()
 
@@ -170,10 +175,11 @@ class LiveTranscript:
         """End what still runs and write the last lines; streams end behind the last one."""
         self._ending.set()
         if self._transcriber is not None:  # it was given the time that there was
+            self._overran = True
             await self._transcriber.kill()
             await self._over.wait()
         if self._writer is not None:
-            await self._writer.close(_FLUSH_SECONDS)
+            self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
             if self._writer.lost:
                 self._events.write("transcript_lines_lost", lines=self._writer.lost)
         self._hub.end()
@@ -215,9 +221,10 @@ class LiveTranscript:
         """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
             return
-        self._end_of_unheard(self._clock.now() if self._left is None else self._left)
-        spans = [f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._missed[:_MAX_SPANS]]
-        missing = [f"without text: {', '.join(spans)}"] if spans else []
+        self._missing.end(self._clock.now() if self._left is None else self._left)
+        missing = [each for each in (self._missing.sentence(),) if each is not None]
+        if self._unwritten:
+            missing.append("the volume did not take the last lines")
         if self._writer is not None and self._writer.lost:
             missing.append(f"{self._writer.lost} lines found no room while the volume did not answer")
         reason = "Incomplete" if missing else None
@@ -230,10 +237,12 @@ class LiveTranscript:
     # One run of the process
 
     async def _run_once(self, writer: TranscriptWriter) -> None:
-        began = self._clock.now()
         self._attributor.new_run(writer.segments)  # each process counts its segments from 1
         self._hub.forget_partials()
         transcriber = self._transcriber = await Transcriber.start(self._config)
+        self._answered = self._clock.now()
+        if self._ending.is_set():  # meanwhile
+            transcriber.end_of_meeting()
         feeding = asyncio.create_task(self._feed(transcriber), name="sound to the transcriber")
         try:
             async for message in transcriber.messages():
@@ -246,31 +255,44 @@ class LiveTranscript:
             await asyncio.gather(feeding, return_exceptions=True)
             await transcriber.kill()
             self._transcriber = None
-        if code != 0 and not self._given_up:
+        if self._overran:
+            self._missing.begin(self._done, "there was no time left for it")
+        elif code != 0 and not self._given_up:
             self._events.write("transcriber_died", code=code)
             _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
-            self._unheard = (began if self._done is None else self._done), "the transcriber died"
+            self._missing.begin(self._done, "the transcriber died")
+            self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
 
     async def _feed(self, transcriber: Transcriber) -> None:
         """Hand over the sound of the meeting, from admission on, until the bot leaves."""
         while not self._ending.is_set():
             async with aclosing(self._source.frames()) as frames:
-                async for frame in frames:
-                    if self._ending.is_set():
-                        return
-                    if not self._reporter.in_meeting:
-                        continue
-                    if transcriber.feed(frame):
-                        self._end_of_unheard(frame.start)
-                        self._heard = frame.start
-                    elif self._unheard is None:
-                        self._unheard = frame.start, "the transcriber did not take the sound"
+                with contextlib.suppress(TimeoutError):
+                    while not self._ending.is_set():
+                        async with asyncio.timeout(_SILENT_SECONDS):
+                            frame = await anext(frames, None)
+                        if frame is None:
+                            break
+                        self._hand_over(frame, transcriber)
+            if self._heard is not None:
+                self._missing.begin(self._heard + FRAME_SECONDS, "no sound came")
             await asyncio.sleep(_RESTART_SECONDS / 10)  # parec ended: as a rule its server did
+
+    def _hand_over(self, frame: PcmFrame, transcriber: Transcriber) -> None:
+        if self._ending.is_set() or not self._reporter.in_meeting:
+            return
+        if transcriber.feed(frame):
+            self._missing.end(frame.start)
+            self._heard = frame.start
+        elif self._missing.since is None:
+            self._missing.begin(frame.start, "the transcriber did not take the sound")
+        if self._clock.now() - self._answered > LAGGING_SECONDS:
+            self._tell_lag(frame.start - self._done)
 
     # What it says
 
     def _take(self, message: Message) -> None:
-        now = self._clock.now()
+        now = self._answered = self._clock.now()
         match message:
             case Ready():
                 self._events.write("transcriber_ready", engine=message.engine, model=message.model)
@@ -283,15 +305,15 @@ class LiveTranscript:
             case Utterance():
                 self._write(self._attributor.take(message, now))
             case Progress():
-                self._done = max(message.done, self._done or 0.0)
+                self._done = max(message.done, self._done)
                 self._write(self._attributor.look_again(now))
                 if message.heard > 0:
-                    self._tell_lag(max(0.0, message.heard - message.done))
+                    self._tell_lag(max(message.heard, self._heard or 0.0) - message.done)
             case Missed():
-                self._miss(message.start, message.end, message.cause)
+                self._missing.add(message.start, message.end, message.cause)
             case Fault():
                 self._failing = True
-                self._given_up = message.reason in ("NoModel", "LanguageNotSupported")
+                self._given_up |= message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
                 self._tell(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
 
@@ -310,17 +332,24 @@ class LiveTranscript:
             self._writer.append(line)
         self._report = self._report.model_copy(update={"lines": self._writer.lines})
 
-    def _end_of_unheard(self, end: float) -> None:
-        if self._unheard is not None:
-            start, cause = self._unheard
-            self._unheard = None
-            self._miss(start, end, cause)
+    def _tell_missed(self, missed: Missed) -> None:
+        self._events.write("not_transcribed", start=missed.start, end=missed.end, cause=missed.cause)
 
-    def _miss(self, start: float, end: float, cause: str) -> None:
-        if end - start < _LEAST_MISSED:
-            return
-        self._missed.append(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
-        self._events.write("not_transcribed", start=round(start, 1), end=round(end, 1), cause=cause)
+    def _joined(self) -> float | None:
+        at = self._reporter.joined_at
+        return None if at is None else (at - self._clock.utc(0.0)).total_seconds()
+
+    async def _unless_ending(self, what: Awaitable[None]) -> bool:
+        """Wait for something, at most until the end; whether it came."""
+        wanted, ending = asyncio.ensure_future(what), asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait({wanted, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if wanted.done():
+                wanted.result()
+            return wanted.done()
+        finally:
+            wanted.cancel()
+            ending.cancel()
 
     # What is told
 
@@ -334,7 +363,7 @@ class LiveTranscript:
         state = "Lagging" if lag > LAGGING_SECONDS else "Live"
         first = self._report.lag_seconds is None
         if first or state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
-            self._tell(state=state, reason=None, message=None, lag_seconds=round(lag, 1))
+            self._tell(state=state, reason=None, message=None, lag_seconds=round(max(lag, 0.0), 1))
 
     def _tell(self, **changes: object) -> None:
         self._reported_at = self._clock.now()

@@ -55,6 +55,8 @@ class Decoding:
     average_logprob: float = 0.0
     compression_ratio: float = 1.0
     """Of the text: high when the engine repeats itself."""
+    language_probability: float = 1.0
+    """That it is this language, where it was detected."""
 
 
 class Engine(Protocol):
@@ -83,3 +85,6 @@ class Engine(Protocol):
         Raises:
             EngineError: not this time.
         """
+
+    def settle(self, decoding: Decoding) -> None:
+        """The text of this decoding stays: what it tells of the language holds for those that follow."""

@@ -31,6 +31,11 @@ FIRST_SECONDS: Final = 0.8
 _SHARE: Final = 0.6
 """Of the time that passing texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
+_STARVED: Final = 2.0
+"""Seconds that pass for each that a decoding has a processor, from which on the machine is short of them. Then only
+what stays is decoded, and little else: the meeting's own sound and picture need them more."""
+_MAX_EARLY_COST: Final = 2.0
+"""Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 MAX_BEHIND_SECONDS: Final = 60.0
 """Of closed segments that wait for the decoder."""
 MAX_PROMPT: Final = 200
@@ -60,6 +65,8 @@ class Job:
     segment: SpeechSegment
     final: bool
     prompt: str | None = None
+    early: bool = False
+    """Made in a pause, before anybody knows whether the segment is over."""
 
     def run(self, engine: Engine) -> Decoding:
         """Blocking.
@@ -73,8 +80,23 @@ class Job:
 class LiveTranscription:
     """What is open, what waits, and what was said of it."""
 
-    def __init__(self, segmenter: Segmenter, say: Callable[[Message], None], *, partials: bool = True) -> None:
-        """``say`` takes the messages, in order; without ``partials`` only finals are made."""
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        say: Callable[[Message], None],
+        *,
+        settle: Callable[[Decoding], None] = lambda _: None,
+        partials: bool = True,
+    ) -> None:
+        """Nothing was heard yet.
+
+        Args:
+            segmenter: cuts the sound.
+            say: takes the messages, in order.
+            settle: told of each decoding whose text stays (:meth:`Engine.settle`).
+            partials: without, only finals are made.
+        """
+        self._settle = settle
         self._segmenter = segmenter
         self._say = say
         self._partials = partials
@@ -86,6 +108,11 @@ class LiveTranscription:
         """The segment in whose pause the last early decoding was begun, as :func:`_extent` tells it."""
         self._early: Decoding | None = None
         """What came of it."""
+        self._early_awaited = False
+        """Whether it is being made, and the segment is over by now."""
+        self._early_cost = 0.0
+        self._starved = False
+        """Whether the last decoding waited for a processor more than it had one."""
         self._ended = False
         self._agreement = LocalAgreement()
         self._agreed_on = 0
@@ -123,19 +150,24 @@ class LiveTranscription:
             self._running = self._early_job() or self._passing_job()
         return self._running
 
-    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float) -> None:
-        """Bring back what came of a job, which took so long."""
+    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, cpu_seconds: float = 0.0) -> None:
+        """Bring back what came of a job, which took so long, and so much of a processor."""
         self._running = None
+        self._starved = seconds > _STARVED * cpu_seconds > 0
+        stays = job.final
+        if job.early:
+            stays, self._early_awaited = self._early_awaited, False
+            self._early_cost = seconds
         if isinstance(outcome, Exception):
-            self._failed(job, outcome)
+            self._failed(job, outcome, stays=stays)
             return
         if self._faulty is not None:
             self._faulty = None
             self._say(Recovered())
-        if job.final and job.segment.number <= self._closed:
+        if stays:
             self._finish(job.segment, outcome)
-        elif job.final:
-            self._early = outcome
+        elif job.early:
+            self._early = outcome if _extent(job.segment) == self._paused_at else None
             self._understand(job.segment, outcome)
         else:
             cost = self._partial_cost
@@ -167,8 +199,10 @@ class LiveTranscription:
                 self._waiting.append(segment)
             elif self._early is not None:
                 self._finish(segment, self._early)
-            elif self._running is None or _extent(self._running.segment) != self._paused_at:
-                self._waiting.append(segment)  # the early decoding failed
+            elif self._running is not None and self._running.early:
+                self._early_awaited = True
+            else:  # it failed
+                self._waiting.append(segment)
         while len(self._waiting) > 1 and sum(each.seconds for each in self._waiting) > MAX_BEHIND_SECONDS:
             oldest = self._waiting.popleft()
             self._miss(oldest, f"the decoder was more than {MAX_BEHIND_SECONDS:.0f} s of speech behind")
@@ -179,6 +213,7 @@ class LiveTranscription:
         if _invented(decoding, segment):
             self._withdraw(segment, decoding.language)
             return
+        self._settle(decoding)
         if decoding.average_logprob > _CONFIDENT:
             self._before = segment.number, text
         self._say(
@@ -220,7 +255,7 @@ class LiveTranscription:
         self._withdraw(segment, self._last_said.language if self._last_said else "")
         self._say(Missed(start=round(segment.start, 3), end=round(segment.end, 3), cause=cause))
 
-    def _failed(self, job: Job, error: Exception) -> None:
+    def _failed(self, job: Job, error: Exception, *, stays: bool) -> None:
         """A final that fails is missed; a passing text that fails is as if it had not been asked for."""
         if isinstance(error, EngineError):
             if self._faulty != error.kind:  # said once until it works again
@@ -230,7 +265,7 @@ class LiveTranscription:
         else:
             _log.error("a decoding failed", exc_info=error)
             cause = f"the decoder failed: {type(error).__name__}"
-        if job.final and job.segment.number <= self._closed:
+        if stays:
             self._before = None
             self._miss(job.segment, cause)
         else:
@@ -241,8 +276,10 @@ class LiveTranscription:
         segment = self._segmenter.pausing
         if segment is None or _extent(segment) == self._paused_at:
             return None
+        if self._starved or self._early_cost > _MAX_EARLY_COST:
+            return None
         self._paused_at, self._early = _extent(segment), None
-        return Job(segment, final=True, prompt=self._prompt(segment))
+        return Job(segment, final=True, prompt=self._prompt(segment), early=True)
 
     # --- passing texts ----------------------------------------------------------------------------------------------
 
@@ -260,6 +297,8 @@ class LiveTranscription:
         return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
 
     def _cadence(self) -> float:
+        if self._starved:
+            return _SLOWEST_CADENCE
         return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 
     def _begin_agreement(self, segment: SpeechSegment) -> None:

@@ -16,6 +16,8 @@ from meeting_buddy.contract.text import page_text
 from meeting_buddy.contract.transcript import MAX_TEXT
 from meeting_buddy_bot.transcription.engine import Decoding, TimedWord
 
+_MAX_WORD: Final = 100
+"""Characters."""
 UNKNOWN_LANGUAGE: Final = "und"
 """ISO 639's code for a language that nobody knows."""
 MAX_WORDS: Final = 500
@@ -123,7 +125,7 @@ def _fault(where: tuple[int | str, ...]) -> str:
 
 
 def _timed(word: _Word) -> TimedWord | None:
-    text = page_text(word.word, MAX_TEXT)
+    text = page_text(word.word, _MAX_WORD)
     start = max(0.0, word.start)
     return TimedWord(text, start, max(start, word.end), word.probability) if text else None
 

@@ -1,7 +1,7 @@
 """Whisper, or another model, on a server with OpenAI's ``POST /v1/audio/transcriptions``.
 
-The sound of each segment goes there as WAV: while it is open about once a second, for text that is replaced, and once
-as a whole when it is over. Nothing else of the meeting does, but the session's vocabulary and a sentence's beginning.
+The sound of each segment goes there as WAV: while it is open about once a second, for text that is replaced, and as a
+whole in each of its pauses, the last of which is its end. Nothing else of the meeting does, but the session's vocabulary and a sentence's beginning.
 
 The server's key is read from its file for each request, so that a new one is used at once; it goes into the request's
 head and nowhere else. No redirect is followed, because the sound and the key would go along.
@@ -65,6 +65,8 @@ MAX_WORDS: Final = 200
 
 _SETTINGS: Final = "the bot class's transcription.server"
 _TOO_MANY_REQUESTS: Final = 429
+_SHORTEST_KEY: Final = 8
+"""Characters; a shorter one could not be told from other text, and kept out of it."""
 _LANGUAGE: Final = re.compile(
     r"\b(unsupported|unknown|invalid) language\b|\blanguage\b.{0,60}\b(not supported|unsupported|is invalid)\b", re.I
 )
@@ -256,6 +258,9 @@ class OpenAIEngine:
             retry_after = None
         return response.status, content, retry_after
 
+    def settle(self, decoding: Decoding) -> None:
+        """See :class:`Engine`; each segment's language is the server's matter."""
+
     def _key(self) -> str:
         """The server's key; empty: there is none.
 
@@ -273,6 +278,8 @@ class OpenAIEngine:
             raise EngineError("ServerFailed", f"{where} is not text", kind="key") from None
         if not re.fullmatch(r"[!-~]*", key):
             raise EngineError("ServerFailed", f"{where} has blanks or other characters that no key has", kind="key")
+        if 0 < len(key) < _SHORTEST_KEY:
+            raise EngineError("ServerFailed", f"{where} is shorter than {_SHORTEST_KEY} characters", kind="key")
         return key
 
     def _unreachable(self, error: HTTPError) -> _RequestError:
@@ -297,8 +304,9 @@ class OpenAIEngine:
         return _RequestError(f"{self._server} {words}", check, type(error).__name__, again=again)
 
     def _refusal(self, status: int, content: bytes, key: str, retry_after: float | None) -> EngineError:
-        said, fields = _server_words(content)
-        said = page_text(Redactor((key,))(page_text(said, 2000)), MAX_WORDS)
+        redact = Redactor((key,))
+        said, fields = _server_words(content, redact)
+        said = page_text(redact(page_text(said, 2000)), MAX_WORDS)
         cause = f"{self._server} answered {status}" + (f" ({said})" if said else "")
         wrong = status in (400, 422)
         if wrong and self._language is not None and ("language" in fields or _LANGUAGE.search(said)):
@@ -329,9 +337,9 @@ def _remedy(status: int, key: str) -> str:
     return f"check model of {_SETTINGS}, and the session's language"
 
 
-def _server_words(content: bytes) -> tuple[str, set[str]]:
+def _server_words(content: bytes, redact: Redactor) -> tuple[str, set[str]]:
     """What an error says, and the names of the fields that it is about; of OpenAI, FastAPI and whoever answers."""
-    text = content[:8192].decode(errors="replace")
+    text = redact(content[:8192].decode(errors="replace"))  # before markup is taken out, which could part a key
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -40,6 +40,8 @@ NICENESS: Final = 10
 PROGRESS_SECONDS: Final = 1.0
 _OFFLINE_FRAMES: Final = 100
 """That are read ahead when the sound can wait."""
+_LIVE_FRAMES: Final = 600
+"""That may wait to be cut; the next ones wait with whoever sends them, who knows when they have waited too long."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class _Decoded:
     job: Job
     outcome: Decoding | Exception
     seconds: float
+    cpu_seconds: float
 
 
 class _End:
@@ -82,7 +85,7 @@ class _Transcriber:
         self._engine = engine
         self._output = output
         self._inbox = inbox
-        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say)
+        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say, settle=engine.settle)
         self._progress_at = 0.0
 
     def run(self) -> None:
@@ -95,8 +98,8 @@ class _Transcriber:
                 match self._inbox.get(timeout=PROGRESS_SECONDS):
                     case _Frame(start, pcm):
                         self._live.feed(start, pcm)
-                    case _Decoded(job, outcome, seconds):
-                        self._live.complete(job, outcome, seconds)
+                    case _Decoded(job, outcome, seconds, cpu_seconds):
+                        self._live.complete(job, outcome, seconds, cpu_seconds)
                     case _End():
                         self._live.end()
                         ended = True
@@ -120,8 +123,9 @@ class _Transcriber:
     def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
         while True:
             job = jobs.get()
-            begun = time.monotonic()
-            self._inbox.put(_Decoded(job, attempt(job, self._engine), time.monotonic() - begun))
+            begun, cpu_begun = time.monotonic(), time.process_time()
+            outcome = attempt(job, self._engine)
+            self._inbox.put(_Decoded(job, outcome, time.monotonic() - begun, time.process_time() - cpu_begun))
 
     def _say_progress(self, *, now: bool = False) -> None:
         if now or time.monotonic() >= self._progress_at:
@@ -152,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Only messages go out: whatever a library prints goes to standard error.
     output = _Output(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
-    inbox: _Inbox = queue.Queue(_OFFLINE_FRAMES if arguments.offline else 0)
+    inbox: _Inbox = queue.Queue(_OFFLINE_FRAMES if arguments.offline else _LIVE_FRAMES)
     threading.Thread(target=read_frames, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
     try:
         return _run(arguments.config, output, inbox, offline=arguments.offline)

@@ -14,6 +14,8 @@ from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.transcription.messages import FRAME_HEAD, MESSAGES, Message, TranscriberConfig
 
 _MODULE: Final = "meeting_buddy_bot.transcription.process"
+_MAX_LINE: Final = 4 * 2**20
+"""Bytes of a message; one with all its words has some tens of thousands."""
 MOST_WAITING: Final = 30 * 32_000
 """Bytes of sound that may wait for a process that does not read: half a minute."""
 
@@ -32,7 +34,8 @@ class Transcriber:
             OSError: it cannot be started.
         """
         argv = [sys.executable, "-P", "-m", _MODULE, config.to_json()]
-        return cls(await Child.start("transcriber", argv, read_output=True, write_input=True))
+        child = await Child.start("transcriber", argv, read_output=True, write_input=True, line_bytes=_MAX_LINE)
+        return cls(child)
 
     @property
     def pid(self) -> int:

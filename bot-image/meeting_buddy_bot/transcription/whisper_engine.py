@@ -58,14 +58,15 @@ class WhisperEngine:
         """
         folder = Path(config.model)
         self.model = folder.name
-        if not config.model or not (folder / "model.bin").is_file():
+        # Without its tokenizer faster-whisper would ask a model hub for one.
+        if not config.model or not all((folder / name).is_file() for name in ("model.bin", "tokenizer.json")):
             raise EngineError("NoModel", f"there is no speech model in {folder}: {_REMEDY}")
         ctranslate2.set_random_seed(1)  # the same sound gives the same words, at any temperature
         try:
             self._whisper: Any = faster_whisper.WhisperModel(
                 str(folder), device="cpu", compute_type="int8", cpu_threads=config.threads, local_files_only=True
             )
-        except (RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # whatever its libraries make of such files
             raise EngineError(
                 "NoModel",
                 f"the speech model in {folder} does not load ({error}): {_REMEDY}",
@@ -108,12 +109,11 @@ class WhisperEngine:
             segments = list(found)
         finally:
             self._frames = FULL_FRAMES
-        if final and segments:
-            self._keep_language(info.language, info.language_probability)
         weights = [max(len(each.tokens), 1) for each in segments]
         return Decoding(
             text="".join(each.text for each in segments).strip(),
             language=info.language,
+            language_probability=info.language_probability,
             words=_joined(word for each in segments for word in each.words or ()),
             no_speech_probability=max((each.no_speech_prob for each in segments), default=1.0),
             average_logprob=(
@@ -145,12 +145,13 @@ class WhisperEngine:
             )
         return code
 
-    def _keep_language(self, language: str, probability: float) -> None:
-        """Settle for a language that was detected well enough: one segment in another would be nonsense."""
+    def settle(self, decoding: Decoding) -> None:
+        """See :class:`Engine`: a language that was detected well enough is kept, one segment in another is nonsense."""
         if self._language is not None:
             return
+        language = decoding.language
         self._detected[language] += 1
-        if probability < _SURE:
+        if decoding.language_probability < _SURE:
             if self._detected.total() < _DETECTIONS:
                 return
             language = self._detected.most_common(1)[0][0]

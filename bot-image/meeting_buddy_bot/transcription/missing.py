@@ -1,0 +1,70 @@
+"""What was said in the meeting and will have no text: from when to when, and why."""
+
+from collections.abc import Callable
+from typing import Final
+
+from meeting_buddy_bot.transcription.messages import Missed
+
+_LEAST: Final = 0.5
+"""Seconds; what is shorter is no stretch that anybody would look for."""
+_NEAR: Final = 5.0
+"""Seconds between two stretches of one cause that are told as one."""
+_MAX_SPANS: Final = 5
+"""In a sentence; all of them are in the events."""
+
+
+class MissingText:
+    """The stretches without text of one session, seconds on its clock."""
+
+    def __init__(self, joined: Callable[[], float | None], tell: Callable[[Missed], None]) -> None:
+        """Nothing is missing yet.
+
+        Args:
+            joined: when the bot was admitted; what was before is missed by nobody.
+            tell: told of each stretch, once it is over.
+        """
+        self._joined = joined
+        self._tell = tell
+        self._spans: list[Missed] = []
+        self._since: tuple[float, str] | None = None
+
+    def begin(self, start: float, cause: str) -> None:
+        """From here on nobody hears what is said, or what was heard came to nothing."""
+        if self._since is not None:
+            start = min(start, self._since[0])
+        self._since = start, cause
+
+    @property
+    def since(self) -> float | None:
+        """Where the stretch that goes on began."""
+        return None if self._since is None else self._since[0]
+
+    def end(self, end: float) -> None:
+        """What :meth:`begin` told ends here, if anything did."""
+        if self._since is not None:
+            (start, cause), self._since = self._since, None
+            self.add(start, end, cause)
+
+    def add(self, start: float, end: float, cause: str) -> None:
+        """A stretch as a whole; no part of it counts twice, and none before admission."""
+        joined, last = self._joined(), self._spans[-1] if self._spans else None
+        if joined is None:
+            return
+        start = max(start, joined)
+        if last is not None and start < last.end:
+            start = last.end
+        if end - start < _LEAST:
+            return
+        self._tell(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
+        if last is not None and last.cause == cause and start - last.end < _NEAR:
+            self._spans[-1] = last.model_copy(update={"end": round(end, 1)})
+        else:
+            self._spans.append(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
+
+    def sentence(self) -> str | None:
+        """All of it in a few words; ``None``: nothing is missing."""
+        if not self._spans:
+            return None
+        told = ", ".join(f"{each.start:.0f}-{each.end:.0f} s ({each.cause})" for each in self._spans[:_MAX_SPANS])
+        more = len(self._spans) - _MAX_SPANS
+        return f"without text: {told}" + (f" and {more} more until {self._spans[-1].end:.0f} s" if more > 0 else "")

@@ -1,0 +1,81 @@
+"""What has no text is told once, from admission on, and in few words."""
+
+from __future__ import annotations
+
+import pytest
+
+from meeting_buddy_bot.transcription.messages import Missed
+from meeting_buddy_bot.transcription.missing import MissingText
+
+
+class Session:
+    def __init__(self, joined: float | None = 10.0) -> None:
+        self.joined = joined
+        self.told: list[tuple[float, float, str]] = []
+        self.missing = MissingText(lambda: self.joined, self._tell)
+
+    def _tell(self, missed: Missed) -> None:
+        self.told.append((missed.start, missed.end, missed.cause))
+
+
+def test_a_stretch_is_told_when_it_is_over() -> None:
+    session = Session()
+    session.missing.begin(20, "the transcriber died")
+    assert not session.told
+    session.missing.end(25)
+    session.missing.end(30)
+    assert session.told == [(20, 25, "the transcriber died")]
+    assert session.missing.sentence() == "without text: 20-25 s (the transcriber died)"
+
+
+def test_nobody_misses_what_was_before_admission() -> None:
+    session = Session(joined=None)
+    session.missing.begin(0, "the transcriber died")
+    session.joined = 600.0
+    session.missing.end(603)
+    session.missing.add(100, 200, "it was late")
+    assert session.told == [(600, 603, "the transcriber died")]
+
+
+def test_whoever_was_never_admitted_misses_nothing() -> None:
+    session = Session(joined=None)
+    session.missing.add(5, 50, "it was late")
+    assert session.missing.sentence() is None
+
+
+def test_no_part_counts_twice() -> None:
+    session = Session()
+    session.missing.add(20, 30, "it was late")
+    session.missing.begin(25, "the transcriber died")
+    session.missing.begin(28, "the transcriber died")
+    session.missing.end(40)
+    session.missing.add(35, 39, "it was late")
+    assert session.told == [(20, 30, "it was late"), (30, 40, "the transcriber died")]
+
+
+def test_a_moment_is_not_told() -> None:
+    session = Session()
+    session.missing.add(20, 20.4, "it was late")
+    assert session.missing.sentence() is None
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (2, "without text: 20-30 s (0), 40-50 s (1)"),
+        (7, "without text: 20-30 s (0), 40-50 s (1), 60-70 s (2), 80-90 s (3), 100-110 s (4) and 2 more until 150 s"),
+    ],
+)
+def test_many_stretches_are_counted(number: int, told: str) -> None:
+    session = Session()
+    for n in range(number):
+        session.missing.add(20 + 20 * n, 30 + 20 * n, str(n))
+    assert session.missing.sentence() == told
+
+
+def test_stretches_of_one_cause_that_follow_each_other_are_one() -> None:
+    session = Session()
+    for start in range(20, 80, 10):
+        session.missing.add(start, start + 8, "the server is away")
+    assert session.missing.sentence() == "without text: 20-78 s (the server is away)"
+    assert len(session.told) == 6

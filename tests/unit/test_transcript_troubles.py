@@ -1,0 +1,304 @@
+"""What the transcript's component tells when its process, the sound or the volume fails; all three are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription import component
+from meeting_buddy_bot.transcription.component import LiveTranscript
+from meeting_buddy_bot.transcription.messages import Message, Progress, Ready, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.stream import TranscriptHub
+from meeting_buddy_bot.transcription.transcriber import Transcriber
+from meeting_buddy_bot.transcription.writer import TranscriptWriter
+from tests.support.awaiting import until
+
+READY = Ready(engine="scripted", model="none")
+
+
+class Clock(SessionClock):
+    """Stands still until it is set."""
+
+    __slots__ = ("time",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class ScriptedProcess:
+    """A transcriber that says what it is told to, and dies on demand."""
+
+    pid = 1
+    last_words = "killed"
+
+    def __init__(self, *, hears_the_end: bool) -> None:
+        self.said: asyncio.Queue[Message | None] = asyncio.Queue()
+        self.code = 0
+        self.fed: list[float] = []
+        self._hears_the_end = hears_the_end
+
+    async def messages(self) -> AsyncIterator[Message]:
+        while (message := await self.said.get()) is not None:
+            yield message
+
+    def feed(self, frame: PcmFrame) -> bool:
+        self.fed.append(frame.start)
+        return True
+
+    def end_of_meeting(self) -> None:
+        if self._hears_the_end:
+            self.said.put_nowait(None)
+
+    async def wait(self) -> int:
+        return self.code
+
+    async def kill(self) -> None:
+        self.said.put_nowait(None)
+
+
+class Sound:
+    """Frames of silence when they are asked for."""
+
+    def __init__(self) -> None:
+        self.to_come: asyncio.Queue[PcmFrame] = asyncio.Queue()
+        self.opened = 0
+
+    async def frames(self) -> AsyncGenerator[PcmFrame, None]:
+        self.opened += 1
+        while True:
+            yield await self.to_come.get()
+
+
+async def at_once() -> None:
+    """The source can be opened."""
+
+
+async def never() -> None:
+    """The source cannot be opened."""
+    await asyncio.Event().wait()
+
+
+class Session:
+    """A bot's transcript, with everything around it in the test's hands."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(component, "_RESTART_SECONDS", 0.02)
+        monkeypatch.setattr(Transcriber, "start", self._start)
+        self.starting = asyncio.Event()
+        self.starting.set()
+        self.hears_the_end = True
+        self.processes: list[ScriptedProcess] = []
+        self.clock, self.sound = Clock(), Sound()
+        volume = Volume(folder)
+        self.state = ReportState("mbsess_test", 1, self.clock)
+        self.events = EventLog(folder / "events.jsonl", self.clock, Redactor())
+        self.reporter = SessionReporter(self.state, self.events)
+        self.transcript = LiveTranscript(
+            TranscriberConfig(), self.sound, TranscriptHub(volume), volume, self.clock, self.events, self.reporter
+        )
+        self.running: asyncio.Task[None] | None = None
+
+    async def _start(self, _config: TranscriberConfig) -> ScriptedProcess:
+        await self.starting.wait()
+        self.processes.append(ScriptedProcess(hears_the_end=self.hears_the_end))
+        return self.processes[-1]
+
+    @property
+    def report(self) -> TranscriptionReport:
+        return self.state.report.transcription
+
+    async def begin(self) -> None:
+        self.running = asyncio.create_task(self.transcript.run(at_once))
+        await until(lambda: self.processes)
+
+    async def admitted(self, at: float = 0.0) -> None:
+        self.clock.time = at
+        self.reporter.admitted(self.clock.utc(), "hints")
+        await self.hear(at)
+
+    async def hear(self, start: float) -> None:
+        process = self.processes[-1]
+        self.sound.to_come.put_nowait(PcmFrame(start, bytes(FRAME_BYTES)))
+        await until(lambda: start in process.fed)
+
+    async def say(self, *messages: Message) -> None:
+        process = self.processes[-1]
+        for message in messages:
+            process.said.put_nowait(message)
+        await until(process.said.empty)
+        await asyncio.sleep(0)
+
+    async def die(self) -> None:
+        """The process dies, and the next one is started."""
+        number, process = len(self.processes), self.processes[-1]
+        process.code = -9
+        process.said.put_nowait(None)
+        await until(lambda: len(self.processes) > number)
+
+    async def end(self, at: float) -> TranscriptionReport:
+        self.clock.time = at
+        async with asyncio.timeout(10):
+            await self.transcript.finish()
+            await self.transcript.close()
+            await self.transcript.publish()
+        return self.report
+
+    async def close(self) -> None:
+        if self.running is not None:
+            self.running.cancel()
+            await asyncio.gather(self.running, return_exceptions=True)
+        await self.events.close()
+
+
+@pytest.fixture
+async def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Session]:
+    session = Session(tmp_path, monkeypatch)
+    yield session
+    await session.close()
+
+
+def progress(seconds: float) -> Progress:
+    return Progress(heard=seconds, done=seconds)
+
+
+async def test_a_death_in_the_lobby_costs_nothing(session: Session) -> None:
+    await session.begin()
+    await session.say(READY, progress(0))
+    session.clock.time = 300
+    await session.die()
+    await session.say(READY)
+    await session.admitted(600)
+    await session.say(progress(660))
+    report = await session.end(660)
+    assert (report.state, report.reason, report.message) == ("Done", None, None)
+
+
+async def test_a_transcriber_that_dies_again_and_again_is_told_meanwhile_and_as_one_stretch(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(100))
+    for second in range(100, 200, 10):
+        session.clock.time = second
+        await session.die()
+        assert session.report.state == "Lagging"
+        assert session.report.message == "the transcriber died and is started again"
+        await session.hear(second + 2)
+    report = await session.end(200)
+    assert (report.state, report.reason) == ("Done", "Incomplete")
+    assert report.message == "without text: 100-192 s (the transcriber died)"
+
+
+async def test_a_transcriber_that_works_again_is_live_again(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(10))
+    await session.die()
+    await session.say(READY)
+    assert (session.report.state, session.report.message) == ("Live", None)
+
+
+async def test_a_transcript_that_never_began_is_incomplete(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any) -> TranscriptWriter:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(TranscriptWriter, "open", refuse)
+    session.reporter.admitted(session.clock.utc(), "hints")
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            await session.transcript.run(at_once)
+    report = await session.end(600)
+    assert (report.state, report.reason) == ("Done", "Incomplete")
+    assert report.message == "without text: 0-600 s (the transcript failed (OSError))"
+
+
+async def test_last_lines_that_the_volume_does_not_take_are_told(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_taken(_writer: TranscriptWriter, _seconds: float) -> bool:
+        return False
+
+    monkeypatch.setattr(TranscriptWriter, "close", not_taken)
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, Utterance(segment=1, revision=1, start=1, end=2, language="en", text="one"))
+    report = await session.end(10)
+    assert (report.state, report.reason) == ("Done", "Incomplete")
+    assert report.message == "the volume did not take the last lines"
+
+
+async def test_a_source_without_frames_is_opened_again_and_its_silence_told(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component, "_SILENT_SECONDS", 0.05)
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY)
+    before = session.sound.opened
+    await until(lambda: session.sound.opened > before)
+    session.clock.time = 60
+    await session.hear(60)
+    await session.say(progress(60))
+    report = await session.end(60.2)
+    assert report.message == "without text: 0-60 s (no sound came)"
+
+
+async def test_a_transcriber_that_says_nothing_lags(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(1))
+    assert session.report.state == "Live"
+    session.clock.time = 40
+    await session.hear(40)
+    assert (session.report.state, session.report.lag_seconds) == ("Lagging", 39)
+
+
+async def test_the_end_that_comes_while_the_process_starts_is_heard_by_it(session: Session) -> None:
+    session.starting.clear()
+    session.running = asyncio.create_task(session.transcript.run(at_once))
+    session.reporter.admitted(session.clock.utc(), "hints")
+    ending = asyncio.create_task(session.end(5))
+    await asyncio.sleep(0.05)
+    session.starting.set()
+    report = await ending
+    assert report.message == "without text: 0-5 s (no transcriber heard it)"
+
+
+async def test_the_end_is_not_held_up_by_a_source_that_cannot_be_opened(session: Session) -> None:
+    session.running = asyncio.create_task(session.transcript.run(never))
+    session.reporter.admitted(session.clock.utc(), "hints")
+    await asyncio.sleep(0.05)
+    report = await session.end(5)
+    assert report.message == "without text: 0-5 s (no transcriber heard it)"
+
+
+async def test_whoever_has_no_time_left_did_not_die(session: Session) -> None:
+    session.hears_the_end = False
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(10))
+    session.clock.time = 20
+    finishing = asyncio.create_task(session.transcript.finish())
+    await asyncio.sleep(0.05)
+    session.processes[-1].code = -9
+    await session.transcript.close()
+    await finishing
+    await session.transcript.publish()
+    assert session.report.message == "without text: 10-20 s (there was no time left for it)"
