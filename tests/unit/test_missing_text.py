@@ -53,6 +53,15 @@ def test_no_part_counts_twice() -> None:
     assert session.told == [(20, 30, "it was late"), (30, 40, "the transcriber died")]
 
 
+def test_a_start_may_take_longer() -> None:
+    session = Session()
+    session.missing.begin(0, "no transcriber heard it", least=5)
+    session.missing.end(14)
+    session.missing.begin(14, "the transcriber died")
+    session.missing.end(18)
+    assert session.told == [(14, 18, "the transcriber died")]
+
+
 def test_a_moment_is_not_told() -> None:
     session = Session()
     session.missing.add(20, 20.4, "it was late")

@@ -52,6 +52,8 @@ _FLUSH_SECONDS: Final = 10.0
 _RENDER_SECONDS: Final = 60.0
 _MAX_MESSAGE: Final = 512
 """Characters of the outcome's message, which has to fit a termination message with all the rest."""
+_START_SECONDS: Final = 5.0
+"""After admission, within which the first sound reaches the transcriber of a bot that was admitted at once."""
 _SILENT_SECONDS: Final = 5.0
 """Without a frame of sound, after which the source is opened anew; silence has frames, too."""
 
@@ -115,7 +117,7 @@ class LiveTranscript:
         self._answered = 0.0
         """Time of the transcriber's last message."""
         self._missing = MissingText(self._joined, self._tell_missed)
-        self._missing.begin(0.0, "no transcriber heard it")
+        self._missing.begin(0.0, "no transcriber heard it", _START_SECONDS)
         self._unwritten = False
         self._failing = False
         """Whether no decoding has succeeded since the last fault."""

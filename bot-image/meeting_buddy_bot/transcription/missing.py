@@ -27,12 +27,16 @@ class MissingText:
         self._tell = tell
         self._spans: list[Missed] = []
         self._since: tuple[float, str] | None = None
+        self._least = _LEAST
 
-    def begin(self, start: float, cause: str) -> None:
-        """From here on nobody hears what is said, or what was heard came to nothing."""
+    def begin(self, start: float, cause: str, least: float = _LEAST) -> None:
+        """From here on nobody hears what is said, or what was heard came to nothing; shorter than ``least`` it is none.
+
+        One that goes on already has this cause from now on.
+        """
         if self._since is not None:
             start = min(start, self._since[0])
-        self._since = start, cause
+        self._since, self._least = (start, cause), least
 
     @property
     def since(self) -> float | None:
@@ -43,9 +47,9 @@ class MissingText:
         """What :meth:`begin` told ends here, if anything did."""
         if self._since is not None:
             (start, cause), self._since = self._since, None
-            self.add(start, end, cause)
+            self.add(start, end, cause, self._least)
 
-    def add(self, start: float, end: float, cause: str) -> None:
+    def add(self, start: float, end: float, cause: str, least: float = _LEAST) -> None:
         """A stretch as a whole; no part of it counts twice, and none before admission."""
         joined, last = self._joined(), self._spans[-1] if self._spans else None
         if joined is None:
@@ -53,7 +57,7 @@ class MissingText:
         start = max(start, joined)
         if last is not None and start < last.end:
             start = last.end
-        if end - start < _LEAST:
+        if end - start < least:
             return
         self._tell(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
         if last is not None and last.cause == cause and start - last.end < _NEAR:

@@ -1,7 +1,8 @@
 """Whisper, or another model, on a server with OpenAI's ``POST /v1/audio/transcriptions``.
 
 The sound of each segment goes there as WAV: while it is open about once a second, for text that is replaced, and as a
-whole in each of its pauses, the last of which is its end. Nothing else of the meeting does, but the session's vocabulary and a sentence's beginning.
+whole in each of its pauses, the last of which is its end. Nothing else of the meeting does, but the session's
+vocabulary and a sentence's beginning.
 
 The server's key is read from its file for each request, so that a new one is used at once; it goes into the request's
 head and nowhere else. No redirect is followed, because the sound and the key would go along.
