@@ -23,6 +23,9 @@ OPERATOR = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
 
 Manifest = dict[str, Any]
 
+LIVEKIT_HOST: Manifest = {"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org", "port": 8443}]}}
+"""Values with a host of one's own."""
+
 
 def helm(*arguments: str, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
     """Run helm with ``values`` on its standard input."""

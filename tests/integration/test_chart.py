@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from meeting_buddy.app.settings import TABLES
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import bot_pod
 from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.config_files import TABLES
 from meeting_buddy.resource.installation import Installation
-from tests.integration.chart import Manifest, helm, install_roles, may, of_kind, rendered
-from tests.integration.crd import session
+from tests.integration.chart import LIVEKIT_HOST, Manifest, helm, install_roles, may, of_kind, rendered
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
 from tests.support import operator_facts as make
 from tests.support.bot_class_values import WORKING, WRONG
 
 NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "77", "123", "1000000")
-LIVEKIT_HOST: dict[str, Any] = {
-    "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org", "port": 8443}]}
-}
 
 
 @pytest.fixture(scope="module")
@@ -285,42 +280,3 @@ def test_the_charts_crd_is_the_one_in_crds() -> None:
     (crd,) = of_kind(rendered(), "CustomResourceDefinition")
     plain = yaml.safe_load(CRD.read_text())
     assert crd["spec"] == plain["spec"]
-
-
-@pytest.fixture(scope="module")
-def policy(kubectl: Kubectl, namespaces: None) -> None:
-    manifests = rendered({"watchNamespaces": ["meetings"], **LIVEKIT_HOST})
-    kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    kubectl.apply(*of_kind(manifests, *kinds), arguments=["--server-side", "--force-conflicts"])
-    kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
-
-
-def self_hosted(link: str, namespace: str = "meetings") -> Manifest:
-    return session("self-hosted", {"meetingLink": link, "platform": "LiveKit"}, namespace)
-
-
-def apply_until(kubectl: Kubectl, manifest: Manifest, refused: bool) -> str:
-    """Apply (dry) until the policy, which the API server compiles a moment after it is stored, judges as expected."""
-    for _ in range(100):
-        run = kubectl.run("create", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
-        if (run.returncode != 0) is refused:
-            return run.stderr
-    raise AssertionError(f"refused: {not refused}; {run.stderr}")
-
-
-@pytest.mark.usefixtures("policy")
-class TestPolicy:
-    def test_a_host_that_is_not_listed_is_refused_at_once(self, kubectl: Kubectl) -> None:
-        message = apply_until(kubectl, self_hosted("https://evil.example.org:8443/rooms/secret"), refused=True)
-        assert "selfHosted.hosts" in message
-        assert "secret" not in message.replace("self-hosted", "")
-
-    @pytest.mark.parametrize("link", ["https://meet.example.org/rooms/a", "https://meet.example.org:84430/rooms/a"])
-    def test_another_port_is_another_host(self, kubectl: Kubectl, link: str) -> None:
-        apply_until(kubectl, self_hosted(link), refused=True)
-
-    def test_a_listed_host_is_accepted(self, kubectl: Kubectl) -> None:
-        apply_until(kubectl, self_hosted("https://Meet.example.org:8443/rooms/a#key"), refused=False)
-
-    def test_namespaces_of_others_are_not_judged(self, kubectl: Kubectl) -> None:
-        apply_until(kubectl, self_hosted("https://evil.example.org/rooms/a", "elsewhere"), refused=False)

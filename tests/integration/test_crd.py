@@ -253,6 +253,12 @@ def test_status_holds_no_field_that_the_contract_does_not_name(kubectl: Kubectl,
     assert "meetingLink" not in kubectl.json("get", "mbs", stored)["status"]
 
 
+@pytest.mark.parametrize("address", ["10.244.0.7", "fd00:10:244::7", "0000:0000:0000:0000:0000:ffff:192.168.100.228"])
+def test_the_bots_address_is_kept_as_the_pod_has_it(kubectl: Kubectl, stored: str, address: str) -> None:
+    write_status(kubectl, stored, {"phase": "Joining", "node": "node-1", "botAddress": address})
+    assert kubectl.json("get", "mbs", stored)["status"]["botAddress"] == address
+
+
 def test_a_phase_that_does_not_exist_cannot_be_written(kubectl: Kubectl, stored: str) -> None:
     with pytest.raises(KubectlError, match="Unsupported value"):
         write_status(kubectl, stored, {"phase": "Sleeping"})

@@ -49,8 +49,12 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
     with ReportServer(sessions.get("standup")["metadata"]["uid"]) as bot:
         sessions.phase("standup", "Initializing")
         sessions.scheduled(pod)
+        assert sessions.status("standup").keys().isdisjoint({"node", "botAddress"}), (
+            "a pod without an address is nowhere"
+        )
         sessions.running(pod, ip=bot.address)
-        sessions.phase("standup", "Joining")
+        status = sessions.phase("standup", "Joining")
+        assert (status["node"], status["botAddress"]) == ("node1", bot.address)
         sessions.running(pod, ip=bot.address, ready=True)  # the kubelet may tell it before the report does
         sessions.phase("standup", "Active")
         bot.say("Active", **JOINED)
@@ -64,6 +68,7 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
     status = sessions.phase("standup", "Completed")
     wait_until(lambda: released(sessions, pod), "the pod is released")
     assert (status["reason"], status["segmentCount"], status["totalDurationSeconds"]) == ("MeetingEnded", 2, 40)
+    assert (status["botPod"], status["botAddress"]) == (pod["metadata"]["name"], bot.address), "they stay"
     assert {"Complete": "True", "Ready": "True", "Joined": "False"}.items() <= {
         kind: found[0] for kind, found in conditions(status).items()
     }.items()

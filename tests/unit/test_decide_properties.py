@@ -174,6 +174,7 @@ class World(RuleBasedStateMachine):
         self.session = replace(self.session, status=status)
         self.written_at = self.now
         assert status.phase is not None
+        assert status.phase.terminal or ("node" in patch) == ("botAddress" in patch), "one of two that go together"
         self.phases.append(status.phase)
 
     def release(self) -> None:

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from meeting_buddy.app.metrics import Metrics
-from meeting_buddy.app.settings import load_tables
 from meeting_buddy.contract.links import Platform, SelfHostedHost, parse_link
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.contract.table_override import OverrideState, ResolvedTable
+from meeting_buddy.resource.config_files import load_tables
 from tests.local.clone import PLATFORM_TABLES
 from tests.support.small_table import raw_table
 

@@ -41,3 +41,22 @@
 {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{- /* The HTTP API: callers send their tokens, so nothing is rendered that would carry them in the clear unasked. */ -}}
+{{- define "meeting-buddy.checkApi" -}}
+{{- $api := .Values.api -}}
+{{- if not $api.tls -}}
+{{- fail (printf "api.enabled needs TLS, because callers send their tokens. Either make a Secret in namespace %s (kubectl create secret tls, or a certificate of cert-manager) and set api.tls.secretName to its name; or, where an Ingress, a gateway or a mesh in front of the API ends TLS, say so by api.tls=ingress" .Release.Namespace) -}}
+{{- end -}}
+{{- if and $api.ingress.enabled (not $api.ingress.host) -}}
+{{- fail "api.ingress.enabled needs a name to answer to: set api.ingress.host" -}}
+{{- end -}}
+{{- if and $api.autoscaling.enabled (gt (int $api.autoscaling.minReplicas) (int $api.autoscaling.maxReplicas)) -}}
+{{- fail (printf "api.autoscaling: minReplicas (%v) is more than maxReplicas (%v)" $api.autoscaling.minReplicas $api.autoscaling.maxReplicas) -}}
+{{- end -}}
+{{- $default := include "meeting-buddy.namespace" $api.defaultNamespace -}}
+{{- $watched := include "meeting-buddy.watched" . | fromJsonArray -}}
+{{- if and $default $watched (not (has $default $watched)) -}}
+{{- fail (printf "api.defaultNamespace: %s is not in watchNamespaces, so nobody would serve its sessions" $default) -}}
+{{- end -}}
+{{- end }}

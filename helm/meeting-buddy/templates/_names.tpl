@@ -12,6 +12,45 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{- define "meeting-buddy.apiSelector" -}}
+app.kubernetes.io/name: meeting-buddy
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: api
+{{- end }}
+
+{{- /* "https", or "http" where TLS ends in front of the HTTP API. */ -}}
+{{- define "meeting-buddy.apiScheme" -}}
+{{ ternary "http" "https" (kindIs "string" .Values.api.tls) }}
+{{- end }}
+
+{{- /* Name of a Role of an installation for some namespaces, or of a ClusterRole, for people. Call with (list . name). */ -}}
+{{- define "meeting-buddy.roleFlag" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.watchNamespaces -}}
+--role=meeting-buddy-{{ index . 1 }}
+{{- else -}}
+--clusterrole={{ include "meeting-buddy.clusterName" $root | trim }}:{{ index . 1 }}
+{{- end -}}
+{{- end }}
+
+{{- /* Changes whenever what the operator and the HTTP API read once, at their start, does. */ -}}
+{{- define "meeting-buddy.installationHash" -}}
+{{ printf "%s%s" (include "meeting-buddy.installation" .) (toYaml .Values.platformTables) | sha256sum | trunc 16 | quote }}
+{{- end }}
+
+{{- /* Sources of the projected volume /etc/meeting-buddy. */ -}}
+{{- define "meeting-buddy.installationSources" -}}
+- configMap: {name: {{ .Release.Name }}-installation}
+{{- if .Values.platformTables }}
+- configMap:
+    name: {{ .Release.Name }}-platform-tables
+    items:
+      {{- range $platform, $_ := .Values.platformTables }}
+      - {key: {{ $platform }}.yaml, path: platforms/{{ $platform }}.yaml}
+      {{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Cluster-scoped names carry the release's namespace, so that two installations do not collide. */ -}}
 {{- define "meeting-buddy.clusterName" -}}
 {{ printf "meeting-buddy:%s:%s" .Release.Namespace .Release.Name }}

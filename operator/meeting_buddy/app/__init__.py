@@ -1,1 +1,1 @@
-"""The process around the controller: settings, kopf's watches, metrics, logs. The only package that imports kopf."""
+"""The process around the controller: settings, kopf's watches, metrics. The only package that imports kopf."""

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import sys
 
-from meeting_buddy.app import logs, settings
+from meeting_buddy.app import settings
 from meeting_buddy.app.operate import operate
+from meeting_buddy.process import logs
 
 
 def main() -> int:

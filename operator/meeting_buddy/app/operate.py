@@ -7,12 +7,10 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from meeting_buddy.app import settings as files
 from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watches import watch
-from meeting_buddy.app.web import serving
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.controller.class_check import ClassCheck
 from meeting_buddy.controller.clock import SystemClock
@@ -28,12 +26,14 @@ from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
+from meeting_buddy.process.health import serving
+from meeting_buddy.resource.config_files import load_installation, load_tables
 
 
 async def operate(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT."""
-    installation = files.load_installation(settings.installation)
-    resolved = files.load_tables(settings.tables)
+    installation = load_installation(settings.installation)
+    resolved = load_tables(settings.tables)
     tables = {platform: each.table for platform, each in resolved.items() if each.table is not None}
     faults = {platform: str(each.fault) for platform, each in resolved.items() if each.fault is not None}
     clock = SystemClock()
@@ -52,11 +52,11 @@ async def operate(settings: Settings) -> None:
     _gauges(metrics, cache, queue, streams, lease)
     controller: Controller | None = None
 
-    def ready() -> bool:
-        return controller is not None and controller.synced.is_set()
+    def not_ready() -> str | None:
+        return None if controller is not None and controller.synced.is_set() else "listing"
 
     try:
-        async with serving(settings.host, settings.port, ready, metrics), class_check.running():
+        async with serving(settings.host, settings.port, not_ready, metrics.page), class_check.running():
             keys = await bot_keys(api, settings.own_namespace)
             executor = Executor(api, cache, streams, tables, keys, clock, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)

@@ -57,7 +57,7 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     }
     if snapshot.pod_name is not None:
         changes |= {"attempt": before.attempt or 1, "bot_pod": snapshot.pod_name}
-        changes["node"] = (snapshot.pod.node if snapshot.pod is not None else None) or before.node
+        changes |= _place(snapshot)
         if spec.recording.enabled or snapshot.transcribing:
             changes["output_directory"] = identity.volume_path(session.namespace, identifier)
     if snapshot.report is not None:
@@ -69,6 +69,17 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         changes |= _people(snapshot)
     changes["conditions"] = conditions.compute(snapshot)
     return before.model_copy(update=changes)
+
+
+def _place(snapshot: Snapshot) -> dict[str, Any]:
+    """Where the bot is: node and address in one patch, the first that is written anyhow after the pod has an address.
+
+    The end tells what is known of a pod that never had one; what was told stays when the pod is gone.
+    """
+    pod, before = snapshot.pod, snapshot.session.status
+    if pod is None or not (pod.ip or snapshot.phase.terminal):
+        return {}
+    return {"node": pod.node or before.node, "bot_address": pod.ip or before.bot_address}
 
 
 def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from meeting_buddy.contract import identity
-from meeting_buddy.kube.client import FIELD_MANAGER, MERGE_PATCH, STRATEGIC_MERGE_PATCH, KubeClient, path_of
+from meeting_buddy.kube.client import KubeClient
 from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, STRATEGIC_MERGE_PATCH, path_of
 from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
 JsonObject = dict[str, Any]

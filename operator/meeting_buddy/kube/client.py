@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import config
@@ -16,10 +16,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.kube.rate_limiter import RateLimiter
 
-FIELD_MANAGER: Final = "meeting-buddy"
 TIMEOUT_SECONDS: Final = 15.0
-MERGE_PATCH: Final = "application/merge-patch+json"
-STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
 
 Observer = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -67,7 +64,7 @@ class KubeClient:
 
         Args:
             method: HTTP method.
-            path: absolute path, see :func:`path_of`.
+            path: absolute path, see :func:`meeting_buddy.kube.paths.path_of`.
             about: kind, namespace, name; for errors and metrics.
             body: JSON body.
             query: query parameters.
@@ -106,11 +103,3 @@ class KubeClient:
                 method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
             )
             return answer.status, answer.headers, await answer.read()
-
-
-def path_of(group_version: str, namespace: str | None, plural: str, name: str = "", subresource: str = "") -> str:
-    """``/api/v1/namespaces/…`` or ``/apis/<group>/<version>/namespaces/…``; without a namespace, all of them."""
-    parts = ["/api" if "/" not in group_version else "/apis", group_version]
-    parts += ["namespaces", quote(namespace)] if namespace is not None else []
-    parts += [plural, *(quote(part) for part in (name, subresource) if part)]
-    return "/".join(parts)

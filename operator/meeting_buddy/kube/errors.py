@@ -2,6 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Cause(NamedTuple):
+    """One of the faults that the API server found in an object."""
+
+    field: str
+    """Path in the object, such as ``spec.botName``; empty where the object as a whole is meant."""
+    message: str
 
 
 class KubeError(Exception):
@@ -16,6 +25,7 @@ class KubeError(Exception):
         reason: str,
         message: str,
         retry_after: float = 0.0,
+        causes: tuple[Cause, ...] = (),
     ) -> None:
         super().__init__(f"{kind} {namespace}/{name}: {status} {reason}: {message}")
         self.kind = kind
@@ -26,6 +36,8 @@ class KubeError(Exception):
         self.message = message
         self.retry_after = retry_after
         """Seconds that the API server asked to wait (header ``Retry-After``, of 429 and 503)."""
+        self.causes = causes
+        """What is wrong with which field, where the API server says it (422). May quote values."""
 
     @property
     def not_found(self) -> bool:
@@ -60,9 +72,16 @@ class KubeError(Exception):
         try:
             document = json.loads(body)
             reason, message = str(document.get("reason") or ""), str(document.get("message") or "")
+            causes = _causes(document)
         except (ValueError, AttributeError):
-            reason, message = "", body[:200].decode(errors="replace")
-        return cls(kind, namespace, name, status, reason, message, _seconds((headers or {}).get("Retry-After", "")))
+            reason, message, causes = "", body[:200].decode(errors="replace"), ()
+        wait = _seconds((headers or {}).get("Retry-After", ""))
+        return cls(kind, namespace, name, status, reason, message, wait, causes)
+
+
+def _causes(document: dict[str, Any]) -> tuple[Cause, ...]:
+    found = (document.get("details") or {}).get("causes") or []
+    return tuple(Cause(str(each.get("field") or ""), str(each.get("message") or "")) for each in found)
 
 
 def _seconds(text: str) -> float:

@@ -208,6 +208,7 @@ class MeetingSessionStatus(StoredModel):
     platform: PlatformName | None = Field(None, description="Platform of the link.")
     attempt: int | None = Field(None, ge=0, description="Number of the bot that was or is attending.")
     bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
+    bot_address: str | None = Field(None, max_length=45, description="That pod's IPv4 or IPv6 address.")
     node: str | None = Field(None, max_length=253, description="Node of that pod.")
     observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
     scheduled_time: Timestamp | None = Field(None, description="When the session was accepted.")

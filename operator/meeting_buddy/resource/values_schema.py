@@ -25,7 +25,7 @@ _NAMESPACES = {"type": "array", "items": _NAMESPACE}
 
 
 class OperatorResources(ConfigModel):
-    """Requests and limits of the operator."""
+    """Requests and limits of the operator, or of the HTTP API."""
 
     requests: dict[LabelKey, Quantity] = {}
     limits: dict[LabelKey, Quantity] = {}
@@ -48,10 +48,9 @@ class PodSecurity(ConfigModel):
     seccomp_profile: dict[str, str] | None = None
 
 
-class OperatorPod(ConfigModel):
-    """Fields of the operator's pod that are checked like those of a bot class."""
+class ApiPod(ConfigModel):
+    """Fields of the HTTP API's pods that are checked like those of a bot class."""
 
-    image_pull_secrets: tuple[PullSecret, ...] = ()
     resources: OperatorResources = OperatorResources()
     node_selector: dict[LabelKey, LabelValue] = {}
     tolerations: tuple[Toleration, ...] = ()
@@ -59,7 +58,54 @@ class OperatorPod(ConfigModel):
     priority_class_name: DnsName | Literal[""] = ""
     pod_labels: dict[LabelKey, LabelValue] = {}
     pod_annotations: dict[LabelKey, str] = {}
+
+
+class OperatorPod(ApiPod):
+    """The same of the operator's pod, and what both share."""
+
+    image_pull_secrets: tuple[PullSecret, ...] = ()
     pod_security_context: PodSecurity = PodSecurity()
+
+
+class ApiTlsSecret(ConfigModel):
+    """The certificate that the HTTP API shows."""
+
+    secret_name: DnsName
+
+
+class ApiService(ConfigModel):
+    """How its Service is reached."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    annotations: dict[LabelKey, str] = {}
+
+
+class ApiIngress(ConfigModel):
+    """Its Ingress."""
+
+    enabled: bool = False
+    class_name: DnsName | Literal[""] = ""
+    host: DnsName | Literal[""] = ""
+    tls_secret_name: DnsName | Literal[""] = ""
+    annotations: dict[LabelKey, str] = {}
+
+
+class ApiAutoscaling(ConfigModel):
+    """Its HorizontalPodAutoscaler."""
+
+    enabled: bool = False
+    min_replicas: int = Field(2, ge=1)
+    max_replicas: int = Field(10, ge=1)
+    target_cpu_utilization: int = Field(80, ge=1)
+
+
+class ApiAccess(ConfigModel):
+    """How callers reach the HTTP API."""
+
+    service: ApiService = ApiService()
+    ingress: ApiIngress = ApiIngress()
+    autoscaling: ApiAutoscaling = ApiAutoscaling()
+    tls: ApiTlsSecret | Literal["ingress"] | None = None
 
 
 class RecordingsClaim(ConfigModel):
@@ -118,6 +164,7 @@ def values_schema() -> dict[str, Any]:
     bot_class = definitions["BotClass"]
     bot_class["required"] = [name for name in bot_class.get("required", []) if name != "image"]
     operator, storage = _schema(OperatorPod, definitions), _schema(RecordingsClaim, definitions)
+    api, access = _schema(ApiPod, definitions), _schema(ApiAccess, definitions)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         **_closed(
@@ -136,6 +183,13 @@ def values_schema() -> dict[str, Any]:
             },
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(create=_BOOLEAN, namespaces=_NAMESPACES, **storage["properties"]),
+            api=_closed(
+                enabled=_BOOLEAN,
+                replicas={"type": "integer", "minimum": 0},
+                defaultNamespace={"anyOf": [_NAMESPACE, {"const": ""}]},
+                **access["properties"],
+                **api["properties"],
+            ),
             admissionPolicy=_closed(enabled=_BOOLEAN),
             crds=_closed(enabled=_BOOLEAN, keep=_BOOLEAN),
             seccompInstaller=_closed(

@@ -1,4 +1,4 @@
-"""``/healthz`` (this loop answers), ``/readyz`` (everything was listed once), ``/metrics``."""
+"""``/healthz`` (this loop answers), ``/readyz`` (ready for work), ``/metrics``: plain HTTP on a port of their own."""
 
 import errno
 import socket
@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from meeting_buddy.app.metrics import Metrics
-
 
 @asynccontextmanager
-async def serving(host: str | None, port: int, ready: Callable[[], bool], metrics: Metrics) -> AsyncIterator[None]:
-    """Serve for the block, on ``host`` or on all addresses.
+async def serving(
+    host: str | None, port: int, not_ready: Callable[[], str | None], metrics: Callable[[], bytes]
+) -> AsyncIterator[None]:
+    """Serve for the block, on ``host`` or on all addresses; ``not_ready`` says why not, ``metrics`` is the exposition.
 
     Raises:
         OSError: the port is taken.
@@ -22,10 +22,11 @@ async def serving(host: str | None, port: int, ready: Callable[[], bool], metric
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n") if ready() else web.Response(status=503, text="listing\n")
+        why = not_ready()
+        return web.Response(text="ok\n") if why is None else web.Response(status=503, text=f"{why}\n")
 
     async def page(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.page(), content_type="text/plain", charset="utf-8")
+        return web.Response(body=metrics(), content_type="text/plain", charset="utf-8")
 
     application = web.Application()
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", page)])

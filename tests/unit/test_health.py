@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from meeting_buddy.app import web
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.settings import parse
+from meeting_buddy.process import health
 from tests.support.machine_wide import free_port
 
 
@@ -23,7 +23,7 @@ async def status(host: str, port: int) -> int:
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this kernel has no IPv6")
 async def test_the_default_is_every_address_of_both_families() -> None:
     settings, port = parse(["--all-namespaces"]), free_port()
-    async with web.serving(settings.host, port, lambda: True, Metrics()):
+    async with health.serving(settings.host, port, lambda: None, Metrics().page):
         assert await status("127.0.0.1", port) == 200
         assert await status("[::1]", port) == 200
 
@@ -39,10 +39,10 @@ async def test_where_ipv6_is_switched_off_ipv4_is_served(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
     monkeypatch.setattr(socket, "create_server", without_ipv6)
     port = free_port()
-    async with web.serving(None, port, lambda: True, Metrics()):
+    async with health.serving(None, port, lambda: None, Metrics().page):
         assert await status("127.0.0.1", port) == 200
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:
-    with web.every_address(0) as taken, pytest.raises(OSError, match="in use"):
-        web.every_address(taken.getsockname()[1])
+    with health.every_address(0) as taken, pytest.raises(OSError, match="in use"):
+        health.every_address(taken.getsockname()[1])

@@ -1,0 +1,110 @@
+"""Prometheus metrics of the HTTP API. Labels are bounded: operations of our own document, never a path or a name."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from meeting_buddy import __version__
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PREFIX: Final = "meetingbuddy_http_"
+UNKNOWN: Final = "unknown"
+"""Operation of a request that no route takes, and whose path is therefore not told."""
+
+
+class Metrics:
+    """What this process counts. Register nothing else: the registry is its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._requests = self._counter("requests", "Answers, by operation and class of status", "operation", "status")
+        self._seconds = self._histogram("request_seconds", "Seconds to the head of an answer", "operation")
+        self._refused = self._counter("connections_refused", "Connections that were cut or refused", "reason")
+        self._streams = self._gauge("streams", "Open streams, by operation", "operation")
+        self._stream_ends = self._counter(
+            "stream_ends", "Streams that ended, by operation and reason", "operation", "reason"
+        )
+        self._upstream = self._histogram(
+            "upstream_seconds", "Seconds that another server took to answer", "upstream", "verb", "code"
+        )
+        self._gauge("build_info", "Version", "version").labels(__version__).set(1)
+
+    def page(self) -> bytes:
+        """The exposition."""
+        return generate_latest(self.registry)
+
+    def connections(self, count: Callable[[], float]) -> None:
+        """Have open connections counted when they are asked for."""
+        self._gauge("connections", "Open connections").set_function(count)
+
+    def refused(self, reason: str) -> None:
+        """A connection was cut or refused; ``reason`` is one of the server's own words."""
+        self._refused.labels(reason).inc()
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """The head of an answer was sent."""
+        self._requests.labels(operation, f"{status // 100}xx").inc()
+        self._seconds.labels(operation).observe(seconds)
+
+    def upstream(self, upstream: str, verb: str, code: int, seconds: float) -> None:
+        """``kubernetes``, ``bot`` or ``reader`` answered; ``code`` 0: no answer came."""
+        self._upstream.labels(upstream, verb, str(code)).observe(seconds)
+
+    @contextmanager
+    def stream(self, operation: str) -> Iterator[Callable[[str], None]]:
+        """An open stream for the block; call what it gives with the reason of its end, one of a few fixed words."""
+        reason = "client"
+
+        def end(because: str) -> None:
+            nonlocal reason
+            reason = because
+
+        gauge = self._streams.labels(operation)
+        gauge.inc()
+        try:
+            yield end
+        finally:
+            gauge.dec()
+            self._stream_ends.labels(operation, reason).inc()
+
+    def counting(self, app: ASGIApp) -> ASGIApp:
+        """``app`` with each answer counted."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                return await app(scope, receive, send)
+            start = time.monotonic()
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    self.answered(_operation(scope), message["status"], time.monotonic() - start)
+                await send(message)
+
+            return await app(scope, receive, sending)
+
+        return counted
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(_PREFIX + name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(_PREFIX + name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(_PREFIX + name, meaning, labels, registry=self.registry, buckets=_SECONDS)
+
+
+def _operation(scope: Scope) -> str:
+    """Operation id of the route that took the request, or its name; the path itself is the caller's text."""
+    route: Any = scope.get("route")
+    found = getattr(route, "operation_id", None) or getattr(route, "name", None)
+    return found if isinstance(found, str) else UNKNOWN

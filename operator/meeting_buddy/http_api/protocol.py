@@ -1,0 +1,244 @@
+"""uvicorn's HTTP/1.1 protocol with deadlines and sizes, which it lacks (uvicorn#157), and without its logs.
+
+Middleware comes too late for this: an application is called when a head is complete. httptools' own parser refuses
+what smuggles (two lengths, a length and chunks, a blank before the colon, bare line feeds); a missing or second
+``Host`` is refused here. Two ``Authorization`` headers reach the application as two, which has to refuse them.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import sys
+import termios
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from meeting_buddy.http_api.limits import Limits
+
+_SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration, with what our protocol needs."""
+
+    limits: Limits
+    on_refused: Callable[[str], None]
+    """Told why a connection was cut or refused, in one of the words of :class:`LimitedProtocol`."""
+
+
+class _RefusedError(Exception):
+    """Raised inside a parser's callback, which ends the parsing."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. It is refused, and closed, for ``head_timeout``, ``body_timeout``, ``send_timeout``,
+    ``head_size``, ``url_size``, ``body_size``, ``host``, ``malformed``, ``pipelining`` or ``connections``.
+    """
+
+    def __init__(self, config: ServerConfig, *rest: Any, **more: Any) -> None:
+        super().__init__(config, *rest, **more)
+        self._limits = config.limits
+        self._on_refused = config.on_refused
+        self._deadline: asyncio.TimerHandle | None = None
+        self._send_deadline: asyncio.TimerHandle | None = None
+        self._abort: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._in_body = False
+        self._fed = 0
+        """Bytes that came for a head or a body that is not complete."""
+        self._fields = 0
+        """Bytes of the URL and of the header fields that are complete."""
+        self._refusal = (HTTPStatus.BAD_REQUEST, "malformed")
+        """What is answered when the parser stops."""
+
+    # Connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse it when there are too many, else wait for a head."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.connections:
+            self._refuse(_SERVICE_UNAVAILABLE, "connections")
+        else:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget all timers."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        for timer in (self._deadline, self._send_deadline, self._abort):
+            if timer is not None:
+                timer.cancel()
+
+    def shutdown(self) -> None:
+        """Close when idle, else after the answer under way."""
+        super().shutdown()
+        self._abort_when_stuck()
+
+    # Reading
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, unless the connection is being closed."""
+        if self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        self._fed += len(data)
+        if self._deadline is None:
+            self._await_head()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # answered as if it had not asked; what follows would be another protocol
+        except httptools.HttpParserError:
+            self._refuse(*self._refusal)
+        else:
+            self._check_size()
+
+    def _check_size(self) -> None:
+        """What is not complete is kept by the parser, a long header field or trailer for example."""
+        if self._in_body and self._fed > self._limits.body_bytes:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_size")
+        elif not self._in_body and self._fed > self._limits.head_bytes:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_size")
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self._in_head, self._fields = True, 0
+        if self._deadline is None:
+            self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's target."""
+        super().on_url(url)
+        if len(self.url) > self._limits.url_bytes:
+            self._stop(HTTPStatus.REQUEST_URI_TOO_LONG, "url_size")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field, or one of the trailer behind a chunked body, which is dropped."""
+        self._fields += len(name) + len(value) + len(b": \r\n")
+        too_many = len(self.headers) >= self._limits.headers
+        if too_many or self._fields + len(self.url) > self._limits.head_bytes:
+            self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_size")
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The application is called."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            self._stop(HTTPStatus.BAD_REQUEST, "host")
+        if len(self.pipeline) >= self._limits.pipelined:
+            self._stop(HTTPStatus.BAD_REQUEST, "pipelining")
+        self._in_head, self._in_body, self._fed = False, True, 0
+        self._set_deadline(self._limits.body_seconds, "body_timeout")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request was read."""
+        super().on_message_complete()
+        self._in_body, self._fed = False, 0
+        self._clear_deadline()
+        if self.cycle.response_complete and not self.transport.is_closing():  # answered before it was read
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    # Writing
+
+    def on_response_complete(self) -> None:
+        """An answer was handed over; when it was the last one, it has to arrive."""
+        super().on_response_complete()
+        self._abort_when_stuck()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection."""
+        super().timeout_keep_alive_handler()
+        self._abort_when_stuck()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as we write."""
+        super().pause_writing()
+        self._await_progress(self._unread())
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
+
+    def _await_progress(self, waiting: int) -> None:
+        self._send_deadline = self.loop.call_later(self._limits.send_seconds, self._check_progress, waiting)
+
+    def _check_progress(self, before: int) -> None:
+        waiting = self._unread()
+        if waiting != before:  # more: what TLS held back went on to the kernel
+            self._await_progress(waiting)
+        else:
+            self._on_refused("send_timeout")
+            self.transport.abort()
+
+    def _unread(self) -> int:
+        """Bytes that the client has not acknowledged: those the kernel holds, and our own."""
+        kernel = bytearray(4)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, kernel)
+        return self.transport.get_write_buffer_size() + int.from_bytes(kernel, sys.byteorder)
+
+    # Refusing
+
+    def _await_head(self) -> None:
+        self._set_deadline(self._limits.head_seconds, "head_timeout")
+
+    def _set_deadline(self, seconds: float, reason: str) -> None:
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(seconds, self._refuse, HTTPStatus.REQUEST_TIMEOUT, reason)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _stop(self, status: HTTPStatus, reason: str) -> None:
+        """End the parsing from inside one of its callbacks; :meth:`data_received` answers."""
+        self._refusal = (status, reason)
+        raise _RefusedError
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        """Answer when nothing else is being answered, and close."""
+        self._clear_deadline()
+        if self.transport.is_closing():
+            return
+        self._on_refused(reason)
+        cycle = self.cycle
+        under_way = cycle is not None and not cycle.response_complete
+        silent = self._fed == 0 and reason == "head_timeout"  # nobody asked anything
+        if not silent and not self.pipeline and not (under_way and (cycle.response_started or not self._in_body)):
+            self.transport.write(_answer(status))
+        if under_way:
+            cycle.disconnected = True  # or the application's answer would follow ours
+            cycle.message_event.set()
+        self.transport.close()
+        self._abort_when_stuck()
+
+    def _abort_when_stuck(self) -> None:
+        """A transport that is closing writes out its buffer first, which a client can prevent by not reading."""
+        if self._abort is None and self.transport.is_closing():
+            self._abort = self.loop.call_later(self._limits.send_seconds, self.transport.abort)
+
+
+def _answer(status: HTTPStatus) -> bytes:
+    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": int(status)}).encode()
+    retry = "retry-after: 5\r\n" if status is _SERVICE_UNAVAILABLE else ""
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,66 @@
+"""The HTTP API on the local cluster: its certificate, and an account that may call it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.paths import HERE
+from tests.local.installation.install import NAMESPACE, RELEASE, SESSIONS
+from tests.local.machine.certificates import Authority, Subject
+
+SERVICE = f"{RELEASE}-api"
+CALLER = "caller"
+"""ServiceAccount in the namespace of the sessions, bound to the chart's Role for callers."""
+_SECRET = f"{SERVICE}-tls"
+
+
+def authority() -> Path:
+    """The certificate authority that the API's certificate is of, PEM."""
+    return _authority().certificate
+
+
+def serve_it(kubectl: Kubectl) -> dict[str, Any]:
+    """Make the Secret with the certificate and the caller's account; the chart's ``api`` values that go with them."""
+    pair = _authority().issue("api", Subject(SERVICE, dns=(SERVICE, f"{SERVICE}.{NAMESPACE}.svc")))
+    files = {"tls.crt": pair.certificate, "tls.key": pair.key}
+    kubectl.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": _SECRET, "namespace": NAMESPACE},
+            "data": {name: base64.b64encode(path.read_bytes()).decode() for name, path in files.items()},
+        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CALLER, "namespace": SESSIONS}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": CALLER, "namespace": SESSIONS},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "meeting-buddy-caller"},
+            "subjects": [{"kind": "ServiceAccount", "name": CALLER, "namespace": SESSIONS}],
+        },
+    )
+    return {"enabled": True, "replicas": 1, "tls": {"secretName": _SECRET}}
+
+
+def wait_until_served(kubectl: Kubectl) -> None:
+    """Return once the API answers."""
+    kubectl("rollout", "status", f"deployment/{SERVICE}", f"--namespace={NAMESPACE}", "--timeout=120s")
+
+
+def curl(kubectl: Kubectl, path: str) -> str:
+    """A line for a shell that calls the API as the caller's account."""
+    address = kubectl("get", "service", SERVICE, f"--namespace={NAMESPACE}", "--output=jsonpath={.spec.clusterIP}")
+    token = f"$(kubectl create token {CALLER} --namespace={SESSIONS})"
+    return (
+        f"curl --silent --show-error --cacert {authority()} --resolve {SERVICE}:443:{address} "
+        f'--header "Authorization: Bearer {token}" https://{SERVICE}/v1/meeting-buddy{path}'
+    )
+
+
+def _authority() -> Authority:
+    return Authority.ensure(HERE.root / "http-api", "Local cluster: HTTP API")

@@ -1,0 +1,107 @@
+"""What the API server's errors become: one problem each, which names the remedy and quotes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube
+from meeting_buddy.kube.errors import KubeError
+
+CANARY = "canary-7f3a9c"
+RBAC = (
+    'meetingsessions.meetingbuddy.io is forbidden: User "jane" cannot create resource "meetingsessions" in API group '
+    '"meetingbuddy.io" in the namespace "team-a"'
+)
+POLICY = (
+    "meetingsessions.meetingbuddy.io \"a\" is forbidden: ValidatingAdmissionPolicy 'meeting-buddy' with binding "
+    "'meeting-buddy' denied request: spec.meetingLink's host is not one of this installation's self-hosted hosts"
+)
+QUOTA = 'meetingsessions.meetingbuddy.io "a" is forbidden: exceeded quota: few, requested: count/a=1, used: count/a=1'
+
+
+def answer(status: int, message: str = "", reason: str = "", causes: Any = None, retry: str = "") -> KubeError:
+    body = {"reason": reason, "message": message, "details": {"causes": causes or []}}
+    headers = {"Retry-After": retry} if retry else {}
+    return KubeError.from_answer("MeetingSession", "team-a", "a", status, json.dumps(body).encode(), headers)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (answer(401, "Unauthorized"), "unauthorized"),
+        (answer(403, 'forbidden: User "system:anonymous" cannot list resource "meetingsessions"'), "unauthorized"),
+        (answer(403, RBAC), "forbidden"),
+        (answer(403, POLICY), "admission-denied"),
+        (answer(403, QUOTA), "quota-exceeded"),
+        (answer(404), "not-found"),
+        (answer(409, reason="Conflict"), "conflict"),
+        (answer(410), "cursor-expired"),
+        (answer(400, "continue key is not valid: …"), "invalid"),
+        (answer(400, 'strict decoding error: unknown field "spec.new"'), "upstream-error"),
+        (answer(422, "is invalid"), "invalid"),
+        (answer(429), "too-many-requests"),
+        (answer(500), "upstream-unavailable"),
+        (answer(503), "upstream-unavailable"),
+        (answer(302), "upstream-error"),
+        (KubeError("a", "b", "c", 0, "ClientConnectorError", "no answer"), "upstream-unavailable"),
+        (KubeError("a", "b", "c", 0, "TimeoutError", "no answer"), "upstream-timeout"),
+    ],
+)
+def test_each_error_is_one_problem(error: KubeError, kind: str) -> None:
+    found = from_kube(error)
+    assert found.kind == kind
+    assert found.document()["type"] == f"urn:meeting-buddy:problem:{kind}"
+    assert found.status == KINDS[kind].status
+    if found.status in (429, 503, 504):
+        assert int(found.headers["Retry-After"]) > 0
+
+
+def test_a_missing_right_is_named_with_the_role_that_has_it() -> None:
+    found = from_kube(answer(403, RBAC)).document()
+    assert found["detail"] == "your token may not create meetingsessions in namespace team-a"
+    assert "meeting-buddy-caller" in found["remedy"]
+
+
+def test_a_policys_words_are_passed_on_with_our_names() -> None:
+    found = from_kube(answer(403, POLICY)).document()
+    assert found["detail"] == "meeting_link's host is not one of this installation's self-hosted hosts"
+    assert found["field"] == "meeting_link"
+
+
+def test_fields_that_are_invalid_are_named_and_their_values_left_out() -> None:
+    causes = [
+        {
+            "field": "spec.meetingLink",
+            "message": f'Invalid value: "https://a/\\"{CANARY}": spec.meetingLink is wrapped',
+        },
+        {"field": "spec.limits.silenceSeconds", "message": "Invalid value: 5: should be greater than 10"},
+        {"field": "spec.recording.video", "message": f'Unsupported value: "{CANARY}": supported values: "none"'},
+    ]
+    found = from_kube(answer(422, f"everything: {CANARY}", causes=causes))
+    assert [(each.field, each.detail) for each in found.problem.errors or ()] == [
+        ("meeting_link", "meeting_link is wrapped"),
+        ("limits.silence_seconds", "should be greater than 10"),
+        ("recording.video", 'supported values: "none"'),
+    ]
+    assert found.document()["field"] == "meeting_link"
+    assert CANARY not in json.dumps(found.document())
+
+
+def test_the_api_servers_own_waiting_time_is_passed_on() -> None:
+    assert from_kube(answer(429, retry="7")).headers == {"Retry-After": "7"}
+
+
+def test_a_problem_is_sent_as_such() -> None:
+    response = ProblemError("invalid", "it is empty", field="bot_name").response()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert json.loads(response.body) == {
+        "type": "urn:meeting-buddy:problem:invalid",
+        "title": "A field is not right",
+        "status": 422,
+        "detail": "it is empty",
+        "field": "bot_name",
+        "errors": [{"field": "bot_name", "detail": "it is empty"}],
+    }

@@ -1,0 +1,291 @@
+"""The HTTP API's server: TLS that follows its files, the end of its process, its metrics and logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from meeting_buddy.http_api.limits import Limits
+from meeting_buddy.http_api.metrics import Metrics
+from tests.local.clone import REPOSITORY
+from tests.local.machine.certificates import Authority, Pair, Subject
+from tests.support.awaiting import until
+from tests.support.http_server import HOST, Echo, Running, running
+from tests.support.machine_wide import free_port
+from tests.support.streaming_server import FAREWELL
+
+SHORT = Limits(head_seconds=0.4, graceful_seconds=1)
+GET = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+CANARY = "canary-7f3a"
+
+
+class SecretVolume:
+    """A folder as the kubelet fills it from a Secret: names lead through one symlink that is swapped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._generation = folder, 0
+        folder.mkdir()
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.folder / "tls.crt", self.folder / "tls.key")
+
+    def swap(self, certificate: bytes, key: bytes) -> None:
+        self._generation += 1
+        target = self.folder / f"..{self._generation}"
+        target.mkdir()
+        (target / "tls.crt").write_bytes(certificate)
+        (target / "tls.key").write_bytes(key)
+        aside = self.folder / "..data_tmp"
+        aside.symlink_to(target.name)
+        aside.rename(self.folder / "..data")
+        for name in ("tls.crt", "tls.key"):
+            if not (self.folder / name).is_symlink():
+                (self.folder / name).symlink_to(f"..data/{name}")
+        shutil.rmtree(self.folder / f"..{self._generation - 1}", ignore_errors=True)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority.ensure(tmp_path / "ca", "authority of a test")
+
+
+@pytest.fixture
+def volume(tmp_path: Path, authority: Authority) -> SecretVolume:
+    found = SecretVolume(tmp_path / "tls")
+    found.swap(*issued(authority, "first"))
+    return found
+
+
+def issued(authority: Authority, name: str) -> tuple[bytes, bytes]:
+    pair = authority.issue(name, Subject(name, dns=("localhost",), addresses=(HOST,)))
+    return pair.certificate.read_bytes(), pair.key.read_bytes()
+
+
+@contextlib.asynccontextmanager
+async def with_tls(volume: SecretVolume, limits: Limits | None = None) -> AsyncIterator[Running]:
+    pair = volume.pair
+    async with running(Echo(), limits, plain=False, tls_certificate=pair.certificate, tls_key=pair.key) as server:
+        yield server
+
+
+def trusting(authority: Authority) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.certificate)
+
+
+async def name_of(server: Running, authority: Authority, *, sni: bool = True) -> str:
+    """Common name of the certificate that a new connection gets; the request is answered too."""
+    tls = trusting(authority)
+    tls.check_hostname = sni
+    server_name = "localhost" if sni else ""
+    reader, writer = await asyncio.open_connection(HOST, server.port, ssl=tls, server_hostname=server_name)
+    subject = dict(pair for [pair] in writer.get_extra_info("peercert")["subject"])
+    writer.write(GET)
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    return str(subject["commonName"])
+
+
+async def test_new_connections_get_the_new_certificate_and_open_ones_live_on(
+    volume: SecretVolume, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with with_tls(volume) as server:
+        assert await name_of(server, authority) == "first"
+        kept = await server.connect(trusting(authority))
+        volume.swap(*issued(authority, "second"))
+        await until(lambda: "the TLS certificate was read again" in caplog.text)
+        assert await name_of(server, authority) == "second"
+        assert await name_of(server, authority, sni=False) == "second"
+        assert await kept.ask(GET) == 200
+
+
+async def test_a_new_certificate_that_is_wrong_leaves_the_old_one_and_is_logged_once(
+    volume: SecretVolume, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with with_tls(volume) as server:
+        volume.swap(issued(authority, "second")[0], issued(authority, "third")[1])
+        await until(lambda: "the new TLS certificate is wrong" in caplog.text)
+        assert await name_of(server, authority) == "first"
+        volume.swap(b"", b"")
+        await until(lambda: caplog.text.count("the new TLS certificate is wrong") == 2)
+        assert await name_of(server, authority) == "first"
+        volume.swap(*issued(authority, "fourth"))
+        deadline = time.monotonic() + 10
+        while await name_of(server, authority) != "fourth":
+            assert time.monotonic() < deadline
+
+
+async def test_old_versions_of_tls_are_refused(volume: SecretVolume, authority: Authority) -> None:
+    old = trusting(authority)
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        old.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    async with with_tls(volume) as server:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await server.connect(old)
+        assert await name_of(server, authority) == "first"
+
+
+async def test_a_handshake_that_does_not_come_is_cut_at_the_deadline_of_a_head(volume: SecretVolume) -> None:
+    async with with_tls(volume, SHORT) as server:
+        begin = time.monotonic()
+        assert await (await server.connect()).ask(b"\x16\x03\x01") is None
+        assert 0.3 < time.monotonic() - begin < 5
+
+
+@contextmanager
+def child() -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """A process of its own that serves two streams: process, port, health port."""
+    port, health_port = free_port(), free_port()
+    line = (sys.executable, "-m", "tests.support.streaming_server", str(port), str(health_port))
+    environment = {"PYTHONPATH": f"{REPOSITORY}/operator:{REPOSITORY}"}
+    process = subprocess.Popen(line, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process, port, health_port
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def opened(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream whose first bytes have come."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(HOST, port)
+                break
+            except OSError:
+                await asyncio.sleep(0.02)
+        writer.write(
+            f"GET {path}?secret={CANARY} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {CANARY}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b": hello\n\n")
+    return reader, writer
+
+
+async def test_a_process_that_is_told_to_end_tells_its_streams_and_is_gone_whatever_they_do() -> None:
+    with child() as (process, port, health_port):
+        polite, writer = await opened(port, "/polite")
+        stubborn, other_writer = await opened(port, "/stubborn")
+        idle_reader, idle_writer = await asyncio.open_connection(HOST, port)
+        url = f"http://{HOST}:{health_port}"
+        async with aiohttp.ClientSession() as client:
+            async with client.get(f"{url}/readyz") as answer:
+                assert answer.status == 200
+            begin = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert FAREWELL in await asyncio.wait_for(polite.read(), 0.9), "told before anything is cut"
+            assert await asyncio.wait_for(idle_reader.read(), 5) == b""
+            async with client.get(f"{url}/readyz") as answer:
+                assert (answer.status, await answer.text()) == (503, "ending\n")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(HOST, port)
+        assert FAREWELL not in await asyncio.wait_for(stubborn.read(), 10)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+        print(f"gone {time.monotonic() - begin:.2f} s after SIGTERM, 1 s of which is the stubborn stream's")
+        assert process.stderr is not None
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+        for each in (writer, other_writer, idle_writer):
+            each.close()
+    assert [line["message"] for line in lines if line["logger"] == "meeting_buddy.http_api.server"] == [
+        "serving",
+        "ending",
+    ]
+    assert "Traceback" not in json.dumps(lines)
+    assert CANARY not in json.dumps(lines), "no log carries a header or a query, at any level"
+
+
+async def test_a_stream_that_cannot_even_be_cancelled_does_not_keep_the_process() -> None:
+    with child() as (process, port, _):
+        _, writer = await opened(port, "/deaf")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 10) == 1
+        writer.close()
+
+
+async def test_no_log_of_a_refused_request_carries_what_it_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(1)
+    async with running(Echo(), SHORT) as server:
+        for start in (
+            "GET /?{} HTTP/1.1\r\nHost : h\r\n",
+            "GET /?{} HTTP/1.1\r\nHost: h\r\nX: {}",
+            "GET /{} HTTP/1.1\r\n\r\n",
+        ):
+            await (await server.connect()).ask(start.replace("{}", CANARY).encode())
+    assert CANARY not in caplog.text
+    assert "uvicorn.access" not in caplog.text
+
+
+async def test_a_crash_is_logged_by_class_and_place_and_not_in_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise ValueError(CANARY)
+
+    async with running(app) as server:
+        assert await (await server.connect()).ask(GET) == 500
+    [record] = [vars(record) for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record["error"] == "ValueError"
+    assert __file__ in record["traceback"]
+    assert CANARY not in caplog.text + json.dumps(record, default=str)
+
+
+async def test_metrics_know_operations_and_classes_of_status_and_no_path() -> None:
+    class Route:
+        operation_id = "get_session"
+
+    async def app(scope: dict[str, object], receive: object, send: object) -> None:
+        assert callable(send)
+        if scope["path"] == "/known":
+            scope["route"] = Route()
+        await send({"type": "http.response.start", "status": 200 if "route" in scope else 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with running(app) as server:
+        for path in ("known", "known", CANARY):
+            await (await server.connect()).ask(GET.replace(b" / ", f" /{path} ".encode()))
+        assert server.counted("requests_total", operation="get_session", status="2xx") == 2
+        assert server.counted("requests_total", operation="unknown", status="4xx") == 1
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://{HOST}:{server.health_port}/metrics") as answer,
+        ):
+            page = await answer.text()
+    assert CANARY not in page
+    for name in ("process_resident_memory_bytes", "python_gc_collections_total", "meetingbuddy_http_build_info"):
+        assert f"\n{name}" in page
+
+
+def test_a_stream_is_counted_while_it_is_open_and_its_end_has_a_reason() -> None:
+    metrics = Metrics()
+    value = metrics.registry.get_sample_value
+    with metrics.stream("events") as end:
+        assert value("meetingbuddy_http_streams", {"operation": "events"}) == 1
+        end("finished")
+    assert value("meetingbuddy_http_streams", {"operation": "events"}) == 0
+    assert value("meetingbuddy_http_stream_ends_total", {"operation": "events", "reason": "finished"}) == 1
+    metrics.upstream("kubernetes", "get", 200, 0.2)
+    labels = {"upstream": "kubernetes", "verb": "get", "code": "200"}
+    assert value("meetingbuddy_http_upstream_seconds_count", labels) == 1
+
+
+async def test_a_port_that_is_taken_is_an_error() -> None:
+    async with running(Echo()) as server:
+        with pytest.raises(OSError, match="address already in use"):
+            async with running(Echo(), port=server.port):
+                pass
