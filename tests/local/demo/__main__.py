@@ -8,6 +8,7 @@ everything that still runs is adopted, and each run is a session and a meeting r
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tests.local.cluster import commands, flow
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.demo import result
 from tests.local.images import build
-from tests.local.installation import SESSIONS, install, local_values
+from tests.local.installation import SESSIONS, http_api, install, local_values
 from tests.local.installation.attendance import attending, session
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.transcript import Line
@@ -57,6 +58,8 @@ def _demo(seconds: float) -> int:
             attendance.completed()
     _heading("What is on the volume")
     good = result.show(attendance)
+    _heading("The same over HTTP")
+    good &= _shown_over_http(kubectl, attendance.status["sessionId"])
     _heading("Look around")
     print(_LOOK_AROUND.format(shell=commands.for_a_shell(), name=room.name, namespace=SESSIONS))
     print(f"  {time.monotonic() - began:.0f} s in all")
@@ -70,7 +73,17 @@ def _install(kubectl: Kubectl, meeting: LocalMeeting) -> None:
         line.note = bot = str(build("bot"))
     with step("helm install"):
         prepare_namespace(kubectl, SESSIONS, meeting.certificate_authority)
-        install(kubectl, local_values(operator, bot, [SESSIONS]))
+        install(kubectl, local_values(operator, bot, [SESSIONS], api=http_api.serve_it(kubectl)))
+        http_api.wait_until_served(kubectl)
+
+
+def _shown_over_http(kubectl: Kubectl, session_id: str) -> bool:
+    """Print the session as the HTTP API tells it, and the line that asks for it; whether it did."""
+    line = http_api.curl(kubectl, f"/sessions/{session_id}")
+    print(f"  {line}\n")
+    answer = http_api.answer(kubectl, line)
+    print(_indented(json.dumps(answer, indent=2)))
+    return bool(answer["status"] == "completed")
 
 
 def _heading(text: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,19 @@ def curl(kubectl: Kubectl, path: str) -> str:
         f"curl --silent --show-error --cacert {authority()} --resolve {SERVICE}:443:{address} "
         f'--header "Authorization: Bearer {token}" https://{SERVICE}/v1/meeting-buddy{path}'
     )
+
+
+def answer(kubectl: Kubectl, line: str) -> Any:
+    """What such a line prints, parsed, in a shell that reaches the cluster.
+
+    Raises:
+        subprocess.CalledProcessError: curl or kubectl failed.
+    """
+    path = f"{kubectl.program.parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "PATH": path}
+    shell = ["bash", "-o", "pipefail", "-c", line]
+    done = subprocess.run(shell, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
 
 
 def _authority() -> Authority:

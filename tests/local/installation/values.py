@@ -24,14 +24,17 @@ def bot_class(**changes: Any) -> dict[str, Any]:
     }
 
 
-def local_values(operator_image: str, bot_image: str, namespaces: list[str], **classes: Any) -> dict[str, Any]:
-    """Values for ``helm install``; ``classes`` are bot classes beside ``default``."""
+def local_values(
+    operator_image: str, bot_image: str, namespaces: list[str], *, api: dict[str, Any] | None = None, **classes: Any
+) -> dict[str, Any]:
+    """Values for ``helm install``; ``api`` are those of the HTTP API, ``classes`` bot classes beside ``default``."""
     return {
         "watchNamespaces": namespaces,
         "operator": {"image": _image(operator_image), "nodeSelector": {"kubernetes.io/os": "linux"}},
         "bot": {"image": _image(bot_image)},
         "botClasses": {"default": bot_class(), **classes},
         "selfHosted": {"hosts": [{"platform": "LiveKit", "host": HOST, "port": TLS_PORT}]},
+        "api": api or {"enabled": False},
         "storage": {"storageClassName": STORAGE_CLASS, "size": "1Gi"},
     }
 

@@ -1,0 +1,120 @@
+"""One HTTP call starts a bot, which attends a real meeting; its events are followed to the end, over TLS."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.images import build
+from tests.local.installation import SESSIONS, http_api, install, local_values
+from tests.local.installation.attendance import UNTRANSCRIBED
+from tests.local.installation.install import prepare_namespace
+from tests.local.meetings.livekit import LocalMeeting
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+PATH = "/v1/meeting-buddy/sessions"
+SECONDS = 120.0
+"""For one event to come, on a loaded machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API as a program of the namespace's calls it."""
+
+    address: str
+    token: str
+
+    def open(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            "Host": http_api.SERVICE,
+        }
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"https://{self.address}{path}", data, headers, method=method)
+        context = ssl.create_default_context(cafile=str(http_api.authority()))
+        context.check_hostname = False  # the service's address is asked, for whom nobody has a certificate
+        return urllib.request.urlopen(request, timeout=SECONDS, context=context)  # noqa: S310 -- https
+
+    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        with self.open(method, path, body) as answer:
+            found: dict[str, Any] = json.loads(answer.read() or "{}")
+            return found
+
+
+@pytest.fixture(scope="module")
+def meeting() -> LocalMeeting:
+    meeting = LocalMeeting()
+    meeting.start()
+    return meeting
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster: Cluster, meeting: LocalMeeting) -> Kubectl:
+    prepare_namespace(cluster.kubectl, SESSIONS, meeting.certificate_authority)
+    api = http_api.serve_it(cluster.kubectl)
+    install(cluster.kubectl, local_values(str(build("operator")), str(build("bot")), [SESSIONS], api=api))
+    http_api.wait_until_served(cluster.kubectl)
+    return cluster.kubectl
+
+
+@pytest.fixture(scope="module")
+def api(kubectl: Kubectl) -> Api:
+    address = kubectl(
+        "get", "service", http_api.SERVICE, "--namespace=meeting-buddy", "--output=jsonpath={.spec.clusterIP}"
+    )
+    return Api(address, kubectl("create", "token", http_api.CALLER, f"--namespace={SESSIONS}").strip())
+
+
+def statuses(events: Any) -> Iterator[str]:
+    """The session's status with each event, until the stream ends."""
+    kind = ""
+    for raw in events:
+        name, _, value = raw.decode().rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data" and kind == "session":
+            yield json.loads(value)["status"]
+
+
+def test_a_call_starts_a_bot_and_its_events_tell_how_it_goes(api: Api, meeting: LocalMeeting) -> None:
+    room = meeting.room(f"e2e-http-{time.time_ns() // 1_000_000_000}")
+    with room.people():
+        session = api(
+            "POST",
+            PATH,
+            {
+                "meeting_link": room.link,
+                "platform": "livekit",
+                "transcription_enabled": UNTRANSCRIBED["enabled"],
+                "recording": {"video": "none"},
+                "metadata": {"purpose": "test"},
+            },
+        )
+        assert session["status"] == "initializing"
+        assert session["user_id"] == f"system:serviceaccount:{SESSIONS}:{http_api.CALLER}"
+        one = f"{PATH}/{session['session_id']}"
+        assert api("GET", one)["session_id"] == session["session_id"]
+        seen: list[str] = []
+        with api.open("GET", f"{one}/events") as events:
+            for status in statuses(events):
+                seen.append(status)
+                if status == "recording" and "recording" not in seen[:-1]:
+                    api("POST", f"{one}/leave")
+        assert list(dict.fromkeys(seen))[-1] == "completed", seen
+        assert {"recording", "completed"} <= set(seen)
+    ended = api("GET", one)
+    assert (ended["status"], ended["error_code"], ended["metadata"]) == ("completed", None, {"purpose": "test"})
+    assert ended["audio_file_count"] == 1
+    listed = api("GET", f"{PATH}?status=completed&limit=500")
+    assert session["session_id"] in {each["session_id"] for each in listed["sessions"]}
