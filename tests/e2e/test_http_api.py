@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import ssl
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.local.clone import REPOSITORY
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
@@ -74,6 +79,52 @@ def api(kubectl: Kubectl) -> Api:
         "get", "service", http_api.SERVICE, "--namespace=meeting-buddy", "--output=jsonpath={.spec.clusterIP}"
     )
     return Api(address, kubectl("create", "token", http_api.CALLER, f"--namespace={SESSIONS}").strip())
+
+
+@pytest.fixture(scope="module")
+def forwarded(kubectl: Kubectl) -> Iterator[str]:
+    """`localhost:PORT`, from which kubectl leads to the API as it would from anybody's machine."""
+    argv = kubectl.argv("port-forward", "--namespace=meeting-buddy", f"service/{http_api.SERVICE}", ":https")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as forwarding:
+        assert forwarding.stdout is not None
+        port = re.search(r":(\d+) ->", forwarding.stdout.readline())
+        assert port is not None
+        yield f"localhost:{port[1]}"
+        forwarding.terminate()
+
+
+def examples() -> list[Any]:
+    """The README's callers, by their languages."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    return [pytest.param(text, id=language) for language, text in blocks if "https://HOST/" in text]
+
+
+RUN = {
+    "sh": ["bash", "-c"],
+    "python": [sys.executable, "-c"],
+    "javascript": ["node", "--input-type=module", "-e"],
+}
+
+
+@pytest.mark.parametrize("example", examples())
+def test_the_readmes_callers_start_a_session(
+    api: Api, forwarded: str, example: str, request: pytest.FixtureRequest
+) -> None:
+    run = RUN[request.node.callspec.id]
+    trust = dict.fromkeys(("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), str(http_api.authority()))
+    done = subprocess.run(
+        [*run, example.replace("HOST", forwarded)],
+        env={**os.environ, **trust, "ACCESS_TOKEN": api.token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    found = re.search(r"mbsess_[0-9a-f]{32}", done.stdout)
+    assert found, done
+    session = api("GET", f"{PATH}/{found[0]}")
+    assert (session["platform"], session["bot_name"]) == ("teams", "Meeting Buddy")
+    api("DELETE", f"{PATH}/{found[0]}")
 
 
 def statuses(events: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from meeting_buddy.contract.links import SelfHostedKind
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.http_api.documents import (
+    EXAMPLE,
     MAX_HISTORY,
     STATUSES,
     Platforms,
@@ -20,16 +22,18 @@ from meeting_buddy.http_api.documents import (
     session_object,
     spec_of,
 )
+from meeting_buddy.http_api.problems import KINDS
 from meeting_buddy.resource.session import MeetingSessionSpec, read
+from tests.local.clone import REPOSITORY
 
-KINDS = {"BigBlue": SelfHostedKind.model_validate({"httpName": "bbb", "links": [{"path": "/{id}"}]})}
-PLATFORMS = Platforms(kinds=KINDS)
+BIG_BLUE = {"BigBlue": SelfHostedKind.model_validate({"httpName": "bbb", "links": [{"path": "/{id}"}]})}
+PLATFORMS = Platforms(kinds=BIG_BLUE)
 LINK = "https://zoom.us/j/1234567890?pwd=abc"
 
 
 def session(status: dict[str, Any] | None = None, **spec: Any) -> SessionObject:
     uid = "01234567-89ab-cdef-0123-456789abcdef"
-    meta = {"name": "a", "namespace": "team-a", "uid": uid, "creationTimestamp": "2026-11-23T10:00:00Z"}
+    meta: dict[str, Any] = {"name": "a", "namespace": "team-a", "uid": uid, "creationTimestamp": "2026-11-23T10:00:00Z"}
     meta["annotations"] = {"meetingbuddy.io/created-by": "jane"}
     document = {"metadata": meta, "spec": {"meetingLink": LINK, **spec}, "status": status or {}}
     return session_object(read(document)[0], PLATFORMS, created_by_is_guarded=True)
@@ -93,6 +97,13 @@ def test_fields_of_the_cr_have_names_here(path: str, name: str) -> None:
 def test_no_description_speaks_camel_case() -> None:
     for name, info in SessionRequest.model_fields.items():
         assert not re.search(r"\bspec\.|\b[a-z]+[A-Z]", info.description or ""), name
+
+
+def test_the_readme_has_the_documented_call_every_field_and_every_problem() -> None:
+    readme = (REPOSITORY / "operator" / "meeting_buddy" / "http_api" / "README.md").read_text()
+    assert f"-d '{json.dumps(EXAMPLE)}'" in readme
+    fields = {*SessionRequest.model_fields, *SessionObject.model_fields}
+    assert not [each for each in (*fields, *KINDS) if f"`{each}`" not in readme]
 
 
 def test_a_fresh_session_is_initializing_and_knows_its_platform() -> None:

@@ -144,7 +144,7 @@ TOKEN = (b"authorization", b"Bearer a")
 
 
 async def test_the_gate_reads_bodies_whole_in_time_and_up_to_a_size() -> None:
-    parts = [{"body": b"a", "more_body": True}, {"body": b"b"}]
+    parts: list[dict[str, Any]] = [{"body": b"a", "more_body": True}, {"body": b"b"}]
     assert await through_gate("/v1/x", TOKEN, body=list(parts)) == (200, [b"ab"])
     assert await through_gate("/v1/x", body=list(parts)) == (401, [])
     assert await through_gate("/openapi.json", body=list(parts)) == (200, [b"a"])
@@ -152,5 +152,5 @@ async def test_the_gate_reads_bodies_whole_in_time_and_up_to_a_size() -> None:
     assert await through_gate("/v1/x", TOKEN, body=parts[:1]) == (None, [])
     long = (b"content-length", str(MAX_BODY + 1).encode())
     assert await through_gate("/v1/x", TOKEN, long, body=[]) == (413, [])
-    much = [{"body": b"x" * MAX_BODY, "more_body": True}, {"body": b"x"}]
+    much: list[dict[str, Any]] = [{"body": b"x" * MAX_BODY, "more_body": True}, {"body": b"x"}]
     assert await through_gate("/v1/x", TOKEN, body=much) == (413, [])

@@ -97,7 +97,7 @@ def test_the_api_servers_own_waiting_time_is_passed_on() -> None:
 def test_a_problem_is_sent_as_such() -> None:
     response = ProblemError("invalid", "it is empty", field="bot_name").response()
     assert response.headers["content-type"] == "application/problem+json"
-    assert json.loads(response.body) == {
+    assert json.loads(bytes(response.body)) == {
         "type": "urn:meeting-buddy:problem:invalid",
         "title": "A field is not right",
         "status": 422,

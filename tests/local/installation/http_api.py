@@ -27,7 +27,7 @@ def authority() -> Path:
 
 def serve_it(kubectl: Kubectl) -> dict[str, Any]:
     """Make the Secret with the certificate and the caller's account; the chart's ``api`` values that go with them."""
-    pair = _authority().issue("api", Subject(SERVICE, dns=(SERVICE, f"{SERVICE}.{NAMESPACE}.svc")))
+    pair = _authority().issue("api", Subject(SERVICE, dns=("localhost", SERVICE, f"{SERVICE}.{NAMESPACE}.svc")))
     files = {"tls.crt": pair.certificate, "tls.key": pair.key}
     kubectl.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
