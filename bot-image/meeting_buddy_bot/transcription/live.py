@@ -32,8 +32,10 @@ _SHARE: Final = 0.6
 """Of the time that passing texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
 _STARVED: Final = 2.0
-"""Seconds that pass for each that a decoding has a processor, from which on the machine is short of them. Then only
-what stays is decoded, and little else: the meeting's own sound and picture need them more."""
+"""Seconds that pass for each that a decoding has a processor, from which on the machine is short of them."""
+_SPARING_SECONDS: Final = 20.0
+"""For which then only what stays is decoded, and little else: the meeting's own sound and picture need processors more.
+"""
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 MAX_BEHIND_SECONDS: Final = 60.0
@@ -111,8 +113,8 @@ class LiveTranscription:
         self._early_awaited = False
         """Whether it is being made, and the segment is over by now."""
         self._early_cost = 0.0
-        self._starved = False
-        """Whether the last decoding waited for a processor more than it had one."""
+        self._spares_until = 0.0
+        """Time up to which only what stays is decoded."""
         self._ended = False
         self._agreement = LocalAgreement()
         self._agreed_on = 0
@@ -153,7 +155,8 @@ class LiveTranscription:
     def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, cpu_seconds: float = 0.0) -> None:
         """Bring back what came of a job, which took so long, and so much of a processor."""
         self._running = None
-        self._starved = seconds > _STARVED * cpu_seconds > 0
+        if seconds > _STARVED * cpu_seconds > 0:
+            self._spares_until = self._segmenter.heard + _SPARING_SECONDS
         stays = job.final
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
@@ -276,7 +279,7 @@ class LiveTranscription:
         segment = self._segmenter.pausing
         if segment is None or _extent(segment) == self._paused_at:
             return None
-        if self._starved or self._early_cost > _MAX_EARLY_COST:
+        if self._sparing or self._early_cost > _MAX_EARLY_COST:
             return None
         self._paused_at, self._early = _extent(segment), None
         return Job(segment, final=True, prompt=self._prompt(segment), early=True)
@@ -296,8 +299,12 @@ class LiveTranscription:
             return opened if opened.seconds - opened.onset >= FIRST_SECONDS else None
         return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
 
+    @property
+    def _sparing(self) -> bool:
+        return self._segmenter.heard < self._spares_until
+
     def _cadence(self) -> float:
-        if self._starved:
+        if self._sparing:
             return _SLOWEST_CADENCE
         return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 

@@ -36,7 +36,8 @@ from meeting_buddy_bot.transcription.messages import (
 )
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SileroDetector
 
-NICENESS: Final = 10
+NICENESS: Final = 19
+"""The lowest: where processors are short, text comes later, and the meeting is recorded as it is."""
 PROGRESS_SECONDS: Final = 1.0
 _OFFLINE_FRAMES: Final = 100
 """That are read ahead when the sound can wait."""
