@@ -204,14 +204,16 @@ def test_an_early_decoding_that_speech_overtakes_and_that_fails_costs_nothing() 
     assert not meeting.missed
 
 
-def test_a_machine_short_of_processors_decodes_what_stays_and_little_else() -> None:
+def test_a_machine_short_of_processors_decodes_only_what_stays() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
     meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, cpu_seconds=1.0)
-    meeting.hear((0.9, 5), (0, 0.45))
+    meeting.hear((0.9, 9), (0, 0.45))
     assert meeting.engine.calls == [False]
     meeting.hear((0, 1))
     assert meeting.engine.calls == [False, True]
+    meeting.hear((0, 10), (0.9, 3))  # twenty seconds later it looks again
+    assert False in meeting.engine.calls[2:]
 
 
 def test_only_text_that_stays_tells_of_the_language() -> None:

@@ -34,8 +34,7 @@ _SLOWEST_CADENCE: Final = 6.0
 _STARVED: Final = 2.0
 """Seconds that pass for each that a decoding has a processor, from which on the machine is short of them."""
 _SPARING_SECONDS: Final = 20.0
-"""For which then only what stays is decoded, and little else: the meeting's own sound and picture need processors more.
-"""
+"""For which then only what stays is decoded: the meeting's own sound and picture need the processors more."""
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 MAX_BEHIND_SECONDS: Final = 60.0
@@ -148,7 +147,7 @@ class LiveTranscription:
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._partials and not self._ended:
+        elif self._partials and not self._ended and not self._sparing:
             self._running = self._early_job() or self._passing_job()
         return self._running
 
@@ -277,9 +276,7 @@ class LiveTranscription:
 
     def _early_job(self) -> Job | None:
         segment = self._segmenter.pausing
-        if segment is None or _extent(segment) == self._paused_at:
-            return None
-        if self._sparing or self._early_cost > _MAX_EARLY_COST:
+        if segment is None or _extent(segment) == self._paused_at or self._early_cost > _MAX_EARLY_COST:
             return None
         self._paused_at, self._early = _extent(segment), None
         return Job(segment, final=True, prompt=self._prompt(segment), early=True)
@@ -304,8 +301,6 @@ class LiveTranscription:
         return self._segmenter.heard < self._spares_until
 
     def _cadence(self) -> float:
-        if self._sparing:
-            return _SLOWEST_CADENCE
         return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 
     def _begin_agreement(self, segment: SpeechSegment) -> None:
