@@ -21,9 +21,9 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
 from tests.local.installation import SESSIONS, http_api, install, local_values
-from tests.local.installation.attendance import UNTRANSCRIBED
 from tests.local.installation.install import prepare_namespace
 from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.livekit.people import EVERYBODY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -100,7 +100,7 @@ def examples() -> list[Any]:
 
 
 RUN = {
-    "sh": ["bash", "-c"],
+    "sh": ["sh", "-c"],
     "python": [sys.executable, "-c"],
     "javascript": ["node", "--input-type=module", "-e"],
 }
@@ -127,18 +127,18 @@ def test_the_readmes_callers_start_a_session(
     api("DELETE", f"{PATH}/{found[0]}")
 
 
-def statuses(events: Any) -> Iterator[str]:
-    """The session's status with each event, until the stream ends."""
-    kind = ""
-    for raw in events:
+def documents(stream: Any, kind: str) -> Iterator[dict[str, Any]]:
+    """What the events of this kind say, until the stream ends."""
+    found = ""
+    for raw in stream:
         name, _, value = raw.decode().rstrip("\n").partition(": ")
         if name == "event":
-            kind = value
-        elif name == "data" and kind == "session":
-            yield json.loads(value)["status"]
+            found = value
+        elif name == "data" and found == kind:
+            yield json.loads(value)
 
 
-def test_a_call_starts_a_bot_and_its_events_tell_how_it_goes(api: Api, meeting: LocalMeeting) -> None:
+def test_a_call_starts_a_bot_whose_events_and_transcript_are_followed(api: Api, meeting: LocalMeeting) -> None:
     room = meeting.room(f"e2e-http-{time.time_ns() // 1_000_000_000}")
     with room.people():
         session = api(
@@ -147,7 +147,6 @@ def test_a_call_starts_a_bot_and_its_events_tell_how_it_goes(api: Api, meeting: 
             {
                 "meeting_link": room.link,
                 "platform": "livekit",
-                "transcription_enabled": UNTRANSCRIBED["enabled"],
                 "recording": {"video": "none"},
                 "metadata": {"purpose": "test"},
             },
@@ -158,14 +157,18 @@ def test_a_call_starts_a_bot_and_its_events_tell_how_it_goes(api: Api, meeting: 
         assert api("GET", one)["session_id"] == session["session_id"]
         seen: list[str] = []
         with api.open("GET", f"{one}/events") as events:
-            for status in statuses(events):
+            for status in (each["status"] for each in documents(events, "session")):
                 seen.append(status)
                 if status == "recording" and "recording" not in seen[:-1]:
+                    with api.open("GET", f"{one}/transcript") as transcript:
+                        line = next(each for each in documents(transcript, "line") if each["speaker"])
                     api("POST", f"{one}/leave")
         assert list(dict.fromkeys(seen))[-1] == "completed", seen
         assert {"recording", "completed"} <= set(seen)
     ended = api("GET", one)
     assert (ended["status"], ended["error_code"], ended["metadata"]) == ("completed", None, {"purpose": "test"})
     assert ended["audio_file_count"] == 1
+    assert line["speaker"] in {person.name for person in EVERYBODY}
+    assert line["text"]
     listed = api("GET", f"{PATH}?status=completed&limit=500")
     assert session["session_id"] in {each["session_id"] for each in listed["sessions"]}

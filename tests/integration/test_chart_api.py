@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.http_api import settings
+from meeting_buddy.http_api.bots import READ_KEY
 from meeting_buddy.resource.config_files import INSTALLATION, TABLES
 from tests.integration.chart import NAMESPACE, RELEASE, Manifest, helm, may, of_kind, rendered
 from tests.local.clone import CHART
@@ -151,7 +152,7 @@ class TestPod:
         }
         assert mounted(spec) == {
             str(settings.CA_FILE): ("kube-root-ca.crt", "ca.crt", False),
-            str(CONFIGURATION / "bot-key/read"): ("meeting-buddy-bot-key", "read", True),
+            str(READ_KEY): ("meeting-buddy-bot-key", "read", True),
             str(TABLES[-1] / "LiveKit.yaml"): (f"{RELEASE}-platform-tables", "LiveKit.yaml", False),
             **(own if tls != "ingress" else {}),
         }
@@ -172,7 +173,7 @@ class TestPod:
         found = settings.parse([*container["args"], "--api-server=http://127.0.0.1:1"], {})
         assert found.plain
         assert (found.default_namespace, found.created_by_policy) == ("meetings", False)
-        assert (found.installation, found.tables) == (INSTALLATION, TABLES)
+        assert (found.installation, found.tables, found.read_key) == (INSTALLATION, TABLES, READ_KEY)
         assert {each["containerPort"] for each in container["ports"]} == {found.port, found.health_port}
 
     def test_the_policy_says_whether_a_creator_can_be_believed(self) -> None:

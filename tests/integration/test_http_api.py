@@ -7,7 +7,9 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -16,9 +18,11 @@ import uvicorn
 
 from meeting_buddy.contract.links import SelfHostedHost, SelfHostedKind
 from meeting_buddy.http_api.app import SESSIONS, build
+from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import EXAMPLE, Platforms, SessionObject
 from meeting_buddy.http_api.events import StreamLimits
 from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.service import Sessions
 from meeting_buddy.kube.caller import CallerApi
@@ -125,9 +129,17 @@ class Door:
 
 @pytest.fixture
 async def door(crd: ApiServer) -> AsyncIterator[Door]:
-    api = CallerApi(crd.url, crd.authority)
+    async with served(crd, Bots()) as door:
+        yield door
+
+
+@asynccontextmanager
+async def served(crd: ApiServer, bots: Bots, metrics: Metrics | None = None) -> AsyncIterator[Door]:
+    """The API in this process; closes ``bots``."""
+    metrics = metrics or Metrics()
+    api = CallerApi(crd.url, crd.authority, partial(metrics.upstream, "kubernetes"))
     ending, streams = asyncio.Event(), StreamLimits(heartbeat_seconds=0.2)
-    app = build(Sessions(api, PLATFORMS, default_namespace="", created_by_policy=True), ending, streams)
+    app = build(Sessions(api, bots, PLATFORMS, default_namespace="", created_by_policy=True), ending, streams, metrics)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
@@ -137,6 +149,7 @@ async def door(crd: ApiServer) -> AsyncIterator[Door]:
     ending.set()
     server.should_exit = True
     await running
+    await bots.close()
     await api.close()
 
 
@@ -277,7 +290,7 @@ async def operations(door: Door) -> list[tuple[str, str]]:
 async def test_no_operation_answers_a_token_that_kubernetes_does_not_know(door: Door, mine: Tenant) -> None:
     session = await door.create(mine)
     found = await operations(door)
-    assert len(found) == 6
+    assert len(found) == 7
     for method, path in found:
         for session_id in (session["session_id"], NOBODYS_ID, "odd"):
             for query in ("", f"?namespace={mine.namespace}"):
@@ -491,7 +504,9 @@ async def test_one_user_has_so_many_streams(door: Door, mine: Tenant) -> None:
 
 async def test_an_api_server_that_is_away_is_not_the_callers_fault(mine: Tenant, door: Door) -> None:
     api = CallerApi("https://127.0.0.1:9")
+    bots = Bots()
     with pytest.raises(ProblemError) as error:
-        await Sessions(api, PLATFORMS).get(Caller(mine.token), mine.namespace, NOBODYS_ID)
+        await Sessions(api, bots, PLATFORMS).get(Caller(mine.token), mine.namespace, NOBODYS_ID)
     assert (error.value.status, error.value.headers["Retry-After"]) == (503, "5")
+    await bots.close()
     await api.close()

@@ -30,6 +30,7 @@ SETTINGS = Settings(
     api_server="http://127.0.0.1:1",
     ca_file=None,
     default_namespace="",
+    read_key=Path("unused"),
     installation=Path("unused"),
     tables=(),
     created_by_policy=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from meeting_buddy.http_api.bots import READ_KEY
 from meeting_buddy.http_api.settings import Settings, parse
 from tests.local.machine.certificates import Authority, Pair, Subject
 
@@ -107,6 +108,11 @@ def test_flags_win_over_the_environment(
     environment: dict[str, str], flag: str, expected: str, authority: Authority
 ) -> None:
     assert read(f"--tls ingress {flag}", authority, environment).api_server == expected
+
+
+def test_the_key_to_hear_with_may_come_later(authority: Authority) -> None:
+    assert read("--tls ingress", authority).read_key == READ_KEY
+    assert read("--tls ingress --read-key /nowhere/read", authority).read_key == Path("/nowhere/read")
 
 
 def test_a_plain_api_server_on_loopback_needs_no_authority() -> None:

@@ -48,7 +48,8 @@ class Subscribers:
 class EventStream:
     """An answer that goes on and on."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
+    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._request = request
         self.response = response
 
     @classmethod
@@ -56,7 +57,13 @@ class EventStream:
         """Send the head."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        return cls(response)
+        return cls(request, response)
+
+    def cut(self) -> web.StreamResponse:
+        """End it as a broken connection does, so that the subscriber comes back; the end proper is a return."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+        return self.response
 
     async def send(self, event: bytes) -> None:
         """Send an event, as the protocol writes it. Raises TimeoutError when it is not taken."""

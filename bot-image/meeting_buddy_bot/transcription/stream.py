@@ -202,7 +202,7 @@ async def _follow(stream: EventStream, subscription: Subscription) -> web.Stream
         try:
             event = await stream.wait(subscription.next())
         except OSError:  # the volume does not answer; who comes back gets what is missing
-            return stream.response
+            return stream.cut()
         if event is None:
             return stream.response
         await stream.send(event.encode())

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.table_override import ResolvedTable
 from meeting_buddy.http_api import settings
 from meeting_buddy.http_api.app import build
+from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import Platforms
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.server import serve
@@ -39,11 +41,13 @@ async def _run(found: settings.Settings) -> None:
     """Serve until the process is told to end."""
     platforms = _platforms(load_installation(found.installation), load_tables(found.tables))
     ending, metrics = asyncio.Event(), Metrics()
-    api = CallerApi(found.api_server, found.ca_file)
+    api = CallerApi(found.api_server, found.ca_file, partial(metrics.upstream, "kubernetes"))
+    bots = Bots(found.read_key, observe=partial(metrics.upstream, "bot"))
     try:
-        service = Sessions(api, platforms, found.default_namespace, found.created_by_policy)
-        await serve(build(service, ending), found, ending, metrics=metrics, gone_after=GONE_AFTER)
+        service = Sessions(api, bots, platforms, found.default_namespace, found.created_by_policy)
+        await serve(build(service, ending, metrics=metrics), found, ending, metrics=metrics, gone_after=GONE_AFTER)
     finally:
+        await bots.close()
         await api.close()
 
 

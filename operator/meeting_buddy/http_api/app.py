@@ -1,7 +1,9 @@
 """Routes, thin: HTTP's words on one side, :class:`Sessions` on the other. OpenAPI 3.1 comes from here."""
 
 import asyncio
-from typing import Annotated, Any, Final
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,9 +13,10 @@ from starlette.exceptions import HTTPException
 
 from meeting_buddy import __version__
 from meeting_buddy.http_api.documents import EXAMPLE, STATUSES, SessionList, SessionObject, SessionRequest
-from meeting_buddy.http_api.events import EventStream, StreamLimits
+from meeting_buddy.http_api.events import EventStream, StreamLimits, session_events
 from meeting_buddy.http_api.gate import Gate
 from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import MEDIA_TYPE, Fault, Problem, ProblemError
 from meeting_buddy.http_api.service import MAX_LIMIT, Sessions
 
@@ -74,20 +77,26 @@ _MEANINGS: Final = {
     422: "A field is not right; field names it.",
     429: "Too many requests; see Retry-After.",
     502: "Kubernetes gave an answer that makes no sense here.",
-    503: "Kubernetes cannot be reached; see Retry-After.",
+    503: "Kubernetes or the bot cannot be reached; see Retry-After.",
     504: "Kubernetes did not answer in time; see Retry-After.",
 }
 _COMMON: Final = (400, 401, 403, 408, 413, 414, 422, 429, 502, 503, 504)
 _ONE: Final = (*_COMMON, 404)
 
 
-def build(service: Sessions, ending: asyncio.Event | None = None, streams: StreamLimits | None = None) -> FastAPI:
+def build(
+    service: Sessions,
+    ending: asyncio.Event | None = None,
+    streams: StreamLimits | None = None,
+    metrics: Metrics | None = None,
+) -> FastAPI:
     """The application.
 
     Args:
         service: does the work.
         ending: set when the process is told to end: streams tell their clients and close.
         streams: how many streams there may be, and how patient they are.
+        metrics: counts streams.
     """
     app = FastAPI(
         title="Meeting Buddy",
@@ -100,7 +109,7 @@ def build(service: Sessions, ending: asyncio.Event | None = None, streams: Strea
     app.add_middleware(Gate)
     _handle_errors(app)
     _session_routes(app, service)
-    _event_routes(app, service, ending or asyncio.Event(), streams or StreamLimits())
+    _stream_routes(app, service, _Streams(ending or asyncio.Event(), streams or StreamLimits(), metrics or Metrics()))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -197,7 +206,25 @@ def _session_routes(app: FastAPI, service: Sessions) -> None:
         return Response(status_code=204)
 
 
-def _event_routes(app: FastAPI, service: Sessions, ending: asyncio.Event, limits: StreamLimits) -> None:
+class _Streams(NamedTuple):
+    """What streams share."""
+
+    ending: asyncio.Event
+    limits: StreamLimits
+    metrics: Metrics
+
+    def stream(self, events: AsyncGenerator[bytes, None], operation: str, closed: Callable[[], None]) -> EventStream:
+        return EventStream(
+            events,
+            operation=operation,
+            ending=self.ending,
+            limits=self.limits,
+            metrics=self.metrics,
+            closed=closed,
+        )
+
+
+def _stream_routes(app: FastAPI, service: Sessions, streams: _Streams) -> None:
     @app.get(
         SESSIONS + "/{session_id}/events",
         operation_id="followSession",
@@ -223,13 +250,44 @@ def _event_routes(app: FastAPI, service: Sessions, ending: asyncio.Event, limits
         ] = None,
     ) -> EventStream:
         """Rights are looked at again each minute. Reconnect with Last-Event-ID when the stream breaks."""
-        place_taken = limits.take(await service.username(caller))
-        try:
-            events = await service.open_events(caller, place.namespace, session_id)
-        except BaseException:
-            place_taken()
-            raise
-        return EventStream(events, seen=last_event_id, ending=ending, limits=limits, closed=place_taken)
+        with ExitStack() as held:
+            held.callback(streams.limits.take(await service.username(caller)))
+            sessions = await service.open_events(caller, place.namespace, session_id)
+            return streams.stream(session_events(sessions, last_event_id), "followSession", held.pop_all().close)
+
+    @app.get(
+        SESSIONS + "/{session_id}/transcript",
+        operation_id="followTranscript",
+        summary="Follow a session's transcript",
+        status_code=200,
+        response_class=EventStream,
+        responses={
+            **_problem_responses(*_ONE),
+            409: {"model": Problem, "description": "The bot is not there yet, the session is over, or has none."},
+            200: {
+                "description": "Server-sent events of the bot: `line`, its number as id; `partial`, a line that may "
+                "still change; `gap`, lines that were left out: take the number before them as Last-Event-ID; "
+                "`end` behind the last line; `problem` when the token or a right ends. Comments in between.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+        },
+        tags=["sessions"],
+    )
+    async def hear(
+        caller: CallerOf,
+        place: PlaceOf,
+        session_id: IdOf,
+        request: Request,
+        last_event_id: Annotated[str | None, Header(description="Number of the last line that was seen.")] = None,
+    ) -> EventStream:
+        """All lines so far, then each new one. Needs the right to hear, which reading a session does not give."""
+        if len(request.headers.getlist("last-event-id")) > 1:
+            raise ProblemError("bad-request", "it is given more than once", field="Last-Event-ID")
+        with ExitStack() as held:
+            held.callback(streams.limits.take(await service.username(caller)))
+            events, hang_up = await service.open_transcript(caller, place.namespace, session_id, last_event_id)
+            held.callback(hang_up)
+            return streams.stream(events, "followTranscript", held.pop_all().close)
 
 
 def _handle_errors(app: FastAPI) -> None:

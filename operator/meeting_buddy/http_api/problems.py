@@ -16,6 +16,7 @@ from meeting_buddy.kube.errors import KubeError
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:meeting-buddy:problem:"
 CALLER_ROLE: Final = "meeting-buddy-caller"
+LISTENER_ROLE: Final = "meeting-buddy-listener"
 
 
 class Kind(NamedTuple):
@@ -36,6 +37,9 @@ KINDS: Final[dict[str, Kind]] = {
     "method-not-allowed": Kind(405, "This path does not have this method"),
     "request-timeout": Kind(408, "The request's body did not arrive in time"),
     "conflict": Kind(409, "It changed meanwhile"),
+    "not-yet": Kind(409, "The bot is not there yet"),
+    "session-over": Kind(409, "The session is over"),
+    "no-transcript": Kind(409, "This session has no transcript"),
     "cursor-expired": Kind(410, "The cursor is too old"),
     "too-large": Kind(413, "The request's body is too large"),
     "query-too-long": Kind(414, "The query is too long"),
@@ -46,6 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
     "internal": Kind(500, "A fault of this server"),
     "upstream-error": Kind(502, "Kubernetes gave an answer that makes no sense here"),
     "upstream-unavailable": Kind(503, "Kubernetes does not answer"),
+    "bot-unavailable": Kind(503, "The bot does not answer"),
     "upstream-timeout": Kind(504, "Kubernetes did not answer in time"),
 }
 """All types. A client tells them apart by ``type``, not by title; more may come."""
@@ -122,6 +127,20 @@ def not_found() -> ProblemError:
         "not-found",
         "no such session in this namespace",
         remedy="Check the id, and name the session's namespace by ?namespace=, where it is not your own.",
+    )
+
+
+def not_yet(detail: str) -> ProblemError:
+    """409 with Retry-After: it comes by itself."""
+    return ProblemError("not-yet", detail, headers={"Retry-After": "5"}, remedy="Wait for Retry-After, then repeat.")
+
+
+def may_not_hear(virtual: str, namespace: str) -> ProblemError:
+    """403: reading a session is not hearing it."""
+    return ProblemError(
+        "forbidden",
+        f"your token may not get {virtual} in namespace {namespace}",
+        remedy=f"Ask the administrator to bind the chart's role {LISTENER_ROLE} in namespace {namespace} to you.",
     )
 
 

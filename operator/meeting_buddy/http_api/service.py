@@ -3,6 +3,7 @@
 Every method asks the API server with that token; nothing is answered from memory. All errors are ``ProblemError``.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,7 +11,7 @@ import re
 import secrets
 import string
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.contract.links import LinkError, unwrap
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
+from meeting_buddy.http_api.bots import Bots, BotStream
 from meeting_buddy.http_api.documents import (
     STATUSES,
     Platforms,
@@ -30,18 +33,22 @@ from meeting_buddy.http_api.documents import (
     spec_of,
 )
 from meeting_buddy.http_api.identity import Caller, namespace_of
-from meeting_buddy.http_api.problems import ProblemError, from_kube, not_found
+from meeting_buddy.http_api.problems import ProblemError, from_kube, may_not_hear, not_found, not_yet
 from meeting_buddy.kube.caller import CallerApi, JsonObject
 from meeting_buddy.kube.errors import Cause, KubeError
-from meeting_buddy.resource.session import API_VERSION, KIND, MeetingSession, read
+from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL, MeetingSession, MeetingSessionStatus, read
 
 ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-sha256"
 """SHA-256 of the body that was sent with an Idempotency-Key; the spec itself changes later."""
 WATCH_SECONDS: Final = 60
 """The API server judges token and rights again when a watch opens anew."""
+HEARING_SECONDS: Final = 60.0
+"""After so long a bot's listener is judged again."""
 MAX_LIMIT: Final = 500
 _SESSION_ID: Final = re.compile(r"mbsess_[0-9a-f]{32}")
+_LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
+_TRANSCRIPT: Final = "transcript"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _NAME_LETTERS: Final = string.ascii_lowercase + string.digits
 
@@ -52,6 +59,7 @@ class Sessions:
     def __init__(
         self,
         api: CallerApi,
+        bots: Bots,
         platforms: Platforms,
         default_namespace: str = "",
         created_by_policy: bool = True,
@@ -61,12 +69,14 @@ class Sessions:
 
         Args:
             api: calls to the API server.
+            bots: calls to bots.
             platforms: what links may lead to.
             default_namespace: of callers that name none and have none of their own; empty: they have to name one.
             created_by_policy: the chart's policy guards the annotation ``created-by``, so that it can be believed.
             now: clock.
         """
         self._api = api
+        self._bots = bots
         self._platforms = platforms
         self._default_namespace = default_namespace
         self._created_by_policy = created_by_policy
@@ -203,6 +213,89 @@ class Sessions:
             if found["metadata"]["uid"] != uid:
                 return
 
+    async def open_transcript(
+        self, caller: Caller, namespace: str | None, session_id: str, after: str | None
+    ) -> tuple[AsyncGenerator[bytes, None], Callable[[], None]]:
+        """Hear a session's bot: its events, until it ends them; call the second value to hang up, in any case.
+
+        What is refused is refused here, before the first event; later on, the iterator raises, ``BrokenError`` too.
+
+        Args:
+            caller: who wants to hear; it needs ``get`` of the virtual ``meetingsessions/transcript``.
+            namespace: of the session.
+            session_id: its id.
+            after: number of the last line that was seen.
+        """
+        if after is not None and not _LINE_NUMBER.fullmatch(after):
+            raise ProblemError("bad-request", "it is the number of a line", field="Last-Event-ID")
+        with _problems():
+            where = await self._where(caller, namespace)
+            found = await self._find(caller, where, session_id)
+            await self._check_may_hear(caller, where, found["metadata"]["name"])
+        status = self._hearable(found)
+        address, attempt = status.bot_address, status.attempt
+        if not address or attempt is None:
+            raise not_yet("the session has no bot yet")
+        try:
+            bot = await self._bots.transcript(address, found["metadata"]["uid"], attempt, after)
+        except ProblemError as error:
+            if error.kind == "no-transcript" and (status.phase or Phase.INITIALIZING).rank <= Phase.JOINING.rank:
+                raise not_yet("the bot has no transcript yet") from None  # it answers before it has read what to do
+            raise
+        return self._hear(caller, where, found, bot), bot.close
+
+    async def _hear(
+        self, caller: Caller, namespace: str, found: JsonObject, bot: BotStream
+    ) -> AsyncGenerator[bytes, None]:
+        clock = asyncio.get_running_loop()
+        judged = clock.time()
+        while True:
+            event: bytes | None = b""
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(judged + HEARING_SECONDS):
+                    event = await bot.next()
+            if event is None:
+                return
+            if clock.time() >= judged + HEARING_SECONDS:  # before what came meanwhile is handed out
+                if not await self._still_there(caller, namespace, found):
+                    return
+                judged = clock.time()
+            if event:
+                yield event
+
+    async def _still_there(self, caller: Caller, namespace: str, found: JsonObject) -> bool:
+        """Judge a listener again: whether the session is there. Raises when it may no longer be seen or heard."""
+        name = found["metadata"]["name"]
+        with _problems():
+            try:
+                now = await self._api.get(caller.token, namespace, name)
+            except KubeError as error:
+                if error.not_found:
+                    return False
+                raise
+            await self._check_may_hear(caller, namespace, name)
+        return bool(now["metadata"]["uid"] == found["metadata"]["uid"])
+
+    async def _check_may_hear(self, caller: Caller, namespace: str, name: str) -> None:
+        if not await self._api.may(caller.token, "get", namespace, name, _TRANSCRIPT):
+            raise may_not_hear(f"{PLURAL}/{_TRANSCRIPT}", namespace)
+
+    def _hearable(self, found: JsonObject) -> MeetingSessionStatus:
+        """The status of a session whose bot may be heard.
+
+        Raises:
+            ProblemError: it has no transcript, or is over.
+        """
+        session = self._read(found)
+        if not session.spec.transcription.enabled:
+            raise ProblemError("no-transcript", "transcription is not enabled for this session")
+        status = session.status
+        if status.phase is not None and status.phase.terminal:
+            folder = status.output_directory
+            remedy = f"It is on the volume: {folder}/{TRANSCRIPT_FILE}" if folder else None
+            raise ProblemError("session-over", "its bot is gone", remedy=remedy)
+        return status
+
     async def username(self, caller: Caller) -> str:
         """Whose token it is."""
         return await self._username(caller)
@@ -293,12 +386,15 @@ class Sessions:
                 raise
         return await self._api.page(caller.token, namespace, limit=limit, cursor=cursor)
 
-    def _shown(self, document: JsonObject) -> SessionObject:
+    def _read(self, document: JsonObject) -> MeetingSession:
         try:
             session: MeetingSession = read(document)[0]
         except UnreadableError:
             raise ProblemError("upstream-error", "the session cannot be read by this version") from None
-        return session_object(session, self._platforms, created_by_is_guarded=self._created_by_policy)
+        return session
+
+    def _shown(self, document: JsonObject) -> SessionObject:
+        return session_object(self._read(document), self._platforms, created_by_is_guarded=self._created_by_policy)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from meeting_buddy.http_api.bots import READ_KEY
 from meeting_buddy.resource.config_files import INSTALLATION, TABLES
 from meeting_buddy.resource.session import DNS_NAME
 
@@ -43,6 +44,8 @@ class Settings:
     """PEM; ``None`` where ``api_server`` is plain HTTP."""
     default_namespace: str
     """Of callers that name none and have none of their own; empty: they have to name one."""
+    read_key: Path
+    """The key to hear bots with; need not be there yet, and is read for each stream."""
     installation: Path
     tables: tuple[Path, ...]
     created_by_policy: bool
@@ -75,6 +78,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         api_server=server,
         ca_file=ca_file,
         default_namespace=found.default_namespace,
+        read_key=found.read_key,
         installation=found.installation,
         tables=tuple(found.tables) or TABLES,
         created_by_policy=found.created_by_policy,
@@ -131,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="the chart's admission policy is installed, so user_id can be told from an annotation",
+    )
+    parser.add_argument(
+        "--read-key",
+        type=Path,
+        default=READ_KEY,
+        metavar="FILE",
+        help="key to hear bots with, made by the operator; may come later (default: %(default)s)",
     )
     parser.add_argument(
         "--installation", type=Path, default=INSTALLATION, metavar="FILE", help="bot classes and self-hosted hosts"

@@ -7,7 +7,8 @@ proxy of the environment, no redirects. The official client has all four, and co
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
@@ -34,18 +35,26 @@ _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 class CallerApi:
     """The few calls that callers make; errors are :class:`KubeError`. To be made inside the running event loop."""
 
-    def __init__(self, server: str, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        ca_file: Path | None = None,
+        observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
+    ) -> None:
         """Point at an API server.
 
         Args:
             server: ``https://host:port``.
             ca_file: certificate authorities to trust; ``None``: the machine's.
+            observe: told verb, status (0: no answer) and seconds of each call; of a watch that is answered, those to
+                its head.
 
         Raises:
             OSError: ``ca_file`` cannot be read.
             ssl.SSLError: it holds no certificate.
         """
         self._server = server.rstrip("/")
+        self._observe = observe
         trust = ssl.create_default_context(cafile=ca_file)
         # Each open watch holds a connection: the server limits streams, not the pool.
         self._http = aiohttp.ClientSession(
@@ -146,9 +155,11 @@ class CallerApi:
         query = {"watch": "1", **selected, "timeoutSeconds": str(seconds)}
         url = f"{self._server}{path_of(API_VERSION, namespace, PLURAL)}?{urlencode(query)}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS, sock_read=seconds + TIMEOUT_SECONDS)
+        start = time.monotonic()
         try:
             request = self._http.get(url, headers=_headers(token, _JSON), timeout=timeout, allow_redirects=False)
             async with request as answer:
+                self._observe("WATCH", answer.status, time.monotonic() - start)
                 if answer.status >= 300:
                     raise KubeError.from_answer(*about, answer.status, await answer.read(), answer.headers)
                 async with aclosing(_lines(answer.content)) as lines:
@@ -180,13 +191,17 @@ class CallerApi:
             headers["Content-Type"] = content_type
             data = json.dumps(body).encode()
         url = self._server + path + (f"?{urlencode(query)}" if query else "")
+        start, status = time.monotonic(), 0
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 request = self._http.request(method, url, headers=headers, data=data, allow_redirects=False)
                 async with request as answer:
                     content = await answer.read()
+                    status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
+        finally:
+            self._observe(method, status, time.monotonic() - start)
         if answer.status >= 300:
             raise KubeError.from_answer(*about, answer.status, content, answer.headers)
         try:

@@ -16,7 +16,7 @@ from tests.local.machine.certificates import Authority, Subject
 
 SERVICE = f"{RELEASE}-api"
 CALLER = "caller"
-"""ServiceAccount in the namespace of the sessions, bound to the chart's Role for callers."""
+"""ServiceAccount in the namespace of the sessions, bound to the chart's Roles for callers and for listeners."""
 _SECRET = f"{SERVICE}-tls"
 
 
@@ -39,15 +39,19 @@ def serve_it(kubectl: Kubectl) -> dict[str, Any]:
             "data": {name: base64.b64encode(path.read_bytes()).decode() for name, path in files.items()},
         },
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CALLER, "namespace": SESSIONS}},
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": CALLER, "namespace": SESSIONS},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "meeting-buddy-caller"},
-            "subjects": [{"kind": "ServiceAccount", "name": CALLER, "namespace": SESSIONS}],
-        },
+        *(_binding(role) for role in ("meeting-buddy-caller", "meeting-buddy-listener")),
     )
     return {"enabled": True, "replicas": 1, "tls": {"secretName": _SECRET}}
+
+
+def _binding(role: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role.replace("meeting-buddy", CALLER), "namespace": SESSIONS},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": CALLER, "namespace": SESSIONS}],
+    }
 
 
 def wait_until_served(kubectl: Kubectl) -> None:
@@ -73,8 +77,9 @@ def answer(kubectl: Kubectl, line: str) -> Any:
     """
     path = f"{kubectl.program.parent}:{os.environ['PATH']}"
     environment = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "PATH": path}
-    shell = ["bash", "-o", "pipefail", "-c", line]
-    done = subprocess.run(shell, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
     return json.loads(done.stdout)
 
 

@@ -86,6 +86,7 @@ DEBIAN: tuple[Package, ...] = (
     Package("dpkg", "says what is installed", ("dpkg-query",)),
     Package("coreutils", "builds step back behind everything else", ("nice", "mkdir", "sleep")),
     Package("util-linux", "processes that end with their parent, and without privileges", ("setpriv", "unshare")),
+    Package("curl", "asks the HTTP API as the README says"),
     Package("dash", "the shell", ("sh",)),
 )
 

@@ -1,0 +1,181 @@
+"""A bot's transcript, straight from its pod: with a token of the read key, which can hear and never command.
+
+Tokens and keys stand in no problem and no log. Nothing of a caller reaches a bot but the number of a line.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from meeting_buddy.contract.report import PORT
+from meeting_buddy.contract.token import Scope, derive
+from meeting_buddy.http_api.problems import ProblemError, not_yet
+
+READ_KEY: Final = Path("/etc/meeting-buddy/bot-key/read")
+"""Where the chart mounts the item ``read`` of the operator's Secret."""
+CONNECT_SECONDS: Final = 5.0
+HEAD_SECONDS: Final = 10.0
+"""From the call to the head of the answer."""
+SILENT_SECONDS: Final = 45.0
+"""A bot that says nothing for so long is gone: it sends a comment every 15 s."""
+LONGEST_EVENT: Final = 512 * 1024
+"""Bytes; a line has at most 4000 characters, and its words."""
+_READ_AT_ONCE: Final = 16 * 1024
+_STATUS_ADDRESS: Final = "the session's status holds no address of a pod"
+
+
+class BrokenError(Exception):
+    """The connection to a bot broke: what follows comes to who connects again."""
+
+
+class BotStream:
+    """Events of one bot, as it sent them."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self._held = bytearray()
+
+    async def next(self) -> bytes | None:
+        """The next event with the empty line behind it, or ``None`` behind the last one. May be cancelled.
+
+        Raises:
+            BrokenError: the bot is gone, or sends what is no event.
+        """
+        while True:
+            while (end := self._held.find(b"\n\n")) >= 0:
+                event = bytes(self._held[: end + 2])
+                del self._held[: end + 2]
+                if not event.startswith((b":", b"\n")):  # its heartbeat is not ours
+                    return event
+            if len(self._held) > LONGEST_EVENT:
+                raise BrokenError("an event is too long")
+            try:
+                chunk = await self._answer.content.readany()
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                raise BrokenError("the connection broke") from None
+            if not chunk:
+                if self._held:
+                    raise BrokenError("the last event is torn")
+                return None
+            self._held += chunk
+
+    def close(self) -> None:
+        """Hang up."""
+        self._answer.close()
+
+
+class Bots:
+    """Connections to bots. To be made inside the running event loop."""
+
+    def __init__(
+        self,
+        read_key: Path = READ_KEY,
+        bot_port: int = PORT,
+        observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
+    ) -> None:
+        """Collaborators.
+
+        Args:
+            read_key: file with the key; read for each stream, so that another one is taken at once.
+            bot_port: where bots listen.
+            observe: told verb, status (0: no answer) and seconds of each call.
+        """
+        self._read_key = read_key
+        self._port = bot_port
+        self._observe = observe
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),  # an address is soon another pod's
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=_READ_AT_ONCE,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+    async def transcript(self, address: str, uid: str, attempt: int, after: str | None) -> BotStream:
+        """Follow a bot's transcript. Close what it gives.
+
+        Args:
+            address: of the pod, IPv4 or IPv6.
+            uid: of the session.
+            attempt: number of the bot.
+            after: number of the last line that was seen.
+
+        Raises:
+            ProblemError: there is no key, no bot, or it refuses.
+        """
+        token = derive(self._key(), uid, attempt, Scope.READ)
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            "User-Agent": "meeting-buddy-http-api",
+        }
+        if after is not None:
+            headers["Last-Event-ID"] = after
+        url = f"http://{_host(address)}:{self._port}/v1/transcript"
+        start, status = time.monotonic(), 0
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                answer = await self._http.get(url, headers=headers, allow_redirects=False)
+            status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise _unavailable("the bot cannot be reached") from None
+        finally:
+            self._observe("GET", status, time.monotonic() - start)
+        if status == 200 and answer.content_type == "text/event-stream":
+            return BotStream(answer)
+        answer.close()
+        raise _refused(status, answer.headers.get("Retry-After", ""))
+
+    def _key(self) -> bytes:
+        try:
+            key = self._read_key.read_bytes()
+        except OSError:
+            key = b""
+        if not key:
+            raise _unavailable(
+                "this server has no key to hear with",
+                remedy="The operator has not made its key yet (Secret meeting-buddy-bot-key, item read): wait, or tell "
+                "the administrator.",
+            )
+        return key
+
+
+def _host(address: str) -> str:
+    """The address as a URL has it; nothing else than a pod's own address is called."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        raise ProblemError("upstream-error", _STATUS_ADDRESS) from None
+    if found.is_link_local or found.is_multicast or found.is_unspecified or "%" in address:
+        raise ProblemError("upstream-error", _STATUS_ADDRESS)
+    return f"[{found}]" if found.version == 6 else str(found)
+
+
+def _unavailable(detail: str, seconds: str = "5", remedy: str | None = None) -> ProblemError:
+    return ProblemError("bot-unavailable", detail, headers={"Retry-After": seconds}, remedy=remedy)
+
+
+def _refused(status: int, wait: str) -> ProblemError:
+    if status == 404:
+        return ProblemError("no-transcript", "this session has no transcript")
+    if status == 409:
+        return not_yet("the bot has no transcript yet")
+    if status == 503:
+        return _unavailable("too many follow this bot", wait if wait.isdecimal() and len(wait) < 5 else "5")
+    if status == 401:
+        return _unavailable(
+            "the bot does not know this server's key: it was started with another one",
+            remedy="A bot keeps the key that it was started with; afterwards its transcript is on the volume.",
+        )
+    return _unavailable(f"the bot answered {status}")

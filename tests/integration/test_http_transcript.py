@@ -1,0 +1,411 @@
+"""The transcript over the HTTP API: a real API server with real RBAC, and the bot's own server as the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from meeting_buddy.contract.assignment import TokenDigests
+from meeting_buddy.contract.token import Scope, derive, digest
+from meeting_buddy.contract.transcript import TranscriptLine
+from meeting_buddy.http_api.app import SESSIONS
+from meeting_buddy.http_api.bots import Bots
+from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy_bot.reporting.server import ReportServer
+from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.leave import LeaveSignal
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
+from meeting_buddy_bot.transcription.writer import TranscriptWriter
+from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
+from tests.integration.test_http_api import (
+    INVENTED,
+    Door,
+    Tenant,
+    events,
+    make_tenant,
+    named,
+    served,
+    set_status,
+)
+from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import until
+from tests.support.machine_wide import free_port
+
+KEY = bytes(range(32))  # with blanks and a line feed: it is no text
+ATTEMPT = 1
+
+
+def line(text: str, segment: str, *, final: bool = True) -> TranscriptLine:
+    at = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    return TranscriptLine(segment=segment, revision=1, final=final, start=1, end=2, at=at, language="en", text=text)
+
+
+def make_listener(server: ApiServer) -> Tenant:
+    """A tenant who may hear, too, as the chart's role has it."""
+    tenant = make_tenant(server)
+    meta = {"name": "listener", "namespace": tenant.namespace}
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": meta}
+    virtual = ["meetingsessions/recordings", "meetingsessions/transcript"]
+    rule = {"apiGroups": ["meetingbuddy.io"], "resources": virtual, "verbs": ["get"]}
+    subject = {"kind": "ServiceAccount", "name": "caller", "namespace": tenant.namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "listener"}
+    server.kubectl.create(
+        {**rbac, "kind": "Role", "rules": [rule]},
+        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
+    )
+    return tenant
+
+
+@pytest.fixture(scope="module")
+def mine(crd: ApiServer) -> Tenant:
+    return make_listener(crd)
+
+
+@dataclass
+class Place:
+    """The API, and where it looks for bots."""
+
+    door: Door
+    server: ApiServer
+    folder: Path
+    bot_port: int = field(default_factory=free_port)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "read"
+
+    async def session(self, tenant: Tenant, *, address: str | None = "127.0.0.1", **body: Any) -> Session:
+        """A session that is being recorded, as the operator shows it."""
+        made = await self.door.create(tenant, **body)
+        stored = await asyncio.to_thread(named, self.server, tenant, made)
+        found = Session(self, tenant, made["session_id"], stored["metadata"]["name"], stored["metadata"]["uid"])
+        if address is not None:
+            await found.set(phase="Recording", attempt=ATTEMPT, botAddress=address)
+        return found
+
+
+@dataclass
+class Session:
+    """A session, and what is asked of it."""
+
+    place: Place
+    tenant: Tenant
+    session_id: str
+    name: str
+    uid: str
+
+    @property
+    def path(self) -> str:
+        return f"{SESSIONS}/{self.session_id}/transcript"
+
+    async def set(self, **status: Any) -> None:
+        await asyncio.to_thread(set_status, self.place.server, self.tenant, self.name, **status)
+
+    async def ask(self, token: str | None = None, **headers: str) -> Any:
+        return await self.place.door("GET", self.path, token or self.tenant.token, headers=headers)
+
+    @asynccontextmanager
+    async def hear(self, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        door, bearer = self.place.door, {"Authorization": f"Bearer {self.tenant.token}"}
+        async with asyncio.timeout(60), door.client.get(door.url + self.path, headers=bearer | headers) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["Content-Type"].startswith("text/event-stream")
+            yield answer
+
+    @asynccontextmanager
+    async def bot(self, key: bytes = KEY, *, transcribes: bool = True) -> AsyncIterator[Bot]:
+        """Its bot's server."""
+        volume = Volume(self.place.folder)
+        hub = TranscriptHub(volume)
+        writer = await TranscriptWriter.open(volume, hub.publish_final)
+        hub.begin(writer.lines)
+        tokens = TokenDigests(control=digest("nobody's"), read=digest(derive(key, self.uid, ATTEMPT, Scope.READ)))
+        state = ReportState(self.session_id, ATTEMPT, SessionClock())
+        server = ReportServer(state, tokens, LeaveSignal(), self.place.bot_port)
+        server.transcript = transcript_stream(hub) if transcribes else None
+        await server.start()
+        try:
+            yield Bot(hub, writer, server)
+        finally:
+            await server.stop()
+            await writer.close(5)
+
+
+@dataclass
+class Bot:
+    """A bot that transcribes."""
+
+    hub: TranscriptHub
+    writer: TranscriptWriter
+    server: ReportServer
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            assert self.writer.append(line(text, segment=text)) is not None
+
+
+@pytest.fixture
+async def place(crd: ApiServer, tmp_path: Path) -> AsyncIterator[Place]:
+    port, metrics = free_port(), Metrics()
+    async with served(crd, Bots(tmp_path / "read", port, partial(metrics.upstream, "bot")), metrics) as door:
+        found = Place(door, crd, tmp_path, port, metrics)
+        found.key.write_bytes(KEY)
+        yield found
+
+
+async def spoken(coming: AsyncIterator[tuple[str, str, Any]]) -> tuple[str, str, str]:
+    """The next event that is no comment: name, id, text."""
+    async for name, number, data in coming:
+        if name != "comment":
+            return name, number, data.get("text", "")
+    raise AssertionError("the stream is over")
+
+
+async def rest(coming: AsyncIterator[tuple[str, str, Any]]) -> list[Any]:
+    return [(name, data) async for name, _, data in coming]
+
+
+async def test_a_transcript_is_followed_resumed_and_ends(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    async with session.bot() as bot:
+        bot.say("a", "b")
+        async with session.hear() as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            coming = events(answer)
+            assert [await spoken(coming) for _ in range(2)] == [("line", "1", "a"), ("line", "2", "b")]
+            assert (await anext(coming))[0] == "comment"
+            bot.hub.publish_partial(line("hm", "c", final=False))
+            assert await spoken(coming) == ("partial", "", "hm")
+            bot.say("c")
+            assert await spoken(coming) == ("line", "3", "c")
+        await until(lambda: bot.server.subscribers.taken == 0)
+        headers = {"Last-Event-ID": "2"}
+        async with session.hear(**headers) as answer:
+            coming = events(answer)
+            assert await spoken(coming) == ("line", "3", "c")
+            bot.hub.end()
+            assert [each for each in await rest(coming) if each[0] != "comment"] == [("end", {})]
+    await until(lambda: place.door.streams._open.total() == 0)
+    page = place.metrics.page().decode()
+    assert 'meetingbuddy_http_stream_ends_total{operation="followTranscript",reason="end"} 1.0' in page
+    assert 'meetingbuddy_http_streams{operation="followTranscript"} 0.0' in page
+    assert 'upstream_seconds_count{code="200",upstream="bot",verb="GET"} 2.0' in page
+    assert 'upstream_seconds_count{code="200",upstream="kubernetes",verb="GET"}' in page
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_events_are_passed_on_as_the_bot_sent_them(place: Place, mine: Tenant, address: str) -> None:
+    session = await place.session(mine, address=address)
+    async with session.bot() as bot:
+        bot.say("Zoë said: 你好")
+        bot.hub.end()
+        answer = await session.ask()
+        url = f"http://127.0.0.1:{place.bot_port}/v1/transcript"
+        token = derive(KEY, session.uid, ATTEMPT, Scope.READ)
+        async with place.door.client.get(url, headers={"Authorization": f"Bearer {token}"}) as direct:
+            sent = await direct.text()
+    assert "你好" in sent
+    assert answer.text == f"retry: 1000\n\n{sent}event: end\ndata: {{}}\n\n"
+
+
+async def test_reading_a_session_is_not_hearing_it(place: Place, crd: ApiServer) -> None:
+    reader = await asyncio.to_thread(make_tenant, crd)
+    session = await place.session(reader)
+    async with session.bot() as bot:
+        bot.say("secret")
+        answer = await session.ask()
+        problem = answer.problem(403, "forbidden")
+        virtual = "meetingsessions/transcript"
+        assert problem["detail"] == f"your token may not get {virtual} in namespace {reader.namespace}"
+        assert "meeting-buddy-listener" in problem["remedy"]
+        (await session.ask(INVENTED)).problem(401, "unauthorized")
+        assert bot.server.subscribers.taken == 0
+    assert place.door.streams._open.total() == 0
+
+
+@pytest.mark.parametrize("given", ["-1", "x", "1 2", "9" * 13, ""])
+async def test_an_odd_place_to_resume_at_is_refused(place: Place, mine: Tenant, given: str) -> None:
+    session = await place.session(mine)
+    headers = {"Last-Event-ID": given}
+    assert (await session.ask(**headers)).problem(400, "bad-request")["field"] == "Last-Event-ID"
+
+
+@pytest.mark.parametrize("what", ["listener", "caller"])
+async def test_a_right_that_is_withdrawn_ends_the_stream(
+    place: Place, crd: ApiServer, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.service.HEARING_SECONDS", 0.5)
+    tenant = await asyncio.to_thread(make_listener, crd)
+    session = await place.session(tenant)
+    async with session.bot() as bot, session.hear() as answer:
+        bot.say("a")
+        coming = events(answer)
+        assert (await spoken(coming))[2] == "a"
+        await asyncio.sleep(1.5)  # judged again meanwhile, and nothing is lost
+        bot.say("b")
+        assert (await spoken(coming))[2] == "b"
+        await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", what, f"--namespace={tenant.namespace}")
+        name, problem = [each for each in await rest(coming) if each[0] != "comment"][-1]
+        assert (name, problem["type"]) == ("problem", "urn:meeting-buddy:problem:forbidden")
+        await until(lambda: bot.server.subscribers.taken == 0)
+
+
+async def test_a_session_that_is_deleted_ends_the_stream(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.service.HEARING_SECONDS", 0.5)
+    session = await place.session(mine)
+    async with session.bot(), session.hear() as answer:
+        await place.door("DELETE", session.path.removesuffix("/transcript"), mine.token)
+        assert [each for each in await rest(events(answer)) if each[0] != "comment"] == [("end", {})]
+
+
+async def test_a_bot_that_goes_away_ends_the_stream_without_end(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    async with session.bot() as bot:
+        bot.say("a")
+        async with session.hear() as answer:
+            coming = events(answer)
+            assert await spoken(coming) == ("line", "1", "a")
+            await bot.server.stop()
+            told = await rest(coming)
+            assert {name for name, _ in told} == {"comment"}
+            assert "come again" in told[-1][1]
+    (await session.ask()).problem(503, "bot-unavailable")
+    async with session.bot() as bot:  # who comes again gets what follows
+        bot.say("b")
+        bot.hub.end()
+        headers = {"Last-Event-ID": "1"}
+        async with session.hear(**headers) as answer:
+            assert await spoken(events(answer)) == ("line", "2", "b")
+
+
+async def test_a_session_that_is_over_says_where_its_transcript_is(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    folder = f"{mine.namespace}/{session.session_id}"
+    await session.set(phase="Completed", reason="MeetingEnded", outputDirectory=folder)
+    assert f"{folder}/transcript.jsonl" in (await session.ask()).problem(409, "session-over")["remedy"]
+
+
+async def test_a_session_without_a_transcript_says_so(place: Place, mine: Tenant) -> None:
+    off = await place.session(mine, transcription_enabled=False)
+    (await off.ask()).problem(409, "no-transcript")
+    early = await place.session(mine, address=None)
+    assert (await early.ask()).problem(409, "not-yet")
+    session = await place.session(mine)
+    async with session.bot(transcribes=False):
+        (await session.ask()).problem(409, "no-transcript")
+        await session.set(phase="Joining")
+        answer = await session.ask()
+        answer.problem(409, "not-yet")
+        assert answer.headers["Retry-After"] == "5"
+
+
+async def test_without_a_key_or_with_another_one_nothing_is_heard(
+    place: Place, mine: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    session = await place.session(mine)
+    key = b"k" * 32
+    async with session.bot(key) as bot:
+        answers = [await session.ask()]
+        assert "another one" in answers[0].problem(503, "bot-unavailable")["detail"]
+        for content in (None, b""):
+            place.key.unlink()
+            if content is not None:
+                place.key.write_bytes(content)
+            answers.append(await session.ask())
+            assert "operator has not made its key" in answers[-1].problem(503, "bot-unavailable")["remedy"]
+            assert answers[-1].headers["Retry-After"] == "5"
+            place.key.write_bytes(KEY)
+        place.key.write_bytes(key)  # rotated: taken at once
+        bot.say("a")
+        bot.hub.end()
+        answers.append(await session.ask())
+        assert answers[-1].status == 200
+    tokens = [derive(each, session.uid, ATTEMPT, Scope.READ) for each in (KEY, key)]
+    for secret in (*tokens, mine.token):
+        assert secret not in caplog.text
+        assert not any(secret in each.text for each in answers)
+        assert secret not in place.metrics.page().decode()
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "bot.example.org", "127.0.0.1:1", "::1%1/x"])  # noqa: S104
+async def test_only_the_address_of_a_pod_is_called(place: Place, mine: Tenant, address: str) -> None:
+    session = await place.session(mine, address=address)
+    (await session.ask()).problem(502, "upstream-error")
+
+
+async def test_streams_are_told_that_the_process_ends_and_share_their_places(place: Place, mine: Tenant) -> None:
+    place.door.streams.per_user = 1
+    session = await place.session(mine)
+    async with session.bot() as bot, session.hear() as answer:
+        bot.say("a")
+        coming = events(answer)
+        await spoken(coming)
+        (await session.ask()).problem(429, "too-many-requests")
+        events_path = session.path.replace("/transcript", "/events")
+        (await place.door("GET", events_path, mine.token)).problem(429, "too-many-requests")
+        place.door.ending.set()
+        told = await rest(coming)
+        assert {name for name, _ in told} == {"comment"}
+        assert "come again" in told[-1][1]
+        await until(lambda: bot.server.subscribers.taken == 0)
+
+
+async def scripted(sent: bytes, port: int) -> asyncio.Server:
+    """A bot that sends these bytes to everybody, then nothing."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            await writer.drain()
+            await reader.read()
+        writer.close()
+
+    return await asyncio.start_server(answer, "127.0.0.1", port)
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "begins"),
+    [
+        (STREAM + b"data: " + b"x" * (1 << 20), True),
+        (STREAM.replace(b"\r\n\r\n", b"\r\nContent-Length: 7\r\n\r\ndata: x"), True),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx", False),
+        (b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", False),
+        (b"nonsense\r\n\r\n", False),
+    ],
+    ids=["event without end", "torn event", "redirect", "no event stream", "full", "no HTTP"],
+)
+async def test_a_bot_that_misbehaves_is_left(place: Place, mine: Tenant, sent: bytes, begins: bool) -> None:
+    session = await place.session(mine)
+    server = await scripted(sent, place.bot_port)
+    try:
+        if begins:
+            async with session.hear() as stream:
+                assert {name for name, _ in await rest(events(stream))} == {"comment"}
+        else:
+            answer = await session.ask()
+            answer.problem(503, "bot-unavailable")
+            assert answer.headers["Retry-After"] == ("7" if b"Busy" in sent else "5")
+    finally:
+        server.close()
