@@ -89,7 +89,9 @@ def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterato
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
     for each in (namespace, other):
         prepare_namespace(kubectl, each, "no certificate: these bots open no page\n")
-    values = local_values(str(build("operator")), str(build("contract-bot")), [namespace, other]) | {
+    image = str(build("contract-bot"))
+    _pull(kubectl.in_namespace(other), image)
+    values = local_values(str(build("operator")), image, [namespace, other]) | {
         "botClasses": CLASSES,
         # Both belong to the cluster, not to this second installation.
         "crds": {"enabled": False},
@@ -100,6 +102,20 @@ def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterato
     kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=60s")
     wait_until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
     uninstall(kubectl, release=RELEASE, namespace=own)
+
+
+def _pull(kubectl: Kubectl, image: str) -> None:
+    """Bring the image to the node, so that no test's patience is spent on that."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "pull", "image": image, "command": ["true"], "securityContext": security}
+    spec = {
+        "restartPolicy": "Never",
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    kubectl.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pull"}, "spec": spec})
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/pull", "--timeout=240s", timeout=250)
+    kubectl("delete", "pod", "pull", "--wait=false")
 
 
 def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
