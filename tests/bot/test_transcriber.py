@@ -29,6 +29,7 @@ from tests.local.clone import SPEECH
 from tests.local.media import transcriber
 from tests.local.media.probe import run
 from tests.local.media.sound import RATE, Samples, decode
+from tests.local.media.speech_model import model_folder
 
 BEGINNING = 100.0
 """Of the sound, on the session's clock."""
@@ -181,6 +182,15 @@ def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str]
     written = output.read_bytes()
     assert written.endswith(b"\n")
     assert utterances([MESSAGES.validate_json(line) for line in written.splitlines()])
+
+
+def test_a_model_without_its_tokenizer_is_none(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").symlink_to(model_folder() / "model.bin")
+    (tmp_path / "config.json").symlink_to(model_folder() / "config.json")
+    code, (fault,) = transcribed(b"", config(model=str(tmp_path)))
+    assert code == 1
+    assert isinstance(fault, Fault)
+    assert fault.reason == "NoModel", "faster-whisper would ask a hub for one"
 
 
 @pytest.mark.parametrize(

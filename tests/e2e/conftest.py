@@ -14,6 +14,7 @@ import pytest
 from tests.local.cluster import flow
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
+from tests.local.meetings.livekit import LocalMeeting
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -28,6 +29,14 @@ def cluster() -> Cluster:
 def kubectl(cluster: Cluster) -> Kubectl:
     """kubectl as administrator; `kubectl.in_namespace(...)`, `kubectl.as_user(...)` return others."""
     return cluster.kubectl
+
+
+@pytest.fixture(scope="module")
+def meeting() -> LocalMeeting:
+    """The machine's one local meeting, up."""
+    meeting = LocalMeeting()
+    meeting.start()
+    return meeting
 
 
 @pytest.fixture(scope="session")

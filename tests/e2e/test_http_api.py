@@ -58,13 +58,6 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def meeting() -> LocalMeeting:
-    meeting = LocalMeeting()
-    meeting.start()
-    return meeting
-
-
-@pytest.fixture(scope="module")
 def kubectl(cluster: Cluster, meeting: LocalMeeting) -> Kubectl:
     prepare_namespace(cluster.kubectl, SESSIONS, meeting.certificate_authority)
     api = http_api.serve_it(cluster.kubectl)

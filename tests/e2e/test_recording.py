@@ -30,13 +30,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def meeting() -> LocalMeeting:
-    meeting = LocalMeeting()
-    meeting.start()
-    return meeting
-
-
-@pytest.fixture(scope="module")
 def kubectl(cluster: Cluster, meeting: LocalMeeting) -> Kubectl:
     """The cluster with Meeting Buddy installed by its chart."""
     prepare_namespace(cluster.kubectl, SESSIONS, meeting.certificate_authority)

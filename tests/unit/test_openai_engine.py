@@ -5,6 +5,7 @@ The server is real, on loopback, with a decoder that says what the test wrote; n
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import time
@@ -256,6 +257,14 @@ class TestFailures:
         assert content.decode(errors="replace") not in str(error)
         assert not server.requests
 
+    def test_a_key_too_short_to_be_kept_out_of_texts_is_not_sent(
+        self, make: Make, server: SpeechServer, key_file: Path
+    ) -> None:
+        key_file.write_text("abc")
+        with pytest.raises(EngineError, match="shorter than 8 characters"):
+            final(make())
+        assert not server.requests
+
     def test_a_key_file_that_is_no_file(self, make: Make, tmp_path: Path) -> None:
         assert "cannot be read: Is a directory" in str(failure(make(key_file=str(tmp_path))))
 
@@ -425,6 +434,11 @@ class TestAnswers:
     def test_a_text_that_runs_in_circles_shows_without_the_servers_word_for_it(self) -> None:
         looping = "thank you very much " * 30
         assert decoding(f'{{"text": "{looping}"}}'.encode(), "en").compression_ratio > LOOPING
+
+    def test_a_word_of_any_length_takes_little_room(self) -> None:
+        words = [{"word": "x" * 5000, "start": 0, "end": 1}] * 500
+        found = decoding(json.dumps({"text": "x", "words": words}).encode(), "en")
+        assert sum(len(word.text) for word in found.words) <= 500 * 100
 
     def test_text_is_one_clean_line(self) -> None:
         assert decoding(b'{"text": "a\\u0000b\\r\\n\\u202ec"}', "en").text == "ab c"
