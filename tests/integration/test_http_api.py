@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,22 +51,27 @@ class Tenant:
     user: str
 
 
+def granted(namespace: str, name: str, resources: Sequence[str], verbs: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    """A Role of this name, and a RoleBinding that gives it to the namespace's service account `caller`."""
+    group = "rbac.authorization.k8s.io"
+    rbac = {"apiVersion": f"{group}/v1", "metadata": {"name": name, "namespace": namespace}}
+    rule = {"apiGroups": ["meetingbuddy.io"], "resources": list(resources), "verbs": list(verbs)}
+    subject = {"kind": "ServiceAccount", "name": "caller", "namespace": namespace}
+    role = {"apiGroup": group, "kind": "Role", "name": name}
+    return {**rbac, "kind": "Role", "rules": [rule]}, {
+        **rbac,
+        "kind": "RoleBinding",
+        "roleRef": role,
+        "subjects": [subject],
+    }
+
+
 def make_tenant(server: ApiServer, verbs: tuple[str, ...] = VERBS) -> Tenant:
     namespace = f"tenant-{secrets.token_hex(4)}"
-    rule = {"apiGroups": ["meetingbuddy.io"], "resources": ["meetingsessions"], "verbs": list(verbs)}
-    meta = {"name": "caller", "namespace": namespace}
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": meta}
-    group = "rbac.authorization.k8s.io"
     server.kubectl.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
-        {**rbac, "kind": "Role", "rules": [rule]},
-        {
-            **rbac,
-            "kind": "RoleBinding",
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "caller"},
-            "subjects": [{"kind": "ServiceAccount", **meta}],
-        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "caller", "namespace": namespace}},
+        *granted(namespace, "caller", ["meetingsessions"], verbs),
     )
     token = server.kubectl("create", "token", "caller", f"--namespace={namespace}").strip()
     return Tenant(namespace, token, f"system:serviceaccount:{namespace}:caller")

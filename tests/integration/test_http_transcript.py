@@ -35,6 +35,7 @@ from tests.integration.test_http_api import (
     Door,
     Tenant,
     events,
+    granted,
     make_tenant,
     named,
     served,
@@ -56,16 +57,8 @@ def line(text: str, segment: str, *, final: bool = True) -> TranscriptLine:
 def make_listener(server: ApiServer) -> Tenant:
     """A tenant who may hear, too, as the chart's role has it."""
     tenant = make_tenant(server)
-    meta = {"name": "listener", "namespace": tenant.namespace}
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": meta}
     virtual = ["meetingsessions/recordings", "meetingsessions/transcript"]
-    rule = {"apiGroups": ["meetingbuddy.io"], "resources": virtual, "verbs": ["get"]}
-    subject = {"kind": "ServiceAccount", "name": "caller", "namespace": tenant.namespace}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "listener"}
-    server.kubectl.create(
-        {**rbac, "kind": "Role", "rules": [rule]},
-        {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
-    )
+    server.kubectl.create(*granted(tenant.namespace, "listener", virtual, ["get"]))
     return tenant
 
 

@@ -157,8 +157,7 @@ class LiveTranscript:
                 if await self._unless_ending(answering()):
                     await self._run_once(self._writer)
                 if not (self._ending.is_set() or self._given_up):
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ending.wait(), _RESTART_SECONDS)
+                    await self._unless_ending(asyncio.sleep(_RESTART_SECONDS))
         except Exception as error:  # whoever runs this says it and tries again
             self._missing.begin(self._done, f"the transcript failed ({type(error).__name__})")
             raise
@@ -224,7 +223,8 @@ class LiveTranscript:
         if self._given_up:
             return
         self._missing.end(self._clock.now() if self._left is None else self._left)
-        missing = [each for each in (self._missing.sentence(),) if each is not None]
+        without = self._missing.sentence()
+        missing = [without] if without is not None else []
         if self._unwritten:
             missing.append("the volume did not take the last lines")
         if self._writer is not None and self._writer.lost:

@@ -63,6 +63,10 @@ def _problem_responses(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Problem, "description": _MEANINGS[code]} for code in codes}
 
 
+def _event_stream(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
 _MEANINGS: Final = {
     400: "The request cannot be read, or it is not clear in which namespace to look.",
     401: "No token, or none that Kubernetes accepts.",
@@ -233,11 +237,10 @@ def _stream_routes(app: FastAPI, service: Sessions, streams: _Streams) -> None:
         response_class=EventStream,
         responses={
             **_problem_responses(*_ONE),
-            200: {
-                "description": "Server-sent events: `session` with the whole session object now and after each change; "
-                "`end` when it is over or deleted; `problem` when the token or a right ends. Comments in between.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            },
+            200: _event_stream(
+                "Server-sent events: `session` with the whole session object now and after each change; "
+                "`end` when it is over or deleted; `problem` when the token or a right ends. Comments in between."
+            ),
         },
         tags=["sessions"],
     )
@@ -264,12 +267,11 @@ def _stream_routes(app: FastAPI, service: Sessions, streams: _Streams) -> None:
         responses={
             **_problem_responses(*_ONE),
             409: {"model": Problem, "description": "The bot is not there yet, the session is over, or has none."},
-            200: {
-                "description": "Server-sent events of the bot: `line`, its number as id; `partial`, a line that may "
+            200: _event_stream(
+                "Server-sent events of the bot: `line`, its number as id; `partial`, a line that may "
                 "still change; `gap`, lines that were left out: take the number before them as Last-Event-ID; "
-                "`end` behind the last line; `problem` when the token or a right ends. Comments in between.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            },
+                "`end` behind the last line; `problem` when the token or a right ends. Comments in between."
+            ),
         },
         tags=["sessions"],
     )

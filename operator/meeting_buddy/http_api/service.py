@@ -89,7 +89,7 @@ class Sessions:
         if key is not None and not _KEY.fullmatch(key):
             raise ProblemError("bad-request", "1 to 255 visible ASCII characters are allowed", field="Idempotency-Key")
         spec = self._spec(request)
-        user = await self._username(caller) if namespace is None or key or self._created_by_policy else ""
+        user = await self.username(caller) if namespace is None or key or self._created_by_policy else ""
         where = self._namespace(namespace, user)
         annotations = {ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")}
         if self._created_by_policy:
@@ -123,7 +123,8 @@ class Sessions:
     async def get(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """One session."""
         with _problems():
-            return self._shown(await self._find(caller, await self._where(caller, namespace), session_id))
+            _, found = await self._located(caller, namespace, session_id)
+        return self._shown(found)
 
     async def list_sessions(
         self,
@@ -154,15 +155,15 @@ class Sessions:
     async def leave(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """Ask the bot to leave; once more is no fault, nor is a session that is over."""
         with _problems():
-            where = await self._where(caller, namespace)
-            meta = (await self._find(caller, where, session_id))["metadata"]
+            where, found = await self._located(caller, namespace, session_id)
+            meta = found["metadata"]
             return self._shown(await self._api.ask_to_leave(caller.token, where, meta["name"], meta["uid"]))
 
     async def delete(self, caller: Caller, namespace: str | None, session_id: str) -> None:
         """Delete the session: a live bot leaves, files stay."""
         with _problems():
-            where = await self._where(caller, namespace)
-            meta = (await self._find(caller, where, session_id))["metadata"]
+            where, found = await self._located(caller, namespace, session_id)
+            meta = found["metadata"]
             await self._api.delete(caller.token, where, meta["name"], meta["uid"])
 
     async def open_events(
@@ -173,8 +174,7 @@ class Sessions:
         What is refused is refused here, before the first event; later on, the iterator raises.
         """
         with _problems():
-            where = await self._where(caller, namespace)
-            found = await self._find(caller, where, session_id)
+            where, found = await self._located(caller, namespace, session_id)
         return self._follow(caller, where, found)
 
     async def _follow(
@@ -204,14 +204,10 @@ class Sessions:
                     if error.status != 410:
                         raise
                 # Rights and token are judged again here, each minute, as when the watch opens.
-                try:
-                    found = await self._api.get(caller.token, namespace, name)
-                except KubeError as error:
-                    if error.not_found:
-                        return
-                    raise
-            if found["metadata"]["uid"] != uid:
+                again = await self._again(caller, namespace, name)
+            if again is None or again["metadata"]["uid"] != uid:
                 return
+            found = again
 
     async def open_transcript(
         self, caller: Caller, namespace: str | None, session_id: str, after: str | None
@@ -229,8 +225,7 @@ class Sessions:
         if after is not None and not _LINE_NUMBER.fullmatch(after):
             raise ProblemError("bad-request", "it is the number of a line", field="Last-Event-ID")
         with _problems():
-            where = await self._where(caller, namespace)
-            found = await self._find(caller, where, session_id)
+            where, found = await self._located(caller, namespace, session_id)
             await self._check_may_hear(caller, where, found["metadata"]["name"])
         status = self._hearable(found)
         address, attempt = status.bot_address, status.attempt
@@ -267,12 +262,9 @@ class Sessions:
         """Judge a listener again: whether the session is there. Raises when it may no longer be seen or heard."""
         name = found["metadata"]["name"]
         with _problems():
-            try:
-                now = await self._api.get(caller.token, namespace, name)
-            except KubeError as error:
-                if error.not_found:
-                    return False
-                raise
+            now = await self._again(caller, namespace, name)
+            if now is None:
+                return False
             await self._check_may_hear(caller, namespace, name)
         return bool(now["metadata"]["uid"] == found["metadata"]["uid"])
 
@@ -298,7 +290,8 @@ class Sessions:
 
     async def username(self, caller: Caller) -> str:
         """Whose token it is."""
-        return await self._username(caller)
+        with _problems():
+            return await self._api.username(caller.token)
 
     # What the methods above stand on
 
@@ -328,12 +321,8 @@ class Sessions:
             spec["platform"] = platform
         return spec
 
-    async def _username(self, caller: Caller) -> str:
-        with _problems():
-            return await self._api.username(caller.token)
-
     async def _where(self, caller: Caller, namespace: str | None) -> str:
-        return namespace or self._namespace(None, await self._username(caller))
+        return namespace or self._namespace(None, await self.username(caller))
 
     def _namespace(self, given: str | None, username: str) -> str:
         found = given or namespace_of(username) or self._default_namespace
@@ -345,6 +334,20 @@ class Sessions:
                 remedy="Say it: ?namespace=NAME.",
             )
         return found
+
+    async def _located(self, caller: Caller, namespace: str | None, session_id: str) -> tuple[str, JsonObject]:
+        """The namespace to look in, and the MeetingSession there."""
+        where = await self._where(caller, namespace)
+        return where, await self._find(caller, where, session_id)
+
+    async def _again(self, caller: Caller, namespace: str, name: str) -> JsonObject | None:
+        """The MeetingSession as it is now; ``None``: there is none of this name any more."""
+        try:
+            return await self._api.get(caller.token, namespace, name)
+        except KubeError as error:
+            if error.not_found:
+                return None
+            raise
 
     async def _find(self, caller: Caller, namespace: str, session_id: str) -> JsonObject:
         """The MeetingSession of an id. A fresh one has no status yet, and is found by its uid."""
