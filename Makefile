@@ -28,6 +28,7 @@ soak: .venv/ready ## the hour-long tests: each platform × each form of its page
 
 .PHONY: test-prerequisites
 test-prerequisites: .venv/ready
+	@$(RUN) tests.local.api_clients
 	@$(RUN) tests.local.cluster up
 	@$(RUN) tests.local.cluster images
 	@$(RUN) tests.local.meetings.livekit up
@@ -77,6 +78,9 @@ lock: .venv/ready ## resolve the requirements anew into hashed lock files
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links --extra $${extras//,/ --extra } pyproject.toml \
 	    --output-file $${part#*:}/requirements.lock; done
+	@cd tests/local/api_clients/python && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links requirements.in \
+	  --output-file requirements.lock
 
 # The virtual environment follows its lock file; an interrupted installation is begun again.
 .venv/ready: tests/requirements.lock pyproject.toml

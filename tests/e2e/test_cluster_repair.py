@@ -15,7 +15,7 @@ from tests.local.machine.process import identify, kill
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]  # nobody else needs the cluster meanwhile
 
-KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry")
+KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry", "cluster-dns", "cluster-dns-names")
 
 
 def pids(cluster: Cluster) -> dict[str, int]:

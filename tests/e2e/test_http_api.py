@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from tests.local.installation import SESSIONS, http_api, install, local_values
 from tests.local.installation.install import prepare_namespace
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY
+from tests.support.awaiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -39,17 +42,32 @@ class Api:
     address: str
     token: str
 
-    def open(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def open(
+        self, method: str, path: str, body: dict[str, Any] | None = None, more: dict[str, str] | None = None
+    ) -> Any:
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
             "Host": http_api.SERVICE,
+            **(more or {}),
         }
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"https://{self.address}{path}", data, headers, method=method)
         context = ssl.create_default_context(cafile=str(http_api.authority()))
         context.check_hostname = False  # the service's address is asked, for whom nobody has a certificate
         return urllib.request.urlopen(request, timeout=SECONDS, context=context)  # noqa: S310 -- https
+
+    def part(self, path: str, first: int, last: int) -> bytes | None:
+        """Bytes of a file; `None`: they cannot be had now."""
+        try:
+            with self.open("GET", path, more={"Range": f"bytes={first}-{last}"}) as answer:
+                assert answer.status == 206
+                found: bytes = answer.read()
+                return found
+        except urllib.error.HTTPError as error:
+            if error.status != 503:
+                raise
+            return None
 
     def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         with self.open(method, path, body) as answer:
@@ -68,10 +86,9 @@ def kubectl(cluster: Cluster, meeting: LocalMeeting) -> Kubectl:
 
 @pytest.fixture(scope="module")
 def api(kubectl: Kubectl) -> Api:
-    address = kubectl(
-        "get", "service", http_api.SERVICE, "--namespace=meeting-buddy", "--output=jsonpath={.spec.clusterIP}"
+    return Api(
+        http_api.address(kubectl), kubectl("create", "token", http_api.CALLER, f"--namespace={SESSIONS}").strip()
     )
-    return Api(address, kubectl("create", "token", http_api.CALLER, f"--namespace={SESSIONS}").strip())
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +182,28 @@ def test_a_call_starts_a_bot_whose_events_and_transcript_are_followed(api: Api, 
     assert line["text"]
     listed = api("GET", f"{PATH}?status=completed&limit=500")
     assert session["session_id"] in {each["session_id"] for each in listed["sessions"]}
+
+    # The bot is gone; what it left comes from the volume.
+    with api.open("GET", f"{one}/transcript") as transcript:
+        assert line["text"] in [each["text"] for each in documents(transcript, "line")]
+    stored = api("GET", f"{one}/recordings")
+    assert stored["verified"]
+    recording = stored["recordings"][0]
+    assert (recording["kind"], recording["final"]) == ("recording", True)
+    assert {"transcript.vtt", "events.jsonl"} <= {each["name"] for each in stored["recordings"]}
+    content = b"".join(
+        api.part(recording["url"], first, first + 99_999) or b"" for first in range(0, recording["size_bytes"], 100_000)
+    )
+    assert hashlib.sha256(content).hexdigest() == recording["sha256"]
+
+
+def test_a_download_goes_on_when_the_reader_was_killed(api: Api, kubectl: Kubectl) -> None:
+    listed = api("GET", f"{PATH}?status=completed&limit=500")["sessions"]
+    session = next(each for each in listed if each["metadata"] == {"purpose": "test"})
+    recording = api("GET", f"{PATH}/{session['session_id']}/recordings")["recordings"][0]
+    half = recording["size_bytes"] // 2
+    first = api.part(recording["url"], 0, half - 1)
+    kubectl("delete", "pod", "--selector=app.kubernetes.io/component=reader", f"--namespace={SESSIONS}", "--now")
+    rest = wait_until(lambda: api.part(recording["url"], half, recording["size_bytes"]), "a reader answers", SECONDS)
+    assert first is not None
+    assert hashlib.sha256(first + rest).hexdigest() == recording["sha256"]

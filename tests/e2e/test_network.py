@@ -1,4 +1,4 @@
-"""What a pod reaches: other pods, the API server and the local meeting; nothing else here, and nothing beyond.
+"""What a pod reaches: other pods, the API server, the cluster's DNS and the local meeting; nothing else here or beyond.
 
 Every refusal is asked for where somebody really listens, and the node itself gets through there: so it is the firewall
 that refuses, not an empty port. "Refused" means told so at once; a silent drop would cost every caller its time-out.
@@ -6,11 +6,14 @@ that refuses, not an empty port. "Refused" means told so at once; a silent drop 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from tests.local import images
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import (
     BRIDGE,
+    CLUSTER_DOMAIN,
+    DNS_PORT,
     FIRST_SERVICE_ADDRESS,
     MEETING_MEDIA_PORT,
     MEETING_TLS_PORT,
@@ -64,6 +69,16 @@ with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_
 """
 
 
+_RESOLVE = """
+import socket, sys
+for name in sys.argv[1:]:
+    try:
+        print(socket.getaddrinfo(name, 80, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+    except socket.gaierror as error:
+        print("unknown" if error.errno == socket.EAI_NONAME else error)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Prober:
     """A pod that tries to reach things."""
@@ -78,6 +93,10 @@ class Prober:
     def udp(self, host: str, port: int) -> str:
         """The same for a datagram; `open` means that an answer came."""
         return self._try("udp", host, port)
+
+    def addresses(self, *names: str) -> list[str]:
+        """By the pod's own resolver: an address for each name, or `unknown`."""
+        return self.kubectl("exec", self.pod, "--", "python", "-c", _RESOLVE, *names).split()
 
     def _try(self, kind: str, host: str, port: int) -> str:
         return self.kubectl("exec", self.pod, "--", "python", "-c", _CONNECT, kind, host, str(port)).strip()
@@ -229,11 +248,40 @@ def test_a_stray_service_address_never_leaves_the_machine(prober: Prober) -> Non
     assert from_the_node("tcp", _STRAY_SERVICE, 80) == "refused"
 
 
-def test_names_are_refused_at_once(pods: Kubectl) -> None:
-    code = "import socket; socket.getaddrinfo('example.org', 443)"
-    failed = pods.run("exec", "prober", "--", "python", "-c", code, timeout=10)
-    assert failed.returncode != 0
-    assert "gaierror" in failed.stderr
+def test_a_services_name_leads_a_pod_to_it_as_long_as_there_is_one(
+    pods: Kubectl, prober: Prober, namespace: str
+) -> None:
+    address = pods.json("get", "service", "peer")["spec"]["clusterIP"]
+    names = ["peer", f"peer.{namespace}", f"peer.{namespace}.svc", f"peer.{namespace}.svc.{CLUSTER_DOMAIN}"]
+    assert prober.addresses(*names) == [address] * len(names)
+    assert prober.tcp(f"peer.{namespace}.svc", 80) == "open"
+    assert prober.addresses("kubernetes.default.svc") == [FIRST_SERVICE_ADDRESS], "another namespace's"
+    pods.create(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "brief"}, "spec": {"ports": [{"port": 1}]}}
+    )
+    brief = pods.json("get", "service", "brief")["spec"]["clusterIP"]
+    wait_until(lambda: prober.addresses("brief") == [brief], "a new name is known")
+    pods("delete", "service", "brief")
+    wait_until(lambda: prober.addresses("brief") == ["unknown"], "a name goes with its service")
+
+
+def test_a_name_of_the_outside_is_unknown_at_once_and_nobody_outside_is_asked(prober: Prober) -> None:
+    label = f"outside-{secrets.token_hex(8)}"
+    with _packets_with(label.encode()) as seen:
+        began = time.monotonic()
+        assert prober.addresses(f"{label}.example.org") == ["unknown"]
+        assert time.monotonic() - began < 10, "a second or two for the exec; a time-out of the resolver alone is 5 s"
+    assert BRIDGE in seen, "the pod's question was seen, so another one would have been"
+    assert not [device for device in seen if device not in ("lo", BRIDGE) and not device.startswith("veth")]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_a_pod_reaches_the_dns_at_the_nodes_address_alone(prober: Prober, kind: str) -> None:
+    assert prober.tcp(NODE_ADDRESS, DNS_PORT) == "open"
+    attempt = prober.tcp if kind == "tcp" else prober.udp
+    for address in (*_addresses_of_this_machine(), "10.244.0.1"):
+        if address != NODE_ADDRESS:
+            assert attempt(address, DNS_PORT) == "refused", address
 
 
 def _pod(name: str, image: str) -> dict[str, Any]:
@@ -266,6 +314,22 @@ def _addresses(device: str | None = None, *, version: int, scopes: tuple[str, ..
 def _addresses_of_this_machine(version: int = 4) -> list[str]:
     """Every address under which this machine could be called, its loopback apart."""
     return _addresses(version=version, scopes=("global",))
+
+
+@contextmanager
+def _packets_with(text: bytes) -> Iterator[set[str]]:
+    """The devices of this machine over which a packet goes during the block that has this text; filled behind it."""
+    seen: set[str] = set()
+    everything = 0x0003  # ETH_P_ALL: every packet of every device, those that leave too
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(everything)) as tap:
+        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+        yield seen
+        tap.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, sender = tap.recvfrom(1 << 16)
+                if text in packet:
+                    seen.add(sender[0])
 
 
 @contextmanager

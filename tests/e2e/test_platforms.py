@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +21,14 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.cluster.paths import NODE_ADDRESS, PLATFORM_SITES_PORT
 from tests.local.images import build
-from tests.local.installation import SESSIONS, install, local_values
+from tests.local.installation import SESSIONS, http_api, install, local_values
 from tests.local.installation.attendance import UNTRANSCRIBED, attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
 from tests.local.machine.certificates import Authority
 from tests.local.meetings import packs
 from tests.local.meetings.livekit import LocalMeeting
-from tests.local.meetings.livekit.paths import HERE, HOST, TLS_PORT
+from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST, TLS_PORT
 from tests.local.meetings.platform_site import PlatformSite, serve
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -53,11 +54,13 @@ def sites(cluster: Cluster) -> Iterator[dict[str, PlatformSite]]:
     thread.join(10)
 
 
-def values(sites: dict[str, PlatformSite], **tables: str) -> dict[str, Any]:
+def values(sites: dict[str, PlatformSite], api: dict[str, Any] | None = None, **tables: str) -> dict[str, Any]:
     hosts = sorted(host for site in sites.values() for host in site.hosts)
-    aliases = [{"ip": NODE_ADDRESS, "hostnames": hosts}]
-    platforms = bot_class(hostAliases=aliases, transcription={"model": None})  # nobody speaks there
-    found = local_values(str(build("operator")), str(build("bot")), [SESSIONS], platforms=platforms)
+    aliases = [{"ip": ADDRESS, "hostnames": [HOST]}, {"ip": NODE_ADDRESS, "hostnames": hosts}]
+    # The default class knows the sites, too: it is the one of the documented HTTP call.
+    default = bot_class(hostAliases=aliases, transcription={"model": None})  # nobody speaks there
+    images = (str(build("operator")), str(build("bot")))
+    found = local_values(*images, [SESSIONS], api=api, default=default, platforms=default)
     found["selfHosted"]["hosts"].append({"platform": "Parlour", "host": HOST, "port": TLS_PORT})
     return {**found, "platformTables": tables}
 
@@ -66,7 +69,7 @@ def values(sites: dict[str, PlatformSite], **tables: str) -> dict[str, Any]:
 def kubectl(cluster: Cluster, sites: dict[str, PlatformSite]) -> Kubectl:
     """The cluster with Meeting Buddy and a bot class that knows the sites."""
     prepare_namespace(cluster.kubectl, SESSIONS, LocalMeeting().certificate_authority)
-    install(cluster.kubectl, values(sites))
+    install(cluster.kubectl, values(sites, http_api.serve_it(cluster.kubectl)))
     return cluster.kubectl.in_namespace(SESSIONS)
 
 
@@ -105,6 +108,28 @@ def test_a_meeting_is_joined_recorded_and_left(platform: str, kubectl: Kubectl, 
     assert {each["name"] for each in status["participantHistory"]} == {"Ada Lovelace", "Grace Hopper"}
     secrets = (link.partition("?")[0].rpartition("/")[2], "s3cretPass")
     assert not [secret for secret in secrets if secret in json.dumps(status)]
+
+
+def test_the_documented_http_call_sends_a_bot_into_a_teams_meeting(
+    kubectl: Kubectl, sites: dict[str, PlatformSite], tmp_path: Path
+) -> None:
+    http_api.wait_until_served(kubectl)
+    link = sites["teams"].meeting("meeting", media=True)
+    call = http_api.documented_call().replace("HOST", http_api.SERVICE)
+    call = call.replace("https://teams.microsoft.com/l/meetup-join/abc123", link)
+    found = f'cacert = "{http_api.authority()}"\nresolve = "{http_api.SERVICE}:443:{http_api.address(kubectl)}"\n'
+    (tmp_path / ".curlrc").write_text(found)
+    token = kubectl("create", "token", http_api.CALLER).strip()
+    session = http_api.answer(kubectl, call, ACCESS_TOKEN=token, CURL_HOME=str(tmp_path))
+    assert (session["status"], session["platform"], session["meeting_link"]) == ("initializing", "teams", link)
+    objects = kubectl.json("get", "mbs")["items"]
+    uid = session["session_id"].removeprefix("mbsess_")
+    name = next(each["metadata"]["name"] for each in objects if each["metadata"]["uid"].replace("-", "") == uid)
+    wait(kubectl, name, "Recording", JOINED)
+    kubectl("patch", "mbs", name, "--type=merge", '--patch={"spec": {"leave": true}}')
+    status = wait(kubectl, name, "Completed", ENDED)["status"]
+    assert status["platform"] == "Teams"
+    assert status["totalSizeBytes"] > 0
 
 
 def test_a_denial_ends_the_session_as_what_it_is(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:

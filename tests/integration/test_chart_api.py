@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.http_api import settings
-from meeting_buddy.http_api.bots import READ_KEY
+from meeting_buddy.http_api.upstream import READ_KEY
 from meeting_buddy.resource.config_files import INSTALLATION, TABLES
 from tests.integration.chart import NAMESPACE, RELEASE, Manifest, helm, may, of_kind, rendered
 from tests.local.clone import CHART

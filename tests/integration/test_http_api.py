@@ -17,14 +17,18 @@ import pytest
 import uvicorn
 
 from meeting_buddy.contract.links import SelfHostedHost, SelfHostedKind
-from meeting_buddy.http_api.app import SESSIONS, build
+from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.bots import Bots
-from meeting_buddy.http_api.documents import EXAMPLE, Platforms, SessionObject
-from meeting_buddy.http_api.events import StreamLimits
+from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS, Platforms, SessionObject
+from meeting_buddy.http_api.finding import Finder
+from meeting_buddy.http_api.hearing import Hearing
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.readers import Readers
 from meeting_buddy.http_api.service import Sessions
+from meeting_buddy.http_api.streams import StreamLimits
+from meeting_buddy.http_api.transcripts import LiveTranscripts
 from meeting_buddy.kube.caller import CallerApi
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.local.cluster.api_only import ApiServer
@@ -134,17 +138,21 @@ class Door:
 
 @pytest.fixture
 async def door(crd: ApiServer) -> AsyncIterator[Door]:
-    async with served(crd, Bots()) as door:
+    async with served(crd) as door:
         yield door
 
 
 @asynccontextmanager
-async def served(crd: ApiServer, bots: Bots, metrics: Metrics | None = None) -> AsyncIterator[Door]:
-    """The API in this process; closes ``bots``."""
-    metrics = metrics or Metrics()
+async def served(
+    crd: ApiServer, bots: Bots | None = None, readers: Readers | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[Door]:
+    """The API in this process; closes ``bots`` and ``readers``."""
+    metrics, bots, readers = metrics or Metrics(), bots or Bots(), readers or Readers()
     api = CallerApi(crd.url, crd.authority, partial(metrics.upstream, "kubernetes"))
     ending, streams = asyncio.Event(), StreamLimits(heartbeat_seconds=0.2)
-    app = build(Sessions(api, bots, PLATFORMS, default_namespace="", created_by_policy=True), ending, streams, metrics)
+    finder = Finder(api)
+    service = Sessions(api, finder, PLATFORMS, created_by_policy=True)
+    app = build(finder, service, Hearing(api, finder, LiveTranscripts(bots), readers), ending, streams, metrics)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
@@ -154,6 +162,7 @@ async def served(crd: ApiServer, bots: Bots, metrics: Metrics | None = None) -> 
     ending.set()
     server.should_exit = True
     await running
+    await readers.close()
     await bots.close()
     await api.close()
 
@@ -284,18 +293,19 @@ async def test_paths_and_methods_that_are_not_there(door: Door, mine: Tenant) ->
     (await door("GET", "/elsewhere", None)).problem(404, "not-found")
     refused = await door("PUT", SESSIONS, mine.token)
     refused.problem(405, "method-not-allowed")
-    assert "POST" in refused.headers["Allow"] or "GET" in refused.headers["Allow"]
+    assert refused.headers["Allow"] == "GET, POST"
 
 
 async def operations(door: Door) -> list[tuple[str, str]]:
     document = (await door("GET", "/openapi.json", None)).body
-    return [(method.upper(), path) for path, each in document["paths"].items() for method in each]
+    paths = {path.replace("{name}", "recording.mp4"): each for path, each in document["paths"].items()}
+    return [(method.upper(), path) for path, each in paths.items() for method in each]
 
 
 async def test_no_operation_answers_a_token_that_kubernetes_does_not_know(door: Door, mine: Tenant) -> None:
     session = await door.create(mine)
     found = await operations(door)
-    assert len(found) == 7
+    assert len(found) == 9
     for method, path in found:
         for session_id in (session["session_id"], NOBODYS_ID, "odd"):
             for query in ("", f"?namespace={mine.namespace}"):
@@ -509,9 +519,7 @@ async def test_one_user_has_so_many_streams(door: Door, mine: Tenant) -> None:
 
 async def test_an_api_server_that_is_away_is_not_the_callers_fault(mine: Tenant, door: Door) -> None:
     api = CallerApi("https://127.0.0.1:9")
-    bots = Bots()
     with pytest.raises(ProblemError) as error:
-        await Sessions(api, bots, PLATFORMS).get(Caller(mine.token), mine.namespace, NOBODYS_ID)
+        await Sessions(api, Finder(api), PLATFORMS).get(Caller(mine.token), mine.namespace, NOBODYS_ID)
     assert (error.value.status, error.value.headers["Retry-After"]) == (503, "5")
-    await bots.close()
     await api.close()

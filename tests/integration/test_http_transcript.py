@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,8 +19,8 @@ import pytest
 from meeting_buddy.contract.assignment import TokenDigests
 from meeting_buddy.contract.token import Scope, derive, digest
 from meeting_buddy.contract.transcript import TranscriptLine
-from meeting_buddy.http_api.app import SESSIONS
 from meeting_buddy.http_api.bots import Bots
+from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
@@ -154,7 +154,8 @@ class Bot:
 @pytest.fixture
 async def place(crd: ApiServer, tmp_path: Path) -> AsyncIterator[Place]:
     port, metrics = free_port(), Metrics()
-    async with served(crd, Bots(tmp_path / "read", port, partial(metrics.upstream, "bot")), metrics) as door:
+    bots = Bots(tmp_path / "read", port, partial(metrics.upstream, "bot"))
+    async with served(crd, bots, metrics=metrics) as door:
         found = Place(door, crd, tmp_path, port, metrics)
         found.key.write_bytes(KEY)
         yield found
@@ -241,7 +242,7 @@ async def test_an_odd_place_to_resume_at_is_refused(place: Place, mine: Tenant, 
 async def test_a_right_that_is_withdrawn_ends_the_stream(
     place: Place, crd: ApiServer, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.service.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
     tenant = await asyncio.to_thread(make_listener, crd)
     session = await place.session(tenant)
     async with session.bot() as bot, session.hear() as answer:
@@ -260,7 +261,7 @@ async def test_a_right_that_is_withdrawn_ends_the_stream(
 async def test_a_session_that_is_deleted_ends_the_stream(
     place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.service.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
     session = await place.session(mine)
     async with session.bot(), session.hear() as answer:
         await place.door("DELETE", session.path.removesuffix("/transcript"), mine.token)
@@ -287,11 +288,88 @@ async def test_a_bot_that_goes_away_ends_the_stream_without_end(place: Place, mi
             assert await spoken(events(answer)) == ("line", "2", "b")
 
 
-async def test_a_session_that_is_over_says_where_its_transcript_is(place: Place, mine: Tenant) -> None:
+async def test_all_who_listen_share_one_stream_of_the_bot(place: Place, mine: Tenant) -> None:
     session = await place.session(mine)
-    folder = f"{mine.namespace}/{session.session_id}"
-    await session.set(phase="Completed", reason="MeetingEnded", outputDirectory=folder)
-    assert f"{folder}/transcript.jsonl" in (await session.ask()).problem(409, "session-over")["remedy"]
+    early, late = 40, 20
+    place.door.streams.per_user = early + late
+    async with session.bot() as bot, AsyncExitStack() as stack:
+        bot.say("a", "b")
+        answers = [await stack.enter_async_context(session.hear()) for _ in range(early)]
+        heard = [events(each) for each in answers]
+        for each in heard:
+            assert [await spoken(each) for _ in range(2)] == [("line", "1", "a"), ("line", "2", "b")]
+        bot.say("c")
+        bot.hub.publish_partial(line("hm", "d", final=False))
+        headers = {"Last-Event-ID": "1"}
+        later = [await stack.enter_async_context(session.hear(**headers)) for _ in range(late)]
+        heard_later = [events(each) for each in later]
+        for each in heard_later:
+            assert await spoken(each) == ("line", "2", "b")
+        for each in heard + heard_later:
+            assert await spoken(each) == ("line", "3", "c")
+            assert await spoken(each) == ("partial", "", "hm")
+        assert bot.server.subscribers.taken == 1
+        for answer in answers:  # who began goes, and the others hear on
+            answer.close()
+        bot.say("d")
+        for each in heard_later:
+            assert await spoken(each) == ("line", "4", "d")
+        bot.hub.end()
+        for each in heard_later:
+            assert [one for one in await rest(each) if one[0] != "comment"] == [("end", {})]
+        await until(lambda: bot.server.subscribers.taken == 0)
+    await until(lambda: place.door.streams._open.total() == 0)
+
+
+async def test_who_reads_slowly_misses_nothing_and_keeps_nobody_waiting(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    texts = [f"{number} " + "x" * 3000 for number in range(1, 1501)]  # more than the bot keeps for a slow subscriber
+    async with session.bot() as bot, session.hear() as slow, session.hear() as quick:
+        coming = events(quick)
+        for text in texts:
+            bot.say(text)
+            assert (await spoken(coming))[2] == text
+        bot.hub.end()
+        assert [(name, data.get("text")) for name, data in await rest(events(slow)) if name != "comment"] == [
+            *(("line", text) for text in texts),
+            ("end", None),
+        ]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"event: line\ndata: {}\n\n",
+        b'id: x\nevent: line\ndata: {"segment": "1"}\n\n',
+        b"id: 1\nevent: line\ndata: []\n\n",
+        b'event: gap\ndata: {"first": 1, "last": 2}\n\n',
+        b'id: 2\nevent: line\ndata: {"segment": "1"}\n\nid: 2\nevent: line\ndata: {"segment": "2"}\n\n',
+    ],
+    ids=["no number", "odd number", "no line", "gap", "twice"],
+)
+async def test_lines_that_are_not_as_they_should_be_end_the_stream_for_now(
+    place: Place, mine: Tenant, sent: bytes
+) -> None:
+    session = await place.session(mine)
+    server = await scripted(STREAM + sent, place.bot_port)
+    try:
+        async with session.hear() as stream:
+            told = await rest(events(stream))
+            assert {name for name, _ in told} <= {"comment", "line"}
+            assert "come again" in told[-1][1]
+    finally:
+        server.close()
+
+
+async def test_what_a_newer_bot_says_is_left_out(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    line_event = b'id: 1\nevent: line\ndata: {"segment": "1", "text": "a"}\n\n'
+    server = await scripted(STREAM + b"event: mood\ndata: gloomy\n\n" + line_event, place.bot_port)
+    try:
+        async with session.hear() as stream:
+            assert await spoken(events(stream)) == ("line", "1", "a")
+    finally:
+        server.close()
 
 
 async def test_a_session_without_a_transcript_says_so(place: Place, mine: Tenant) -> None:

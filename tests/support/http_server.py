@@ -31,6 +31,7 @@ SETTINGS = Settings(
     ca_file=None,
     default_namespace="",
     read_key=Path("unused"),
+    readers="http://unused",
     installation=Path("unused"),
     tables=(),
     created_by_policy=True,

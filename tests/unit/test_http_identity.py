@@ -69,6 +69,9 @@ def test_service_accounts_have_a_namespace(user: str, namespace: str | None) -> 
     assert namespace_of(user) == namespace
 
 
+SESSION = b'{"metadata": {"name": "a", "namespace": "team-a", "uid": "uid", "resourceVersion": "1"}}'
+
+
 class Upstream:
     """Stands for the API server and notes what it is sent."""
 
@@ -91,7 +94,7 @@ async def test_kubernetes_is_told_the_token_and_nothing_else(monkeypatch: pytest
     await web.TCPSite(runner, "127.0.0.1", port).start()
     api = CallerApi(f"http://127.0.0.1:{port}")
     try:
-        upstream.answer = {"body": b"{}", "headers": {"Set-Cookie": "who=first"}}
+        upstream.answer = {"body": SESSION, "headers": {"Set-Cookie": "who=first"}}
         await api.get("first", "team-a", "a")
         await api.ask_to_leave("second", "team-a", "a", "uid")
         allowed = {"host", "authorization", "accept", "accept-encoding", "user-agent", "content-type", "content-length"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy.http_api.bots import READ_KEY
 from meeting_buddy.http_api.settings import Settings, parse
+from meeting_buddy.http_api.upstream import READ_KEY
 from tests.local.machine.certificates import Authority, Pair, Subject
 
 IN_CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.machine.machine_lock import SLOTS, slots
+from tests.support.machine_wide import free_display
 
 
 def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
@@ -50,3 +51,14 @@ def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp
         assert not later.wait(0.1)
     assert alone.wait(10)
     assert later.wait(10)
+
+
+def test_a_display_of_which_something_is_left_over_is_passed_by() -> None:
+    # The lock of a killed Xvfb that ran as root: who is not root can neither use nor remove it.
+    leftover = Path(f"/tmp/.X{free_display() + 1}-lock")
+    with leftover.open("x") as file:
+        file.write("        99\n")
+    try:
+        assert leftover != Path(f"/tmp/.X{free_display()}-lock")
+    finally:
+        leftover.unlink()

@@ -11,7 +11,12 @@ import pytest
 from tests.local.clone import REPOSITORY
 
 TOP_LEVEL = {"pyproject.toml", "README.md", "Makefile", "LICENSE", "operator", "bot-image", "crds", "helm", "tests"}
-LOCKS = ["operator/requirements.lock", "bot-image/requirements.lock", "tests/requirements.lock"]
+LOCKS = [
+    "operator/requirements.lock",
+    "bot-image/requirements.lock",
+    "tests/requirements.lock",
+    "tests/local/api_clients/python/requirements.lock",
+]
 
 
 def tracked() -> list[str]:

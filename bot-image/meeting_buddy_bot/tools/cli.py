@@ -1,4 +1,9 @@
-"""Commands and their exit codes: 0 done, or all agree; 1 a page is seen differently; 2 what was given is unusable."""
+"""Commands and their exit codes: 0 done, or all agree; 1 a page is seen differently; 2 what was given is unusable.
+
+What a command needs is imported when it runs: the recordings reader must not carry a browser's driver in memory.
+"""
+
+from __future__ import annotations
 
 import argparse
 import asyncio
@@ -7,15 +12,17 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from meeting_buddy.contract import reader
+from meeting_buddy.contract.assignment import RECORDINGS
 from meeting_buddy.contract.links import PLATFORM_NAME, Platform, PlatformName
-from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.tools.errors import ToolError
-from meeting_buddy_bot.tools.make_pack import make_pack
-from meeting_buddy_bot.tools.page_pack import PACK_FILE, PackState, read_pack
-from meeting_buddy_bot.tools.table_check import BUILT_IN, PageResult, all_agree, check, read_table
-from meeting_buddy_bot.tools.verdict import Verdict
+
+if TYPE_CHECKING:
+    from meeting_buddy_bot.tools.page_pack import PackState
+    from meeting_buddy_bot.tools.table_check import PageResult
+    from meeting_buddy_bot.tools.verdict import Verdict
 
 OK, DIFFERS, UNUSABLE = 0, 1, 2
 
@@ -40,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Without a command: the bot itself, as in its pod. With one: a tool for its platform tables.",
+        description="Without a command: the bot itself, as in its pod. With one: a tool for its platform tables, or "
+        "the reader of the recordings that bots have made.",
         epilog="COMMAND --help has an example",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -72,12 +80,42 @@ def _parser() -> argparse.ArgumentParser:
         "table check zoom.yaml /tmp/zoom-pack",
     )
     checking.add_argument(
-        "table", metavar="TABLE", help=f"a YAML file: a whole table or an override; or {BUILT_IN}, for the built-in one"
+        "table", metavar="TABLE", help="a YAML file: a whole table or an override; or built-in, for the built-in one"
     )
     checking.add_argument("pack", type=Path, metavar="PACK", help="folder with pack.yaml and <state>.html")
     checking.add_argument("--json", action="store_true", help="one JSON document instead of text")
     checking.set_defaults(run=_run_check)
+    _add_recordings(commands)
     return parser
+
+
+def _add_recordings(commands: Any) -> None:
+    recordings = commands.add_parser("recordings", help="hand out recordings").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    serving = _command(
+        recordings,
+        "serve",
+        "hand out the recordings in a folder over HTTP, to requests that the HTTP API has signed, until SIGTERM",
+        "recordings serve --folder /recordings --key-file /etc/meeting-buddy/reader-key/key",
+    )
+    serving.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(RECORDINGS),
+        metavar="FOLDER",
+        help="the namespace's folder of the volume, with one folder per session (%(default)s)",
+    )
+    serving.add_argument(
+        "--key-file",
+        type=Path,
+        default=Path("/etc/meeting-buddy/reader-key") / reader.KEY_ITEM,
+        metavar="FILE",
+        help="item of the Secret with the key, 32 bytes; read again for each request (%(default)s)",
+    )
+    serving.add_argument("--host", metavar="ADDRESS", help="address to listen on (all)")
+    serving.add_argument("--port", type=int, default=reader.PORT, metavar="PORT", help="port (%(default)s)")
+    serving.set_defaults(run=_run_serve)
 
 
 def _platform(given: str) -> PlatformName:
@@ -93,7 +131,17 @@ def _command(commands: Any, name: str, what: str, example: str) -> argparse.Argu
     return parser
 
 
+def _run_serve(given: argparse.Namespace) -> int:
+    from meeting_buddy_bot.recordings.process import serve
+
+    serve(given.folder, given.key_file, given.host, given.port)
+    return OK
+
+
 def _run_pack(given: argparse.Namespace) -> int:
+    from meeting_buddy_bot.tools.make_pack import make_pack
+    from meeting_buddy_bot.tools.page_pack import PACK_FILE
+
     made = make_pack(given.session, given.out, given.platform, datetime.now(UTC).date())
     states = made.pack.states
     lines = [f"Wrote {made.folder}/{PACK_FILE} ({made.pack.platform}, {', '.join(made.pack.hosts)}) and"]
@@ -103,6 +151,10 @@ def _run_pack(given: argparse.Namespace) -> int:
 
 
 def _run_check(given: argparse.Namespace) -> int:
+    from meeting_buddy.contract.table import table_hash
+    from meeting_buddy_bot.tools.page_pack import read_pack
+    from meeting_buddy_bot.tools.table_check import all_agree, check, read_table
+
     pack = read_pack(given.pack)
     found = read_table(given.table, pack.pack.platform)
     if found.stale:
@@ -159,5 +211,7 @@ def _sight(seen: Verdict) -> str:
 
 
 def _expectation(expected: PackState) -> str:
+    from meeting_buddy_bot.tools.verdict import Verdict
+
     verdict = Verdict(expected.shows, expected.reason, expected.waiting, expected.step or "any")
     return _sight(verdict) + (f", after {expected.after}" if expected.after else "")

@@ -1,8 +1,5 @@
 """``transcript.jsonl``: written line by line as segments become final, and read again by who joins later.
 
-A line's number is its place in the file, from 1. A line that is torn keeps its number; one that the volume took twice,
-since it refused to make it durable the first time, has one number.
-
 If this process dies: each line is one write followed by fsync; at most the last one is torn, and readers skip it. What
 follows goes on the next line.
 """
@@ -15,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from meeting_buddy.contract.text import MAX_NAME, page_text
-from meeting_buddy.contract.transcript import MAX_TEXT, TRANSCRIPT_FILE, TranscriptLine
+from meeting_buddy.contract.transcript import MAX_TEXT, TRANSCRIPT_FILE, NumberedLines, TranscriptLine
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import cleaned_words
@@ -46,12 +43,13 @@ class StoredLines:
     """Reads the file piece by piece, from its beginning. Blocking."""
 
     path: Path
-    number: int = 0
-    """Of the last line that was read."""
+    _lines: NumberedLines = field(default_factory=NumberedLines, repr=False)
     _offset: int = 0
-    _last: bytes = b""
-    _rest: bytes = field(default=b"", repr=False)
-    """A line's beginning; its end is not read yet, or not there."""
+
+    @property
+    def number(self) -> int:
+        """Of the last line that was read."""
+        return self._lines.number
 
     def read(self) -> list[tuple[int, str]] | None:
         """The next lines with their numbers, without those that are no lines; ``None`` when no more are there yet.
@@ -68,29 +66,12 @@ class StoredLines:
         if not chunk:
             return None
         self._offset += len(chunk)
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        lines = []
-        for raw in whole:
-            if raw == self._last:
-                continue
-            self._last = raw
-            self.number += 1
-            if (text := _document(raw)) is not None:
-                lines.append((self.number, text))
-        return lines
+        return self._lines.feed(chunk)
 
     @property
     def torn(self) -> bool:
         """Whether what was read ends within a line."""
-        return bool(self._rest)
-
-
-def _document(raw: bytes) -> str | None:
-    try:
-        text = raw.decode()
-        return text if isinstance(json.loads(text), dict) else None
-    except (ValueError, RecursionError):
-        return None
+        return bool(self._lines.open)
 
 
 def _segment(name: object) -> int:

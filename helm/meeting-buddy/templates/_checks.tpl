@@ -60,3 +60,16 @@
 {{- fail (printf "api.defaultNamespace: %s is not in watchNamespaces, so nobody would serve its sessions" $default) -}}
 {{- end -}}
 {{- end }}
+
+{{- /* Readers of recordings: what would leave one without its key, or the bots without their volume. */ -}}
+{{- define "meeting-buddy.checkReader" -}}
+{{- $watched := include "meeting-buddy.watched" . | fromJsonArray -}}
+{{- range include "meeting-buddy.recorded" . | fromJsonArray -}}
+{{- if and $watched (not (has . $watched)) -}}
+{{- fail (printf "storage.namespaces: %s is not in watchNamespaces, so the operator could not give the recordings' reader there its key. Add it there, take it out here, or set reader.enabled=false" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.storage.create (has "ReadWriteOncePod" .Values.storage.accessModes) -}}
+{{- fail "storage.accessModes: ReadWriteOncePod gives the volume to one pod, so the recordings' reader would keep it from the bots. Choose another mode, or set reader.enabled=false" -}}
+{{- end -}}
+{{- end }}

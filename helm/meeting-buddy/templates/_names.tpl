@@ -18,6 +18,17 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: api
 {{- end }}
 
+{{- define "meeting-buddy.readerSelector" -}}
+app.kubernetes.io/name: meeting-buddy
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: reader
+{{- end }}
+
+{{- /* "true" where recordings have readers, or nothing. */ -}}
+{{- define "meeting-buddy.readerEnabled" -}}
+{{- if ternary .Values.api.enabled .Values.reader.enabled (kindIs "invalid" .Values.reader.enabled) }}true{{ end -}}
+{{- end }}
+
 {{- /* "https", or "http" where TLS ends in front of the HTTP API. */ -}}
 {{- define "meeting-buddy.apiScheme" -}}
 {{ ternary "http" "https" (kindIs "string" .Values.api.tls) }}
@@ -68,7 +79,7 @@ app.kubernetes.io/component: api
 {{- toJson $names -}}
 {{- end }}
 
-{{- /* Namespaces that get a claim, as a JSON list of texts. */ -}}
+{{- /* Namespaces that get a claim, and a reader beside it, as a JSON list of texts. */ -}}
 {{- define "meeting-buddy.recorded" -}}
 {{- $names := list -}}
 {{- range (.Values.storage.namespaces | default .Values.watchNamespaces) -}}
@@ -93,7 +104,8 @@ app.kubernetes.io/component: api
 {{- range $name, $class := .Values.botClasses -}}
 {{- $_ := set $classes $name (merge (dict) ($class | default dict) (dict "image" $image)) -}}
 {{- end -}}
-{{ toYaml (dict "botClasses" $classes "selfHosted" .Values.selfHosted) }}
+{{- $read := ternary (include "meeting-buddy.recorded" . | fromJsonArray) list (include "meeting-buddy.readerEnabled" . | eq "true") -}}
+{{ toYaml (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" (dict "namespaces" $read)) }}
 {{- end }}
 
 {{- define "meeting-buddy.claim" -}}

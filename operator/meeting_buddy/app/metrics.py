@@ -50,6 +50,12 @@ class Metrics:
             ["bot_class", "namespace"],
             registry=self.registry,
         )
+        self._reader_keys = Gauge(
+            name + "reader_key_missing",
+            "Whether a namespace's recordings reader has no key, because the API server refuses its Secret",
+            ["namespace"],
+            registry=self.registry,
+        )
         self._overrides = Gauge(
             name + "platform_table_overrides",
             "Whether an administrator's platform table is used, used though written for another version, or invalid",
@@ -113,6 +119,10 @@ class Metrics:
     def bot_class(self, bot_class: str, namespace: str, refused: bool) -> None:
         """The API server answered a dry run for a class; both labels come from the configuration."""
         self._refused.labels(bot_class, namespace).set(refused)
+
+    def reader_key(self, namespace: str, missing: bool) -> None:
+        """The API server answered to the creation of a reader's key; the namespace comes from the configuration."""
+        self._reader_keys.labels(namespace).set(missing)
 
     def platform_table(self, platform: PlatformName, found: OverrideState | None) -> None:
         """A platform's table was read; ``found``: what became of the administrator's document, if there is one."""

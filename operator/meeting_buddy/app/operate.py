@@ -9,6 +9,7 @@ from typing import Any
 
 from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
+from meeting_buddy.app.reader_keys import ReaderKeys
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watches import watch
 from meeting_buddy.contract.phases import Phase
@@ -64,7 +65,11 @@ async def operate(settings: Settings) -> None:
             resync = Resync(tuple(listings.values()))
             observer = Observer(api, cache, installation, tables, class_check.refusal, faults)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
-            await _run(controller, _watching(events, settings, listings, stop), stop)
+            reader_keys = ReaderKeys(
+                api, installation.recordings.namespaces, keys.read, lambda: lease.held, metrics.reader_key
+            )
+            async with reader_keys.running():
+                await _run(controller, _watching(events, settings, listings, stop), stop)
     finally:
         await client.close()
 

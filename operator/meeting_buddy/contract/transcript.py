@@ -5,6 +5,8 @@ A line is one segment of speech, from a pause to the next. A later line with the
 clock, as in ``manifest.jsonl`` and ``events.jsonl``.
 """
 
+import json
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -58,3 +60,44 @@ class TranscriptLine(ContractModel):
     words: tuple[Word, ...] = ()
     committed: int = Field(0, ge=0)
     """Of a line that is not final: so many characters at the text's start will not change any more."""
+
+
+@dataclass(slots=True)
+class NumberedLines:
+    """The lines of ``transcript.jsonl`` with their numbers, from its pieces in order.
+
+    A line's number is its place in the file, from 1. A line that is torn keeps its number; one that the volume took
+    twice, since it refused to make it durable the first time, has one number.
+    """
+
+    number: int = 0
+    """Of the last line that was read."""
+    _last: bytes = b""
+    _rest: bytes = field(default=b"", repr=False)
+    """A line's beginning; its end is not read yet, or not there."""
+
+    def feed(self, piece: bytes) -> list[tuple[int, str]]:
+        """The lines that end in this piece, each a JSON object on one line, without those that are none."""
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        lines = []
+        for raw in whole:
+            if raw == self._last:
+                continue
+            self._last = raw
+            self.number += 1
+            if (text := _document(raw)) is not None:
+                lines.append((self.number, text))
+        return lines
+
+    @property
+    def open(self) -> int:
+        """Bytes at hand of a line whose end was not read."""
+        return len(self._rest)
+
+
+def _document(raw: bytes) -> str | None:
+    try:
+        text = raw.decode()
+        return text if isinstance(json.loads(text), dict) else None
+    except (ValueError, RecursionError):
+        return None

@@ -13,9 +13,13 @@ from meeting_buddy.http_api import settings
 from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import Platforms
+from meeting_buddy.http_api.finding import Finder
+from meeting_buddy.http_api.hearing import Hearing
 from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy.http_api.readers import Readers
 from meeting_buddy.http_api.server import serve
 from meeting_buddy.http_api.service import Sessions
+from meeting_buddy.http_api.transcripts import LiveTranscripts
 from meeting_buddy.kube.caller import CallerApi
 from meeting_buddy.process import logs
 from meeting_buddy.resource.config_files import load_installation, load_tables
@@ -43,10 +47,15 @@ async def _run(found: settings.Settings) -> None:
     ending, metrics = asyncio.Event(), Metrics()
     api = CallerApi(found.api_server, found.ca_file, partial(metrics.upstream, "kubernetes"))
     bots = Bots(found.read_key, observe=partial(metrics.upstream, "bot"))
+    readers = Readers(found.read_key, found.readers, observe=partial(metrics.upstream, "reader"))
+    finder = Finder(api, found.default_namespace)
+    service = Sessions(api, finder, platforms, found.created_by_policy)
+    hearing = Hearing(api, finder, LiveTranscripts(bots), readers)
     try:
-        service = Sessions(api, bots, platforms, found.default_namespace, found.created_by_policy)
-        await serve(build(service, ending, metrics=metrics), found, ending, metrics=metrics, gone_after=GONE_AFTER)
+        app = build(finder, service, hearing, ending, metrics=metrics)
+        await serve(app, found, ending, metrics=metrics, gone_after=GONE_AFTER)
     finally:
+        await readers.close()
         await bots.close()
         await api.close()
 

@@ -1,6 +1,6 @@
 """A bot's transcript, straight from its pod: with a token of the read key, which can hear and never command.
 
-Tokens and keys stand in no problem and no log. Nothing of a caller reaches a bot but the number of a line.
+Tokens and keys stand in no problem and no log. Nothing of a caller reaches a bot.
 """
 
 import asyncio
@@ -14,23 +14,13 @@ import aiohttp
 
 from meeting_buddy.contract.report import PORT
 from meeting_buddy.contract.token import Scope, derive
+from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError, not_yet
+from meeting_buddy.http_api.upstream import BrokenError
 
-READ_KEY: Final = Path("/etc/meeting-buddy/bot-key/read")
-"""Where the chart mounts the item ``read`` of the operator's Secret."""
-CONNECT_SECONDS: Final = 5.0
-HEAD_SECONDS: Final = 10.0
-"""From the call to the head of the answer."""
-SILENT_SECONDS: Final = 45.0
-"""A bot that says nothing for so long is gone: it sends a comment every 15 s."""
 LONGEST_EVENT: Final = 512 * 1024
 """Bytes; a line has at most 4000 characters, and its words."""
-_READ_AT_ONCE: Final = 16 * 1024
 _STATUS_ADDRESS: Final = "the session's status holds no address of a pod"
-
-
-class BrokenError(Exception):
-    """The connection to a bot broke: what follows comes to who connects again."""
 
 
 class BotStream:
@@ -74,7 +64,7 @@ class Bots:
 
     def __init__(
         self,
-        read_key: Path = READ_KEY,
+        read_key: Path = upstream.READ_KEY,
         bot_port: int = PORT,
         observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
     ) -> None:
@@ -88,44 +78,29 @@ class Bots:
         self._read_key = read_key
         self._port = bot_port
         self._observe = observe
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),  # an address is soon another pod's
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=_READ_AT_ONCE,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS),
-        )
+        self._http = upstream.client()
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
 
-    async def transcript(self, address: str, uid: str, attempt: int, after: str | None) -> BotStream:
-        """Follow a bot's transcript. Close what it gives.
+    async def transcript(self, address: str, uid: str, attempt: int) -> BotStream:
+        """Follow a bot's transcript, from its first line. Close what it gives.
 
         Args:
             address: of the pod, IPv4 or IPv6.
             uid: of the session.
             attempt: number of the bot.
-            after: number of the last line that was seen.
 
         Raises:
             ProblemError: there is no key, no bot, or it refuses.
         """
         token = derive(self._key(), uid, attempt, Scope.READ)
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "text/event-stream",
-            "Accept-Encoding": "identity",
-            "User-Agent": "meeting-buddy-http-api",
-        }
-        if after is not None:
-            headers["Last-Event-ID"] = after
+        headers = upstream.headers(token, "text/event-stream")
         url = f"http://{_host(address)}:{self._port}/v1/transcript"
         start, status = time.monotonic(), 0
         try:
-            async with asyncio.timeout(HEAD_SECONDS):
+            async with asyncio.timeout(upstream.HEAD_SECONDS):
                 answer = await self._http.get(url, headers=headers, allow_redirects=False)
             status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -139,16 +114,9 @@ class Bots:
 
     def _key(self) -> bytes:
         try:
-            key = self._read_key.read_bytes()
-        except OSError:
-            key = b""
-        if not key:
-            raise _unavailable(
-                "this server has no key to hear with",
-                remedy="The operator has not made its key yet (Secret meeting-buddy-bot-key, item read): wait, or tell "
-                "the administrator.",
-            )
-        return key
+            return upstream.read_key(self._read_key)
+        except upstream.NoKeyError:
+            raise _unavailable(upstream.NO_KEY, remedy=upstream.NO_KEY_REMEDY) from None
 
 
 def _host(address: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.alias_generators import to_snake
 from pydantic.fields import FieldInfo
 
@@ -18,6 +18,8 @@ from meeting_buddy.contract.wire import Timestamp
 from meeting_buddy.resource.model import StoredModel
 from meeting_buddy.resource.session import MeetingSession, MeetingSessionSpec, MeetingSessionStatus
 
+SESSIONS: Final = "/v1/meeting-buddy/sessions"
+"""Path of the sessions."""
 STATUSES: Final[dict[str, Phase]] = {http_name(phase): phase for phase in Phase}
 """``status`` as the API spells it."""
 MAX_HISTORY: Final = 100
@@ -199,12 +201,14 @@ def _is_model(annotation: Any) -> bool:
 
 # Answers
 
+_Moment = Annotated[Timestamp, WithJsonSchema({"type": "string", "format": "date-time"})]
+
 
 class Present(BaseModel):
     """Somebody in the meeting."""
 
     name: str
-    joined_at: Timestamp | None
+    joined_at: _Moment | None
 
 
 class CurrentParticipants(BaseModel):
@@ -218,14 +222,14 @@ class ParticipantEvent(BaseModel):
     """Somebody came or went."""
 
     name: str
-    event: str = Field(description="joined or left.")
-    at: Timestamp
+    event: str = Field(json_schema_extra={"enum": ["joined", "left"]})
+    at: _Moment
 
 
 class SessionObject(BaseModel):
     """A session. Every field is there; what is not known (yet) is null."""
 
-    session_id: str
+    session_id: str = Field(json_schema_extra={"pattern": "^mbsess_[0-9a-f]{32}$"})
     organization_id: str = Field(description="Namespace.")
     user_id: str | None = Field(description="Kubernetes user who created it through this API.")
     meeting_link: str | None = Field(description="Null where it is in a Secret.")
@@ -235,10 +239,10 @@ class SessionObject(BaseModel):
     transcription_enabled: bool
     transcription_language: str
     debug_mode: bool
-    created_at: Timestamp | None
-    updated_at: Timestamp | None = Field(description="When the state last changed.")
-    join_timestamp: Timestamp | None
-    leave_timestamp: Timestamp | None
+    created_at: _Moment | None
+    updated_at: _Moment | None = Field(description="When the state last changed.")
+    join_timestamp: _Moment | None
+    leave_timestamp: _Moment | None
     total_duration_seconds: int | None
     segment_count: int | None
     audio_file_count: int | None

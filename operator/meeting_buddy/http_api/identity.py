@@ -17,11 +17,24 @@ _TOKEN68: Final = re.compile(rb"Bearer ([A-Za-z0-9\-._~+/]+=*)")
 _SERVICE_ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[a-z0-9-]{1,63}):[a-z0-9.-]+")
 
 
+@dataclass(slots=True)
+class Known:
+    """What turned out about a request while it was answered, for its line in the log. Nothing decides by it."""
+
+    user: str = ""
+    """As the API server says."""
+    credential: str = ""
+    """The API server's name of the token, such as ``JTI=…``, which its audit log has as well."""
+    namespace: str = ""
+    session_id: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody with a token. Its representation is free of secrets."""
+    """Somebody with a token, in one request. Its representation is free of secrets."""
 
     token: str = field(repr=False)
+    known: Known = field(default_factory=Known, repr=False, compare=False)
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> Caller:

@@ -86,7 +86,7 @@ class Metrics:
 
             async def sending(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    self.answered(_operation(scope), message["status"], time.monotonic() - start)
+                    self.answered(operation(scope), message["status"], time.monotonic() - start)
                 await send(message)
 
             return await app(scope, receive, sending)
@@ -103,7 +103,7 @@ class Metrics:
         return Histogram(_PREFIX + name, meaning, labels, registry=self.registry, buckets=_SECONDS)
 
 
-def _operation(scope: Scope) -> str:
+def operation(scope: Scope) -> str:
     """Operation id of the route that took the request, or its name; the path itself is the caller's text."""
     route: Any = scope.get("route")
     found = getattr(route, "operation_id", None) or getattr(route, "name", None)

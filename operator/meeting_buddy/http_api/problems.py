@@ -34,16 +34,17 @@ KINDS: Final[dict[str, Kind]] = {
     "admission-denied": Kind(403, "A rule of this cluster forbids it"),
     "quota-exceeded": Kind(403, "The namespace's quota is used up"),
     "not-found": Kind(404, "There is no such thing, or it is not yours"),
+    "no-such-recording": Kind(404, "The session has no such file"),
     "method-not-allowed": Kind(405, "This path does not have this method"),
     "request-timeout": Kind(408, "The request's body did not arrive in time"),
     "conflict": Kind(409, "It changed meanwhile"),
     "not-yet": Kind(409, "The bot is not there yet"),
-    "session-over": Kind(409, "The session is over"),
     "no-transcript": Kind(409, "This session has no transcript"),
     "cursor-expired": Kind(410, "The cursor is too old"),
     "too-large": Kind(413, "The request's body is too large"),
     "query-too-long": Kind(414, "The query is too long"),
     "unsupported-media-type": Kind(415, "The body has to be application/json"),
+    "range-not-satisfiable": Kind(416, "The range lies outside the file"),
     "invalid": Kind(422, "A field is not right"),
     "idempotency-key-reused": Kind(422, "The Idempotency-Key belongs to another body"),
     "too-many-requests": Kind(429, "Too many requests"),
@@ -51,9 +52,12 @@ KINDS: Final[dict[str, Kind]] = {
     "upstream-error": Kind(502, "Kubernetes gave an answer that makes no sense here"),
     "upstream-unavailable": Kind(503, "Kubernetes does not answer"),
     "bot-unavailable": Kind(503, "The bot does not answer"),
+    "reader-unavailable": Kind(503, "The reader of recordings does not answer"),
     "upstream-timeout": Kind(504, "Kubernetes did not answer in time"),
 }
 """All types. A client tells them apart by ``type``, not by title; more may come."""
+PASSING: Final = frozenset({"too-many-requests", "upstream-unavailable", "upstream-timeout"})
+"""Those of the API server that say nothing of the caller: a stream that one of them ends may be opened again."""
 
 
 class Fault(BaseModel):
@@ -66,7 +70,10 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457 Problem Details."""
 
-    type: str = Field(description=f"What to tell problems apart by: {_PREFIX}… Open-ended.")
+    type: str = Field(
+        description=f"What to tell problems apart by: {_PREFIX}… These are known; more may come.",
+        json_schema_extra={"format": "uri", "x-extensible-enum": [_PREFIX + each for each in KINDS]},
+    )
     title: str
     status: int
     detail: str = Field(description="What happened, for people.")
@@ -155,6 +162,8 @@ _NO_ANSWER_SECONDS: Final = 5
 
 def from_kube(error: KubeError) -> ProblemError:
     """What a caller is told of a failed call to the API server."""
+    if error.unreadable:
+        return ProblemError("upstream-error", error.message)
     if error.status in _MAPPED:
         return _MAPPED[error.status](error)
     if error.status == 0 and error.reason == "TimeoutError":
@@ -206,6 +215,22 @@ def _invalid(error: KubeError) -> ProblemError:
     return ProblemError("invalid", "; ".join(each.detail for each in faults), errors=faults)
 
 
+_NO_CRD: Final = ("404 page not found", "the server could not find the requested resource")
+
+
+def _absent(error: KubeError) -> ProblemError:
+    if error.message.strip() in _NO_CRD:
+        return ProblemError(
+            "upstream-error",
+            "the cluster does not know MeetingSessions",
+            remedy="The administrator installs the chart's CustomResourceDefinition.",
+        )
+    if error.message.startswith("namespaces "):
+        detail = f"there is no namespace {error.namespace}"
+        return ProblemError("not-found", detail, field="namespace", remedy="Name one that exists: ?namespace=NAME.")
+    return not_found()
+
+
 def _bad_request(error: KubeError) -> ProblemError:
     if "continue" in error.message:
         return ProblemError(
@@ -224,7 +249,7 @@ _MAPPED: Final[dict[int, Callable[[KubeError], ProblemError]]] = {
     400: _bad_request,
     401: lambda _: unauthorized(),
     403: _forbidden,
-    404: lambda _: not_found(),
+    404: _absent,
     409: lambda _: ProblemError(
         "conflict", "the session changed meanwhile", remedy="Read it again, then repeat.", headers={"Retry-After": "1"}
     ),

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp
 from meeting_buddy.http_api.limits import Limits
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.protocol import LimitedProtocol, ServerConfig
+from meeting_buddy.http_api.request_log import logging_requests
 from meeting_buddy.http_api.settings import Settings
-from meeting_buddy.http_api.tls import READ_AGAIN, Certificate, use_small_buffers
+from meeting_buddy.http_api.tls import READ_AGAIN, Certificate, share_buffers
 from meeting_buddy.process import health
 
 _LOST_PEER: Final = 30_000
@@ -48,7 +49,8 @@ async def serve(
     on after ``limits.graceful_seconds`` is cancelled.
 
     Args:
-        app: the ASGI application; it is not told of the process' start and end (no lifespan).
+        app: the ASGI application, whose requests are counted and logged; it is not told of the process' start and end
+            (no lifespan).
         settings: where to listen, and the TLS files.
         ending: set when the process is told to end.
         metrics: counts answers and refused connections.
@@ -63,8 +65,9 @@ async def serve(
     """
     metrics = metrics or Metrics()
     limits = limits or Limits()
+    share_buffers()
     certificate = _certificate(settings)
-    server = _Server(_config(metrics.counting(app), limits, metrics.refused), settings, certificate)
+    server = _Server(_config(logging_requests(metrics.counting(app)), limits, metrics.refused), settings, certificate)
     metrics.connections(lambda: len(server.server_state.connections))
 
     def why_not_ready() -> str | None:
@@ -72,6 +75,7 @@ async def serve(
             return "ending"
         return not_ready() if server.started else "starting"
 
+    asyncio.get_running_loop().set_exception_handler(_log_without_words)
     with _signals_set(ending):
         async with health.serving(settings.host, settings.health_port, why_not_ready, metrics.page):
             helpers = [asyncio.create_task(server.exit_after(ending, gone_after), name="ending")]
@@ -172,11 +176,21 @@ class _WithoutWords(logging.Filter):
         if error is None:
             return True
         record.exc_info = None
-        record.error, record.traceback = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        vars(record).update(_class_and_places(error))
         return not isinstance(error, asyncio.CancelledError)
 
 
 _WITHOUT_WORDS: Final = _WithoutWords()
+
+
+def _log_without_words(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for has failed; asyncio itself would log the error's words and reprs of what it was about."""
+    error = context.get("exception")
+    _log.error("a task or a callback failed", extra=_class_and_places(error) if error is not None else None)
+
+
+def _class_and_places(error: BaseException) -> dict[str, str]:
+    return {"error": type(error).__name__, "traceback": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def _certificate(settings: Settings) -> Certificate | None:
@@ -184,7 +198,6 @@ def _certificate(settings: Settings) -> Certificate | None:
         return None
     if settings.tls_certificate is None or settings.tls_key is None:
         raise ValueError("neither TLS files nor plain HTTP")  # settings.parse lets nobody come here
-    use_small_buffers()
     return Certificate(settings.tls_certificate, settings.tls_key)
 
 

@@ -3,27 +3,23 @@
 Every method asks the API server with that token; nothing is answered from memory. All errors are ``ProblemError``.
 """
 
-import asyncio
 import base64
 import hashlib
 import json
 import re
 import secrets
 import string
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.contract.links import LinkError, unwrap
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
-from meeting_buddy.http_api.bots import Bots, BotStream
 from meeting_buddy.http_api.documents import (
     STATUSES,
     Platforms,
@@ -32,23 +28,19 @@ from meeting_buddy.http_api.documents import (
     session_object,
     spec_of,
 )
-from meeting_buddy.http_api.identity import Caller, namespace_of
-from meeting_buddy.http_api.problems import ProblemError, from_kube, may_not_hear, not_found, not_yet
+from meeting_buddy.http_api.finding import Finder, kube_problems, parsed
+from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.kube.caller import CallerApi, JsonObject
-from meeting_buddy.kube.errors import Cause, KubeError
-from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL, MeetingSession, MeetingSessionStatus, read
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.resource.session import API_VERSION, KIND
 
 ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-sha256"
 """SHA-256 of the body that was sent with an Idempotency-Key; the spec itself changes later."""
 WATCH_SECONDS: Final = 60
 """The API server judges token and rights again when a watch opens anew."""
-HEARING_SECONDS: Final = 60.0
-"""After so long a bot's listener is judged again."""
 MAX_LIMIT: Final = 500
-_SESSION_ID: Final = re.compile(r"mbsess_[0-9a-f]{32}")
-_LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
-_TRANSCRIPT: Final = "transcript"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _NAME_LETTERS: Final = string.ascii_lowercase + string.digits
 
@@ -59,9 +51,8 @@ class Sessions:
     def __init__(
         self,
         api: CallerApi,
-        bots: Bots,
+        finder: Finder,
         platforms: Platforms,
-        default_namespace: str = "",
         created_by_policy: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -69,16 +60,14 @@ class Sessions:
 
         Args:
             api: calls to the API server.
-            bots: calls to bots.
+            finder: finds sessions.
             platforms: what links may lead to.
-            default_namespace: of callers that name none and have none of their own; empty: they have to name one.
             created_by_policy: the chart's policy guards the annotation ``created-by``, so that it can be believed.
             now: clock.
         """
         self._api = api
-        self._bots = bots
+        self._finder = finder
         self._platforms = platforms
-        self._default_namespace = default_namespace
         self._created_by_policy = created_by_policy
         self._now = now
 
@@ -89,8 +78,8 @@ class Sessions:
         if key is not None and not _KEY.fullmatch(key):
             raise ProblemError("bad-request", "1 to 255 visible ASCII characters are allowed", field="Idempotency-Key")
         spec = self._spec(request)
-        user = await self.username(caller) if namespace is None or key or self._created_by_policy else ""
-        where = self._namespace(namespace, user)
+        user = await self._finder.username(caller) if namespace is None or key or self._created_by_policy else ""
+        where = caller.known.namespace = namespace or self._finder.namespace_of(user)
         annotations = {ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")}
         if self._created_by_policy:
             annotations[identity.ANNOTATION_CREATED_BY] = user
@@ -104,7 +93,7 @@ class Sessions:
             "metadata": {"name": name, "namespace": where, "annotations": annotations},
             "spec": spec,
         }
-        with _problems(spec.get("meetingLink")):
+        with kube_problems(spec.get("meetingLink")):
             try:
                 return self._shown(await self._api.create(caller.token, where, manifest)), False
             except KubeError as error:
@@ -122,9 +111,7 @@ class Sessions:
 
     async def get(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """One session."""
-        with _problems():
-            _, found = await self._located(caller, namespace, session_id)
-        return self._shown(found)
+        return self._shown(await self._located(caller, namespace, session_id))
 
     async def list_sessions(
         self,
@@ -145,26 +132,25 @@ class Sessions:
         selector = _selector(
             STATUSES[status] if status else None, names[platform] if platform else None, names.values()
         )
-        where = await self._where(caller, namespace)
-        with _problems():
-            items, following = await self._page(caller, where, selector, limit, cursor)
+        where = await self._finder.namespace(caller, namespace)
+        with kube_problems():
+            items, following = await self._finder.page(caller, where, selector, limit, cursor)
         found = [self._shown(each) for each in items]
         wanted = [each for each in found if status in (None, each.status) and platform in (None, each.platform)]
         return SessionList(sessions=wanted, next_cursor=following or None)
 
     async def leave(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """Ask the bot to leave; once more is no fault, nor is a session that is over."""
-        with _problems():
-            where, found = await self._located(caller, namespace, session_id)
-            meta = found["metadata"]
-            return self._shown(await self._api.ask_to_leave(caller.token, where, meta["name"], meta["uid"]))
+        meta = (await self._located(caller, namespace, session_id))["metadata"]
+        with kube_problems():
+            left = await self._api.ask_to_leave(caller.token, meta["namespace"], meta["name"], meta["uid"])
+        return self._shown(left)
 
     async def delete(self, caller: Caller, namespace: str | None, session_id: str) -> None:
         """Delete the session: a live bot leaves, files stay."""
-        with _problems():
-            where, found = await self._located(caller, namespace, session_id)
-            meta = found["metadata"]
-            await self._api.delete(caller.token, where, meta["name"], meta["uid"])
+        meta = (await self._located(caller, namespace, session_id))["metadata"]
+        with kube_problems():
+            await self._api.delete(caller.token, meta["namespace"], meta["name"], meta["uid"])
 
     async def open_events(
         self, caller: Caller, namespace: str | None, session_id: str
@@ -173,14 +159,10 @@ class Sessions:
 
         What is refused is refused here, before the first event; later on, the iterator raises.
         """
-        with _problems():
-            where, found = await self._located(caller, namespace, session_id)
-        return self._follow(caller, where, found)
+        return self._follow(caller, await self._located(caller, namespace, session_id))
 
-    async def _follow(
-        self, caller: Caller, namespace: str, found: JsonObject
-    ) -> AsyncGenerator[tuple[str, SessionObject], None]:
-        name, uid, seen = found["metadata"]["name"], found["metadata"]["uid"], ""
+    async def _follow(self, caller: Caller, found: JsonObject) -> AsyncGenerator[tuple[str, SessionObject], None]:
+        namespace, name, seen = found["metadata"]["namespace"], found["metadata"]["name"], ""
         while True:
             version, shown = found["metadata"]["resourceVersion"], self._shown(found)
             if version != seen:
@@ -188,7 +170,7 @@ class Sessions:
                 seen = version
             if STATUSES[shown.status].terminal:
                 return
-            with _problems():
+            with kube_problems():
                 try:
                     watch = self._api.watch(caller.token, namespace, name, seen, WATCH_SECONDS)
                     async with aclosing(watch) as events:
@@ -204,94 +186,10 @@ class Sessions:
                     if error.status != 410:
                         raise
                 # Rights and token are judged again here, each minute, as when the watch opens.
-                again = await self._again(caller, namespace, name)
-            if again is None or again["metadata"]["uid"] != uid:
+                again = await self._finder.again(caller, found)
+            if again is None:
                 return
             found = again
-
-    async def open_transcript(
-        self, caller: Caller, namespace: str | None, session_id: str, after: str | None
-    ) -> tuple[AsyncGenerator[bytes, None], Callable[[], None]]:
-        """Hear a session's bot: its events, until it ends them; call the second value to hang up, in any case.
-
-        What is refused is refused here, before the first event; later on, the iterator raises, ``BrokenError`` too.
-
-        Args:
-            caller: who wants to hear; it needs ``get`` of the virtual ``meetingsessions/transcript``.
-            namespace: of the session.
-            session_id: its id.
-            after: number of the last line that was seen.
-        """
-        if after is not None and not _LINE_NUMBER.fullmatch(after):
-            raise ProblemError("bad-request", "it is the number of a line", field="Last-Event-ID")
-        with _problems():
-            where, found = await self._located(caller, namespace, session_id)
-            await self._check_may_hear(caller, where, found["metadata"]["name"])
-        status = self._hearable(found)
-        address, attempt = status.bot_address, status.attempt
-        if not address or attempt is None:
-            raise not_yet("the session has no bot yet")
-        try:
-            bot = await self._bots.transcript(address, found["metadata"]["uid"], attempt, after)
-        except ProblemError as error:
-            if error.kind == "no-transcript" and (status.phase or Phase.INITIALIZING).rank <= Phase.JOINING.rank:
-                raise not_yet("the bot has no transcript yet") from None  # it answers before it has read what to do
-            raise
-        return self._hear(caller, where, found, bot), bot.close
-
-    async def _hear(
-        self, caller: Caller, namespace: str, found: JsonObject, bot: BotStream
-    ) -> AsyncGenerator[bytes, None]:
-        clock = asyncio.get_running_loop()
-        judged = clock.time()
-        while True:
-            event: bytes | None = b""
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(judged + HEARING_SECONDS):
-                    event = await bot.next()
-            if event is None:
-                return
-            if clock.time() >= judged + HEARING_SECONDS:  # before what came meanwhile is handed out
-                if not await self._still_there(caller, namespace, found):
-                    return
-                judged = clock.time()
-            if event:
-                yield event
-
-    async def _still_there(self, caller: Caller, namespace: str, found: JsonObject) -> bool:
-        """Judge a listener again: whether the session is there. Raises when it may no longer be seen or heard."""
-        name = found["metadata"]["name"]
-        with _problems():
-            now = await self._again(caller, namespace, name)
-            if now is None:
-                return False
-            await self._check_may_hear(caller, namespace, name)
-        return bool(now["metadata"]["uid"] == found["metadata"]["uid"])
-
-    async def _check_may_hear(self, caller: Caller, namespace: str, name: str) -> None:
-        if not await self._api.may(caller.token, "get", namespace, name, _TRANSCRIPT):
-            raise may_not_hear(f"{PLURAL}/{_TRANSCRIPT}", namespace)
-
-    def _hearable(self, found: JsonObject) -> MeetingSessionStatus:
-        """The status of a session whose bot may be heard.
-
-        Raises:
-            ProblemError: it has no transcript, or is over.
-        """
-        session = self._read(found)
-        if not session.spec.transcription.enabled:
-            raise ProblemError("no-transcript", "transcription is not enabled for this session")
-        status = session.status
-        if status.phase is not None and status.phase.terminal:
-            folder = status.output_directory
-            remedy = f"It is on the volume: {folder}/{TRANSCRIPT_FILE}" if folder else None
-            raise ProblemError("session-over", "its bot is gone", remedy=remedy)
-        return status
-
-    async def username(self, caller: Caller) -> str:
-        """Whose token it is."""
-        with _problems():
-            return await self._api.username(caller.token)
 
     # What the methods above stand on
 
@@ -321,99 +219,11 @@ class Sessions:
             spec["platform"] = platform
         return spec
 
-    async def _where(self, caller: Caller, namespace: str | None) -> str:
-        return namespace or self._namespace(None, await self.username(caller))
-
-    def _namespace(self, given: str | None, username: str) -> str:
-        found = given or namespace_of(username) or self._default_namespace
-        if not found:
-            raise ProblemError(
-                "namespace-missing",
-                "your token belongs to no namespace, and this installation has no default one",
-                field="namespace",
-                remedy="Say it: ?namespace=NAME.",
-            )
-        return found
-
-    async def _located(self, caller: Caller, namespace: str | None, session_id: str) -> tuple[str, JsonObject]:
-        """The namespace to look in, and the MeetingSession there."""
-        where = await self._where(caller, namespace)
-        return where, await self._find(caller, where, session_id)
-
-    async def _again(self, caller: Caller, namespace: str, name: str) -> JsonObject | None:
-        """The MeetingSession as it is now; ``None``: there is none of this name any more."""
-        try:
-            return await self._api.get(caller.token, namespace, name)
-        except KubeError as error:
-            if error.not_found:
-                return None
-            raise
-
-    async def _find(self, caller: Caller, namespace: str, session_id: str) -> JsonObject:
-        """The MeetingSession of an id. A fresh one has no status yet, and is found by its uid."""
-        if not _SESSION_ID.fullmatch(session_id):
-            await self._api.page(caller.token, namespace, limit=1)  # who may not look is told so, whatever the id
-            raise not_found()
-        selector = f"status.sessionId={session_id}"
-        items, _ = await self._page(caller, namespace, selector, 1, "")
-        found = next((each for each in items if _is(each, session_id)), None)
-        if found is not None:
-            return found
-        cursor = ""
-        while True:
-            try:
-                items, cursor = await self._api.page(caller.token, namespace, cursor=cursor, metadata_only=True)
-            except KubeError as error:
-                if error.status == 410:  # longer than etcd keeps a state: only a huge namespace on a slow day
-                    headers = {"Retry-After": "1"}
-                    raise ProblemError(
-                        "upstream-timeout", "the namespace was not read in time", headers=headers
-                    ) from None
-                raise
-            for each in items:
-                if _is(each, session_id):
-                    full = await self._api.get(caller.token, namespace, each["metadata"]["name"])
-                    if _is(full, session_id):
-                        return full
-            if not cursor:
-                raise not_found()
-
-    async def _page(
-        self, caller: Caller, namespace: str, selector: str, limit: int, cursor: str
-    ) -> tuple[list[JsonObject], str]:
-        """A page; the selector is left out where the cluster's Kubernetes (before 1.31) knows no such fields."""
-        try:
-            return await self._api.page(caller.token, namespace, field_selector=selector, limit=limit, cursor=cursor)
-        except KubeError as error:
-            if error.status != 400 or "field label" not in error.message:
-                raise
-        return await self._api.page(caller.token, namespace, limit=limit, cursor=cursor)
-
-    def _read(self, document: JsonObject) -> MeetingSession:
-        try:
-            session: MeetingSession = read(document)[0]
-        except UnreadableError:
-            raise ProblemError("upstream-error", "the session cannot be read by this version") from None
-        return session
+    async def _located(self, caller: Caller, namespace: str | None, session_id: str) -> JsonObject:
+        return await self._finder.find(caller, await self._finder.namespace(caller, namespace), session_id)
 
     def _shown(self, document: JsonObject) -> SessionObject:
-        return session_object(self._read(document), self._platforms, created_by_is_guarded=self._created_by_policy)
-
-
-@contextmanager
-def _problems(secret: str | None = None) -> Iterator[None]:
-    """Turns the API server's errors into problems; ``secret`` is taken out of its words first."""
-    try:
-        yield
-    except KubeError as error:
-        if secret:
-            error.message = error.message.replace(secret, "…")
-            error.causes = tuple(Cause(each.field, each.message.replace(secret, "…")) for each in error.causes)
-        raise from_kube(error) from None
-
-
-def _is(document: JsonObject, session_id: str) -> bool:
-    return identity.session_id(document["metadata"]["uid"]) == session_id
+        return session_object(parsed(document), self._platforms, created_by_is_guarded=self._created_by_policy)
 
 
 def _random() -> str:

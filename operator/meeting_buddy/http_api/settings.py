@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from meeting_buddy.http_api.bots import READ_KEY
+from meeting_buddy.http_api.readers import READERS
+from meeting_buddy.http_api.upstream import READ_KEY
 from meeting_buddy.resource.config_files import INSTALLATION, TABLES
 from meeting_buddy.resource.session import DNS_NAME
 
@@ -46,6 +47,8 @@ class Settings:
     """Of callers that name none and have none of their own; empty: they have to name one."""
     read_key: Path
     """The key to hear bots with; need not be there yet, and is read for each stream."""
+    readers: str
+    """Where a namespace's reader of recordings is, with ``{namespace}`` in it."""
     installation: Path
     tables: tuple[Path, ...]
     created_by_policy: bool
@@ -79,6 +82,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         ca_file=ca_file,
         default_namespace=found.default_namespace,
         read_key=found.read_key,
+        readers=found.readers,
         installation=found.installation,
         tables=tuple(found.tables) or TABLES,
         created_by_policy=found.created_by_policy,
@@ -144,6 +148,13 @@ def _parser() -> argparse.ArgumentParser:
         help="key to hear bots with, made by the operator; may come later (default: %(default)s)",
     )
     parser.add_argument(
+        "--readers",
+        type=_readers,
+        default=READERS,
+        metavar="URL",
+        help="where a namespace's reader of recordings is, with {namespace} in it (default: %(default)s)",
+    )
+    parser.add_argument(
         "--installation", type=Path, default=INSTALLATION, metavar="FILE", help="bot classes and self-hosted hosts"
     )
     parser.add_argument(
@@ -168,6 +179,17 @@ def _namespace(text: str) -> str:
     if not text or re.fullmatch(DNS_NAME, text):
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is no namespace")
+
+
+def _readers(text: str) -> str:
+    try:
+        url = urlsplit(text.format(namespace="n"))
+        _ = url.port  # raises ValueError when it is no number
+    except (ValueError, LookupError):
+        url = urlsplit("")
+    if url.scheme in ("http", "https") and url.hostname and not url.path.strip("/") and not url.query:
+        return text.rstrip("/")
+    raise argparse.ArgumentTypeError(f"{text!r} is no address such as {READERS}")
 
 
 def _plain(parser: argparse.ArgumentParser, found: argparse.Namespace) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
@@ -30,6 +30,23 @@ _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=me
 _LONGEST_LINE: Final = 4 << 20
 """Bytes of one event of a watch; etcd takes no larger object than 1.5 MiB."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
+_CREDENTIAL: Final = "authentication.kubernetes.io/credential-id"
+_TOLD_APART_BY: Final = ("name", "namespace", "uid", "resourceVersion")
+
+
+class Who(NamedTuple):
+    """Whom a token stands for."""
+
+    username: str
+    credential: str
+    """The API server's name of the token, ``JTI=…``; empty where it has none (before Kubernetes 1.32)."""
+
+
+class _WithoutCertificate(ssl.SSLObject):
+    """Verified as any, but asyncio does not keep the peer's certificate, spelt out, with each connection."""
+
+    def getpeercert(self, binary_form: bool = False) -> None:  # type: ignore[override]
+        """Nothing; nobody else asks."""
 
 
 class CallerApi:
@@ -56,6 +73,7 @@ class CallerApi:
         self._server = server.rstrip("/")
         self._observe = observe
         trust = ssl.create_default_context(cafile=ca_file)
+        trust.sslobject_class = _WithoutCertificate
         # Each open watch holds a connection: the server limits streams, not the pool.
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=trust, limit=0),
@@ -70,12 +88,17 @@ class CallerApi:
 
     # Who is it, and may they
 
-    async def username(self, token: str) -> str:
-        """The user whom a token stands for (SelfSubjectReview)."""
+    async def who(self, token: str) -> Who:
+        """Whom a token stands for (SelfSubjectReview)."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         path = path_of("authentication.k8s.io/v1", None, "selfsubjectreviews")
-        answer = await self._call(token, "POST", path, ("SelfSubjectReview", "", ""), body)
-        return str(answer.get("status", {}).get("userInfo", {}).get("username", ""))
+        about = ("SelfSubjectReview", "", "")
+        answer = await self._call(token, "POST", path, about, body)
+        user = _at(answer, "status", "userInfo")
+        name, credentials = _at(user, "username"), _at(user, "extra", _CREDENTIAL)
+        if not name or not isinstance(name, str):
+            raise KubeError.of_nonsense(*about)
+        return Who(name, str(credentials[0]) if credentials and isinstance(credentials, list) else "")
 
     async def may(self, token: str, verb: str, namespace: str, name: str, subresource: str = "") -> bool:
         """Whether the caller may do this to a MeetingSession, or to a virtual subresource (SelfSubjectAccessReview)."""
@@ -87,21 +110,20 @@ class CallerApi:
         }
         path = path_of("authorization.k8s.io/v1", None, "selfsubjectaccessreviews")
         answer = await self._call(token, "POST", path, ("SelfSubjectAccessReview", "", ""), body)
-        return answer.get("status", {}).get("allowed") is True
+        return _at(answer, "status", "allowed") is True
 
     # MeetingSessions
 
     async def create(self, token: str, namespace: str, manifest: Mapping[str, Any]) -> JsonObject:
         """Create a MeetingSession."""
         about = (KIND, namespace, str(manifest["metadata"]["name"]))
-        return await self._call(
-            token, "POST", path_of(API_VERSION, namespace, PLURAL), about, manifest, {**_MANAGED, **_STRICT}
-        )
+        path, query = path_of(API_VERSION, namespace, PLURAL), {**_MANAGED, **_STRICT}
+        return _session(about, await self._call(token, "POST", path, about, manifest, query))
 
     async def get(self, token: str, namespace: str, name: str) -> JsonObject:
         """Read a MeetingSession."""
-        path = path_of(API_VERSION, namespace, PLURAL, name)
-        return await self._call(token, "GET", path, (KIND, namespace, name))
+        about = (KIND, namespace, name)
+        return _session(about, await self._call(token, "GET", path_of(API_VERSION, namespace, PLURAL, name), about))
 
     async def page(
         self,
@@ -118,22 +140,26 @@ class CallerApi:
         A cursor that is too old is a :class:`KubeError` 410, one that never was one 400.
         """
         query = {"limit": str(limit), "fieldSelector": field_selector, "continue": cursor}
-        path = path_of(API_VERSION, namespace, PLURAL)
+        about = (KIND, namespace, "")
         answer = await self._call(
             token,
             "GET",
-            path,
-            (KIND, namespace, ""),
+            path_of(API_VERSION, namespace, PLURAL),
+            about,
             query={name: value for name, value in query.items() if value},
             accept=_METADATA_ONLY if metadata_only else _JSON,
         )
-        return answer.get("items") or [], str((answer.get("metadata") or {}).get("continue") or "")
+        items = answer.get("items")
+        if items is not None and not isinstance(items, list):
+            raise KubeError.of_nonsense(*about)
+        return [_session(about, each) for each in items or ()], str(_at(answer, "metadata", "continue") or "")
 
     async def ask_to_leave(self, token: str, namespace: str, name: str, uid: str) -> JsonObject:
         """Set ``spec.leave`` of exactly this MeetingSession (409 if the name is another one's by now)."""
         body = {"metadata": {"uid": uid}, "spec": {"leave": True}}
-        path = path_of(API_VERSION, namespace, PLURAL, name)
-        return await self._call(token, "PATCH", path, (KIND, namespace, name), body, _MANAGED, content_type=MERGE_PATCH)
+        path, about = path_of(API_VERSION, namespace, PLURAL, name), (KIND, namespace, name)
+        left = await self._call(token, "PATCH", path, about, body, _MANAGED, content_type=MERGE_PATCH)
+        return _session(about, left)
 
     async def delete(self, token: str, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this MeetingSession (409 if the name is another one's by now)."""
@@ -164,13 +190,8 @@ class CallerApi:
                     raise KubeError.from_answer(*about, answer.status, await answer.read(), answer.headers)
                 async with aclosing(_lines(answer.content)) as lines:
                     async for line in lines:
-                        event = json.loads(line)
-                        if event.get("type") == "ERROR":
-                            status = event.get("object") or {}
-                            code = int(status.get("code") or 500)
-                            raise KubeError(*about, code, str(status.get("reason")), str(status.get("message")))
-                        yield event
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                        yield _event(about, json.loads(line))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
             raise KubeError(*about, 0, type(error).__name__, "the watch broke") from error
 
     async def _call(
@@ -206,10 +227,10 @@ class CallerApi:
             raise KubeError.from_answer(*about, answer.status, content, answer.headers)
         try:
             document = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise KubeError(*about, 502, "NotJson", "the API server's answer is not a JSON object")
+            raise KubeError.of_nonsense(*about)
         return document
 
 
@@ -220,6 +241,46 @@ _STRICT: Final = {"fieldValidation": "Strict"}
 def _headers(token: str, accept: str) -> dict[str, str]:
     """All that Kubernetes is told about a request; nothing of the caller's headers is copied."""
     return {"Authorization": f"Bearer {token}", "Accept": accept, "User-Agent": USER_AGENT}
+
+
+def _at(document: Any, *names: str) -> Any:
+    """What stands there; ``None``: nothing, or the way does not lead there."""
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def _session(about: tuple[str, str, str], document: Any) -> JsonObject:
+    """A MeetingSession, or its metadata alone, that has what callers tell it apart by.
+
+    Without its managed fields: nobody here reads them, they are its largest part, and streams hold it for long.
+
+    Raises:
+        KubeError: it is none.
+    """
+    meta = _at(document, "metadata") or {}
+    if not all(isinstance(_at(meta, each), str) for each in _TOLD_APART_BY) or not isinstance(
+        meta.get("annotations", {}), dict
+    ):
+        raise KubeError.of_nonsense(*about)
+    meta.pop("managedFields", None)
+    found: JsonObject = document
+    return found
+
+
+def _event(about: tuple[str, str, str], event: Any) -> JsonObject:
+    """An event of a watch.
+
+    Raises:
+        KubeError: it says that the watch is over, or it is no event.
+    """
+    about_it = _at(event, "object")
+    if _at(event, "type") == "ERROR":
+        code, reason, message = (_at(about_it, each) for each in ("code", "reason", "message"))
+        raise KubeError(*about, code if isinstance(code, int) else 500, str(reason), str(message))
+    if _at(event, "type") not in ("ADDED", "MODIFIED", "DELETED"):
+        raise KubeError.of_nonsense(*about)
+    return {"type": event["type"], "object": _session(about, about_it)}
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+
+_UNREADABLE: Final = "Unreadable"
 
 
 class Cause(NamedTuple):
@@ -50,6 +53,11 @@ class KubeError(Exception):
         return self.status == 409 and self.reason == "AlreadyExists"
 
     @property
+    def unreadable(self) -> bool:
+        """An answer came, and it makes no sense: it is not of the API server, or of one that nobody knows yet."""
+        return self.reason == _UNREADABLE
+
+    @property
     def conflict(self) -> bool:
         """The object changed since it was read."""
         return self.status == 409 and not self.exists
@@ -65,6 +73,11 @@ class KubeError(Exception):
         return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
 
     @classmethod
+    def of_nonsense(cls, kind: str, namespace: str, name: str) -> "KubeError":
+        """An answer that cannot be read."""
+        return cls(kind, namespace, name, 502, _UNREADABLE, "the API server's answer cannot be read")
+
+    @classmethod
     def from_answer(
         cls, kind: str, namespace: str, name: str, status: int, body: bytes, headers: Mapping[str, str] | None = None
     ) -> "KubeError":
@@ -73,7 +86,7 @@ class KubeError(Exception):
             document = json.loads(body)
             reason, message = str(document.get("reason") or ""), str(document.get("message") or "")
             causes = _causes(document)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             reason, message, causes = "", body[:200].decode(errors="replace"), ()
         wait = _seconds((headers or {}).get("Retry-After", ""))
         return cls(kind, namespace, name, status, reason, message, wait, causes)

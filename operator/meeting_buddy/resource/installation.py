@@ -8,6 +8,7 @@ from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.session import DNS_NAME
+from meeting_buddy.resource.syntax import DnsLabel
 
 BotClassName = Annotated[str, Field(pattern=DNS_NAME, max_length=63)]
 """As a session's ``botClassName`` is written."""
@@ -19,11 +20,19 @@ class SelfHostedHosts(ConfigModel):
     hosts: tuple[SelfHostedHost, ...] = ()
 
 
+class Recordings(ConfigModel):
+    """Where recordings are served from."""
+
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Those with a recordings reader, whose key the operator makes."""
+
+
 class Installation(ConfigModel):
     """The operator's configuration."""
 
     bot_classes: dict[BotClassName, BotClass]
     self_hosted: SelfHostedHosts = SelfHostedHosts()
+    recordings: Recordings = Recordings()
 
     @model_validator(mode="after")
     def _has_default(self) -> "Installation":

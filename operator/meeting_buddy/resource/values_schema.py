@@ -49,7 +49,7 @@ class PodSecurity(ConfigModel):
 
 
 class ApiPod(ConfigModel):
-    """Fields of the HTTP API's pods that are checked like those of a bot class."""
+    """Fields of the HTTP API's and the readers' pods that are checked like those of a bot class."""
 
     resources: OperatorResources = OperatorResources()
     node_selector: dict[LabelKey, LabelValue] = {}
@@ -190,6 +190,7 @@ def values_schema() -> dict[str, Any]:
                 **access["properties"],
                 **api["properties"],
             ),
+            reader=_closed(enabled={"type": ["boolean", "null"]}, **api["properties"]),
             admissionPolicy=_closed(enabled=_BOOLEAN),
             crds=_closed(enabled=_BOOLEAN, keep=_BOOLEAN),
             seccompInstaller=_closed(

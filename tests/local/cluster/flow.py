@@ -24,6 +24,7 @@ from tests.local.cluster.components.bridge import Bridge
 from tests.local.cluster.components.containerd import Containerd
 from tests.local.cluster.components.controller_manager import controller_manager
 from tests.local.cluster.components.defaults import DefaultNamespace
+from tests.local.cluster.components.dns import ClusterDns
 from tests.local.cluster.components.etcd import etcd
 from tests.local.cluster.components.firewall import Firewall
 from tests.local.cluster.components.kernel import Kernel
@@ -106,6 +107,7 @@ def components(paths: Paths = HERE) -> Sequence[Component]:
         Bridge(paths, host_changes),
         Proxy(paths, pki, host_changes),
         Firewall(host_changes, ports),  # after kube-proxy, whose hooks go first when it starts; before any pod
+        ClusterDns(paths, pki),
         registry(paths),
         Containerd(paths),
         Kubelet(paths, pki),

@@ -17,6 +17,8 @@ NODE_ADDRESS_RANGE = "10.245.0.0/24"
 BRIDGE = "mb0"
 POD_CIDR = "10.244.0.0/24"
 SERVICE_CIDR = "10.96.0.0/16"
+CLUSTER_DOMAIN = "cluster.local"
+DNS_PORT = 53  # Services by name, on the node's address
 FIRST_SERVICE_ADDRESS = "10.96.0.1"  # `kubernetes.default`: the first of SERVICE_CIDR, by Kubernetes' own rule
 REGISTRY = "localhost:5000"  # containerd and buildah speak plain HTTP to this name only
 REGISTRY_PORT = 5000
@@ -70,6 +72,11 @@ class Paths(Root):
     def cni(self) -> Path:
         """The pod network's configuration and leased addresses."""
         return self.root / "cni"
+
+    @property
+    def dns(self) -> Path:
+        """The name server's files."""
+        return self.root / "dns"
 
     @property
     def kubelet(self) -> Path:

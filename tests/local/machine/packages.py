@@ -56,6 +56,7 @@ DEBIAN: tuple[Package, ...] = (
     Package("conntrack", "kube-proxy forgets connections to pods that are gone"),
     Package("ipset", "kube-proxy's sets"),
     Package("socat", "kubectl port-forward"),
+    Package("dnsmasq-base", "the cluster's name server", ("dnsmasq",)),
     Package("mount", "mounts of dead pods are taken down", ("mount", "umount")),
     Package("docker-registry", "the node's image registry, on 127.0.0.1:5000", ("docker-registry",)),
     # Images

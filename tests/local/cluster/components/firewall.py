@@ -1,4 +1,4 @@
-"""What pods may reach: each other, the API server, the local meeting. Nothing else on this machine, nothing beyond it.
+"""What pods may reach: each other, the API server, the cluster's DNS, the local meeting; nothing else here, or beyond.
 
 Own chains, hooked in before everybody else's: kube-proxy accepts what it marked, so a Service with a foreign endpoint
 would otherwise lead out. Replies to what the node itself began (the kubelet's probes, the tests) pass. What nobody
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from tests.local.cluster.host_changes import HostChanges
 from tests.local.cluster.paths import (
     BRIDGE,
+    DNS_PORT,
     MEETING_MEDIA_PORT,
     MEETING_TLS_PORT,
     NODE_ADDRESS,
@@ -39,7 +40,7 @@ class Firewall:
     def rules(self) -> dict[str, list[str]]:
         """Chain → its rules, in order; what no rule names goes on to the machine's own rules."""
         media = MEETING_MEDIA_PORT
-        served = f"{self.ports.api},{MEETING_TLS_PORT},{PLATFORM_SITES_PORT}"
+        served = f"{self.ports.api},{DNS_PORT},{MEETING_TLS_PORT},{PLATFORM_SITES_PORT}"
         return {
             "MB-FORWARD": [
                 *_refuse(f"-d {SERVICE_CIDR}"),
@@ -51,6 +52,7 @@ class Firewall:
                 f"-i {BRIDGE} {_KNOWN}",
                 f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p tcp -m multiport --dports {served} -j ACCEPT",
                 f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p udp --dport {media} -j ACCEPT",
+                f"-i {BRIDGE} -s {POD_CIDR} -d {NODE_ADDRESS} -p udp --dport {DNS_PORT} -j ACCEPT",
                 *_refuse(f"-i {BRIDGE}"),
                 *_refuse(f"! -i lo -d {NODE_ADDRESS}"),
             ],

@@ -5,6 +5,7 @@ If it dies: pods go on; after 50 s the node is NotReady. The next `up` starts it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.local.cluster import api, commands
 from tests.local.cluster.component import Daemon
 from tests.local.cluster.components import workloads
 from tests.local.cluster.components.pki import Pki
-from tests.local.cluster.paths import NODE_ADDRESS, NODE_NAME, Paths
+from tests.local.cluster.paths import CLUSTER_DOMAIN, NODE_ADDRESS, NODE_NAME, Paths
 from tests.local.machine.http_check import answers_ok
 from tests.local.machine.process import Process
 
@@ -56,7 +57,10 @@ class Kubelet:
                     link.unlink()
 
     def _daemon(self) -> Daemon:
-        configuration = self.paths.kubelet / "config.json"
+        document = json.dumps(self._configuration(), indent=1)
+        # Named by its content: another one is another command line, for which the running kubelet is ended.
+        digest = hashlib.sha256(document.encode()).hexdigest()[:12]
+        configuration = self.paths.kubelet / f"config-{digest}.json"
         argv = (
             str(commands.kubernetes() / "kubelet"),
             f"--config={configuration}",
@@ -69,9 +73,9 @@ class Kubelet:
 
         def prepare() -> None:
             self.paths.kubelet.mkdir(parents=True, exist_ok=True)
-            configuration.write_text(json.dumps(self._configuration(), indent=1))
-            # Pods resolve nothing: there is no cluster DNS, and no name of the outside is any of their business. An
-            # address where nobody listens makes look-ups fail at once instead of after their time-out.
+            configuration.write_text(document)
+            # For pods that want the node's resolver: no name of the outside is any of their business. An address where
+            # nobody listens makes look-ups fail at once instead of after their time-out. All others ask the cluster's.
             (self.paths.kubelet / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
             profile = self.paths.kubelet / "seccomp" / "meeting-buddy" / "chromium.json"
             profile.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +115,8 @@ class Kubelet:
             "makeIPTablesUtilChains": False,  # kube-proxy brings its own
             "podLogsDir": str(self.paths.root / "pod-logs"),
             "resolvConf": str(self.paths.kubelet / "resolv.conf"),
-            "clusterDNS": ["127.0.0.1"],
+            "clusterDNS": [NODE_ADDRESS],
+            "clusterDomain": CLUSTER_DOMAIN,
             "serializeImagePulls": False,
             # A test machine's disk may be full of other things: images are never collected, pods evicted only late.
             "imageGCHighThresholdPercent": 100,

@@ -20,6 +20,8 @@ _CLIENTS = {
     "scheduler": Subject("system:kube-scheduler", addresses=("127.0.0.1",)),
     "proxy": Subject("system:kube-proxy"),
     "kubelet": Subject(f"system:node:{NODE_NAME}", ("system:nodes",), (NODE_NAME,), (NODE_ADDRESS, "127.0.0.1")),
+    # The account that Kubernetes' own roles (`system:kube-dns`) let watch Services.
+    "dns": Subject("system:serviceaccount:kube-system:kube-dns"),
     "apiserver-to-kubelet": Subject("apiserver-kubelet", ("system:masters",)),
 }
 _SERVER = Subject(

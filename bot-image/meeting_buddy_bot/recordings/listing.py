@@ -1,0 +1,177 @@
+"""What a session has to hand out: the names in its manifest, and the logs that grow while the bot lives. Blocking.
+
+``manifest.jsonl`` is read as it is found: torn lines, lines of another version, and names that no bot of ours gives to
+a file are passed over. A file that has another size than its line says is not what was hashed: it is handed out without
+a hash, and not as final.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
+from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
+from meeting_buddy_bot.support.event_log import EVENTS_FILE
+
+MOST_MANIFEST: Final = 4 * 1024 * 1024
+"""Bytes; a line takes some 250, a segment lasts half a minute: more than 100 hours."""
+_MOST_LINE: Final = 4096
+"""Bytes; what a longer one would take in memory is not ours."""
+_PIECE: Final = 256 * 1024
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,3}", re.ASCII)
+"""What may be a name: no dot in front (unfinished work), nothing that has a meaning in an address or a header."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_OCTETS: Final = "application/octet-stream"
+_MEDIA_TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".mkv": "video/matroska",
+    ".mka": "audio/matroska",
+    ".jsonl": "application/x-ndjson",
+    ".vtt": "text/vtt; charset=utf-8",
+    ".srt": "application/x-subrip; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+_GROWING: Final = {TRANSCRIPT_FILE: "transcript", EVENTS_FILE: "events"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the manifest says of a file."""
+
+    kind: str
+    """``recording``, ``segment``, ``transcript``, ``derived`` or, without a line of the manifest, ``events``."""
+    bytes: int | None = None
+    """``None``: nothing; it grows."""
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The part of a manifest that counts here."""
+
+    claims: dict[str, Claim]
+    """Name → what is said of it: the recording, what was derived, the growing logs, the segments."""
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file that can be had now."""
+
+    name: str
+    kind: str
+    bytes: int
+    sha256: str | None
+    """In hex; ``None``: it may still change."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it is what the manifest says, and stays so."""
+        return self.sha256 is not None
+
+    @property
+    def media_type(self) -> str:
+        """By the name's suffix, out of a fixed table: what a tenant wrote is never called a page or a script."""
+        return _MEDIA_TYPES.get(PurePosixPath(self.name).suffix, _OCTETS)
+
+    @classmethod
+    def of(cls, name: str, claim: Claim, size: int) -> "Entry":
+        """The file of ``size`` bytes of which the manifest says ``claim``."""
+        return cls(name, claim.kind, size, claim.sha256 if claim.bytes == size else None)
+
+
+def read_manifest(content: bytes) -> Manifest:
+    """Understand a manifest. Never raises, whatever it holds."""
+    recording: dict[str, Claim] = {}
+    derived: dict[str, Claim] = {}
+    segments: dict[str, Claim] = {}
+    verified = False
+    for line in _documents(content):
+        if "segment" in line:
+            segments |= _claim(line, line.get("file"), "segment")
+        elif "gap" in line:
+            continue
+        elif "verified" in line:  # the last one counts, also when it takes the one before back
+            verified = line["verified"] is True
+            recording = _claim(line, line.get("file"), "recording")
+        elif "derived" in line:
+            name = line["derived"]
+            kind = "transcript" if isinstance(name, str) and name.startswith("transcript.") else "derived"
+            derived |= _claim(line, name, kind)
+    growing = {name: Claim(kind) for name, kind in _GROWING.items()}
+    # Of a name in lines of several kinds, the last kind here counts.
+    return Manifest({**segments, **growing, **derived, **recording}, verified)
+
+
+def list_files(root: Path, session_id: str) -> tuple[list[Entry], bool]:
+    """What can be had now, the finished recording first; and whether that was verified.
+
+    Raises:
+        MissingError: there is no such session.
+        OSError: the volume refuses.
+    """
+    with Folder(root, session_id) as folder:
+        manifest = _manifest(folder)
+        sizes = ((name, claim, folder.size(name)) for name, claim in manifest.claims.items())
+        entries = [Entry.of(name, claim, size) for name, claim, size in sizes if size is not None]
+    order = ("recording", "transcript", "derived", "events", "segment")
+    return sorted(entries, key=lambda entry: order.index(entry.kind)), manifest.verified
+
+
+def open_file(root: Path, session_id: str, name: str) -> tuple[Entry, OpenFile]:
+    """Open a file that the list names.
+
+    Raises:
+        MissingError: the list does not name it.
+        OSError: the volume refuses.
+    """
+    with Folder(root, session_id) as folder:
+        claim = _manifest(folder).claims.get(name)
+        if claim is None:
+            raise MissingError(name)
+        file = folder.open(name)
+    return Entry.of(name, claim, file.size), file
+
+
+def _manifest(folder: Folder) -> Manifest:
+    try:
+        file = folder.open(MANIFEST_FILE)
+    except MissingError:  # nothing was recorded yet
+        return read_manifest(b"")
+    try:
+        content = b""
+        while len(content) <= MOST_MANIFEST and (piece := file.read(len(content), _PIECE)):
+            content += piece
+    finally:
+        file.close()
+    if len(content) > MOST_MANIFEST:
+        raise OSError(f"{MANIFEST_FILE} has more than {MOST_MANIFEST} bytes")
+    return read_manifest(content)
+
+
+def _documents(content: bytes) -> Iterator[dict[str, Any]]:
+    for line in BytesIO(content):
+        if len(line) > _MOST_LINE:
+            continue
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):  # torn, or no manifest's
+            continue
+        if isinstance(document, dict):
+            yield document
+
+
+def _claim(line: dict[str, Any], name: Any, kind: str) -> dict[str, Claim]:
+    """Name and claim; nothing where either is none of ours."""
+    size, sha256 = line.get("bytes"), line.get("sha256")
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        return {}
+    if type(size) is not int or not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
+        return {}
+    return {name: Claim(kind, size, sha256)}

@@ -1,0 +1,249 @@
+"""The reader's HTTP server: a session's list of files, and the files, to whoever brings a token for exactly that.
+
+A token (:mod:`meeting_buddy.contract.reader`) is checked before the volume is touched. Answers without a body of their
+own say in a few words what is wrong, never why a token was refused, and nothing of what the caller sent.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from meeting_buddy.contract import reader
+from meeting_buddy_bot.recordings import listing, ranges
+from meeting_buddy_bot.recordings.access import VolumeAccess
+from meeting_buddy_bot.recordings.files import MissingError, OpenFile
+from meeting_buddy_bot.recordings.listing import Entry
+from meeting_buddy_bot.support.threads import call_in_thread
+
+MOST_REQUESTS: Final = 256
+"""At the same time; each may hold one piece of a file in memory."""
+CLIENT_SECONDS: Final = 30.0
+"""A client that does not take a piece for so long is cut; it may come back for the rest."""
+IDLE_SECONDS: Final = 60.0
+"""For the next request, or the rest of a request's head, to arrive on a connection."""
+DRAIN_SECONDS: Final = 10.0
+"""For running downloads when the process is asked to end."""
+PIECE: Final = 128 * 1024
+"""Bytes that are read and sent at once."""
+_KEY_BYTES: Final = 32
+_SESSION_ID: Final = re.compile(r"mbsess_[0-9a-z]{1,64}", re.ASCII)
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RecordingsServer:
+    """Serves the sessions of one namespace."""
+
+    def __init__(self, folder: Path, key_file: Path, now: Callable[[], float] = time.time) -> None:
+        """``folder``: the namespace's, with one folder per session; ``key_file``: read again for each request."""
+        self._folder = folder
+        self._key_file = key_file
+        self._now = now
+        self._volume = VolumeAccess()
+        self._running: list[web.Request] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ending = False
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/v1/sessions/{session_id}/files", self._list, allow_head=False)
+        app.router.add_get("/v1/sessions/{session_id}/files/{name:.+}", self._file)
+        # Cancelled handlers: who hangs up frees thread and descriptor. No access log: it would hold whole addresses.
+        self.runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=1
+        )
+
+    async def start(self, host: str | None, port: int) -> None:
+        """Listen; ``host`` ``None``: on all addresses. Raises OSError when the port is taken."""
+        await self.runner.setup()
+        await web.TCPSite(self.runner, host, port).start()
+
+    async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Take nothing new; cut what still runs after ``seconds``."""
+        self._ending = True
+        for site in list(self.runner.sites):
+            await site.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        for request in self._running:
+            _cut(request)
+        await self.runner.cleanup()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/healthz":
+            return await handler(request)
+        if self._ending or len(self._running) >= MOST_REQUESTS:
+            answer = _unavailable("too many requests are running, or this process ends")
+            answer.force_close()
+            return answer
+        self._running.append(request)
+        self._idle.clear()
+        try:
+            return await self._answered(request, handler)
+        finally:
+            self._running.remove(request)
+            if not self._running:
+                self._idle.set()
+
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        session_id = request.match_info.get("session_id", "")
+        known = session_id if _SESSION_ID.fullmatch(session_id) else None
+        try:
+            if (wrong := request.match_info.http_exception) is not None:  # no such path, another method
+                raise wrong
+            if (refusal := self._refusal(request)) is not None:
+                return refusal
+            if known is None:
+                raise MissingError
+            return await handler(request)
+        except web.HTTPException as error:
+            status, allowed = HTTPStatus(error.status), error.headers.get(hdrs.ALLOW)
+            return _words(status, status.phrase, {hdrs.ALLOW: allowed} if allowed else None)
+        except MissingError:
+            return _words(HTTPStatus.NOT_FOUND, "no such session or file")
+        except OSError as error:
+            _log.warning(
+                "the volume refuses", extra={"facts": {"session": known, "cause": error.strerror or str(error)}}
+            )
+            return _unavailable("the volume does not answer")
+        except Exception as error:  # its text may quote what was sent
+            _log.error("cannot answer", extra={"facts": {"session": known, "cause": type(error).__name__}})
+            return _words(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        """The answer to who may not; ``None``: the token is good. Reads the key: the kubelet may have changed it."""
+        key = self._key()
+        if key is None:
+            return _unavailable("the key is not there")
+        given = request.headers.getall(hdrs.AUTHORIZATION, [])
+        kind, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        session_id, name = request.match_info["session_id"], request.match_info.get("name", "")
+        if kind.lower() == "bearer" and reader.allows(key, token, session_id, name, self._now()):
+            return None
+        return _words(HTTPStatus.UNAUTHORIZED, "unauthorized", {hdrs.WWW_AUTHENTICATE: "Bearer"})
+
+    def _key(self) -> bytes | None:
+        try:
+            key = self._key_file.read_bytes()
+        except OSError as error:
+            _log.error("no key", extra={"facts": {"cause": error.strerror}})
+            return None
+        if len(key) != _KEY_BYTES:
+            _log.error("the key has %d bytes, not %d", len(key), _KEY_BYTES)
+            return None
+        return key
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")  # that the loop gets here is the answer
+
+    async def _list(self, request: web.Request) -> web.Response:
+        session_id = request.match_info["session_id"]
+        entries, verified = await self._volume.call("list", partial(listing.list_files, self._folder, session_id))
+        _log.info("listed", extra={"facts": {"session": session_id, "files": len(entries)}})
+        files = [{**asdict(each), "media_type": each.media_type, "final": each.final} for each in entries]
+        return web.Response(text=json.dumps({"files": files, "verified": verified}), content_type="application/json")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        session_id, name = request.match_info["session_id"], request.match_info["name"]
+        opening = partial(listing.open_file, self._folder, session_id, name)
+        entry, file = await self._volume.call("open", opening, discard=lambda opened: opened[1].close())
+        facts: dict[str, Any] = {"session": session_id, "kind": entry.kind}
+        try:
+            return await self._answer(request, entry, file, facts)
+        finally:
+            call_in_thread("volume: close", file.close)
+            _log.info("served", extra={"facts": facts})
+
+    async def _answer(
+        self, request: web.Request, entry: Entry, file: OpenFile, facts: dict[str, Any]
+    ) -> web.StreamResponse:
+        headers = {hdrs.ACCEPT_RANGES: "bytes", "X-Content-Type-Options": "nosniff"}
+        if entry.sha256 is not None:
+            headers[hdrs.ETAG] = f'"{entry.sha256}"'
+        failed = ranges.precondition(request, entry.sha256)
+        if failed is not None:
+            facts["status"] = failed.value
+            return web.Response(status=failed, headers=headers)
+        try:
+            span = ranges.wanted(request, entry.sha256, entry.bytes)
+        except ranges.UnsatisfiableError:
+            status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            facts["status"] = status.value
+            return _words(status, "no such range", {hdrs.CONTENT_RANGE: f"bytes */{entry.bytes}"})
+        headers[hdrs.CONTENT_TYPE] = entry.media_type
+        status = HTTPStatus.OK if span is None else HTTPStatus.PARTIAL_CONTENT
+        first, length = span or (0, entry.bytes)
+        if span is not None:
+            headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{first + length - 1}/{entry.bytes}"
+        facts |= {"status": status.value, "bytes": 0}
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = length
+        return await self._send(request, response, file, ranges.Span(first, length), facts)
+
+    async def _send(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        file: OpenFile,
+        span: ranges.Span,
+        facts: dict[str, Any],
+    ) -> web.StreamResponse:
+        # The first piece before the head: a volume that hangs is then still told by status 503.
+        at, end = span.first, span.first + span.length
+        body = request.method == hdrs.METH_GET
+        piece = await self._piece(file, at, end) if body else b""
+        try:
+            if request.transport is not None:  # each write waits until the kernel has it all: one piece in memory
+                request.transport.set_write_buffer_limits(high=0)
+            await response.prepare(request)
+            while body and at < end:
+                piece = piece or await self._piece(file, at, end)
+                async with asyncio.timeout(CLIENT_SECONDS):
+                    await response.write(piece)
+                at, piece = at + len(piece), b""
+                facts["bytes"] = at - span.first
+            async with asyncio.timeout(CLIENT_SECONDS):
+                await response.write_eof()
+        except OSError as error:  # the head is sent: only a broken connection says that something is missing
+            facts["cut"] = error.strerror or type(error).__name__
+            _cut(request)
+        except asyncio.CancelledError:
+            facts["cut"] = "the client is gone"
+            raise
+        return response
+
+    async def _piece(self, file: OpenFile, at: int, end: int) -> bytes:
+        if at == end:
+            return b""
+        piece = await self._volume.call("read", partial(file.read, at, min(PIECE, end - at)))
+        if not piece:
+            raise OSError("the file has become shorter")
+        return piece
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _words(status: HTTPStatus, words: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=f"{words}\n", headers=headers)
+
+
+def _unavailable(words: str) -> web.Response:
+    return _words(HTTPStatus.SERVICE_UNAVAILABLE, words, {hdrs.RETRY_AFTER: "5"})

@@ -1,0 +1,215 @@
+"""What was said and shown in a meeting, for who may hear it: transcripts, live and stored, and recordings.
+
+Reading a session is not hearing it: ``get`` of a virtual subresource is asked for, by the session's name, and again
+each minute while anything is handed out.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, NumberedLines
+from meeting_buddy.http_api.documents import SESSIONS
+from meeting_buddy.http_api.finding import Finder, kube_problems, parsed
+from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.problems import ProblemError, may_not_hear, not_yet
+from meeting_buddy.http_api.readers import Readers, StoredBytes
+from meeting_buddy.http_api.transcripts import Events, LiveTranscripts
+from meeting_buddy.http_api.upstream import BrokenError
+from meeting_buddy.kube.caller import CallerApi, JsonObject
+from meeting_buddy.resource.session import PLURAL, MeetingSession
+
+HEARING_SECONDS: Final = 60.0
+"""After so long who hears is judged again."""
+_LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,3}")
+"""What names of files look like; no part of one begins with a dot."""
+_LONGEST_LINE: Final = 512 * 1024
+"""Bytes."""
+_RECORDINGS: Final = "recordings"
+_TRANSCRIPT: Final = "transcript"
+
+
+class Recording(BaseModel):
+    """A file of a session."""
+
+    name: str
+    kind: str = Field(description="What it is, such as recording, segment, transcript or events. Open-ended.")
+    media_type: str
+    size_bytes: int
+    sha256: str | None = Field(description="Of a file that is final; it is the download's ETag, too.")
+    final: bool = Field(description="False: it is still growing.")
+    url: str = Field(description="Path of the download, with its namespace.")
+
+
+class RecordingList(BaseModel):
+    """The files of a session."""
+
+    recordings: list[Recording]
+    verified: bool = Field(description="The finished recording was read again and found whole.")
+
+
+class Hearing:
+    """The operations. All errors are ``ProblemError``; what iterators raise later, ``BrokenError`` too."""
+
+    def __init__(self, api: CallerApi, finder: Finder, transcripts: LiveTranscripts, readers: Readers) -> None:
+        self._api = api
+        self._finder = finder
+        self._transcripts = transcripts
+        self._readers = readers
+
+    async def open_transcript(
+        self, caller: Caller, namespace: str, session_id: str, after: str | None
+    ) -> tuple[AsyncGenerator[bytes, None], Callable[[], None]]:
+        """A session's transcript as events, from its bot or, when that is gone, from the volume.
+
+        What is refused is refused here, before the first event. Call the second value to hang up, in any case.
+
+        Args:
+            caller: who wants to hear; it needs ``get`` of the virtual ``meetingsessions/transcript``.
+            namespace: of the session.
+            session_id: its id.
+            after: number of the last line that was seen.
+        """
+        if after is not None and not _LINE_NUMBER.fullmatch(after):
+            raise ProblemError("bad-request", "it is the number of a line", field="Last-Event-ID")
+        found = await self._found(caller, namespace, session_id, _TRANSCRIPT)
+        session = parsed(found)
+        if not session.spec.transcription.enabled:
+            raise ProblemError("no-transcript", "transcription is not enabled for this session")
+        seen = int(after or 0)
+        over = session.status.phase is not None and session.status.phase.terminal
+        events = await (self._stored(session, seen) if over else self._live(session, seen))
+        return self._judged(caller, found, _TRANSCRIPT, events), events.close
+
+    async def recordings(self, caller: Caller, namespace: str, session_id: str) -> RecordingList:
+        """A session's files, while its bot lives and afterwards. It may be empty."""
+        await self._found(caller, namespace, session_id, _RECORDINGS)
+        stored = await self._readers.files(namespace, session_id)
+        return RecordingList(
+            recordings=[
+                Recording(
+                    name=each.name,
+                    kind=each.kind,
+                    media_type=each.media_type,
+                    size_bytes=each.bytes,
+                    sha256=each.sha256,
+                    final=each.final,
+                    url=f"{SESSIONS}/{session_id}/{_RECORDINGS}/{quote(each.name)}?namespace={namespace}",
+                )
+                for each in stored.files
+                if _NAME.fullmatch(each.name)
+            ],
+            verified=stored.verified,
+        )
+
+    async def open_recording(
+        self, caller: Caller, namespace: str, session_id: str, name: str, asked: Mapping[str, str], method: str
+    ) -> tuple[StoredBytes, AsyncGenerator[bytes, None]]:
+        """A file or a part of it: head, and content. Close the first value, in any case.
+
+        Args:
+            caller: who wants it; it needs ``get`` of the virtual ``meetingsessions/recordings``.
+            namespace: of the session.
+            session_id: its id.
+            name: of the file, as :meth:`recordings` lists it.
+            asked: headers of the request.
+            method: ``GET`` or ``HEAD``.
+        """
+        found = await self._found(caller, namespace, session_id, _RECORDINGS)
+        stored = None
+        if _NAME.fullmatch(name):
+            stored = await self._readers.file(namespace, session_id, name, asked, method)
+        if stored is None:
+            phase = parsed(found).status.phase
+            coming = phase is None or not phase.terminal
+            headers = {"Retry-After": "10"} if coming else None
+            raise ProblemError("no-such-recording", "this session has no file of that name", headers=headers)
+        return stored, self._judged(caller, found, _RECORDINGS, stored)
+
+    async def _found(self, caller: Caller, namespace: str, session_id: str, what: str) -> JsonObject:
+        """The MeetingSession, for who may hear it."""
+        found = await self._finder.find(caller, namespace, session_id)
+        with kube_problems():
+            await self._check(caller, found, what)
+        return found
+
+    async def _check(self, caller: Caller, found: JsonObject, what: str) -> None:
+        meta = found["metadata"]
+        if not await self._api.may(caller.token, "get", meta["namespace"], meta["name"], what):
+            raise may_not_hear(f"{PLURAL}/{what}", meta["namespace"])
+
+    async def _live(self, session: MeetingSession, seen: int) -> Events:
+        status = session.status
+        if not status.bot_address or status.attempt is None:
+            raise not_yet("the session has no bot yet")
+        try:
+            return await self._transcripts.listen(status.bot_address, session.metadata.uid, status.attempt, seen)
+        except ProblemError as error:
+            if error.kind == "no-transcript" and (status.phase or Phase.INITIALIZING).rank <= Phase.JOINING.rank:
+                raise not_yet("the bot has no transcript yet") from None  # it answers before it has read what to do
+            raise
+
+    async def _stored(self, session: MeetingSession, seen: int) -> Events:
+        meta = session.metadata
+        session_id = identity.session_id(meta.uid)
+        file = await self._readers.file(meta.namespace, session_id, TRANSCRIPT_FILE, {})
+        if file is None:
+            raise ProblemError("no-transcript", "nothing was transcribed in this session")
+        return _StoredTranscript(file, seen)
+
+    async def _judged(
+        self, caller: Caller, found: JsonObject, what: str, source: Events
+    ) -> AsyncGenerator[bytes, None]:
+        """What a source gives, for as long as its caller may hear it and the session is there."""
+        clock = asyncio.get_running_loop()
+        judged = clock.time()
+        while True:
+            part: bytes | None = b""
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(judged + HEARING_SECONDS):
+                    part = await source.next()
+            if part is None:
+                return
+            if clock.time() >= judged + HEARING_SECONDS:  # before what came meanwhile is handed out
+                with kube_problems():
+                    if await self._finder.again(caller, found) is None:
+                        return
+                    await self._check(caller, found, what)
+                judged = clock.time()
+            if part:
+                yield part
+
+
+class _StoredTranscript:
+    """The lines of a session that is over, as the bot sent them."""
+
+    def __init__(self, file: StoredBytes, after: int) -> None:
+        self._file = file
+        self._after = after
+        self._lines = NumberedLines()
+        self._read: deque[tuple[int, str]] = deque()
+
+    async def next(self) -> bytes | None:
+        while True:
+            while self._read:
+                number, text = self._read.popleft()
+                if number > self._after:
+                    return f"id: {number}\nevent: line\ndata: {text}\n\n".encode()
+            piece = await self._file.next()
+            if piece is None:
+                return None
+            self._read.extend(self._lines.feed(piece))
+            if self._lines.open > _LONGEST_LINE:
+                raise BrokenError("a line is too long")
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,191 @@
+"""Routes that go on for long: events of a session, its transcript, its recordings. Thin, as those of sessions."""
+
+import posixpath
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, Path, Request, Response
+
+from meeting_buddy.http_api.documents import SessionObject
+from meeting_buddy.http_api.finding import Finder
+from meeting_buddy.http_api.hearing import Hearing, RecordingList
+from meeting_buddy.http_api.parameters import (
+    ONE,
+    SESSIONS,
+    CallerOf,
+    IdOf,
+    PlaceOf,
+    event_stream,
+    problem_responses,
+)
+from meeting_buddy.http_api.problems import Problem, ProblemError
+from meeting_buddy.http_api.service import Sessions
+from meeting_buddy.http_api.streams import Download, EventStream, Streams, event_text
+
+_EVENTS: Final = event_stream(
+    "Server-sent events: `session` with the whole session object now and after each change; "
+    "`end` when it is over or deleted; `problem` when the token or a right ends. Comments in between."
+)
+_LINES: Final = event_stream(
+    "Server-sent events: `line`, its number as id; `partial`, a line that may still change; "
+    "`end` behind the last line; `problem` when the token or a right ends. Comments in between."
+)
+_FILE: Final[dict[str, Any]] = {
+    "description": "The file, whole or the part that `Range` asks for (206). `ETag` is its SHA-256.",
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+_NO_TRANSCRIPT: Final = {"model": Problem, "description": "The bot is not there yet, or there is no transcript."}
+_CONTENT: Final = {
+    "Cache-Control": "no-store",
+    # A page of the meeting's people must not become one of ours.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+}
+
+
+def add_event_route(app: FastAPI, service: Sessions, finder: Finder, streams: Streams) -> None:
+    """``…/events``."""
+
+    @app.get(
+        SESSIONS + "/{session_id}/events",
+        operation_id="followSession",
+        summary="Follow a session",
+        status_code=200,
+        response_class=EventStream,
+        responses={**problem_responses(*ONE), 200: _EVENTS},
+        tags=["sessions"],
+    )
+    async def follow(
+        caller: CallerOf,
+        place: PlaceOf,
+        session_id: IdOf,
+        last_event_id: Annotated[
+            str | None, Header(description="id of the last event that was seen; anything odd is ignored.")
+        ] = None,
+    ) -> EventStream:
+        """Rights are looked at again each minute. Reconnect with Last-Event-ID when the stream breaks."""
+        with ExitStack() as held:
+            namespace = await _place(held, finder, streams, caller, place.namespace)
+            sessions = await service.open_events(caller, namespace, session_id)
+            parts = _session_events(sessions, last_event_id)
+            return EventStream(parts, streams, operation="followSession", closed=held.pop_all().close)
+
+
+def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: Streams) -> None:
+    """``…/transcript`` and ``…/recordings``."""
+
+    @app.get(
+        SESSIONS + "/{session_id}/transcript",
+        operation_id="followTranscript",
+        summary="Follow a session's transcript",
+        status_code=200,
+        response_class=EventStream,
+        responses={**problem_responses(*ONE), 409: _NO_TRANSCRIPT, 200: _LINES},
+        tags=["sessions"],
+    )
+    async def hear(
+        caller: CallerOf,
+        place: PlaceOf,
+        session_id: IdOf,
+        request: Request,
+        last_event_id: Annotated[str | None, Header(description="Number of the last line that was seen.")] = None,
+    ) -> EventStream:
+        """All lines so far, then each new one; of a session that is over, all of them.
+
+        Needs the right to hear, which reading a session does not give.
+        """
+        _check_once(request, "Last-Event-ID")
+        with ExitStack() as held:
+            namespace = await _place(held, finder, streams, caller, place.namespace)
+            parts, hang_up = await hearing.open_transcript(caller, namespace, session_id, last_event_id)
+            held.callback(hang_up)
+            return EventStream(parts, streams, operation="followTranscript", closed=held.pop_all().close)
+
+    @app.get(
+        SESSIONS + "/{session_id}/recordings",
+        operation_id="listRecordings",
+        summary="List a session's files",
+        response_model=RecordingList,
+        responses=problem_responses(*ONE),
+        tags=["sessions"],
+    )
+    async def recordings(caller: CallerOf, place: PlaceOf, session_id: IdOf) -> RecordingList:
+        """Recording, transcript, events, and while the bot lives the segments that are closed.
+
+        Needs the right to hear, which reading a session does not give.
+        """
+        return await hearing.recordings(caller, await finder.namespace(caller, place.namespace), session_id)
+
+    async def download(
+        caller: CallerOf,
+        place: PlaceOf,
+        session_id: IdOf,
+        name: Annotated[str, Path(description="As the list has it; it may have a slash in it.", max_length=256)],
+        request: Request,
+    ) -> Response:
+        """Takes `Range`, `If-Range` and `If-None-Match`: a download that broke off goes on where it was."""
+        for header in ("Range", "If-Range"):
+            _check_once(request, header)
+        with ExitStack() as held:
+            namespace = await _place(held, finder, streams, caller, place.namespace)
+            stored, parts = await hearing.open_recording(
+                caller, namespace, session_id, name, request.headers, request.method
+            )
+            held.callback(stored.close)
+            headers = (
+                stored.headers
+                | _CONTENT
+                | {"Content-Disposition": f'attachment; filename="{posixpath.basename(name)}"'}
+            )
+            if request.method == "HEAD" or stored.status == 304:
+                return _head(stored.status, headers)
+            return Download(
+                parts,
+                streams,
+                operation="downloadRecording",
+                closed=held.pop_all().close,
+                status_code=stored.status,
+                headers=headers,
+            )
+
+    path = SESSIONS + "/{session_id}/recordings/{name:path}"
+    responses = {**problem_responses(*ONE, 416), 200: _FILE, 206: _FILE, 304: {"description": "It is the same."}}
+    app.get(
+        path,
+        operation_id="downloadRecording",
+        summary="Download a file of a session",
+        response_class=Response,
+        responses=responses,
+        tags=["sessions"],
+    )(download)
+    app.head(path, response_class=Response, include_in_schema=False, operation_id="headRecording")(download)
+
+
+async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Any, namespace: str | None) -> str:
+    """Take a place among the caller's streams for as long as ``held`` is; the namespace that is meant."""
+    user = await finder.username(caller)
+    held.callback(streams.limits.take(user))
+    return namespace or finder.namespace_of(user)
+
+
+def _head(status: int, headers: dict[str, str]) -> Response:
+    """An answer without content that says how long that would be."""
+    answer = Response(status_code=status, headers=headers)
+    answer.headers["content-length"] = headers.get("Content-Length") or headers.get("content-length") or "0"
+    return answer
+
+
+def _check_once(request: Request, header: str) -> None:
+    if len(request.headers.getlist(header)) > 1:
+        raise ProblemError("bad-request", "it is given more than once", field=header)
+
+
+async def _session_events(
+    sessions: AsyncGenerator[tuple[str, SessionObject], None], seen: str | None
+) -> AsyncGenerator[bytes, None]:
+    """States of a session as events, without the first one where it is the one that was ``seen``."""
+    async with aclosing(sessions):
+        async for version, session in sessions:
+            if version != seen:
+                yield event_text("session", session.model_dump(mode="json"), version).encode()
+            seen = None

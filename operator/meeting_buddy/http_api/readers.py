@@ -1,0 +1,204 @@
+"""Files of sessions, from the reader in their namespace: with a token for one name of one session, good for minutes.
+
+Tokens and keys stand in no problem and no log. A reader is told a session's id and a name, and serves only names of
+its own list.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from meeting_buddy.contract.reader import PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
+from meeting_buddy.http_api import upstream
+from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.upstream import BrokenError
+
+READERS: Final = f"http://{SERVICE}.{{namespace}}.svc:{PORT}"
+"""Where the chart's readers are."""
+ASKED: Final = ("range", "if-range", "if-none-match")
+"""Headers of a caller that a reader gets."""
+TOLD: Final = ("content-length", "content-range", "content-type", "etag", "accept-ranges")
+"""Headers of a reader that a caller gets."""
+LONGEST_LIST: Final = 4 << 20
+"""Bytes; a day of recording has some thousand segments."""
+_PIECE: Final = 64 * 1024
+
+
+class StoredFile(BaseModel):
+    """A file, as a reader lists it."""
+
+    name: str
+    kind: str
+    bytes: int
+    sha256: str | None
+    media_type: str
+    final: bool
+
+
+class StoredFiles(BaseModel):
+    """What a session has on the volume."""
+
+    files: list[StoredFile]
+    verified: bool
+
+
+class StoredBytes:
+    """A reader's answer for a file: its head is there, the content follows."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.status = answer.status
+        self.headers = {name: answer.headers[name] for name in TOLD if name in answer.headers}
+        self._answer = answer
+
+    async def next(self) -> bytes | None:
+        """The next piece, ``None`` behind the last one. May be cancelled.
+
+        Raises:
+            BrokenError: the reader is gone before the end.
+        """
+        try:
+            return await self._answer.content.read(_PIECE) or None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise BrokenError("the connection to the reader broke") from None
+
+    def close(self) -> None:
+        """Take no more."""
+        self._answer.close()
+
+
+class Readers:
+    """Connections to readers. To be made inside the running event loop."""
+
+    def __init__(
+        self,
+        read_key: Path = upstream.READ_KEY,
+        address: str = READERS,
+        observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
+    ) -> None:
+        """Collaborators.
+
+        Args:
+            read_key: file with the installation's key, from which each namespace's is made; read for each call.
+            address: of a namespace's reader, with ``{namespace}`` in it.
+            observe: told verb, status (0: no answer) and seconds of each call.
+        """
+        self._read_key = read_key
+        self._address = address
+        self._observe = observe
+        self._http = upstream.client()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+    async def files(self, namespace: str, session_id: str) -> StoredFiles:
+        """What there is of a session; nothing yet, or nothing at all, is an empty list.
+
+        Raises:
+            ProblemError: there is no key or no reader, or it refuses.
+        """
+        answer = await self._ask("GET", namespace, session_id, "", {})
+        try:
+            if answer.status == 404:
+                return StoredFiles(files=[], verified=False)
+            if answer.status != 200:
+                raise _refused(answer.status, namespace)
+            async with asyncio.timeout(upstream.HEAD_SECONDS):
+                return StoredFiles.model_validate_json(await _whole(answer))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise _unavailable("the reader broke off", namespace) from None
+        except ValidationError:
+            raise ProblemError("upstream-error", "the reader's list cannot be read by this version") from None
+        finally:
+            answer.close()
+
+    async def file(
+        self, namespace: str, session_id: str, name: str, asked: Mapping[str, str], method: str = "GET"
+    ) -> StoredBytes | None:
+        """A file or a part of it; ``None``: there is none of this name. Close what it gives.
+
+        Args:
+            namespace: of the session.
+            session_id: its id.
+            name: as the list has it.
+            asked: a caller's headers, of which :data:`ASKED` are passed on.
+            method: ``GET`` or ``HEAD``.
+
+        Raises:
+            ProblemError: there is no key or no reader, or it refuses.
+        """
+        headers = {each: asked[each] for each in ASKED if each in asked}
+        answer = await self._ask(method, namespace, session_id, name, headers)
+        if answer.status in (200, 206, 304):
+            return StoredBytes(answer)
+        answer.close()
+        if answer.status == 404:
+            return None
+        if answer.status == 416:
+            size = answer.headers.get("Content-Range", "bytes */*")
+            raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
+        raise _refused(answer.status, namespace)
+
+    async def _ask(
+        self, method: str, namespace: str, session_id: str, name: str, more: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        try:
+            key = reader_key(upstream.read_key(self._read_key), namespace)
+        except upstream.NoKeyError:
+            raise _unavailable(upstream.NO_KEY, namespace, upstream.NO_KEY_REMEDY) from None
+        token = sign(key, session_id, name, int(time.time()) + TOKEN_SECONDS)
+        url = f"{self._address.format(namespace=namespace)}/v1/sessions/{session_id}/files"
+        if name:
+            url += "/" + quote(name)
+        headers = upstream.headers(token, "*/*") | dict(more)
+        start, status = time.monotonic(), 0
+        try:
+            async with asyncio.timeout(upstream.HEAD_SECONDS):
+                answer = await self._http.request(
+                    method, URL(url, encoded=True), headers=headers, allow_redirects=False
+                )
+            status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise _unavailable("the reader cannot be reached", namespace) from None
+        finally:
+            self._observe(method, status, time.monotonic() - start)
+        return answer
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    found = bytearray()
+    while piece := await answer.content.read(_PIECE):
+        found += piece
+        if len(found) > LONGEST_LIST:
+            raise ProblemError("upstream-error", "the reader's list is too long")
+    return bytes(found)
+
+
+def _refused(status: int, namespace: str) -> ProblemError:
+    if status == 401:
+        return _unavailable(
+            "the reader does not know this server's key",
+            namespace,
+            "The administrator deletes the Secret meeting-buddy-reader-key there: the operator makes it anew.",
+        )
+    if status == 503:
+        return _unavailable("the volume does not answer", namespace)
+    return _unavailable(f"the reader answered {status}", namespace)
+
+
+def _unavailable(detail: str, namespace: str, remedy: str | None = None) -> ProblemError:
+    return ProblemError(
+        "reader-unavailable",
+        detail,
+        headers={"Retry-After": "5"},
+        remedy=remedy
+        or f"Repeat; if it stays, the administrator looks at Deployment {SERVICE} in namespace {namespace}. "
+        "The files are on the volume.",
+    )

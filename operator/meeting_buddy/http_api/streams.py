@@ -1,0 +1,226 @@
+"""Answers that go on for long: own responses, which end with the caller's right and cut clients that do not read."""
+
+import asyncio
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from meeting_buddy.contract.text import json_text
+from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy.http_api.problems import PASSING, ProblemError
+from meeting_buddy.http_api.upstream import BrokenError
+
+_RETRY_MILLISECONDS: Final = 1000
+_EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@dataclass
+class StreamLimits:
+    """What streams may cost, and who has how many. One for the process."""
+
+    per_user: int = 50
+    in_all: int = 1000
+    heartbeat_seconds: float = 15.0
+    """Silence after which a comment is sent: ingresses close what is silent for a minute."""
+    send_seconds: float = 10.0
+    """For a client to take what is sent."""
+    _open: Counter[str] = field(default_factory=Counter)
+
+    def take(self, user: str) -> Callable[[], None]:
+        """A place for a user's stream; call what it gives once, to give it back.
+
+        Raises:
+            ProblemError: 429.
+        """
+        if self._open[user] >= self.per_user or self._open.total() >= self.in_all:
+            raise ProblemError("too-many-requests", "too many streams are open", headers={"Retry-After": "10"})
+        self._open[user] += 1
+
+        def give_back() -> None:
+            self._open[user] -= 1
+            if self._open[user] <= 0:
+                del self._open[user]
+
+        return give_back
+
+
+class Streams:
+    """What the streams of a process share."""
+
+    def __init__(self, ending: asyncio.Event, limits: StreamLimits, metrics: Metrics) -> None:
+        """Arguments.
+
+        Args:
+            ending: set when the process is told to end.
+            limits: how many streams there may be, and how patient they are.
+            metrics: counts them.
+        """
+        self.ending = ending
+        self.limits = limits
+        self.metrics = metrics
+
+
+class Stream(Response):
+    """Sends until there is no more, the caller's right ends, the client goes, or the process ends."""
+
+    ends_with_process = True
+    """Whether it stops at once when the process is told to end; else it has the server's own time."""
+
+    def __init__(
+        self,
+        parts: AsyncGenerator[bytes, None],
+        streams: Streams,
+        *,
+        operation: str,
+        closed: Callable[[], None],
+        status_code: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Prepare a stream.
+
+        Args:
+            parts: as they are sent. ``ProblemError`` and ``BrokenError`` of it end the stream.
+            streams: what all share.
+            operation: for metrics.
+            closed: called at its end.
+            status_code: of the answer.
+            headers: of the answer.
+        """
+        super().__init__(status_code=status_code, headers=headers)
+        if "content-length" not in (name.lower() for name in headers or ()):
+            del self.headers["content-length"]
+        self._parts = parts
+        self._streams = streams
+        self._operation = operation
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One stream."""
+        with self._streams.metrics.stream(self._operation) as ends:
+            await self._serve(receive, send, ends)
+
+    async def _serve(self, receive: Receive, send: Send, ends: Callable[[str], None]) -> None:
+        sending = asyncio.create_task(self._send_all(send))
+        others: list[asyncio.Task[Any]] = [asyncio.create_task(_disconnected(receive))]
+        if self.ends_with_process:
+            others.append(asyncio.create_task(self._streams.ending.wait()))
+        try:
+            await asyncio.wait({sending, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                ends(sending.result())
+            else:
+                await _cancelled(sending)
+                if others[1:] and others[1].done():
+                    ends("ending")
+                    await self._farewell(send)
+        except TimeoutError:
+            ends("slow")  # the client does not read: whoever serves closes the connection
+        except OSError:
+            pass  # it has gone
+        finally:
+            for task in (sending, *others):
+                await _cancelled(task)
+            self._closed()
+
+    async def _send_all(self, send: Send) -> str:
+        """Head and parts; why it ended, in a word."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            return await self._send_parts(send)
+        finally:
+            await self._parts.aclose()
+
+    @abstractmethod
+    async def _send_parts(self, send: Send) -> str: ...
+
+    async def _farewell(self, send: Send) -> None:
+        """What is said when the process ends."""
+
+    async def _send(self, send: Send, text: str | bytes, *, more: bool = True) -> None:
+        body = text.encode() if isinstance(text, str) else text
+        async with asyncio.timeout(self._streams.limits.send_seconds):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+class EventStream(Stream):
+    """Server-sent events, with comments in between so that nobody takes silence for the end."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, parts: AsyncGenerator[bytes, None], streams: Streams, **more: Any) -> None:
+        super().__init__(parts, streams, headers=_EVENT_HEADERS, **more)
+
+    async def _send_parts(self, send: Send) -> str:
+        await self._send(send, f"retry: {_RETRY_MILLISECONDS}\n\n")
+        coming: asyncio.Task[bytes] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.ensure_future(_next(self._parts))
+                done, _ = await asyncio.wait({coming}, timeout=self._streams.limits.heartbeat_seconds)
+                if not done:
+                    await self._send(send, ":\n\n")
+                    continue
+                event = coming.result()
+                coming = None
+                await self._send(send, event)
+        except StopAsyncIteration:
+            await self._send(send, event_text("end", {}), more=False)
+            return "end"
+        except (ProblemError, BrokenError) as error:
+            if isinstance(error, ProblemError) and error.kind not in PASSING:
+                await self._send(send, event_text("problem", error.document()), more=False)
+                return "problem"
+            # No `end` and no `problem`: more may follow for who comes again, to another server perhaps.
+            await self._send(send, ": this stream broke, come again\n\n", more=False)
+            return "broken"
+        finally:
+            if coming is not None:
+                await _cancelled(coming)
+
+    async def _farewell(self, send: Send) -> None:
+        # No `end`: the session goes on, and another replica answers the client that comes again.
+        await self._send(send, ": this server ends, come again\n\n", more=False)
+
+
+class Download(Stream):
+    """A file or a part of it. One that breaks off is cut, so that no client takes a part for the whole."""
+
+    ends_with_process = False
+
+    async def _send_parts(self, send: Send) -> str:
+        try:
+            async for part in self._parts:
+                await self._send(send, part)
+        except (ProblemError, BrokenError) as error:
+            # Fewer bytes than the head has promised: the server closes the connection.
+            return "problem" if isinstance(error, ProblemError) else "broken"
+        await self._send(send, b"", more=False)
+        return "end"
+
+
+async def _next(parts: AsyncGenerator[bytes, None]) -> bytes:
+    """The next part as a coroutine, which a task can be made of."""
+    return await anext(parts)
+
+
+def event_text(name: str, document: Any, version: str = "") -> str:
+    """A server-sent event."""
+    head = f"id: {version}\n" if version else ""
+    return f"{head}event: {name}\ndata: {json_text(document)}\n\n"
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancelled(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

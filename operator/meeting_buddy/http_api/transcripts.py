@@ -1,0 +1,226 @@
+"""One stream of a bot for all who listen to it here: a bot takes sixteen subscribers, and people are more.
+
+Lines go to a file without a name, which is gone with the process: whoever comes late or reads slowly finds all of them
+there, and memory holds only where each begins. Of each segment that is still open the newest text is kept.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from meeting_buddy.http_api.bots import Bots, BotStream
+from meeting_buddy.http_api.upstream import BrokenError
+
+MOST_BYTES: Final = 64 << 20
+"""Of one bot's lines; an hour of talk has about two million."""
+_MOST_OPEN: Final = 64
+"""Segments that are open at the same time."""
+
+
+class Events(Protocol):
+    """What a listener reads."""
+
+    async def next(self) -> bytes | None:
+        """The next event as it is sent, ``None`` behind the last one. May be cancelled. Raises ``BrokenError``."""
+
+    def close(self) -> None:
+        """Listen no more."""
+
+
+class LiveTranscripts:
+    """The bots that are listened to now."""
+
+    def __init__(self, bots: Bots) -> None:
+        self._bots = bots
+        self._live: dict[tuple[str, str, int], _Transcript] = {}
+
+    async def listen(self, address: str, uid: str, attempt: int, after: int) -> "Listener":
+        """Hear a bot. Close what it gives.
+
+        Args:
+            address: of the pod.
+            uid: of the session.
+            attempt: number of the bot.
+            after: number of the last line that was seen; 0: none.
+
+        Raises:
+            ProblemError: it refuses, or cannot be reached.
+        """
+        bot = (address, uid, attempt)
+        found = self._live.get(bot)
+        if found is None:
+            found = self._live[bot] = _Transcript(lambda: self._bots.transcript(*bot), self._forget)
+        listener = Listener(found, after)
+        try:
+            await asyncio.shield(found.opened)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def _forget(self, transcript: "_Transcript") -> None:
+        self._live = {bot: each for bot, each in self._live.items() if each is not transcript}
+
+
+class _Transcript:
+    """What one bot has said, and says."""
+
+    def __init__(
+        self, connect: Callable[[], Coroutine[Any, Any, BotStream]], over: Callable[["_Transcript"], None]
+    ) -> None:
+        self.broken = ""
+        """Why it broke off."""
+        self.ended = False
+        self.changed = asyncio.Event()
+        self.listeners = 0
+        self.partials: dict[str, tuple[int, bytes]] = {}
+        """Open segment → place of its newest text among all such texts, and the event."""
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.opened.add_done_callback(
+            lambda future: future.cancelled() or future.exception()
+        )  # asked by nobody: no noise
+        self._over = over
+        self._numbers = array("Q")
+        self._ends = array("Q")
+        self._published = 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the last listener
+        self._following = asyncio.create_task(self._follow(connect))
+
+    def line_after(self, number: int) -> tuple[int, bytes] | None:
+        """The first line with a higher number, and that number."""
+        place = bisect_right(self._numbers, number)
+        if place == len(self._numbers):
+            return None
+        start = self._ends[place - 1] if place else 0
+        return self._numbers[place], os.pread(self._file.fileno(), self._ends[place] - start, start)
+
+    def partial_after(self, place: int) -> tuple[int, bytes] | None:
+        """The next text of an open segment behind a place among them."""
+        return min((each for each in self.partials.values() if each[0] > place), default=None)
+
+    def leave(self) -> None:
+        """A listener goes; with the last one the bot is left."""
+        self.listeners -= 1
+        if not self.listeners:
+            self._over(self)
+            self._following.cancel()
+            self._file.close()
+
+    async def _follow(self, connect: Callable[[], Coroutine[Any, Any, BotStream]]) -> None:
+        try:
+            stream = await connect()
+        except BaseException as error:
+            self._over(self)
+            if isinstance(error, asyncio.CancelledError):
+                self.opened.cancel()
+            else:
+                self.opened.set_exception(error)
+            return
+        self.opened.set_result(None)
+        try:
+            while (event := await stream.next()) is not None:
+                self._take(event)
+            self.ended = True
+        except BrokenError as error:
+            self.broken = str(error)
+        except OSError:
+            self.broken = "there is no room for the transcript here"
+        finally:
+            stream.close()
+            self._over(self)
+            self._wake()
+
+    def _take(self, event: bytes) -> None:
+        """Keep an event of the bot; of a kind that is not known, it is left out."""
+        fields = dict(each.partition(b": ")[::2] for each in event.splitlines())
+        kind = fields.get(b"event")
+        if kind == b"gap":
+            raise BrokenError("the bot left lines out")
+        if kind == b"line":
+            self._keep(int(_digits(fields.get(b"id", b""))), event)
+        if kind in (b"line", b"partial"):
+            segment = _segment(fields.get(b"data", b""))
+            self.partials.pop(segment, None)
+            if kind == b"partial":
+                self._published += 1
+                self.partials[segment] = (self._published, event)
+                if len(self.partials) > _MOST_OPEN:
+                    del self.partials[next(iter(self.partials))]
+            self._wake()
+
+    def _keep(self, number: int, event: bytes) -> None:
+        end = self._ends[-1] if self._ends else 0
+        if end + len(event) > MOST_BYTES or number <= (self._numbers[-1] if self._numbers else 0):
+            raise BrokenError("the bot's lines are too many, or not in order")
+        written = os.pwrite(self._file.fileno(), event, end)
+        if written != len(event):
+            raise OSError("a short write")
+        self._numbers.append(number)
+        self._ends.append(end + written)
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class Listener:
+    """One place in a bot's transcript."""
+
+    def __init__(self, transcript: _Transcript, after: int) -> None:
+        self._transcript = transcript
+        self._number = after
+        self._partial = 0
+        self._closed = False
+        transcript.listeners += 1
+
+    async def next(self) -> bytes | None:
+        """The next event as the bot sent it, ``None`` behind the last one. May be cancelled.
+
+        Raises:
+            BrokenError: the bot is gone; all that it said has been handed out.
+        """
+        while True:
+            found = self._transcript
+            if line := found.line_after(self._number):
+                self._number = line[0]
+                return line[1]
+            if partial := found.partial_after(self._partial):
+                self._partial = partial[0]
+                return partial[1]
+            if found.broken:
+                raise BrokenError(found.broken)
+            if found.ended:
+                return None
+            await found.changed.wait()
+
+    def close(self) -> None:
+        """Listen no more."""
+        if not self._closed:
+            self._closed = True
+            self._transcript.leave()
+
+
+def _looked_at(opened: "asyncio.Future[None]") -> None:
+    """A refusal that everybody has stopped waiting for is no error of this process."""
+    if not opened.cancelled():
+        opened.exception()
+
+
+def _digits(text: bytes) -> bytes:
+    if not text.isdigit() or len(text) > 12:
+        raise BrokenError("a line has no number")
+    return text
+
+
+def _segment(data: bytes) -> str:
+    """Name of the segment that a line belongs to, or is a part of."""
+    try:
+        found = json.loads(data)["segment"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise BrokenError("an event is no line") from None
+    return str(found).rstrip("abcdefghijklmnopqrstuvwxyz")

@@ -1,0 +1,252 @@
+"""The recordings reader when the volume hangs, clients are slow or go away, or it is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from meeting_buddy_bot.recordings import access, listing, server
+from meeting_buddy_bot.recordings.access import THREADS
+from meeting_buddy_bot.recordings.files import OpenFile
+from tests.support.awaiting import until
+from tests.support.recordings_reader import RunningReader, running_reader
+
+RECORDING = "recording.mp4"
+BIG = 64 * 2**20
+"""Bytes; more than the kernel keeps for two ends of a connection."""
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[RunningReader]:
+    async with running_reader(tmp_path) as running:
+        running.save().finished(b"")
+        with (running.save().folder / RECORDING).open("wb") as file:
+            file.truncate(BIG)
+        yield running
+
+
+@pytest.fixture
+def answers() -> Iterator[threading.Event]:
+    """Set once the volume answers."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def volume_descriptors(reader: RunningReader) -> list[str]:
+    """What this process has open of the volume."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(each.readlink()))
+        except OSError:
+            continue
+    return [each for each in found if each.startswith(str(reader.root))]
+
+
+def volume_threads() -> int:
+    return sum(each.name.startswith("volume") for each in threading.enumerate())
+
+
+async def nothing_left(reader: RunningReader) -> None:
+    await until(lambda: not volume_descriptors(reader) and not volume_threads(), 10)
+
+
+async def healthy(reader: RunningReader) -> None:
+    began = time.monotonic()
+    async with reader.client.get(f"http://127.0.0.1:{reader.port}/healthz") as answer:
+        assert answer.status == 200
+    assert time.monotonic() - began < 1
+
+
+async def taken(reading: asyncio.StreamReader) -> int:
+    """Bytes until the connection's end."""
+    count = 0
+    while piece := await reading.read(2**20):
+        count += len(piece)
+    return count
+
+
+def hangs(answers: threading.Event, call: Callable[..., Any], after: int = 0) -> Callable[..., Any]:
+    """``call``, which answers ``after`` times and from then on when the volume does."""
+    answered = iter(range(after))
+
+    def hanging(*given: Any) -> Any:
+        if next(answered, None) is None:
+            answers.wait()
+        return call(*given)
+
+    return hanging
+
+
+async def test_a_volume_that_hangs_when_it_is_asked_costs_503_and_nothing_stays(
+    reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "list_files", hangs(answers, listing.list_files))
+    monkeypatch.setattr(listing, "open_file", hangs(answers, listing.open_file))
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    names = ("", RECORDING) * 40
+    began = time.monotonic()
+    asked = asyncio.gather(*(reader.ask(name) for name in names))
+    await asyncio.sleep(0.2)
+    await healthy(reader)
+    assert volume_threads() <= THREADS
+    for answer in await asked:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert time.monotonic() - began < 3
+    assert volume_threads() == THREADS
+    answers.set()
+    await nothing_left(reader)  # what was opened too late is closed
+    assert (await reader.ask()).status == 200
+
+
+async def test_a_volume_that_hangs_at_the_first_piece_is_told_by_the_status(
+    reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OpenFile, "read", hangs(answers, OpenFile.read, after=2))  # the manifest and its end
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    assert (await reader.ask(RECORDING)).status == 503
+    await healthy(reader)
+    answers.set()
+    await nothing_left(reader)
+
+
+async def test_one_that_hangs_later_breaks_the_connection(
+    reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OpenFile, "read", hangs(answers, OpenFile.read, after=12))
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    with pytest.raises(aiohttp.ClientError):
+        await reader.ask(RECORDING)
+    await healthy(reader)
+    answers.set()
+    await nothing_left(reader)
+    assert len((await reader.ask(RECORDING)).body) == BIG
+
+
+async def test_a_file_that_becomes_shorter_breaks_the_connection(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = OpenFile.read
+
+    def shorter(file: OpenFile, at: int, count: int) -> bytes:
+        return read(file, at, count) if at < 2**20 else b""
+
+    monkeypatch.setattr(OpenFile, "read", shorter)
+    with pytest.raises(aiohttp.ClientError):
+        await reader.ask(RECORDING)
+    await nothing_left(reader)
+
+
+async def test_a_client_that_takes_nothing_is_cut(reader: RunningReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CLIENT_SECONDS", 1.0)
+    reading, writing = await reader.stalled(RECORDING)
+    await until(lambda: bool(volume_descriptors(reader)), 5)
+    began = time.monotonic()
+    await nothing_left(reader)
+    assert 0.5 < time.monotonic() - began < 5
+    assert await taken(reading) < BIG
+    writing.close()
+
+
+async def test_one_that_goes_away_frees_what_it_held(reader: RunningReader) -> None:
+    for _ in range(20):
+        _, writing = await reader.stalled(RECORDING)
+        await until(lambda: bool(volume_descriptors(reader)), 5)
+        writing.transport.abort()
+    await nothing_left(reader)
+
+
+async def test_one_that_goes_away_while_the_volume_hangs_does_not_either_keep_anything(
+    reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "open_file", hangs(answers, listing.open_file))
+    writers = [(await reader.stalled(RECORDING))[1] for _ in range(THREADS + 4)]
+    await until(lambda: volume_threads() == THREADS, 5)
+    for each in writers:
+        each.transport.abort()
+    await asyncio.sleep(0.2)
+    answers.set()
+    await nothing_left(reader)
+
+
+async def test_more_requests_than_there_is_room_for_are_asked_to_come_again(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_REQUESTS", 2)
+    connections = [await reader.stalled(RECORDING) for _ in range(2)]
+    await until(lambda: len(volume_descriptors(reader)) == 2, 5)
+    answer = await reader.ask(RECORDING)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    await healthy(reader)
+    connections[0][1].transport.abort()
+    await until(lambda: len(volume_descriptors(reader)) == 1, 5)
+    assert (await reader.ask()).status == 200
+
+
+async def test_the_end_waits_for_downloads_and_not_for_ever(reader: RunningReader) -> None:
+    assert reader.server is not None
+    _, writing = await reader.stalled(RECORDING)
+    await until(lambda: bool(volume_descriptors(reader)), 5)
+    reading, slow = await reader.stalled(RECORDING)
+    await until(lambda: len(volume_descriptors(reader)) == 2, 5)
+    began = time.monotonic()
+    ending = asyncio.create_task(reader.server.stop(3))
+    await asyncio.sleep(0.2)
+    assert await taken(reading) > BIG  # and the head
+    await ending
+    assert 2.5 < time.monotonic() - began < 6
+    await nothing_left(reader)
+    for each in (writing, slow):
+        each.close()
+
+
+async def test_a_descriptor_is_not_given_back_while_it_is_read(
+    tmp_path: Path, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "file").write_bytes(b"content")
+    descriptor = os.open(path, os.O_RDONLY)
+    file = OpenFile(descriptor, 7)
+    reads: list[bytes] = []
+    monkeypatch.setattr(os, "pread", hangs(answers, os.pread))
+    reading = threading.Thread(target=lambda: reads.append(file.read(0, 7)))
+    reading.start()
+    closing = threading.Thread(target=file.close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    os.fstat(descriptor)
+    answers.set()
+    closing.join(5)
+    reading.join(5)
+    assert reads == [b"content"]
+    with pytest.raises(OSError, match="closed"):
+        file.read(0, 1)
+    file.close()  # once more is no harm
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+async def test_waiting_for_a_thread_counts_and_can_be_given_up(answers: threading.Event) -> None:
+    volume = access.VolumeAccess(threads=1)
+    call = partial(volume.call, "wait", seconds=0.3)
+    first = asyncio.create_task(volume.call("hang", answers.wait))
+    await asyncio.sleep(0.05)
+    with pytest.raises(OSError, match="does not answer"):
+        await call(lambda: True)
+    given_up = asyncio.create_task(volume.call("wait", lambda: True))
+    await asyncio.sleep(0.05)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    answers.set()
+    assert await first
+    assert await call(lambda: True)
