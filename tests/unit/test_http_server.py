@@ -130,6 +130,25 @@ async def test_a_new_certificate_that_is_wrong_leaves_the_old_one_and_is_logged_
             assert time.monotonic() < deadline
 
 
+async def test_tls_connections_read_into_one_buffer_and_mix_nothing(volume: SecretVolume, authority: Authority) -> None:
+    """Clients of this loop share it too; each body is larger than it, and comes in pieces between the others'."""
+    pair, echo, size = volume.pair, Echo(), 5
+    bodies = [bytes([letter]) * 50_000 for letter in b"abc"]
+    async with running(echo, plain=False, tls_certificate=pair.certificate, tls_key=pair.key) as server:
+        clients = [await server.connect(trusting(authority)) for _ in bodies]
+        buffers = {id(client.writer.transport._ssl_protocol._ssl_buffer) for client in clients}  # type: ignore[attr-defined]
+        assert len(buffers) == 1
+        for client in clients:
+            client.writer.write(b"POST /read HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 50000\r\n\r\n")
+        for place in range(0, 50_000, 50_000 // size):
+            for client, body in zip(clients, bodies, strict=True):
+                client.writer.write(body[place : place + 50_000 // size])
+                await client.writer.drain()
+        for client in clients:
+            assert b"ok" in await client.rest()
+    assert sorted(echo.bodies) == bodies
+
+
 async def test_old_versions_of_tls_are_refused(volume: SecretVolume, authority: Authority) -> None:
     old = trusting(authority)
     with pytest.warns(DeprecationWarning, match="TLSv1"):

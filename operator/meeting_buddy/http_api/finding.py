@@ -108,6 +108,11 @@ class Finder:
                 raise not_found()
 
 
+def reference(document: JsonObject) -> JsonObject:
+    """What :meth:`Finder.again` needs of a MeetingSession: who waits for long keeps no more."""
+    return {"metadata": {each: document["metadata"][each] for each in ("namespace", "name", "uid")}}
+
+
 def parsed(document: JsonObject) -> MeetingSession:
     """A MeetingSession's model.
 

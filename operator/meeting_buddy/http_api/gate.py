@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meeting_buddy.http_api.identity import bearer
 from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.streams import STREAMS, Stream
 
 GUARDED: Final = "/v1/"
 MAX_BODY: Final = 64 * 1024
@@ -52,7 +53,13 @@ class Gate:
             return
         if body is None:
             return
+        # Streams go on for long: here, where what routes needed until then is free again, some 10 KB for each.
+        streams: list[Stream] = scope["state"].setdefault(STREAMS, [])
         await self._app(scope, _replay(body, receive), sending)
+        for name in [each for each in scope if each.startswith("fastapi_")]:
+            del scope[name]
+        while streams:
+            await streams.pop().run(receive, sending)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body; ``None``: the client has gone.

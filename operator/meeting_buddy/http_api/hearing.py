@@ -18,7 +18,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, NumberedLines
 from meeting_buddy.http_api.documents import SESSIONS
-from meeting_buddy.http_api.finding import Finder, kube_problems, parsed
+from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.problems import ProblemError, may_not_hear, not_yet
 from meeting_buddy.http_api.readers import Readers, StoredBytes
@@ -170,7 +170,7 @@ class Hearing:
         self, caller: Caller, found: JsonObject, what: str, source: Events
     ) -> AsyncGenerator[bytes, None]:
         """What a source gives, for as long as its caller may hear it and the session is there."""
-        clock = asyncio.get_running_loop()
+        found, clock = reference(found), asyncio.get_running_loop()
         judged = clock.time()
         while True:
             part: bytes | None = b""

@@ -189,3 +189,4 @@ async def _session_events(
             if version != seen:
                 yield event_text("session", session.model_dump(mode="json"), version).encode()
             seen = None
+            del session  # the next one comes late

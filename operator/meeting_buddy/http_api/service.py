@@ -3,6 +3,7 @@
 Every method asks the API server with that token; nothing is answered from memory. All errors are ``ProblemError``.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -28,7 +29,7 @@ from meeting_buddy.http_api.documents import (
     session_object,
     spec_of,
 )
-from meeting_buddy.http_api.finding import Finder, kube_problems, parsed
+from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.kube.caller import CallerApi, JsonObject
@@ -40,6 +41,8 @@ ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-sha256"
 """SHA-256 of the body that was sent with an Idempotency-Key; the spec itself changes later."""
 WATCH_SECONDS: Final = 60
 """The API server judges token and rights again when a watch opens anew."""
+_WATCH_AGAIN: Final = 1.0
+"""Least seconds from one opening of a watch to the next."""
 MAX_LIMIT: Final = 500
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _NAME_LETTERS: Final = string.ascii_lowercase + string.digits
@@ -163,6 +166,7 @@ class Sessions:
 
     async def _follow(self, caller: Caller, found: JsonObject) -> AsyncGenerator[tuple[str, SessionObject], None]:
         namespace, name, seen = found["metadata"]["namespace"], found["metadata"]["name"], ""
+        it = reference(found)
         while True:
             version, shown = found["metadata"]["resourceVersion"], self._shown(found)
             if version != seen:
@@ -170,6 +174,8 @@ class Sessions:
                 seen = version
             if STATUSES[shown.status].terminal:
                 return
+            del found, shown  # sessions may be large, and here and below it waits for long
+            not_before = asyncio.get_running_loop().time() + _WATCH_AGAIN
             with kube_problems():
                 try:
                     watch = self._api.watch(caller.token, namespace, name, seen, WATCH_SECONDS)
@@ -182,14 +188,17 @@ class Sessions:
                             yield seen, now
                             if STATUSES[now.status].terminal:
                                 return
+                            del event, now
                 except KubeError as error:
                     if error.status != 410:
                         raise
+                # An API server that ends, or whose history is short, ends watches at once.
+                await asyncio.sleep(not_before - asyncio.get_running_loop().time())
                 # Rights and token are judged again here, each minute, as when the watch opens.
-                again = await self._finder.again(caller, found)
+                again = await self._finder.again(caller, it)
             if again is None:
                 return
-            found = again
+            found, again = again, None
 
     # What the methods above stand on
 

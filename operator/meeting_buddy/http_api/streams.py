@@ -16,6 +16,8 @@ from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import PASSING, ProblemError
 from meeting_buddy.http_api.upstream import BrokenError
 
+STREAMS: Final = "streams"
+"""Where in a request's state a list stands, a stream puts itself there and returns: whoever made the list runs it."""
 _RETRY_MILLISECONDS: Final = 1000
 _EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -25,7 +27,8 @@ class StreamLimits:
     """What streams may cost, and who has how many. One for the process."""
 
     per_user: int = 50
-    in_all: int = 1000
+    in_all: int = 400
+    """One that is not read holds up to 1 MB until it is cut, and the chart's memory limit is 512 MiB."""
     heartbeat_seconds: float = 15.0
     """Silence after which a comment is sent: ingresses close what is silent for a minute."""
     send_seconds: float = 10.0
@@ -101,7 +104,15 @@ class Stream(Response):
         self._closed = closed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One stream."""
+        """One stream, here or where it is waited for."""
+        waiting = scope.get("state", {}).get(STREAMS)
+        if waiting is None:
+            await self.run(receive, send)
+        else:
+            waiting.append(self)
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Send it."""
         with self._streams.metrics.stream(self._operation) as ends:
             await self._serve(receive, send, ends)
 
@@ -162,13 +173,12 @@ class EventStream(Stream):
         try:
             while True:
                 coming = coming or asyncio.ensure_future(_next(self._parts))
-                done, _ = await asyncio.wait({coming}, timeout=self._streams.limits.heartbeat_seconds)
-                if not done:
+                await asyncio.wait({coming}, timeout=self._streams.limits.heartbeat_seconds)
+                if not coming.done():
                     await self._send(send, ":\n\n")
                     continue
-                event = coming.result()
+                await self._send(send, coming.result())
                 coming = None
-                await self._send(send, event)
         except StopAsyncIteration:
             await self._send(send, event_text("end", {}), more=False)
             return "end"

@@ -27,6 +27,8 @@ TIMEOUT_SECONDS: Final = 15.0
 USER_AGENT: Final = "meeting-buddy-http-api"
 _JSON: Final = "application/json"
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_READ_AT_ONCE: Final = 16 * 1024
+"""Bytes of a watch that wait for a client that is slow."""
 _LONGEST_LINE: Final = 4 << 20
 """Bytes of one event of a watch; etcd takes no larger object than 1.5 MiB."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
@@ -45,7 +47,7 @@ class Who(NamedTuple):
 class _WithoutCertificate(ssl.SSLObject):
     """Verified as any, but asyncio does not keep the peer's certificate, spelt out, with each connection."""
 
-    def getpeercert(self, binary_form: bool = False) -> None:  # type: ignore[override]
+    def getpeercert(self, binary_form: bool = False) -> None:
         """Nothing; nobody else asks."""
 
 
@@ -109,8 +111,11 @@ class CallerApi:
             "spec": {"resourceAttributes": {**attributes, "namespace": namespace, "name": name}},
         }
         path = path_of("authorization.k8s.io/v1", None, "selfsubjectaccessreviews")
-        answer = await self._call(token, "POST", path, ("SelfSubjectAccessReview", "", ""), body)
-        return _at(answer, "status", "allowed") is True
+        about = ("SelfSubjectAccessReview", "", "")
+        allowed = _at(await self._call(token, "POST", path, about, body), "status", "allowed")
+        if not isinstance(allowed, bool):
+            raise KubeError.of_nonsense(*about)
+        return allowed
 
     # MeetingSessions
 
@@ -149,7 +154,7 @@ class CallerApi:
             query={name: value for name, value in query.items() if value},
             accept=_METADATA_ONLY if metadata_only else _JSON,
         )
-        items = answer.get("items")
+        items = answer.get("items", "none")
         if items is not None and not isinstance(items, list):
             raise KubeError.of_nonsense(*about)
         return [_session(about, each) for each in items or ()], str(_at(answer, "metadata", "continue") or "")
@@ -183,14 +188,22 @@ class CallerApi:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS, sock_read=seconds + TIMEOUT_SECONDS)
         start = time.monotonic()
         try:
-            request = self._http.get(url, headers=_headers(token, _JSON), timeout=timeout, allow_redirects=False)
-            async with request as answer:
+            answering = self._http.get(
+                url,
+                headers=_headers(token, _JSON),
+                timeout=timeout,
+                allow_redirects=False,
+                read_bufsize=_READ_AT_ONCE,
+            )
+            async with await answering as answer:
+                del answering  # a watch waits for long, and keeps nothing that it does not need
                 self._observe("WATCH", answer.status, time.monotonic() - start)
                 if answer.status >= 300:
                     raise KubeError.from_answer(*about, answer.status, await answer.read(), answer.headers)
                 async with aclosing(_lines(answer.content)) as lines:
                     async for line in lines:
                         yield _event(about, json.loads(line))
+                        del line
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
             raise KubeError(*about, 0, type(error).__name__, "the watch broke") from error
 
@@ -288,6 +301,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
     held = bytearray()
     async for chunk in content.iter_any():
         held += chunk
+        del chunk
         while (end := held.find(b"\n")) >= 0:
             yield bytes(held[:end])
             del held[: end + 1]

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-
 _UNREADABLE: Final = "Unreadable"
 
 

@@ -78,12 +78,16 @@ def _install(kubectl: Kubectl, meeting: LocalMeeting) -> None:
 
 
 def _shown_over_http(kubectl: Kubectl, session_id: str) -> bool:
-    """Print the session as the HTTP API tells it, and the line that asks for it; whether it did."""
+    """Print files and session as the HTTP API tells them, and the lines that ask for them; whether it did."""
+    line = http_api.curl(kubectl, f"/sessions/{session_id}/recordings")
+    print(f"  {line}\n")
+    files = http_api.answer(kubectl, line)["recordings"]
+    print("".join(f"    {each['name']:<24}{each['size_bytes']:>12,} bytes  {each['media_type']}\n" for each in files))
     line = http_api.curl(kubectl, f"/sessions/{session_id}")
     print(f"  {line}\n")
     answer = http_api.answer(kubectl, line)
     print(_indented(json.dumps(answer, indent=2)))
-    return bool(answer["status"] == "completed")
+    return bool(answer["status"] == "completed" and "recording" in {each["kind"] for each in files})
 
 
 def _heading(text: str) -> None:
