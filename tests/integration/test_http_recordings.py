@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -44,6 +46,7 @@ class Shelf:
     tenant: Tenant
     folder: Path
     reader: RecordingsServer
+    port: int
     metrics: Metrics
 
     @property
@@ -112,7 +115,7 @@ async def shelf(crd: ApiServer, mine: Tenant, tmp_path: Path) -> AsyncIterator[S
     await reader.start("127.0.0.1", port)
     readers = Readers(tmp_path / "read", f"http://127.0.0.1:{port}", partial(metrics.upstream, "reader"))
     async with served(crd, readers=readers, metrics=metrics) as door:
-        yield Shelf(door, crd, mine, tmp_path, reader, metrics)
+        yield Shelf(door, crd, mine, tmp_path, reader, port, metrics)
     await reader.stop(0)
 
 
@@ -311,3 +314,94 @@ async def test_streams_of_ended_sessions_need_the_transcripts_right(shelf: Shelf
     session = (await shelf.session(tenant=caller)).write(lines=b'{"segment":"1"}\n')
     problem = (await session.ask("transcript")).problem(403, "forbidden")
     assert "meetingsessions/transcript" in problem["detail"]
+
+
+async def scripted(shelf: Shelf, sent: bytes) -> asyncio.Server:
+    """Somebody else in the reader's place, who says this to everybody; the reader itself is stopped."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            await writer.drain()
+            await reader.read()
+        writer.close()
+
+    await shelf.reader.stop(0)
+    return await asyncio.start_server(answer, "127.0.0.1", shelf.port)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        OK + "Content-Type: text/html€\r\nContent-Length: 1\r\n\r\nx".encode(),
+        OK + b"Content-Type: text/plain\r\n\r\nno length",
+        OK + b"Content-Length: 1\r\nETag: \xff\r\n\r\nx",
+        b"HTTP/1.1 416 No\r\nContent-Range: \xe2\x82\xac\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["type", "no length", "etag", "range"],
+)
+async def test_a_reader_that_says_odd_things_is_told_as_such_and_costs_no_place(shelf: Shelf, sent: bytes) -> None:
+    session = await shelf.session()
+    server = await scripted(shelf, sent)
+    try:
+        for _ in range(3):
+            (await session.ask("recordings/recording.mp4")).problem(502, "upstream-error")
+        assert shelf.door.streams._open.total() == 0
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("what", ["list", "length"])
+async def test_a_list_without_end_is_left(shelf: Shelf, what: str) -> None:
+    entry = b'{"name":"a","kind":"b","bytes":1,"sha256":null,"media_type":"c","final":false},'
+    body = b'{"files":[' + entry * 40_000 if what == "length" else b'{"files":[' + entry * 10_001
+    body = body.removesuffix(b",") + b'],"verified":true}'
+    session = await shelf.session()
+    server = await scripted(shelf, OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    try:
+        (await session.ask()).problem(502, "upstream-error")
+        assert shelf.door.streams._open.total() == 0
+    finally:
+        server.close()
+
+
+async def test_what_is_no_http_in_mid_download_cuts_it(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.upstream.SILENT_SECONDS", 0.5)
+    session = await shelf.session()
+    server = await scripted(shelf, OK + b"Content-Length: 10\r\n\r\nabc")
+    try:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await session.ask("recordings/recording.mp4")
+        await until(lambda: shelf.door.streams._open.total() == 0)
+    finally:
+        server.close()
+
+
+async def test_a_session_that_is_deleted_cuts_its_download(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
+    session = (await shelf.session()).write(film=bytes(64 << 20))
+    url = f"{shelf.door.url}{SESSIONS}/{session.session_id}"
+    bearer = {"Authorization": f"Bearer {shelf.tenant.token}"}
+    async with shelf.door.client.get(f"{url}/recordings/recording.mp4", headers=bearer) as answer:
+        await answer.content.readexactly(1 << 20)
+        await shelf.door("DELETE", f"{SESSIONS}/{session.session_id}", shelf.tenant.token)
+        await asyncio.sleep(1)  # longer than it takes to be judged again
+        with pytest.raises((aiohttp.ClientError, asyncio.IncompleteReadError)):
+            await answer.content.readexactly(63 << 20)
+    await until(lambda: shelf.door.streams._open.total() == 0)
+    assert 'stream_ends_total{operation="downloadRecording",reason="problem"} 1.0' in shelf.metrics.page().decode()
+
+
+async def test_an_answer_that_has_no_content_says_no_length(shelf: Shelf) -> None:
+    session = (await shelf.session()).write(film=FILM)
+    headers = {"If-None-Match": f'"{DIGEST}"'}
+    for method in ("GET", "HEAD"):
+        answer = await session.ask("recordings/recording.mp4", method, **headers)
+        assert answer.status == 304
+        assert "Content-Length" not in answer.headers
+    long = {"If-None-Match": "x" * 9000}
+    assert (await session.ask("recordings/recording.mp4", **long)).status == 200

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -148,7 +149,7 @@ class Bot:
 
     def say(self, *texts: str) -> None:
         for text in texts:
-            assert self.writer.append(line(text, segment=text)) is not None
+            assert self.writer.append(line(text, segment=text[:20])) is not None
 
 
 @pytest.fixture
@@ -361,6 +362,57 @@ async def test_lines_that_are_not_as_they_should_be_end_the_stream_for_now(
         server.close()
 
 
+async def test_what_is_no_http_in_mid_stream_ends_it_for_all(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.upstream.SILENT_SECONDS", 1)
+    session = await place.session(mine)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wrong = asyncio.Event()
+    server = await scripted(head + b"1\r\n:\r\n", place.bot_port, wrong, b"zz\r\n")
+    try:
+        async with session.hear() as first, session.hear() as second:
+            wrong.set()
+            for stream in (first, second):
+                assert "come again" in (await rest(events(stream)))[-1][1]
+    finally:
+        server.close()
+
+
+async def test_a_text_that_nothing_became_of_is_not_told_for_ever(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await place.session(mine)
+    async with session.bot() as bot, session.hear() as first:
+        bot.hub.publish_partial(line("hm", "1", final=False))
+        assert await spoken(events(first)) == ("partial", "", "hm")
+        async with session.hear() as second:
+            assert await spoken(events(second)) == ("partial", "", "hm")
+        monkeypatch.setattr("meeting_buddy.http_api.transcripts.PARTIAL_SECONDS", 0)
+        async with session.hear() as late:
+            bot.say("later")
+            assert await spoken(events(late)) == ("line", "1", "later")
+
+
+async def test_no_room_for_lines_is_no_fault_of_the_caller(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await place.session(mine)
+    async with session.bot() as bot:
+        with monkeypatch.context() as patch:
+            patch.setattr("tempfile.TemporaryFile", Mock(side_effect=OSError(28, "No space left on device")))
+            answer = await session.ask()
+            answer.problem(503, "bot-unavailable")
+            assert answer.headers["Retry-After"] == "5"
+        monkeypatch.setattr("meeting_buddy.http_api.transcripts.MOST_IN_ALL", 400)
+        async with session.hear() as stream:
+            bot.say("a", "b", "c")
+            told = await rest(events(stream))
+            assert [each for each, _ in told if each != "comment"] == ["line"]
+            assert "come again" in told[-1][1]
+    await until(lambda: place.door.streams._open.total() == 0)
+
+
 async def test_what_a_newer_bot_says_is_left_out(place: Place, mine: Tenant) -> None:
     session = await place.session(mine)
     line_event = b'id: 1\nevent: line\ndata: {"segment": "1", "text": "a"}\n\n'
@@ -415,7 +467,18 @@ async def test_without_a_key_or_with_another_one_nothing_is_heard(
         assert secret not in place.metrics.page().decode()
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "bot.example.org", "127.0.0.1:1", "::1%1/x"])  # noqa: S104
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "0.0.0.0",  # noqa: S104
+        "bot.example.org",
+        "127.0.0.1:1",
+        "::1%1/x",
+        "::ffff:169.254.169.254",
+        "255.255.255.255",
+    ],
+)
 async def test_only_the_address_of_a_pod_is_called(place: Place, mine: Tenant, address: str) -> None:
     session = await place.session(mine, address=address)
     (await session.ask()).problem(502, "upstream-error")
@@ -438,14 +501,17 @@ async def test_streams_are_told_that_the_process_ends_and_share_their_places(pla
         await until(lambda: bot.server.subscribers.taken == 0)
 
 
-async def scripted(sent: bytes, port: int) -> asyncio.Server:
-    """A bot that sends these bytes to everybody, then nothing."""
+async def scripted(sent: bytes, port: int, more: asyncio.Event | None = None, following: bytes = b"") -> asyncio.Server:
+    """A bot that sends these bytes to everybody, and what follows once ``more`` is set; then nothing."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(sent)
             await writer.drain()
+            if more is not None:
+                await more.wait()
+                writer.write(following)
             await reader.read()
         writer.close()
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from typing import Any
 
 from meeting_buddy.http_api.gate import Gate
@@ -36,7 +37,9 @@ async def test_a_stream_runs_when_its_route_has_returned_and_is_free_again() -> 
         needed = Kept()
         kept, scope["fastapi_inner_astack"] = weakref.ref(needed), needed
         streams = Streams(asyncio.Event(), StreamLimits(), Metrics())
-        answer = EventStream(parts(), streams, operation="followSession", closed=lambda: closed.append(True))
+        held = ExitStack()
+        held.callback(closed.append, True)
+        answer = EventStream(parts(), streams, operation="followSession", held=held)
         await answer(scope, receive, send)
         assert not sent
 

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from meeting_buddy.contract.reader import NAME
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
 from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
@@ -23,8 +24,6 @@ MOST_MANIFEST: Final = 4 * 1024 * 1024
 _MOST_LINE: Final = 4096
 """Bytes; what a longer one would take in memory is not ours."""
 _PIECE: Final = 256 * 1024
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,3}", re.ASCII)
-"""What may be a name: no dot in front (unfinished work), nothing that has a meaning in an address or a header."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OCTETS: Final = "application/octet-stream"
 _MEDIA_TYPES: Final = {
@@ -170,7 +169,7 @@ def _documents(content: bytes) -> Iterator[dict[str, Any]]:
 def _claim(line: dict[str, Any], name: Any, kind: str) -> dict[str, Claim]:
     """Name and claim; nothing where either is none of ours."""
     size, sha256 = line.get("bytes"), line.get("sha256")
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not isinstance(name, str) or NAME.fullmatch(name) is None:
         return {}
     if type(size) is not int or not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
         return {}

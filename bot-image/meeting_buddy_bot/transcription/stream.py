@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine, whole_segment
 from meeting_buddy_bot.reporting.event_stream import EventStream
 from meeting_buddy_bot.reporting.problems import Handler, problem
 from meeting_buddy_bot.support.volume import Volume
@@ -66,7 +66,7 @@ class TranscriptHub:
 
     def publish_final(self, number: int, line: TranscriptLine) -> None:
         """A line that is stored as ``number``: what the writer hands on."""
-        self._partials.pop(_whole(line.segment), None)
+        self._partials.pop(whole_segment(line.segment), None)
         self._recent.append((number, line.to_json()))
         self.last = number
         self._wake()
@@ -74,7 +74,7 @@ class TranscriptHub:
     def publish_partial(self, line: TranscriptLine) -> None:
         """The newest line of a segment that is still open."""
         self._partials_published += 1
-        segment = _whole(line.segment)
+        segment = whole_segment(line.segment)
         self._partials.pop(segment, None)
         self._partials[segment] = (self._partials_published, cleaned(line).to_json())
         if len(self._partials) > _MOST_OPEN:
@@ -118,11 +118,6 @@ class TranscriptHub:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def _whole(segment: str) -> str:
-    """Name of the segment that a part belongs to."""
-    return segment.rstrip("abcdefghijklmnopqrstuvwxyz")
 
 
 class Subscription:

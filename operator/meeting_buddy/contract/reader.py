@@ -17,6 +17,8 @@ KEY_SECRET: Final = "meeting-buddy-reader-key"  # noqa: S105 - a name
 """Name of the Secret in the same namespace; the operator creates it where it is absent."""
 KEY_ITEM: Final = "key"
 """Its one item: the 32 bytes of :func:`reader_key`, raw."""
+NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,3}", re.ASCII)
+"""What may be a name: no dot in front (unfinished work), nothing that has a meaning in an address or a header."""
 TOKEN_SECONDS: Final = 120
 """How far ahead of now the HTTP API lets a token expire."""
 MAX_SECONDS: Final = 600

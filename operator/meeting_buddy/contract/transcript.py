@@ -29,6 +29,11 @@ class SpeakerSource(StrEnum):
     UNKNOWN = "unknown"
 
 
+def whole_segment(name: str) -> str:
+    """Name of the segment that a line's ``segment`` names, or names a part of: ``12`` of ``12b``."""
+    return name.rstrip("abcdefghijklmnopqrstuvwxyz")
+
+
 class Word(ContractModel):
     """One word of a final line."""
 

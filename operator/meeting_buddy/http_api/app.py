@@ -78,7 +78,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(_: Request, error: Exception) -> Response:
-        return ProblemError("internal", "the server's log says more").response()
+        # Made outside of the gate, which says the same of all other answers.
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return ProblemError("internal", "the server's log says more", headers=headers).response()
 
 
 def _allow(app: FastAPI, request: Request) -> dict[str, str]:
@@ -108,7 +110,6 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
     )
 
 
-_MAX_FAULTS: Final = 20
 _WORDS: Final = {
     "extra_forbidden": "there is no such field",
     "string_pattern_mismatch": "it does not have the form that is allowed",

@@ -45,7 +45,8 @@ class BotStream:
             if len(self._held) > LONGEST_EVENT:
                 raise BrokenError("an event is too long")
             try:
-                chunk = await self._answer.content.readany()
+                async with asyncio.timeout(upstream.SILENT_SECONDS):  # what is no HTTP stops aiohttp's own clock
+                    chunk = await self._answer.content.readany()
             except (aiohttp.ClientError, TimeoutError, OSError):
                 raise BrokenError("the connection broke") from None
             if not chunk:
@@ -125,7 +126,11 @@ def _host(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         raise ProblemError("upstream-error", _STATUS_ADDRESS) from None
-    if found.is_link_local or found.is_multicast or found.is_unspecified or "%" in address:
+    meant = getattr(found, "ipv4_mapped", None) or found
+    odd = (
+        meant.is_link_local or meant.is_multicast or meant.is_unspecified or (meant.version == 4 and meant.is_reserved)
+    )
+    if odd or "%" in address:
         raise ProblemError("upstream-error", _STATUS_ADDRESS)
     return f"[{found}]" if found.version == 6 else str(found)
 

@@ -16,11 +16,12 @@ from pydantic import BaseModel, Field
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reader import NAME
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, NumberedLines
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
-from meeting_buddy.http_api.problems import ProblemError, may_not_hear, not_yet
+from meeting_buddy.http_api.problems import ProblemError, may_not_hear, not_found, not_yet
 from meeting_buddy.http_api.readers import Readers, StoredBytes
 from meeting_buddy.http_api.transcripts import Events, LiveTranscripts
 from meeting_buddy.http_api.upstream import BrokenError
@@ -29,9 +30,9 @@ from meeting_buddy.resource.session import PLURAL, MeetingSession
 
 HEARING_SECONDS: Final = 60.0
 """After so long who hears is judged again."""
+JUDGING_SECONDS: Final = 8.0
+"""For the API server to say."""
 _LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,3}")
-"""What names of files look like; no part of one begins with a dot."""
 _LONGEST_LINE: Final = 512 * 1024
 """Bytes."""
 _RECORDINGS: Final = "recordings"
@@ -106,7 +107,7 @@ class Hearing:
                     url=f"{SESSIONS}/{session_id}/{_RECORDINGS}/{quote(each.name)}?namespace={namespace}",
                 )
                 for each in stored.files
-                if _NAME.fullmatch(each.name)
+                if NAME.fullmatch(each.name)
             ],
             verified=stored.verified,
         )
@@ -126,7 +127,7 @@ class Hearing:
         """
         found = await self._found(caller, namespace, session_id, _RECORDINGS)
         stored = None
-        if _NAME.fullmatch(name):
+        if NAME.fullmatch(name):
             stored = await self._readers.file(namespace, session_id, name, asked, method)
         if stored is None:
             phase = parsed(found).status.phase
@@ -180,13 +181,30 @@ class Hearing:
             if part is None:
                 return
             if clock.time() >= judged + HEARING_SECONDS:  # before what came meanwhile is handed out
-                with kube_problems():
-                    if await self._finder.again(caller, found) is None:
-                        return
-                    await self._check(caller, found, what)
+                if not await self._still(caller, found, what):
+                    if what == _TRANSCRIPT:
+                        return  # no line follows
+                    raise not_found()  # a part is not the whole
                 judged = clock.time()
             if part:
                 yield part
+
+    async def _still(self, caller: Caller, found: JsonObject, what: str) -> bool:
+        """Whether the session is still there.
+
+        Raises:
+            ProblemError: its caller may not hear it any more.
+            BrokenError: the API server did not say in time.
+        """
+        try:
+            async with asyncio.timeout(JUDGING_SECONDS):
+                with kube_problems():
+                    if await self._finder.again(caller, found) is None:
+                        return False
+                    await self._check(caller, found, what)
+                    return True
+        except TimeoutError:
+            raise BrokenError("the API server did not answer in time") from None
 
 
 class _StoredTranscript:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Header, Path, Request, Response
 from meeting_buddy.http_api.documents import SessionObject
 from meeting_buddy.http_api.finding import Finder
 from meeting_buddy.http_api.hearing import Hearing, RecordingList
+from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.parameters import (
     ONE,
     SESSIONS,
@@ -68,7 +69,7 @@ def add_event_route(app: FastAPI, service: Sessions, finder: Finder, streams: St
             namespace = await _place(held, finder, streams, caller, place.namespace)
             sessions = await service.open_events(caller, namespace, session_id)
             parts = _session_events(sessions, last_event_id)
-            return EventStream(parts, streams, operation="followSession", closed=held.pop_all().close)
+            return EventStream(parts, streams, operation="followSession", held=held)
 
 
 def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: Streams) -> None:
@@ -99,7 +100,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
             namespace = await _place(held, finder, streams, caller, place.namespace)
             parts, hang_up = await hearing.open_transcript(caller, namespace, session_id, last_event_id)
             held.callback(hang_up)
-            return EventStream(parts, streams, operation="followTranscript", closed=held.pop_all().close)
+            return EventStream(parts, streams, operation="followTranscript", held=held)
 
     @app.get(
         SESSIONS + "/{session_id}/recordings",
@@ -114,7 +115,9 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
 
         Needs the right to hear, which reading a session does not give.
         """
-        return await hearing.recordings(caller, await finder.namespace(caller, place.namespace), session_id)
+        with ExitStack() as held:  # a long list is work: it takes a place, too
+            namespace = await _place(held, finder, streams, caller, place.namespace)
+            return await hearing.recordings(caller, namespace, session_id)
 
     async def download(
         caller: CallerOf,
@@ -143,7 +146,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
                 parts,
                 streams,
                 operation="downloadRecording",
-                closed=held.pop_all().close,
+                held=held,
                 status_code=stored.status,
                 headers=headers,
             )
@@ -161,7 +164,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
     app.head(path, response_class=Response, include_in_schema=False, operation_id="headRecording")(download)
 
 
-async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Any, namespace: str | None) -> str:
+async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Caller, namespace: str | None) -> str:
     """Take a place among the caller's streams for as long as ``held`` is; the namespace that is meant."""
     user = await finder.username(caller)
     held.callback(streams.limits.take(user))
@@ -169,9 +172,10 @@ async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Any,
 
 
 def _head(status: int, headers: dict[str, str]) -> Response:
-    """An answer without content that says how long that would be."""
+    """An answer without content; that of HEAD says how long it would be."""
     answer = Response(status_code=status, headers=headers)
-    answer.headers["content-length"] = headers.get("Content-Length") or headers.get("content-length") or "0"
+    if status == 304:
+        del answer.headers["content-length"]
     return answer
 
 

@@ -5,6 +5,7 @@ its own list.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,23 +13,28 @@ from typing import Final
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
-from meeting_buddy.contract.reader import PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
+from meeting_buddy.contract.reader import KEY_SECRET, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
 from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.upstream import BrokenError
 
-READERS: Final = f"http://{SERVICE}.{{namespace}}.svc:{PORT}"
-"""Where the chart's readers are."""
+READERS: Final = f"http://{SERVICE}.{{namespace}}.svc.cluster.local.:{PORT}"
+"""Where the chart's readers are. The dot at the end: no search list makes another name of it, in another namespace."""
 ASKED: Final = ("range", "if-range", "if-none-match")
 """Headers of a caller that a reader gets."""
 TOLD: Final = ("content-length", "content-range", "content-type", "etag", "accept-ranges")
 """Headers of a reader that a caller gets."""
-LONGEST_LIST: Final = 4 << 20
-"""Bytes; a day of recording has some thousand segments."""
+LONGEST_LIST: Final = 2 << 20
+"""Bytes; two days of recording, the longest that a session may last, have 6000 segments and 1.2 MB."""
+MOST_FILES: Final = 10_000
+LONGEST_ASKED: Final = 1024
+"""Characters of a caller's header; a longer one is left out."""
 _PIECE: Final = 64 * 1024
+_VISIBLE: Final = re.compile(r"[\x20-\x7e]{0,1024}")
+"""What a header may say."""
 
 
 class StoredFile(BaseModel):
@@ -45,16 +51,16 @@ class StoredFile(BaseModel):
 class StoredFiles(BaseModel):
     """What a session has on the volume."""
 
-    files: list[StoredFile]
+    files: list[StoredFile] = Field(max_length=MOST_FILES)
     verified: bool
 
 
 class StoredBytes:
     """A reader's answer for a file: its head is there, the content follows."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, headers: dict[str, str]) -> None:
         self.status = answer.status
-        self.headers = {name: answer.headers[name] for name in TOLD if name in answer.headers}
+        self.headers = headers
         self._answer = answer
 
     async def next(self) -> bytes | None:
@@ -64,7 +70,8 @@ class StoredBytes:
             BrokenError: the reader is gone before the end.
         """
         try:
-            return await self._answer.content.read(_PIECE) or None
+            async with asyncio.timeout(upstream.SILENT_SECONDS):  # what is no HTTP stops aiohttp's own clock
+                return await self._answer.content.read(_PIECE) or None
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise BrokenError("the connection to the reader broke") from None
 
@@ -111,7 +118,8 @@ class Readers:
             if answer.status != 200:
                 raise _refused(answer.status, namespace)
             async with asyncio.timeout(upstream.HEAD_SECONDS):
-                return StoredFiles.model_validate_json(await _whole(answer))
+                body = await _whole(answer)
+            return await asyncio.to_thread(StoredFiles.model_validate_json, body)
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise _unavailable("the reader broke off", namespace) from None
         except ValidationError:
@@ -134,15 +142,20 @@ class Readers:
         Raises:
             ProblemError: there is no key or no reader, or it refuses.
         """
-        headers = {each: asked[each] for each in ASKED if each in asked}
+        headers = {each: asked[each] for each in ASKED if each in asked and len(asked[each]) <= LONGEST_ASKED}
         answer = await self._ask(method, namespace, session_id, name, headers)
-        if answer.status in (200, 206, 304):
-            return StoredBytes(answer)
+        told = {each: answer.headers[each] for each in TOLD if each in answer.headers}
+        odd = not all(_VISIBLE.fullmatch(each) for each in told.values())
+        endless = answer.status in (200, 206) and "content-length" not in told
+        if answer.status in (200, 206, 304) and not odd and not endless:
+            return StoredBytes(answer, told)
         answer.close()
+        if odd or endless:
+            raise ProblemError("upstream-error", "the reader's answer cannot be read by this version")
         if answer.status == 404:
             return None
         if answer.status == 416:
-            size = answer.headers.get("Content-Range", "bytes */*")
+            size = told.get("content-range", "bytes */*")
             raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
         raise _refused(answer.status, namespace)
 
@@ -186,7 +199,8 @@ def _refused(status: int, namespace: str) -> ProblemError:
         return _unavailable(
             "the reader does not know this server's key",
             namespace,
-            "The administrator deletes the Secret meeting-buddy-reader-key there: the operator makes it anew.",
+            f"The administrator restarts the operator, then deletes Secret {KEY_SECRET} in namespace {namespace}: the "
+            "operator makes it anew within five minutes.",
         )
     if status == 503:
         return _unavailable("the volume does not answer", namespace)

@@ -167,11 +167,17 @@ def _config(app: ASGIApp, limits: Limits, on_refused: Callable[[str], None]) -> 
     return config
 
 
+_CUT: Final = "ASGI callable returned without completing response."
+"""What uvicorn says then; the request's own line and a metric have the cause."""
+
+
 class _WithoutWords(logging.Filter):
     """Takes from what an application raised its words, which may quote a caller's: class and places are left."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop what is no fault: an answer that was cancelled because the process ends."""
+        """Drop what is no fault: an answer that was cancelled because the process ends, a download that was cut."""
+        if record.msg == _CUT:
+            return False
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return True

@@ -4,7 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,8 +31,8 @@ class StreamLimits:
     """One that is not read holds up to 1 MB until it is cut, and the chart's memory limit is 512 MiB."""
     heartbeat_seconds: float = 15.0
     """Silence after which a comment is sent: ingresses close what is silent for a minute."""
-    send_seconds: float = 10.0
-    """For a client to take what is sent."""
+    send_seconds: float = 60.0
+    """For a client to take a part of what is sent, however slowly; one that takes nothing is cut earlier."""
     _open: Counter[str] = field(default_factory=Counter)
 
     def take(self, user: str) -> Callable[[], None]:
@@ -81,7 +81,7 @@ class Stream(Response):
         streams: Streams,
         *,
         operation: str,
-        closed: Callable[[], None],
+        held: ExitStack,
         status_code: int = 200,
         headers: dict[str, str] | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class Stream(Response):
             parts: as they are sent. ``ProblemError`` and ``BrokenError`` of it end the stream.
             streams: what all share.
             operation: for metrics.
-            closed: called at its end.
+            held: what it takes over, and closes at its end.
             status_code: of the answer.
             headers: of the answer.
         """
@@ -101,7 +101,7 @@ class Stream(Response):
         self._parts = parts
         self._streams = streams
         self._operation = operation
-        self._closed = closed
+        self._held = held.pop_all()  # last: until there is a stream, what is held is not its own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One stream, here or where it is waited for."""
@@ -137,7 +137,7 @@ class Stream(Response):
         finally:
             for task in (sending, *others):
                 await _cancelled(task)
-            self._closed()
+            self._held.close()
 
     async def _send_all(self, send: Send) -> str:
         """Head and parts; why it ended, in a word."""

@@ -11,13 +11,23 @@ import tempfile
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
 
+from meeting_buddy.contract.transcript import whole_segment
 from meeting_buddy.http_api.bots import Bots, BotStream
+from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.upstream import BrokenError
 
 MOST_BYTES: Final = 64 << 20
 """Of one bot's lines; an hour of talk has about two million."""
+MOST_IN_ALL: Final = 512 << 20
+"""Bytes, of all bots' lines; the chart's volume for them is larger."""
+LONGEST_PARTIAL: Final = 64 * 1024
+"""Bytes, since they are in memory."""
+PARTIAL_SECONDS: Final = 60.0
+"""After so long nothing becomes of an open segment any more: none lasts longer than half a minute."""
+_LONGEST_NAME: Final = 64
 _MOST_OPEN: Final = 64
 """Segments that are open at the same time."""
 
@@ -38,6 +48,7 @@ class LiveTranscripts:
     def __init__(self, bots: Bots) -> None:
         self._bots = bots
         self._live: dict[tuple[str, str, int], _Transcript] = {}
+        self._budget = _Budget()
 
     async def listen(self, address: str, uid: str, attempt: int, after: int) -> "Listener":
         """Hear a bot. Close what it gives.
@@ -54,7 +65,12 @@ class LiveTranscripts:
         bot = (address, uid, attempt)
         found = self._live.get(bot)
         if found is None:
-            found = self._live[bot] = _Transcript(lambda: self._bots.transcript(*bot), self._forget)
+            try:
+                found = _Transcript(lambda: self._bots.transcript(*bot), self._forget, self._budget)
+            except OSError:
+                headers = {"Retry-After": "5"}
+                raise ProblemError("bot-unavailable", "there is no room for its lines here", headers=headers) from None
+            self._live[bot] = found
         listener = Listener(found, after)
         try:
             await asyncio.shield(found.opened)
@@ -67,28 +83,48 @@ class LiveTranscripts:
         self._live = {bot: each for bot, each in self._live.items() if each is not transcript}
 
 
+@dataclass
+class _Budget:
+    """What all transcripts hold on disk."""
+
+    bytes: int = 0
+
+
+class _Partial(NamedTuple):
+    """The newest text of an open segment."""
+
+    place: int
+    """Among all such texts."""
+    event: bytes
+    since: float
+    """By the event loop's clock."""
+
+
 class _Transcript:
     """What one bot has said, and says."""
 
     def __init__(
-        self, connect: Callable[[], Coroutine[Any, Any, BotStream]], over: Callable[["_Transcript"], None]
+        self,
+        connect: Callable[[], Coroutine[Any, Any, BotStream]],
+        over: Callable[["_Transcript"], None],
+        budget: _Budget,
     ) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the last listener
+        self._budget = budget
         self.broken = ""
         """Why it broke off."""
         self.ended = False
         self.changed = asyncio.Event()
         self.listeners = 0
-        self.partials: dict[str, tuple[int, bytes]] = {}
-        """Open segment → place of its newest text among all such texts, and the event."""
+        self.partials: dict[str, _Partial] = {}
+        """By open segment."""
+        self._now = asyncio.get_running_loop().time
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.opened.add_done_callback(
-            lambda future: future.cancelled() or future.exception()
-        )  # asked by nobody: no noise
+        self.opened.add_done_callback(_looked_at)
         self._over = over
         self._numbers = array("Q")
         self._ends = array("Q")
         self._published = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the last listener
         self._following = asyncio.create_task(self._follow(connect))
 
     def line_after(self, number: int) -> tuple[int, bytes] | None:
@@ -99,9 +135,12 @@ class _Transcript:
         start = self._ends[place - 1] if place else 0
         return self._numbers[place], os.pread(self._file.fileno(), self._ends[place] - start, start)
 
-    def partial_after(self, place: int) -> tuple[int, bytes] | None:
+    def partial_after(self, place: int) -> _Partial | None:
         """The next text of an open segment behind a place among them."""
-        return min((each for each in self.partials.values() if each[0] > place), default=None)
+        oldest = self._now() - PARTIAL_SECONDS
+        return min(
+            (each for each in self.partials.values() if each.place > place and each.since > oldest), default=None
+        )
 
     def leave(self) -> None:
         """A listener goes; with the last one the bot is left."""
@@ -110,6 +149,7 @@ class _Transcript:
             self._over(self)
             self._following.cancel()
             self._file.close()
+            self._budget.bytes -= self._ends[-1] if self._ends else 0
 
     async def _follow(self, connect: Callable[[], Coroutine[Any, Any, BotStream]]) -> None:
         try:
@@ -131,6 +171,8 @@ class _Transcript:
         except OSError:
             self.broken = "there is no room for the transcript here"
         finally:
+            if not self.ended:
+                self.broken = self.broken or "following it failed"
             stream.close()
             self._over(self)
             self._wake()
@@ -146,15 +188,17 @@ class _Transcript:
         if kind in (b"line", b"partial"):
             segment = _segment(fields.get(b"data", b""))
             self.partials.pop(segment, None)
-            if kind == b"partial":
+            if kind == b"partial" and len(event) <= LONGEST_PARTIAL:
                 self._published += 1
-                self.partials[segment] = (self._published, event)
+                self.partials[segment] = _Partial(self._published, event, self._now())
                 if len(self.partials) > _MOST_OPEN:
                     del self.partials[next(iter(self.partials))]
             self._wake()
 
     def _keep(self, number: int, event: bytes) -> None:
         end = self._ends[-1] if self._ends else 0
+        if self._budget.bytes + len(event) > MOST_IN_ALL:
+            raise OSError("the transcripts are too long for this server")
         if end + len(event) > MOST_BYTES or number <= (self._numbers[-1] if self._numbers else 0):
             raise BrokenError("the bot's lines are too many, or not in order")
         written = os.pwrite(self._file.fileno(), event, end)
@@ -162,6 +206,7 @@ class _Transcript:
             raise OSError("a short write")
         self._numbers.append(number)
         self._ends.append(end + written)
+        self._budget.bytes += written
 
     def _wake(self) -> None:
         self.changed.set()
@@ -190,8 +235,8 @@ class Listener:
                 self._number = line[0]
                 return line[1]
             if partial := found.partial_after(self._partial):
-                self._partial = partial[0]
-                return partial[1]
+                self._partial = partial.place
+                return partial.event
             if found.broken:
                 raise BrokenError(found.broken)
             if found.ended:
@@ -223,4 +268,6 @@ def _segment(data: bytes) -> str:
         found = json.loads(data)["segment"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise BrokenError("an event is no line") from None
-    return str(found).rstrip("abcdefghijklmnopqrstuvwxyz")
+    if not isinstance(found, str) or len(found) > _LONGEST_NAME:
+        raise BrokenError("an event names no segment")
+    return whole_segment(found)
