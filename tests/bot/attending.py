@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
+from tests.bot.container import BrowserContainer
 
 
 class FakeRecorder:
@@ -181,3 +182,25 @@ class Attending:
         except FileNotFoundError:
             return []
         return [line for line in lines if name is None or line["event"] == name]
+
+
+Part = Callable[[BrowserContainer, Path], Coroutine[Any, Any, None]]
+
+
+async def side_by_side(containers: Sequence[BrowserContainer], folder: Path, parts: Mapping[str, Part]) -> None:
+    """Run parts of a test at the same time, each with a container and a folder of its own.
+
+    For bots that have nothing to do with one another: most of their time is waiting. What fails is told with its name.
+    """
+
+    async def run(name: str, part: Part, container: BrowserContainer) -> None:
+        (own := folder / name).mkdir()
+        try:
+            await part(container, own)
+        except Exception as error:
+            error.add_note(f"in {name}")
+            raise
+
+    async with asyncio.TaskGroup() as group:
+        for (name, part), container in zip(parts.items(), containers[: len(parts)], strict=True):
+            group.create_task(run(name, part, container))

@@ -97,6 +97,18 @@ def sites_container(
         yield running
 
 
+@pytest.fixture(scope="module")
+def sites_containers(
+    sites_container: BrowserContainer,
+    sites: dict[str, PlatformSite],
+    make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]],
+) -> Iterator[tuple[BrowserContainer, ...]]:
+    """That one and a second, for two bots side by side."""
+    hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
+    with make_container(hosts=hosts) as second:
+        yield sites_container, second
+
+
 @pytest.fixture
 async def browser(container: BrowserContainer) -> AsyncIterator[Browser]:
     """A browser that was just started."""

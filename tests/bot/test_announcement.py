@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.platforms import announcer
 from meeting_buddy_bot.platforms.probe import PageSnapshot
-from tests.bot.attending import Attending
+from tests.bot.attending import Attending, side_by_side
 from tests.bot.container import BrowserContainer
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.platform_site import PlatformSite
@@ -26,8 +27,13 @@ from tests.support.platform_tables import platform_table
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT = "Recording for the minutes"
-SYNTHETIC = [("teams", 0), ("teams", 1), ("zoom", 0), ("zoom", 1), ("googlemeet", 0), ("webex", 0), ("webex", 2)]
-"""Packs and the variants of their pages that differ in their chat."""
+PAGES = [
+    (("teams", 0), ("zoom", 0)),
+    (("googlemeet", 0), ("webex", 0)),
+    (("teams", 1), ("zoom", 1)),
+    (("webex", 2),),
+]
+"""Packs and the variants of their pages that differ in their chat: two of them side by side."""
 
 
 async def event(bot: Attending, name: str, seconds: float = 40, **fields: object) -> dict[str, Any]:
@@ -57,21 +63,33 @@ async def said(bot: Attending) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("name", "variant"), SYNTHETIC)
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: "+".join(f"{name}-{variant}" for name, variant in pages))
 async def test_the_announcement_is_written_once_and_the_chat_is_closed_again(
-    name: str, variant: int, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+    pages: Sequence[tuple[str, int]],
+    sites: dict[str, PlatformSite],
+    sites_containers: Sequence[BrowserContainer],
+    tmp_path: Path,
 ) -> None:
-    link = sites[name].meeting("meeting", variant=variant)
-    async with Attending(sites_container.url, tmp_path, link, platform_table(name), announcement=TEXT) as bot:
-        await bot.until_recording()
-        await event(bot, "announcement_posted")
-        await event(bot, "step", step="close chat")
-        await asyncio.sleep(1.5)  # longer than a page takes to be drawn anew, and a second message to be written
-        assert await said(bot) == [TEXT]
-        assert sum(await in_frames(bot, "document.querySelectorAll('textarea, [contenteditable=true]').length")) == 0
-        assert len(await bot.events("announcement_posted")) == 1
-        assert await bot.events("announcement_failed") == []
-        assert bot.report.phase is ReportPhase.RECORDING
+    async def announces(name: str, variant: int, container: BrowserContainer, folder: Path) -> None:
+        link = sites[name].meeting("meeting", variant=variant)
+        async with Attending(container.url, folder, link, platform_table(name), announcement=TEXT) as bot:
+            await bot.until_recording()
+            await bot.until(lambda each: each.people.present == 2)
+            await event(bot, "announcement_posted")
+            await event(bot, "step", step="close chat")
+            await asyncio.sleep(1.5)  # longer than a page takes to be drawn anew, and a second message to be written
+            assert await said(bot) == [TEXT]
+            fields = "document.querySelectorAll('textarea, [contenteditable=true]').length"
+            assert sum(await in_frames(bot, fields)) == 0
+            assert len(await bot.events("announcement_posted")) == 1
+            assert await bot.events("announcement_failed") == []
+            assert bot.report.phase is ReportPhase.RECORDING
+            bot.leave.request(Reason.LEAVE_REQUESTED)
+            assert (await bot.ending()).reason is Reason.LEAVE_REQUESTED
+            assert (await bot.events("left"))[0]["page_agrees"] is True
+
+    parts = {f"{name}-{variant}": partial(announces, name, variant) for name, variant in pages}
+    await side_by_side(sites_containers, tmp_path, parts)
 
 
 async def test_where_a_guest_cannot_write_the_bot_records_nonetheless(
@@ -114,19 +132,6 @@ async def test_a_chat_button_that_hides_is_brought_back_first(
         assert await said(bot) == [TEXT]
 
 
-async def test_who_has_nothing_to_say_opens_no_chat(
-    sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
-) -> None:
-    link = sites["zoom"].meeting("meeting")
-    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom")) as bot:
-        await bot.until_recording()
-        await bot.until(lambda each: each.people.present == 2)
-        await asyncio.sleep(1)
-        steps = [each["step"] for each in await bot.events("step")]
-        assert "join" in steps
-        assert "open chat" not in steps
-
-
 async def test_a_real_meeting_hears_it(
     make_container: Callable[..., AbstractContextManager[BrowserContainer]], tmp_path: Path
 ) -> None:
@@ -155,7 +160,7 @@ async def test_a_real_meeting_hears_it(
                 assert bot.report.phase is ReportPhase.RECORDING
 
 
-async def test_who_was_sent_to_breakout_rooms_comes_back(
+async def test_who_was_sent_to_breakout_rooms_comes_back_and_who_has_nothing_to_say_opens_no_chat(
     sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
 ) -> None:
     link, limits = sites["zoom"].meeting("breakout"), Limits(everyone_left_seconds=2)
@@ -169,6 +174,9 @@ async def test_who_was_sent_to_breakout_rooms_comes_back(
         assert (bot.report.phase, bot.report.breakout_rooms) == (ReportPhase.RECORDING, True)
         await bot.until(lambda each: each.people.present == 2 and not each.breakout_rooms)
         assert (await bot.ending()).reason is Reason.EVERYONE_LEFT
+        steps = [each["step"] for each in await bot.events("step")]
+        assert "join" in steps
+        assert "open chat" not in steps
 
 
 async def test_what_somebody_writes_opens_no_breakout_rooms(
@@ -184,12 +192,16 @@ async def test_what_somebody_writes_opens_no_breakout_rooms(
         assert not bot.report.breakout_rooms
 
 
-@pytest.mark.parametrize("variant", [0, 1])
 async def test_a_notice_of_breakout_rooms_is_enough(
-    variant: int, sites: dict[str, PlatformSite], sites_container: BrowserContainer, tmp_path: Path
+    sites: dict[str, PlatformSite], sites_containers: Sequence[BrowserContainer], tmp_path: Path
 ) -> None:
-    link, limits = sites["zoom"].meeting("breakout-open", variant=variant), Limits(everyone_left_seconds=2)
-    async with Attending(sites_container.url, tmp_path, link, platform_table("zoom"), limits=limits) as bot:
-        await bot.until(lambda each: each.breakout_rooms and each.people.present == 0)
-        await asyncio.sleep(4)
-        assert (bot.report.phase, bot.report.breakout_rooms) == (ReportPhase.RECORDING, True)
+    async def stays(variant: int, container: BrowserContainer, folder: Path) -> None:
+        link, limits = sites["zoom"].meeting("breakout-open", variant=variant), Limits(everyone_left_seconds=2)
+        async with Attending(container.url, folder, link, platform_table("zoom"), limits=limits) as bot:
+            await bot.until(lambda each: each.breakout_rooms and each.people.present == 0)
+            await asyncio.sleep(4)
+            assert (bot.report.phase, bot.report.breakout_rooms) == (ReportPhase.RECORDING, True)
+
+    await side_by_side(
+        sites_containers, tmp_path, {f"variant {variant}": partial(stays, variant) for variant in (0, 1)}
+    )

@@ -71,12 +71,11 @@ def command_line(pid: int) -> list[str]:
 # What it is
 
 
-async def test_is_sandboxed_and_says_so(browser: Browser) -> None:
-    assert browser.sandbox == "seccomp"
-
-
-async def test_runs_without_privileges(browser: Browser, container: BrowserContainer) -> None:
+async def test_runs_sandboxed_and_without_privileges_and_tells_its_age(
+    browser: Browser, container: BrowserContainer
+) -> None:
     assert browser.alive
+    assert browser.sandbox == "seccomp"
     processes = container.chromium()
     assert len(processes) > 3
     for pid in processes:
@@ -87,23 +86,28 @@ async def test_runs_without_privileges(browser: Browser, container: BrowserConta
     assert int(status_of(processes[0])["CapEff"], 16) == 0
     for switch in ("--no-sandbox", "--ignore-certificate-errors", "--disable-web-security", "--enable-automation"):
         assert switch not in command_line(processes[0])
+    assert browser.version is not None
+    assert int(browser.version.split(".")[0]) > 100
+    assert browser.age_days is not None
+    assert 0 <= browser.age_days < 3650
 
 
-async def test_says_openly_that_it_is_automated(browser: Browser, site: SyntheticSite) -> None:
+async def test_is_an_ordinary_browser_that_says_openly_that_it_is_automated(
+    browser: Browser, site: SyntheticSite
+) -> None:
     site.pages["/"] = BLANK
     await browser.page.navigate(site.url("/"))
     assert await value(browser, "navigator.webdriver") is True
     assert "HeadlessChrome" not in str(await value(browser, "navigator.userAgent"))
-
-
-async def test_fills_the_screen_and_speaks_english(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = BLANK
-    await browser.page.navigate(site.url("/"))
     width, height = SCREEN
     # One pixel more than the screen: see options.py.
     assert await value(browser, "[innerWidth, innerHeight, screenX, screenY]") == [width + 1, height + 1, 0, 0]
     assert await value(browser, "navigator.languages") == ["en-US", "en"]
     assert site.requested[-1].headers["Accept-Language"].startswith("en-US,en")
+    # It trusts the administrator's authority and no other.
+    assert await value(browser, "isSecureContext") is True
+    with pytest.raises(NavigationError, match="ERR_CERT"):
+        await browser.page.navigate(f"https://localhost:{site.port}/")
 
 
 async def test_has_no_microphone_no_camera_and_no_notifications(browser: Browser, site: SyntheticSite) -> None:
@@ -120,13 +124,6 @@ async def test_has_no_microphone_no_camera_and_no_notifications(browser: Browser
     assert title.count("=denied") == 4
 
 
-async def test_tells_its_version_and_age(browser: Browser) -> None:
-    assert browser.version is not None
-    assert int(browser.version.split(".")[0]) > 100
-    assert browser.age_days is not None
-    assert 0 <= browser.age_days < 3650
-
-
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
@@ -141,14 +138,6 @@ def test_judges_what_chromium_says_of_its_sandbox(text: str, verdict: str | None
 
 
 # The page
-
-
-async def test_trusts_the_administrator_s_authority_and_no_other(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = BLANK
-    await browser.page.navigate(site.url("/"))
-    assert await value(browser, "isSecureContext") is True
-    with pytest.raises(NavigationError, match="ERR_CERT"):
-        await browser.page.navigate(f"https://localhost:{site.port}/")
 
 
 @pytest.mark.alone  # it is the machine's network that changes
@@ -194,38 +183,26 @@ def _interface_comes_and_goes() -> None:
         subprocess.run(["ip", *arguments], check=True)
 
 
-@pytest.mark.parametrize(
-    ("host", "net"), [("no-such-host.test", "ERR_NAME_NOT_RESOLVED"), (HOME, "ERR_CONNECTION_REFUSED")]
-)
-async def test_names_why_a_page_cannot_be_loaded(browser: Browser, host: str, net: str) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        with pytest.raises(NavigationError) as failure:
-            await browser.page.navigate(f"https://{host}:{unused.getsockname()[1]}/?secret=1")
-    assert failure.value.net == net
-    assert "secret" not in str(failure.value)
+async def test_names_why_a_page_cannot_be_loaded(browser: Browser) -> None:
+    for host, net in (("no-such-host.test", "ERR_NAME_NOT_RESOLVED"), (HOME, "ERR_CONNECTION_REFUSED")):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            with pytest.raises(NavigationError) as failure:
+                await browser.page.navigate(f"https://{host}:{unused.getsockname()[1]}/?secret=1")
+        assert failure.value.net == net
+        assert "secret" not in str(failure.value)
 
 
-async def test_closes_dialogs_and_keeps_their_text_without_tokens(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = (
-        "<script>alert('invalid token: eyJhbGciOi.eyJleHAi.c2ln'); document.title = String(confirm('Stay?'))</script>"
-    )
+async def test_keeps_what_a_page_said_without_tokens_until_the_next_is_loaded(
+    browser: Browser, site: SyntheticSite
+) -> None:
+    dialogs = "alert('invalid token: eyJhbGciOi.eyJleHAi.c2ln'); document.title = String(confirm('Stay?'))"
+    logs = "console.info('leave (action=0)', {reason: 4, room: 'x'})"
+    site.pages |= {"/": f"<script>{logs}; {dialogs}</script>", "/next": BLANK}
     await browser.page.navigate(site.url("/"))
     assert await value(browser, "document.title") == "true"
     assert list(browser.page.alerts) == ["invalid token: [token]", "Stay?"]
-
-
-async def test_hears_the_console_with_what_objects_hold(browser: Browser, site: SyntheticSite) -> None:
-    site.pages["/"] = "<script>console.info('leave (action=0)', {reason: 4, room: 'x'})</script>"
-    await browser.page.navigate(site.url("/"))
-    await value(browser, "1")
     assert list(browser.page.console) == ["leave (action=0) reason=4 room=x"]
-
-
-async def test_forgets_what_the_page_before_said(browser: Browser, site: SyntheticSite) -> None:
-    site.pages |= {"/": "<script>console.info('old'); alert('old')</script>", "/next": BLANK}
-    await browser.page.navigate(site.url("/"))
-    await value(browser, "1")
     await browser.page.navigate(site.url("/next"))
     await value(browser, "1")
     assert (list(browser.page.alerts), list(browser.page.console)) == ([], [])

@@ -81,7 +81,15 @@ async def test_knows_who_is_there_and_when_they_speak(container: BrowserContaine
         async with attending(container, room, tmp_path) as bot:
             report = await bot.until(lambda each: len(each.people.current) == 2, 40)
             assert sorted(names(report.people.current)) == ["Alan Turing", "Grace Hopper"]
-            await asyncio.sleep(25)  # they take turns, and an interval is written when it is over
+
+            async def received() -> tuple[bool | None, str]:
+                audio = [line for line in await bot.events("media_received") if line["kind"] == "audio"]
+                return audio[-1]["received"], audio[-1]["reason"]
+
+            silent = (False, "SilentWhileSpeaking")
+            async with asyncio.timeout(60):  # they take turns, and an interval is written when it is over
+                while not (await bot.events("speaking") and await received() == silent):  # noqa: ASYNC110 -- a file
+                    await asyncio.sleep(0.2)
             bot.leave.request(Reason.LEAVE_REQUESTED)
             await bot.ending(20)
             spoken = {said.turn.person for said in people.said()}
@@ -91,8 +99,7 @@ async def test_knows_who_is_there_and_when_they_speak(container: BrowserContaine
             # A word that one reading alone saw has no length.
             assert all(0 <= line["end"] - line["start"] < 30 for line in await bot.events("speaking"))
             # The page plays them, and here nothing listens to what it plays.
-            audio = [line for line in await bot.events("media_received") if line["kind"] == "audio"]
-            assert (audio[-1]["received"], audio[-1]["reason"]) == (False, "SilentWhileSpeaking")
+            assert await received() == silent
 
 
 async def test_leaves_when_everyone_has_left(container: BrowserContainer, room: Room, tmp_path: Path) -> None:

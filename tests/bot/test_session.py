@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,12 @@ from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.browser_restarts import MOST_RESTARTS
+from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.platforms import diagnostics
-from tests.bot.attending import Attending
+from meeting_buddy_bot.session import meeting_run
+from tests.bot.attending import Attending, side_by_side
 from tests.bot.container import BrowserContainer
+from tests.local.machine.certificates import Authority
 from tests.support.synthetic_pages import SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
@@ -112,27 +118,41 @@ async def test_a_connection_that_stays_lost_ends_it(
         assert [cause for _, _, cause in bot.recorder.gaps] == ["connection lost"]
 
 
+@pytest.fixture(scope="module")
+def containers(
+    container: BrowserContainer, make_container: Callable[..., AbstractContextManager[BrowserContainer]]
+) -> Iterator[tuple[BrowserContainer, ...]]:
+    """The module's container `browser` and a second, for two bots side by side."""
+    with make_container() as second:
+        yield container, second
+
+
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    "answers",
     [
-        (says("You can't come in"), Reason.REMOVED_FROM_MEETING),
-        (says("The meeting has not started"), Reason.MEETING_ENDED),
-        (says("Someone will let you in soon"), Reason.REMOVED_FROM_MEETING),
-        (says("What nobody has ever seen"), Reason.CONNECTION_LOST),
+        {"You can't come in": Reason.REMOVED_FROM_MEETING, "The meeting has not started": Reason.MEETING_ENDED},
+        {"Someone will let you in soon": Reason.REMOVED_FROM_MEETING, "Never seen": Reason.CONNECTION_LOST},
     ],
+    ids="+".join,
 )
 async def test_what_a_rejoin_finds_never_fails_a_meeting_that_was_attended(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, answer: str, reason: Reason
+    containers: tuple[BrowserContainer, ...], authority: Authority, tmp_path: Path, answers: dict[str, Reason]
 ) -> None:
-    site.pages[ROOM] = join_page()
     limits = Limits(waiting_room_seconds=2)
     table = synthetic_table(join=2, reconnect=3, rejoin=3)
-    async with attending(container, site, tmp_path, table=table, limits=limits) as bot:
-        await bot.until_recording()
-        site.pages[ROOM] = join_page(answer)
-        os.kill(container.chromium()[0], signal.SIGKILL)
-        assert (await bot.ending()).reason is reason
-        assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+
+    async def rejoins(answer: str, container: BrowserContainer, folder: Path) -> None:
+        async with (
+            SyntheticSite(authority, {ROOM: join_page()}) as site,
+            attending(container, site, folder, table=table, limits=limits) as bot,
+        ):
+            await bot.until_recording()
+            site.pages[ROOM] = join_page(says(answer))
+            os.kill(container.chromium()[0], signal.SIGKILL)
+            assert (await bot.ending()).reason is answers[answer]
+            assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
+
+    await side_by_side(containers, tmp_path, {answer: partial(rejoins, answer) for answer in answers})
 
 
 async def test_a_killed_container_is_waited_for_and_the_meeting_rejoined(
@@ -154,8 +174,10 @@ async def test_a_killed_container_is_waited_for_and_the_meeting_rejoined(
 
 
 async def test_a_page_that_hangs_is_left_for_a_new_browser(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # With the product's own patience: test_platform_meetings.py.
+    monkeypatch.setattr(meeting_run, "PageResponsive", partial(PageResponsive, seconds=5))
     site.pages[ROOM] = after_joining("for (;;);")
     async with attending(container, site, tmp_path) as bot:
         await bot.until_recording()

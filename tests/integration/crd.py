@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.local.clone import CRD
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.awaiting import wait_until
 
 TEAMS_LINK = "https://teams.microsoft.com/l/meetup-join/abc123"
 
@@ -13,7 +14,13 @@ TEAMS_LINK = "https://teams.microsoft.com/l/meetup-join/abc123"
 def install_crd(kubectl: Kubectl) -> None:
     """Apply the CRD as a user would, and wait until the API server serves it."""
     kubectl("apply", "--server-side", f"--filename={CRD}")
-    kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
+    wait_until(lambda: _established(kubectl), "the API server serves the CRD", 30)
+
+
+def _established(kubectl: Kubectl) -> bool:
+    # Not `kubectl wait`, which fails on a CRD that has no conditions yet.
+    found = kubectl.json("get", "crd", "meetingsessions.meetingbuddy.io").get("status", {}).get("conditions") or []
+    return any((each["type"], each["status"]) == ("Established", "True") for each in found)
 
 
 def session(name: str, spec: dict[str, Any] | None = None, namespace: str = "default") -> dict[str, Any]:

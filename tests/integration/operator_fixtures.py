@@ -23,12 +23,17 @@ def crd(api_server: ApiServer) -> ApiServer:
     return api_server
 
 
-@pytest.fixture
-def place(crd: ApiServer) -> str:
-    """A fresh namespace that enforces restricted pod security."""
+def fresh_namespace(crd: ApiServer) -> str:
+    """Name of a new namespace that enforces restricted pod security."""
     name = f"op-{secrets.token_hex(4)}"
     crd.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     return name
+
+
+@pytest.fixture
+def place(crd: ApiServer) -> str:
+    """A fresh namespace that enforces restricted pod security."""
+    return fresh_namespace(crd)
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-
-import pytest
 
 from meeting_buddy.controller import lease
 from meeting_buddy.controller.clock import Clock, SystemClock
@@ -15,79 +14,80 @@ from meeting_buddy.controller.lease import Lease
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
-from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
+Pair = tuple[OperatorProcess, OperatorProcess]
 
-@pytest.fixture
-def pair(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[tuple[OperatorProcess, OperatorProcess]]:
-    """Leader and follower, both ready."""
-    first = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-a")
-    second = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), "operator-b")
+
+@contextmanager
+def started(crd: ApiServer, namespace: str, folder: Path) -> Iterator[Pair]:
+    """Leader and follower of a namespace, both ready."""
+    folder.mkdir(exist_ok=True)
+    first = OperatorProcess(crd.kubeconfig, folder, namespace, free_port(), "operator-a")
+    second = OperatorProcess(crd.kubeconfig, folder, namespace, free_port(), "operator-b")
     with running(first):
         wait_until(lambda: first.metric("meetingbuddy_leader"), "the first one leads")
         with running(second):
             yield first, second
 
 
-Pair = tuple[OperatorProcess, OperatorProcess]
+def test_the_follower_does_nothing_but_remember_until_the_leader_ends_in_order(
+    crd: ApiServer, place: str, sessions: Sessions, tmp_path: Path
+) -> None:
+    with started(crd, place, tmp_path) as (leader, follower):
+        for number in range(5):
+            sessions.apply(f"standup-{number}")
+            sessions.phase(f"standup-{number}", "Initializing")
+        wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 5, "the follower heard of all")
+        assert follower.metric("meetingbuddy_leader") == 0
+        assert follower.attempts() == {}, "not even a write that was refused"
+        assert leader.writes()["POST Pod"] == 5
+
+        sessions.kubectl("delete", "meetingsession", "--all")
+        wait_until(lambda: not sessions.pods(), "the pods go")
+        wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 0, "the follower forgot all")
+        assert follower.metric("meetingbuddy_workqueue_depth") == 0
+        assert follower.attempts() == {}
+
+        assert leader.terminate() == 0
+        sessions.apply("planning")
+        sessions.phase("planning", "Initializing", seconds=lease.PERIOD + 6)  # followed at once
 
 
-def test_only_the_holder_acts(pair: Pair, sessions: Sessions) -> None:
-    leader, follower = pair
-    sessions.apply("standup")
-    sessions.phase("standup", "Initializing")
-    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 1, "the follower heard of it")
-    assert follower.metric("meetingbuddy_leader") == 0
-    assert follower.attempts() == {}, "not even a write that was refused"
-    assert leader.writes()["POST Pod"] == 1
+def test_a_leader_that_is_killed_or_hangs_is_followed_and_does_not_act_when_it_wakes_up(
+    crd: ApiServer, place: str, sessions: Sessions, tmp_path: Path
+) -> None:
+    # Two pairs side by side, each in a namespace of its own: nearly all of it is waiting for a Lease to run out.
+    elsewhere = fresh_namespace(crd)
+    theirs = Sessions(crd.kubectl.in_namespace(elsewhere))
+    with (
+        started(crd, place, tmp_path / "killed") as (killed, heir),
+        started(crd, elsewhere, tmp_path / "hung") as (hung, other),
+    ):
+        before = hung.attempts()  # it made the bot key
+        killed.kill()
+        sessions.apply("standup")
+        hung.pause()
+        died = time.monotonic()
+        sessions.phase("standup", "Initializing", seconds=lease.DURATION + 10)
+        assert heir.metric("meetingbuddy_leader") == 1
 
-
-def test_the_follower_forgets_what_is_gone(pair: Pair, sessions: Sessions) -> None:
-    _, follower = pair
-    for number in range(5):
-        sessions.apply(f"standup-{number}")
-        sessions.phase(f"standup-{number}", "Initializing")
-    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 5, "the follower heard of all")
-    sessions.kubectl("delete", "meetingsession", "--all")
-    wait_until(lambda: not sessions.pods(), "the pods go")
-    wait_until(lambda: follower.metric("meetingbuddy_cache_objects") == 0, "the follower forgot all")
-    assert follower.metric("meetingbuddy_workqueue_depth") == 0
-
-
-def test_a_killed_leader_is_followed_within_its_leases_duration(pair: Pair, sessions: Sessions) -> None:
-    leader, follower = pair
-    leader.kill()
-    sessions.apply("standup")
-    sessions.phase("standup", "Initializing", seconds=lease.DURATION + 10)
-    assert follower.metric("meetingbuddy_leader") == 1
-
-
-def test_a_leader_that_ends_in_order_is_followed_at_once(pair: Pair, sessions: Sessions) -> None:
-    leader, _ = pair
-    assert leader.terminate() == 0
-    sessions.apply("standup")
-    sessions.phase("standup", "Initializing", seconds=lease.PERIOD + 6)
-
-
-def test_a_leader_that_hung_does_not_act_when_it_wakes_up(pair: Pair, sessions: Sessions) -> None:
-    hung, other = pair
-    before = hung.attempts()  # it made the bot key
-    hung.pause()
-    wait_until(lambda: other.metric("meetingbuddy_leader"), "the other one leads", lease.DURATION + 10)
-    sessions.apply("standup")
-    sessions.phase("standup", "Initializing")
-    hung.resume()
-    wait_until(lambda: hung.metric("meetingbuddy_leader") == 0, "it knows")
-    sessions.apply("planning")
-    sessions.phase("planning", "Initializing")
-    wait_until(lambda: hung.metric("meetingbuddy_cache_objects") == 2, "it hears of both sessions")
-    # A write of its own would have been refused, as the other's pods are there: what it tried counts.
-    assert hung.attempts() == before
-    assert other.writes()["POST Pod"] == 2
+        left = died + lease.DURATION + 10 - time.monotonic()
+        wait_until(lambda: other.metric("meetingbuddy_leader"), "the other one leads", left)
+        theirs.apply("standup")
+        theirs.phase("standup", "Initializing")
+        hung.resume()
+        wait_until(lambda: hung.metric("meetingbuddy_leader") == 0, "it knows")
+        theirs.apply("planning")
+        theirs.phase("planning", "Initializing")
+        wait_until(lambda: hung.metric("meetingbuddy_cache_objects") == 2, "it hears of both sessions")
+        # A write of its own would have been refused, as the other's pods are there: what it tried counts.
+        assert hung.attempts() == before
+        assert other.writes()["POST Pod"] == 2
 
 
 class ShiftedClock(SystemClock):

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 
-_PAUSE = 0.02  # seconds between two looks
+_PAUSE = 0.02  # seconds between two looks, at the least
+_COSTLY = 5.0  # times what the last look took, at the most
+_PATIENT = 0.2  # of the time that was waited until then, at the most
+_LONGEST_PAUSE = 0.5
 
 
 async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
@@ -22,11 +25,19 @@ async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
 def wait_until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) -> Found:
     """What `look` finds, as soon as it finds something; for tests that wait for another process.
 
+    A costly look, such as one by kubectl, is taken less often the longer nothing was found: those who wait must not
+    keep the processors from what they wait for.
+
     Raises `AssertionError`, which says `what` was awaited.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while True:
+        looked = time.monotonic()
         if found := look():
             return found
-        time.sleep(_PAUSE)
-    raise AssertionError(f"not within {seconds:g} s: {what}")
+        now = time.monotonic()
+        left = began + seconds - now
+        if left <= 0:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        pause = min(_COSTLY * (now - looked), _PATIENT * (now - began), _LONGEST_PAUSE)
+        time.sleep(min(max(pause, _PAUSE), left))
