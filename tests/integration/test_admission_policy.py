@@ -74,6 +74,22 @@ class TestSelfHostedHosts:
             install(kubectl, {**WATCHED, **LIVEKIT_HOST}, *KINDS)
             meetings("delete", "mbs", "delisted")
 
+    def test_a_link_that_is_changed_is_judged_like_a_new_one(self, kubectl: Kubectl) -> None:
+        meetings = kubectl.in_namespace("meetings")
+        meetings.create({**self_hosted("https://meet.example.org:8443/rooms/a"), "metadata": {"name": "moved"}})
+        try:
+            good, bad = ("https://meet.example.org:8443/rooms/b", "https://evil.example.org/rooms/very-secret")
+            meetings("patch", "mbs", "moved", "--type=merge", json_patch(good))
+            with pytest.raises(KubectlError, match="not one of this installation's self-hosted hosts") as refusal:
+                meetings("patch", "mbs", "moved", "--type=merge", json_patch(bad))
+            assert "very-secret" not in str(refusal.value)
+        finally:
+            meetings("delete", "mbs", "moved")
+
+
+def json_patch(link: str) -> str:
+    return "--patch=" + json.dumps({"spec": {"meetingLink": link}})
+
 
 def by(creator: str | None, name: str = "named", namespace: str = "meetings") -> Manifest:
     """A session that says who made it."""

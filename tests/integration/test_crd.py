@@ -71,6 +71,10 @@ ACCEPTED: list[dict[str, Any]] = [
     {"meetingLinkSecretRef": {"name": "board"}, "platform": "Zoom", "passcodeSecretRef": {"name": "board"}},
     {"meetingLink": TEAMS_LINK, "passcodeSecretRef": {"name": "board", "key": "PIN.txt"}},
     {"meetingLink": TEAMS_LINK, "transcription": {"language": "de-DE"}},
+    {"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00+01:00"},
+    {"meetingLink": TEAMS_LINK, "startTime": "2026-11-02T10:00:00Z", "startingDeadlineSeconds": 0},
+    {"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T11:00:00+02:00", "endTime": "2026-11-30T10:00:00Z"},
+    {"meetingLink": TEAMS_LINK, "endTime": "2026-11-30T10:00:00.5Z", "ttlSecondsAfterFinished": 0},
     {"meetingLink": TEAMS_LINK, "botName": "Протокол 🤖"},
     {"meetingLink": TEAMS_LINK, "metadata": {f"key-{n}": "v" * 256 for n in range(32)}},
     {"meetingLink": TEAMS_LINK + "?x=" + "a" * (2048 - len(TEAMS_LINK) - 3)},
@@ -129,6 +133,25 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"meetingLink": TEAMS_LINK, "recording": {"frameRate": 60}}, "spec.recording.frameRate", "less than or equal"),
     ({"meetingLink": TEAMS_LINK, "limits": {"waitingRoomSeconds": -1}}, "spec.limits.waitingRoomSeconds", "greater"),
     ({"meetingLink": TEAMS_LINK, "activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds", "greater than or equal"),
+    ({"meetingLink": TEAMS_LINK, "startTime": "tomorrow"}, "spec.startTime", "date-time"),
+    ({"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00"}, "spec.startTime", "date-time"),
+    ({"meetingLink": TEAMS_LINK, "endTime": 1790000000}, "spec.endTime", "must be of type"),
+    (
+        {"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00Z", "endTime": "2026-11-30T11:00:00+01:00"},
+        "spec.endTime",
+        "must be later than spec.startTime",
+    ),
+    (
+        {"meetingLink": TEAMS_LINK, "startingDeadlineSeconds": 60},
+        "spec.startingDeadlineSeconds",
+        "counts from spec.startTime: set both, or leave it out",
+    ),
+    (
+        {"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00Z", "startingDeadlineSeconds": -1},
+        "spec.startingDeadlineSeconds",
+        "greater than or equal",
+    ),
+    ({"meetingLink": TEAMS_LINK, "ttlSecondsAfterFinished": -1}, "spec.ttlSecondsAfterFinished", "greater than"),
     ({"meetingLink": TEAMS_LINK, "metadata": {str(n): "" for n in range(33)}}, "spec.metadata", "at most 32"),
     ({"meetingLink": TEAMS_LINK, "metadata": {"k": "v" * 257}}, "spec.metadata.k", "Too long"),
     ({"meetingLink": TEAMS_LINK, "metadata": {"k" * 257: "v"}}, "spec.metadata", "keys must have 1 to 256"),
@@ -168,10 +191,8 @@ def test_a_name_that_leaves_no_room_for_the_pod_is_refused(kubectl: Kubectl) -> 
 
 
 IMMUTABLE: list[tuple[str, Any]] = [
-    ("meetingLink", TEAMS_LINK + "4"),
     ("platform", "Teams"),
     ("passcodeSecretRef", {"name": "other"}),
-    ("botName", "Other"),
     ("transcription", {"language": "fr"}),
     ("recording", {"video": "none"}),
     ("limits", {"everyoneLeftSeconds": 5}),
@@ -197,6 +218,90 @@ def test_a_running_bot_cannot_change_so_the_field_is_immutable(
 ) -> None:
     with pytest.raises(KubectlError, match=f"spec.{field} cannot change once the session exists"):
         kubectl("patch", "mbs", stored, "--type=merge", "--patch", json.dumps({"spec": {field: value}}))
+
+
+START, LATER = "2026-11-30T10:00:00Z", "2026-12-07T10:00:00Z"
+UNTIL_BOT: list[tuple[str, Any]] = [
+    ("startTime", LATER),
+    ("startTime", None),
+    ("startingDeadlineSeconds", 60),
+    ("startingDeadlineSeconds", None),
+    ("meetingLink", TEAMS_LINK + "/another-very-secret"),
+    ("botName", "Other"),
+]
+ALWAYS: list[tuple[str, Any]] = [
+    ("leave", True),
+    ("endTime", LATER),
+    ("endTime", None),
+    ("ttlSecondsAfterFinished", 5),
+    ("ttlSecondsAfterFinished", None),
+]
+
+
+@pytest.fixture
+def timed(kubectl: Kubectl, request: pytest.FixtureRequest) -> Any:
+    """A session with all its times that is really on the server, gone afterwards."""
+    name = f"timed-{abs(hash(request.node.name)) % 10**8}"
+    times = {"startTime": START, "startingDeadlineSeconds": 600, "endTime": "2026-11-30T11:00:00Z"}
+    kubectl.create(session(name, {"meetingLink": TEAMS_LINK, **times, "ttlSecondsAfterFinished": 60}))
+    yield name
+    kubectl("delete", "mbs", name)
+
+
+def without_deadline(field: str, value: Any) -> dict[str, Any]:
+    """The change; a start that is taken away takes its deadline along, one that is moved away its end."""
+    if field != "startTime":
+        return {field: value}
+    return {field: value, "startingDeadlineSeconds": None, "endTime": None}
+
+
+def tried(kubectl: Kubectl, name: str, **spec: Any) -> str:
+    """What the server says to a change that is only tried; empty: it is accepted."""
+    patch = json.dumps({"spec": spec})
+    run = kubectl.run("patch", "mbs", name, "--dry-run=server", "--type=merge", "--patch", patch)
+    assert (run.returncode == 0) == (not run.stderr), run.stderr
+    return run.stderr
+
+
+@pytest.mark.parametrize("status", [{}, {"phase": "Scheduled"}, {"phase": "Initializing"}], ids=json.dumps)
+def test_until_there_is_a_bot_its_meeting_and_start_may_change(
+    kubectl: Kubectl, timed: str, status: dict[str, Any]
+) -> None:
+    if status:
+        write_status(kubectl, timed, status)
+    for field, value in UNTIL_BOT:
+        assert tried(kubectl, timed, **without_deadline(field, value)) == "", field
+
+
+OVER = {"phase": "Failed", "reason": "Missed", "completionTime": "2026-11-30T10:15:00Z"}
+
+
+@pytest.mark.parametrize("status", [{"phase": "Initializing", "attempt": 1}, OVER], ids=["bot", "over"])
+def test_once_there_is_a_bot_or_an_end_they_may_not_and_others_may(
+    kubectl: Kubectl, timed: str, status: dict[str, Any]
+) -> None:
+    write_status(kubectl, timed, status)
+    for field, value in UNTIL_BOT:
+        message = tried(kubectl, timed, **without_deadline(field, value))
+        assert f"spec.{field} cannot change once the bot was made (status.attempt) or the session has ended" in message
+        assert "create a new MeetingSession instead" in message
+        assert "very-secret" not in message
+    for field, value in ALWAYS:
+        assert tried(kubectl, timed, **{field: value}) == "", field
+    write_status(kubectl, timed, {**status, "message": "statuses are written all the same"})
+
+
+def test_once_there_is_a_bot_no_start_is_added(kubectl: Kubectl, stored: str) -> None:
+    write_status(kubectl, stored, {"phase": "Joining", "attempt": 1})
+    message = tried(kubectl, stored, startTime=START, startingDeadlineSeconds=60)
+    for field in ("startTime", "startingDeadlineSeconds"):
+        assert f"spec.{field} cannot change once the bot was made" in message
+
+
+def test_a_change_meets_the_same_rules(kubectl: Kubectl, timed: str) -> None:
+    assert "spec.endTime must be later than" in tried(kubectl, timed, endTime="2026-11-30T09:00:00Z")
+    assert "must be an https link of Teams" in tried(kubectl, timed, meetingLink="http://zoom.us/j/1234567890")
+    assert "set exactly one of" in tried(kubectl, timed, meetingLink=None)
 
 
 OPTIONAL: list[tuple[str, Any]] = [("platform", "Teams"), ("passcodeSecretRef", {"name": "board"})]
@@ -287,6 +392,13 @@ def test_columns_tell_the_story(kubectl: Kubectl, stored: str) -> None:
     assert row.split()[6:9] == ["EveryoneLeft", "pod-1", "node-1"]
 
 
+def test_a_column_of_the_wide_table_has_the_start(kubectl: Kubectl, timed: str) -> None:
+    write_status(kubectl, timed, {"phase": "Scheduled", "platform": "Teams"})
+    header, row = kubectl("get", "mbs", timed, "--output=wide").splitlines()
+    assert header.split()[-2:] == ["START", "AGE"]
+    assert row.split()[-2] == START
+
+
 def test_sessions_are_found_by_what_they_do(kubectl: Kubectl, stored: str) -> None:
     write_status(kubectl, stored, {"phase": "Leaving", "platform": "Webex", "sessionId": "mbsess_0123"})
     for selector in ("status.phase=Leaving", "status.platform=Webex", "status.sessionId=mbsess_0123"):
@@ -303,6 +415,13 @@ def test_explain_describes_every_field(kubectl: Kubectl) -> None:
     fields = kubectl("explain", "mbs.spec", "--recursive")
     assert "meetingLinkSecretRef" in fields
     assert "passcodeSecretRef" in fields
-    for field in ("spec.leave", "spec.limits.waitingRoomSeconds", "status.conditions", "spec.recording.video"):
+    for field in (
+        "spec.startTime",
+        "spec.ttlSecondsAfterFinished",
+        "spec.leave",
+        "spec.limits.waitingRoomSeconds",
+        "status.conditions",
+        "spec.recording.video",
+    ):
         text = kubectl("explain", f"mbs.{field}")
         assert "<no description>" not in text.partition("DESCRIPTION:")[2], field

@@ -61,6 +61,7 @@ SESSION = {"namespace": WATCHED, "name": "standup", "uid": "uid"}
 IN_WATCHED: dict[str, tuple[Any, ...]] = {
     "get_session": (WATCHED, "standup"),
     "list_sessions": (WATCHED,),
+    "delete_session": (WATCHED, "standup", "uid"),
     "patch_status": (WATCHED, "standup", "1", {}),
     "get_pod": (WATCHED, "bot"),
     "list_pods": (WATCHED,),

@@ -18,6 +18,12 @@ def node_term(**requirement: Any) -> Fields:
 
 
 WRONG: dict[str, tuple[Fields, str]] = {
+    "sessions kept longer than the longest": (
+        {"ttlSecondsAfterFinished": {"default": 61, "max": 60}},
+        "ttlSecondsAfterFinished",
+    ),
+    "sessions kept for less than nothing": ({"ttlSecondsAfterFinished": {"max": -1}}, "ttlSecondsAfterFinished"),
+    "a lead of more than an hour": ({"timeouts": {"startLeadSeconds": 3601}}, "startLeadSeconds"),
     "decimal comma": (profile(cpu="1,5"), "cpu"),
     "suffix of no quantity": (profile(memory="2GB"), "memory"),
     "kibi in small letters": (profile(memory="2ki"), "memory"),

@@ -18,7 +18,7 @@ from meeting_buddy.domain.facts import (
     SessionFacts,
     Terminated,
 )
-from meeting_buddy.resource.bot_class import BotClass, Transcription
+from meeting_buddy.resource.bot_class import BotClass, FinishedSessionSeconds, Transcription
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
 from tests.support.platform_tables import platform_table
 
@@ -46,7 +46,19 @@ def spec(**fields: Any) -> MeetingSessionSpec:
     return MeetingSessionSpec.model_validate({"meetingLink": LINK, "platform": "LiveKit", **fields})
 
 
-def session(status: dict[str, Any] | None = None, *, deleting: bool = False, **fields: Any) -> SessionFacts:
+def kept(default: int | None = None, longest: int | None = None) -> InstallationFacts:
+    """An installation whose class says how long sessions that have ended stay."""
+    seconds = FinishedSessionSeconds(default=default, max=longest)
+    return replace(INSTALLATION, bot_class=CLASS.model_copy(update={"ttl_seconds_after_finished": seconds}))
+
+
+def session(
+    status: dict[str, Any] | None = None,
+    *,
+    deleting: bool = False,
+    requested_at: datetime | None = None,
+    **fields: Any,
+) -> SessionFacts:
     return SessionFacts(
         namespace="meetings",
         name="standup",
@@ -55,6 +67,7 @@ def session(status: dict[str, Any] | None = None, *, deleting: bool = False, **f
         resource_version="7",
         created_at=NOW,
         deleting=deleting,
+        requested_at=requested_at,
         spec=spec(**fields),
         status=MeetingSessionStatus.model_validate(status or {}),
     )

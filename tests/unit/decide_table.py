@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.decide import decide
@@ -38,6 +39,13 @@ _LOST = later(15000 + _GRACE + 30)
 _ENDED = {**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}
 _REFUSED = ReconcileError("InternalError", 'Pod standup: failed calling webhook "policy.example"', 3, NOW)
 _NO_QUOTA = replace(_REFUSED, reason="QuotaExceeded", message="exceeded quota: pods")
+_AT_ELEVEN: dict[str, Any] = {"startTime": "2026-11-23T11:00:00Z"}
+"""The meeting starts an hour after NOW, so that its bot is due after 59 minutes."""
+_DUE, _START = later(3540), later(3600)
+_ENDS: dict[str, Any] = {"endTime": "2026-11-23T10:30:00Z"}
+_END = later(1800)
+_AT_END: dict[str, Any] = {"leaveRequestedAt": "2026-11-23T10:30:00Z", "leaveReason": "EndTimeReached"}
+_AHEAD: dict[str, Any] = {"phase": "Scheduled", "scheduledTime": "2026-11-23T10:00:00Z"}
 _WAITS = {"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}
 
 
@@ -61,6 +69,12 @@ def _told(reason: str) -> dict[str, object]:
 
 def _disrupted(reason: str, message: str = "") -> PodCondition:
     return PodCondition("True", reason, message)
+
+
+def _scheduled() -> dict[str, Any]:
+    """The status of a session whose start is ahead."""
+    first = decide(make.facts(make.session(**_AT_ELEVEN)), lambda: NOW)
+    return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
 
 
 _S, _F = make.session, make.facts
@@ -140,6 +154,47 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("bot is cut off for a moment while it finishes", _F(_S({**_LEAVING, **_ASKED}), make.RUNNING_POD, stream=StreamFacts(False, later(900)), report=_FINISHING, leave=LeaveFacts(True, later(61))), "PatchStatus", "Leaving", at=later(909)),
         Row("bot cannot be asked: SIGTERM tells it", _F(_S({**_RECORDING, **_ASKED}), make.READY_POD, stream=StreamFacts(False, NOW), leave=LeaveFacts(False, later(80))), "PatchStatus DeletePod", "Recording", at=later(81)),
     ),
+    "Its start is ahead": (
+        Row("its time has not come", _F(_S(**_AT_ELEVEN)), "PatchStatus", "Scheduled"),
+        Row("its time has not come, and that is written", _F(_S(_scheduled(), **_AT_ELEVEN), written_at=NOW), ""),
+        Row("link that no guest can open, an hour ahead", _F(_S(**_AT_ELEVEN, meetingLink="https://meet.example.org/custom?token=x")), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),
+        Row("unknown bot class, an hour ahead", replace(_F(_S(**_AT_ELEVEN)), installation=replace(make.INSTALLATION, bot_class=None)), "PatchStatus EmitEvent", "Failed", "ConfigInvalid"),
+        Row("leave before its time", _F(_S(_AHEAD, **_AT_ELEVEN, leave=True)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
+        Row("its bot is due", _F(_S(_AHEAD, **_AT_ELEVEN)), "CreatePod PatchStatus EmitEvent", "Initializing", at=_DUE),
+        Row("applied after its start, in time for a late bot", _F(_S(**_AT_ELEVEN)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(4499)),
+        Row("its start was moved to now", _F(_S(_AHEAD, startTime="2026-11-23T10:00:30Z")), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("its start was moved away while a quota kept its bot out", _F(_S(_told("QuotaExceeded"), **_AT_ELEVEN), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus", "Scheduled", at=later(5)),
+        Row("its pod is there, and its start was moved before the status named the pod", _F(_S(_AHEAD, **_AT_ELEVEN), make.PENDING_POD), "PatchStatus", "Initializing"),
+        Row("quota keeps its bot out: the deadline counts from when it was due", _F(_S(_WAITS, **_AT_ELEVEN), rejection=CreateRejection("quota", "exceeded quota", later(4139))), "EmitErrorEvent PatchStatus", "Initializing", at=later(4139)),
+        Row("quota keeps its bot out, long after it was accepted and moved to now", _F(_S(_AHEAD), rejection=CreateRejection("quota", "exceeded quota", _LATE)), "EmitErrorEvent PatchStatus", "Initializing", at=_LATE),
+        Row("quota never gave way, from when it was due", _F(_S(_WAITS, **_AT_ELEVEN), rejection=CreateRejection("quota", "exceeded quota", later(4130))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(4140)),
+        Row("its status cannot be written", _F(_S(**_AT_ELEVEN), error=_REFUSED), "EmitErrorEvent PatchStatus", "Scheduled"),
+    ),
+    "Too late": (
+        Row("no bot was made in time", _F(_S(_AHEAD, **_AT_ELEVEN)), "PatchStatus EmitEvent", "Failed", "Missed", later(4500)),
+        Row("restored from a backup, long after its start", _F(_S(startTime="2026-11-02T11:00:00Z", endTime="2026-11-02T12:00:00Z")), "PatchStatus EmitEvent", "Failed", "Missed"),
+        Row("a deadline of its own has passed", _F(_S(_AHEAD, **_AT_ELEVEN, startingDeadlineSeconds=0)), "PatchStatus EmitEvent", "Failed", "Missed", _START),
+        Row("quota kept its bot out until a short deadline", _F(_S(_AHEAD, **_AT_ELEVEN, startingDeadlineSeconds=60), rejection=CreateRejection("quota", "exceeded quota", later(3655))), "PatchStatus EmitEvent", "Failed", "Missed", later(3660)),
+        Row("its pod is there: it is not too late", _F(_S(_AHEAD, **_AT_ELEVEN), replace(make.PENDING_POD, created_at=later(4490))), "PatchStatus", "Initializing", at=later(4500)),
+        Row("requested from the HTTP API long ago, and without a status", _F(_S(requested_at=later(-900))), "PatchStatus EmitEvent", "Failed", "Missed"),
+        Row("requested from the HTTP API a while ago", _F(_S(requested_at=later(-899))), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("requested long ago, and seen in time", _F(_S(_WAITS, requested_at=later(-900))), "CreatePod PatchStatus EmitEvent", "Initializing"),
+        Row("requested long ago for a start that is ahead", _F(_S(requested_at=later(-9000), **_AT_ELEVEN)), "PatchStatus", "Scheduled"),
+    ),
+    "Its end time": (
+        Row("its end time is ahead", _F(_S(_RECORDING, **_ENDS), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus", "Recording"),
+        Row("reached during the meeting", _F(_S(_RECORDING, **_ENDS), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus RequestLeave", "Recording", at=_END),
+        Row("moved away after it was reached: the bot leaves all the same", _F(_S({**_RECORDING, **_AT_END}, endTime="2026-11-23T12:00:00Z"), make.READY_POD, stream=_CONNECTED, report=make.joined()), "PatchStatus RequestLeave", "Recording", at=later(1801)),
+        Row("bot cannot be asked at its end time: SIGTERM tells it", _F(_S({**_RECORDING, **_AT_END}, **_ENDS), make.READY_POD, stream=StreamFacts(False, NOW), leave=LeaveFacts(False, later(1819))), "PatchStatus DeletePod", "Recording", at=later(1820)),
+        Row("left at its end time, files verified", _F(_S({**_RECORDING, **_AT_END}, **_ENDS), make.terminated(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "EndTimeReached", _END),
+        Row("stopped by SIGTERM after its end time", _F(_S({**_RECORDING, **_AT_END}, **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=_END)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "EndTimeReached", _END),
+        Row("leave was set after its end time", _F(_S({**_RECORDING, **_AT_END}, **_ENDS, leave=True), make.terminated(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "EndTimeReached", _END),
+        Row("leave was set before its end time", _F(_S({**_RECORDING, **_ASKED}, **_ENDS, leave=True), make.terminated(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested", _END),
+        Row("drained before its end time, and no operator looked", _F(_S(_RECORDING, **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted", later(1900)),
+        Row("reached before the bot started", _F(_S(_STARTED, **_ENDS), replace(make.STARTING_POD, created_at=later(1790))), "PatchStatus DeletePod", "Initializing", at=_END),
+        Row("reached before there was a pod", _F(_S(**_ENDS)), "PatchStatus EmitEvent", "Completed", "EndTimeReached", _END),
+        Row("reached before it was too late for a bot", _F(_S(_AHEAD, **_AT_ELEVEN, endTime="2026-11-23T11:10:00Z")), "PatchStatus EmitEvent", "Completed", "EndTimeReached", later(9000)),
+    ),
     "The pod ended": (
         Row("meeting ended, files verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("left by request, files verified", _F(_S({**_RECORDING, **_ASKED}), make.terminated(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
@@ -202,6 +257,11 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("finished pod keeps its logs for a while", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "", at=later(299)),
         Row("finished pod goes after its time", _F(_S({**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended(), "Succeeded", finalizer=False)), "DeletePod", at=later(300)),
         Row("outcome written, pod not yet released", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.terminated(make.ended())), "ReleaseFinalizer"),
+        Row("its ttlSecondsAfterFinished is not over", _F(_S(_ENDED, ttlSecondsAfterFinished=60)), "", at=later(59)),
+        Row("its ttlSecondsAfterFinished is over", _F(_S(_ENDED, ttlSecondsAfterFinished=60), make.terminated(make.ended(), "Succeeded", finalizer=False)), "DeleteSession", at=later(60)),
+        Row("its ttlSecondsAfterFinished is over, and its pod not yet released", _F(_S(_ENDED, ttlSecondsAfterFinished=60), make.terminated(make.ended(), "Succeeded")), "ReleaseFinalizer", at=later(60)),
+        Row("the class's default is over", _F(_S(_ENDED), installation=make.kept(default=60)), "DeleteSession", at=later(60)),
+        Row("the class's longest is over", _F(_S(_ENDED, ttlSecondsAfterFinished=600), installation=make.kept(longest=60)), "DeleteSession", at=later(60)),
         Row("a live pod of a session that is over", _F(_S({**_RECORDING, "phase": "Failed", "completionTime": "2026-11-23T10:00:00Z"}), make.RUNNING_POD), "DeletePod ReleaseFinalizer"),
         Row("session deleted", _F(None, make.RUNNING_POD, stream=_CONNECTED), "StopStream DeletePod ReleaseFinalizer EmitEvent"),
         Row("session is being deleted", _F(_S(_RECORDING, deleting=True), replace(make.RUNNING_POD, deleted_at=NOW)), "ReleaseFinalizer EmitEvent"),

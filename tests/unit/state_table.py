@@ -24,6 +24,7 @@ _WORDS = {
     "EmitErrorEvent": "emit Event of the error",
     "ReleaseFinalizer": "release the pod",
     "DeletePod": "delete the pod",
+    "DeleteSession": "delete the session's object",
 }
 
 

@@ -43,7 +43,7 @@ def test_the_table_shows_every_reason_that_the_operator_itself_gives() -> None:
         Reason.LINK_INVALID, Reason.HOST_NOT_ALLOWED, Reason.PLATFORM_NOT_AVAILABLE, Reason.CONFIG_INVALID,
         Reason.QUOTA_EXCEEDED, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED, Reason.LEAVE_REQUESTED,
         Reason.OUT_OF_MEMORY, Reason.EVICTED, Reason.NODE_LOST, Reason.BOT_CRASHED, Reason.VERIFICATION_FAILED,
-        Reason.MAX_DURATION_REACHED,
+        Reason.MAX_DURATION_REACHED, Reason.MISSED, Reason.END_TIME_REACHED,
     }  # fmt: skip
     assert own <= {Reason(row.reason) for row in ROWS if row.reason}
 

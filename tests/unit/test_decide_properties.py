@@ -38,7 +38,20 @@ RARELY = st.integers(0, 4).map(lambda number: number == 0)
 REASONS = st.sampled_from([Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED])
 
 
+PLANNED = st.sampled_from([None, None, -2000, 5, 100, 5000])
+"""Seconds from now to a time of the spec's; negative: it is restored, or the operator was down."""
 TERMINAL = {Phase.COMPLETED, Phase.FAILED}
+
+
+LEAVES = {Reason.LEAVE_REQUESTED, Reason.END_TIME_REACHED}
+_KEEP: Any = object()
+
+
+def with_times(found: SessionFacts, start: datetime | None = _KEEP, end: datetime | None = _KEEP) -> SessionFacts:
+    """A session with other times."""
+    named = {"start_time": start, "end_time": end}
+    times = {name: moment for name, moment in named.items() if moment is not _KEEP}
+    return replace(found, spec=found.spec.model_copy(update=times))
 
 
 def later_than(started_at: datetime | None) -> datetime:
@@ -60,6 +73,7 @@ class World(RuleBasedStateMachine):
         self.secret_of = ""
         self.installation = make.INSTALLATION
         self.phases: list[Phase] = []
+        self.leave_reason: str | None = None
         self.said_of_table: str | None = ""
         """Empty: nothing yet, for its bot had no table."""
         self.forget()
@@ -138,6 +152,7 @@ class World(RuleBasedStateMachine):
         match action:
             case actions.CreatePod(attempt, _):
                 assert attempt == 1
+                self.a_bot_may_be_made_now()
                 assert not self.ever_ran, "a pod that may have been in the meeting was made again"
                 self.created += 1
                 uid, times = f"pod-{self.created}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
@@ -164,6 +179,9 @@ class World(RuleBasedStateMachine):
                 self.release()
             case actions.DeletePod():
                 self.delete_pod()
+            case actions.DeleteSession():
+                self.a_session_had_its_time()
+                self.session = None
 
     def write(self, patch: dict[str, Any]) -> None:
         assert self.session is not None
@@ -175,6 +193,9 @@ class World(RuleBasedStateMachine):
         self.written_at = self.now
         assert status.phase is not None
         assert status.phase.terminal or ("node" in patch) == ("botAddress" in patch), "one of two that go together"
+        if status.phase is Phase.SCHEDULED:
+            assert not self.created, "it waits for its time, and had a pod"
+            self.phases.clear()
         self.phases.append(status.phase)
 
     def release(self) -> None:
@@ -190,6 +211,25 @@ class World(RuleBasedStateMachine):
         if self.pod is None or self.session is None or self.pod.terminated or self.pod.deleted_at is not None:
             return
         assert self.secret_of == self.pod.uid, "its volume cannot be mounted, and nobody does anything"
+
+    def a_bot_may_be_made_now(self) -> None:
+        assert self.session is not None
+        spec, start = self.session.spec, self.session.spec.start_time
+        if start is not None:
+            assert self.now >= start - timedelta(seconds=60), "before its time"
+            assert self.now < start + timedelta(seconds=900), "too late"
+        elif self.session.status.phase is None and self.session.requested_at is not None:
+            assert self.now < self.session.requested_at + timedelta(seconds=900), "an old request"
+        assert spec.end_time is None or self.now < spec.end_time, "after its end"
+
+    def a_session_had_its_time(self) -> None:
+        assert self.session is not None
+        status, ttl = self.session.status, self.session.spec.ttl_seconds_after_finished
+        assert status.phase in TERMINAL
+        assert ttl is not None
+        assert status.completion_time is not None
+        assert self.now >= status.completion_time + timedelta(seconds=ttl)
+        assert not any(pod.finalizer for pod in self.pods), "an outcome that nobody took note of"
 
     def delete_pod(self) -> None:
         self.change(deleted_at=self.now)
@@ -213,6 +253,27 @@ class World(RuleBasedStateMachine):
         assert self.session is not None
         spec = self.session.spec.model_copy(update={"leave": leave})
         self.session = replace(self.session, spec=spec, generation=self.session.generation + 1)
+
+    @precondition(lambda self: self.session is not None)
+    @rule(start=PLANNED, end=PLANNED)
+    def author_moves_its_times(self, start: int | None, end: int | None) -> None:
+        """As the CRD allows it: the start until there was a bot, the end always, and never before the start."""
+        assert self.session is not None
+        found = self.session
+        if found.status.attempt is None and found.status.completion_time is None:
+            found = with_times(found, start=self.ahead(start))
+        end_time, start_time = self.ahead(end), found.spec.start_time
+        if end_time is None or start_time is None or end_time > start_time:
+            found = with_times(found, end=end_time)
+        if found.spec != self.session.spec and not self.ends_before_it_starts(found):
+            self.session = replace(found, generation=found.generation + 1)
+
+    def ends_before_it_starts(self, found: SessionFacts) -> bool:
+        start, end = found.spec.start_time, found.spec.end_time
+        return start is not None and end is not None and end <= start
+
+    def ahead(self, seconds: int | None) -> datetime | None:
+        return None if seconds is None else self.now + timedelta(seconds=seconds)
 
     @rule()
     def operator_restarts(self) -> None:
@@ -305,9 +366,14 @@ class World(RuleBasedStateMachine):
         self.change(orphaned=True)
         self.session = None
 
-    @initialize(recording=st.booleans())
-    def session_is_applied(self, recording: bool) -> None:
-        self.session = make.session(recording={"enabled": recording})
+    @initialize(
+        recording=st.booleans(), start=PLANNED, requested=st.sampled_from([None, None, 10, 2000]), removed=st.booleans()
+    )
+    def session_is_applied(self, recording: bool, start: int | None, requested: int | None, removed: bool) -> None:
+        requested_at = None if requested is None else self.now - timedelta(seconds=requested)
+        ttl = 30000 if removed else None
+        found = make.session(recording={"enabled": recording}, requested_at=requested_at, ttlSecondsAfterFinished=ttl)
+        self.session = with_times(found, start=self.ahead(start))
 
     # Promises
 
@@ -345,7 +411,20 @@ class World(RuleBasedStateMachine):
             return
         status = self.session.status
         attended = status.join_timestamp is not None
-        assert status.reason is Reason.LEAVE_REQUESTED or attended
+        assert status.reason in (Reason.LEAVE_REQUESTED, Reason.END_TIME_REACHED) or attended
+
+    @invariant()
+    def missed_means_that_no_pod_was_ever_made(self) -> None:
+        if self.session is not None and self.session.status.reason is Reason.MISSED:
+            assert not self.created
+
+    @invariant()
+    def why_a_bot_has_to_leave_is_settled_once(self) -> None:
+        if self.session is None or self.session.status.leave_reason is None:
+            return
+        self.leave_reason = self.leave_reason or self.session.status.leave_reason
+        assert self.session.status.leave_reason == self.leave_reason
+        assert self.session.status.reason not in LEAVES or self.session.status.reason == self.leave_reason
 
 
 TestWorld = World.TestCase

@@ -112,11 +112,27 @@ def test_a_fresh_session_is_initializing_and_knows_its_platform() -> None:
     nulls = {
         *("join_timestamp", "leave_timestamp", "total_duration_seconds", "segment_count", "audio_file_count"),
         *("video_file_count", "total_size_bytes", "output_directory", "error_message", "error_code"),
-        *("current_participants", "participant_history"),
+        *("current_participants", "participant_history", "start_time", "end_time"),
     }
     assert set(found) - known == nulls
     assert (found["status"], found["platform"], found["user_id"]) == ("initializing", "zoom", "jane")
     assert found["created_at"] == found["updated_at"] == "2026-11-23T10:00:00.000Z"
+
+
+def test_times_are_sent_as_rfc_3339_and_shown_in_utc() -> None:
+    said = {"start_time": "2026-11-30T10:00:00+01:00", "end_time": "2026-11-30T10:00:00Z"}
+    more = {"starting_deadline_seconds": 0, "ttl_seconds_after_finished": 60}
+    spec = spec_of(SessionRequest.model_validate({"meeting_link": LINK, **said, **more}))
+    times = {"startTime": "2026-11-30T09:00:00.000Z", "endTime": "2026-11-30T10:00:00.000Z"}
+    assert spec == {"meetingLink": LINK, **times, "startingDeadlineSeconds": 0, "ttlSecondsAfterFinished": 60}
+    found = session({"phase": "Scheduled"}, **times).model_dump(mode="json")
+    assert (found["status"], found["start_time"], found["end_time"]) == ("scheduled", *times.values())
+
+
+@pytest.mark.parametrize("moment", ["monday", "2026-11-30", "2026-11-30T10:00:00", "0001-01-01T00:00:00Z", 1790000000])
+def test_what_is_no_time_is_refused(moment: object) -> None:
+    with pytest.raises(ValidationError):
+        SessionRequest.model_validate({"meeting_link": LINK, "start_time": moment})
 
 
 def test_statuses_and_reasons_are_spelled_in_snake_case() -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from meeting_buddy.controller import queue as module
 from meeting_buddy.controller.queue import LAST_RETRY_SECONDS, KeyedQueue
 
 
@@ -106,3 +107,24 @@ async def test_the_api_server_may_ask_for_a_longer_pause_and_never_for_a_shorter
     queue.add("b")
     await take(queue)
     assert queue.failed("b", at_least=0.001) > 0.1
+
+
+async def test_a_timer_goes_by_the_other_clock_and_wakes_nobody_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop's time stands still while a machine is suspended, and the calendar's is set by somebody."""
+    monkeypatch.setattr(module, "LONGEST_TIMER_SECONDS", 0.01)
+    queue, week = KeyedQueue(), 7 * 24 * 3600.0
+    left = [week]
+    queue.wake("a", week, lambda: left[0])
+    await nothing(queue)
+    left[0] = 0.02
+    await nothing(queue)
+    left[0] = 0.0
+    assert await take(queue) == "a"
+    queue.done("a")
+    await nothing(queue)
+
+
+async def test_a_moment_that_has_passed_wakes_at_once() -> None:
+    queue = KeyedQueue()
+    queue.wake("a", -5.0, lambda: -5.0)
+    assert await take(queue) == "a"

@@ -25,6 +25,10 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $kept := ($class | default dict).ttlSecondsAfterFinished | default dict -}}
+{{- if and (not (kindIs "invalid" $kept.default)) (not (kindIs "invalid" $kept.max)) (gt (int64 $kept.default) (int64 $kept.max)) -}}
+{{- fail (printf "botClasses.%s.ttlSecondsAfterFinished: default (%d) is more than max (%d)" $name (int64 $kept.default) (int64 $kept.max)) -}}
+{{- end -}}
 {{- $seen := deepCopy (($class | default dict).env | default dict) -}}
 {{- range ($class | default dict).secretEnv -}}
 {{- if hasKey $seen .name -}}

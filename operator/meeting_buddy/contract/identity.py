@@ -16,6 +16,8 @@ FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
 """Finalizer a bot pod is created with; released once its outcome is in the session's status."""
 
 ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
+ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
+"""When the HTTP API was asked for a session; RFC 3339."""
 
 ANNOTATION_ASSIGNMENT: Final = "meetingbuddy.io/assignment-sha256"
 """SHA-256 of the assignment that a pod was made for; its bot refuses any other."""

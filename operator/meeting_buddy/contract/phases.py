@@ -57,7 +57,7 @@ class PhaseSpec(NamedTuple):
 
 
 PHASES: Final[dict[Phase, PhaseSpec]] = {
-    Phase.SCHEDULED: PhaseSpec(0, True, False, False, "Reserved for sessions that start later; not used yet."),
+    Phase.SCHEDULED: PhaseSpec(0, True, False, False, "The start is ahead; the message says when the bot is made."),
     Phase.INITIALIZING: PhaseSpec(1, False, True, False, "Accepted; the bot has not reported yet."),
     Phase.JOINING: PhaseSpec(2, False, True, False, "The bot runs and is not in the meeting."),
     Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; nothing is being written."),
@@ -68,7 +68,8 @@ PHASES: Final[dict[Phase, PhaseSpec]] = {
         True,
         False,
         False,
-        "Recording verified; or attended with nothing to record; or asked to leave before it joined.",
+        "Recording verified; or attended with nothing to record; or asked to leave, or its end time came, before it "
+        "joined.",
     ),
     Phase.FAILED: PhaseSpec(
         6,

@@ -74,7 +74,7 @@ class ReasonSpec(NamedTuple):
     """Whether ``end`` is Completed even when the bot was never in the meeting."""
 
 
-PLANNED: Final = frozenset({Reason.END_TIME_REACHED, Reason.MISSED, Reason.BROWSER_OUTDATED})
+PLANNED: Final = frozenset({Reason.BROWSER_OUTDATED})
 """Reasons of the contract that nothing in this version raises yet; the public tables leave them out."""
 
 
@@ -97,7 +97,9 @@ REASONS: Final[dict[Reason, ReasonSpec]] = {
     _R.ONLY_BOTS_LEFT: _completed("Nothing to do: only bots were left."),
     _R.SILENCE: _completed("Raise or remove the silence limit if long pauses are normal in this meeting."),
     _R.REMOVED_FROM_MEETING: _completed("Ask the host why the bot was removed; what was recorded until then is kept."),
-    _R.MISSED: _failed("Create the session earlier."),
+    _R.MISSED: _failed(
+        "Create a new session for the next meeting; raise spec.startingDeadlineSeconds where a late bot is of use."
+    ),
     _R.NOT_ADMITTED: _failed("Ask the host to admit the bot, or raise spec.limits.waitingRoomSeconds."),
     _R.ENTRY_DENIED: _failed("Ask the host to let the bot in, then create a new session."),
     _R.MEETING_NOT_FOUND: _failed("Check the meeting link; it may be mistyped, expired or cancelled."),

@@ -1,9 +1,10 @@
 """How contract documents are spelled on the wire: camelCase JSON, unknown fields ignored, times in UTC with a ``Z``."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from meeting_buddy.contract.text import json_text
@@ -13,8 +14,35 @@ def _spell_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_YEARS: Final = range(1970, 9000)
+"""Years that a planned time may be in: what is added to it or taken from it must be a date, too."""
+
+
+def moment(text: str) -> datetime:
+    """Read a moment that a person or a program wrote, as RFC 3339 spells it, with its time zone.
+
+    Raises:
+        ValueError: it is none, or so far away that nobody can mean it.
+    """
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError("a time is spelled as 2026-11-23T10:00:00Z, with its time zone")
+    found = datetime.fromisoformat(text.upper())
+    if found.year not in _YEARS:
+        raise ValueError(f"a time is in one of the years {_YEARS.start} to {_YEARS.stop - 1}")
+    return found
+
+
+def _read_time(value: object) -> object:
+    return moment(value) if isinstance(value, str) else value
+
+
 Timestamp = Annotated[datetime, PlainSerializer(_spell_time, when_used="json")]
 """A moment with a time zone; ``2026-11-23T10:00:41.200Z`` in JSON."""
+PlannedTime = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(_spell_time, when_used="json")]
+"""A moment that somebody chose: read as :func:`moment` does, written as a :data:`Timestamp`."""
 
 
 class ContractModel(BaseModel):

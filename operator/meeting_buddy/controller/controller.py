@@ -6,6 +6,8 @@ cancelled, streams closed, and every write asks again (``controller.executor``).
 
 import asyncio
 import logging
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from meeting_buddy.controller import failures
@@ -170,9 +172,15 @@ class Controller:
                 return Progress.OBSERVE_AGAIN
         if failure is not None:
             raise failure
-        seconds = None if plan.requeue_at is None else (plan.requeue_at - self._clock.now()).total_seconds()
-        self._queue.wake(entry.uid, seconds)
+        if plan.requeue_at is None:
+            self._queue.wake(entry.uid, None)
+        else:
+            left = partial(self._seconds_until, plan.requeue_at)
+            self._queue.wake(entry.uid, left(), left)
         return Progress.NEXT
+
+    def _seconds_until(self, moment: datetime) -> float:
+        return (moment - self._clock.now()).total_seconds()
 
 
 async def _wait_lease_change(event: asyncio.Event) -> None:

@@ -19,7 +19,7 @@ from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
-from meeting_buddy.domain import plan
+from meeting_buddy.domain import plan, times
 from meeting_buddy.domain.create_rejection import rejection
 from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning
 from meeting_buddy.domain.reconcile_error import CONDITION
@@ -105,6 +105,8 @@ class Executor:
                 return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
                 await self._api.delete_pod(entry.namespace, pod, uid)
+            case plan.DeleteSession(uid):
+                await self._api.delete_session(entry.namespace, entry.name, uid)
         return Progress.NEXT
 
     # Pod
@@ -122,7 +124,8 @@ class Executor:
                 return await self._adopt(entry, pod_input)
             return self._reject(entry, error)
         self._cache.upsert_pod(created)
-        self._telemetry.pod_created((self._clock.now() - facts.session.created_at).total_seconds())
+        wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
+        self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds())
         uid = created["metadata"]["uid"]
         refusal = await self._create_secret(entry, bot_secret(pod_input, document, uid), uid)
         if refusal is None:
@@ -297,7 +300,8 @@ class Executor:
         if after.phase.terminal and after.reason is not None:
             self._telemetry.outcome(after.phase, after.reason)
         if before.join_timestamp is None and after.join_timestamp is not None:
-            self._telemetry.joined((after.join_timestamp - facts.session.created_at).total_seconds())
+            wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
+            self._telemetry.joined((after.join_timestamp - wanted_since).total_seconds())
         _log.info(
             "phase",
             extra={

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from meeting_buddy.contract import identity
+from meeting_buddy.contract import identity, wire
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.resource.session import KIND, read
 
@@ -48,8 +48,17 @@ def parse_session(document: JsonObject) -> SessionFacts:
         deleting=metadata.deletion_timestamp is not None,
         spec=session.spec,
         status=session.status,
+        requested_at=_requested_at(metadata.annotations),
         unreadable=unreadable,
     )
+
+
+def _requested_at(annotations: Mapping[str, str]) -> datetime | None:
+    """When the HTTP API was asked for a session; whatever else is written there says nothing."""
+    try:
+        return wire.moment(annotations[identity.ANNOTATION_REQUESTED_AT])
+    except (KeyError, ValueError):
+        return None
 
 
 def parse_pod(document: JsonObject) -> CachedPod | None:

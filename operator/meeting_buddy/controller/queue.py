@@ -6,12 +6,15 @@ repeats a failed low-level handler, so retrying is ours.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from meeting_buddy.controller.backoff import Backoff
 
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 60.0
+LONGEST_TIMER_SECONDS: Final = 60.0
+"""After so long a timer looks at its clock again: the loop's time stands still while a machine is suspended."""
 
 
 class KeyedQueue:
@@ -39,13 +42,16 @@ class KeyedQueue:
             self._ready.append(key)
             self._arrived.set()
 
-    def wake(self, key: str, seconds: float | None) -> None:
-        """Add ``key`` after ``seconds``, instead of at any time set earlier; ``None`` only forgets that."""
+    def wake(self, key: str, seconds: float | None, left: Callable[[], float] | None = None) -> None:
+        """Add ``key`` after ``seconds``, instead of at any time set earlier; ``None`` only forgets that.
+
+        ``left`` says how many seconds are left by another clock, which decides: of a week ahead the calendar's.
+        """
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
         if seconds is not None:
-            self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self._ring, key)
+            self._arm(key, seconds, left)
 
     async def take(self) -> tuple[str, float]:
         """The next key, and how many seconds it waited; hand it back with :meth:`done` or :meth:`failed`."""
@@ -96,6 +102,14 @@ class KeyedQueue:
             self._again.discard(key)
             self.add(key)
 
-    def _ring(self, key: str) -> None:
+    def _arm(self, key: str, seconds: float, left: Callable[[], float] | None) -> None:
+        pause = max(0.0, seconds if left is None else min(seconds, LONGEST_TIMER_SECONDS))
+        self._timers[key] = asyncio.get_running_loop().call_later(pause, self._ring, key, left)
+
+    def _ring(self, key: str, left: Callable[[], float] | None) -> None:
         self._timers.pop(key, None)
-        self.add(key)
+        seconds = left() if left is not None else 0.0
+        if seconds > 0:
+            self._arm(key, seconds, left)
+        else:
+            self.add(key)

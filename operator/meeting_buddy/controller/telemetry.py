@@ -10,7 +10,7 @@ class Telemetry(Protocol):
     """Told of what happened; must be quick and must not raise."""
 
     def pod_created(self, seconds: float) -> None:
-        """A bot's pod was created, so long after its session."""
+        """A bot's pod was created, so long after its session, or after it was due where the session has a start."""
 
     def transition(self, before: Phase | None, after: Phase) -> None:
         """A session's phase was written."""
@@ -19,7 +19,7 @@ class Telemetry(Protocol):
         """A session ended."""
 
     def joined(self, seconds: float) -> None:
-        """A bot was in the meeting for the first time, so long after its session was created."""
+        """A bot was in the meeting for the first time, so long after its session was created, or its pod was due."""
 
     def transcript_progress(self, platform: str, lines: int, lag: float | None) -> None:
         """A status was written: so many more lines of a transcript, which is so many seconds behind, if known."""

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from meeting_buddy.contract.phases import Phase, ReportPhase
-from meeting_buddy.domain import pod_outcome, startup, status
+from meeting_buddy.domain import pod_outcome, startup, status, times
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import (
     Action,
@@ -47,11 +47,14 @@ def plan_active(snapshot: Snapshot) -> Plan:
     wakeups: list[datetime] = []
     if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
+    elif snapshot.ahead:
+        wakeups.extend([snapshot.pod_due_at] if snapshot.pod_due_at is not None else [])
     elif snapshot.platform is not None and snapshot.facts.confirmed:  # a session that was not admitted has ended
         _retry(snapshot, CreatePod(snapshot.attempt, snapshot.platform), before, wakeups)
     creating = any(isinstance(action, CreatePod) for action in before)
     if creating:  # a pod of which nothing more is heard ends the session all the same
         wakeups.append(snapshot.now + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds))
+    wakeups.extend(_turning_points(snapshot))
     if snapshot.facts.persistent_error is not None:
         # What fails must not keep the status from saying so; that there is a pod is written once there is one. Asking
         # the bot to leave needs no API server.
@@ -61,6 +64,14 @@ def plan_active(snapshot: Snapshot) -> Plan:
         return Plan((*asked, *written, *before, *others), min(wakeups, default=None))
     written = _write(snapshot, creating=creating, wakeups=wakeups)
     return Plan((*before, *written, *after), min(wakeups, default=None))
+
+
+def _turning_points(snapshot: Snapshot) -> list[datetime]:
+    """Moments of the spec that change what happens, although nothing else does."""
+    moments = [] if snapshot.leaving else [snapshot.session.spec.end_time]
+    if snapshot.pod is None and not snapshot.ahead:
+        moments.append(snapshot.missed_at)
+    return [found for moment in moments if moment is not None for found in _ahead(snapshot.now, moment)]
 
 
 def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: list[datetime]) -> None:
@@ -181,7 +192,10 @@ def _missing_media(before: list[Condition] | None, after: list[Condition] | None
 
 
 def _waiting_message(snapshot: Snapshot) -> str | None:
-    """What a session that has not started waits for, in the words of whoever holds it up."""
+    """What a session that has not started waits for: its time, or in the words of whoever holds it up."""
+    start, due = snapshot.session.spec.start_time, snapshot.pod_due_at
+    if snapshot.ahead and start is not None and due is not None:
+        return f"the bot is made at {times.spelled(due)}, the meeting starts at {times.spelled(start)}"
     if snapshot.pod is not None and startup.started(snapshot.pod):
         return None
     if snapshot.facts.rejection is not None:

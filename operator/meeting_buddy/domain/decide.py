@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain import reconcile_error
+from meeting_buddy.domain import reconcile_error, times
 from meeting_buddy.domain.active import plan_active
 from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
 from meeting_buddy.domain.plan import (
     Action,
+    DeleteSession,
     EmitErrorEvent,
     EmitEvent,
     Plan,
@@ -37,6 +38,7 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     snapshot = Snapshot.of(facts, session, clock())
     if session.status.phase is not None and session.status.phase.terminal:
         return _with_error(facts, plan_cleanup(snapshot))
+    facts = snapshot.facts
     if needs_warnings(snapshot) and snapshot.pod is not None:
         bot_class = facts.installation.bot_class
         claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
@@ -86,4 +88,18 @@ def plan_cleanup(snapshot: Snapshot) -> Plan:
             actions.append(ReleaseFinalizer(pod.name))
         if pod.deleted_at is None or not pod.terminated:
             wakeups.append(due)
+    _remove_session(snapshot, actions, wakeups)
     return Plan(tuple(actions), min(wakeups, default=None))
+
+
+def _remove_session(snapshot: Snapshot, actions: list[Action], wakeups: list[datetime]) -> None:
+    """Its object goes after its time, once no pod is left whose outcome somebody has to take note of."""
+    due = times.removed_at(snapshot.session, snapshot.facts.installation.bot_class)
+    if due is None:
+        return
+    if snapshot.now < due:
+        wakeups.append(due)
+    elif not any(pod.finalizer for pod in snapshot.facts.pods):
+        actions.append(DeleteSession(snapshot.session.uid))
+    elif any(isinstance(action, ReleaseFinalizer) for action in actions):
+        wakeups.append(snapshot.now)  # what this plan releases is not heard of again

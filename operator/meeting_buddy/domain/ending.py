@@ -5,7 +5,7 @@ from datetime import datetime
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
-from meeting_buddy.domain import create_rejection, pod_outcome, reconcile_error, startup, status
+from meeting_buddy.domain import create_rejection, pod_outcome, reconcile_error, startup, status, times
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
@@ -25,6 +25,13 @@ def needs_warnings(snapshot: Snapshot) -> bool:
 
 def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
     """Why the session ends now; ``None``: it goes on."""
+    found = _outcome(snapshot)
+    if found is not None and found.reason is Reason.LEAVE_REQUESTED and snapshot.leave_reason is not None:
+        return replace(found, reason=Reason(snapshot.leave_reason))
+    return found
+
+
+def _outcome(snapshot: Snapshot) -> Outcome | None:
     pod, status_now = snapshot.pod, snapshot.session.status
     if pod is None:
         if status_now.bot_pod is None:
@@ -32,10 +39,11 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
         if any(each.orphaned for each in snapshot.facts.pods):
             return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
         return pod_outcome.of_missing_pod(
-            snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.leaving
+            snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.asked_to_leave
         )
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
-        return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.leaving)
+        # Only a leave that was seen before: what stopped a bot before its end time was not the end time.
+        return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.asked_to_leave)
     if _passed(snapshot, pod_outcome.lost_at(pod)):
         return pod_outcome.of_lost_pod(pod)
     if startup.started(pod):
@@ -55,12 +63,35 @@ def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:
 
 
 def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
-    if snapshot.leaving:
+    if snapshot.asked_to_leave:
         return Outcome(Reason.LEAVE_REQUESTED)
     admission = snapshot.admission
     if admission.reason is not None:
         return Outcome(admission.reason, admission.message, remedy=admission.remedy)
-    return _outcome_of_rejection(snapshot)
+    return _outcome_of_rejection(snapshot) or _outcome_of_times(snapshot)
+
+
+def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
+    """Whichever came first, so that it does not matter when somebody looks."""
+    missed, end = snapshot.missed_at, snapshot.session.spec.end_time
+    if missed is not None and snapshot.now >= missed and (end is None or missed <= end):
+        return _missed(snapshot, missed)
+    return Outcome(Reason.END_TIME_REACHED) if snapshot.end_reached else None
+
+
+def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
+    start = snapshot.session.spec.start_time
+    if start is None:
+        requested = times.spelled(snapshot.session.requested_at or deadline)
+        return Outcome(
+            Reason.MISSED,
+            f"the session was requested at {requested}, and was first seen after {times.spelled(deadline)}",
+            remedy="Create a new session: an old request, such as one from a backup, gets no late bot.",
+        )
+    error = reconcile_error.current(snapshot.facts)
+    why = f": {error.message}" if error is not None else ""
+    until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
+    return Outcome(Reason.MISSED, until + why)
 
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
@@ -101,8 +132,9 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         actions.extend([ReleaseFinalizer(pod.name)] if pod.finalizer else [])
     elif pod.bot.terminated is None:
         actions.extend(delete_and_release(pod))
-    # The time at which pods are removed is counted from the status that was just written.
-    return Plan(tuple(actions), snapshot.now if snapshot.facts.pods else None)
+    # The times at which pods and session are removed are counted from the status that was just written.
+    goes = times.seconds_kept(snapshot.session, snapshot.facts.installation.bot_class) is not None
+    return Plan(tuple(actions), snapshot.now if snapshot.facts.pods or goes else None)
 
 
 def terminal_message(reason: Reason, detail: str | None, remedy: str | None = None) -> str:

@@ -36,6 +36,8 @@ class SessionFacts:
     deleting: bool
     spec: MeetingSessionSpec
     status: MeetingSessionStatus
+    requested_at: datetime | None = None
+    """When the HTTP API was asked for it, by its annotation; ``None``: there is none, or it cannot be read."""
     unreadable: tuple[str, ...] = ()
     """Paths of stored fields that this version cannot read; they count as not set."""
 

@@ -92,6 +92,13 @@ class DeletePod:
     uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteSession:
+    """Delete exactly this MeetingSession, which has ended and had its time; never its files."""
+
+    uid: str
+
+
 Action = (
     CreatePod
     | CreateSecret
@@ -104,6 +111,7 @@ Action = (
     | EmitErrorEvent
     | ReleaseFinalizer
     | DeletePod
+    | DeleteSession
 )
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain import phases, reconcile_error
+from meeting_buddy.domain import phases, reconcile_error, times
 from meeting_buddy.domain.admission import AdmissionResult, validate
 from meeting_buddy.domain.facts import Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
@@ -52,6 +52,9 @@ class Snapshot:
             report=facts.report,
         )
         has_pod = found.pod is not None or session.status.bot_pod is not None
+        if found.ahead:
+            # What refused a pod that was due before its start was moved says nothing of the one that will be made.
+            return replace(found, phase=Phase.SCHEDULED, facts=replace(facts, rejection=None))
         return replace(found, phase=phases.current(session.status.phase, found.pod, facts.report), has_pod=has_pod)
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
@@ -95,9 +98,46 @@ class Snapshot:
         return self.facts.installation.table_faults.get(self.platform) if self.platform is not None else None
 
     @property
-    def leaving(self) -> bool:
-        """Whether the session's author wants the bot to leave, now or ever before."""
+    def ahead(self) -> bool:
+        """Whether the time for the session's bot has not come yet: it has none, and never had one."""
+        had_one = self.pod is not None or self.session.status.bot_pod is not None
+        return not had_one and self.pod_due_at is not None and self.now < self.pod_due_at
+
+    @property
+    def pod_due_at(self) -> datetime | None:
+        return times.pod_due_at(self.session, self.timeouts)
+
+    @property
+    def missed_at(self) -> datetime | None:
+        """From when on no bot is made any more."""
+        return times.missed_at(self.session)
+
+    @property
+    def end_reached(self) -> bool:
+        end = self.session.spec.end_time
+        return end is not None and self.now >= end
+
+    @property
+    def asked_to_leave(self) -> bool:
+        """Whether the session's author wanted the bot to leave, or ``endTime`` was found to be reached before."""
         return self.session.spec.leave or self.session.status.leave_requested_at is not None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the bot has to leave, for whatever was said now or ever before."""
+        return self.asked_to_leave or self.end_reached
+
+    @property
+    def leave_reason(self) -> Literal["LeaveRequested", "EndTimeReached"] | None:
+        """Why the bot has to leave; decided when it was first seen that it has to."""
+        if not self.leaving:
+            return None
+        spec, status = self.session.spec, self.session.status
+        if status.leave_reason is not None:
+            return status.leave_reason
+        asked_at = status.leave_requested_at or self.now
+        at_its_end = spec.end_time is not None and asked_at >= spec.end_time and not spec.leave
+        return "EndTimeReached" if at_its_end else "LeaveRequested"
 
     @property
     def timeouts(self) -> Timeouts:
@@ -114,8 +154,19 @@ class Snapshot:
 
     @property
     def startup_deadline(self) -> datetime:
-        anchor = self.pod.waiting_since if self.pod is not None else self.session.status.scheduled_time or self.now
+        anchor = self.pod.waiting_since if self.pod is not None else self._due_since
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
+
+    @property
+    def _due_since(self) -> datetime:
+        """From when on a session without a pod is known to need one; not before its time, however it was moved."""
+        status = self.session.status
+        if status.phase is Phase.SCHEDULED:
+            since = self.now
+        else:
+            known = (each.last_transition_time for each in status.conditions or () if each.type == "Reconciling")
+            since = next(known, status.scheduled_time or self.now)
+        return max(since, self.pod_due_at or since)
 
     @property
     def joined_at(self) -> datetime | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report, TranscriptionReport
 from meeting_buddy.contract.text import page_text, well_formed
 from meeting_buddy.domain import conditions
@@ -51,7 +52,7 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         "observed_generation": session.generation,
         "scheduled_time": before.scheduled_time or snapshot.now,
         "table_hash": before.table_hash or snapshot.table_hash,
-        "leave_requested_at": before.leave_requested_at or (snapshot.now if snapshot.leaving else None),
+        **_leave(snapshot),
         "join_timestamp": snapshot.joined_at,
         "completion_time": before.completion_time or (snapshot.now if snapshot.phase.terminal else None),
     }
@@ -69,6 +70,15 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         changes |= _people(snapshot)
     changes["conditions"] = conditions.compute(snapshot)
     return before.model_copy(update=changes)
+
+
+def _leave(snapshot: Snapshot) -> dict[str, Any]:
+    """Since when the bot has to leave, and why; what ended before anybody asked it to leave has neither."""
+    by_time = snapshot.end_reached and snapshot.reason in (None, Reason.END_TIME_REACHED)
+    if not (snapshot.asked_to_leave or by_time):
+        return {}
+    asked_at = snapshot.session.status.leave_requested_at or snapshot.now
+    return {"leave_requested_at": asked_at, "leave_reason": snapshot.leave_reason}
 
 
 def _place(snapshot: Snapshot) -> dict[str, Any]:

@@ -235,6 +235,8 @@ class SessionObject(BaseModel):
     meeting_link: str | None = Field(description="Null where it is in a Secret.")
     platform: str | None = Field(description=platform_names_described())
     bot_name: str
+    start_time: _Moment | None = Field(description="When the meeting starts; null: at once.")
+    end_time: _Moment | None = Field(description="When the bot leaves at the latest.")
     status: str = Field(json_schema_extra={"enum": list(STATUSES)})
     transcription_enabled: bool
     transcription_language: str
@@ -281,6 +283,8 @@ def session_object(session: MeetingSession, platforms: Platforms, *, created_by_
         meeting_link=spec.meeting_link,
         platform=platform and platforms.http(platform),
         bot_name=spec.bot_name,
+        start_time=spec.start_time,
+        end_time=spec.end_time,
         status=http_name(status.phase or Phase.INITIALIZING),
         transcription_enabled=spec.transcription.enabled,
         transcription_language=spec.transcription.language,

@@ -19,6 +19,8 @@ _FRESH: Final[dict[str, Any]] = {
     "meeting_link": EXAMPLE["meeting_link"],
     "platform": "teams",
     "bot_name": EXAMPLE["bot_name"],
+    "start_time": None,
+    "end_time": None,
     "status": "initializing",
     "transcription_enabled": EXAMPLE["transcription_enabled"],
     "transcription_language": EXAMPLE["transcription_language"],

@@ -51,6 +51,11 @@ class KubernetesApi:
         about = (f"{KIND}/status", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
+    async def delete_session(self, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this MeetingSession; gone already is fine."""
+        path = path_of(API_VERSION, namespace, PLURAL, name)
+        await self._delete(path, (KIND, namespace, name), uid)
+
     # Pods
 
     async def get_pod(self, namespace: str, name: str) -> JsonObject:
@@ -76,13 +81,7 @@ class KubernetesApi:
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this pod, with its own grace period; gone already is fine."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
-        path = path_of("v1", namespace, "pods", name)
-        try:
-            await self._client.call("DELETE", path, about=("Pod", namespace, name), body=body)
-        except KubeError as error:
-            if not error.not_found and not error.conflict:  # conflict: another pod has the name by now
-                raise
+        await self._delete(path_of("v1", namespace, "pods", name), ("Pod", namespace, name), uid)
 
     async def release_pod(self, namespace: str, name: str, uid: str, finalizer: str) -> JsonObject:
         """Take one finalizer from exactly this pod, whatever else changed meanwhile (422 if the uid is another).
@@ -198,6 +197,14 @@ class KubernetesApi:
         about = (manifest["kind"], metadata["namespace"], metadata["name"])
         query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
         return await self._client.call("POST", path, about=about, body=manifest, query=query)
+
+    async def _delete(self, path: str, about: tuple[str, str, str], uid: str) -> None:
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        try:
+            await self._client.call("DELETE", path, about=about, body=body)
+        except KubeError as error:
+            if not error.not_found and not error.conflict:  # conflict: another object has the name by now
+                raise
 
     async def _list(
         self, path: str, about: tuple[str, str, str], selector: Mapping[str, str]

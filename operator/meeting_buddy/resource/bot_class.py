@@ -127,6 +127,26 @@ class Timeouts(ConfigModel):
         description="Close, join and verify the files after a leave or the end of the meeting.",
     )
     finished_pod_seconds: FinishedPodSeconds = FinishedPodSeconds()
+    start_lead_seconds: int = Field(
+        60, ge=0, le=3600, description="How long before spec.startTime the pod is made, so that the bot is at the door."
+    )
+
+
+class FinishedSessionSeconds(ConfigModel):
+    """How long a session that has ended stays in Kubernetes, seconds from its end; its files are never deleted."""
+
+    default: Seconds | None = Field(
+        None, description="Of a session that does not set spec.ttlSecondsAfterFinished; null: it stays."
+    )
+    max: Seconds | None = Field(
+        None, description="The longest, whatever a session sets, and also where it sets none; null: no bound."
+    )
+
+    @model_validator(mode="after")
+    def _default_within_max(self) -> "FinishedSessionSeconds":
+        if self.default is not None and self.max is not None and self.default > self.max:
+            raise ValueError(f"default ({self.default}) is more than max ({self.max})")
+        return self
 
 
 class Security(ConfigModel):
@@ -243,6 +263,7 @@ class BotClass(ConfigModel):
     extra_ca: ExtraCa | None = None
     storage: Storage = Storage()
     timeouts: Timeouts = Timeouts()
+    ttl_seconds_after_finished: FinishedSessionSeconds = FinishedSessionSeconds()
     security: Security = Security()
     sandbox: Sandbox = Sandbox()
     participants: Participants = Participants()

@@ -63,6 +63,16 @@ SECRET_NEEDS_PLATFORM = _rule(
     ".platform",
     "FieldValueRequired",
 )
+END_AFTER_START = _rule(
+    "!has(self.startTime) || !has(self.endTime) || self.endTime > self.startTime",
+    "spec.endTime must be later than spec.startTime",
+    ".endTime",
+)
+DEADLINE_NEEDS_START = _rule(
+    "!has(self.startingDeadlineSeconds) || has(self.startTime)",
+    "spec.startingDeadlineSeconds counts from spec.startTime: set both, or leave it out",
+    ".startingDeadlineSeconds",
+)
 METADATA_KEYS = _rule(
     "self.all(key, size(key) >= 1 && size(key) <= 256)", "spec.metadata keys must have 1 to 256 characters"
 )
@@ -73,14 +83,37 @@ SHORT_NAME = _rule(
 )
 
 
+ALWAYS_MUTABLE = ("leave", "endTime", "ttlSecondsAfterFinished")
+"""Fields of the spec that may change at any time."""
+MUTABLE_UNTIL_BOT = ("startTime", "startingDeadlineSeconds", "meetingLink", "botName")
+"""Fields of the spec that may change while no bot was made and the session goes on."""
+
+
 def _immutable(name: str) -> dict[str, str]:
     return _rule(
-        f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
-        f"spec.{name} cannot change once the session exists: create a new MeetingSession instead (only spec.leave may "
-        "change)",
+        _unchanged("", name),
+        f"spec.{name} cannot change once the session exists: create a new MeetingSession instead (only spec.leave, "
+        "spec.endTime and spec.ttlSecondsAfterFinished may change)",
         f".{name}",
         "FieldValueForbidden",
     )
+
+
+def _immutable_after_bot(name: str) -> dict[str, str]:
+    """A rule of the object's root, which reads the stored status: a write to the main endpoint keeps it."""
+    return _rule(
+        "!has(oldSelf.status) || !(has(oldSelf.status.attempt) || has(oldSelf.status.completionTime)) || "
+        f"({_unchanged('.spec', name)})",
+        f"spec.{name} cannot change once the bot was made (status.attempt) or the session has ended: create a new "
+        "MeetingSession instead",
+        f".spec.{name}",
+        "FieldValueForbidden",
+    )
+
+
+def _unchanged(where: str, name: str) -> str:
+    now, before = f"self{where}.{name}", f"oldSelf{where}.{name}"
+    return f"has({now}) == has({before}) && (!has({now}) || {now} == {before})"
 
 
 COLUMNS: list[dict[str, Any]] = [
@@ -92,6 +125,13 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "Reason", "type": "string", "jsonPath": ".status.reason", "description": "Why it ended.", "priority": 1},
     {"name": "Pod", "type": "string", "jsonPath": ".status.botPod", "description": "Pod of the bot.", "priority": 1},
     {"name": "Node", "type": "string", "jsonPath": ".status.node", "description": "Node of the pod.", "priority": 1},
+    {
+        "name": "Start",
+        "type": "string",  # a date column shows nothing of a time that is ahead
+        "jsonPath": ".spec.startTime",
+        "description": "When the meeting starts.",
+        "priority": 1,
+    },
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": "Since it was created."},
 ]
 
@@ -108,7 +148,9 @@ def object_schema() -> dict[str, Any]:
         SELF_HOSTED_SHAPE,
         NO_PUNYCODE,
         SECRET_NEEDS_PLATFORM,
-        *(_immutable(name) for name in spec["properties"] if name != "leave"),
+        END_AFTER_START,
+        DEADLINE_NEEDS_START,
+        *(_immutable(name) for name in spec["properties"] if name not in (*ALWAYS_MUTABLE, *MUTABLE_UNTIL_BOT)),
     ]
     spec["properties"]["metadata"]["x-kubernetes-validations"] = [METADATA_KEYS]
     return {
@@ -122,7 +164,7 @@ def object_schema() -> dict[str, Any]:
             "spec": spec,
             "status": structural(session.MeetingSessionStatus),
         },
-        "x-kubernetes-validations": [SHORT_NAME],
+        "x-kubernetes-validations": [SHORT_NAME, *(_immutable_after_bot(name) for name in MUTABLE_UNTIL_BOT)],
     }
 
 

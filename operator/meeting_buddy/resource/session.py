@@ -13,7 +13,7 @@ from meeting_buddy.contract.lenient import read_leniently
 from meeting_buddy.contract.links import MAX_LENGTH, PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.wire import Timestamp
+from meeting_buddy.contract.wire import PlannedTime, Timestamp
 from meeting_buddy.resource.model import StoredModel, default_of
 
 GROUP = "meetingbuddy.io"
@@ -108,7 +108,10 @@ class LimitsSpec(StoredModel):
 
 
 class MeetingSessionSpec(StoredModel):
-    """Which meeting to attend and what to keep. All of it but leave is immutable."""
+    """Which meeting to attend and what to keep. leave, endTime and ttlSecondsAfterFinished may always change.
+
+    Until there is a bot (status.attempt) startTime, startingDeadlineSeconds, meetingLink and botName may, too.
+    """
 
     meeting_link: str | None = Field(
         None,
@@ -150,6 +153,27 @@ class MeetingSessionSpec(StoredModel):
     recording: RecordingSpec = Field(RecordingSpec(), description="What to record.")
     leave: bool = Field(
         False, description="Set to true to leave now. It ends the session for good, even if set back to false."
+    )
+    start_time: PlannedTime | None = Field(
+        None,
+        description="When the meeting starts, such as 2026-11-30T10:00:00+01:00. The bot is made shortly before, as "
+        "its bot class says (60 seconds). Unset: now.",
+    )
+    end_time: PlannedTime | None = Field(
+        None, description="When the bot leaves at the latest, as with leave; the session ends with EndTimeReached."
+    )
+    starting_deadline_seconds: int | None = Field(
+        None,
+        ge=0,
+        le=604_800,
+        description="How long after startTime a bot may still be made; then the session fails with Missed. Unset: 900.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        None,
+        ge=0,
+        le=315_360_000,
+        description="Delete this object so long after the session has ended; files are never deleted. Unset: as the "
+        "bot class says, by default never. A session that is kept in Git comes back with the next sync.",
     )
     limits: LimitsSpec = Field(LimitsSpec(), description="How long the bot waits for people.")
     active_deadline_seconds: int = Field(
@@ -238,7 +262,12 @@ class MeetingSessionStatus(StoredModel):
         None, description="Files that show what went wrong, relative to outputDirectory."
     )
     table_hash: str | None = Field(None, max_length=64, description="Which version of the platform table ran.")
-    leave_requested_at: Timestamp | None = Field(None, description="When leave was first seen.")
+    leave_requested_at: Timestamp | None = Field(
+        None, description="When leave was first seen, or endTime was found to be reached."
+    )
+    leave_reason: Literal["LeaveRequested", "EndTimeReached"] | None = Field(
+        None, description="Which of the two it was; it stays, whatever spec says later."
+    )
     conditions: (
         Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
         | None

@@ -14,6 +14,7 @@ from meeting_buddy.resource.installation import Installation
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.quantity import Quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
+from meeting_buddy.resource.session import DNS_NAME
 from meeting_buddy.resource.syntax import DnsName, ImageReference, LabelKey, LabelValue
 
 _STRING = {"type": "string"}
@@ -186,6 +187,7 @@ def values_schema() -> dict[str, Any]:
             api=_closed(
                 enabled=_BOOLEAN,
                 replicas={"type": "integer", "minimum": 0},
+                clusterDomain={"type": "string", "pattern": DNS_NAME},
                 defaultNamespace={"anyOf": [_NAMESPACE, {"const": ""}]},
                 **access["properties"],
                 **api["properties"],

@@ -1,0 +1,68 @@
+"""When a session's bot is due, when it is too late for one, and when the session's object is removed.
+
+Times in a spec are on its author's clock, and are compared with the operator's as they are. A moment that has no
+meaning for a session is ``None``.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from meeting_buddy.domain.facts import SessionFacts
+from meeting_buddy.resource.bot_class import BotClass, Timeouts
+
+DEFAULT_STARTING_DEADLINE: Final = 900
+"""Seconds that ``spec.startingDeadlineSeconds`` means where it is unset."""
+
+
+def pod_due_at(session: SessionFacts, timeouts: Timeouts) -> datetime | None:
+    """When the pod of a session with a start time is made; without one it is made at once."""
+    start = session.spec.start_time
+    return None if start is None else start - timedelta(seconds=timeouts.start_lead_seconds)
+
+
+def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
+    """From when on a session waits for its bot: what a late one is measured from."""
+    due = pod_due_at(session, bot_class.timeouts if bot_class is not None else Timeouts())
+    return session.created_at if due is None else max(session.created_at, due)
+
+
+def missed_at(session: SessionFacts) -> datetime | None:
+    """From when on no bot is made any more.
+
+    A start time decides alone. Without one, what the HTTP API was asked for long ago, and has no status now, was
+    restored from somewhere; it is no new request.
+    """
+    start = session.spec.start_time
+    if start is None and session.status.phase is None:
+        start = session.requested_at
+    return None if start is None else start + timedelta(seconds=starting_deadline(session))
+
+
+def starting_deadline(session: SessionFacts) -> int:
+    """Seconds after its start that a bot may still be made."""
+    found = session.spec.starting_deadline_seconds
+    return DEFAULT_STARTING_DEADLINE if found is None else found
+
+
+def seconds_kept(session: SessionFacts, bot_class: BotClass | None) -> int | None:
+    """Seconds that the object of a session stays after its end; ``None``: for ever.
+
+    The class's ``max`` holds where a session sets nothing, too: for ever is longer.
+    """
+    seconds = session.spec.ttl_seconds_after_finished
+    if bot_class is None:
+        return seconds
+    allowed = bot_class.ttl_seconds_after_finished
+    bounds = (allowed.default if seconds is None else seconds, allowed.max)
+    return min((each for each in bounds if each is not None), default=None)
+
+
+def removed_at(session: SessionFacts, bot_class: BotClass | None) -> datetime | None:
+    """When the object of a session that has ended is deleted; ``None``: it stays."""
+    ended_at, seconds = session.status.completion_time, seconds_kept(session, bot_class)
+    return None if ended_at is None or seconds is None else ended_at + timedelta(seconds=seconds)
+
+
+def spelled(moment: datetime) -> str:
+    """A moment for people, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

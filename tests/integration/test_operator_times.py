@@ -1,0 +1,239 @@
+"""Times of a session on a real API server: on time, moved, missed, ended, removed, also by an operator that was down.
+
+Times are short, and a bot class with a lead of two seconds makes them so.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract import identity
+from meeting_buddy.domain.times import spelled
+from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running, session
+from tests.integration.test_operator_lifecycle import JOINED, conditions, last_word, released
+from tests.local.cluster.api_only import ApiServer
+from tests.local.cluster.kubectl import KubectlError
+from tests.support.awaiting import wait_until
+from tests.support.machine_wide import free_port
+from tests.support.report_server import ReportServer
+
+LEAD = 2
+GUESTS = 9
+"""Tests that share an operator; each has a namespace of its own."""
+_DEFAULT = INSTALLATION["botClasses"]["default"]
+TIMED: dict[str, Any] = {
+    **INSTALLATION,
+    "botClasses": {
+        "default": {**_DEFAULT, "timeouts": {**_DEFAULT["timeouts"], "startLeadSeconds": LEAD}},
+        "brief": {**_DEFAULT, "ttlSecondsAfterFinished": {"max": 1}},
+    },
+}
+
+
+def operator_of(crd: ApiServer, folder: Path, place: str, *also: str) -> OperatorProcess:
+    return OperatorProcess(crd.kubeconfig, folder, place, free_port(), also=also, installation=TIMED)
+
+
+@pytest.fixture(scope="module")
+def served(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OperatorProcess, list[str]]]:
+    """One operator for all tests that do not end it, and namespaces that nobody used yet."""
+    places = [fresh_namespace(crd) for _ in range(GUESTS)]
+    with running(operator_of(crd, tmp_path_factory.mktemp("timed-operator"), *places)) as process:
+        yield process, places
+
+
+@pytest.fixture
+def guest(crd: ApiServer, served: tuple[OperatorProcess, list[str]]) -> Sessions:
+    """What a test sees and does in a fresh namespace that the shared operator serves."""
+    return Sessions(crd.kubectl.in_namespace(served[1].pop()))
+
+
+@pytest.fixture
+def operator(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator that serves one namespace alone, to be killed."""
+    with running(operator_of(crd, tmp_path, place)) as process:
+        yield process
+
+
+def ahead(seconds: float) -> datetime:
+    """A moment of the clock, whole seconds as the API server's times are."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+
+
+def sleep_until(moment: datetime) -> None:
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
+
+
+def change(sessions: Sessions, name: str, **spec: Any) -> None:
+    sessions.kubectl("patch", "mbs", name, "--type=merge", "--patch", json.dumps({"spec": spec}))
+
+
+def created_at(found: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+
+
+def requested(sessions: Sessions, name: str, when: str) -> None:
+    """A session as the HTTP API makes it."""
+    manifest = session(name)
+    manifest["metadata"]["annotations"] = {identity.ANNOTATION_REQUESTED_AT: when}
+    sessions.kubectl.create(manifest)
+
+
+def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
+    served: tuple[OperatorProcess, list[str]], guest: Sessions
+) -> None:
+    before = sum(served[0].writes().values())
+    start = ahead(10)
+    guest.apply("standup", startTime=spelled(start))
+    status = guest.phase("standup", "Scheduled")
+    due = start - timedelta(seconds=LEAD)
+    expected = f"the bot is made at {spelled(due)}, the meeting starts at {spelled(start)}"
+    assert status["message"] == expected
+    found = {kind: state for kind, (state, _) in conditions(status).items()}
+    assert found["Ready"] == "True"
+    assert not {"Reconciling", "Stalled"} & found.keys()
+    assert guest.pods() == []
+    pod = guest.pod("standup")
+    assert timedelta() <= created_at(pod) - due < timedelta(seconds=10)
+    after = guest.phase("standup", "Initializing")
+    assert (after["scheduledTime"], after["attempt"]) == (status["scheduledTime"], 1)
+    assert "message" not in after
+    assert sum(served[0].writes().values()) - before == 4, "pod, Secret, Scheduled, Initializing"
+    with pytest.raises(KubectlError, match=r"spec\.startTime cannot change once the bot was made"):
+        change(guest, "standup", startTime=spelled(ahead(600)))
+
+
+def test_a_start_that_is_moved_is_followed(guest: Sessions) -> None:
+    soon = ahead(12)
+    guest.apply("later", startTime=spelled(soon))
+    guest.apply("earlier", startTime=spelled(ahead(3600)))
+    guest.phase("later", "Scheduled")
+    guest.phase("earlier", "Scheduled")
+    moved = ahead(7200)
+    change(guest, "later", startTime=spelled(moved))
+    wait_until(lambda: spelled(moved) in guest.status("later")["message"], "the new time is told")
+    change(guest, "earlier", startTime=spelled(ahead(4)), meetingLink=session("x")["spec"]["meetingLink"] + "2")
+    assert guest.pod("earlier")
+    sleep_until(soon + timedelta(seconds=1))
+    assert guest.status("later")["phase"] == "Scheduled"
+    assert len(guest.pods()) == 1
+
+
+def test_what_is_wrong_or_not_wanted_any_more_ends_before_its_time(guest: Sessions) -> None:
+    start = spelled(ahead(3600))
+    guest.apply("wrong", startTime=start, meetingLink="https://other.buddy.test/rooms/a")
+    guest.apply("left", startTime=start)
+    guest.phase("left", "Scheduled")
+    change(guest, "left", leave=True)
+    assert guest.phase("wrong", "Failed")["reason"] == "HostNotAllowed"
+    status = guest.phase("left", "Completed")
+    assert status["reason"] == "LeaveRequested"
+    assert "nothing was stored" in status["message"]
+    assert guest.pods() == []
+
+
+def test_what_is_restored_never_runs_late(guest: Sessions) -> None:
+    guest.apply("from-git", startTime=spelled(ahead(-1000)), endTime=spelled(ahead(3600)))
+    requested(guest, "from-backup", spelled(ahead(-1000)))
+    requested(guest, "fresh", spelled(ahead(-5)))
+    requested(guest, "malformed", "a while ago")
+    guest.apply("late", startTime=spelled(ahead(-800)))
+    for name in ("from-git", "from-backup"):
+        status = guest.phase(name, "Failed")
+        assert status["reason"] == "Missed"
+        assert "Create a new session" in status["message"]
+    owners = {guest.pod(name)["metadata"]["ownerReferences"][0]["name"] for name in ("fresh", "malformed", "late")}
+    assert len(guest.pods()) == len(owners) == 3
+
+
+def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
+    end = ahead(8)
+    guest.apply("standup", endTime=spelled(end))
+    pod = guest.pod("standup")
+    guest.scheduled(pod)
+    with ReportServer(guest.get("standup")["metadata"]["uid"]) as bot:
+        guest.running(pod, ip=bot.address, ready=True)
+        bot.say("Recording", **JOINED)
+        guest.phase("standup", "Recording")
+        assert bot.asked_to_leave.wait(20)
+        assert datetime.now(UTC) >= end
+        change(guest, "standup", endTime=spelled(ahead(3600)), leave=True)
+        guest.phase("standup", "Leaving")
+        guest.ended(pod, last_word(guest, "standup", "LeaveRequested"))
+    status = guest.phase("standup", "Completed")
+    assert (status["reason"], status["leaveReason"]) == ("EndTimeReached", "EndTimeReached")
+    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
+
+
+def test_an_end_time_that_is_moved_before_it_is_reached_is_followed(guest: Sessions) -> None:
+    end = ahead(10)
+    guest.apply("standup", endTime=spelled(end))
+    pod = guest.pod("standup")
+    guest.scheduled(pod)
+    with ReportServer(guest.get("standup")["metadata"]["uid"]) as bot:
+        guest.running(pod, ip=bot.address, ready=True)
+        bot.say("Recording", **JOINED)
+        guest.phase("standup", "Recording")
+        change(guest, "standup", endTime=spelled(ahead(3600)))
+        assert not bot.asked_to_leave.wait((end - datetime.now(UTC)).total_seconds() + 1)
+        change(guest, "standup", endTime=spelled(ahead(1)))
+        assert bot.asked_to_leave.wait(20)
+
+
+def test_a_session_that_has_ended_goes_after_its_time_with_its_pods(guest: Sessions) -> None:
+    guest.apply("left", leave=True, ttlSecondsAfterFinished=1)
+    guest.apply("held", leave=True, botClassName="brief", ttlSecondsAfterFinished=3600)
+    guest.apply("stays", leave=True)
+    guest.apply("standup", ttlSecondsAfterFinished=5)
+    pod = guest.pod("standup")
+    guest.scheduled(pod)
+    guest.running(pod, ready=True)
+    guest.ended(pod, last_word(guest, "standup"))
+    status = guest.phase("standup", "Completed")
+    wait_until(lambda: released(guest, pod), "its outcome was recorded")
+    ended = datetime.fromisoformat(status["completionTime"])
+    for name in ("left", "held", "standup"):
+        wait_until(lambda name=name: not guest.exists("mbs", name), f"{name} is removed")  # type: ignore[misc]
+    assert datetime.now(UTC) >= ended + timedelta(seconds=5)
+    wait_until(lambda: guest.pods() == [], "its pod goes with it")
+    assert guest.exists("mbs", "stays")
+
+
+def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: OperatorProcess, sessions: Sessions) -> None:
+    """What falls into its absence is done when it is back; what was ahead is done on time."""
+    sessions.apply("removed", leave=True, ttlSecondsAfterFinished=1)
+    sessions.phase("removed", "Completed")
+    start = ahead(25)
+    sessions.apply("ahead", startTime=spelled(start))
+    missed = ahead(6)
+    sessions.apply("missed", startTime=spelled(missed), startingDeadlineSeconds=1)
+    end = ahead(9)
+    sessions.apply("attended", endTime=spelled(end))
+    pod = sessions.pod("attended")
+    sessions.scheduled(pod)
+    with ReportServer(sessions.get("attended")["metadata"]["uid"]) as bot:
+        sessions.running(pod, ip=bot.address, ready=True)
+        bot.say("Recording", **JOINED)
+        for name, phase in (("ahead", "Scheduled"), ("missed", "Scheduled"), ("attended", "Recording")):
+            sessions.phase(name, phase)
+        operator.kill()
+        versions = sessions.get("ahead")["metadata"]["resourceVersion"]
+        sleep_until(end)
+        assert not bot.asked_to_leave.is_set()
+        operator.start()
+        assert bot.asked_to_leave.wait(20)
+        assert sessions.phase("missed", "Failed")["reason"] == "Missed"
+        sessions.ended(pod, last_word(sessions, "attended", "LeaveRequested"))
+    assert sessions.phase("attended", "Completed")["reason"] == "EndTimeReached"
+    wait_until(lambda: not sessions.exists("mbs", "removed"), "what had its time is removed")
+    assert sessions.get("ahead")["metadata"]["resourceVersion"] == versions, "a new process wrote nothing"
+    made = created_at(sessions.pod("ahead"))
+    assert timedelta() <= made - (start - timedelta(seconds=LEAD)) < timedelta(seconds=10)
