@@ -35,6 +35,7 @@ CLASSES: dict[str, dict[str, Any]] = {
     "default": _class(120),
     "hasty": _class(),
     "brisk": _class(120, 10),
+    "punctual": _class(timeouts={"startupTimeoutSeconds": 120, "graceSeconds": 15, "startLeadSeconds": 2}),
     "no-image": _class(image="localhost:5000/meeting-buddy/contract-bot:nobody-built-this"),
     "no-room": _class(nodeSelector={"meetingbuddy.io/nowhere": "true"}),
     "no-claim": _class(storage={"claim": "nobody-made-this"}),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.e2e.operator_fixtures import STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
+from tests.e2e.operator_fixtures import RELEASE, STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_process import Sessions
 from tests.local.installation import pod_processes
 from tests.support.awaiting import wait_until
@@ -54,6 +55,28 @@ def under_way(sessions: Sessions) -> None:
         sessions.apply(f"missing-{name}", **spec)
     sessions.apply("mute", metadata=MUTE)
     sessions.apply("deaf", metadata=DEAF, botClassName="brisk")
+
+
+# Times
+
+
+def test_a_bot_comes_when_its_meeting_starts_and_goes_at_its_end_whoever_operates_meanwhile(
+    installed: Installed, sessions: Sessions
+) -> None:
+    start = (datetime.now(UTC) + timedelta(seconds=25)).replace(microsecond=0)
+    end = start + timedelta(seconds=20)
+    times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
+    sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
+    assert "attempt" not in sessions.phase("planned", "Scheduled", seconds=20)
+    deployment = (f"deployment/{RELEASE}-operator", f"--namespace={installed.own}")
+    installed.kubectl("rollout", "restart", *deployment)  # as an upgrade does
+    installed.kubectl("rollout", "status", *deployment, "--timeout=60s")
+    sessions.phase("planned", "Recording", seconds=60)
+    made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
+    assert made >= start - timedelta(seconds=3)  # whole seconds
+    status = sessions.phase("planned", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
+    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
 
 
 # An ordinary session
