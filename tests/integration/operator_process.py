@@ -65,6 +65,8 @@ class OperatorProcess:
     installation: dict[str, Any] = field(default_factory=lambda: INSTALLATION)
     tables: tuple[Path, ...] = (PLATFORM_TABLES,)
     """Folders of platform tables, the built-in ones first."""
+    silence: float | None = None
+    """Seconds until it opens a silent watch again; by default its own 70."""
 
     def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it is ready."""
@@ -83,13 +85,19 @@ class OperatorProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "meeting_buddy.app", *arguments],
+                [sys.executable, *self._program(), *arguments],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
             )
         if ready:
             wait_until(self.ready, f"{self.name} is ready")
+
+    def _program(self) -> list[str]:
+        if self.silence is None:
+            return ["-m", "meeting_buddy.app"]
+        impatient = f"operate.SILENCE_SECONDS = {self.silence}"
+        return ["-c", f"from meeting_buddy.app import __main__, operate; {impatient}; exit(__main__.main())"]
 
     @property
     def log(self) -> Path:

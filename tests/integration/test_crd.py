@@ -87,6 +87,20 @@ def test_good_input_is_accepted(kubectl: Kubectl, spec: dict[str, Any]) -> None:
 
 
 LINK = "spec.meetingLink"
+ODD_TIMES = (
+    "tomorrow",
+    "2026-11-30T10:00:00",
+    "2026-11-30T10:00:00z",
+    "2026-11-30t10:00:00Z",
+    "2026-11-30X10:00:00Z",
+    "2026-11-30T10:00:00,5Z",
+    "2026-11-30T10:00:00ZT",
+    "2026-11-30T10:00:00+24:30",
+    "2026-11-30T25:00:00Z",
+    "0001-11-30T10:00:00Z",
+    "1969-11-30T10:00:00Z",
+    "9999-11-30T10:00:00Z",
+)
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({}, "spec", "set exactly one of spec.meetingLink and spec.meetingLinkSecretRef"),
     (
@@ -133,8 +147,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"meetingLink": TEAMS_LINK, "recording": {"frameRate": 60}}, "spec.recording.frameRate", "less than or equal"),
     ({"meetingLink": TEAMS_LINK, "limits": {"waitingRoomSeconds": -1}}, "spec.limits.waitingRoomSeconds", "greater"),
     ({"meetingLink": TEAMS_LINK, "activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds", "greater than or equal"),
-    ({"meetingLink": TEAMS_LINK, "startTime": "tomorrow"}, "spec.startTime", "date-time"),
-    ({"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00"}, "spec.startTime", "date-time"),
+    *(({"meetingLink": TEAMS_LINK, "startTime": odd}, "spec.startTime", "should match") for odd in ODD_TIMES),
+    ({"meetingLink": TEAMS_LINK, "endTime": "2027-02-30T10:00:00Z"}, "spec.endTime", "no day of the calendar"),
     ({"meetingLink": TEAMS_LINK, "endTime": 1790000000}, "spec.endTime", "must be of type"),
     (
         {"meetingLink": TEAMS_LINK, "startTime": "2026-11-30T10:00:00Z", "endTime": "2026-11-30T11:00:00+01:00"},
@@ -289,6 +303,16 @@ def test_once_there_is_a_bot_or_an_end_they_may_not_and_others_may(
     for field, value in ALWAYS:
         assert tried(kubectl, timed, **{field: value}) == "", field
     write_status(kubectl, timed, {**status, "message": "statuses are written all the same"})
+
+
+@pytest.mark.parametrize("spelled", ["2026-11-30T10:00:00+01:00", "2026-11-30T10:00:00.123456789Z"])
+def test_whatever_time_is_accepted_lets_statuses_be_written(kubectl: Kubectl, stored: str, spelled: str) -> None:
+    assert tried(kubectl, stored, startTime=spelled, endTime=LATER) == ""
+    patch = json.dumps({"spec": {"startTime": spelled, "endTime": LATER}})
+    kubectl("patch", "mbs", stored, "--type=merge", "--patch", patch)
+    for message in ("the first", "the second"):
+        write_status(kubectl, stored, {"phase": "Joining", "attempt": 1, "message": message})
+    assert tried(kubectl, stored, leave=True) == ""
 
 
 def test_once_there_is_a_bot_no_start_is_added(kubectl: Kubectl, stored: str) -> None:

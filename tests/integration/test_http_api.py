@@ -6,9 +6,10 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -144,14 +145,18 @@ async def door(crd: ApiServer) -> AsyncIterator[Door]:
 
 @asynccontextmanager
 async def served(
-    crd: ApiServer, bots: Bots | None = None, readers: Readers | None = None, metrics: Metrics | None = None
+    crd: ApiServer,
+    bots: Bots | None = None,
+    readers: Readers | None = None,
+    metrics: Metrics | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Door]:
     """The API in this process; closes ``bots`` and ``readers``."""
     metrics, bots, readers = metrics or Metrics(), bots or Bots(), readers or Readers()
     api = CallerApi(crd.url, crd.authority, partial(metrics.upstream, "kubernetes"))
     ending, streams = asyncio.Event(), StreamLimits(heartbeat_seconds=0.2)
     finder = Finder(api)
-    service = Sessions(api, finder, PLATFORMS, created_by_policy=True)
+    service = Sessions(api, finder, PLATFORMS, created_by_policy=True, now=now)
     app = build(finder, service, Hearing(api, finder, LiveTranscripts(bots), readers), ending, streams, metrics)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None))
@@ -294,6 +299,38 @@ async def test_paths_and_methods_that_are_not_there(door: Door, mine: Tenant) ->
     refused = await door("PUT", SESSIONS, mine.token)
     refused.problem(405, "method-not-allowed")
     assert refused.headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("times", "field"),
+    [
+        ({"start_time": "2026-01-01T10:00:00Z"}, "start_time"),
+        ({"start_time": "2026-01-01T10:00:00"}, "start_time"),
+        ({"end_time": "2026-01-01T10:00:00Z"}, "end_time"),
+        ({"start_time": "2126-01-01T10:00:00Z", "end_time": "2126-01-01T10:00:00+01:00"}, "end_time"),
+        ({"starting_deadline_seconds": 60}, "starting_deadline_seconds"),
+    ],
+    ids=["late", "no zone", "over", "end before start", "deadline alone"],
+)
+async def test_times_that_cannot_be_are_refused(door: Door, mine: Tenant, times: dict[str, Any], field: str) -> None:
+    answer = await door("POST", SESSIONS, mine.token, json={"meeting_link": LINK, **times})
+    assert answer.problem(422, "invalid")["field"] == field
+
+
+async def test_a_request_that_is_repeated_when_its_time_is_over_gets_its_session(crd: ApiServer, mine: Tenant) -> None:
+    now = datetime.now(UTC)
+    start = now + timedelta(hours=1)
+    body = {"meeting_link": LINK, "start_time": start.isoformat(), "starting_deadline_seconds": 0}
+    key, other = ({"Idempotency-Key": secrets.token_hex(8)} for _ in range(2))
+    async with served(crd, now=lambda: now) as door:
+        made = await door("POST", SESSIONS, mine.token, json=body, headers=key)
+        assert (made.status, made.body["start_time"][:19]) == (201, start.isoformat()[:19])
+        now += timedelta(hours=2)
+        again = await door("POST", SESSIONS, mine.token, json=body, headers=key)
+        assert (again.status, again.body["session_id"]) == (201, made.body["session_id"])
+        assert again.headers["Idempotency-Replayed"] == "true"
+        late = await door("POST", SESSIONS, mine.token, json=body, headers=other)
+        assert late.problem(422, "invalid")["field"] == "start_time"
 
 
 async def operations(door: Door) -> list[tuple[str, str]]:

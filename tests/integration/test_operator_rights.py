@@ -7,6 +7,7 @@ are registered with kopf. No list of rights stands here: a call more or less in 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -14,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from meeting_buddy.app import key
+from meeting_buddy.app.watch_health import WatchHealth
 from meeting_buddy.app.watches import registry_for
 from meeting_buddy.controller import lease
 from meeting_buddy.controller.event_handler import EventHandler
@@ -27,7 +29,12 @@ Right = tuple[str, str, str, str]
 """API group, resource, name (where the right is on one name alone) and verb."""
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_ANSWER = {"items": [], "metadata": {"resourceVersion": "1"}, "data": {"key": "", "control": "", "read": ""}}
+_ANSWER = {
+    "items": [],
+    "metadata": {"resourceVersion": "1"},
+    "data": {"key": "", "control": "", "read": ""},
+    "components": {"schemas": {"io.meetingbuddy.v1alpha1.MeetingSession": {}}},
+}
 
 
 def right_of(method: str, path: str, *, by_name: bool) -> Right:
@@ -61,7 +68,7 @@ SESSION = {"namespace": WATCHED, "name": "standup", "uid": "uid"}
 IN_WATCHED: dict[str, tuple[Any, ...]] = {
     "get_session": (WATCHED, "standup"),
     "list_sessions": (WATCHED,),
-    "delete_session": (WATCHED, "standup", "uid"),
+    "delete_session": (WATCHED, "standup", "uid", "1"),
     "patch_status": (WATCHED, "standup", "1", {}),
     "get_pod": (WATCHED, "bot"),
     "list_pods": (WATCHED,),
@@ -92,6 +99,8 @@ BESIDE_ITSELF: dict[str, tuple[Any, ...]] = {
     "update_lease": (manifest("Lease", NAMESPACE, lease.NAME),),
 }
 """Arguments of what is called in the operator's own namespace."""
+OF_EVERYBODY: dict[str, tuple[Any, ...]] = {"served_schema": ()}
+"""Arguments of what every authenticated account may ask, so that no role of the chart's names it."""
 
 
 def api_methods() -> dict[str, Callable[..., Any]]:
@@ -116,7 +125,9 @@ async def called(arguments: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, st
 
 def watches() -> set[Right]:
     """What kopf asks for: it lists, then watches, every resource that has a handler."""
-    selectors = registry_for(cast(EventHandler, None), kubeconfig=True)._watching.get_all_selectors()
+    selectors = registry_for(
+        cast(EventHandler, None), cast(WatchHealth, None), kubeconfig=True
+    )._watching.get_all_selectors()
     assert selectors
     return {
         (selector.group or "", selector.plural or selector.any_name or "", "", verb)
@@ -157,7 +168,7 @@ async def needed() -> set[Right]:
 
 
 def test_every_call_that_the_operator_can_make_is_tried_here() -> None:
-    assert set(api_methods()) == {*IN_WATCHED, *BESIDE_ITSELF}
+    assert set(api_methods()) == {*IN_WATCHED, *BESIDE_ITSELF, *OF_EVERYBODY}
 
 
 async def test_the_operator_is_granted_what_it_calls_in_the_namespaces_that_it_watches() -> None:
@@ -198,3 +209,18 @@ async def test_a_real_api_server_authorises_every_call(installed: Kubectl) -> No
         if not may(installed, namespace, verb, what):
             refused.append(f"{method} {path}")
     assert not refused
+
+
+async def test_a_real_api_server_lets_every_account_ask_the_rest(kubectl: Kubectl) -> None:
+    for method, path in await called(OF_EVERYBODY):
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": "system:serviceaccount:nowhere:nobody",
+                "groups": ["system:authenticated"],
+                "nonResourceAttributes": {"path": path, "verb": method.lower()},
+            },
+        }
+        answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
+        assert answer["status"]["allowed"], path

@@ -56,7 +56,8 @@ def test_a_session_runs_through_with_the_charts_rights_alone(
 ) -> None:
     served = namespace(crd.kubectl, "served")
     sessions = Sessions(crd.kubectl.in_namespace(served))
-    with running(installed(crd, tmp_path, [served] if scope == "one namespace" else [])):
+    with running(installed(crd, tmp_path, [served] if scope == "one namespace" else [])) as operator:
+        wait_until(lambda: operator.metric("meetingbuddy_crd_schema_matches") == 1, "the CRD's hash could be read")
         sessions.apply("standup")
         pod = sessions.pod("standup")
         sessions.scheduled(pod)

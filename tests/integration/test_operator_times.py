@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,21 @@ import pytest
 
 from meeting_buddy.contract import identity
 from meeting_buddy.domain.times import spelled
+from meeting_buddy.manifests.bot_pod_input import BotPodInput
+from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.session import MeetingSessionSpec
 from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running, session
 from tests.integration.test_operator_lifecycle import JOINED, conditions, last_word, released
+from tests.integration.test_pod_secret import content, secret
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import KubectlError
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 from tests.support.report_server import ReportServer
 
+CALLS = "meetingbuddy_api_requests_total"
 LEAD = 2
 GUESTS = 9
 """Tests that share an operator; each has a namespace of its own."""
@@ -91,6 +98,7 @@ def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
     served: tuple[OperatorProcess, list[str]], guest: Sessions
 ) -> None:
     before = sum(served[0].writes().values())
+    late = [served[0].metric(f"meetingbuddy_start_lateness_seconds_{each}") for each in ("count", "sum")]
     start = ahead(10)
     guest.apply("standup", startTime=spelled(start))
     status = guest.phase("standup", "Scheduled")
@@ -107,6 +115,8 @@ def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
     assert (after["scheduledTime"], after["attempt"]) == (status["scheduledTime"], 1)
     assert "message" not in after
     assert sum(served[0].writes().values()) - before == 4, "pod, Secret, Scheduled, Initializing"
+    assert served[0].metric("meetingbuddy_start_lateness_seconds_count") == late[0] + 1
+    assert 0 <= served[0].metric("meetingbuddy_start_lateness_seconds_sum") - late[1] < 10
     with pytest.raises(KubectlError, match=r"spec\.startTime cannot change once the bot was made"):
         change(guest, "standup", startTime=spelled(ahead(600)))
 
@@ -237,3 +247,132 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
     assert sessions.get("ahead")["metadata"]["resourceVersion"] == versions, "a new process wrote nothing"
     made = created_at(sessions.pod("ahead"))
     assert timedelta() <= made - (start - timedelta(seconds=LEAD)) < timedelta(seconds=10)
+
+
+def bot_name(sessions: Sessions, name: str) -> str:
+    """What the assignment of a session's bot calls it."""
+    pod = sessions.pod(name)
+    found = wait_until(lambda: secret(sessions, pod["metadata"]["name"]), f"the bot of {name} has its Secret")
+    return str(json.loads(content(found))["botName"])
+
+
+def keeps_its_new_time(sessions: Sessions, name: str, moved: datetime) -> None:
+    wait_until(lambda: spelled(moved) in sessions.status(name)["message"], "the new time is told")
+    status = sessions.status(name)
+    assert (status["phase"], status.get("attempt")) == ("Scheduled", None)
+
+
+def test_what_was_changed_while_the_operator_hung_over_the_due_time_counts(
+    operator: OperatorProcess, sessions: Sessions
+) -> None:
+    """Its timers ring before its watch has caught up; a pod of the old spec would lock the author out."""
+    start = ahead(14)
+    due = start - timedelta(seconds=LEAD)
+    for name in ("moved", "renamed", "deleted"):
+        sessions.apply(name, startTime=spelled(start))
+        sessions.phase(name, "Scheduled")
+    sleep_until(due - timedelta(seconds=2))
+    operator.pause()
+    moved = ahead(3600)
+    change(sessions, "moved", startTime=spelled(moved))
+    change(sessions, "renamed", botName="Second Scribe")
+    sessions.kubectl("delete", "mbs", "deleted")
+    assert sessions.pods() == []
+    sleep_until(due + timedelta(seconds=1))
+    operator.resume()
+    assert bot_name(sessions, "renamed") == "Second Scribe"
+    keeps_its_new_time(sessions, "moved", moved)
+    assert len(sessions.pods()) == 1
+
+
+@dataclass
+class Deaf(OperatorProcess):
+    """An operator whose watches are late: while a file is there, it hears nothing of them."""
+
+    def _program(self) -> list[str]:
+        return ["-c", _DEAF, str(self.deafness)]
+
+    @property
+    def deafness(self) -> Path:
+        """The file."""
+        return self.folder / "deaf"
+
+
+_DEAF = """
+import sys
+from pathlib import Path
+from meeting_buddy.app.__main__ import main
+from meeting_buddy.controller.event_handler import EventHandler
+
+deaf = Path(sys.argv.pop(1))
+for name in ("session_event", "pod_event"):
+    heard = getattr(EventHandler, name)
+    setattr(EventHandler, name, lambda *event, heard=heard: None if deaf.exists() else heard(*event))
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def deaf(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[Deaf]:
+    process = Deaf(crd.kubeconfig, tmp_path, place, free_port(), installation=TIMED)
+    with running(process):
+        yield process
+
+
+def test_a_planned_session_is_read_once_more_before_its_pod_is_made(deaf: Deaf, sessions: Sessions) -> None:
+    start = ahead(12)
+    for name in ("moved", "renamed", "deleted", "as-it-was"):
+        sessions.apply(name, startTime=spelled(start))
+        sessions.phase(name, "Scheduled")
+    deaf.deafness.touch()
+    moved = ahead(3600)
+    change(sessions, "moved", startTime=spelled(moved))
+    change(sessions, "renamed", botName="Second Scribe")
+    sessions.kubectl("delete", "mbs", "deleted")
+    reads = deaf.metric(CALLS, verb="GET", resource="MeetingSession")
+    writes = sum(deaf.writes().values())
+    assert bot_name(sessions, "renamed") == "Second Scribe"
+    assert bot_name(sessions, "as-it-was") != "Second Scribe"
+    for name in ("renamed", "as-it-was"):
+        sessions.phase(name, "Initializing")
+    keeps_its_new_time(sessions, "moved", moved)
+    assert len(sessions.pods()) == 2
+    assert deaf.metric(CALLS, verb="GET", resource="MeetingSession") - reads == 5, "one each, and one that was changed"
+    assert sum(deaf.writes().values()) - writes == 7, "the time that was moved; twice pod, Secret and status"
+
+
+def test_too_late_for_a_bot_asks_whether_there_is_one(deaf: Deaf, sessions: Sessions) -> None:
+    """What an operator leaves that dies between pod and status, for one whose watch of pods is late."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    sessions.kubectl.create(quota)
+    nothing = '--patch={"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
+    sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", nothing)
+    start = ahead(8)
+    for name in ("attended", "missed"):
+        sessions.apply(name, startTime=spelled(start), startingDeadlineSeconds=7)
+    for name in ("attended", "missed"):
+        sessions.phase(name, "Initializing")  # refused; the next try comes after the deadline
+    deaf.deafness.touch()
+    sessions.kubectl("delete", "resourcequota", "none")
+    wait_until(lambda: pod_made(sessions, "attended"), "a pod is made")
+    assert datetime.now(UTC) < start + timedelta(seconds=6), "this machine is too slow for this test"
+    assert sessions.phase("missed", "Failed")["reason"] == "Missed"
+    wait_until(lambda: "botPod" in sessions.status("attended"), "its pod is found")
+    status = sessions.status("attended")
+    assert status["phase"] == "Initializing"
+    (pod,) = sessions.pods()
+    assert pod["metadata"]["name"] == status["botPod"]
+    assert "deletionTimestamp" not in pod["metadata"]
+
+
+def pod_made(sessions: Sessions, name: str) -> bool:
+    """Make the pod of a session as an operator does; whether it was, for admission may still refuse it."""
+    found = sessions.get(name)
+    metadata, spec = found["metadata"], MeetingSessionSpec.model_validate(found["spec"])
+    bot_class = BotClass.model_validate(TIMED["botClasses"]["default"])
+    pod_input = BotPodInput(metadata["namespace"], name, metadata["uid"], spec, bot_class, 1)
+    try:
+        sessions.kubectl.create(bot_pod(pod_input))
+    except KubectlError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""A TCP relay before another server, to cut its connections and to have it away, while it itself goes on."""
+"""A TCP relay before another server: cuts its connections, loses what they carry, has it away, while it goes on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Relay:
     port: int = field(default_factory=free_port)
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _silent: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def start(self) -> None:
         """Take connections."""
@@ -38,24 +39,29 @@ class Relay:
         for each in list(self._open):
             each.transport.abort()
 
+    def silence(self) -> None:
+        """Lose what open connections carry from now on, and close none; new ones are taken and work."""
+        self._silent |= self._open
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):  # cancelled when the test's loop ends
             their_reader, their_writer = await asyncio.open_connection(HOST, self.target)
             self._open |= {writer, their_writer}
             try:
-                await asyncio.gather(_pass(reader, their_writer), _pass(their_reader, writer))
+                await asyncio.gather(self._pass(reader, their_writer), self._pass(their_reader, writer))
             finally:
                 self._open -= {writer, their_writer}
+                self._silent -= {writer, their_writer}
                 their_writer.close()
         writer.close()
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while part := await reader.read(65536):
-            writer.write(part)
-            await writer.drain()
-    writer.close()
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while part := await reader.read(65536):
+                if writer not in self._silent:
+                    writer.write(part)
+                    await writer.drain()
+        writer.close()
 
 
 @asynccontextmanager

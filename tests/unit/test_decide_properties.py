@@ -186,7 +186,12 @@ class World(RuleBasedStateMachine):
     def write(self, patch: dict[str, Any]) -> None:
         assert self.session is not None
         before = self.session.status.phase
-        assert before is None or not before.terminal, "a terminal status was written again"
+        if before is not None and before.terminal:
+            assert patch.keys() <= {"observedGeneration", "conditions"}, "a terminal status was written again"
+            assert patch["observedGeneration"] == self.session.generation != self.session.status.observed_generation
+            self.document |= patch
+            self.session = replace(self.session, status=MeetingSessionStatus.model_validate(self.document))
+            return
         self.document = {key: value for key, value in {**self.document, **patch}.items() if value is not None}
         status = MeetingSessionStatus.model_validate(self.document)
         self.session = replace(self.session, status=status)

@@ -46,3 +46,11 @@ async def test_where_ipv6_is_switched_off_ipv4_is_served(monkeypatch: pytest.Mon
 def test_a_port_that_is_taken_is_an_error() -> None:
     with health.every_address(0) as taken, pytest.raises(OSError, match="in use"):
         health.every_address(taken.getsockname()[1])
+
+
+async def test_what_is_not_ready_is_alive() -> None:
+    port = free_port()
+    async with health.serving("127.0.0.1", port, lambda: "listing", Metrics().page), aiohttp.ClientSession() as client:
+        async with client.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            assert (answer.status, await answer.text()) == (503, "listing\n")
+        assert await status("127.0.0.1", port) == 200

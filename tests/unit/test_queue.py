@@ -128,3 +128,20 @@ async def test_a_moment_that_has_passed_wakes_at_once() -> None:
     queue = KeyedQueue()
     queue.wake("a", -5.0, lambda: -5.0)
     assert await take(queue) == "a"
+
+
+async def test_the_age_is_that_of_the_key_which_waits_longest_and_a_pause_is_no_waiting() -> None:
+    queue = KeyedQueue()
+    assert queue.oldest_age == 0
+    queue.wake("later", 60)
+    assert queue.oldest_age == 0
+    queue.add("a")
+    await asyncio.sleep(0.05)
+    queue.add("b")
+    queue.add("a")
+    assert queue.oldest_age >= 0.05
+    await take(queue)
+    assert queue.oldest_age < 0.05
+    await take(queue)
+    assert queue.oldest_age == 0
+    queue.clear()

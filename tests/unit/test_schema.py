@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, Field
 
+from meeting_buddy.resource import crd
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.crd import custom_resource_definition
 from meeting_buddy.resource.schema import structural
@@ -86,6 +87,20 @@ def test_every_field_that_people_write_or_read_is_described() -> None:
             for name, field in node.get("properties", {}).items():
                 assert isinstance(field, dict)
                 assert field.get("description"), f"{part}: {name}"
+
+
+def test_the_schema_states_its_hash_which_follows_every_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (version,) = custom_resource_definition()["spec"]["versions"]
+    stated = crd.stated_hash(version["schema"]["openAPIV3Schema"]["description"])
+    assert stated == crd.schema_hash()
+    monkeypatch.setattr(crd, "SHORT_NAME", {**crd.SHORT_NAME, "message": "another"})
+    assert crd.schema_hash() != stated
+    assert crd.stated_hash(crd.object_schema()["description"]) == crd.schema_hash()
+
+
+@pytest.mark.parametrize("description", ["", "One meeting to attend.", "(schema 0123)", "(schema 0123456789abcdef0)"])
+def test_a_description_without_a_hash_states_none(description: str) -> None:
+    assert crd.stated_hash(description) is None
 
 
 def test_spec_has_no_field_that_may_always_change_but_three() -> None:

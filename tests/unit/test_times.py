@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -192,7 +193,7 @@ def test_a_session_goes_when_it_or_its_class_says(
     if removed:
         assert operator.look().actions == ()
         operator.sleep()
-    assert operator.look().actions == (DeleteSession(make.UID),)
+    assert operator.look().actions == (DeleteSession(make.UID, "7"),)
     assert operator.now == later(removed)
 
 
@@ -202,7 +203,7 @@ def test_an_ending_without_a_pod_is_looked_at_again_to_remove_the_session() -> N
     operator.sleep()
     assert operator.look().actions == ()
     operator.sleep()
-    assert operator.look().actions == (DeleteSession(make.UID),)
+    assert operator.look().actions == (DeleteSession(make.UID, "7"),)
     assert operator.now == later(60)
 
 
@@ -279,3 +280,49 @@ def test_a_time_that_this_version_cannot_read_ends_a_session_that_has_no_bot(fie
     operator.look()
     assert operator.session.status.reason == "ConfigInvalid"
     assert f"cannot read spec.{field}" in str(operator.session.status.message)
+
+
+def test_a_change_after_the_end_is_acknowledged_once_and_changes_nothing() -> None:
+    condition = {
+        "type": "Complete",
+        "status": "True",
+        "reason": "MeetingEnded",
+        "lastTransitionTime": "2026-11-23T09:00:00Z",
+        "observedGeneration": 1,
+    }
+    ended: dict[str, Any] = {
+        "phase": "Completed",
+        "completionTime": "2026-11-23T10:00:00Z",
+        "observedGeneration": 1,
+    }
+    found = make.session({**ended, "conditions": [condition]}, endTime="2026-11-24T10:00:00Z")
+    clock = lambda: make.NOW  # noqa: E731
+    assert decide(make.facts(found), clock) == Plan()
+    (patch,) = decide(make.facts(replace(found, generation=3)), clock).actions
+    assert isinstance(patch, PatchStatus)
+    assert patch.patch.keys() == {"observedGeneration", "conditions"}
+    assert patch.patch["observedGeneration"] == 3
+    told = patch.patch["conditions"][0]
+    assert (told["observedGeneration"], told["lastTransitionTime"]) == (3, "2026-11-23T09:00:00.000Z")
+
+
+def test_what_is_wrong_with_the_installation_for_a_while_ends_no_session_that_waits_for_its_time() -> None:
+    start: dict[str, Any] = {"startTime": "2026-11-30T10:00:00Z", "botClassName": "gone"}
+    nobody = replace(make.INSTALLATION, bot_class=None)
+    scheduled: dict[str, Any] = {"phase": "Scheduled", "observedGeneration": 1, "scheduledTime": "2026-11-23T09:00:00Z"}
+    waiting = make.facts(make.session(scheduled, **start), installation=nobody)
+    assert waiting.session is not None
+    (patch, *_) = decide(waiting, lambda: make.NOW).actions
+    assert isinstance(patch, PatchStatus)
+    assert "phase" not in patch.patch
+    assert "now it would end with ConfigInvalid: bot class 'gone' does not exist" in patch.patch["message"]
+    # At its time it does, and so does what was changed since it was accepted, and a new one.
+    due = waiting.session.spec.start_time
+    assert due is not None
+    for changed, now in (
+        (waiting.session, due),
+        (replace(waiting.session, generation=2), make.NOW),
+        (make.session(**start), make.NOW),
+    ):
+        found = decide(replace(waiting, session=changed), partial(lambda moment: moment, now)).actions
+        assert any(isinstance(each, PatchStatus) and each.patch.get("reason") == "ConfigInvalid" for each in found)

@@ -7,15 +7,17 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from meeting_buddy.app import gauges
 from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.reader_keys import ReaderKeys
 from meeting_buddy.app.settings import Settings
+from meeting_buddy.app.watch_health import SILENCE_SECONDS, WatchHealth
 from meeting_buddy.app.watches import watch
-from meeting_buddy.contract.phases import Phase
 from meeting_buddy.controller.class_check import ClassCheck
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.controller import Controller
+from meeting_buddy.controller.crd_check import CrdCheck
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.executor import Executor
 from meeting_buddy.controller.lease import Lease
@@ -47,29 +49,35 @@ async def operate(settings: Settings) -> None:
     lease = Lease(api, settings.own_namespace, settings.identity, clock)
     checked = settings.namespaces or (settings.own_namespace,)
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
+    crd_check = CrdCheck(api, metrics.crd_schema)
     streams = BotReportStreams(clock, queue.add, metrics.report)
+    health = WatchHealth(SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened)
     stop = asyncio.Event()
     _install_signal_handlers(stop)
-    _gauges(metrics, cache, queue, streams, lease)
+    gauges.register(metrics, cache, queue, streams, lease)
     controller: Controller | None = None
 
     def not_ready() -> str | None:
         return None if controller is not None and controller.synced.is_set() else "listing"
 
     try:
-        async with serving(settings.host, settings.port, not_ready, metrics.page), class_check.running():
+        async with (
+            serving(settings.host, settings.port, not_ready, metrics.page),
+            class_check.running(),
+            crd_check.running(),
+        ):
             keys = await bot_keys(api, settings.own_namespace)
             executor = Executor(api, cache, streams, tables, keys, clock, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
             resync = Resync(tuple(listings.values()))
-            observer = Observer(api, cache, installation, tables, class_check.refusal, faults)
+            observer = Observer(api, cache, installation, tables, class_check.refusal, faults, clock)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
             reader_keys = ReaderKeys(
                 api, installation.recordings.namespaces, keys.read, lambda: lease.held, metrics.reader_key
             )
             async with reader_keys.running():
-                await _run(controller, _watching(events, settings, listings, stop), stop)
+                await _run(controller, _watching(events, health, settings, listings, stop), stop)
     finally:
         await client.close()
 
@@ -101,7 +109,11 @@ async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop:
 
 
 async def _watching(
-    events: EventHandler, settings: Settings, listings: Mapping[str | None, NamespaceResync], stop: asyncio.Event
+    events: EventHandler,
+    health: WatchHealth,
+    settings: Settings,
+    listings: Mapping[str | None, NamespaceResync],
+    stop: asyncio.Event,
 ) -> None:
     """The watches of all namespaces, until ``stop``."""
     if settings.kubeconfig is not None:
@@ -109,29 +121,9 @@ async def _watching(
     async with asyncio.TaskGroup() as group:
         for namespace, listing in listings.items():
             signals = partial(_install_signal_handlers, stop)
-            group.create_task(watch(events, settings, namespace, stop, signals, listing.trigger))
+            group.create_task(watch(events, health, settings, namespace, stop, signals, listing.trigger))
 
 
 def _install_signal_handlers(stop: asyncio.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
-def _gauges(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: BotReportStreams, lease: Lease) -> None:
-    metrics.sessions(
-        lambda phase: sum(
-            1 for entry in cache if entry.session is not None and (entry.session.status.phase or _NEW) is phase
-        )
-    )
-    metrics.gauge("workqueue_depth", "Keys that wait in the queue", lambda: len(queue))
-    metrics.gauge("cache_objects", "Sessions in the cache", lambda: len(cache))
-    metrics.gauge(
-        "sessions_failing",
-        "Sessions whose reconciliation failed several times in a row",
-        lambda: sum(entry.has_persistent_error for entry in cache),
-    )
-    metrics.gauge("streams", "Bots whose reports are followed", lambda: len(streams))
-    metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))
-
-
-_NEW = Phase.INITIALIZING

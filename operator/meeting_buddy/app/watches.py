@@ -3,6 +3,8 @@
 kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create, update, timer, daemon) keep their state
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.
 
+A watch that says nothing for 70 s, not even a bookmark, is opened again by kopf (``app.watch_health``).
+
 One kopf a watched namespace: kopf ends when one of its watches is refused, as in a namespace that was deleted. It is
 started again until the namespace is back, and those of other namespaces do not notice.
 """
@@ -17,6 +19,7 @@ from typing import Any, Final
 import kopf
 
 from meeting_buddy.app.settings import Settings
+from meeting_buddy.app.watch_health import WatchHealth
 from meeting_buddy.contract.identity import BOT_SELECTOR
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.event_handler import EventHandler
@@ -30,21 +33,22 @@ HEALTHY_SECONDS: Final = 300.0
 _log = logging.getLogger(__name__)
 
 
-def registry_for(events: EventHandler, *, kubeconfig: bool) -> kopf.OperatorRegistry:
+def registry_for(events: EventHandler, health: WatchHealth, *, kubeconfig: bool) -> kopf.OperatorRegistry:
     """An explicit registry: no global state, so that several can live in one process."""
     registry = kopf.OperatorRegistry()
+    sessions: dict[kopf.ConnectionInfo, kopf.AiohttpSession] = {}
 
-    async def login(**facts: Any) -> kopf.ConnectionInfo | None:
-        found: kopf.ConnectionInfo | None = (
-            kopf.login_with_kubeconfig(**facts) if kubeconfig else kopf.login_with_service_account(**facts)
-        )
-        address = os.environ.get("KUBERNETES_SERVICE_HOST")
-        if found is None or kubeconfig or address is None:
-            return found
-        # kopf asks for kubernetes.default.svc; the address that every pod has in its environment needs no cluster DNS.
-        host = f"[{address}]" if ":" in address else address
-        port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-        return dataclasses.replace(found, server=f"https://{host}:{port}")
+    async def login(**facts: Any) -> kopf.AiohttpSession | None:
+        found = _credentials(facts, kubeconfig=kubeconfig)
+        if found is None:
+            return None
+        # The same object for the same credentials: that is how kopf knows them again once they were refused, and gives
+        # up instead of trying them for ever.
+        if found not in sessions:
+            sessions[found] = kopf.AiohttpSession(
+                server=found.server, default_namespace=found.default_namespace, aiohttp_session=health.session(found)
+            )
+        return sessions[found]
 
     async def session(event: kopf.RawEvent, **_: Any) -> None:
         events.session_event(event["type"], dict(event["object"]))
@@ -59,8 +63,21 @@ def registry_for(events: EventHandler, *, kubeconfig: bool) -> kopf.OperatorRegi
     return registry
 
 
-def settings_for() -> kopf.OperatorSettings:
-    """What kopf must not do, and how long it waits."""
+def _credentials(facts: dict[str, Any], *, kubeconfig: bool) -> kopf.ConnectionInfo | None:
+    found: kopf.ConnectionInfo | None = (
+        kopf.login_with_kubeconfig(**facts) if kubeconfig else kopf.login_with_service_account(**facts)
+    )
+    address = os.environ.get("KUBERNETES_SERVICE_HOST")
+    if found is None or kubeconfig or address is None:
+        return found
+    # kopf asks for kubernetes.default.svc; the address that every pod has in its environment needs no cluster DNS.
+    host = f"[{address}]" if ":" in address else address
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return dataclasses.replace(found, server=f"https://{host}:{port}")
+
+
+def settings_for(silence: float) -> kopf.OperatorSettings:
+    """What kopf must not do, and how long it waits; ``silence``: seconds until a silent watch is opened again."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
@@ -71,6 +88,7 @@ def settings_for() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (1, 2, 4)
     # Server-side: without it every pod of the cluster would come over the wire.
     settings.watching.label_selectors["pods"] = BOT_SELECTOR
+    settings.watching.inactivity_timeout = silence
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
     settings.process.ultimate_exiting_timeout = None
     return settings
@@ -78,6 +96,7 @@ def settings_for() -> kopf.OperatorSettings:
 
 async def watch(
     events: EventHandler,
+    health: WatchHealth,
     settings: Settings,
     namespace: str | None,
     stop: asyncio.Event,
@@ -88,6 +107,7 @@ async def watch(
 
     Args:
         events: where events go.
+        health: told what the watches are like.
         settings: how this process runs.
         namespace: ``None`` for all.
         stop: ends the watch in order.
@@ -99,7 +119,7 @@ async def watch(
     while True:
         started = loop.time()
         try:
-            await _watch_once(events, settings, namespace, stop, install_signal_handlers)
+            await _watch_once(events, health, settings, namespace, stop, install_signal_handlers)
         except Exception as error:
             _log.warning(
                 "the watches ended; will start again",
@@ -120,6 +140,7 @@ async def watch(
 
 async def _watch_once(
     events: EventHandler,
+    health: WatchHealth,
     settings: Settings,
     namespace: str | None,
     stop: asyncio.Event,
@@ -130,8 +151,8 @@ async def _watch_once(
     Not ``kopf.operator()``: when that ends it cancels every task of the loop that is younger than itself, ours too.
     """
     tasks = await kopf.spawn_tasks(
-        registry=registry_for(events, kubeconfig=settings.kubeconfig is not None),
-        settings=settings_for(),
+        registry=registry_for(events, health, kubeconfig=settings.kubeconfig is not None),
+        settings=settings_for(health.silence),
         clusterwide=namespace is None,
         namespaces=() if namespace is None else (namespace,),
         identity=settings.identity,  # else kopf asks for the user's name, which an arbitrary uid does not have

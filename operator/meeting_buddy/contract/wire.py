@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from meeting_buddy.contract.text import json_text
@@ -41,8 +41,21 @@ def _read_time(value: object) -> object:
 
 Timestamp = Annotated[datetime, PlainSerializer(_spell_time, when_used="json")]
 """A moment with a time zone; ``2026-11-23T10:00:41.200Z`` in JSON."""
-PlannedTime = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(_spell_time, when_used="json")]
-"""A moment that somebody chose: read as :func:`moment` does, written as a :data:`Timestamp`."""
+_PLANNED: Final = (
+    r"^(19[7-9]\d|[2-8]\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
+    r"(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$"
+)
+PlannedTime = Annotated[
+    datetime,
+    BeforeValidator(_read_time),
+    PlainSerializer(_spell_time, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _PLANNED, "maxLength": 35}),
+]
+"""A moment that somebody chose: read as :func:`moment` does, written as a :data:`Timestamp`.
+
+The schema is stricter than ``format: date-time``: the API server takes for that what nobody else can read, and a rule
+that compares such a value would refuse every later write of the object, the status's too.
+"""
 
 
 class ContractModel(BaseModel):

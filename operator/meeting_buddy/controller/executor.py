@@ -12,6 +12,7 @@ from typing import Any
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import PlatformName
+from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.clock import Clock
@@ -21,7 +22,7 @@ from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan, times
 from meeting_buddy.domain.create_rejection import rejection
-from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning
+from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning, SessionFacts
 from meeting_buddy.domain.reconcile_error import CONDITION
 from meeting_buddy.domain.status import transcript_result
 from meeting_buddy.kube.api import KubernetesApi
@@ -105,8 +106,8 @@ class Executor:
                 return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
                 await self._api.delete_pod(entry.namespace, pod, uid)
-            case plan.DeleteSession(uid):
-                await self._api.delete_session(entry.namespace, entry.name, uid)
+            case plan.DeleteSession(uid, resource_version):
+                return await self._delete_session(entry, uid, resource_version)
         return Progress.NEXT
 
     # Pod
@@ -116,6 +117,8 @@ class Executor:
         prepared = self._prepare(facts, attempt, platform, self._keys)
         if prepared is None or facts.session is None:
             return Progress.NEXT
+        if facts.session.status.phase is Phase.SCHEDULED and await self._changed_meanwhile(entry, facts.session):
+            return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         try:
             created = await self._api.create_pod(bot_pod(pod_input, assignment_annotations(document, self._keys)))
@@ -125,7 +128,8 @@ class Executor:
             return self._reject(entry, error)
         self._cache.upsert_pod(created)
         wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
-        self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds())
+        scheduled = wanted_since > facts.session.created_at
+        self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
         uid = created["metadata"]["uid"]
         refusal = await self._create_secret(entry, bot_secret(pod_input, document, uid), uid)
         if refusal is None:
@@ -136,6 +140,30 @@ class Executor:
         message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
         entry.rejection = CreateRejection("taken", message, self._clock.now())
         return Progress.OBSERVE_AGAIN
+
+    async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:
+        """Whether a planned session is another one by now; if so, the cache has it.
+
+        Its timer rings on what the watch said long ago, and the watch may be late. A pod is guarded by no version, and
+        once there is one the author cannot change its start any more.
+        """
+        try:
+            document = await self._api.get_session(planned.namespace, planned.name)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            self._cache.remove_session(entry.uid, confirmed=True)
+            return True
+        metadata = document["metadata"]
+        if metadata["uid"] != entry.uid:
+            self._cache.remove_session(entry.uid, confirmed=True)
+            return True
+        if metadata["resourceVersion"] == planned.resource_version:
+            return False
+        if entry.session is planned:
+            entry.session = None  # what was just read counts, even with a lower version than the known one
+        self._cache.upsert_session(document)
+        return True
 
     async def _create_missing_secret(
         self, entry: CacheEntry, facts: Facts, pod: str, platform: PlatformName | None
@@ -277,6 +305,16 @@ class Executor:
         self._cache.upsert_session(document)
         self._record_transition(entry, facts)
         self._record_transcript(entry, facts)
+        return Progress.NEXT
+
+    async def _delete_session(self, entry: CacheEntry, uid: str, resource_version: str) -> Progress:
+        try:
+            await self._api.delete_session(entry.namespace, entry.name, uid, resource_version)
+        except KubeError as error:
+            if not error.conflict:
+                raise
+            entry.session = None  # perhaps somebody wants to keep it: the look that follows reads it again
+            return Progress.OBSERVE_AGAIN
         return Progress.NEXT
 
     def _record_transcript(self, entry: CacheEntry, facts: Facts) -> None:

@@ -6,11 +6,13 @@ from typing import NamedTuple
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
+from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
-from meeting_buddy.domain import startup
+from meeting_buddy.domain import startup, times
 from meeting_buddy.domain.facts import Facts, InstallationFacts
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.resource.bot_class import Timeouts
 from meeting_buddy.resource.installation import Installation
 
 
@@ -32,6 +34,7 @@ class Observer:
         tables: Mapping[PlatformName, PlatformTable],
         class_refusal: Callable[[str, str], str | None],
         table_faults: Mapping[PlatformName, str],
+        clock: Clock,
     ) -> None:
         """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does; ``table_faults``:
         what is wrong with the administrator's platform tables that are not used."""
@@ -40,6 +43,7 @@ class Observer:
         self._settings = settings
         self._class_refusal = class_refusal
         self._table_faults = table_faults
+        self._clock = clock
         self._kinds = {name: table.link_rules for name, table in tables.items() if is_self_hosted(name)}
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
 
@@ -55,6 +59,7 @@ class Observer:
             entry.rejection = None  # whatever was refused, its bot has begun
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
+        self._forget_old_refusal(entry)
         if self._misses_its_pod(entry):
             try:
                 await self._confirm_pod(entry)
@@ -107,14 +112,28 @@ class Observer:
         else:
             entry.gone = True
 
+    def _forget_old_refusal(self, entry: CacheEntry) -> None:
+        """What was refused before a start was moved is neither shown nor waited for, and the next one is news."""
+        session = entry.session
+        if session is None or session.status.bot_pod is not None or entry.pods:
+            return
+        bot_class = self._settings.bot_classes.get(session.spec.bot_class_name)
+        if times.refused_before_due(entry.rejection, session, bot_class.timeouts if bot_class else Timeouts()):
+            entry.rejection = None
+
     def _misses_its_pod(self, entry: CacheEntry) -> bool:
         session = entry.session
-        if session is None or session.status.bot_pod is None or entry.pods:
+        if session is None or entry.pods or (session.status.phase is not None and session.status.phase.terminal):
             return False
-        return session.status.phase is None or not session.status.phase.terminal
+        # Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.
+        return session.status.bot_pod is not None or times.too_late(session, self._clock.now())
 
     async def _confirm_pod(self, entry: CacheEntry) -> None:
-        """A session that had a pod and shows none: the watch of pods may only be late."""
+        """The watch of pods may only be late for a session that shows none.
+
+        Either its status names one, or it is about to end for want of one: an operator may have died between pod and
+        status.
+        """
         session = entry.session
         if session is None:
             return

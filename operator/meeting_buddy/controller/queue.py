@@ -23,7 +23,7 @@ class KeyedQueue:
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
         self._waiting: dict[str, float] = {}
-        """Keys in ``_ready``, with the loop time at which they were added."""
+        """Keys in ``_ready`` and in its order, with the loop time at which they were added."""
         self._working: set[str] = set()
         self._again: set[str] = set()
         self._backoffs: dict[str, Backoff] = {}
@@ -32,6 +32,12 @@ class KeyedQueue:
 
     def __len__(self) -> int:
         return len(self._ready)
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds that the next key has waited by now; 0 when none waits. Keys in a pause do not wait."""
+        added = next(iter(self._waiting.values()), None)
+        return 0.0 if added is None else asyncio.get_running_loop().time() - added
 
     def add(self, key: str) -> None:
         """Work on ``key`` as soon as possible."""

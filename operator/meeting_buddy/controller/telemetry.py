@@ -9,8 +9,11 @@ from meeting_buddy.contract.reasons import Reason
 class Telemetry(Protocol):
     """Told of what happened; must be quick and must not raise."""
 
-    def pod_created(self, seconds: float) -> None:
-        """A bot's pod was created, so long after its session, or after it was due where the session has a start."""
+    def pod_created(self, seconds: float, *, scheduled: bool) -> None:
+        """A bot's pod was created, so long after its session, or after it was due where the session has a start.
+
+        ``scheduled``: the session was there before its pod was due, so these seconds are the operator's lateness.
+        """
 
     def transition(self, before: Phase | None, after: Phase) -> None:
         """A session's phase was written."""

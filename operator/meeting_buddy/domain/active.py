@@ -195,7 +195,9 @@ def _waiting_message(snapshot: Snapshot) -> str | None:
     """What a session that has not started waits for: its time, or in the words of whoever holds it up."""
     start, due = snapshot.session.spec.start_time, snapshot.pod_due_at
     if snapshot.ahead and start is not None and due is not None:
-        return f"the bot is made at {times.spelled(due)}, the meeting starts at {times.spelled(start)}"
+        plan = f"the bot is made at {times.spelled(due)}, the meeting starts at {times.spelled(start)}"
+        refusal = snapshot.admission
+        return plan if refusal.reason is None else f"{plan}; now it would end with {refusal.reason}: {refusal.message}"
     if snapshot.pod is not None and startup.started(snapshot.pod):
         return None
     if snapshot.facts.rejection is not None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain import reconcile_error, times
+from meeting_buddy.domain import reconcile_error, status, times
 from meeting_buddy.domain.active import plan_active
 from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
@@ -21,6 +21,7 @@ from meeting_buddy.domain.plan import (
     DeleteSession,
     EmitErrorEvent,
     EmitEvent,
+    PatchStatus,
     Plan,
     ReadWarnings,
     ReleaseFinalizer,
@@ -88,8 +89,23 @@ def plan_cleanup(snapshot: Snapshot) -> Plan:
             actions.append(ReleaseFinalizer(pod.name))
         if pod.deleted_at is None or not pod.terminated:
             wakeups.append(due)
-    _remove_session(snapshot, actions, wakeups)
+    unseen = _acknowledgement(snapshot)
+    if unseen is None:
+        _remove_session(snapshot, actions, wakeups)
+    else:
+        actions.append(unseen)
+        wakeups.append(snapshot.now)
     return Plan(tuple(actions), min(wakeups, default=None))
+
+
+def _acknowledgement(snapshot: Snapshot) -> PatchStatus | None:
+    """That a change of the spec after the end was seen: it changes nothing, and clients wait for this word."""
+    before, generation = snapshot.session.status, snapshot.session.generation
+    if before.observed_generation in (None, generation):
+        return None
+    conditions = [each.model_copy(update={"observed_generation": generation}) for each in before.conditions or ()]
+    after = before.model_copy(update={"observed_generation": generation, "conditions": conditions or None})
+    return PatchStatus(status.merge_patch(before, after))
 
 
 def _remove_session(snapshot: Snapshot, actions: list[Action], wakeups: list[datetime]) -> None:
@@ -100,6 +116,6 @@ def _remove_session(snapshot: Snapshot, actions: list[Action], wakeups: list[dat
     if snapshot.now < due:
         wakeups.append(due)
     elif not any(pod.finalizer for pod in snapshot.facts.pods):
-        actions.append(DeleteSession(snapshot.session.uid))
+        actions.append(DeleteSession(snapshot.session.uid, snapshot.session.resource_version))
     elif any(isinstance(action, ReleaseFinalizer) for action in actions):
         wakeups.append(snapshot.now)  # what this plan releases is not heard of again

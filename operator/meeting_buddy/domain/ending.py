@@ -66,7 +66,7 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     if snapshot.asked_to_leave:
         return Outcome(Reason.LEAVE_REQUESTED)
     admission = snapshot.admission
-    if admission.reason is not None:
+    if admission.reason is not None and not snapshot.accepted_for_later:
         return Outcome(admission.reason, admission.message, remedy=admission.remedy)
     return _outcome_of_rejection(snapshot) or _outcome_of_times(snapshot)
 

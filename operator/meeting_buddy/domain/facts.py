@@ -212,7 +212,7 @@ class Facts:
     """``None``: it is gone, and that was confirmed by the API server, not by a cache."""
     installation: InstallationFacts
     pods: tuple[PodFacts, ...] = ()
-    """Complete: when status names a pod and none is here, its absence was confirmed by the API server."""
+    """Complete: when status names a pod or it is too late for one, and none is here, the API server confirmed that."""
     last_seen: PodFacts | None = None
     """What was last known of a pod that vanished."""
     report: Report | None = None

@@ -94,9 +94,10 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class DeleteSession:
-    """Delete exactly this MeetingSession, which has ended and had its time; never its files."""
+    """Delete exactly this MeetingSession as it was seen, which has ended and had its time; never its files."""
 
     uid: str
+    resource_version: str
 
 
 Action = (

@@ -52,9 +52,10 @@ class Snapshot:
             report=facts.report,
         )
         has_pod = found.pod is not None or session.status.bot_pod is not None
+        if not has_pod and times.refused_before_due(facts.rejection, session, found.timeouts):
+            found = replace(found, facts=replace(facts, rejection=None))
         if found.ahead:
-            # What refused a pod that was due before its start was moved says nothing of the one that will be made.
-            return replace(found, phase=Phase.SCHEDULED, facts=replace(facts, rejection=None))
+            return replace(found, phase=Phase.SCHEDULED)
         return replace(found, phase=phases.current(session.status.phase, found.pod, facts.report), has_pod=has_pod)
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
@@ -102,6 +103,13 @@ class Snapshot:
         """Whether the time for the session's bot has not come yet: it has none, and never had one."""
         had_one = self.pod is not None or self.session.status.bot_pod is not None
         return not had_one and self.pod_due_at is not None and self.now < self.pod_due_at
+
+    @property
+    def accepted_for_later(self) -> bool:
+        """Whether the spec as it is was accepted, and has time: what is wrong with the installation now may pass."""
+        status = self.session.status
+        seen = status.observed_generation == self.session.generation
+        return self.ahead and status.phase is Phase.SCHEDULED and seen
 
     @property
     def pod_due_at(self) -> datetime | None:

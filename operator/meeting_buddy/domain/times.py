@@ -5,19 +5,22 @@ meaning for a session is ``None``.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
-from meeting_buddy.domain.facts import SessionFacts
+from meeting_buddy.domain.facts import CreateRejection, SessionFacts
 from meeting_buddy.resource.bot_class import BotClass, Timeouts
-
-DEFAULT_STARTING_DEADLINE: Final = 900
-"""Seconds that ``spec.startingDeadlineSeconds`` means where it is unset."""
+from meeting_buddy.resource.session import DEFAULT_STARTING_DEADLINE
 
 
 def pod_due_at(session: SessionFacts, timeouts: Timeouts) -> datetime | None:
     """When the pod of a session with a start time is made; without one it is made at once."""
     start = session.spec.start_time
     return None if start is None else start - timedelta(seconds=timeouts.start_lead_seconds)
+
+
+def refused_before_due(rejection: CreateRejection | None, session: SessionFacts, timeouts: Timeouts) -> bool:
+    """Whether a pod was refused before it was due, which its start was moved after; that says nothing of the next."""
+    due = pod_due_at(session, timeouts)
+    return rejection is not None and due is not None and rejection.at < due
 
 
 def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
@@ -36,6 +39,11 @@ def missed_at(session: SessionFacts) -> datetime | None:
     if start is None and session.status.phase is None:
         start = session.requested_at
     return None if start is None else start + timedelta(seconds=starting_deadline(session))
+
+
+def too_late(session: SessionFacts, now: datetime) -> bool:
+    """Whether a session without a pod ends by its times."""
+    return any(moment is not None and now >= moment for moment in (missed_at(session), session.spec.end_time))
 
 
 def starting_deadline(session: SessionFacts) -> int:

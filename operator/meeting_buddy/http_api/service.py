@@ -12,7 +12,7 @@ import secrets
 import string
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -34,7 +34,7 @@ from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.kube.caller import CallerApi, JsonObject
 from meeting_buddy.kube.errors import KubeError
-from meeting_buddy.resource.session import API_VERSION, KIND
+from meeting_buddy.resource.session import API_VERSION, DEFAULT_STARTING_DEADLINE, KIND
 
 ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-sha256"
@@ -96,13 +96,22 @@ class Sessions:
             "metadata": {"name": name, "namespace": where, "annotations": annotations},
             "spec": spec,
         }
+        late = self._late(request)
+        if late is not None and key is None:
+            raise late
         with kube_problems(spec.get("meetingLink")):
             try:
-                return self._shown(await self._api.create(caller.token, where, manifest)), False
+                if late is None:
+                    return self._shown(await self._api.create(caller.token, where, manifest)), False
             except KubeError as error:
                 if key is None or not error.exists:
                     raise
-            found = await self._api.get(caller.token, where, name)
+            try:  # an earlier request with the same key: what it made is the answer, although it is late by now
+                found = await self._api.get(caller.token, where, name)
+            except KubeError as error:
+                if late is not None and error.not_found:
+                    raise late from None
+                raise
         if found["metadata"].get("annotations", {}).get(ANNOTATION_REQUEST) != digest:
             raise ProblemError(
                 "idempotency-key-reused",
@@ -111,6 +120,20 @@ class Sessions:
                 remedy="Use a new key for each session. A key lives as long as its session does.",
             )
         return self._shown(found), True
+
+    def _late(self, request: BaseModel) -> ProblemError | None:
+        """What is wrong with times that are over; ``None``: nothing. The CRD's rules know no clock."""
+        start, end = getattr(request, "start_time", None), getattr(request, "end_time", None)
+        if end is not None and end <= self._now():
+            return ProblemError("invalid", "it is over", field="end_time")
+        if start is None:
+            return None
+        seconds = getattr(request, "starting_deadline_seconds", None)
+        deadline = timedelta(seconds=DEFAULT_STARTING_DEADLINE if seconds is None else seconds)
+        if start + deadline >= self._now():
+            return None
+        remedy = "Leave it out: then the bot comes at once. Or raise starting_deadline_seconds."
+        return ProblemError("invalid", "no bot may come so long after it", field="start_time", remedy=remedy)
 
     async def get(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """One session."""

@@ -51,10 +51,34 @@ class KubernetesApi:
         about = (f"{KIND}/status", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
-    async def delete_session(self, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly this MeetingSession; gone already is fine."""
+    async def delete_session(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly this MeetingSession, provided that nobody changed it since (409 if so); gone is fine."""
         path = path_of(API_VERSION, namespace, PLURAL, name)
-        await self._delete(path, (KIND, namespace, name), uid)
+        seen = {"uid": uid, "resourceVersion": resource_version}
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": seen}
+        try:
+            await self._client.call("DELETE", path, about=(KIND, namespace, name), body=body)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+
+    async def served_schema(self) -> JsonObject:
+        """The MeetingSession's schema as the API server publishes it, in its OpenAPI v3 document of the group.
+
+        No right of the operator's own: every account that is authenticated may read it (``system:discovery``).
+
+        Raises:
+            KubeError: the document cannot be had, or has no such schema; 404 while there is no CRD.
+        """
+        about = ("OpenAPI", "", API_VERSION)
+        document = await self._client.call("GET", f"/openapi/v3/apis/{API_VERSION}", about=about)
+        group, _, version = API_VERSION.partition("/")
+        name = f"{'.'.join(reversed(group.split('.')))}.{version}.{KIND}"
+        try:
+            schema: JsonObject = document["components"]["schemas"][name]
+        except (KeyError, TypeError) as error:
+            raise KubeError.of_nonsense(*about) from error
+        return schema
 
     # Pods
 

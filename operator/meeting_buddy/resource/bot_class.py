@@ -128,7 +128,11 @@ class Timeouts(ConfigModel):
     )
     finished_pod_seconds: FinishedPodSeconds = FinishedPodSeconds()
     start_lead_seconds: int = Field(
-        60, ge=0, le=3600, description="How long before spec.startTime the pod is made, so that the bot is at the door."
+        60,
+        ge=1,
+        le=300,
+        description="How long before spec.startTime the pod is made, so that the bot is at the door. The session's "
+        "limits count from when it joins.",
     )
 
 

@@ -4,7 +4,10 @@ CEL validates what a schema cannot: one of two fields, immutability, which hosts
 remedy and never quote a value. A new rule must stay within the API server's cost budget: bound what it reads.
 """
 
-from typing import Any
+import hashlib
+import json
+import re
+from typing import Any, Final
 
 from meeting_buddy.contract import identity, links
 from meeting_buddy.contract.links import Platform
@@ -64,9 +67,17 @@ SECRET_NEEDS_PLATFORM = _rule(
     "FieldValueRequired",
 )
 END_AFTER_START = _rule(
-    "!has(self.startTime) || !has(self.endTime) || self.endTime > self.startTime",
+    "!has(self.startTime) || !has(self.endTime) || timestamp(self.endTime) > timestamp(self.startTime)",
     "spec.endTime must be later than spec.startTime",
     ".endTime",
+)
+ON_THE_CALENDAR = tuple(
+    _rule(
+        f"!has(self.{name}) || timestamp(self.{name}) >= timestamp('1970-01-01T00:00:00Z')",
+        f"spec.{name} is no day of the calendar",
+        f".{name}",
+    )
+    for name in ("startTime", "endTime")
 )
 DEADLINE_NEEDS_START = _rule(
     "!has(self.startingDeadlineSeconds) || has(self.startTime)",
@@ -138,8 +149,29 @@ COLUMNS: list[dict[str, Any]] = [
 SELECTABLE = (".status.sessionId", ".status.phase", ".status.platform")
 
 
+_HASH_DIGITS: Final = 16
+_STATED_HASH: Final = re.compile(rf"\bschema ([0-9a-f]{{{_HASH_DIGITS}}})\b")
+
+
 def object_schema() -> dict[str, Any]:
-    """``openAPIV3Schema`` of the resource."""
+    """``openAPIV3Schema`` of the resource; its description ends with the schema's own hash."""
+    schema = _object_schema()
+    return schema | {"description": f"{schema['description']} (schema {schema_hash()})"}
+
+
+def schema_hash() -> str:
+    """The first 16 hex digits of the SHA-256 of this version's schema, taken before they stand in it."""
+    text = json.dumps(_object_schema(), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def stated_hash(description: str) -> str | None:
+    """The hash that a schema's description states; ``None``: none, as before there was one."""
+    found = _STATED_HASH.search(description)
+    return found[1] if found else None
+
+
+def _object_schema() -> dict[str, Any]:
     spec = structural(session.MeetingSessionSpec)
     spec["x-kubernetes-validations"] = [
         ONE_LINK,
@@ -148,6 +180,7 @@ def object_schema() -> dict[str, Any]:
         SELF_HOSTED_SHAPE,
         NO_PUNYCODE,
         SECRET_NEEDS_PLATFORM,
+        *ON_THE_CALENDAR,
         END_AFTER_START,
         DEADLINE_NEEDS_START,
         *(_immutable(name) for name in spec["properties"] if name not in (*ALWAYS_MUTABLE, *MUTABLE_UNTIL_BOT)),

@@ -25,6 +25,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
+DEFAULT_STARTING_DEADLINE = 900
+"""Seconds that ``spec.startingDeadlineSeconds`` means where it is unset."""
 
 
 SecretName = Annotated[str, Field(pattern=DNS_NAME, min_length=1, max_length=253, description="Name of the Secret.")]

@@ -1,0 +1,150 @@
+"""When each watch last said something, and why it had to be opened again.
+
+A network that loses packets does not close connections. So kopf opens a watch again that was silent for too long, and
+goes on from the last version that it saw; it tells nobody, and shows its bookmarks to nobody. Its requests are listened
+to from outside: it takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, cast
+
+import aiohttp
+import kopf
+
+SILENCE_SECONDS: Final = 70.0
+"""The API server sends a bookmark every 60 s, and remembers what happened in the last 75."""
+_NEARLY: Final = 0.9
+"""Share of the longest silence after which a watch that is cancelled was silent: else somebody stops it."""
+
+Clock = Callable[[], float]
+
+
+class Reopened(StrEnum):
+    """Why a watch was opened again."""
+
+    SILENT = "silent"
+    """Neither an event nor a bookmark for too long."""
+    CLOSED = "closed"
+    """Ended by the API server, as it does every few minutes."""
+    BROKEN = "broken"
+    """The connection was lost."""
+    EXPIRED = "expired"
+    """What it had seen last is not known any more (410): everything is listed first."""
+    RESTARTED = "restarted"
+    """kopf as a whole was started again, because one of its watches was refused."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    heard_at: float
+    ended: Reopened | None = None
+    """Why it ended; ``None`` while it was never open."""
+
+
+class WatchHealth:
+    """Knows all watches of this process by resource and namespace (empty: all)."""
+
+    def __init__(
+        self,
+        silence: float,
+        on_first: Callable[[str, str, Callable[[], float]], None],
+        on_reopened: Callable[[Reopened], None],
+        clock: Clock | None = None,
+    ) -> None:
+        """What to tell whom.
+
+        Args:
+            silence: seconds after which kopf opens a silent watch again.
+            on_first: told once of each watch: resource, namespace, what says its age in seconds.
+            on_reopened: told whenever one that was open before is open again.
+            clock: seconds that only go forward; default: the running event loop's.
+        """
+        self.silence = silence
+        self._on_first = on_first
+        self._on_reopened = on_reopened
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._watches: dict[tuple[str, str], _Watch] = {}
+
+    def session(self, info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
+        """A session as kopf would make it from these credentials, but for our middleware."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            proxy=info.proxy_url,
+            trust_env=info.trust_env,
+            middlewares=(self._listen,),
+        )
+
+    async def _listen(
+        self, request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Any]
+    ) -> aiohttp.ClientResponse:
+        response: aiohttp.ClientResponse
+        if request.url.query.get("watch") != "true":
+            response = await handler(request)
+            return response
+        key = _resource_and_namespace(request.url.path)
+        asked_at = self._clock()
+        try:
+            response = await handler(request)
+        except asyncio.CancelledError:
+            watch = self._watches.get(key)
+            if watch is not None and self._clock() - asked_at >= self.silence * _NEARLY:
+                watch.ended = Reopened.SILENT
+            raise
+        if response.status == 200:
+            watch = self._opened(key)
+            response.content = cast(aiohttp.StreamReader, _Heard(response.content, watch, self._clock, self.silence))
+        return response
+
+    def _opened(self, key: tuple[str, str]) -> _Watch:
+        now = self._clock()
+        watch = self._watches.get(key)
+        if watch is None:
+            watch = self._watches[key] = _Watch(now)
+            self._on_first(*key, partial(self._age, watch))
+        elif watch.ended is not None:
+            self._on_reopened(watch.ended)
+        # What holds if kopf leaves it before its end: it does after a 410, and reads no further.
+        watch.heard_at, watch.ended = now, Reopened.EXPIRED
+        return watch
+
+    def _age(self, watch: _Watch) -> float:
+        return self._clock() - watch.heard_at
+
+
+class _Heard:
+    """A response's content, which notes when parts of it arrive and how it ends."""
+
+    def __init__(self, content: aiohttp.StreamReader, watch: _Watch, clock: Clock, silence: float) -> None:
+        self._content = content
+        self._watch = watch
+        self._clock = clock
+        self._silence = silence
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Parts of at most ``size`` bytes, as they come."""
+        watch = self._watch
+        try:
+            async for part in self._content.iter_chunked(size):
+                watch.heard_at = self._clock()
+                yield part
+        except asyncio.CancelledError:
+            silent = self._clock() - watch.heard_at >= self._silence * _NEARLY
+            watch.ended = Reopened.SILENT if silent else Reopened.RESTARTED
+            raise
+        except (aiohttp.ClientError, OSError):
+            watch.ended = Reopened.BROKEN
+            raise
+        watch.ended = Reopened.CLOSED
+
+
+def _resource_and_namespace(path: str) -> tuple[str, str]:
+    *before, resource = path.strip("/").split("/")
+    return resource, before[-1] if before[-2:-1] == ["namespaces"] else ""

@@ -1,0 +1,237 @@
+"""What a late watch must not decide: the spec that a planned bot gets, and that a session has no bot."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from meeting_buddy.contract.token import BotKeys
+from meeting_buddy.controller.executor import Executor, Progress
+from meeting_buddy.controller.observe import Observer
+from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.facts import CreateRejection, ReconcileError
+from meeting_buddy.domain.plan import CreatePod, PatchStatus, Plan
+from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.resource.installation import Installation
+from tests.support import operator_documents as documents
+from tests.support import operator_facts as make
+from tests.support.operator_clock import ManualClock
+from tests.support.platform_tables import platform_table
+
+START, END = "2026-11-23T11:00:00Z", "2026-11-23T11:05:00Z"
+DUE, MISSED, OVER = 3540, 4500, 3900
+AHEAD = {"phase": "Scheduled", "scheduledTime": "2026-11-23T10:00:00Z"}
+WAITS = {"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}
+INSTALLATION = Installation.model_validate(
+    {
+        "botClasses": {"default": {"image": "registry.example/bot:1"}},
+        "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org"}]},
+    }
+)
+TABLES: dict[Any, Any] = {"LiveKit": platform_table("livekit")}
+GONE = KubeError("Pod", "meetings", "standup", 404, "NotFound", "not found")
+REFUSED = KubeError("Pod", "meetings", "standup", 403, "Forbidden", "no")
+
+
+def stored(status: dict[str, Any], version: int = 7, **spec: Any) -> dict[str, Any]:
+    return {**documents.session(version=version, **spec), "status": status}
+
+
+class Operator:
+    """Observer and executor before an API server that answers what the test says."""
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        self.clock = ManualClock()
+        self.cache = SessionCache(self.clock)
+        self.api = AsyncMock(spec=KubernetesApi)
+        self.api.get_session.return_value = known
+        self.api.get_pod.side_effect = GONE
+        self.api.create_pod.return_value = documents.pod()
+        api = cast(KubernetesApi, self.api)
+        keys = BotKeys(control=b"c" * 32, read=b"r" * 32)
+        self.observer = Observer(api, self.cache, INSTALLATION, TABLES, lambda *_: None, {}, self.clock)
+        self.executor = Executor(api, self.cache, Mock(), TABLES, keys, self.clock, lambda: True, Mock())
+        self.cache.upsert_session(known)
+
+    @property
+    def entry(self) -> CacheEntry:
+        found = self.cache.get(make.UID)
+        assert found is not None
+        return found
+
+    async def plan(self, seconds: float) -> Plan:
+        """What is decided so many seconds after NOW."""
+        self.clock.advance(seconds - (self.clock.monotonic() - 1000))
+        facts, _ = await self.observer.observe(self.entry)
+        return decide(facts, self.clock.now)
+
+    async def create(self) -> Progress:
+        """Carry out the plan's CreatePod."""
+        facts, _ = await self.observer.observe(self.entry)
+        return await self.executor.execute(self.entry, facts, CreatePod(1, "LiveKit"))
+
+
+def ending_of(plan: Plan) -> tuple[Any, Any]:
+    """Phase and reason that a plan writes, if it does."""
+    patch = next((action.patch for action in plan.actions if isinstance(action, PatchStatus)), {})
+    return patch.get("phase"), patch.get("reason")
+
+
+# The spec of a planned bot
+
+
+async def test_the_pod_of_a_planned_session_that_is_as_it_was_is_made() -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    assert await operator.create() is Progress.NEXT
+    assert (operator.api.get_session.await_count, operator.api.create_pod.await_count) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [{}, WAITS], ids=["new", "tried again"])
+async def test_a_session_that_is_not_planned_is_not_read(status: dict[str, Any]) -> None:
+    operator = Operator(stored(status))
+    assert await operator.create() is Progress.NEXT
+    assert (operator.api.get_session.await_count, operator.api.create_pod.await_count) == (0, 1)
+
+
+@pytest.mark.parametrize("version", [8, 6], ids=["newer", "of an etcd that was restored"])
+async def test_a_planned_session_that_was_changed_is_looked_at_again(version: int) -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    operator.api.get_session.return_value = stored(AHEAD, version, startTime="2026-11-23T12:00:00Z")
+    await operator.plan(DUE)
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    operator.api.create_pod.assert_not_awaited()
+    found = await operator.plan(DUE)
+    assert not any(isinstance(action, CreatePod) for action in found.actions)
+    assert found.requeue_at == make.later(DUE + 3600)
+
+
+async def test_what_the_watch_said_meanwhile_is_newer_than_what_was_read() -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+
+    async def read(*_: str) -> dict[str, Any]:
+        operator.cache.upsert_session(stored(AHEAD, 9, startTime=START, botName="Third"))
+        return stored(AHEAD, 8, startTime=START, botName="Second")
+
+    operator.api.get_session = read
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    assert operator.entry.session is not None
+    assert operator.entry.session.spec.bot_name == "Third"
+
+
+async def test_a_planned_session_that_is_being_deleted_gets_no_pod() -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    leaving = stored(AHEAD, 8, startTime=START)
+    leaving["metadata"]["deletionTimestamp"] = START
+    operator.api.get_session.return_value = leaving
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    operator.api.create_pod.assert_not_awaited()
+    assert (await operator.plan(DUE)).actions == ()
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["none", "another of its name"])
+async def test_a_planned_session_that_is_gone_gets_no_pod(another: bool) -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    if another:
+        operator.api.get_session.return_value = documents.session("another")
+    else:
+        operator.api.get_session.side_effect = GONE
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    operator.api.create_pod.assert_not_awaited()
+    assert operator.entry.gone
+    assert (await operator.plan(DUE)).actions == ()
+    assert operator.api.get_session.await_count == 1
+
+
+async def test_no_pod_is_made_while_the_api_server_does_not_say_what_it_is_for() -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    operator.api.get_session.side_effect = REFUSED
+    with pytest.raises(KubeError):
+        await operator.create()
+    operator.api.create_pod.assert_not_awaited()
+
+
+# Whether there is a bot
+
+BY_TIME = pytest.mark.parametrize(
+    ("status", "times", "seconds", "ending"),
+    [
+        (WAITS, {"startTime": START}, MISSED, ("Failed", "Missed")),
+        (AHEAD, {"startTime": START}, MISSED, ("Failed", "Missed")),
+        (WAITS, {"startTime": START, "endTime": END}, OVER, ("Completed", "EndTimeReached")),
+        (WAITS, {"endTime": END}, OVER, ("Completed", "EndTimeReached")),
+    ],
+    ids=["its start was long ago", "it is still planned", "it ended before it was too late", "it ended"],
+)
+
+
+@BY_TIME
+async def test_a_session_ends_by_its_times_once_it_is_said_that_it_has_no_pod(
+    status: dict[str, Any], times: dict[str, Any], seconds: int, ending: tuple[str, str]
+) -> None:
+    operator = Operator(stored(status, **times))
+    await operator.plan(seconds - 1)
+    operator.api.get_pod.assert_not_awaited()
+    assert ending_of(await operator.plan(seconds)) == ending
+    operator.api.get_pod.assert_awaited_once_with("meetings", make.POD)
+
+
+@BY_TIME
+async def test_a_pod_that_the_watch_did_not_show_is_found(
+    status: dict[str, Any], times: dict[str, Any], seconds: int, ending: tuple[str, str]
+) -> None:
+    operator = Operator(stored(status, **times))
+    running = documents.pod()
+    running["metadata"]["creationTimestamp"] = END
+    running["spec"] = {"nodeName": "node1"}
+    state = [{"name": "bot", "state": {"running": {}}, "ready": True}]
+    running["status"] = {"phase": "Running", "podIP": "10.0.0.9", "containerStatuses": state}
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = running
+    found = ending_of(await operator.plan(seconds))
+    assert found != ending
+    assert found == ("Active", None)
+    assert set(operator.entry.pods) == {make.POD}
+
+
+@BY_TIME
+async def test_no_session_ends_by_its_times_while_the_api_server_does_not_say(
+    status: dict[str, Any], times: dict[str, Any], seconds: int, ending: tuple[str, str]
+) -> None:
+    operator = Operator(stored(status, **times))
+    operator.api.get_pod.side_effect = REFUSED
+    with pytest.raises(KubeError):
+        await operator.plan(seconds)
+    operator.entry.error = ReconcileError("Forbidden", "no", 3, make.NOW)
+    found = await operator.plan(seconds)
+    assert ending_of(found) not in (ending, ("Failed", "ConfigInvalid"))
+    assert not any(isinstance(action, CreatePod) for action in found.actions)
+
+
+async def test_a_session_that_is_over_is_not_asked_about() -> None:
+    ended = {**AHEAD, "phase": "Failed", "reason": "Missed", "completionTime": START}
+    operator = Operator(stored(ended, startTime=START))
+    await operator.plan(2 * MISSED)
+    operator.api.get_pod.assert_not_awaited()
+
+
+# What was refused before a start was moved
+
+
+@pytest.mark.parametrize(("at", "kept"), [(0, False), (DUE, True)], ids=["before it was due", "since"])
+async def test_a_refusal_counts_from_when_the_pod_was_due(at: int, kept: bool) -> None:
+    operator = Operator(stored(WAITS, startTime=START))
+    operator.entry.rejection = CreateRejection("quota", "exceeded quota", make.later(at))
+    await operator.plan(DUE + 1)
+    assert (operator.entry.rejection is not None) == kept
+
+
+async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
+    operator = Operator(stored(AHEAD, startTime=START))
+    operator.cache.upsert_pod(documents.pod())
+    operator.entry.rejection = CreateRejection("quota", "exceeded quota", make.NOW)
+    await operator.plan(1)
+    assert operator.entry.rejection is not None
