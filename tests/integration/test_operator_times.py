@@ -122,7 +122,7 @@ def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
 
 
 def test_a_start_that_is_moved_is_followed(guest: Sessions) -> None:
-    soon = ahead(12)
+    soon = ahead(18)
     guest.apply("later", startTime=spelled(soon))
     guest.apply("earlier", startTime=spelled(ahead(3600)))
     guest.phase("later", "Scheduled")
@@ -165,7 +165,7 @@ def test_what_is_restored_never_runs_late(guest: Sessions) -> None:
 
 
 def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
-    end = ahead(8)
+    end = ahead(15)
     guest.apply("standup", endTime=spelled(end))
     pod = guest.pod("standup")
     guest.scheduled(pod)
@@ -184,7 +184,7 @@ def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
 
 
 def test_an_end_time_that_is_moved_before_it_is_reached_is_followed(guest: Sessions) -> None:
-    end = ahead(10)
+    end = ahead(20)
     guest.apply("standup", endTime=spelled(end))
     pod = guest.pod("standup")
     guest.scheduled(pod)
@@ -221,12 +221,10 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
     """What falls into its absence is done when it is back; what was ahead is done on time."""
     sessions.apply("removed", leave=True, ttlSecondsAfterFinished=1)
     sessions.phase("removed", "Completed")
-    start = ahead(25)
+    start = ahead(40)
     sessions.apply("ahead", startTime=spelled(start))
-    missed = ahead(6)
-    sessions.apply("missed", startTime=spelled(missed), startingDeadlineSeconds=1)
-    end = ahead(9)
-    sessions.apply("attended", endTime=spelled(end))
+    sessions.apply("missed", startTime=spelled(ahead(3600)), startingDeadlineSeconds=1)
+    sessions.apply("attended", endTime=spelled(ahead(3600)))
     pod = sessions.pod("attended")
     sessions.scheduled(pod)
     with ReportServer(sessions.get("attended")["metadata"]["uid"]) as bot:
@@ -236,6 +234,9 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
             sessions.phase(name, phase)
         operator.kill()
         versions = sessions.get("ahead")["metadata"]["resourceVersion"]
+        end = ahead(3)
+        change(sessions, "missed", startTime=spelled(ahead(1)))
+        change(sessions, "attended", endTime=spelled(end))
         sleep_until(end)
         assert not bot.asked_to_leave.is_set()
         operator.start()
@@ -245,8 +246,25 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
     assert sessions.phase("attended", "Completed")["reason"] == "EndTimeReached"
     wait_until(lambda: not sessions.exists("mbs", "removed"), "what had its time is removed")
     assert sessions.get("ahead")["metadata"]["resourceVersion"] == versions, "a new process wrote nothing"
+    sleep_until(start - timedelta(seconds=LEAD))
     made = created_at(sessions.pod("ahead"))
     assert timedelta() <= made - (start - timedelta(seconds=LEAD)) < timedelta(seconds=10)
+
+
+def test_what_somebody_wants_to_keep_after_all_is_kept(operator: OperatorProcess, sessions: Sessions) -> None:
+    """The operator hung over the time at which it was due to go: what it has not heard of yet counts."""
+    for name in ("kept", "gone"):
+        sessions.apply(name, leave=True, ttlSecondsAfterFinished=12)
+    ended = max(
+        datetime.fromisoformat(sessions.phase(each, "Completed")["completionTime"]) for each in ("kept", "gone")
+    )
+    operator.pause()
+    change(sessions, "kept", ttlSecondsAfterFinished=None)
+    sleep_until(ended + timedelta(seconds=12))
+    operator.resume()
+    wait_until(lambda: not sessions.exists("mbs", "gone"), "the other one is removed")
+    generation = sessions.get("kept")["metadata"]["generation"]
+    wait_until(lambda: sessions.status("kept")["observedGeneration"] == generation, "the change is acknowledged")
 
 
 def bot_name(sessions: Sessions, name: str) -> str:
@@ -266,7 +284,7 @@ def test_what_was_changed_while_the_operator_hung_over_the_due_time_counts(
     operator: OperatorProcess, sessions: Sessions
 ) -> None:
     """Its timers ring before its watch has caught up; a pod of the old spec would lock the author out."""
-    start = ahead(14)
+    start = ahead(20)
     due = start - timedelta(seconds=LEAD)
     for name in ("moved", "renamed", "deleted"):
         sessions.apply(name, startTime=spelled(start))
@@ -320,7 +338,7 @@ def deaf(crd: ApiServer, place: str, tmp_path: Path) -> Iterator[Deaf]:
 
 
 def test_a_planned_session_is_read_once_more_before_its_pod_is_made(deaf: Deaf, sessions: Sessions) -> None:
-    start = ahead(12)
+    start = ahead(20)
     for name in ("moved", "renamed", "deleted", "as-it-was"):
         sessions.apply(name, startTime=spelled(start))
         sessions.phase(name, "Scheduled")
