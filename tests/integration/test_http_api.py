@@ -150,13 +150,15 @@ async def served(
     readers: Readers | None = None,
     metrics: Metrics | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    created_by_policy: bool = True,
 ) -> AsyncIterator[Door]:
     """The API in this process; closes ``bots`` and ``readers``."""
     metrics, bots, readers = metrics or Metrics(), bots or Bots(), readers or Readers()
     api = CallerApi(crd.url, crd.authority, partial(metrics.upstream, "kubernetes"))
     ending, streams = asyncio.Event(), StreamLimits(heartbeat_seconds=0.2)
     finder = Finder(api)
-    service = Sessions(api, finder, PLATFORMS, created_by_policy=True, now=now)
+    service = Sessions(api, finder, PLATFORMS, created_by_policy, now)
     app = build(finder, service, Hearing(api, finder, LiveTranscripts(bots), readers), ending, streams, metrics)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None))

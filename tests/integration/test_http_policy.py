@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS, Platforms
-from meeting_buddy.http_api.finding import Finder
-from meeting_buddy.http_api.service import Sessions
-from meeting_buddy.kube.caller import CallerApi
+from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from tests.integration.chart import of_kind, rendered
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_admission_policy import CREATED_BY, KINDS, apply_until, by, install, self_hosted
@@ -89,17 +86,10 @@ async def test_a_host_that_the_policy_does_not_know_is_a_problem_with_its_field(
     assert "rooms" not in refused.text
 
 
-async def test_without_the_policy_the_annotation_is_not_believed(
-    crd: ApiServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_the_policy_the_annotation_is_not_believed(crd: ApiServer) -> None:
     tenant = make_tenant(crd)  # in a namespace that the policy does not judge
-
-    def without_policy(api: CallerApi, finder: Finder, platforms: Platforms, created_by_policy: bool) -> Sessions:
-        return Sessions(api, finder, platforms, not created_by_policy)
-
-    monkeypatch.setattr("tests.integration.test_http_api.Sessions", without_policy)
     crd.kubectl.create(by(OTHER, "forged", tenant.namespace))
-    async with served(crd) as door:
+    async with served(crd, created_by_policy=False) as door:
         listed = (await door("GET", SESSIONS, tenant.token)).body["sessions"]
         made = await door("POST", f"{SESSIONS}?namespace={tenant.namespace}", tenant.token, json=EXAMPLE)
     assert {each["user_id"] for each in listed} == {None}
