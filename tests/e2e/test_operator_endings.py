@@ -57,28 +57,6 @@ def under_way(sessions: Sessions) -> None:
     sessions.apply("deaf", metadata=DEAF, botClassName="brisk")
 
 
-# Times
-
-
-def test_a_bot_comes_when_its_meeting_starts_and_goes_at_its_end_whoever_operates_meanwhile(
-    installed: Installed, sessions: Sessions
-) -> None:
-    start = (datetime.now(UTC) + timedelta(seconds=25)).replace(microsecond=0)
-    end = start + timedelta(seconds=20)
-    times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
-    sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
-    assert "attempt" not in sessions.phase("planned", "Scheduled", seconds=20)
-    deployment = (f"deployment/{RELEASE}-operator", f"--namespace={installed.own}")
-    installed.kubectl("rollout", "restart", *deployment)  # as an upgrade does
-    installed.kubectl("rollout", "status", *deployment, "--timeout=60s")
-    sessions.phase("planned", "Recording", seconds=60)
-    made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
-    assert made >= start - timedelta(seconds=3)  # whole seconds
-    status = sessions.phase("planned", "Completed", "Failed", seconds=60)
-    assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
-    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
-
-
 # An ordinary session
 
 
@@ -264,3 +242,25 @@ def test_of_two_operators_one_acts_and_the_other_takes_over(installed: Installed
     uid = sessions.get("two")["metadata"]["uid"]
     assert sum(pod["metadata"]["ownerReferences"][0]["uid"] == uid for pod in sessions.pods()) == 1
     installed.scale(1)
+
+
+# Times
+
+
+def test_a_bot_comes_when_its_meeting_starts_and_goes_at_its_end_whoever_operates_meanwhile(
+    installed: Installed, sessions: Sessions
+) -> None:
+    start = (datetime.now(UTC) + timedelta(seconds=35)).replace(microsecond=0)
+    end = start + timedelta(seconds=20)
+    times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
+    sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
+    assert "attempt" not in sessions.phase("planned", "Scheduled", seconds=30)
+    deployment = (f"deployment/{RELEASE}-operator", f"--namespace={installed.own}")
+    installed.kubectl("rollout", "restart", *deployment)  # as an upgrade does
+    installed.kubectl("rollout", "status", *deployment, "--timeout=60s")
+    sessions.phase("planned", "Recording", seconds=60)
+    made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
+    assert made >= start - timedelta(seconds=3)  # whole seconds
+    status = sessions.phase("planned", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
+    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
