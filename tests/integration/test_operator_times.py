@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,18 @@ def requested(sessions: Sessions, name: str, when: str) -> None:
     sessions.kubectl.create(manifest)
 
 
+@contextmanager
+def recording(sessions: Sessions, name: str) -> Iterator[tuple[Any, ReportServer]]:
+    """A session's pod and its bot, once it is recorded."""
+    pod = sessions.pod(name)
+    sessions.scheduled(pod)
+    with ReportServer(sessions.get(name)["metadata"]["uid"]) as bot:
+        sessions.running(pod, ip=bot.address, ready=True)
+        bot.say("Recording", **JOINED)
+        sessions.phase(name, "Recording")
+        yield pod, bot
+
+
 def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
     served: tuple[OperatorProcess, list[str]], guest: Sessions
 ) -> None:
@@ -167,12 +180,7 @@ def test_what_is_restored_never_runs_late(guest: Sessions) -> None:
 def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
     end = ahead(15)
     guest.apply("standup", endTime=spelled(end))
-    pod = guest.pod("standup")
-    guest.scheduled(pod)
-    with ReportServer(guest.get("standup")["metadata"]["uid"]) as bot:
-        guest.running(pod, ip=bot.address, ready=True)
-        bot.say("Recording", **JOINED)
-        guest.phase("standup", "Recording")
+    with recording(guest, "standup") as (pod, bot):
         assert bot.asked_to_leave.wait(20)
         assert datetime.now(UTC) >= end
         change(guest, "standup", endTime=spelled(ahead(3600)), leave=True)
@@ -186,12 +194,7 @@ def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
 def test_an_end_time_that_is_moved_before_it_is_reached_is_followed(guest: Sessions) -> None:
     end = ahead(20)
     guest.apply("standup", endTime=spelled(end))
-    pod = guest.pod("standup")
-    guest.scheduled(pod)
-    with ReportServer(guest.get("standup")["metadata"]["uid"]) as bot:
-        guest.running(pod, ip=bot.address, ready=True)
-        bot.say("Recording", **JOINED)
-        guest.phase("standup", "Recording")
+    with recording(guest, "standup") as (_, bot):
         change(guest, "standup", endTime=spelled(ahead(3600)))
         assert not bot.asked_to_leave.wait((end - datetime.now(UTC)).total_seconds() + 1)
         change(guest, "standup", endTime=spelled(ahead(1)))
@@ -225,13 +228,9 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
     sessions.apply("ahead", startTime=spelled(start))
     sessions.apply("missed", startTime=spelled(ahead(3600)), startingDeadlineSeconds=1)
     sessions.apply("attended", endTime=spelled(ahead(3600)))
-    pod = sessions.pod("attended")
-    sessions.scheduled(pod)
-    with ReportServer(sessions.get("attended")["metadata"]["uid"]) as bot:
-        sessions.running(pod, ip=bot.address, ready=True)
-        bot.say("Recording", **JOINED)
-        for name, phase in (("ahead", "Scheduled"), ("missed", "Scheduled"), ("attended", "Recording")):
-            sessions.phase(name, phase)
+    with recording(sessions, "attended") as (pod, bot):
+        for name in ("ahead", "missed"):
+            sessions.phase(name, "Scheduled")
         operator.kill()
         versions = sessions.get("ahead")["metadata"]["resourceVersion"]
         end = ahead(3)

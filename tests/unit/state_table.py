@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from tests.local.clone import REPOSITORY
+from tests.support.generated_section import write_or_check
 from tests.unit.decide_table import TABLE, Row
 
 README = REPOSITORY / "operator" / "README.md"
@@ -45,16 +46,8 @@ def _line(row: Row) -> str:
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 when ``--check`` finds a stale table."""
-    text = README.read_text()
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    fresh = f"{head}{BEGIN}{table()}{END}{tail}"
-    if "--check" not in arguments:
-        README.write_text(fresh)
-    elif fresh != text:
-        print("stale: operator/README.md (run python -m tests.unit.state_table)")
-        return 1
-    return 0
+    check = "--check" in arguments
+    return write_or_check(README, BEGIN, END, table(), module="tests.unit.state_table", check=check)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from meeting_buddy.domain import times
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import CreateRejection, SessionFacts
 from meeting_buddy.domain.plan import CreatePod, DeleteSession, EmitEvent, PatchStatus, Plan
-from meeting_buddy.http_api import service
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
@@ -262,7 +261,7 @@ def stored(requested_at: str) -> SessionFacts:
 
 
 def test_the_http_api_s_annotation_is_read() -> None:
-    assert service.ANNOTATION_REQUESTED_AT == identity.ANNOTATION_REQUESTED_AT
+    assert identity.ANNOTATION_REQUESTED_AT == "meetingbuddy.io/requested-at"
     assert stored("2026-11-23T09:00:00Z").requested_at == NOW - timedelta(hours=1)
 
 

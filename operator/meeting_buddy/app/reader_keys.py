@@ -10,11 +10,12 @@ If this process dies: the next holder of the Lease asks anew.
 import asyncio
 import base64
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple
 
 from meeting_buddy.contract.reader import KEY_ITEM, KEY_SECRET, reader_key
+from meeting_buddy.controller.background import beside
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.kube.api import JsonObject, KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -56,16 +57,9 @@ class ReaderKeys:
         """When a namespace is asked next, by the event loop's clock."""
         self._failures: dict[str, _Failure] = {}
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Work beside the block."""
-        task = asyncio.create_task(self._run(), name="reader keys")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return beside(self._run, "reader keys")
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time

@@ -7,10 +7,11 @@ accepted is asked about again, so that a refusal does not outlive its cause.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from meeting_buddy.controller.background import beside
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -62,16 +63,9 @@ class ClassCheck:
         where = namespace if namespace in self._namespaces else self._namespaces[0]
         return self._refusals.get((bot_class, where))
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Check beside the block."""
-        task = asyncio.create_task(self._until_accepted(), name="class check")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return beside(self._until_accepted, "class check")
 
     async def once(self) -> None:
         """Ask about every class that was not accepted yet."""

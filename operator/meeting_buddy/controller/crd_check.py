@@ -10,10 +10,11 @@ If this process dies: the next one looks anew.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from meeting_buddy.controller.background import beside
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.crd import schema_hash, stated_hash
@@ -45,16 +46,9 @@ class CrdCheck:
         self._said: str | None = None
         """What the log said last."""
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Look beside the block."""
-        task = asyncio.create_task(self._until_it_matches(), name="crd check")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return beside(self._until_it_matches, "crd check")
 
     async def once(self) -> bool | None:
         """Whether the CRD is this version's; ``None``: it could not be read."""

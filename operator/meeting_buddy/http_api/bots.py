@@ -3,10 +3,7 @@
 Tokens and keys stand in no problem and no log. Nothing of a caller reaches a bot.
 """
 
-import asyncio
 import ipaddress
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -44,11 +41,7 @@ class BotStream:
                     return event
             if len(self._held) > LONGEST_EVENT:
                 raise BrokenError("an event is too long")
-            try:
-                async with asyncio.timeout(upstream.SILENT_SECONDS):  # what is no HTTP stops aiohttp's own clock
-                    chunk = await self._answer.content.readany()
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                raise BrokenError("the connection broke") from None
+            chunk = await upstream.part(self._answer.content.readany())
             if not chunk:
                 if self._held:
                     raise BrokenError("the last event is torn")
@@ -67,7 +60,7 @@ class Bots:
         self,
         read_key: Path = upstream.READ_KEY,
         bot_port: int = PORT,
-        observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
+        observe: upstream.Observe = lambda _verb, _code, _seconds: None,
     ) -> None:
         """Collaborators.
 
@@ -99,25 +92,20 @@ class Bots:
         token = derive(self._key(), uid, attempt, Scope.READ)
         headers = upstream.headers(token, "text/event-stream")
         url = f"http://{_host(address)}:{self._port}/v1/transcript"
-        start, status = time.monotonic(), 0
         try:
-            async with asyncio.timeout(upstream.HEAD_SECONDS):
-                answer = await self._http.get(url, headers=headers, allow_redirects=False)
-            status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise _unavailable("the bot cannot be reached") from None
-        finally:
-            self._observe("GET", status, time.monotonic() - start)
-        if status == 200 and answer.content_type == "text/event-stream":
+            answer = await upstream.ask(self._http, "GET", url, headers, self._observe)
+        except upstream.UnreachableError:
+            raise unavailable("the bot cannot be reached") from None
+        if answer.status == 200 and answer.content_type == "text/event-stream":
             return BotStream(answer)
         answer.close()
-        raise _refused(status, answer.headers.get("Retry-After", ""))
+        raise _refused(answer.status, answer.headers.get("Retry-After", ""))
 
     def _key(self) -> bytes:
         try:
             return upstream.read_key(self._read_key)
         except upstream.NoKeyError:
-            raise _unavailable(upstream.NO_KEY, remedy=upstream.NO_KEY_REMEDY) from None
+            raise unavailable(upstream.NO_KEY, remedy=upstream.NO_KEY_REMEDY) from None
 
 
 def _host(address: str) -> str:
@@ -135,7 +123,8 @@ def _host(address: str) -> str:
     return f"[{found}]" if found.version == 6 else str(found)
 
 
-def _unavailable(detail: str, seconds: str = "5", remedy: str | None = None) -> ProblemError:
+def unavailable(detail: str, seconds: str = "5", remedy: str | None = None) -> ProblemError:
+    """503: it cannot be heard now."""
     return ProblemError("bot-unavailable", detail, headers={"Retry-After": seconds}, remedy=remedy)
 
 
@@ -145,10 +134,10 @@ def _refused(status: int, wait: str) -> ProblemError:
     if status == 409:
         return not_yet("the bot has no transcript yet")
     if status == 503:
-        return _unavailable("too many follow this bot", wait if wait.isdecimal() and len(wait) < 5 else "5")
+        return unavailable("too many follow this bot", wait if wait.isdecimal() and len(wait) < 5 else "5")
     if status == 401:
-        return _unavailable(
+        return unavailable(
             "the bot does not know this server's key: it was started with another one",
             remedy="A bot keeps the key that it was started with; afterwards its transcript is on the volume.",
         )
-    return _unavailable(f"the bot answered {status}")
+    return unavailable(f"the bot answered {status}")

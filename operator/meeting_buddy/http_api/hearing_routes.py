@@ -17,10 +17,11 @@ from meeting_buddy.http_api.parameters import (
     CallerOf,
     IdOf,
     PlaceOf,
+    check_once,
     event_stream,
     problem_responses,
 )
-from meeting_buddy.http_api.problems import Problem, ProblemError
+from meeting_buddy.http_api.problems import Problem
 from meeting_buddy.http_api.service import Sessions
 from meeting_buddy.http_api.streams import Download, EventStream, Streams, event_text
 
@@ -95,7 +96,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
 
         Needs the right to hear, which reading a session does not give.
         """
-        _check_once(request, "Last-Event-ID")
+        check_once(request, "Last-Event-ID")
         with ExitStack() as held:
             namespace = await _place(held, finder, streams, caller, place.namespace)
             parts, hang_up = await hearing.open_transcript(caller, namespace, session_id, last_event_id)
@@ -128,7 +129,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
     ) -> Response:
         """Takes `Range`, `If-Range` and `If-None-Match`: a download that broke off goes on where it was."""
         for header in ("Range", "If-Range"):
-            _check_once(request, header)
+            check_once(request, header)
         with ExitStack() as held:
             namespace = await _place(held, finder, streams, caller, place.namespace)
             stored, parts = await hearing.open_recording(
@@ -177,11 +178,6 @@ def _head(status: int, headers: dict[str, str]) -> Response:
     if status == 304:
         del answer.headers["content-length"]
     return answer
-
-
-def _check_once(request: Request, header: str) -> None:
-    if len(request.headers.getlist(header)) > 1:
-        raise ProblemError("bad-request", "it is given more than once", field=header)
 
 
 async def _session_events(

@@ -7,9 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.identity import Caller
-from meeting_buddy.http_api.problems import Problem
+from meeting_buddy.http_api.problems import Problem, ProblemError
 
-__all__ = ["COMMON", "ONE", "SESSIONS", "CallerOf", "IdOf", "Place", "PlaceOf", "event_stream", "problem_responses"]
+__all__ = [
+    "COMMON",
+    "ONE",
+    "SESSIONS",
+    "CallerOf",
+    "IdOf",
+    "Place",
+    "PlaceOf",
+    "check_once",
+    "event_stream",
+    "problem_responses",
+]
 
 _NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
@@ -64,3 +75,9 @@ _MEANINGS: Final = {
 }
 COMMON: Final = (400, 401, 403, 408, 413, 414, 422, 429, 502, 503, 504)
 ONE: Final = (*COMMON, 404)
+
+
+def check_once(request: Request, header: str) -> None:
+    """Raises ``ProblemError`` for a header that is given more than once: which one counts?"""
+    if len(request.headers.getlist(header)) > 1:
+        raise ProblemError("bad-request", "it is given more than once", field=header)

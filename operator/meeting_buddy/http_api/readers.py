@@ -7,7 +7,7 @@ its own list.
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -19,7 +19,6 @@ from yarl import URL
 from meeting_buddy.contract.reader import KEY_SECRET, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
 from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError
-from meeting_buddy.http_api.upstream import BrokenError
 
 READERS: Final = f"http://{SERVICE}.{{namespace}}.svc.cluster.local.:{PORT}"
 """Where the chart's readers are. The dot at the end: no search list makes another name of it, in another namespace."""
@@ -69,11 +68,7 @@ class StoredBytes:
         Raises:
             BrokenError: the reader is gone before the end.
         """
-        try:
-            async with asyncio.timeout(upstream.SILENT_SECONDS):  # what is no HTTP stops aiohttp's own clock
-                return await self._answer.content.read(_PIECE) or None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise BrokenError("the connection to the reader broke") from None
+        return await upstream.part(self._answer.content.read(_PIECE)) or None
 
     def close(self) -> None:
         """Take no more."""
@@ -87,7 +82,7 @@ class Readers:
         self,
         read_key: Path = upstream.READ_KEY,
         address: str = READERS,
-        observe: Callable[[str, int, float], None] = lambda _verb, _code, _seconds: None,
+        observe: upstream.Observe = lambda _verb, _code, _seconds: None,
     ) -> None:
         """Collaborators.
 
@@ -171,18 +166,10 @@ class Readers:
         if name:
             url += "/" + quote(name)
         headers = upstream.headers(token, "*/*") | dict(more)
-        start, status = time.monotonic(), 0
         try:
-            async with asyncio.timeout(upstream.HEAD_SECONDS):
-                answer = await self._http.request(
-                    method, URL(url, encoded=True), headers=headers, allow_redirects=False
-                )
-            status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            return await upstream.ask(self._http, method, URL(url, encoded=True), headers, self._observe)
+        except upstream.UnreachableError:
             raise _unavailable("the reader cannot be reached", namespace) from None
-        finally:
-            self._observe(method, status, time.monotonic() - start)
-        return answer
 
 
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:

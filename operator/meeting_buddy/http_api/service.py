@@ -36,7 +36,6 @@ from meeting_buddy.kube.caller import CallerApi, JsonObject
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.session import API_VERSION, DEFAULT_STARTING_DEADLINE, KIND
 
-ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-sha256"
 """SHA-256 of the body that was sent with an Idempotency-Key; the spec itself changes later."""
 WATCH_SECONDS: Final = 60
@@ -83,7 +82,9 @@ class Sessions:
         spec = self._spec(request)
         user = await self._finder.username(caller) if namespace is None or key or self._created_by_policy else ""
         where = caller.known.namespace = namespace or self._finder.namespace_of(user)
-        annotations = {ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")}
+        annotations = {
+            identity.ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        }
         if self._created_by_policy:
             annotations[identity.ANNOTATION_CREATED_BY] = user
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()

@@ -6,8 +6,17 @@ from fastapi import FastAPI, Header, Query, Request, Response
 from pydantic import Field
 
 from meeting_buddy.http_api.documents import EXAMPLE, STATUSES, SessionList, SessionObject, SessionRequest
-from meeting_buddy.http_api.parameters import COMMON, ONE, SESSIONS, CallerOf, IdOf, Place, PlaceOf, problem_responses
-from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.parameters import (
+    COMMON,
+    ONE,
+    SESSIONS,
+    CallerOf,
+    IdOf,
+    Place,
+    PlaceOf,
+    check_once,
+    problem_responses,
+)
 from meeting_buddy.http_api.service import MAX_LIMIT, Sessions
 
 
@@ -46,8 +55,7 @@ def add_session_routes(app: FastAPI, service: Sessions) -> None:
         ] = None,
     ) -> SessionObject:
         """Answers at once; the bot comes a little later. Follow it by GET or by its events."""
-        if len(request.headers.getlist("idempotency-key")) > 1:
-            raise ProblemError("bad-request", "it is given more than once", field="Idempotency-Key")
+        check_once(request, "Idempotency-Key")
         found, replayed = await service.create(caller, place.namespace, body, idempotency_key)
         caller.known.session_id = found.session_id
         response.headers["Location"] = f"{SESSIONS}/{found.session_id}?namespace={found.organization_id}"

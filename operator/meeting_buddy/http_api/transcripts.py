@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from meeting_buddy.contract.transcript import whole_segment
-from meeting_buddy.http_api.bots import Bots, BotStream
-from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.bots import Bots, BotStream, unavailable
 from meeting_buddy.http_api.upstream import BrokenError
 
 MOST_BYTES: Final = 64 << 20
@@ -68,8 +67,7 @@ class LiveTranscripts:
             try:
                 found = _Transcript(lambda: self._bots.transcript(*bot), self._forget, self._budget)
             except OSError:
-                headers = {"Retry-After": "5"}
-                raise ProblemError("bot-unavailable", "there is no room for its lines here", headers=headers) from None
+                raise unavailable("there is no room for its lines here") from None
             self._live[bot] = found
         listener = Listener(found, after)
         try:
@@ -149,7 +147,12 @@ class _Transcript:
             self._over(self)
             self._following.cancel()
             self._file.close()
-            self._budget.bytes -= self._ends[-1] if self._ends else 0
+            self._budget.bytes -= self._size
+
+    @property
+    def _size(self) -> int:
+        """Bytes of all lines."""
+        return self._ends[-1] if self._ends else 0
 
     async def _follow(self, connect: Callable[[], Coroutine[Any, Any, BotStream]]) -> None:
         try:
@@ -196,7 +199,7 @@ class _Transcript:
             self._wake()
 
     def _keep(self, number: int, event: bytes) -> None:
-        end = self._ends[-1] if self._ends else 0
+        end = self._size
         if self._budget.bytes + len(event) > MOST_IN_ALL:
             raise OSError("the transcripts are too long for this server")
         if end + len(event) > MOST_BYTES or number <= (self._numbers[-1] if self._numbers else 0):

@@ -1,9 +1,15 @@
 """What calls to bots and readers have in common: an HTTP client on which nothing sticks, and the key to hear with."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import aiohttp
+from yarl import URL
+
+Observe = Callable[[str, int, float], None]
 
 READ_KEY: Final = Path("/etc/meeting-buddy/bot-key/read")
 """Where the chart mounts the item ``read`` of the operator's Secret."""
@@ -24,6 +30,10 @@ NO_KEY_REMEDY: Final = (
 
 class BrokenError(Exception):
     """The connection to a bot or a reader broke: what follows comes to who connects again."""
+
+
+class UnreachableError(Exception):
+    """No answer came."""
 
 
 class NoKeyError(Exception):
@@ -53,6 +63,39 @@ def headers(token: str, accept: str) -> dict[str, str]:
         "Accept-Encoding": "identity",
         "User-Agent": USER_AGENT,
     }
+
+
+async def ask(
+    http: aiohttp.ClientSession, method: str, url: str | URL, headers: Mapping[str, str], observe: Observe
+) -> aiohttp.ClientResponse:
+    """The head of an answer; close it. ``observe`` is told verb, status (0: no answer) and seconds.
+
+    Raises:
+        UnreachableError: there is none in time.
+    """
+    start, status = time.monotonic(), 0
+    try:
+        async with asyncio.timeout(HEAD_SECONDS):
+            answer = await http.request(method, url, headers=headers, allow_redirects=False)
+        status = answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        raise UnreachableError from None
+    finally:
+        observe(method, status, time.monotonic() - start)
+    return answer
+
+
+async def part(reading: Awaitable[bytes]) -> bytes:
+    """What a read of an answer's content gives; empty: it is over.
+
+    Raises:
+        BrokenError: the connection is gone, or silent for too long. What is no HTTP stops aiohttp's own clock.
+    """
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await reading
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        raise BrokenError("the connection broke") from None
 
 
 def read_key(file: Path) -> bytes:
