@@ -72,6 +72,7 @@ class TestSelfHostedHosts:
             meetings("patch", "mbs", "delisted", "--type=merge", '--patch={"spec":{"leave":true}}')
         finally:
             install(kubectl, {**WATCHED, **LIVEKIT_HOST}, *KINDS)
+            apply_until(kubectl, self_hosted("https://meet.example.org:8443/rooms/a"), refused=False)
             meetings("delete", "mbs", "delisted")
 
     def test_a_link_that_is_changed_is_judged_like_a_new_one(self, kubectl: Kubectl) -> None:
