@@ -81,8 +81,9 @@ class ApiProcess:
         return sum(value for given, value in found if labels.items() <= given.items())
 
     def log(self) -> list[dict[str, Any]]:
-        """Lines of the log so far."""
-        return [json.loads(line) for line in self.output.read_text().splitlines()]
+        """Lines of the log so far, without one that is being written."""
+        lines = self.output.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def requests(self) -> list[dict[str, Any]]:
         """Lines about requests."""

@@ -73,11 +73,14 @@ class ScriptedApiServer:
     """Kind of call → what it gets instead."""
     seen: list[str] = field(default_factory=list)
     """Kinds of calls, in order."""
+    queries: list[dict[str, str]] = field(default_factory=list)
+    """Their parameters."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One call."""
         kind = _kind(request)
         self.seen.append(kind)
+        self.queries.append(dict(request.query))
         if kind not in self.faults:
             return await self._healthy(kind, request)
         found = self.faults[kind](request)

@@ -207,6 +207,20 @@ def named(server: ApiServer, tenant: Tenant, session: Any) -> Any:
     return next(each for each in items if each["metadata"]["uid"].replace("-", "") == uid)
 
 
+async def test_a_session_is_known_by_its_uid_whatever_a_status_says(door: Door, mine: Tenant, crd: ApiServer) -> None:
+    session, other = [await door.create(mine) for _ in range(2)]
+    paths = [f"{SESSIONS}/{each['session_id']}" for each in (session, other)]
+    name, others_name = (named(crd, mine, each)["metadata"]["name"] for each in (session, other))
+    set_status(crd, mine, others_name, sessionId=session["session_id"], phase="Joining")
+    for path, each in zip(paths, (session, other), strict=True):
+        assert (await door("GET", path, mine.token)).body["session_id"] == each["session_id"]
+    set_status(crd, mine, name, sessionId=session["session_id"], phase="Recording")
+    assert (await door("GET", paths[0], mine.token)).body["status"] == "recording"
+    assert (await door("DELETE", paths[0], mine.token)).status == 204
+    (await door("GET", paths[0], mine.token)).problem(404, "not-found")
+    assert (await door("GET", paths[1], mine.token)).status == 200
+
+
 async def test_every_field_of_the_spec_can_be_said(door: Door, mine: Tenant, crd: ApiServer) -> None:
     wrapped = "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fmeet.buddy.test%3A8443%2Frooms%2Fa"
     made = await door.create(

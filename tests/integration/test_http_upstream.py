@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
@@ -107,6 +108,33 @@ FAULTS: list[tuple[str, Fault, int, str, str | None]] = [
     ("a refusal that is nonsense", answering(418, {"details": {"causes": 5}}), 502, "upstream-error", None),
     ("no such resource", answering(404, b"404 page not found\n"), 502, "upstream-error", None),
 ]
+
+
+async def test_a_session_is_found_without_a_look_at_all_others_and_shown_as_it_is_now(
+    door: Door, upstream: ScriptedApiServer
+) -> None:
+    answer = await door("GET", f"{SESSIONS}/{SESSION_ID}?namespace=team-a", TOKEN)
+    assert (answer.status, answer.body["session_id"]) == (200, SESSION_ID)
+    assert upstream.seen == ["list", "list"]
+    assert upstream.queries == [
+        {"fieldSelector": f"status.sessionId={SESSION_ID}", "resourceVersion": "0"},  # out of the API server's memory
+        {"fieldSelector": "metadata.name=a", "limit": "1"},  # as etcd has it
+    ]
+
+
+async def test_an_api_server_that_knows_no_field_of_ours_is_asked_for_all_names(
+    door: Door, upstream: ScriptedApiServer
+) -> None:
+    def old(request: web.Request) -> web.Response:
+        if "fieldSelector" in request.query:
+            words = "field label not supported: status.sessionId"
+            return web.json_response({"kind": "Status", "code": 400, "message": words}, status=400)
+        return web.json_response({"metadata": {}, "items": [SESSION]})
+
+    upstream.faults["list"] = old
+    answer = await door("GET", f"{SESSIONS}/{SESSION_ID}?namespace=team-a", TOKEN)
+    assert (answer.status, answer.body["session_id"]) == (200, SESSION_ID)
+    assert upstream.seen == ["list", "list", "get"]
 
 
 @pytest.mark.parametrize(

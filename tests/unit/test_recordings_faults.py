@@ -16,7 +16,7 @@ import pytest
 
 from meeting_buddy_bot.recordings import access, listing, server
 from meeting_buddy_bot.recordings.access import THREADS
-from meeting_buddy_bot.recordings.files import OpenFile
+from meeting_buddy_bot.recordings.files import FileState, OpenFile
 from tests.support.awaiting import until
 from tests.support.recordings_reader import RunningReader, running_reader
 
@@ -215,7 +215,7 @@ async def test_a_descriptor_is_not_given_back_while_it_is_read(
 ) -> None:
     (path := tmp_path / "file").write_bytes(b"content")
     descriptor = os.open(path, os.O_RDONLY)
-    file = OpenFile(descriptor, 7)
+    file = OpenFile(descriptor, FileState.of(os.fstat(descriptor)))
     reads: list[bytes] = []
     monkeypatch.setattr(os, "pread", hangs(answers, os.pread))
     reading = threading.Thread(target=lambda: reads.append(file.read(0, 7)))

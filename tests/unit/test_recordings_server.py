@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -13,6 +14,8 @@ import pytest
 from meeting_buddy.contract.reader import MAX_SECONDS, reader_key
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished
 from meeting_buddy_bot.recordings import listing
+from meeting_buddy_bot.recordings.files import FileState
+from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from tests.support.recordings_reader import KEY, SESSION, RunningReader, hashed, running_reader, token
 
 CONTENT = bytes(range(256)) * 4
@@ -141,6 +144,69 @@ async def test_a_line_that_is_no_bots_is_not_understood_at_length(reader: Runnin
     with (session.folder / MANIFEST_FILE).open("a") as file:
         file.write(json.dumps(line) + "\n" * 100_000)
     assert list((await reader.ask()).files) == [RECORDING, "transcript.txt"]
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Contents of manifests, each time that one is parsed."""
+    found: list[bytes] = []
+    read_manifest = listing.read_manifest
+
+    def noted(content: bytes) -> listing.Manifest:
+        found.append(content)
+        return read_manifest(content)
+
+    monkeypatch.setattr(listing, "read_manifest", noted)
+    return found
+
+
+async def test_a_manifest_is_parsed_once_for_each_of_its_states(reader: RunningReader, parsed: list[bytes]) -> None:
+    path = reader.save().folder / MANIFEST_FILE
+    for first in range(5):
+        answer = await reader.ask(RECORDING, Range=f"bytes={first}-{first}")
+        assert (answer.status, answer.body) == (206, CONTENT[first : first + 1])
+    assert list((await reader.ask()).files) == [RECORDING]
+    assert parsed == [path.read_bytes()]
+    reader.save().derived("transcript.txt", b"one")
+    assert list((await reader.ask()).files) == [RECORDING, "transcript.txt"]
+    assert (await reader.ask("transcript.txt")).body == b"one"
+    assert len(parsed) == 2
+    reader.save(OTHER).derived("transcript.txt", b"two")
+    assert (await reader.ask("transcript.txt", OTHER)).body == b"two"
+    assert (await reader.ask(RECORDING, OTHER)).status == 404
+    assert len(parsed) == 3
+
+
+async def test_a_manifest_that_was_written_over_and_dated_back_is_parsed_again(
+    reader: RunningReader, parsed: list[bytes]
+) -> None:
+    (session := reader.save()).derived("transcript.txt", b"one")
+    assert (await reader.ask("transcript.txt")).headers["ETag"] == f'"{hashed(b"one")[1]}"'
+    path, other = session.folder / MANIFEST_FILE, hashed(b"two")[1]
+    before, changed = path.stat(), path.read_text().replace(hashed(b"one")[1], other)
+    await asyncio.sleep(0.05)  # several ticks of the clock that files are dated by
+    with path.open("r+") as file:
+        file.write(changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (session.folder / "transcript.txt").write_bytes(b"two")
+    assert (path.stat().st_ino, path.stat().st_size) == (before.st_ino, before.st_size)
+    assert (await reader.ask("transcript.txt")).headers["ETag"] == f'"{other}"'
+    assert len(parsed) == 2
+
+
+def test_what_was_not_used_for_longest_is_not_kept() -> None:
+    states = [FileState(1, number, 2000, 0, 0) for number in range(4)]
+    kept = ParsedFiles[int](most_bytes=6000)
+    for number, state in enumerate(states[:3]):
+        kept.put(state, number)
+    assert kept.get(states[0]) == 0
+    kept.put(states[3], 3)
+    assert [kept.get(each) for each in states] == [0, None, 2, 3]
+    kept.put(FileState(1, 9, 7000, 0, 0), 9)
+    assert [kept.get(each) for each in states] == [None] * 4
+    for number in range(100):  # small ones count as well
+        kept.put(FileState(2, number, 0, 0, 0), number)
+    assert sum(kept.get(FileState(2, number, 0, 0, 0)) is not None for number in range(100)) == 5
 
 
 async def test_a_manifest_without_end_is_not_read_into_memory(

@@ -10,7 +10,7 @@ import stat
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 _NOT_THERE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG}
@@ -24,14 +24,35 @@ class MissingError(Exception):
     """No such session, or no such regular file in its folder."""
 
 
+class FileState(NamedTuple):
+    """What tells a file and its content apart from another one."""
+
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "FileState":
+        """As ``stat`` says it."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
 class OpenFile:
     """A regular file; read and closed by threads, of which one may still be reading when another closes it."""
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        self.size = size
-        """Bytes when it was opened."""
+    def __init__(self, descriptor: int, state: FileState) -> None:
+        self.state = state
+        """When it was opened."""
         self._descriptor: int | None = descriptor
         self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes when it was opened."""
+        return self.state.size
 
     def read(self, at: int, count: int) -> bytes:
         """Up to ``count`` bytes from ``at`` on; none behind the file's end. Raises OSError."""
@@ -95,7 +116,7 @@ class Folder:
         except BaseException:
             os.close(descriptor)
             raise
-        return OpenFile(descriptor, found.st_size)
+        return OpenFile(descriptor, FileState.of(found))
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; ``None``: there is no regular file of that name. Raises OSError."""

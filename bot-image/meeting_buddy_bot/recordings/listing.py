@@ -17,6 +17,7 @@ from meeting_buddy.contract.reader import NAME
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
 from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
+from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
 
 MOST_MANIFEST: Final = 4 * 1024 * 1024
@@ -108,50 +109,72 @@ def read_manifest(content: bytes) -> Manifest:
     return Manifest({**segments, **growing, **derived, **recording}, verified)
 
 
-def list_files(root: Path, session_id: str) -> tuple[list[Entry], bool]:
+Manifests = ParsedFiles[Manifest]
+
+
+def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[Entry], bool]:
     """What can be had now, the finished recording first; and whether that was verified.
+
+    Args:
+        root: the namespace's folder of the volume.
+        session_id: without a slash.
+        manifests: those that were parsed already.
 
     Raises:
         MissingError: there is no such session.
         OSError: the volume refuses.
     """
     with Folder(root, session_id) as folder:
-        manifest = _manifest(folder)
+        manifest = _manifest(folder, manifests)
         sizes = ((name, claim, folder.size(name)) for name, claim in manifest.claims.items())
         entries = [Entry.of(name, claim, size) for name, claim, size in sizes if size is not None]
     order = ("recording", "transcript", "derived", "events", "segment")
     return sorted(entries, key=lambda entry: order.index(entry.kind)), manifest.verified
 
 
-def open_file(root: Path, session_id: str, name: str) -> tuple[Entry, OpenFile]:
+def open_file(root: Path, session_id: str, name: str, manifests: Manifests) -> tuple[Entry, OpenFile]:
     """Open a file that the list names.
+
+    Args:
+        root: the namespace's folder of the volume.
+        session_id: without a slash.
+        name: as the list has it.
+        manifests: those that were parsed already.
 
     Raises:
         MissingError: the list does not name it.
         OSError: the volume refuses.
     """
     with Folder(root, session_id) as folder:
-        claim = _manifest(folder).claims.get(name)
+        claim = _manifest(folder, manifests).claims.get(name)
         if claim is None:
             raise MissingError(name)
         file = folder.open(name)
     return Entry.of(name, claim, file.size), file
 
 
-def _manifest(folder: Folder) -> Manifest:
+def _manifest(folder: Folder, manifests: Manifests) -> Manifest:
     try:
         file = folder.open(MANIFEST_FILE)
     except MissingError:  # nothing was recorded yet
         return read_manifest(b"")
     try:
-        content = b""
-        while len(content) <= MOST_MANIFEST and (piece := file.read(len(content), _PIECE)):
-            content += piece
+        found = manifests.get(file.state)
+        if found is None:
+            found = read_manifest(_content(file))
+            manifests.put(file.state, found)
+        return found
     finally:
         file.close()
+
+
+def _content(file: OpenFile) -> bytes:
+    content = b""
+    while len(content) <= MOST_MANIFEST and (piece := file.read(len(content), _PIECE)):
+        content += piece
     if len(content) > MOST_MANIFEST:
         raise OSError(f"{MANIFEST_FILE} has more than {MOST_MANIFEST} bytes")
-    return read_manifest(content)
+    return content
 
 
 def _documents(content: bytes) -> Iterator[dict[str, Any]]:

@@ -53,6 +53,7 @@ class RecordingsServer:
         self._key_file = key_file
         self._now = now
         self._volume = VolumeAccess()
+        self._manifests = listing.Manifests()
         self._running: list[web.Request] = []
         self._idle = asyncio.Event()
         self._idle.set()
@@ -153,14 +154,15 @@ class RecordingsServer:
 
     async def _list(self, request: web.Request) -> web.Response:
         session_id = request.match_info["session_id"]
-        entries, verified = await self._volume.call("list", partial(listing.list_files, self._folder, session_id))
+        listed = partial(listing.list_files, self._folder, session_id, self._manifests)
+        entries, verified = await self._volume.call("list", listed)
         _log.info("listed", extra={"facts": {"session": session_id, "files": len(entries)}})
         files = [{**asdict(each), "media_type": each.media_type, "final": each.final} for each in entries]
         return web.Response(text=json.dumps({"files": files, "verified": verified}), content_type="application/json")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         session_id, name = request.match_info["session_id"], request.match_info["name"]
-        opening = partial(listing.open_file, self._folder, session_id, name)
+        opening = partial(listing.open_file, self._folder, session_id, name, self._manifests)
         entry, file = await self._volume.call("open", opening, discard=lambda opened: opened[1].close())
         facts: dict[str, Any] = {"session": session_id, "kind": entry.kind}
         try:

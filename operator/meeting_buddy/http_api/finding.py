@@ -84,10 +84,11 @@ class Finder:
             await self._api.page(caller.token, namespace, limit=1)  # who may not look is told so, whatever the id
             raise not_found()
         caller.known.session_id = session_id
-        items, _ = await self.page(caller, namespace, f"status.sessionId={session_id}", 1, "")
-        found = next((each for each in items if _is(each, session_id)), None)
-        if found is not None:
-            return found
+        name = await self._api.name_of(caller.token, namespace, session_id)
+        if name is not None:  # a list of one name, for which the API server reads one object, needs no further right
+            items, _ = await self._api.page(caller.token, namespace, field_selector=f"metadata.name={name}", limit=1)
+            if items and _is(items[0], session_id):
+                return items[0]
         cursor = ""
         while True:
             try:

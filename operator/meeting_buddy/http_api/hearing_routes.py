@@ -42,6 +42,8 @@ _CONTENT: Final = {
     "Cache-Control": "no-store",
     # A page of the meeting's people must not become one of ours.
     "Content-Security-Policy": "sandbox; default-src 'none'",
+    # Or nginx takes the whole onto its disk, and hands it on when the right has ended.
+    "X-Accel-Buffering": "no",
 }
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from meeting_buddy.contract import identity
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, path_of
 from meeting_buddy.resource.session import API_VERSION, GROUP, KIND, PLURAL
@@ -129,6 +130,35 @@ class CallerApi:
         """Read a MeetingSession."""
         about = (KIND, namespace, name)
         return _session(about, await self._call(token, "GET", path_of(API_VERSION, namespace, PLURAL, name), about))
+
+    async def name_of(self, token: str, namespace: str, session_id: str) -> str | None:
+        """Name of the MeetingSession whose status has this id; ``None``: the API server's cache has none.
+
+        Only for the name, since the cache may be old: what an id names never changes, everything else does. Without
+        ``resourceVersion=0`` the API server reads each session of the namespace from etcd to compare its field.
+
+        Args:
+            token: the caller's, who needs ``list``.
+            namespace: in which to look.
+            session_id: of the form ``mbsess_…``, since it becomes a part of a selector.
+
+        Raises:
+            KubeError: the API server refuses, does not answer, or answers nonsense.
+        """
+        about = (KIND, namespace, "")
+        query = {"fieldSelector": f"status.sessionId={session_id}", "resourceVersion": "0"}
+        try:
+            answer = await self._call(token, "GET", path_of(API_VERSION, namespace, PLURAL), about, query=query)
+        except KubeError as error:
+            if error.status == 400 and "field label" in error.message:
+                return None  # Kubernetes before 1.31 knows no such field
+            raise
+        try:
+            found = {identity.session_id(each["metadata"]["uid"]): each["metadata"]["name"] for each in answer["items"]}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise KubeError.of_nonsense(*about) from None
+        name = found.get(session_id)
+        return name if isinstance(name, str) else None
 
     async def page(
         self,

@@ -33,8 +33,11 @@ class ApiServer:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[ApiServer]:
-    """An API server for the block, with its data and logs under `folder`, on free ports of 127.0.0.1."""
+def running(folder: Path, *more: str) -> Iterator[ApiServer]:
+    """An API server for the block, with its data and logs under `folder`, on free ports of 127.0.0.1.
+
+    `more` are further flags of it.
+    """
     paths, ports = Paths(folder), Ports(free_port(), free_port(), free_port())
     url = f"https://127.0.0.1:{ports.api}"
     pki = Pki(paths, url)
@@ -45,7 +48,7 @@ def running(folder: Path) -> Iterator[ApiServer]:
         ports,
         pki,
         Listener(bind="127.0.0.1", advertise="127.0.0.1"),
-        more=("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"),
+        more=("--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", *more),
         launcher=_LAUNCHER,
     )
     with ExitStack() as stack:
