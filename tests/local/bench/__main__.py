@@ -1,8 +1,7 @@
 """``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
 
-``ONLY=`` picks a section: ``pages``, ``pod``, ``join``, ``sound``, ``text``, ``starved``, ``http`` or
-``image``. The
-machine should do nothing else meanwhile.
+``ONLY=`` picks a section: ``pages``, ``pod``, ``join``, ``sound``, ``text``, ``starved``, ``http``,
+``operator`` or ``image``. The machine should do nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -10,7 +9,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tests.local.bench import http_api, meeting_transcripts, meetings, pages, pods, sound, starved, transcripts
+from tests.local.bench import (
+    http_api,
+    meeting_transcripts,
+    meetings,
+    operator_load,
+    pages,
+    pods,
+    sound,
+    starved,
+    transcripts,
+)
 from tests.local.bench.figures import Figure
 from tests.local.bench.operator_metrics import wait_until_it_leads
 from tests.local.cluster import flow
@@ -23,7 +32,7 @@ from tests.local.machine import cli_errors
 from tests.local.machine.progress import step
 from tests.local.meetings.livekit import LocalMeeting
 
-SECTIONS = ("pages", "pod", "join", "sound", "text", "starved", "http", "image")
+SECTIONS = ("pages", "pod", "join", "sound", "text", "starved", "http", "operator", "image")
 
 
 def main() -> int:
@@ -43,7 +52,10 @@ def main() -> int:
     if "http" in sections:
         with step("HTTP API"):
             figures += http_api.http_api()
-    if set(sections) - {"pages", "http"}:
+    if "operator" in sections:
+        with step("operator"):
+            figures += operator_load.operator_load()
+    if set(sections) - {"pages", "http", "operator"}:
         figures += _on_the_cluster(sections)
     print()
     print("\n".join(map(str, figures)))

@@ -1,0 +1,117 @@
+"""The API server by aiohttp alone: plain JSON, one connection pool; no models, no retries, no rate limit."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+JsonObject = dict[str, Any]
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+_PAGE = 500
+_CONNECTIONS = 100
+_WATCH_BUFFER = 2**20
+"""Bytes; a watch's line is one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawApi:
+    """One caller of the API server."""
+
+    server: str
+    http: aiohttp.ClientSession
+
+    async def send(
+        self, method: str, path: str, body: JsonObject | None = None, content_type: str = "application/json"
+    ) -> JsonObject:
+        """One call. Raises `RuntimeError` for an answer but 2xx."""
+        data = None if body is None else json.dumps(body).encode()
+        async with self.http.request(
+            method, self.server + path, data=data, headers={"Content-Type": content_type}
+        ) as answer:
+            content = await answer.read()
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {path}: {answer.status} {content[:500].decode(errors='replace')}")
+        found: JsonObject = json.loads(content)
+        return found
+
+    async def text(self, path: str) -> str:
+        """A document that is no JSON."""
+        async with self.http.get(self.server + path) as answer:
+            answer.raise_for_status()
+            return await answer.text()
+
+    async def listed(self, path: str, selector: str = "") -> tuple[list[JsonObject], str]:
+        """All objects, page by page, and the version from which to watch."""
+        found: list[JsonObject] = []
+        more = ""
+        while True:
+            query = f"?limit={_PAGE}&labelSelector={selector}" + (f"&continue={more}" if more else "")
+            page = await self.send("GET", path + query)
+            found += page["items"]
+            more = page["metadata"].get("continue") or ""
+            if not more:
+                return found, page["metadata"]["resourceVersion"]
+
+    async def watch(self, path: str, version: str, selector: str = "") -> AsyncIterator[JsonObject]:
+        """Events since this version, until the API server ends the watch."""
+        query = {"watch": "true", "resourceVersion": version, "labelSelector": selector}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self.http.get(
+            self.server + path, params=query, timeout=timeout, read_bufsize=_WATCH_BUFFER
+        ) as answer:
+            answer.raise_for_status()
+            async for line in answer.content:
+                yield json.loads(line)
+
+    async def list_and_watch(self, path: str, selector: str = "") -> AsyncIterator[JsonObject | None]:
+        """All objects as ADDED, then ``None`` when the watch is about to begin, then its events."""
+        objects, version = await self.listed(path, selector)
+        for each in objects:
+            yield {"type": "ADDED", "object": each}
+        yield None
+        async for event in self.watch(path, version, selector):
+            yield event
+
+
+@asynccontextmanager
+async def opened(kubeconfig: Path) -> AsyncIterator[RawApi]:
+    """A caller with the client certificate of this kubeconfig (JSON, with everything inside), for the block."""
+    server, context = _credentials(kubeconfig)
+    connector = aiohttp.TCPConnector(ssl=context, limit=_CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        yield RawApi(server, http)
+
+
+def _credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
+    document = json.loads(kubeconfig.read_text())
+    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=authority)
+    with tempfile.NamedTemporaryFile() as pair:  # a certificate chain is loaded from a file only
+        for part in ("client-certificate-data", "client-key-data"):
+            pair.write(base64.b64decode(user[part]))
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    return cluster["server"], context
+
+
+def collection(namespace: str, plural: str, name: str = "", subresource: str = "") -> str:
+    """Path of pods, secrets or meetingsessions of a namespace, or of one of them."""
+    group = "/apis/meetingbuddy.io/v1alpha1" if plural == "meetingsessions" else "/api/v1"
+    return "/".join([f"{group}/namespaces/{namespace}/{plural}", *(each for each in (name, subresource) if each)])
+
+
+def templates(path: Path) -> Mapping[str, JsonObject]:
+    """Manifests by kind, as `tests.local.bench.operator_run` has copied them from what the operator made."""
+    found: Mapping[str, JsonObject] = json.loads(path.read_text())
+    return found
