@@ -22,6 +22,7 @@ _GROUPS = {
     "tests/bot/test_announcement.py::test_a_real_meeting_hears_it": "meeting",
     "tests/bot/test_livekit_join.py": "meeting",
     "tests/bot/test_local_meeting.py": "meeting",
+    "tests/bot/test_replaced_bot.py": "meeting",
     "tests/e2e/test_http_api.py": "meeting",
     "tests/e2e/test_platforms.py": "meeting",
     "tests/e2e/test_recording.py": "meeting",

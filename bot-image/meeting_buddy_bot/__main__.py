@@ -1,7 +1,7 @@
 """Entry point of the `bot` container (``meeting-buddy-bot``): the supervisor with a browser to attend in.
 
-With arguments it is something else instead (``tools/cli.py``): a tool for platform tables, or the recordings reader. It
-imports nothing at its top that only one of them needs.
+With arguments it is something else instead (``tools/cli.py``): a tool for platform tables, the recordings reader, or
+the finisher. It imports nothing at its top that only one of them needs.
 """
 
 import asyncio

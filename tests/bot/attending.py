@@ -42,6 +42,10 @@ class FakeRecorder:
         self.entries: list[tuple[str, float]] = []
         self.gaps: list[tuple[float, float, str]] = []
 
+    async def recover(self) -> None:
+        """The session never asks for it."""
+        raise AssertionError("recovering is the components' business")
+
     async def run(self) -> None:
         """The session never asks for it."""
         raise AssertionError("running is the components' business")
@@ -84,13 +88,14 @@ class Attending:
         debug_mode: bool = False,
         passcode: str | None = None,
         announcement: str | None = None,
+        rejoins: bool = False,
     ) -> None:
         self.folder = folder
         self.clock = SessionClock()
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.leave = LeaveSignal()
         self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
-        reporter = SessionReporter(self.state, self._events)
+        reporter = SessionReporter(self.state, self._events, rejoins=rejoins)
         self.recorder = FakeRecorder(self.clock, reporter)
         host, _, port = link.split("/")[2].partition(":")
         self_hosted = (
@@ -108,6 +113,7 @@ class Attending:
             recording=RecordingConfig(),
             bot_name=bot_name,
             announcement=announcement,
+            rejoins=rejoins,
             limits=limits or Limits(),
             debug_mode=debug_mode,
             table=table,

@@ -31,7 +31,10 @@ def recording(report: Report) -> bool:
 
 @contextmanager
 def bots() -> Iterator[Start]:
-    """Start bots: ``start("join; record", recording=RecordingConfig(video="none"))``; all are ended with the block."""
+    """Start bots: ``start("join; record", recording=RecordingConfig(video="none"))``; all are ended with the block.
+
+    ``recordings``: the folder of another one, which has ended; otherwise each has a folder of its own.
+    """
     running: list[RunningBot] = []
     with reachable_folder() as root:
 
@@ -39,17 +42,21 @@ def bots() -> Iterator[Start]:
             script: str = "join; record",
             environment: Mapping[str, str] | None = None,
             *,
+            recordings: Path | None = None,
             unprivileged: bool = True,
             **changes: object,
         ) -> RunningBot:
             folder = root / f"bot{len(running)}"
             folder.mkdir()
+            if recordings is not None:
+                environment = {**(environment or {}), "MEETING_BUDDY_RECORDINGS": str(recordings)}
             given = make_assignment(metadata={"script": script}, **changes)
             running.append(
                 RunningBot(
                     "tests.conformance.stand_in", folder, given, environment=environment, unprivileged=unprivileged
                 )
             )
+            running[-1].recordings = recordings or running[-1].recordings
             return running[-1]
 
         try:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from tests.conformance.running_bot import make_assignment
 from tests.local.clone import REPOSITORY
 from tests.support import operator_facts
@@ -33,7 +33,7 @@ def container(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         place.mkdir()
     places |= {"ASSIGNMENT": folder / "assignment.json", "TERMINATION_LOG": folder / "termination-log"}
     facts = operator_facts
-    pod = bot_pod(BotPodInput("meetings", "standup", facts.UID, facts.spec(), facts.CLASS))
+    pod = session_pod(BotPodInput("meetings", "standup", facts.UID, facts.spec(), facts.CLASS))
     process = subprocess.Popen(
         ("unshare", "--pid", "--fork", "--kill-child", *pod["spec"]["containers"][0]["command"]),
         env={

@@ -58,7 +58,7 @@ class Bots:
             hosts = self.sites[name].hosts
             with self.make_container(screen=f":{display}", sound=sound, hosts=hosts) as container:
                 places = {"MEETING_BUDDY_CHROMEDRIVER": container.url, "MEETING_BUDDY_DISPLAY": str(display)}
-                bot = RunningBot("meeting_buddy_bot.__main__", folder, assignment, environment=places)
+                bot = RunningBot("tests.bot.bot_program", folder, assignment, environment=places)
                 try:
                     yield bot
                 finally:

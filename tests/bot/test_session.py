@@ -155,6 +155,60 @@ async def test_what_a_rejoin_finds_never_fails_a_meeting_that_was_attended(
     await side_by_side(containers, tmp_path, {answer: partial(rejoins, answer) for answer in answers})
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {
+            "Someone will let you in soon": Reason.REMOVED_FROM_MEETING,
+            "The meeting has not started": Reason.MEETING_ENDED,
+        },
+        {"You can't come in": Reason.REMOVED_FROM_MEETING, "Never seen": Reason.CONNECTION_LOST},
+    ],
+    ids="+".join,
+)
+async def test_a_bot_that_replaces_another_one_reads_the_page_as_one_that_was_inside(
+    containers: tuple[BrowserContainer, ...], authority: Authority, tmp_path: Path, answers: dict[str, Reason]
+) -> None:
+    table = synthetic_table(join=2, reconnect=3, rejoin=3, load=2)
+
+    async def comes(answer: str, container: BrowserContainer, folder: Path) -> None:
+        async with (
+            SyntheticSite(authority, {ROOM: join_page(says(answer))}) as site,
+            attending(container, site, folder, table=table, limits=Limits(waiting_room_seconds=2), rejoins=True) as bot,
+        ):
+            await bot.until(lambda report: report.waiting is Waiting.REJOINING)
+            assert bot.report.phase is ReportPhase.JOINING
+            assert (await bot.ending()).reason is answers[answer]
+            assert not bot.report.ever_joined
+            assert bot.recorder.entries == []
+            assert bot.recorder.gaps == [], "the recorder states what lies between two attempts"
+            assert bool(await bot.events("rejoining")) is (answers[answer] is Reason.CONNECTION_LOST)
+
+    await side_by_side(containers, tmp_path, {answer: partial(comes, answer) for answer in answers})
+
+
+async def test_a_bot_that_replaces_another_one_tries_again_while_its_time_lasts(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    site.pages[ROOM] = join_page(says("Never seen"))
+    async with attending(
+        container, site, tmp_path, table=synthetic_table(join=2, load=2), rejoins=True, announcement="We record."
+    ) as bot:
+        await bot.until(lambda report: report.waiting is Waiting.REJOINING)
+        async with asyncio.timeout(60):
+            while not await bot.events("rejoining"):  # noqa: ASYNC110 -- a file
+                await asyncio.sleep(0.1)
+        site.pages[ROOM] = join_page()
+        report = await bot.until_recording()
+        assert (report.ever_joined, report.waiting) == (True, None)
+        assert [name for name, _ in bot.recorder.entries] == ["start"]
+        assert bot.recorder.gaps == []
+        assert len(await bot.events("rejoined")) == 1
+        await asyncio.sleep(2)
+        told = {line["event"] for line in await bot.events()}
+        assert not told & {"announcement_posted", "announcement_failed"}, "the first bot has announced it"
+
+
 async def test_a_killed_container_is_waited_for_and_the_meeting_rejoined(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from meeting_buddy.contract.identity import Role
 from tests.e2e.operator_fixtures import RELEASE, STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_process import Sessions
 from tests.local.installation import pod_processes
@@ -95,9 +97,11 @@ def _unreachable(sessions: Sessions, name: str) -> bool:
 
 
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:
-    sessions.apply("unverified", metadata={"script": "join; record 1s; end EveryoneLeft", "unverified": "yes"})
+    wishes = {"script": "join; record 1s; end EveryoneLeft", "unverified": "yes", "finisher": "unverified"}
+    sessions.apply("unverified", metadata=wishes)
     status = sessions.phase("unverified", "Completed", "Failed", seconds=60)
     assert (status["reason"], status["segmentCount"]) == ("VerificationFailed", 1)
+    assert "the segments cannot be joined" in status["message"]
 
 
 # Leave
@@ -140,7 +144,14 @@ def test_kill_9_of_the_bot_is_a_crash(installed: Installed, sessions: Sessions) 
     pod = sessions.pod("killed")
     pod_processes.kill(installed.kubectl, installed.namespace, pod["metadata"]["name"], "python")
     status = sessions.phase("killed", "Failed", seconds=60)
-    assert (status["reason"], status["segmentCount"]) == ("BotCrashed", 1)
+    assert (status["reason"], status["segmentCount"], status["videoFileCount"]) == ("BotCrashed", 1, 1)
+    assert status["finisherPod"] == f"{pod['metadata']['name']}-f", "what it recorded was finished without it"
+    assert told(sessions, "killed")[-3:] == ["Finishing", "FinisherPodCreated", "BotCrashed"]
+    finisher = sessions.pod("killed", role=Role.FINISHER)
+    wait_until(
+        lambda: not sessions.kubectl.json("get", "pod", finisher["metadata"]["name"])["metadata"].get("finalizers"),
+        "it is released",
+    )
 
 
 def test_a_deleted_pod_is_an_eviction_and_is_not_made_again(sessions: Sessions) -> None:
@@ -264,3 +275,40 @@ def test_a_bot_comes_when_its_meeting_starts_and_goes_at_its_end_whoever_operate
     status = sessions.phase("planned", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
     assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
+
+
+# Another attempt
+
+
+def test_another_bot_joins_after_an_eviction_where_the_session_says_so(sessions: Sessions) -> None:
+    sessions.apply("drained", metadata=UNTIL_ASKED, onDisruption="Rejoin")
+    first = sessions.phase("drained", "Recording", seconds=60)
+    pod = sessions.pod("drained")["metadata"]
+    _evict(sessions, pod)
+    wait_until(lambda: sessions.status("drained").get("attempt") == 2, "a second attempt begins", 60)
+    again = sessions.phase("drained", "Recording", seconds=60)
+    assert again["botPod"] != first["botPod"]
+    assert again["joinTimestamp"] == first["joinTimestamp"]
+    sessions.apply("drained", metadata=UNTIL_ASKED, onDisruption="Rejoin", leave=True)
+    status = sessions.phase("drained", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"], status["attempt"]) == ("Completed", "LeaveRequested", 2)
+
+
+def _evict(sessions: Sessions, pod: dict[str, Any]) -> None:
+    """As `kubectl drain` does."""
+    name, namespace = pod["name"], pod["namespace"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+    sessions.kubectl("create", f"--raw={path}", "--filename=-", stdin=json.dumps(eviction))
+
+
+def test_another_bot_is_tried_when_the_page_could_not_be_reached(sessions: Sessions) -> None:
+    wishes = {"script": "wait 1s; end PageUnreachable"}
+    sessions.apply("unreachable", metadata=wishes, backoffLimit=1)
+    wait_until(lambda: sessions.status("unreachable").get("attempt") == 2, "a second attempt begins", 60)
+    status = sessions.status("unreachable")
+    assert (status["phase"], "nextAttemptTime" in status, "botPod" in status) == ("Initializing", True, False)
+    assert "attempt 1 ended with PageUnreachable" in status["message"]
+    status = sessions.phase("unreachable", "Completed", "Failed", seconds=90)
+    assert (status["reason"], status["attempt"]) == ("PageUnreachable", 2)
+    assert "(attempt 2)" in status["message"]

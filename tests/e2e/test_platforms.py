@@ -81,7 +81,7 @@ def apply(kubectl: Kubectl, kind: str, link: str) -> str:
             "apiVersion": "meetingbuddy.io/v1alpha1",
             "kind": "MeetingSession",
             "metadata": {"name": name, "namespace": SESSIONS},
-            "spec": {"meetingLink": link, "botClassName": "platforms"},
+            "spec": {"meetingLink": link, "botClassName": "platforms", "backoffLimit": 0},
         }
     )
     return name

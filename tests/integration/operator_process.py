@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from meeting_buddy.contract.identity import Role, pod_name
 from meeting_buddy.kube.api import DRY_RUN
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl, KubectlError
@@ -184,7 +185,7 @@ def session(name: str, **spec: Any) -> dict[str, Any]:
         "apiVersion": "meetingbuddy.io/v1alpha1",
         "kind": "MeetingSession",
         "metadata": {"name": name},
-        "spec": {"meetingLink": LINK, "platform": "LiveKit", **spec},
+        "spec": {"meetingLink": LINK, "platform": "LiveKit", "backoffLimit": 0, **spec},
     }
 
 
@@ -227,13 +228,21 @@ class Sessions:
         found: list[dict[str, Any]] = self.kubectl.json("get", "pods")["items"]
         return found
 
-    def pod(self, name: str) -> dict[str, Any]:
-        """The pod of a session, once there is one."""
-        uid = self.get(name)["metadata"]["uid"]
+    def pod(self, name: str, attempt: int = 1, role: Role = Role.BOT, seconds: float = 20.0) -> dict[str, Any]:
+        """One of a session's pods, once there is one."""
+        expected = pod_name(name, self.get(name)["metadata"]["uid"], attempt, role)
         return wait_until(
-            lambda: next((pod for pod in self.pods() if pod["metadata"]["ownerReferences"][0]["uid"] == uid), None),
-            f"{name} has a pod",
+            lambda: next((pod for pod in self.pods() if pod["metadata"]["name"] == expected), None),
+            f"there is pod {expected}",
+            seconds,
         )
+
+    def events(self, name: str) -> list[tuple[str, str, str]]:
+        """Type, reason and words of all Events about a session."""
+        found = self.kubectl.json("get", "events")["items"]
+        return [
+            (each["type"], each["reason"], each["message"]) for each in found if each["involvedObject"]["name"] == name
+        ]
 
     # What a kubelet would say
 

@@ -15,7 +15,7 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import OperatorProcess, Sessions
 from tests.local.cluster.api_only import ApiServer
@@ -86,7 +86,7 @@ def test_a_live_bot_of_a_former_version_hears_its_own_token_and_a_new_one_the_ne
     of_a_former_version(sessions)
     sessions.apply("old")
     uid = sessions.get("old")["metadata"]["uid"]
-    sessions.kubectl.create(bot_pod(BotPodInput(place, "old", uid, make.spec(), make.CLASS)))
+    sessions.kubectl.create(session_pod(BotPodInput(place, "old", uid, make.spec(), make.CLASS)))
     pod = sessions.pod("old")
     sessions.scheduled(pod)
     with ReportServer(uid) as bot:

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.config_files import TABLES
 from meeting_buddy.resource.installation import Installation
@@ -106,7 +106,7 @@ def test_a_class_that_the_chart_accepts_makes_a_pod_that_the_api_server_accepts(
     (config,) = of_kind(rendered(values), "ConfigMap")
     installation = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"]))
     pod_input = BotPodInput("unguarded", "standup", make.UID, make.spec(), installation.bot_classes["default"])
-    pod = bot_pod(pod_input)
+    pod = session_pod(pod_input)
     kubectl("create", "--dry-run=server", "--validate=strict", "--filename=-", stdin=json.dumps(pod))
 
 

@@ -251,7 +251,7 @@ class TestPod:
             selector = each.get("spec", {}).get("selector", {})
             if selector and each["metadata"]["name"] != reader.SERVICE:
                 assert not selector.get("matchLabels", selector).items() <= labels.items(), each["metadata"]["name"]
-        assert labels[identity.LABEL_COMPONENT] != identity.COMPONENT_BOT
+        assert labels[identity.LABEL_COMPONENT] not in list(identity.Role)
 
     def test_a_class_sets_what_lets_its_bots_use_the_volume(self) -> None:
         spec = template_of(VARIANTS["a class with everything"][0])["spec"]

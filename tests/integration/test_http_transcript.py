@@ -436,6 +436,8 @@ async def test_a_session_without_a_transcript_says_so(place: Place, mine: Tenant
         answer = await session.ask()
         answer.problem(409, "not-yet")
         assert answer.headers["Retry-After"] == "5"
+        await session.set(phase="Leaving", reason="BotCrashed")
+        assert "being finished" in (await session.ask()).problem(409, "not-yet")["detail"]
 
 
 async def test_without_a_key_or_with_another_one_nothing_is_heard(

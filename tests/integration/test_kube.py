@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.app.metrics import Metrics
-from meeting_buddy.contract.identity import FINALIZER_OUTCOME
+from meeting_buddy.contract.identity import FINALIZER_OUTCOME, FIRST_BOT
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.queue import KeyedQueue
@@ -21,7 +21,7 @@ from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import Sessions
 from tests.local.cluster.api_only import ApiServer
@@ -37,7 +37,7 @@ async def api(crd: ApiServer) -> AsyncIterator[KubernetesApi]:
 
 def pod_for(sessions: Sessions, name: str, place: str) -> dict[str, Any]:
     uid = sessions.get(name)["metadata"]["uid"]
-    return bot_pod(BotPodInput(place, name, uid, make.spec(), make.CLASS))
+    return session_pod(BotPodInput(place, name, uid, make.spec(), make.CLASS))
 
 
 async def test_a_status_is_not_written_over_a_change(api: KubernetesApi, sessions: Sessions, place: str) -> None:
@@ -183,7 +183,7 @@ async def test_a_listing_heals_what_a_watch_lost(api: KubernetesApi, sessions: S
     sessions.kubectl("delete", "pod,meetingsession", "--all", "--force", "--grace-period=0")
     assert await listing.told() == {uid}
     assert (entry.session is None, len(entry.pods), entry.gone) == (True, 0, False)
-    assert entry.last_seen is not None
+    assert entry.of(FIRST_BOT).last_seen is not None
 
 
 async def test_a_listing_that_began_earlier_does_not_forget_what_came_meanwhile(

@@ -19,7 +19,7 @@ import pytest
 from meeting_buddy.contract import identity
 from meeting_buddy.domain.times import spelled
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec
 from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
@@ -387,9 +387,9 @@ def pod_made(sessions: Sessions, name: str) -> bool:
     found = sessions.get(name)
     metadata, spec = found["metadata"], MeetingSessionSpec.model_validate(found["spec"])
     bot_class = BotClass.model_validate(TIMED["botClasses"]["default"])
-    pod_input = BotPodInput(metadata["namespace"], name, metadata["uid"], spec, bot_class, 1)
+    pod_input = BotPodInput(metadata["namespace"], name, metadata["uid"], spec, bot_class)
     try:
-        sessions.kubectl.create(bot_pod(pod_input))
+        sessions.kubectl.create(session_pod(pod_input))
     except KubectlError:
         return False
     return True

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.facts import (
+    AttemptFacts,
     ContainerFacts,
     Facts,
     InstallationFacts,
     PodFacts,
     SessionFacts,
     Terminated,
+    current_pod,
 )
 from meeting_buddy.resource.bot_class import BotClass, FinishedSessionSeconds, Transcription
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
@@ -35,6 +38,7 @@ ENGLISH_ONLY = replace(
     INSTALLATION, bot_class=CLASS.model_copy(update={"transcription": Transcription(model="/models/whisper-base.en")})
 )
 """The class's engine is named after one of Whisper's models that know English only."""
+SECOND, THIRD = (identity.pod_name("standup", UID, attempt) for attempt in (2, 3))
 POD = identity.pod_name("standup", UID, 1)
 
 
@@ -43,7 +47,7 @@ def later(seconds: float) -> datetime:
 
 
 def spec(**fields: Any) -> MeetingSessionSpec:
-    return MeetingSessionSpec.model_validate({"meetingLink": LINK, "platform": "LiveKit", **fields})
+    return MeetingSessionSpec.model_validate({"meetingLink": LINK, "platform": "LiveKit", "backoffLimit": 0, **fields})
 
 
 def kept(default: int | None = None, longest: int | None = None) -> InstallationFacts:
@@ -73,8 +77,15 @@ def session(
     )
 
 
-def facts(found: SessionFacts | None, *pods: PodFacts, **more: Any) -> Facts:
-    return Facts(**{"session": found, "installation": INSTALLATION, "pods": pods, **more})
+OF_ATTEMPT = {each.name for each in fields(AttemptFacts)}
+
+
+def facts(found: SessionFacts | None, *pods: PodFacts, of: PodId | None = None, **more: Any) -> Facts:
+    """Facts of one session; what is known of one pod is that of the current one, or of ``of``."""
+    known = {name: more.pop(name) for name in OF_ATTEMPT & set(more)}
+    which = of or (current_pod(found) if found is not None else identity.FIRST_BOT)
+    attempts = {which: AttemptFacts(**known), **more.pop("attempts", {})}
+    return Facts(**{"session": found, "installation": INSTALLATION, "pods": pods, "attempts": attempts, **more})
 
 
 def report(phase: str = "Joining", **fields: Any) -> Report:
@@ -115,6 +126,23 @@ def ended(
 
 RUNNING = ContainerFacts(running=True)
 READY = ContainerFacts(running=True, ready=True)
+
+FINISHER = PodFacts(
+    name=f"{POD}-f",
+    uid="pod-f",
+    attempt=1,
+    role=Role.FINISHER,
+    created_at=NOW,
+    node="node1",
+    phase="Running",
+    bot=RUNNING,
+)
+
+
+def finished(message: str) -> PodFacts:
+    """A finisher that has ended, with this termination message."""
+    return replace(FINISHER, phase="Succeeded", bot=ended(message))
+
 
 PENDING_POD = pod(node=None, ip=None)
 STARTING_POD = pod(bot=waiting("PodInitializing"))

@@ -85,9 +85,14 @@ class ReportApi:
 class ReportServer:
     """The same in a thread of its own, as the bot of one session, at an address that a pod's status can name."""
 
-    def __init__(self, uid: str) -> None:
+    def __init__(self, uid: str, attempt: int = 1) -> None:
         self.address = free_loopback()
-        self._document: dict[str, Any] = {"contract": 1, "revision": 0, "sessionId": session_id(uid), "attempt": 1}
+        self._document: dict[str, Any] = {
+            "contract": 1,
+            "revision": 0,
+            "sessionId": session_id(uid),
+            "attempt": attempt,
+        }
         self._api = ReportApi(json.dumps(self._next("Joining", waiting="Connecting")), greets=True)
         self.tokens = self._api.tokens
         self.asked_to_leave = self._api.asked_to_leave

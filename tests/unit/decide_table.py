@@ -77,7 +77,21 @@ def _scheduled() -> dict[str, Any]:
     return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
 
 
+def _second() -> dict[str, Any]:
+    """The status of a session whose first bot failed before the meeting, and whose second comes in ten seconds."""
+    first = make.facts(make.session(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE))
+    changes = next(
+        dict(action.patch) for action in decide(first, lambda: NOW).actions if isinstance(action, PatchStatus)
+    )
+    return {key: value for key, value in {**_JOINING, **changes}.items() if value is not None}
+
+
 _S, _F = make.session, make.facts
+_UNREACHABLE = make.ended(make.report("Ended", reason="PageUnreachable").to_json())
+_THIRD = make.ended(make.report("Ended", reason="PageUnreachable", attempt=3).to_json())
+_CONFUSED = make.report("Ended", reason="ConfigInvalid", sessionId="", attempt=0, message="no assignment").to_json()
+_CRASHED: dict[str, Any] = {**_RECORDING, "phase": "Leaving", "reason": "BotCrashed", "message": "It crashed."}
+_WORKS: dict[str, Any] = {**_CRASHED, "finisherPod": f"{make.POD}-f"}
 _KILLED = make.ended(code=137, reason="Error")
 
 # One line a row, so that it reads as a table.
@@ -205,27 +219,62 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("meeting ended, files verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("left by request, files verified", _F(_S({**_RECORDING, **_ASKED}), make.terminated(make.ended(make.last_word("LeaveRequested")), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
         Row("left before anything could be written", _F(_S({**_RECORDING, **_ASKED}), make.terminated(make.ended(make.last_word("LeaveRequested", recording={"segments": 0, "verified": True})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
-        Row("meeting ended, files not verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded", recording={"verified": False})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
+        Row("meeting ended, files not verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded", recording={"verified": False})), "Succeeded")), "PatchStatus EmitEvent", "Leaving", "MeetingEnded"),
         Row("meeting ended, nothing was to be stored", _F(_S(_RECORDING, recording={"enabled": False}), make.terminated(make.ended(make.last_word("MeetingEnded", recording={})), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("not admitted", _F(_S(_JOINING), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
         Row("stopped from outside", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted"),
         Row("stopped by SIGTERM after leave", _F(_S({**_RECORDING, **_ASKED}), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
-        Row("kill -9 of the bot", _F(_S(_RECORDING), make.terminated(_KILLED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
-        Row("out of memory", _F(_S(_RECORDING), make.terminated(make.ended(code=137, reason="OOMKilled"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "OutOfMemory"),
-        Row("preempted", _F(_S(_RECORDING), make.terminated(_KILLED, disrupted=_disrupted("PreemptionByScheduler"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted"),
-        Row("node gone", _F(_S(_RECORDING), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NodeLost"),
+        Row("kill -9 of the bot", _F(_S(_RECORDING), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("out of memory", _F(_S(_RECORDING), make.terminated(make.ended(code=137, reason="OOMKilled"))), "PatchStatus EmitEvent", "Leaving", "OutOfMemory"),
+        Row("preempted", _F(_S(_RECORDING), make.terminated(_KILLED, disrupted=_disrupted("PreemptionByScheduler"))), "PatchStatus EmitEvent", "Leaving", "Evicted"),
+        Row("node gone", _F(_S(_RECORDING), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
         Row("kubelet's deadline", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MaxDurationReached"),
         Row("refused by the kubelet", _F(_S(_STARTED), make.terminated(ContainerFacts(), reason="OutOfmemory")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Unschedulable"),
-        Row("ended without a termination report", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("ended without a termination report", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),
         Row("pod vanished after its bot had ended", _F(_S(_RECORDING), report=Report.model_validate_json(make.last_word("EveryoneLeft"))), "PatchStatus EmitEvent", "Completed", "EveryoneLeft"),
     ),
+    "Another attempt": (
+        Row("the page could not be reached, and more bots are allowed", _F(_S(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent", "Initializing"),
+        Row("its quota never gave way, and more bots are allowed", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}, backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("not admitted: that does not pass", _F(_S(_JOINING, backoffLimit=2), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
+        Row("killed in the meeting: nobody joins again for that", _F(_S(_RECORDING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("killed before the meeting, which is known", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED), report=make.report("Joining")), "PatchStatus EmitEvent", "Initializing"),
+        Row("killed, and nobody knows whether it was in the meeting", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("no time is left before its end time", _F(_S(_JOINING, backoffLimit=2, endTime="2026-11-23T10:00:05Z"), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable"),
+        Row("asked to leave meanwhile", _F(_S({**_JOINING, **_ASKED}, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable"),
+        Row("its time has not come; the ended pod is let go", _F(_S(_second(), backoffLimit=2), make.terminated(_UNREACHABLE), written_at=NOW), "ReleaseFinalizer"),
+        Row("its time has come", _F(_S(_second(), backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(10)),
+        Row("its time has come, and the one before has not ended", _F(_S(_second(), backoffLimit=2), replace(make.STARTING_POD, deleted_at=NOW), written_at=NOW), "", at=later(10)),
+        Row("the one before has not ended, and is not deleted yet", _F(_S(_second(), backoffLimit=2), make.STARTING_POD, written_at=NOW), "DeletePod", at=later(10)),
+        Row("the one before never ends", _F(_S(_second(), backoffLimit=2), replace(make.STARTING_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "NodeLost", later(611)),
+        Row("leave before its time", _F(_S(_second(), backoffLimit=2, leave=True), make.terminated(_UNREACHABLE, finalizer=False)), "PatchStatus EmitEvent", "Completed", "LeaveRequested"),
+        Row("the second bot runs", _F(_S({**_second(), "botPod": make.SECOND}, backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), replace(make.RUNNING_POD, name=make.SECOND, uid="pod-2", attempt=2)), "FollowStream PatchStatus EmitEvent", "Joining", at=later(20)),
+        Row("the last one failed as well", _F(_S({**_second(), "attempt": 3}, backoffLimit=2), replace(make.terminated(_THIRD), name=make.THIRD, uid="pod-3", attempt=3)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable", later(60)),
+        Row("drained in the meeting, and another is to join", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing"),
+        Row("its node is gone, and another is to join: it may still be there", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
+    ),
+    "The finisher": (
+        Row("why the bot ended is written", _F(_S(_CRASHED), make.terminated(_KILLED), written_at=NOW), "ReleaseFinalizer CreatePod PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("a sidecar keeps the bot's pod alive", _F(_S(_CRASHED), make.pod(phase="Running", bot=_KILLED, **_TIMED), written_at=NOW), "DeletePod PatchStatus", "Leaving", "BotCrashed"),
+        Row("it works", _F(_S(_WORKS), make.FINISHER, written_at=NOW), "PatchStatus", "Leaving", "BotCrashed", at=later(100)),
+        Row("a quota keeps it out", _F(_S(_CRASHED), make.terminated(_KILLED, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent PatchStatus", "Leaving", "BotCrashed"),
+        Row("operator died between it and its Secret", _F(_S(_WORKS), replace(make.FINISHER, bot=ContainerFacts()), secret_missing=True), "CreateSecret PatchStatus", "Leaving", "BotCrashed"),
+        Row("the files are whole", _F(_S(_WORKS), make.finished(make.last_word("BotCrashed"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("the files are whole, and the meeting had ended", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.finished(make.last_word("MeetingEnded"))), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
+        Row("the files are not whole", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.finished(make.last_word("MeetingEnded", recording={"verified": False}))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
+        Row("it crashed", _F(_S(_WORKS), make.finished("")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("it could not read its assignment", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.finished(_CONFUSED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
+        Row("it vanished", _F(_S(_WORKS)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
+        Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(1800 + 120)),
+        Row("leave changes nothing", _F(_S(_WORKS, leave=True), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
+    ),
     "The bot ended, and another container goes on": (
         Row("the bot said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(make.last_word("MeetingEnded"), at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Completed", "MeetingEnded"),
-        Row("the kernel said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="OOMKilled", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "OutOfMemory"),
+        Row("the kernel said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="OOMKilled", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Leaving", "OutOfMemory"),
         Row("not restarted yet: the kubelet may", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus", "Recording", at=later(_GRACE - 1)),
-        Row("not restarted within the grace period", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(_GRACE)),
+        Row("not restarted within the grace period", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(code=137, reason="Error", at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed", later(_GRACE)),
         Row("our sidecar gets the grace period to end", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "", at=later(_GRACE - 1)),
         Row("what still runs after it ends with the pod", _F(_S(_ENDED), make.pod(phase="Running", bot=make.ended(at=NOW), **_TIMED)), "DeletePod ReleaseFinalizer", at=later(_GRACE)),
     ),

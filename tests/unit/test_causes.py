@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from meeting_buddy.contract.identity import FIRST_BOT
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import create_rejection, startup_causes, termination_causes
 from meeting_buddy.domain.causes import Cause, find
@@ -393,7 +394,7 @@ def test_generic_advice_gives_way_to_a_better_remedy() -> None:
 )
 def test_events_are_read_where_only_they_know(pod: PodFacts, claim: str | None) -> None:
     plan = decide(make.facts(make.session(STATUS), pod), lambda: later(601))
-    assert plan.actions == (ReadWarnings(make.POD, claim),)
+    assert plan.actions == (ReadWarnings(FIRST_BOT, claim),)
 
 
 @pytest.mark.parametrize("refusal", [each for each in REFUSALS if each[2] == "invalid"], ids=lambda each: each[1][:80])

@@ -32,7 +32,7 @@ class Bot:
         unused = cast(Any, SimpleNamespace())
         reporter = SessionReporter(ReportState("mbsess_test", 1, clock), self.events)
         self.components = Components(
-            unused, unused, unused, reporter, clock, self.events, Volume(folder), self.leave, unused
+            unused, unused, unused, reporter, clock, clock, self.events, Volume(folder), self.leave, unused
         )
 
     async def run(self) -> None:

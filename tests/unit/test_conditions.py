@@ -31,7 +31,7 @@ def snapshot(phase: Phase = Phase.RECORDING, **fields: Any) -> Snapshot:
         found["session"], *pods, stream=found["stream"], report=found["report"], installation=installation
     )
     reason = {Phase.COMPLETED: Reason.MEETING_ENDED, Phase.FAILED: Reason.BOT_CRASHED}.get(phase)
-    return replace(Snapshot.of(facts, found["session"], found["now"]), phase=phase, reason=reason, has_pod=True)
+    return replace(Snapshot.of(facts, found["session"], found["now"]), phase=phase, reason=reason, has_bot=True)
 
 
 def said(found: Snapshot) -> dict[str, tuple[str, str]]:
@@ -296,7 +296,7 @@ def test_a_session_that_runs_keeps_its_table_and_what_was_said_of_it() -> None:
 
 
 def test_a_session_that_never_had_a_bot_says_nothing_of_tables() -> None:
-    refused = replace(snapshot(Phase.FAILED, pod=None, report=None), has_pod=False)
+    refused = replace(snapshot(Phase.FAILED, pod=None, report=None), has_bot=False)
     assert "PlatformTable" not in said(with_table_fault(refused))
 
 
@@ -394,7 +394,7 @@ def test_duration(seconds: int, text: str) -> None:
 def test_names_and_evidence_are_bounded() -> None:
     crowd = make.joined(
         people={"current": [{"name": f"{number} " + "x" * 400} for number in range(80)], "seen": 90},
-        evidence=["e" * 400] * 40,
+        evidence=[f"{number:03}" + "e" * 400 for number in range(40)],
     )
     found = status.compose(snapshot(report=crowd))
     assert found.current_participants is not None

@@ -14,6 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
@@ -29,13 +31,16 @@ from meeting_buddy.domain.facts import (
     ReconcileError,
     SessionFacts,
     StreamFacts,
+    current_pod,
 )
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
 
 RARELY = st.integers(0, 4).map(lambda number: number == 0)
 """Ends of all kinds come rarely, or no session gets far."""
-REASONS = st.sampled_from([Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED])
+REASONS = st.sampled_from(
+    [Reason.MEETING_ENDED, Reason.EVERYONE_LEFT, Reason.NOT_ADMITTED, Reason.EVICTED, Reason.PAGE_UNREACHABLE]
+)
 
 
 PLANNED = st.sampled_from([None, None, -2000, 5, 100, 5000])
@@ -43,6 +48,15 @@ PLANNED = st.sampled_from([None, None, -2000, 5, 100, 5000])
 TERMINAL = {Phase.COMPLETED, Phase.FAILED}
 
 
+HISTORIES = [
+    ("scheduled", "crash loop"),
+    ("scheduled", "runs", "unreachable"),
+    ("scheduled", "runs", "killed beside a sidecar"),
+    ("scheduled", "joins", "drained"),
+    ("scheduled", "joins", "killed"),
+    ("scheduled", "joins", "killed beside a sidecar"),
+]
+"""What happened before chance takes over, the operator acting in between."""
 LEAVES = {Reason.LEAVE_REQUESTED, Reason.END_TIME_REACHED}
 _KEEP: Any = object()
 
@@ -68,11 +82,13 @@ class World(RuleBasedStateMachine):
         self.session: SessionFacts | None = make.session()
         self.document: dict[str, Any] = {}
         self.pods: list[PodFacts] = []
-        self.created = 0
-        self.ever_ran = False
+        self.made: list[PodId] = []
+        self.joined = False
+        """Whether a bot was in the meeting, or may have been."""
         self.secret_of = ""
         self.installation = make.INSTALLATION
         self.phases: list[Phase] = []
+        self.followed = FIRST_BOT
         self.leave_reason: str | None = None
         self.said_of_table: str | None = ""
         """Empty: nothing yet, for its bot had no table."""
@@ -90,6 +106,10 @@ class World(RuleBasedStateMachine):
         self.announced: str | None = None
 
     def facts(self) -> Facts:
+        if self.session is not None and self.followed != current_pod(self.session):
+            self.followed = current_pod(self.session)
+            self.stream = self.report = self.leave = self.warnings = None
+            self.secret_seen_of = ""
         return make.facts(
             self.session,
             *self.pods,
@@ -106,11 +126,13 @@ class World(RuleBasedStateMachine):
 
     @property
     def pod(self) -> PodFacts | None:
-        return self.pods[0] if self.pods else None
+        """The one that lives, or the last."""
+        return next((pod for pod in self.pods if not pod.terminated), self.pods[-1] if self.pods else None)
 
-    def change(self, **fields: Any) -> None:
-        assert self.pod is not None
-        self.pods[0] = replace(self.pod, **fields)
+    def change(self, name: str | None = None, **fields: Any) -> None:
+        found = next((each for each in self.pods if each.name == name), self.pod)
+        assert found is not None
+        self.pods[self.pods.index(found)] = replace(found, **fields)
 
     # The operator
 
@@ -150,13 +172,13 @@ class World(RuleBasedStateMachine):
 
     def do(self, action: actions.Action) -> None:
         match action:
-            case actions.CreatePod(attempt, _):
-                assert attempt == 1
-                self.a_bot_may_be_made_now()
-                assert not self.ever_ran, "a pod that may have been in the meeting was made again"
-                self.created += 1
-                uid, times = f"pod-{self.created}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
-                self.pods.append(make.pod(node=None, ip=None, created_at=self.now, uid=uid, **times))
+            case actions.CreatePod(which, _):
+                self.a_pod_may_be_made_now(which)
+                self.made.append(which)
+                uid, times = f"pod-{len(self.made)}", {"active_deadline_seconds": 15000, "grace_seconds": 120}
+                known = {"name": identity.pod_name("standup", make.UID, *which), "attempt": which.attempt}
+                found = make.pod(**known, role=which.role, node=None, ip=None, created_at=self.now, uid=uid, **times)
+                self.pods.append(found)
                 self.secret_of = self.secret_seen_of = uid
             case actions.CreateSecret():
                 assert self.pod is not None
@@ -175,10 +197,10 @@ class World(RuleBasedStateMachine):
             case actions.EmitErrorEvent(reason, _):
                 assert self.announced != reason, "told twice"
                 self.announced = reason
-            case actions.ReleaseFinalizer():
-                self.release()
-            case actions.DeletePod():
-                self.delete_pod()
+            case actions.ReleaseFinalizer(name):
+                self.release(name)
+            case actions.DeletePod(name, _):
+                self.delete_pod(name)
             case actions.DeleteSession():
                 self.a_session_had_its_time()
                 self.session = None
@@ -192,38 +214,54 @@ class World(RuleBasedStateMachine):
             self.document |= patch
             self.session = replace(self.session, status=MeetingSessionStatus.model_validate(self.document))
             return
+        attempt = self.document.get("attempt", 1)
         self.document = {key: value for key, value in {**self.document, **patch}.items() if value is not None}
+        if self.document.get("attempt", 1) != attempt:
+            assert self.document["attempt"] == attempt + 1, "an attempt was left out"
+            self.phases.clear()
         status = MeetingSessionStatus.model_validate(self.document)
         self.session = replace(self.session, status=status)
         self.written_at = self.now
         assert status.phase is not None
-        assert status.phase.terminal or ("node" in patch) == ("botAddress" in patch), "one of two that go together"
+        placed = status.phase.terminal or status.finishing or ("node" in patch) == ("botAddress" in patch)
+        assert placed, "one of two that go together"
         if status.phase is Phase.SCHEDULED:
-            assert not self.created, "it waits for its time, and had a pod"
+            assert not self.made, "it waits for its time, and had a pod"
             self.phases.clear()
         self.phases.append(status.phase)
 
-    def release(self) -> None:
+    def release(self, name: str) -> None:
         gone = self.session is None or self.session.deleting
-        over = self.session is not None and self.session.status.phase in (Phase.COMPLETED, Phase.FAILED)
-        assert gone or over, "a pod was let go of before its outcome was written"
-        self.change(finalizer=False)
-        if self.pod is not None and self.pod.orphaned:  # nothing says any more whose it was
-            self.pods.clear()
+        found = next(pod for pod in self.pods if pod.name == name)
+        assert gone or self.outcome_is_written(found), "a pod was let go of before its outcome was written"
+        self.change(name, finalizer=False)
+        if found.orphaned:  # nothing says any more whose it was
+            self.pods.remove(next(pod for pod in self.pods if pod.name == name))
         self.collect()
+
+    def outcome_is_written(self, pod: PodFacts) -> bool:
+        assert self.session is not None
+        followed = pod.id < current_pod(self.session)
+        return self.session.status.phase in TERMINAL or (followed and pod.terminated)
 
     def a_pod_that_may_start_has_its_secret(self) -> None:
         if self.pod is None or self.session is None or self.pod.terminated or self.pod.deleted_at is not None:
             return
         assert self.secret_of == self.pod.uid, "its volume cannot be mounted, and nobody does anything"
 
-    def a_bot_may_be_made_now(self) -> None:
+    def a_pod_may_be_made_now(self, which: PodId) -> None:
         assert self.session is not None
-        spec, start = self.session.spec, self.session.spec.start_time
+        spec, start, status = self.session.spec, self.session.spec.start_time, self.session.status
+        assert all(pod.terminated for pod in self.pods), "another one lives"
+        if which.role is Role.FINISHER:
+            assert status.finishing, "why its bot ended was not written"
+            return
+        assert which not in self.made or not self.joined, "a pod that may have been in the meeting was made again"
+        assert not self.joined or spec.on_disruption == "Rejoin", "nobody asked for another bot"
         if start is not None:
             assert self.now >= start - timedelta(seconds=60), "before its time"
             assert self.now < start + timedelta(seconds=900), "too late"
-        elif self.session.status.phase is None and self.session.requested_at is not None:
+        elif status.phase is None and self.session.requested_at is not None:
             assert self.now < self.session.requested_at + timedelta(seconds=900), "an old request"
         assert spec.end_time is None or self.now < spec.end_time, "after its end"
 
@@ -236,13 +274,12 @@ class World(RuleBasedStateMachine):
         assert self.now >= status.completion_time + timedelta(seconds=ttl)
         assert not any(pod.finalizer for pod in self.pods), "an outcome that nobody took note of"
 
-    def delete_pod(self) -> None:
-        self.change(deleted_at=self.now)
+    def delete_pod(self, name: str | None = None) -> None:
+        self.change(name, deleted_at=self.now)
         self.collect()
 
     def collect(self) -> None:
-        if self.pod is not None and self.pod.deleted_at and not self.pod.finalizer and self.pod.terminated:
-            self.pods.clear()
+        self.pods = [pod for pod in self.pods if not (pod.deleted_at and not pod.finalizer and pod.terminated)]
 
     # Time, people, the cluster, the bot
 
@@ -306,15 +343,20 @@ class World(RuleBasedStateMachine):
     )
     @rule(ready=st.booleans())
     def bot_runs(self, ready: bool) -> None:
-        self.ever_ran = True
+        assert self.pod is not None
+        ready = ready and self.pod.role is Role.BOT
+        self.joined = self.joined or ready
         since = self.now if ready else None
         self.change(phase="Running", ip="10.0.0.9", bot=ContainerFacts(running=True, ready=ready), ready_since=since)
 
     @precondition(lambda self: self.stream is not None and self.pod is not None and self.pod.reachable)
     @rule(phase=st.sampled_from(["Joining", "Active", "Recording", "Leaving", "Ended"]))
     def bot_reports(self, phase: str) -> None:
+        assert self.pod is not None
         self.stream = StreamFacts(True, None)
-        self.report = make.report(phase) if phase == "Joining" else make.joined(phase)
+        self.joined = self.joined or phase != "Joining"
+        attempt = self.pod.attempt
+        self.report = make.report(phase, attempt=attempt) if phase == "Joining" else make.joined(phase, attempt=attempt)
 
     @precondition(lambda self: self.stream is not None)
     @rule()
@@ -322,19 +364,29 @@ class World(RuleBasedStateMachine):
         self.stream = StreamFacts(False, self.now)
 
     @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.bot.running)
-    @rule(happens=RARELY, reason=REASONS)
-    def bot_ends(self, happens: bool, reason: Reason) -> None:
+    @rule(happens=RARELY, reason=REASONS, verified=st.booleans())
+    def bot_ends(self, happens: bool, reason: Reason, verified: bool) -> None:
         if not happens:
             return
-        self.change(phase="Succeeded", bot=make.ended(make.last_word(reason.value)))
+        self.change(phase="Succeeded", bot=make.ended(self.last_word(reason, verified)))
         self.collect()
+
+    def last_word(self, reason: Reason, verified: bool = True) -> str:
+        """The termination message of the bot, or the finisher, as it may be."""
+        assert self.pod is not None
+        known = {"attempt": self.pod.attempt}
+        if not self.joined:
+            return make.report("Ended", reason=reason.value, **known).to_json()
+        if self.pod.role is Role.FINISHER and self.session is not None and self.session.status.reason is not None:
+            reason = self.session.status.reason
+        return make.last_word(reason.value, **({} if verified else {"recording": {"verified": False}}), **known)
 
     @precondition(lambda self: self.pod is not None and not self.pod.terminated and self.pod.bot.running)
     @rule(happens=RARELY, reason=REASONS)
     def bot_ends_beside_a_container_that_goes_on(self, happens: bool, reason: Reason) -> None:
         if not happens:
             return
-        self.change(bot=make.ended(make.last_word(reason.value), at=self.now))
+        self.change(bot=make.ended(self.last_word(reason), at=self.now))
 
     @precondition(lambda self: self.pod is not None and not self.pod.terminated)
     @rule(happens=RARELY)
@@ -351,10 +403,14 @@ class World(RuleBasedStateMachine):
             return
         self.delete_pod()
 
-    @precondition(lambda self: self.pod is not None and self.session is not None and self.session.status.bot_pod)
-    @rule()
-    def somebody_forces_the_finalizer(self) -> None:
-        self.pods.clear()
+    @precondition(lambda self: self.pod is not None and self.session is not None)
+    @rule(happens=RARELY)
+    def somebody_forces_the_finalizer(self, happens: bool) -> None:
+        """Of a pod that the status names; one that is seen nowhere is made again."""
+        assert self.pod is not None
+        assert self.session is not None
+        if happens and self.pod.name in (self.session.status.bot_pod, self.session.status.finisher_pod):
+            self.pods.remove(self.pod)
 
     @precondition(lambda self: self.session is not None)
     @rule(happens=RARELY)
@@ -372,13 +428,58 @@ class World(RuleBasedStateMachine):
         self.session = None
 
     @initialize(
-        recording=st.booleans(), start=PLANNED, requested=st.sampled_from([None, None, 10, 2000]), removed=st.booleans()
+        recording=st.booleans(),
+        start=PLANNED,
+        requested=st.sampled_from([None, None, 10, 2000]),
+        removed=st.booleans(),
+        retries=st.sampled_from([0, 2]),
+        disruption=st.sampled_from(["Fail", "Rejoin"]),
+        so_far=st.sampled_from([(), *HISTORIES]),
     )
-    def session_is_applied(self, recording: bool, start: int | None, requested: int | None, removed: bool) -> None:
+    def session_is_applied(
+        self,
+        recording: bool,
+        start: int | None,
+        requested: int | None,
+        removed: bool,
+        retries: int,
+        disruption: str,
+        so_far: tuple[str, ...],
+    ) -> None:
         requested_at = None if requested is None else self.now - timedelta(seconds=requested)
+        again: dict[str, Any] = {
+            "backoffLimit": retries,
+            "onDisruption": disruption,
+            "recording": {"enabled": recording},
+        }
         ttl = 30000 if removed else None
-        found = make.session(recording={"enabled": recording}, requested_at=requested_at, ttlSecondsAfterFinished=ttl)
-        self.session = with_times(found, start=self.ahead(start))
+        found = make.session(requested_at=requested_at, ttlSecondsAfterFinished=ttl, **again)
+        self.session = with_times(found, start=None if so_far else self.ahead(start))
+        for what in so_far:
+            self.operator_acts_until_it_has_nothing_to_do()
+            if self.pod is not None:
+                self.happens(what)
+
+    def happens(self, what: str) -> None:
+        """One step of a history that chance seldom plays."""
+        match what:
+            case "scheduled":
+                self.change(node="node1", started_at=self.now, scheduled=PodCondition("True"))
+            case "crash loop":
+                self.change(browser=make.waiting("CrashLoopBackOff"))
+                self.now += timedelta(seconds=700)
+            case "runs" | "joins":
+                self.bot_runs(what == "joins")
+            case "drained":
+                self.delete_pod()
+                self.bot_ends(True, Reason.EVICTED, False)
+            case "unreachable":
+                self.bot_ends(True, Reason.PAGE_UNREACHABLE, False)
+            case "killed":
+                self.pod_is_killed(True)
+            case "killed beside a sidecar":
+                self.change(bot=make.ended(code=137, reason="Error", at=self.now))
+                self.now += timedelta(seconds=121)
 
     # Promises
 
@@ -388,9 +489,12 @@ class World(RuleBasedStateMachine):
         session, pod = self.session, self.pod
         if session is None or pod is None or pod.orphaned or pod.started_at is None or pod.ready_since is not None:
             return
-        plan = decide(replace(self.facts(), warnings=()), lambda: later_than(pod.started_at))
-        written = [action.patch.get("phase") for action in plan.actions if isinstance(action, actions.PatchStatus)]
-        assert session.status.phase in TERMINAL or TERMINAL & set(written)
+        self.warnings = ()
+        plan = decide(self.facts(), lambda: later_than(pod.started_at))
+        patch = next((action.patch for action in plan.actions if isinstance(action, actions.PatchStatus)), {})
+        makes = any(isinstance(action, actions.CreatePod) for action in plan.actions)
+        further = makes or {"attempt", "reason"} & patch.keys()
+        assert session.status.phase in TERMINAL or patch.get("phase") in TERMINAL or further
 
     @invariant()
     def a_session_keeps_what_was_said_of_its_table(self) -> None:
@@ -421,7 +525,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def missed_means_that_no_pod_was_ever_made(self) -> None:
         if self.session is not None and self.session.status.reason is Reason.MISSED:
-            assert not self.created
+            assert not self.made or (self.session.status.attempt or 1) > 1
 
     @invariant()
     def why_a_bot_has_to_leave_is_settled_once(self) -> None:

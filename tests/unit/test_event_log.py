@@ -1,6 +1,7 @@
 """``events.jsonl``: one line each, on the session's clock, without secrets, never in the way."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 from meeting_buddy_bot.support.clock import SessionClock
@@ -50,3 +51,28 @@ async def test_a_volume_that_refuses_delays_the_line_and_keeps_the_order(tmp_pat
     events.write("taken")
     assert await events.flush()
     assert [line["event"] for line in lines(tmp_path / "missing" / "events.jsonl")] == ["refused", "taken"]
+
+
+async def test_events_that_were_kept_back_have_the_seconds_of_the_clock_that_went_on(tmp_path: Path) -> None:
+    clock = SessionClock()
+    events = EventLog(tmp_path / "events.jsonl", clock)
+    events.hold()
+    events.write("volume_trouble", error="it hangs")
+    assert await events.flush()
+    assert not (tmp_path / "events.jsonl").exists()
+    clock.go_on(clock.utc() - timedelta(hours=1))
+    events.release()
+    events.write("bot_started")
+    await events.close()
+    first, second = lines(tmp_path / "events.jsonl")
+    assert [first["event"], second["event"]] == ["volume_trouble", "bot_started"]
+    assert first["error"] == "it hangs"
+    assert 3600 <= float(str(first["t"])) <= float(str(second["t"]))
+
+
+async def test_what_was_kept_back_is_not_lost_when_the_clock_never_went_on(tmp_path: Path) -> None:
+    events = EventLog(tmp_path / "events.jsonl", SessionClock())
+    events.hold()
+    events.write("volume_trouble")
+    await events.close()
+    assert [line["event"] for line in lines(tmp_path / "events.jsonl")] == ["volume_trouble"]

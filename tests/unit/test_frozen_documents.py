@@ -125,7 +125,7 @@ class TestReport:
         ("changes", "phase", "reason"),
         [
             ({}, Phase.COMPLETED, Reason.MEETING_ENDED),
-            ({"recording": {"segments": 3}}, Phase.FAILED, Reason.VERIFICATION_FAILED),
+            ({"recording": {"segments": 3}}, Phase.LEAVING, Reason.MEETING_ENDED),
             ({"everJoined": False, "joinedAt": None}, Phase.FAILED, Reason.BOT_CRASHED),
         ],
         ids=["verified", "not verified", "never joined"],

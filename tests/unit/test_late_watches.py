@@ -7,6 +7,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from meeting_buddy.contract.identity import FIRST_BOT
 from meeting_buddy.contract.token import BotKeys
 from meeting_buddy.controller.executor import Executor, Progress
 from meeting_buddy.controller.observe import Observer
@@ -72,7 +73,7 @@ class Operator:
     async def create(self) -> Progress:
         """Carry out the plan's CreatePod."""
         facts, _ = await self.observer.observe(self.entry)
-        return await self.executor.execute(self.entry, facts, CreatePod(1, "LiveKit"))
+        return await self.executor.execute(self.entry, facts, CreatePod(FIRST_BOT, "LiveKit"))
 
 
 def ending_of(plan: Plan) -> tuple[Any, Any]:
@@ -224,14 +225,14 @@ async def test_a_session_that_is_over_is_not_asked_about() -> None:
 @pytest.mark.parametrize(("at", "kept"), [(0, False), (DUE, True)], ids=["before it was due", "since"])
 async def test_a_refusal_counts_from_when_the_pod_was_due(at: int, kept: bool) -> None:
     operator = Operator(stored(WAITS, startTime=START))
-    operator.entry.rejection = CreateRejection("quota", "exceeded quota", make.later(at))
+    operator.entry.of(FIRST_BOT).rejection = CreateRejection("quota", "exceeded quota", make.later(at))
     await operator.plan(DUE + 1)
-    assert (operator.entry.rejection is not None) == kept
+    assert (operator.entry.of(FIRST_BOT).rejection is not None) == kept
 
 
 async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
     operator = Operator(stored(AHEAD, startTime=START))
     operator.cache.upsert_pod(documents.pod())
-    operator.entry.rejection = CreateRejection("quota", "exceeded quota", make.NOW)
+    operator.entry.of(FIRST_BOT).rejection = CreateRejection("quota", "exceeded quota", make.NOW)
     await operator.plan(1)
-    assert operator.entry.rejection is not None
+    assert operator.entry.of(FIRST_BOT).rejection is not None

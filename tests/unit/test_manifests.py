@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_buddy.contract.assignment import DIGEST_VARIABLE, PASSCODE_FILE, TRANSCRIPTION_KEY_FILE, Assignment
+from meeting_buddy.contract.assignment import (
+    DIGEST_VARIABLE,
+    PASSCODE_FILE,
+    TRANSCRIPTION_KEY_FILE,
+    Assignment,
+    FinisherAssignment,
+)
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import SelfHostedHost
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy.contract.token import BotKeys, Scope, derive, matches
 from meeting_buddy.manifests import quantity
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
-from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret
+from meeting_buddy.manifests.pod import session_pod
+from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret, finisher_assignment
 from meeting_buddy.resource.bot_class import BotClass
+from meeting_buddy.resource.session import MeetingSessionStatus
 from meeting_buddy_bot.support.settings import Settings
 from tests.local.clone import PLATFORM_TABLES
 from tests.support import operator_facts as make
@@ -103,7 +114,26 @@ def document(found: BotPodInput) -> Assignment:
 
 
 def pod(found: BotPodInput) -> dict[str, Any]:
-    return bot_pod(found, assignment_annotations(document(found), KEYS))
+    return session_pod(found, assignment_annotations(document(found), KEYS))
+
+
+FINISHER = replace(pod_input(), pod=PodId(2, Role.FINISHER))
+CRASHED = MeetingSessionStatus(
+    attempt=2,
+    phase=Phase.LEAVING,
+    reason=Reason.BOT_CRASHED,
+    message="Container bot exited with signal 9.",
+    join_timestamp=make.later(20),
+    table_hash="abc123",
+)
+
+
+def finisher_document(found: BotPodInput = FINISHER) -> FinisherAssignment:
+    return finisher_assignment(found, CRASHED, KEYS)
+
+
+def finisher_pod(found: BotPodInput = FINISHER) -> dict[str, Any]:
+    return session_pod(found, assignment_annotations(finisher_document(found), KEYS))
 
 
 SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
@@ -117,6 +147,8 @@ PASSCODE: dict[str, Any] = {"passcodeSecretRef": {"name": "board"}}
         ("pod-full-class", pod(pod_input(FULL_CLASS, **SECRET_LINK, **PASSCODE))),
         ("pod-audio", pod(pod_input(recording={"video": "none"}))),
         ("secret", secret(pod_input())),
+        ("finisher-pod", finisher_pod()),
+        ("finisher-secret", bot_secret(FINISHER, finisher_document(), "pod-uid")),
     ],
 )
 def test_golden(name: str, manifest: dict[str, Any]) -> None:
@@ -124,6 +156,27 @@ def test_golden(name: str, manifest: dict[str, Any]) -> None:
     if os.environ.get("REWRITE_GOLDEN"):
         path.write_text(make.pretty(manifest))
     assert json.loads(path.read_text()) == manifest
+
+
+def recordings_mount(spec: dict[str, Any]) -> dict[str, Any]:
+    mounts: list[dict[str, Any]] = spec["containers"][0]["volumeMounts"]
+    return next(each for each in mounts if each["name"] == "recordings")
+
+
+def test_a_finisher_has_nothing_that_a_meeting_needs_and_the_bots_folder() -> None:
+    found = replace(pod_input(FULL_CLASS, **SECRET_LINK, **PASSCODE), pod=PodId(2, Role.FINISHER))
+    spec, bot = finisher_pod(found)["spec"], pod(replace(found, pod=PodId(2)))["spec"]
+    assert "initContainers" not in spec
+    (container,) = spec["containers"]
+    assert container["command"][-2:] == ["meeting-buddy-bot", "finish"]
+    assert "readinessProbe" not in container
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    assert volumes.isdisjoint({"link", "passcode", "x11", "run", "shm", "browser-tmp"})
+    assert volumes == {mount["name"] for mount in container["volumeMounts"]} | {"ca"} & volumes
+    assert recordings_mount(spec) == recordings_mount(bot)
+    secret = json.dumps(bot_secret(found, finisher_document(found), "pod-uid"))
+    assert "rooms/standup" not in secret
+    assert "very-secret" not in secret
 
 
 @pytest.mark.parametrize("found", [pod_input(), pod_input(FULL_CLASS), pod_input(FULL_CLASS, **SECRET_LINK)])
@@ -139,6 +192,11 @@ def test_the_secret_holds_digests_of_the_tokens_and_no_token() -> None:
     assert matches(derive(KEYS.control, make.UID, 1, Scope.CONTROL), found.tokens.control)
     assert matches(derive(KEYS.read, make.UID, 1, Scope.READ), found.tokens.read)
     assert not any(KEYS.token(make.UID, 1, scope) in text for scope in Scope)
+
+
+def test_a_bot_is_told_whether_another_one_was_in_the_meeting() -> None:
+    assert not document(pod_input()).rejoins
+    assert assignment(pod_input(), TABLE, HOSTS, KEYS, rejoins=True).rejoins
 
 
 def test_a_link_in_a_secret_of_the_users_is_not_copied() -> None:
@@ -285,7 +343,7 @@ def test_the_containers_parts_add_up_to_the_class(amount: str, cpu: tuple[str, s
 def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
     fields = {"security": {"runAsUser": None, "seccompProfile": None}, "sandbox": {"seccompProfile": None}}
     chosen = {"image": "i", "storage": {"fsGroup": None}, **fields}
-    spec = bot_pod(pod_input(BotClass.model_validate(chosen)))["spec"]
+    spec = session_pod(pod_input(BotClass.model_validate(chosen)))["spec"]
     assert spec["securityContext"] == {"runAsNonRoot": True, "fsGroupChangePolicy": "OnRootMismatch"}
     assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
 
@@ -294,8 +352,8 @@ def test_transcription_is_added_to_the_bots_container_where_it_is_done() -> None
     resources = {"cpu": "1500m", "cpuLimit": "3", "memory": "2Gi", "memoryLimit": "4Gi"}
     engine = {"model": "/models/base", "threads": 2, "cpu": "500m", "memory": "768Mi"}
     chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}, "transcription": engine})
-    without = bot_pod(pod_input(chosen, transcription={"enabled": False}))["spec"]
-    spec = bot_pod(pod_input(chosen))["spec"]
+    without = session_pod(pod_input(chosen, transcription={"enabled": False}))["spec"]
+    spec = session_pod(pod_input(chosen))["spec"]
     assert spec["initContainers"][0]["resources"] == without["initContainers"][0]["resources"]
     assert without["containers"][0]["resources"] == {
         "requests": {"cpu": "500m", "memory": "683Mi"},
@@ -310,7 +368,7 @@ def test_transcription_is_added_to_the_bots_container_where_it_is_done() -> None
 
 
 def test_limits_of_a_class_are_shared_out_and_a_secret_reaches_the_bot_alone() -> None:
-    spec = bot_pod(pod_input(FULL_CLASS))["spec"]
+    spec = session_pod(pod_input(FULL_CLASS))["spec"]
     browser, bot = spec["initContainers"][0], spec["containers"][0]
     assert browser["resources"]["limits"] == {"cpu": "666m", "memory": "682Mi", "ephemeral-storage": "1365Mi"}
     assert bot["resources"]["limits"] == {"cpu": "1334m", "memory": "1366Mi", "ephemeral-storage": "683Mi"}
@@ -331,7 +389,7 @@ QUANTITIES = st.builds(
 def test_a_quantity_that_a_class_accepts_can_be_shared_out(amount: str) -> None:
     resources = {"cpu": amount, "cpuLimit": amount, "memory": amount, "memoryLimit": amount}
     chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}})
-    spec = bot_pod(pod_input(chosen))["spec"]
+    spec = session_pod(pod_input(chosen))["spec"]
     for container in (spec["initContainers"][0], spec["containers"][0]):
         for name, text in container["resources"]["requests"].items():
             assert re.fullmatch(r"[1-9][0-9]*(m|Mi)", text), name

@@ -88,3 +88,11 @@ def test_stretches_of_one_cause_that_follow_each_other_are_one() -> None:
         session.missing.add(start, start + 8, "the server is away")
     assert session.missing.sentence() == "without text: 20-78 s (the server is away)"
     assert len(session.told) == 6
+
+
+def test_what_an_earlier_process_told_is_counted_and_not_told_again() -> None:
+    session = Session(joined=100.0)
+    session.missing.add(110, 120, "the engine failed")
+    session.missing.recall([Missed(start=20, end=30, cause="the transcriber died")])
+    assert session.told == [(110, 120, "the engine failed")]
+    assert session.missing.sentence() == ("without text: 20-30 s (the transcriber died), 110-120 s (the engine failed)")

@@ -15,7 +15,7 @@ from meeting_buddy.controller.session_cache import SessionCache
 UID = "0f4c2a68-0000-4000-8000-000000000001"
 OWNER = {"apiVersion": "meetingbuddy.io/v1alpha1", "kind": "MeetingSession", "name": "standup", "uid": UID}
 LABELS = {
-    identity.LABEL_COMPONENT: identity.COMPONENT_BOT,
+    identity.LABEL_COMPONENT: "bot",
     identity.LABEL_SESSION_UID: UID,
     identity.LABEL_ATTEMPT: "1",
 }

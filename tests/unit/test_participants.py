@@ -46,7 +46,7 @@ def after(
         snapshot = Snapshot.of(facts, session, make.later(600))
         if phase.terminal:
             snapshot = snapshot.ended(phase, Reason.MEETING_ENDED, "over", report)
-        found = status.compose(replace(snapshot, phase=phase, has_pod=True))
+        found = status.compose(replace(snapshot, phase=phase, has_bot=True))
     return found
 
 

@@ -25,7 +25,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.logs import JsonLines
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription import component
+from meeting_buddy_bot.transcription import publishing
 from meeting_buddy_bot.transcription.component import LiveTranscript
 from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
 from meeting_buddy_bot.transcription.messages import Message, Missed, Ready, TranscriberConfig, Utterance
@@ -147,8 +147,8 @@ async def test_a_file_that_is_not_what_was_written_is_named(
         spoil(folder / name)
         return derived
 
-    render = component._rendered
-    monkeypatch.setattr(component, "_rendered", rendered)
+    render = publishing._rendered
+    monkeypatch.setattr(publishing, "_rendered", rendered)
     report = await transcribe([said("hello"), Missed(start=10, end=20, cause="it was late")])
     assert (report.state, report.reason) == ("Done", "VerificationFailed")
     assert report.message == (f"{name}: not what was written when read again; without text: 10-20 s (it was late)")
@@ -166,7 +166,7 @@ async def test_a_volume_that_does_not_take_the_files_is_told(
     def refuse(folder: Path) -> list[Derived]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(component, "_rendered", refuse)
+    monkeypatch.setattr(publishing, "_rendered", refuse)
     report = await transcribe([said("hello")])
     assert (report.state, report.reason) == ("Done", "VerificationFailed")
     assert "No space left on device" in str(report.message)
@@ -176,7 +176,7 @@ async def test_a_volume_that_does_not_take_the_files_is_told(
 
 async def test_a_check_for_which_there_is_no_time_is_told(transcribe: Attend, monkeypatch: pytest.MonkeyPatch) -> None:
     late = threading.Event()
-    monkeypatch.setattr(component, "_rendered", lambda folder: late.wait(10))
+    monkeypatch.setattr(publishing, "_rendered", lambda folder: late.wait(10))
     report = await transcribe([said("hello")], publish_seconds=0.1)
     late.set()
     assert (report.state, report.reason) == ("Done", "VerificationFailed")

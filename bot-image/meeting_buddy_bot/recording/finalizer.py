@@ -22,7 +22,7 @@ from typing import Final
 
 from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.manifest import Finished, Segment
-from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.plan import CapturePlan, MediaFormat
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
@@ -67,7 +67,7 @@ class RecordingFinalizer:
     """One attempt to finish the recording in the session's folder."""
 
     volume: Volume
-    plan: CapturePlan
+    plan: CapturePlan | MediaFormat
     events: EventLog
 
     @property
@@ -105,6 +105,25 @@ class RecordingFinalizer:
                 await self.volume.call("tidy up", lambda: _remove(concat_list, tmp_path), _TIDY_SECONDS)
         self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
         return Finished(True, self.plan.result, sha256, size, duration, len(segments))
+
+    async def verified_before(self, before: Finished, segments: list[Segment]) -> Finished | None:
+        """What an earlier process said of the finished file, if it is still so: of these segments, and unchanged.
+
+        Raises:
+            OSError: the volume does not hand the file out.
+        """
+        if not before.verified or before.segments != len(segments):
+            return None
+        if before.file is not None:
+            path = self.folder / before.file
+            try:
+                found = await self.volume.call("hash", lambda: fsync_and_hash(path), _HASH_SECONDS)
+            except FileNotFoundError:
+                return None
+            if found != (before.bytes, before.sha256):
+                return None
+        self.events.write("recording_verified_before", file=before.file)
+        return before
 
     async def _concat_list(self, segments: list[Segment]) -> str:
         """ffmpeg's list. Lengths are given, from one segment's start to the next one's within a run: a length guessed

@@ -1,22 +1,38 @@
 """``manifest.jsonl``: what was recorded, what was not, and whether it was found whole; append-only, fsynced per line.
 
-Four kinds of line, told apart by their first key: ``segment`` (one closed file), ``gap`` (a stretch that is missing, or
-that shows no meeting), ``verified`` (how finishing went; the last one counts), ``derived`` (a file that was made from
-the meeting beside the recording; the last one of a name counts). Seconds are on the session clock.
+Five kinds of line, told apart by their first key: ``started`` (a run of the recorder begins), ``segment`` (one closed
+file), ``gap`` (a stretch that is missing, or that shows no meeting), ``verified`` (how finishing went; the last one
+counts), ``derived`` (a file that was made from the meeting beside the recording; the last one of a name counts).
+Seconds are on the session clock.
 
 If this process dies: each line is one write followed by fsync; a torn last line is skipped by :func:`read`. A segment
-without a line is found again by its file's name.
+without a line is found again by its file's name, and placed by the ``started`` line of its run (:mod:`recovery`).
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from meeting_buddy.contract.text import json_text
 
 MANIFEST_FILE: Final = "manifest.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """A start of the recorder, of which segments may follow."""
+
+    started: int
+    """Its number, a segment's ``run``."""
+    first: int
+    """Number of its first segment; a later start with the same one says that this one wrote none."""
+    start: float
+    """The moment that is zero in its files' timestamps."""
+    utc: str
+    """UTC of ``start``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,21 @@ class Derived:
     sha256: str
 
 
-Line = Segment | GapLine | Finished | Derived
+Line = RunStart | Segment | GapLine | Finished | Derived
+
+
+_KINDS: Final[dict[str, type[Line]]] = {
+    "started": RunStart,
+    "segment": Segment,
+    "gap": GapLine,
+    "verified": Finished,
+    "derived": Derived,
+}
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as the manifest spells it: UTC with milliseconds and a ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(line: Line) -> bytes:
@@ -108,7 +138,7 @@ def read(path: Path) -> Iterator[Line]:
             fields = json.loads(text)
         except ValueError:
             continue
-        for kind, key in ((Segment, "segment"), (GapLine, "gap"), (Finished, "verified"), (Derived, "derived")):
+        for key, kind in _KINDS.items():
             if isinstance(fields, dict) and key in fields:
                 known = {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
                 yield kind(**known)

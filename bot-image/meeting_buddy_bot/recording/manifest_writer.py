@@ -2,20 +2,20 @@
 
 The recorder's events (segment closed, run ended, writing again) arrive in a queue and are worked off in order, so that
 hashing never delays the recorder and a gap is written between the right two segments. What is in the queue when this
-process dies has no manifest line; the files have their names.
+process dies has no manifest line; the files have their names, and :mod:`recovery` enters them.
 """
 
 import asyncio
 import bisect
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from meeting_buddy.contract.report import Gap, RecordingReport
 from meeting_buddy_bot.recording.capture import Run
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Line, Segment, encode
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Line, RunStart, Segment, encode, utc_text
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash, number, probe
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
@@ -30,16 +30,78 @@ _HASH_SECONDS: Final = 60.0
 """For reading one segment, some megabytes, from a slow volume."""
 _LATE_SECONDS: Final = 0.5
 """By which a packet's stamp may lie after the moment in which its segment was closed: clocks are read one by one."""
-_SMALLEST_GAP: Final = 0.05
+SMALLEST_GAP: Final = 0.05
 """Seconds; two runs that follow each other more closely than three frames have no gap between them."""
+REPLACED: Final = "the bot was replaced"
+"""Cause of the gap between two attempts."""
+
+
+async def inspect(
+    volume: Volume,
+    file: Path,
+    run: int,
+    origin: float,
+    clock: SessionClock,
+    latest: float = float("inf"),
+    *,
+    complete: bool,
+) -> Segment | None:
+    """A segment's line of the manifest; ``None``: no media can be read from the file.
+
+    Args:
+        volume: on which it lies.
+        file: its path.
+        run: number of its run.
+        origin: of the run, seconds on the session clock.
+        clock: gives the UTC time.
+        latest: see :func:`segments.probe`.
+        complete: whether it was closed.
+
+    Raises:
+        OSError: the volume does not hand it out.
+    """
+    which, span = number(file), await probe(file, latest)
+    if which is None or span is None:
+        return None
+    size, sha256 = await volume.call("hash a segment", lambda: fsync_and_hash(file), _HASH_SECONDS)
+    start, end = round(origin + span.start, 3), round(origin + span.end, 3)
+    cut_at = round(span.end, 6) if span.cut else None
+    name, utc = f"{SEGMENTS_FOLDER}/{file.name}", utc_text(clock.utc(start))
+    return Segment(which, name, start, end, utc, size, sha256, run, complete, cut_at)
+
+
+def unreadable_gap(which: int, run: Sequence[Segment], begin: float, end: float) -> GapLine | None:
+    """The gap that a segment leaves which cannot be read; ``None``: it is too short to be one.
+
+    Args:
+        which: the segment's number.
+        run: the entered segments of its run.
+        begin: where the gap begins if none of them is before it, seconds on the session clock.
+        end: where it ends if none of them is behind it.
+    """
+    start = max((each.end for each in run if each.segment < which), default=begin)
+    end = min((each.start for each in run if each.segment > which), default=end)
+    if end - start < SMALLEST_GAP:
+        return None
+    return GapLine("a segment cannot be read", round(start, 3), round(end, 3))
 
 
 class ManifestWriter:
     """The manifest's only writer."""
 
-    def __init__(self, volume: Volume, clock: SessionClock, events: EventLog, changed: Callable[[], None]) -> None:
-        self.segments: list[Segment] = []
-        self.gaps: list[Gap] = []
+    def __init__(
+        self,
+        volume: Volume,
+        clock: SessionClock,
+        events: EventLog,
+        changed: Callable[[], None],
+        earlier: Iterable[Line] = (),
+    ) -> None:
+        """``earlier``: what the manifest says already, of a process that died; its segments and gaps count, too."""
+        lines = list(earlier)
+        by_number = {line.segment: line for line in lines if isinstance(line, Segment)}
+        self.segments: list[Segment] = [by_number[which] for which in sorted(by_number)]
+        self.gaps = [Gap(start=line.start, end=line.end, cause=line.gap) for line in lines if isinstance(line, GapLine)]
         self.captured: dict[int, float] = {}
         """Seconds for which each run captured by the session clock: what its segments, all entered, must add up to."""
         self._volume = volume
@@ -49,10 +111,18 @@ class ManifestWriter:
         self._file = AppendFile(volume.folder / MANIFEST_FILE, durable=True)
         self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
-        self._entered: set[int] = set()
+        self._entered = set(by_number)
         self._incomplete: list[Run] = []
         """Runs that may have segments without a line: the volume did not hand them out when the run ended."""
         self._missing_since: tuple[float, str] | None = None
+        self._writing: Run | None = None
+        """The run that writes now."""
+
+    def started(self, run: Run) -> None:
+        """A run has begun; whoever has to place its segments after this process has died can do it by this line."""
+        utc = utc_text(self._clock.utc(run.origin))
+        # Not behind what is still being hashed: it has to be there before the run's first segment is.
+        self._file.append(encode(RunStart(run.number, run.first, round(run.origin, 3), utc)))
 
     def closed(self, run: Run, file: Path) -> None:
         """ffmpeg closed a segment."""
@@ -66,6 +136,10 @@ class ManifestWriter:
     def writing_again(self, run: Run) -> None:
         """A run has begun to write; closes the gap that the one before it opened."""
         self._submit(lambda: self._close_gap(run))
+
+    def bot_replaced(self, first: int) -> None:
+        """All segments before ``first`` are of earlier bots: a gap lies between them and what this one records."""
+        self._submit(lambda: self._follow_earlier(first))
 
     def enter_missing(self, newest: int) -> None:
         """Try once more to enter what the volume did not hand out before; ``newest``: the last segment's number.
@@ -82,6 +156,15 @@ class ManifestWriter:
         """Media that shows no meeting, such as while the browser was restarted."""
         self._submit(lambda: self._enter_gap(GapLine(cause, round(start, 3), round(end, 3), recorded=True)))
 
+    def enter(self, segment: Segment) -> None:
+        """Enter a segment of a process that died, and that did not do it."""
+        self._submit(lambda: self._add(segment))
+
+    def enter_gap(self, line: GapLine) -> None:
+        """State a gap that such a process did not state; one that is stated already changes nothing."""
+        if not self._states(line):
+            self._submit(lambda: self._enter_gap(line))
+
     async def append(self, line: Line) -> None:
         """Write a line after all that came before."""
         await self.flush()
@@ -92,15 +175,21 @@ class ManifestWriter:
         """Return when the queue is worked off."""
         await self._queue.join()
 
-    async def close(self) -> None:
-        """Work off the queue and stop."""
+    async def written(self) -> bool:
+        """Wait until all lines so far are in the file; False when the volume did not take them in time."""
         await self.flush()
-        await self._file.close(_FLUSH_SECONDS)
+        return await self._file.flush(_FLUSH_SECONDS)
+
+    async def close(self) -> bool:
+        """Work off the queue and stop; False when the volume did not take all lines."""
+        await self.flush()
+        written = await self._file.close(_FLUSH_SECONDS)
         if self._worker is not None:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
             self._worker = None
+        return written
 
     @property
     def bytes(self) -> int:
@@ -144,26 +233,29 @@ class ManifestWriter:
         which = number(file)
         if which is None or which in self._entered:
             return
-        span = await probe(file, latest=closed_at - run.origin + _LATE_SECONDS)
-        if span is None:
+        latest = closed_at - run.origin + _LATE_SECONDS
+        segment = await inspect(self._volume, file, run.number, run.origin, self._clock, latest, complete=complete)
+        if segment is None:
             # Not entered: the end of its run looks at it once more.
             self._events.write("segment_unreadable", file=file.name)
             return
-        size, sha256 = await self._volume.call("hash a segment", lambda: fsync_and_hash(file), _HASH_SECONDS)
-        start, end = round(run.origin + span.start, 3), round(run.origin + span.end, 3)
-        utc = self._clock.utc(start).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        name = f"{SEGMENTS_FOLDER}/{file.name}"
-        cut_at = round(span.end, 6) if span.cut else None
-        segment = Segment(which, name, start, end, utc, size, sha256, run.number, complete, cut_at)
-        self._entered.add(which)
+        await self._add(segment)
+
+    async def _add(self, segment: Segment) -> None:
+        self._entered.add(segment.segment)
         bisect.insort(self.segments, segment, key=lambda each: each.segment)
         await self._write(segment)
         self._events.write(
-            "segment_closed", segment=which, seconds=round(segment.seconds, 3), bytes=size, complete=complete
+            "segment_closed",
+            segment=segment.segment,
+            seconds=round(segment.seconds, 3),
+            bytes=segment.bytes,
+            complete=segment.complete,
         )
         self._changed()
 
     async def _end_run(self, run: Run, cause: str | None) -> None:
+        self._writing = None
         if run.ended_at is None:
             run.ended_at = self._clock.now()
         if run.last is None or await self._enter_all(run, run.last, run.ended_at):
@@ -191,16 +283,33 @@ class ManifestWriter:
         for run in incomplete:
             last = newest if run.last is None else run.last  # only the newest run can have ended unlisted
             for which in await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at):
-                mine = self._of(run)
-                start = max((each.end for each in mine if each.segment < which), default=run.origin)
-                end = min((each.start for each in mine if each.segment > which), default=run.progress_at)
-                if end - start >= _SMALLEST_GAP and not any(gap.start <= start and end <= gap.end for gap in self.gaps):
-                    await self._enter_gap(GapLine("a segment cannot be read", round(start, 3), round(end, 3)))
+                gap = unreadable_gap(which, self._of(run), run.origin, run.progress_at)
+                if gap is not None and not self._states(gap):
+                    await self._enter_gap(gap)
 
     def _of(self, run: Run) -> list[Segment]:
         return [segment for segment in self.segments if segment.run == run.number]
 
+    def _states(self, line: GapLine) -> bool:
+        return any(gap.start - SMALLEST_GAP <= line.start and line.end <= gap.end + SMALLEST_GAP for gap in self.gaps)
+
+    async def _follow_earlier(self, first: int) -> None:
+        before = max((each.end for each in self.segments if each.segment < first), default=None)
+        behind = min((each.start for each in self.segments if each.segment >= first), default=None)
+        if before is None:
+            return
+        for gap in self.gaps:  # a last segment that cannot be read
+            if gap.start <= before + SMALLEST_GAP < gap.end:
+                before = gap.end
+        if behind is None:  # as a rule: it is about to join
+            self._missing_since = (before, REPLACED)
+            if self._writing is not None:
+                await self._close_gap(self._writing)
+        elif behind - before >= SMALLEST_GAP:
+            await self._enter_gap(GapLine(REPLACED, round(before, 3), round(behind, 3)))
+
     async def _close_gap(self, run: Run) -> None:
+        self._writing = run
         if self._missing_since is None:
             return
         try:
@@ -213,7 +322,7 @@ class ManifestWriter:
         if self._missing_since is None:
             return
         (start, cause), self._missing_since = self._missing_since, None
-        if now - start >= _SMALLEST_GAP:
+        if now - start >= SMALLEST_GAP:
             await self._enter_gap(GapLine(cause, round(start, 3), round(now, 3)))
 
     async def _enter_gap(self, line: GapLine) -> None:

@@ -24,6 +24,24 @@ SIZES: Final[dict[str, tuple[int, int]]] = {"720p": (1280, 720), "1080p": (1920,
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFormat:
+    """What kind of files a recording consists of."""
+
+    size: tuple[int, int] | None
+    """Of the picture in pixels; ``None``: sound only."""
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of a segment's file name."""
+        return ".mkv" if self.size else ".mka"
+
+    @property
+    def result(self) -> str:
+        """Name of the finished file."""
+        return "recording.mp4" if self.size else "recording.m4a"
+
+
+@dataclass(frozen=True, slots=True)
 class CapturePlan:
     """Where picture and sound come from and at what size and rate they are written."""
 
@@ -41,12 +59,17 @@ class CapturePlan:
     @property
     def suffix(self) -> str:
         """Suffix of a segment's file name."""
-        return ".mkv" if self.size else ".mka"
+        return MediaFormat(self.size).suffix
 
     @property
     def result(self) -> str:
         """Name of the finished file."""
-        return "recording.mp4" if self.size else "recording.m4a"
+        return MediaFormat(self.size).result
+
+
+def picture_size(config: RecordingConfig) -> tuple[int, int] | None:
+    """Size of the picture that is recorded; ``None``: sound only."""
+    return SIZES.get(config.video)
 
 
 def screen_size(config: RecordingConfig) -> tuple[int, int]:

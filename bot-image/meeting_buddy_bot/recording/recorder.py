@@ -11,6 +11,7 @@ lies a gap, which the manifest writer works out from the media itself.
 | the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
 | the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
 | the wall clock is set | starts a new run: ffmpeg's stamps come from that clock |
+| an earlier attempt left a recording | goes on behind it; enters what has no line in the manifest while the bot joins |
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
+from meeting_buddy_bot.recording.recovery import SessionFolder, recover
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
@@ -61,6 +63,9 @@ class RecordingListener(Protocol):
 class Recorder(Protocol):
     """What session and components need of a recorder."""
 
+    async def recover(self) -> None:
+        """Enter what earlier attempts left; beside all else."""
+
     async def run(self) -> None:
         """Wait for :meth:`start`, then record until :meth:`stop`."""
 
@@ -93,8 +98,20 @@ class MeetingRecorder:
         *,
         devices_answer: Callable[[], Awaitable[None]],
         failed: Callable[[Reason, str], None],
+        earlier: SessionFolder | None = None,
     ) -> None:
-        """``devices_answer`` returns once display and sound can be opened; ``failed`` is called when it gives up."""
+        """Nothing is recorded before :meth:`start`.
+
+        Args:
+            plan: what is recorded.
+            volume: with the session's folder.
+            clock: the session's, which goes on behind ``earlier``.
+            events: of the session.
+            listener: told how the recording is doing.
+            devices_answer: returns once display and sound can be opened.
+            failed: called when it gives up.
+            earlier: what earlier attempts left; ``None``: this is the first.
+        """
         self._plan = plan
         self._volume = volume
         self._clock = clock
@@ -102,10 +119,17 @@ class MeetingRecorder:
         self._listener = listener
         self._devices_answer = devices_answer
         self._failed = failed
-        self._manifest = ManifestWriter(volume, clock, events, self._report_progress)
+        self._earlier = earlier
+        self._recovered = asyncio.Event()
+        self._unrecovered = None if earlier is None else "what an earlier bot recorded could not be entered"
+        if earlier is None:
+            self._recovered.set()
+        self._manifest = ManifestWriter(
+            volume, clock, events, self._report_progress, () if earlier is None else earlier.lines
+        )
         self._watch = VolumeWatch(volume, clock, events, listener)
         self._run: Run | None = None
-        self._runs = 0
+        self._first_run = self._next_run = 1 if earlier is None else earlier.next_run
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
@@ -119,6 +143,27 @@ class MeetingRecorder:
         if not self._started.is_set():
             self._began = self._clock.now()
             self._started.set()
+
+    async def recover(self) -> None:
+        """Enter what earlier attempts left without a line in the manifest; recording need not wait for it."""
+        if self._earlier is None:
+            return
+        self._report_progress()
+        try:
+            while not self._gave_up:
+                try:
+                    await recover(self._earlier, self._manifest, self._volume, self._clock)
+                except OSError as error:
+                    if (message := self._watch.failed(error)) is not None:
+                        self._give_up(Reason.RECORDING_FAILED, message)
+                else:
+                    self._watch.answered()
+                    self._manifest.bot_replaced(self._earlier.highest_segment + 1)
+                    self._unrecovered = None
+                    return
+                await asyncio.sleep(1)
+        finally:
+            self._recovered.set()
 
     async def run(self) -> None:
         """Record from :meth:`start` to :meth:`stop`; the one task in which runs of ffmpeg follow each other."""
@@ -150,16 +195,35 @@ class MeetingRecorder:
         Does not raise for a file that is not complete: the report then says ``verified=False`` and the manifest why.
         """
         await self.stop()
+        await self._recovered.wait()
         await self._enter_missing()
         report = self._manifest.report(video=self._plan.size is not None)
-        if self._was_stopped_at_once():
-            finished = Finished(True)
-        else:
-            finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
-            finished = await finalizer.run(self._manifest.segments, self._manifest.captured)
-        await self._manifest.append(finished)
+        finished = await self._verified_before()
+        if finished is None:
+            finished = await self._make_file()
+            await self._manifest.append(finished)
         await self._manifest.close()
         return report.model_copy(update={"verified": finished.verified})
+
+    async def _verified_before(self) -> Finished | None:
+        """What an earlier attempt verified, where this one has added nothing to it."""
+        before = self._earlier.finished if self._earlier is not None else None
+        if before is None or self._unrecovered or (before.file is None and self._started.is_set()):
+            return None
+        finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
+        try:
+            return await finalizer.verified_before(before, self._manifest.segments)
+        except OSError as error:  # whoever makes the file anew will say more
+            _log.warning("the finished file cannot be read: %s", error.strerror)
+            return None
+
+    async def _make_file(self) -> Finished:
+        if self._was_stopped_at_once():
+            return Finished(True)
+        if self._unrecovered:
+            return Finished(False, segments=len(self._manifest.segments), cause=self._unrecovered)
+        finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
+        return await finalizer.run(self._manifest.segments, self._manifest.captured)
 
     async def _enter_missing(self) -> None:
         """Enter what a volume that did not answer kept back, if it answers by now."""
@@ -176,7 +240,7 @@ class MeetingRecorder:
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
-        begun = self._started.is_set() and not self._gave_up and self._runs <= 1
+        begun = self._started.is_set() and not self._gave_up and self._next_run <= self._first_run + 1
         nothing = not self._first_bytes and not self._manifest.segments
         return begun and nothing and self._stopped_at - self._began < OPENING_SECONDS
 
@@ -201,8 +265,8 @@ class MeetingRecorder:
         failed_runs = 0
         highest = await self._ask_volume()
         while highest is not None and await self._unless_stopped(self._devices_answer()):
-            self._runs += 1
-            run = self._run = Run(self._runs, self._plan, self._volume, highest + 1, self._clock)
+            run = self._run = Run(self._next_run, self._plan, self._volume, highest + 1, self._clock)
+            self._next_run += 1
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
             self._run = None
@@ -240,13 +304,15 @@ class MeetingRecorder:
                 return newest
 
     async def _list_segments(self) -> int:
-        return await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+        listed = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
+        return max(listed, 0 if self._earlier is None else self._earlier.highest_segment)
 
     async def _record(self, run: Run) -> str:
         try:
             await run.start(lambda file: self._manifest.closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
+        self._manifest.started(run)
         self._events.write("recorder_started", run=run.number)
         if self._stopping.is_set():  # asked to stop while it was being started
             await run.stop(_CLOSE_SECONDS)
@@ -332,6 +398,9 @@ class MeetingRecorder:
 
 class NoRecorder:
     """Stands where nothing is to be recorded (``recording.enabled: false``)."""
+
+    async def recover(self) -> None:
+        """Nothing was recorded before."""
 
     async def run(self) -> None:
         """Nothing to run."""

@@ -6,11 +6,12 @@ No message quotes a value: each of the three can hold a secret.
 import json
 import re
 import unicodedata
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from meeting_buddy.contract.assignment import Assignment, assignment_sha256
+from meeting_buddy.contract.assignment import Assignment, AttemptConfig, FinisherAssignment, assignment_sha256
 from meeting_buddy.contract.links import LinkError, Meeting, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table_reader import UnusableTableError, read_table
@@ -18,6 +19,8 @@ from meeting_buddy_bot.support.settings import Settings
 
 MAX_PASSCODE: Final = 128
 """Longest passcode in characters."""
+
+Built = TypeVar("Built", bound=AttemptConfig)
 
 
 class AssignmentError(Exception):
@@ -34,15 +37,31 @@ def read_assignment(settings: Settings) -> Assignment:
     Raises:
         AssignmentError: ``ConfigInvalid``, with the fields that are wrong, or because it is not this pod's.
     """
+
+    def build(document: dict[str, Any]) -> Assignment:
+        table, left_out = read_table(document["table"])
+        return Assignment.model_validate({**document, "table": table, "leftOutOfTable": left_out})
+
+    return _read(settings, build)
+
+
+def read_finisher_assignment(settings: Settings) -> FinisherAssignment:
+    """The finisher's assignment.
+
+    Raises:
+        AssignmentError: as :func:`read_assignment` does.
+    """
+    return _read(settings, FinisherAssignment.model_validate)
+
+
+def _read(settings: Settings, build: Callable[[Any], Built]) -> Built:
     try:
         content = settings.assignment.read_bytes()
         if settings.assignment_sha256 and assignment_sha256(content) != settings.assignment_sha256:
             raise AssignmentError(
                 Reason.CONFIG_INVALID, "the pod's Secret does not hold the assignment that the pod was made for"
             )
-        document = json.loads(content)
-        table, left_out = read_table(document["table"])
-        return Assignment.model_validate({**document, "table": table, "leftOutOfTable": left_out})
+        return build(json.loads(content))
     except OSError as error:
         raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -20,11 +20,14 @@ from meeting_buddy_bot.devices.sound import Sound
 from meeting_buddy_bot.devices.supervision import supervise
 from meeting_buddy_bot.recording.audio_level import AudioLevelMonitor
 from meeting_buddy_bot.recording.audio_source import PulseAudioSource
-from meeting_buddy_bot.recording.plan import CapturePlan, screen_size
+from meeting_buddy_bot.recording.manifest_writer import REPLACED
+from meeting_buddy_bot.recording.plan import CapturePlan, picture_size, screen_size
 from meeting_buddy_bot.recording.recorder import MeetingRecorder, NoRecorder, Recorder
+from meeting_buddy_bot.recording.recovery import SessionFolder
 from meeting_buddy_bot.runtime.memory import read_memory
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend, SessionContext
+from meeting_buddy_bot.session.earlier import read_earlier
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
@@ -35,6 +38,8 @@ from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
 from meeting_buddy_bot.transcription.log_lines import line_log
+from meeting_buddy_bot.transcription.messages import Missed
+from meeting_buddy_bot.transcription.render import written_until
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 
 _MEMORY_SECONDS: Final = 2.0
@@ -42,6 +47,10 @@ _CANCEL_SECONDS: Final = 5.0
 """For a session that overran its time to close what it holds open."""
 _CLEAN_UP_SECONDS: Final = 3.0
 """For a finishing that was cut short to remove what it wrote aside."""
+_READ_SECONDS: Final = 60.0
+"""For the events of earlier attempts: hours of meeting are some megabytes."""
+_LEAST_UNTOLD: Final = 0.5
+"""Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again."""
 
@@ -67,6 +76,8 @@ class Components:
     meeting: Meeting
     reporter: SessionReporter
     clock: SessionClock
+    process_clock: SessionClock
+    """Of this process, whatever earlier attempts the session's goes on behind."""
     events: EventLog
     volume: Volume
     leave: LeaveSignal
@@ -74,6 +85,8 @@ class Components:
     secret_passcode: str | None = field(default=None, repr=False)
     hub: TranscriptHub | None = None
     """Where the transcript's lines go; ``None``: there is no transcript."""
+    earlier: SessionFolder | None = None
+    """What earlier attempts left; ``None``: this is the first."""
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
@@ -94,13 +107,12 @@ class Components:
                     for task in background:  # before the devices end, or they would be brought back
                         task.cancel()
         except DeviceError as error:
-            return SessionResult(Reason.BOT_CRASHED, str(error)), RecordingReport()
+            return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
 
     def _recorder(self, display: Display, sound: Sound) -> Recorder:
         wanted = self.assignment.recording
         if not wanted.enabled:
             return NoRecorder()
-        size = None if wanted.video == "none" else screen_size(wanted)
 
         async def devices_answer() -> None:
             await display.wait_answering()
@@ -111,7 +123,7 @@ class Components:
                 display.address,
                 sound.server,
                 sound.monitor,
-                size,
+                picture_size(wanted),
                 wanted.frame_rate,
                 self.settings.segment_seconds,
             ),
@@ -121,6 +133,7 @@ class Components:
             self.reporter,
             devices_answer=devices_answer,
             failed=self.leave.request,
+            earlier=self.earlier,
         )
 
     def _transcript(self, sound: Sound) -> LiveTranscript | None:
@@ -147,6 +160,8 @@ class Components:
             Component("display", lambda: self._supervise(display, recorder), Reason.RECORDING_FAILED),
             Component("sound", lambda: self._supervise(sound, recorder), Reason.RECORDING_FAILED),
             Component("recorder", recorder.run, Reason.RECORDING_FAILED),
+            Component("recovery", recorder.recover, Reason.RECORDING_FAILED),
+            Component("earlier attempts", lambda: self._recall_earlier(transcript), None),
             Component("audio level", lambda: monitor.listen(sound.wait_answering, sound.kill), None),
             Component("memory", lambda: self._watch_memory(recorder), None),
             Component("wall clock", lambda: self._watch_wall_clock(recorder), None),
@@ -171,6 +186,27 @@ class Components:
     async def _supervise(self, device: Device, recorder: Recorder) -> None:
         await supervise(device, self.clock, self.events, lost=recorder.interrupt)
 
+    async def _recall_earlier(self, transcript: LiveTranscript | None) -> None:
+        """Pass on what earlier attempts knew of people and text."""
+        if self.earlier is None:
+            return
+        folder, attempt, reached = self.volume.folder, self.assignment.attempt, self.earlier.reached
+        facts, written = await self.volume.call(
+            "read the earlier events",
+            lambda: (read_earlier(folder, attempt), written_until(folder, reached)),
+            _READ_SECONDS,
+        )
+        self.reporter.earlier_participants(facts.participants)
+        if transcript is not None:
+            transcript.recall(facts.missed, None if facts.ended else self._untold(written, self.earlier))
+
+    def _untold(self, written: float, earlier: SessionFolder) -> Missed | None:
+        """What was said to a bot that was killed and is in no line."""
+        begun = earlier.began
+        if begun is None or earlier.reached - max(written, begun) < _LEAST_UNTOLD:
+            return None
+        return Missed(start=round(max(written, begun), 1), end=round(earlier.reached, 1), cause=REPLACED)
+
     async def _watch_memory(self, recorder: Recorder) -> None:
         pressed = False
         while (memory := read_memory()) is not None:
@@ -188,7 +224,7 @@ class Components:
             await recorder.interrupt("the clock was set", at_once=True)
 
     async def _enforce_deadline(self) -> None:
-        await asyncio.sleep(max(0.0, self.assignment.active_deadline_seconds - self.clock.now()))
+        await asyncio.sleep(max(0.0, self.assignment.active_deadline_seconds - self.process_clock.now()))
         self.leave.request(Reason.MAX_DURATION_REACHED)
 
     async def _attend_in_time(self, attend: Attend, recorder: Recorder) -> SessionResult:
@@ -208,7 +244,7 @@ class Components:
         asked = asyncio.create_task(self.leave.wait(), name="asked to leave")
         try:
             await asyncio.wait({session, asked}, return_when=asyncio.FIRST_COMPLETED)
-            if not await self.deadline.leaving(session, self.clock.now()):
+            if not await self.deadline.leaving(session, self.process_clock.now()):
                 self.events.write("session_overran")
                 session.cancel()
                 await asyncio.wait({session}, timeout=_CANCEL_SECONDS)

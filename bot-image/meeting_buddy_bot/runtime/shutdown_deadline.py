@@ -42,9 +42,21 @@ class ShutdownDeadline:
         limit = min(LEAVE_SECONDS, LEAVE_SHARE * self._grace)
         return await self._wait(task, asked + limit, LEAVE_SHARE)
 
-    async def finishing(self, task: asyncio.Task[T]) -> bool:
-        """Wait for the task that finishes the recording; False when its time is over."""
-        return await self._wait(task, self._clock.now() + self._finish, 1 - TELL_SHARE)
+    async def finishing(self, task: asyncio.Task[T], begun: float | None = None) -> bool:
+        """Wait for the task that finishes the recording; False when its time is over.
+
+        ``begun``: since when its time counts, seconds on this deadline's clock; ``None``: from now on.
+        """
+        return await self._wait(task, (self._clock.now() if begun is None else begun) + self._finish, 1 - TELL_SHARE)
+
+    async def catching_up(self, task: asyncio.Task[T], begun: float) -> bool:
+        """Wait for a task of finishing that leaves time for another one; False when its time is over."""
+        return await self._wait(task, begun + self._finish * (1 - TELL_SHARE), LEAVE_SHARE)
+
+    @property
+    def terminated(self) -> bool:
+        """Whether SIGTERM has come."""
+        return self._terminated.is_set()
 
     async def _wait(self, task: asyncio.Task[T], limit: float, share: float) -> bool:
         terminated = asyncio.create_task(self._terminated.wait())

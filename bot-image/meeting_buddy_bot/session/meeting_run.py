@@ -1,5 +1,7 @@
 """One bot's time at a meeting: join → stay → leave, whatever happens in between.
 
+A bot that replaces one that was in the meeting (``rejoins``) reads the page's answers as one that comes back.
+
 A browser that dies or hangs, and a call that the page gives up, are answered by joining again in the same pod; the
 recorder goes on and states the gap. All that the bot knows of a page is in the platform's table; what the user wants is
 in the assignment; why it ends is one :class:`SessionResult`.
@@ -117,7 +119,7 @@ class _MeetingRun:
         )
         self._announcer = (
             Announcer(assignment.table.announcement, self._page, clock, context.events)
-            if assignment.announcement
+            if assignment.announcement and not assignment.rejoins
             else None
         )
         self._breakout_rooms = BreakoutRooms(clock)
@@ -133,7 +135,7 @@ class _MeetingRun:
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
         self._restarts = BrowserRestarts(clock)
-        self._seen_in_call = 0.0
+        self._seen_in_call = clock.now()
         self._outage: str | None = None
         self._outage_ends = 0.0
 
@@ -172,7 +174,7 @@ class _MeetingRun:
                         reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
                     )
                 continue
-            if not self._reporter.ever_joined:
+            if not self._was_in_meeting:
                 return result
             if result.reason not in PASSING:
                 return after_joining(result)
@@ -180,6 +182,11 @@ class _MeetingRun:
             if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
                 return after_joining(result)
             await asyncio.sleep(_REJOIN_PAUSE)
+
+    @property
+    def _was_in_meeting(self) -> bool:
+        """Whether this bot, or the one that it replaces, was in the meeting."""
+        return self._assignment.rejoins or self._reporter.ever_joined
 
     async def _start_browser(self) -> None:
         await self._browser.start(_CHROMEDRIVER_SECONDS)
@@ -198,7 +205,8 @@ class _MeetingRun:
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
         self._lobby = WaitingRoom(self._clock, self._assignment.limits.waiting_room_seconds)
         if outage is not None:
-            self._recorder.note_gap(began, now, outage)
+            if self._reporter.ever_joined:  # before, nothing was recorded that could not show the meeting
+                self._recorder.note_gap(began, now, outage)
             self._events.write("rejoined", seconds=round(now - began, 1))
             self._outage = None
         if self._reporter.ever_joined:
@@ -292,7 +300,7 @@ class _MeetingRun:
     def _begin_rejoin(self, cause: str) -> None:
         now = self._clock.now()
         self._speakers.close(now)
-        if not self._reporter.ever_joined:
+        if not self._was_in_meeting:
             return
         if self._outage is None:
             self._outage, self._outage_ends = cause, now + self._table.timeouts.rejoin
@@ -309,7 +317,7 @@ class _MeetingRun:
         self._reporter.people(self._people.report, self._people.names, changes)
         if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
             await self._keep_evidence(str(result.reason))
-        if self._outage is not None:
+        if self._outage is not None and self._reporter.ever_joined:
             self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
         self._reporter.leaving()
         closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)

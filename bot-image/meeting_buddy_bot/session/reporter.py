@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.report import (
@@ -12,7 +13,6 @@ from meeting_buddy.contract.report import (
     RecordingReport,
     TranscriptionReport,
 )
-from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.checks.media_received import last_known
 from meeting_buddy_bot.platforms.people import NO_CHANGES, PeopleChanges
 from meeting_buddy_bot.platforms.speakers import Interval
@@ -20,17 +20,26 @@ from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.event_log import EventLog
 
+if TYPE_CHECKING:  # the finisher's transcript comes by here, and needs no browser's driver in memory
+    from meeting_buddy_bot.browser.browser import Browser
+
 
 class SessionReporter:
     """Reports one session.
 
-    ``publish_names`` false keeps people's names out of the report; the event log looks to itself.
+    ``publish_names`` false keeps people's names out of the report; the event log looks to itself. ``rejoins``: an
+    earlier attempt was in the meeting.
     """
 
-    def __init__(self, state: ReportState, events: EventLog, *, publish_names: bool = True) -> None:
+    def __init__(
+        self, state: ReportState, events: EventLog, *, publish_names: bool = True, rejoins: bool = False
+    ) -> None:
         self._state = state
         self._events = events
         self._publish_names = publish_names
+        self._rejoins = rejoins
+        self._earlier_names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._people = PeopleReport()
         self.on_speaking: Callable[[Interval], None] = lambda interval: None
         """Called with each interval in which somebody spoke, once it is over."""
@@ -63,7 +72,8 @@ class SessionReporter:
 
     def waiting(self, waiting: Waiting | None) -> None:
         """What the bot waits for outside the call; ``None``: it is in the call."""
-        if waiting is not None and self.ever_joined and waiting is not Waiting.WAITING_ROOM:
+        inside_before = self.ever_joined or self._rejoins
+        if waiting is not None and inside_before and waiting is not Waiting.WAITING_ROOM:
             waiting = Waiting.REJOINING
         if waiting is not None and waiting is not self._state.report.waiting:
             self._events.write("waiting", waiting=waiting)
@@ -103,7 +113,7 @@ class SessionReporter:
         """The page was read."""
         self._state.health.looked()
 
-    def browser(self, browser: Browser, restarts: int, *, alive: bool) -> None:
+    def browser(self, browser: "Browser", restarts: int, *, alive: bool) -> None:
         """How the browser is; what a dead one was is kept."""
         known = self._state.report.browser
         self._state.update(
@@ -125,9 +135,18 @@ class SessionReporter:
         if people == self._people:
             return
         self._people = people
-        self._state.participants = tuple(names)
+        self._names = tuple(names)
+        self._keep_names()
         published = people if self._publish_names else people.model_copy(update={"current": (), "left": ()})
         self._state.update(people=published)
+
+    def earlier_participants(self, names: Sequence[str]) -> None:
+        """Names of those whom earlier attempts saw."""
+        self._earlier_names = tuple(names)
+        self._keep_names()
+
+    def _keep_names(self) -> None:
+        self._state.participants = tuple(dict.fromkeys((*self._earlier_names, *self._names)))
 
     def _participant(self, event: str, person: PersonReport) -> None:
         times = person.model_dump(mode="json", by_alias=True, exclude={"name"})

@@ -3,8 +3,8 @@
 Wall clocks jump (NTP, a suspended node); a recording's timeline must not. So the wall clock is read once, and every
 later UTC time is that anchor plus monotonic seconds.
 
-If this process dies: the clock ends with PID 1; a later process that works on the same folder starts a clock of its
-own and reads the UTC times, which the manifest and the events carry beside the seconds.
+If this process dies: the clock ends with PID 1; a later process that works on the same folder goes on with its seconds
+(:meth:`SessionClock.go_on`) by the UTC times, which the manifest and the events carry beside them.
 """
 
 import time
@@ -19,6 +19,16 @@ class SessionClock:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._anchor = datetime.now(UTC)
+
+    def go_on(self, zero: datetime, least: float = 0.0) -> None:
+        """Go on with the seconds of an earlier process; to be called before anything was stamped.
+
+        Args:
+            zero: UTC of second 0.
+            least: seconds that it had reached; a wall clock that is behind it does not make time fall.
+        """
+        now = max((datetime.now(UTC) - zero).total_seconds(), least)
+        self._started, self._anchor = time.monotonic() - now, zero
 
     def now(self) -> float:
         """Seconds since the anchor; never falls."""

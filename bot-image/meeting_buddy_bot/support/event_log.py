@@ -8,8 +8,9 @@ Readers skip a line that is not JSON: if this process dies, the last one may be 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -35,17 +36,31 @@ class EventLog:
         self._redact = redact or Redactor()
         self._publish_personal = True
         self._dropped = 0
+        self._held: list[Callable[[], None]] | None = None
 
     def configure(self, redact: Redactor, *, publish_personal: bool) -> None:
         """Use a redactor that knows more secrets, and keep people's names out of the log or not, once that is known."""
         self._redact = redact
         self._publish_personal = publish_personal
 
+    def hold(self) -> None:
+        """Keep events back: the clock does not go on yet with the seconds of an earlier process."""
+        self._held = []
+
+    def release(self) -> None:
+        """Write what was kept back, stamped with the present moment, and from now on all at once."""
+        held, self._held = self._held or (), None
+        for write in held:
+            write()
+
     def write(self, event: str, *, personal: Mapping[str, JSON] | None = None, **facts: JSON) -> None:
         """Append ``{"t": seconds, "time": UTC, "event": event, **facts}``; never raises, never waits for the volume.
 
         ``personal`` are the facts that name people, or quote a page that may name them.
         """
+        if self._held is not None:
+            self._held.append(partial(self.write, event, personal=personal, **facts))
+            return
         seconds = self._clock.now()
         moment = self._clock.utc(seconds).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         stamp: dict[str, object] = {"t": round(seconds, 3), "time": moment, "event": event}
@@ -64,6 +79,7 @@ class EventLog:
 
     async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """Flush and close the file; a later event opens it again."""
+        self.release()
         await self._file.close(seconds)
 
     def _cleaned(self, facts: Mapping[str, JSON]) -> dict[str, object]:

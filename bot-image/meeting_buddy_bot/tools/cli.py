@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="Without a command: the bot itself, as in its pod. With one: a tool for its platform tables, or "
-        "the reader of the recordings that bots have made.",
+        "the reader of the recordings that bots have made, or the finisher of one.",
         epilog="COMMAND --help has an example",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -86,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("--json", action="store_true", help="one JSON document instead of text")
     checking.set_defaults(run=_run_check)
     _add_recordings(commands)
+    finishing = _command(
+        commands,
+        "finish",
+        "make verified files of what a bot left that was killed, as its pod's assignment says, and report it",
+        "finish",
+    )
+    finishing.set_defaults(run=_run_finish)
     return parser
 
 
@@ -129,6 +136,13 @@ def _command(commands: Any, name: str, what: str, example: str) -> argparse.Argu
         name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {_PROGRAM} {example}"
     )
     return parser
+
+
+def _run_finish(_: argparse.Namespace) -> int:
+    from meeting_buddy_bot.finishing.finisher import Finisher
+    from meeting_buddy_bot.support.settings import Settings
+
+    return asyncio.run(Finisher(Settings.from_environment()).run())
 
 
 def _run_serve(given: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ meanwhile is told: in the events, and at the end in the report.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,7 @@ from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS, AudioSource, PcmFrame
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, encode, read
 from meeting_buddy_bot.session.reporter import SessionReporter
-from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
@@ -38,7 +36,7 @@ from meeting_buddy_bot.transcription.messages import (
     Utterance,
 )
 from meeting_buddy_bot.transcription.missing import MissingText
-from meeting_buddy_bot.transcription.render import differing_files, render
+from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
@@ -49,9 +47,6 @@ _RESTART_SECONDS: Final = 2.0
 _REPORT_SECONDS: Final = 10.0
 """Between two reports of a lag that changes and nothing else."""
 _FLUSH_SECONDS: Final = 10.0
-_RENDER_SECONDS: Final = 60.0
-_MAX_MESSAGE: Final = 512
-"""Characters of the outcome's message, which has to fit a termination message with all the rest."""
 _START_SECONDS: Final = 5.0
 """After admission, within which the first sound reaches the transcriber of a bot that was admitted at once."""
 _SILENT_SECONDS: Final = 5.0
@@ -111,7 +106,7 @@ class LiveTranscript:
         self._transcriber: Transcriber | None = None
         self._report = TranscriptionReport(state="Starting")
         self._reported_at = 0.0
-        self._done = 0.0
+        self._done = clock.now()
         """Time up to which all speech is final."""
         self._heard: float | None = None
         self._answered = 0.0
@@ -139,6 +134,17 @@ class LiveTranscript:
         """Time of the last sound that the transcriber was given."""
         return self._heard
 
+    def recall(self, missed: Sequence[Missed], untold: Missed | None = None) -> None:
+        """Count what earlier bots left without text, too.
+
+        Args:
+            missed: what they told.
+            untold: what the last one could not tell; it is told now.
+        """
+        self._missing.recall(missed if untold is None else (*missed, untold))
+        if untold is not None:
+            self._tell_missed(untold)
+
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.
 
@@ -153,6 +159,7 @@ class LiveTranscript:
             if self._writer is None:
                 self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
+                self._tell(lines=self._writer.lines)
             while not (self._ending.is_set() or self._given_up):
                 if await self._unless_ending(answering()):
                     await self._run_once(self._writer)
@@ -193,7 +200,7 @@ class LiveTranscript:
         Raises:
             OSError: the volume does not take them or hand them out; the report says so, too.
         """
-        unverified: str | None = "the transcript's files could not be written and read again in time"
+        unverified: str | None = PUBLISHING_OVERRAN
         try:
             unverified = await self._publish_files()
         except OSError as error:
@@ -204,37 +211,19 @@ class LiveTranscript:
 
     async def _publish_files(self) -> str | None:
         """Write, enter and verify the files; what is wrong with them afterwards."""
-        folder = self._volume.folder
         if self._writer is None or not self._writer.lines:
             return None
-        derived = await self._volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
-        manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
-        for line in derived:
-            manifest.append(encode(line))
-        if not await manifest.close(_FLUSH_SECONDS):
-            return "the volume did not take the transcript's entries in the manifest"
-        differ = await self._volume.call(
-            "verify the transcript", lambda: differing_files(folder, derived), _RENDER_SECONDS
-        )
-        return f"{', '.join(differ)}: not what was written when read again" if differ else None
+        return await publish_files(self._volume)
 
     def _tell_end(self, unverified: str | None) -> None:
         """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
             return
         self._missing.end(self._clock.now() if self._left is None else self._left)
-        without = self._missing.sentence()
-        missing = [without] if without is not None else []
-        if self._unwritten:
-            missing.append("the volume did not take the last lines")
-        if self._writer is not None and self._writer.lost:
-            missing.append(f"{self._writer.lost} lines found no room while the volume did not answer")
-        reason = "Incomplete" if missing else None
         if unverified is not None:
             self._events.write("transcript_not_verified", cause=unverified)
-            missing.insert(0, unverified)
-            reason = "VerificationFailed"
-        self._tell(state="Done", reason=reason, message="; ".join(missing)[:_MAX_MESSAGE] or None, lag_seconds=None)
+        lost = self._writer.lost if self._writer is not None else 0
+        self._tell(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
 
     # One run of the process
 
@@ -371,8 +360,3 @@ class LiveTranscript:
         self._reported_at = self._clock.now()
         self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
         self._reporter.transcription(self._report)
-
-
-def _rendered(folder: Path) -> list[Derived]:
-    segments = [line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)]
-    return render(folder, segments)

@@ -1,6 +1,6 @@
 """What was said in the meeting and will have no text: from when to when, and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from meeting_buddy_bot.transcription.messages import Missed
@@ -37,6 +37,10 @@ class MissingText:
         if self._since is not None:
             start = min(start, self._since[0])
         self._since, self._least = (start, cause), least
+
+    def recall(self, earlier: Iterable[Missed]) -> None:
+        """Stretches before all others, which an earlier process has told already."""
+        self._spans = [*earlier, *self._spans]
 
     @property
     def since(self) -> float | None:

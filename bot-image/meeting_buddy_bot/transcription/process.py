@@ -4,7 +4,7 @@ A process of its own, niced: what it does to the processors, and how it ends, is
 threads: one reads frames and never waits for anything, one decodes, and the main one cuts, decides and writes.
 
 With ``--offline`` the sound waits for the decoder instead (a recording is transcribed as fast as it can be, and none
-of it is missed).
+of it is missed), with ``--finals-only`` nothing is said of a segment before it is over.
 
 Exit code 0: the input ended and all of it was written; 1: it could not work at all, as the last line says (``fault``).
 
@@ -82,11 +82,11 @@ class _Output:
 class _Transcriber:
     """The main thread's work."""
 
-    def __init__(self, engine: Engine, output: _Output, inbox: _Inbox) -> None:
+    def __init__(self, engine: Engine, output: _Output, inbox: _Inbox, *, partials: bool) -> None:
         self._engine = engine
         self._output = output
         self._inbox = inbox
-        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say, settle=engine.settle)
+        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say, settle=engine.settle, partials=partials)
         self._progress_at = 0.0
 
     def run(self) -> None:
@@ -148,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Transcribe speech as it is spoken.")
     parser.add_argument("config", type=TranscriberConfig.model_validate_json, help="JSON of a TranscriberConfig")
     parser.add_argument("--offline", action="store_true", help="the sound waits for the decoder")
+    parser.add_argument("--finals-only", action="store_true", help="no passing texts")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     os.nice(NICENESS)
@@ -160,19 +161,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     inbox: _Inbox = queue.Queue(_OFFLINE_FRAMES if arguments.offline else _LIVE_FRAMES)
     threading.Thread(target=read_frames, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
     try:
-        return _run(arguments.config, output, inbox, offline=arguments.offline)
+        return _run(arguments.config, output, inbox, offline=arguments.offline, partials=not arguments.finals_only)
     except BrokenPipeError:
         _log.warning("nobody reads what is transcribed")
         return 1
 
 
-def _run(config: TranscriberConfig, output: _Output, inbox: _Inbox, *, offline: bool) -> int:
+def _run(config: TranscriberConfig, output: _Output, inbox: _Inbox, *, offline: bool, partials: bool) -> int:
     try:
         engine = engines.build(config)
     except EngineError as error:
         output.say(Fault(reason=error.reason, message=str(error)))
         return 1
-    transcriber = _Transcriber(engine, output, inbox)
+    transcriber = _Transcriber(engine, output, inbox, partials=partials)
     output.say(Ready(engine=engine.name, model=engine.model))
     if offline:
         transcriber.run_offline()

@@ -73,6 +73,14 @@ class Timeline:
         start, end, position = self._spans[index]
         return max(0.0, position + min(moment, end) - start)
 
+    def moment(self, position: float) -> float:
+        """The moment on the session's clock that is ``position`` seconds from the recording's beginning."""
+        if not self._spans:
+            return position + self._offset
+        index = bisect.bisect_right([span[2] for span in self._spans], position) - 1
+        start, _, begin = self._spans[max(index, 0)]
+        return start + position - begin
+
     def recorded(self, start: float, end: float) -> bool:
         """Whether anything between two moments is in the recording; without one, everything is."""
         return not self._spans or any(span[0] <= end and start < span[1] for span in self._spans)
@@ -108,6 +116,13 @@ def last_lines(path: Path) -> list[TranscriptLine]:
                 newest[line.segment] = line
     said = [line for line in newest.values() if line.text]
     return sorted(said, key=lambda line: (line.start, _place(line.segment)))
+
+
+def written_until(folder: Path, moment: float) -> float:
+    """The end of the last line before ``moment`` in a folder's transcript, 0 without one. Raises OSError."""
+    path = folder / TRANSCRIPT_FILE
+    lines = last_lines(path) if path.exists() else []
+    return max((line.end for line in lines if line.end <= moment), default=0.0)
 
 
 def _place(segment: str) -> tuple[int, int, str]:

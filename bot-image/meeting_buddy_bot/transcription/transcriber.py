@@ -27,13 +27,13 @@ class Transcriber:
         self._child = child
 
     @classmethod
-    async def start(cls, config: TranscriberConfig) -> Self:
-        """Start it.
+    async def start(cls, config: TranscriberConfig, *options: str) -> Self:
+        """Start it, with ``options`` of its command line.
 
         Raises:
             OSError: it cannot be started.
         """
-        argv = [sys.executable, "-P", "-m", _MODULE, config.to_json()]
+        argv = [sys.executable, "-P", "-m", _MODULE, config.to_json(), *options]
         child = await Child.start("transcriber", argv, read_output=True, write_input=True, line_bytes=_MAX_LINE)
         return cls(child)
 
@@ -49,6 +49,18 @@ class Transcriber:
             return False
         pipe.write(FRAME_HEAD.pack(frame.start) + frame.pcm)
         return True
+
+    async def deliver(self, frame: PcmFrame) -> None:
+        """Hand a frame over as soon as it is taken: of a recording, whose sound can wait.
+
+        Raises:
+            ConnectionError: the process has ended.
+        """
+        pipe = self._child.process.stdin
+        if pipe is None or pipe.is_closing():
+            raise BrokenPipeError
+        pipe.write(FRAME_HEAD.pack(frame.start) + frame.pcm)
+        await pipe.drain()
 
     def end_of_meeting(self) -> None:
         """No frame follows: the process makes final what it has heard, and ends."""

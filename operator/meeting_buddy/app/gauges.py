@@ -42,6 +42,10 @@ def register(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: 
     metrics.gauge(
         "streams_connected",
         "Bots whose report stream is open at the moment",
-        lambda: sum(entry.stream is not None and entry.stream.connected for entry in cache),
+        lambda: sum(
+            memory.stream is not None and memory.stream.connected
+            for entry in cache
+            for memory in entry.attempts.values()
+        ),
     )
     metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))

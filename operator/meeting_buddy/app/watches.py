@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import kopf
 
+from meeting_buddy.app.no_storage import NoDiffBase, NoProgress
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watch_health import WatchHealth
-from meeting_buddy.contract.identity import BOT_SELECTOR
+from meeting_buddy.contract.identity import POD_SELECTOR
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.resource.session import GROUP, PLURAL, VERSION
@@ -80,6 +81,8 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     """What kopf must not do, and how long it waits; ``silence``: seconds until a silent watch is opened again."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.peering.standalone = True
     # Literal namespaces or all of them: nothing to discover, and no right to list namespaces or CRDs is needed.
     settings.scanning.disabled = True
@@ -87,7 +90,7 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     # Few tries, since kopf itself is started again (`watch`): a namespace that is back is seen the sooner.
     settings.networking.error_backoffs = (1, 2, 4)
     # Server-side: without it every pod of the cluster would come over the wire.
-    settings.watching.label_selectors["pods"] = BOT_SELECTOR
+    settings.watching.label_selectors["pods"] = POD_SELECTOR
     settings.watching.inactivity_timeout = silence
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
     settings.process.ultimate_exiting_timeout = None

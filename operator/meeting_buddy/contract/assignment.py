@@ -1,6 +1,6 @@
-"""What a bot is to do: ``assignment.json`` in the Secret that is mounted into container ``bot`` alone.
+"""What a bot, or the finisher of its recording, is to do: ``assignment.json`` in a Secret for container ``bot`` alone.
 
-Holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
+A bot's holds secrets (the link, perhaps a passcode inside it), so it is never logged and never leaves the pod.
 """
 
 import hashlib
@@ -11,8 +11,9 @@ from pydantic import Field
 
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.links import PlatformName, SelfHostedHost
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.wire import ContractModel
+from meeting_buddy.contract.wire import ContractModel, Timestamp
 
 ASSIGNMENT_FILE: Final = PurePosixPath("/etc/meeting-buddy/assignment/assignment.json")
 LINK_FILE: Final = PurePosixPath("/etc/meeting-buddy/link/link")
@@ -92,26 +93,16 @@ class TokenDigests(ContractModel):
     read: str
 
 
-class Assignment(ContractModel):
-    """One attempt of one session."""
+class AttemptConfig(ContractModel):
+    """What the bot of an attempt and its finisher are told alike."""
 
     contract: int = VERSION
     session_id: str
     namespace: str
     attempt: int
-    link: str | None = Field(default=None, repr=False)
-    """``None``: read it from :data:`LINK_FILE`."""
-    platform: PlatformName | None = None
-    """``spec.platform``; ``None``: the link's host decides."""
-    self_hosted: tuple[SelfHostedHost, ...] = ()
     bot_name: str = "Meeting Buddy"
-    announcement: str | None = None
-    """What the bot writes into the meeting's chat on joining."""
     recording: RecordingConfig = RecordingConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
-    limits: Limits = Limits()
-    active_deadline_seconds: int = 14400
-    """From the pod's start; the kubelet enforces it a little later should the bot not."""
     grace_seconds: int = 120
     """The pod's termination grace period: leave, close and verify must fit."""
     finish_seconds: int = 1800
@@ -121,10 +112,39 @@ class Assignment(ContractModel):
     """Whether people's names may leave the volume: in the report (and so the status) and in the container's log."""
     metadata: dict[str, str] = {}
     """The user's own map, copied to ``session.json``."""
+    tokens: TokenDigests
+
+
+class Assignment(AttemptConfig):
+    """One attempt of one session."""
+
+    rejoins: bool = False
+    """Whether an earlier attempt was in the meeting."""
+    link: str | None = Field(default=None, repr=False)
+    """``None``: read it from :data:`LINK_FILE`."""
+    platform: PlatformName | None = None
+    """``spec.platform``; ``None``: the link's host decides."""
+    self_hosted: tuple[SelfHostedHost, ...] = ()
+    announcement: str | None = None
+    """What the bot writes into the meeting's chat on joining."""
+    limits: Limits = Limits()
+    active_deadline_seconds: int = 14400
+    """From the pod's start; the kubelet enforces it a little later should the bot not."""
     table: PlatformTable
     left_out_of_table: tuple[str, ...] = Field((), exclude=True)
     """Parts of the table as it was sent that this bot does not understand."""
-    tokens: TokenDigests
+
+
+class FinisherAssignment(AttemptConfig):
+    """The files of an attempt whose bot was in the meeting and ended without verifying them."""
+
+    reason: Reason
+    """Why the attempt ended."""
+    message: str | None = None
+    """The same in a sentence."""
+    joined_at: Timestamp | None = None
+    left_at: Timestamp | None = None
+    table_hash: str | None = None
 
 
 def assignment_sha256(content: bytes) -> str:

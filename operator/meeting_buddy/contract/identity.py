@@ -1,6 +1,7 @@
 """Names that are computed, never stored: session id, pod name, place on the volume, labels."""
 
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 MAX_SESSION_NAME: Final = 52
 """Longest name of a MeetingSession, so that everything derived from it fits 63 characters."""
@@ -8,12 +9,32 @@ MAX_SESSION_NAME: Final = 52
 LABEL_SESSION_UID: Final = "meetingbuddy.io/session-uid"
 LABEL_ATTEMPT: Final = "meetingbuddy.io/attempt"
 LABEL_COMPONENT: Final = "app.kubernetes.io/component"
-COMPONENT_BOT: Final = "bot"
-BOT_SELECTOR: Final = f"{LABEL_COMPONENT}={COMPONENT_BOT},{LABEL_SESSION_UID}"
-"""Server-side label selector for all bot pods and no others."""
+
+
+class Role(StrEnum):
+    """What a pod of a session is for; its component label."""
+
+    BOT = "bot"
+    FINISHER = "finisher"
+    """Finishes and verifies the files that a bot left."""
+
+
+class PodId(NamedTuple):
+    """Which of a session's pods."""
+
+    attempt: int
+    """From 1."""
+    role: Role = Role.BOT
+
+
+FIRST_BOT: Final = PodId(1)
+"""The bot that most sessions have alone."""
+
+POD_SELECTOR: Final = f"{LABEL_COMPONENT} in ({', '.join(Role)}),{LABEL_SESSION_UID}"
+"""Server-side label selector for the pods of sessions and no others."""
 
 FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
-"""Finalizer a bot pod is created with; released once its outcome is in the session's status."""
+"""Finalizer a session's pod is created with; released once its outcome is in the session's status."""
 
 ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
 ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
@@ -30,9 +51,10 @@ def session_id(uid: str) -> str:
     return "mbsess_" + uid.replace("-", "")
 
 
-def pod_name(session_name: str, uid: str, attempt: int) -> str:
-    """Name of the bot pod and of its Secret: deterministic, so that two operators cannot make two."""
-    return f"{session_name[:45].rstrip('-.')}-{uid[:8]}-{attempt}"
+def pod_name(session_name: str, uid: str, attempt: int, role: Role = Role.BOT) -> str:
+    """Name of a session's pod and of its Secret: deterministic, so that two operators cannot make two."""
+    name = f"{session_name[:45].rstrip('-.')}-{uid[:8]}-{attempt}"
+    return name if role is Role.BOT else f"{name}-f"
 
 
 def volume_path(namespace: str, session: str) -> str:

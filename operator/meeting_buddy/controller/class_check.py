@@ -15,7 +15,7 @@ from meeting_buddy.controller.background import beside
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
+from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec
 
@@ -86,7 +86,7 @@ class ClassCheck:
         pod_input = BotPodInput(namespace, "class-check", _UID, MeetingSessionSpec(), self._bot_classes[bot_class])
         about = {"bot_class": bot_class, "namespace": namespace}
         try:
-            await self._api.dry_run_pod(bot_pod(pod_input))
+            await self._api.dry_run_pod(session_pod(pod_input))
         except KubeError as error:
             if not error.refused or any(words in error.message for words in _NO_VERDICT):
                 _log.info("a bot class could not be checked", extra=about | {"error": str(error)[:MAX_MESSAGE]})

@@ -104,10 +104,7 @@ class Controller:
         self._workers = []
         await self._streams.close()
         for entry in self._cache:
-            entry.stream = None
-            entry.leave = None
-            entry.error = None
-            entry.rejection = None
+            entry.forget_work()
         self._events.stop_leading()
 
     async def _work(self) -> None:
@@ -156,11 +153,11 @@ class Controller:
         if entry.has_persistent_error:
             self._queue.add(uid)  # once more, without the error: the status still shows it
         entry.error = None
-        if entry.rejection is None:
+        if all(memory.rejection is None for memory in entry.attempts.values()):
             entry.announced_error = None
         self._queue.done(uid)
         if entry.gone and self._cache.forget_if_gone(uid):
-            self._streams.stop(entry)
+            self._streams.stop_all(entry)
             self._queue.forget(uid)
 
     async def _reconcile_once(self, entry: CacheEntry) -> Progress:

@@ -10,7 +10,8 @@ from enum import Enum, auto
 from typing import Any
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.assignment import Assignment
+from meeting_buddy.contract.assignment import AttemptConfig
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.table import PlatformTable
@@ -28,8 +29,9 @@ from meeting_buddy.domain.status import transcript_result
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
-from meeting_buddy.manifests.pod import bot_pod
-from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret
+from meeting_buddy.manifests.pod import session_pod
+from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret, finisher_assignment
+from meeting_buddy.resource.bot_class import BotClass
 
 _log = logging.getLogger(__name__)
 
@@ -80,20 +82,20 @@ class Executor:
         if not self._leads():
             raise NotLeaderError
         match action:
-            case plan.CreatePod(attempt, platform):
-                return await self._create_pod(entry, facts, attempt, platform)
-            case plan.CreateSecret(pod, platform):
-                return await self._create_missing_secret(entry, facts, pod, platform)
-            case plan.FollowStream(ip, attempt):
-                self._streams.follow(entry, self._endpoint(entry, ip, attempt))
-            case plan.StopStream():
-                self._streams.stop(entry)
-            case plan.RequestLeave(ip, attempt):
-                acknowledged = await self._streams.request_leave(self._endpoint(entry, ip, attempt))
-                entry.leave = LeaveFacts(acknowledged, self._clock.now())
+            case plan.CreatePod(which, platform):
+                return await self._create_pod(entry, facts, which, platform)
+            case plan.CreateSecret(which, platform):
+                return await self._create_missing_secret(entry, facts, which, platform)
+            case plan.FollowStream(which, ip):
+                self._streams.follow(entry, self._endpoint(entry, which, ip))
+            case plan.StopStream(which):
+                self._streams.stop(entry, which)
+            case plan.RequestLeave(which, ip):
+                acknowledged = await self._streams.request_leave(self._endpoint(entry, which, ip))
+                entry.of(which).leave = LeaveFacts(acknowledged, self._clock.now())
                 return Progress.OBSERVE_AGAIN
-            case plan.ReadWarnings(pod, claim):
-                await self._read_warnings(entry, pod, claim)
+            case plan.ReadWarnings(which, claim):
+                await self._read_warnings(entry, which, claim)
                 return Progress.OBSERVE_AGAIN
             case plan.PatchStatus(patch):
                 return await self._patch_status(entry, facts, patch)
@@ -112,34 +114,41 @@ class Executor:
 
     # Pod
 
-    async def _create_pod(self, entry: CacheEntry, facts: Facts, attempt: int, platform: PlatformName) -> Progress:
+    async def _create_pod(
+        self, entry: CacheEntry, facts: Facts, which: PodId, platform: PlatformName | None
+    ) -> Progress:
         """The pod first, so that it can own its Secret; a process that dies in between is followed by CreateSecret."""
-        prepared = self._prepare(facts, attempt, platform, self._keys)
+        prepared = self._prepare(facts, which, platform, self._keys)
         if prepared is None or facts.session is None:
             return Progress.NEXT
         if facts.session.status.phase is Phase.SCHEDULED and await self._changed_meanwhile(entry, facts.session):
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         try:
-            created = await self._api.create_pod(bot_pod(pod_input, assignment_annotations(document, self._keys)))
+            created = await self._api.create_pod(session_pod(pod_input, assignment_annotations(document, self._keys)))
         except KubeError as error:
             if error.exists:
                 return await self._adopt(entry, pod_input)
-            return self._reject(entry, error)
+            return self._reject(entry, which, error)
         self._cache.upsert_pod(created)
-        wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
-        scheduled = wanted_since > facts.session.created_at
-        self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
+        self._record_pod(facts.session, which, facts.installation.bot_class)
         uid = created["metadata"]["uid"]
-        refusal = await self._create_secret(entry, bot_secret(pod_input, document, uid), uid)
+        refusal = await self._create_secret(entry, which, bot_secret(pod_input, document, uid), uid)
         if refusal is None:
             return Progress.NEXT
         if not refusal.exists:
-            return self._reject(entry, refusal)
+            return self._reject(entry, which, refusal)
         # It was there before the pod. It may not be read, and the bot would refuse it.
         message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
-        entry.rejection = CreateRejection("taken", message, self._clock.now())
+        entry.of(which).rejection = CreateRejection("taken", message, self._clock.now())
         return Progress.OBSERVE_AGAIN
+
+    def _record_pod(self, session: SessionFacts, which: PodId, bot_class: BotClass | None) -> None:
+        if which.role is Role.FINISHER:
+            return
+        wanted_since = times.wanted_since(session, bot_class)
+        scheduled = wanted_since > session.created_at
+        self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
 
     async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:
         """Whether a planned session is another one by now; if so, the cache has it.
@@ -166,21 +175,21 @@ class Executor:
         return True
 
     async def _create_missing_secret(
-        self, entry: CacheEntry, facts: Facts, pod: str, platform: PlatformName | None
+        self, entry: CacheEntry, facts: Facts, which: PodId, platform: PlatformName | None
     ) -> Progress:
         """Nobody saw this pod's Secret being made.
 
         Where the assignment is no longer the one that the pod was made for (another bot class or table since), the
         pod's annotation follows, provided that there is no Secret: its bot has not started, so it has read neither.
         """
-        seen = entry.pods.get(pod)
+        seen, memory = entry.pod(which), entry.of(which)
         if seen is None:
             return Progress.NEXT
         keys = self._keys.of_pod(seen.key_fingerprint)
-        prepared = self._prepare(facts, seen.facts.attempt, platform, keys)
+        prepared = self._prepare(facts, which, platform, keys)
         if prepared is None:
             message = "the bot class or platform table that the pod was made with is gone"
-            entry.rejection = CreateRejection("invalid", message, self._clock.now())
+            memory.rejection = CreateRejection("invalid", message, self._clock.now())
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         if seen.grace_seconds is not None:
@@ -189,27 +198,36 @@ class Executor:
         annotations = assignment_annotations(document, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
-                entry.note_secret(seen.facts.uid)
+                memory.note_secret(seen.facts.uid)
                 return Progress.NEXT
-            changed = await self._api.annotate_pod(entry.namespace, pod, annotations, seen.resource_version)
+            name, version = seen.facts.name, seen.resource_version
+            changed = await self._api.annotate_pod(entry.namespace, name, annotations, version)
             self._cache.upsert_pod(changed)
-        refusal = await self._create_secret(entry, secret, seen.facts.uid)
+        refusal = await self._create_secret(entry, which, secret, seen.facts.uid)
         if refusal is not None:
             if not refusal.exists:
-                return self._reject(entry, refusal)
-            entry.note_secret(seen.facts.uid)
+                return self._reject(entry, which, refusal)
+            memory.note_secret(seen.facts.uid)
         return Progress.NEXT
 
     def _prepare(
-        self, facts: Facts, attempt: int, platform: PlatformName | None, keys: BotKeys
-    ) -> tuple[BotPodInput, Assignment] | None:
+        self, facts: Facts, which: PodId, platform: PlatformName | None, keys: BotKeys
+    ) -> tuple[BotPodInput, AttemptConfig] | None:
+        """What a pod is made of; ``None``: its bot class or platform table is gone."""
         session, bot_class = facts.session, facts.installation.bot_class
-        if session is None or bot_class is None or platform is None or platform not in self._tables:
+        if session is None or bot_class is None:
             return None
-        pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, attempt)
-        return pod_input, assignment(pod_input, self._tables[platform], facts.installation.self_hosted, keys)
+        pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, which)
+        if which.role is Role.FINISHER:
+            return pod_input, finisher_assignment(pod_input, session.status, keys)
+        if platform is None or platform not in self._tables:
+            return None
+        rejoins, table = session.status.join_timestamp is not None, self._tables[platform]
+        return pod_input, assignment(pod_input, table, facts.installation.self_hosted, keys, rejoins=rejoins)
 
-    async def _create_secret(self, entry: CacheEntry, manifest: dict[str, object], pod_uid: str) -> KubeError | None:
+    async def _create_secret(
+        self, entry: CacheEntry, which: PodId, manifest: dict[str, object], pod_uid: str
+    ) -> KubeError | None:
         """``None`` once it is created; otherwise why not: one of this name is there, or the API server refused it."""
         try:
             await self._api.create_secret(manifest)
@@ -217,16 +235,17 @@ class Executor:
             if error.exists or error.refused:
                 return error
             raise
-        entry.note_secret(pod_uid)
+        entry.of(which).note_secret(pod_uid)
         return None
 
-    def _reject(self, entry: CacheEntry, error: KubeError) -> Progress:
+    def _reject(self, entry: CacheEntry, which: PodId, error: KubeError) -> Progress:
         """Remember why pod or Secret was refused; other errors are raised again."""
         if not error.refused:
             raise error
-        entry.rejection = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
+        found = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
+        entry.of(which).rejection = found
         self._telemetry.reconcile_failed(error.kind, str(error.status))
-        _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": entry.rejection.kind})
+        _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": found.kind})
         return Progress.OBSERVE_AGAIN
 
     async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
@@ -235,7 +254,7 @@ class Executor:
         seen = parse_pod(document)
         if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
-            entry.rejection = CreateRejection("taken", message, self._clock.now())
+            entry.of(pod_input.pod).rejection = CreateRejection("taken", message, self._clock.now())
         else:
             self._cache.upsert_pod(document)
         return Progress.OBSERVE_AGAIN
@@ -268,8 +287,8 @@ class Executor:
             if not error.not_found:
                 raise
 
-    async def _read_warnings(self, entry: CacheEntry, pod: str, claim: str | None) -> None:
-        seen = entry.pods.get(pod)
+    async def _read_warnings(self, entry: CacheEntry, which: PodId, claim: str | None) -> None:
+        seen = entry.pod(which)
         if seen is None:
             return
         try:
@@ -283,7 +302,8 @@ class Executor:
             _log.warning("a pod's Events may not be read", extra={"error": str(error)})
             events = []
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-        entry.warnings = tuple(PodWarning(event.get("reason") or "", event.get("message") or "") for event in events)
+        found = (PodWarning(event.get("reason") or "", event.get("message") or "") for event in events)
+        entry.of(which).warnings = tuple(found)
 
     # Session
 
@@ -325,7 +345,7 @@ class Executor:
         added = (after.transcript_line_count or 0) - (before.transcript_line_count or 0)
         self._telemetry.transcript_progress(after.platform or "", added, after.transcript_lag_seconds)
         result = transcript_result(after)
-        if result is not None and after.phase is not before.phase and after.phase is not None and after.phase.terminal:
+        if result is not None and after.phase is not before.phase and after.ended:
             self._telemetry.transcript_ended(after.platform or "", result)
 
     def _record_transition(self, entry: CacheEntry, facts: Facts) -> None:
@@ -335,7 +355,7 @@ class Executor:
         if after.phase is None or after.phase is before.phase:
             return
         self._telemetry.transition(before.phase, after.phase)
-        if after.phase.terminal and after.reason is not None:
+        if after.ended and after.reason is not None:
             self._telemetry.outcome(after.phase, after.reason)
         if before.join_timestamp is None and after.join_timestamp is not None:
             wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
@@ -358,10 +378,10 @@ class Executor:
         except KubeError as error:
             _log.info("an Event was not written", extra={"session": entry.name, "error": str(error)})
 
-    def _endpoint(self, entry: CacheEntry, ip: str, attempt: int) -> BotEndpoint:
-        fingerprints = (each.key_fingerprint for each in entry.pods.values() if each.facts.attempt == attempt)
-        keys = self._keys.of_pod(next(fingerprints, None))
-        return BotEndpoint(ip, attempt, keys.token(entry.uid, attempt, Scope.CONTROL))
+    def _endpoint(self, entry: CacheEntry, which: PodId, ip: str) -> BotEndpoint:
+        seen = entry.pod(which)
+        keys = self._keys.of_pod(seen.key_fingerprint if seen is not None else None)
+        return BotEndpoint(ip, which, keys.token(entry.uid, which.attempt, Scope.CONTROL))
 
 
 def _is_removed(pod: Mapping[str, Any]) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.clock import Clock
-from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.controller.session_cache import AttemptMemory, CacheEntry, SessionCache
 from meeting_buddy.domain import startup, times
-from meeting_buddy.domain.facts import Facts, InstallationFacts
+from meeting_buddy.domain.facts import AttemptFacts, Facts, InstallationFacts, SessionFacts, current_pod
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.bot_class import Timeouts
@@ -55,8 +56,9 @@ class Observer:
                 answer, so that it can be reported.
         """
         failure = None
-        if any(startup.started(seen.facts) and not seen.facts.orphaned for seen in entry.pods.values()):
-            entry.rejection = None  # whatever was refused, its bot has begun
+        for seen in entry.pods.values():
+            if startup.started(seen.facts) and not seen.facts.orphaned:
+                entry.of(seen.facts.id).rejection = None  # whatever was refused, its bot has begun
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         self._forget_old_refusal(entry)
@@ -83,19 +85,11 @@ class Observer:
                 class_refusal=self._class_refusal(name, entry.namespace),
             ),
             pods=tuple(seen.facts for seen in entry.pods.values()),
-            last_seen=entry.last_seen,
-            report=entry.report,
-            stream=entry.stream,
-            leave=entry.leave,
-            rejection=entry.rejection,
-            warnings=entry.warnings,
+            attempts=_attempts(entry),
             error=entry.error,
             announced_error=entry.announced_error,
             confirmed=confirmed,
             written_at=entry.written_at,
-            secret_missing=any(
-                seen.assignment_sha256 is not None and seen.facts.uid != entry.secret_of for seen in entry.pods.values()
-            ),
         )
 
     async def _confirm_session(self, entry: CacheEntry) -> None:
@@ -118,13 +112,16 @@ class Observer:
         if session is None or session.status.bot_pod is not None or entry.pods:
             return
         bot_class = self._settings.bot_classes.get(session.spec.bot_class_name)
-        if times.refused_before_due(entry.rejection, session, bot_class.timeouts if bot_class else Timeouts()):
-            entry.rejection = None
+        memory = entry.of(PodId(session.status.attempt or 1))
+        if times.refused_before_due(memory.rejection, session, bot_class.timeouts if bot_class else Timeouts()):
+            memory.rejection = None
 
     def _misses_its_pod(self, entry: CacheEntry) -> bool:
         session = entry.session
-        if session is None or entry.pods or (session.status.phase is not None and session.status.phase.terminal):
+        if session is None or session.status.ended or _current_pod(session) in entry.pods:
             return False
+        if session.status.finishing:
+            return session.status.finisher_pod is not None
         # Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.
         return session.status.bot_pod is not None or times.too_late(session, self._clock.now())
 
@@ -137,11 +134,34 @@ class Observer:
         session = entry.session
         if session is None:
             return
-        name = identity.pod_name(session.name, session.uid, session.status.attempt or 1)
         try:
-            document = await self._api.get_pod(session.namespace, name)
+            document = await self._api.get_pod(session.namespace, _current_pod(session))
         except KubeError as error:
             if not error.not_found:
                 raise
             return
         self._cache.upsert_pod(document)
+
+
+def _current_pod(session: SessionFacts) -> str:
+    """Name of the pod that a session has now, or waits for."""
+    return identity.pod_name(session.name, session.uid, *current_pod(session))
+
+
+def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:
+    known = {*entry.attempts, *(seen.facts.id for seen in entry.pods.values())}
+    return {which: _attempt(entry, which, entry.of(which)) for which in sorted(known)}
+
+
+def _attempt(entry: CacheEntry, which: PodId, memory: AttemptMemory) -> AttemptFacts:
+    pods = [seen for seen in entry.pods.values() if seen.facts.id == which]
+    missing = any(seen.assignment_sha256 is not None and seen.facts.uid != memory.secret_of for seen in pods)
+    return AttemptFacts(
+        memory.last_seen,
+        memory.report,
+        memory.stream,
+        memory.leave,
+        memory.rejection,
+        memory.warnings,
+        secret_missing=missing,
+    )

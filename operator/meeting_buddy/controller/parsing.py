@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from meeting_buddy.contract import identity, wire
+from meeting_buddy.contract.identity import Role
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.resource.session import KIND, read
 
@@ -71,12 +72,12 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     attempt = labels.get(identity.LABEL_ATTEMPT, "")
-    is_bot = labels.get(identity.LABEL_COMPONENT) == identity.COMPONENT_BOT
+    role = _role(labels.get(identity.LABEL_COMPONENT))
     finalizers = tuple(metadata.get("finalizers", ()))
     orphaned = owner is None and identity.FINALIZER_OUTCOME in finalizers
     if orphaned:
-        owner = _former_owner(metadata, attempt)
-    if owner is None or owner["kind"] != KIND or not is_bot or not attempt.isdecimal():
+        owner = _former_owner(metadata, attempt, role)
+    if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
         return None
     conditions = {each["type"]: each for each in status.get("conditions", ())}
     disrupted = conditions.get("DisruptionTarget")
@@ -85,6 +86,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         name=metadata["name"],
         uid=metadata["uid"],
         attempt=int(attempt),
+        role=role,
         created_at=_time(metadata["creationTimestamp"]),
         phase=status.get("phase", "Pending"),
         node=document["spec"].get("nodeName"),
@@ -116,7 +118,11 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     )
 
 
-def _former_owner(metadata: JsonObject, attempt: str) -> JsonObject | None:
+def _role(component: str | None) -> Role | None:
+    return Role(component) if component in list(Role) else None
+
+
+def _former_owner(metadata: JsonObject, attempt: str, role: Role | None) -> JsonObject | None:
     """The session that an orphaned pod's label names.
 
     Its name is read off the pod's, where a long one was cut; then no session is found by it. An orphan's session is
@@ -125,7 +131,8 @@ def _former_owner(metadata: JsonObject, attempt: str) -> JsonObject | None:
     uid = metadata["labels"].get(identity.LABEL_SESSION_UID)
     if not uid:
         return None
-    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(f"-{uid[:8]}-{attempt}")}
+    suffix = identity.pod_name("", uid, int(attempt), role) if role is not None and attempt.isdecimal() else ""
+    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(suffix)}
 
 
 def newer(candidate: str, known: str) -> bool:

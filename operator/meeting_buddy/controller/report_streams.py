@@ -12,7 +12,8 @@ from typing import Final
 
 import aiohttp
 
-from meeting_buddy.contract.identity import session_id
+from meeting_buddy.contract.identity import PodId, session_id
+from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.controller.backoff import Backoff
@@ -39,7 +40,7 @@ class BotEndpoint:
     """How to reach one bot."""
 
     ip: str
-    attempt: int
+    pod: PodId
     token: str = field(repr=False)
     port: int = PORT
 
@@ -51,7 +52,7 @@ class BotReportStreams:
         self._clock = clock
         self._on_change = on_change
         self._on_result = on_result
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[str, PodId], asyncio.Task[None]] = {}
         self._http: aiohttp.ClientSession | None = None
 
     def __len__(self) -> int:
@@ -59,17 +60,23 @@ class BotReportStreams:
 
     def follow(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
         """Read reports until :meth:`stop`; calling it twice changes nothing."""
-        if entry.uid in self._tasks:
+        key = entry.uid, endpoint.pod
+        if key in self._tasks:
             return
-        entry.stream = StreamFacts(connected=False, lost_since=self._clock.now())
-        self._tasks[entry.uid] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
+        entry.of(endpoint.pod).stream = StreamFacts(connected=False, lost_since=self._clock.now())
+        self._tasks[key] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
 
-    def stop(self, entry: CacheEntry) -> None:
-        """Stop reading; what was read stays known."""
-        entry.stream = None
-        task = self._tasks.pop(entry.uid, None)
+    def stop(self, entry: CacheEntry, pod: PodId) -> None:
+        """Stop reading one pod's; what was read stays known."""
+        entry.of(pod).stream = None
+        task = self._tasks.pop((entry.uid, pod), None)
         if task is not None:
             task.cancel()
+
+    def stop_all(self, entry: CacheEntry) -> None:
+        """Stop reading all of a session's."""
+        for pod in tuple(entry.attempts):
+            self.stop(entry, pod)
 
     async def close(self) -> None:
         """Stop all streams and close their connections."""
@@ -110,6 +117,9 @@ class BotReportStreams:
                     self._accept(entry, endpoint, text)
             except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
+            report = entry.of(endpoint.pod).report
+            if report is not None and report.phase is ReportPhase.ENDED:
+                return  # the bot said its last word; its pod says the rest
             await self._ask(entry, endpoint)
             await asyncio.sleep(backoff.next())
 
@@ -126,8 +136,9 @@ class BotReportStreams:
                     return
         except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
             pass
-        if entry.stream is not None and entry.stream.lost_since is None:
-            entry.stream = StreamFacts(connected=False, lost_since=self._clock.now())
+        memory = entry.of(endpoint.pod)
+        if memory.stream is not None and memory.stream.lost_since is None:
+            memory.stream = StreamFacts(connected=False, lost_since=self._clock.now())
             self._on_result("lost")
             self._on_change(entry.uid)
 
@@ -159,17 +170,18 @@ class BotReportStreams:
         if report.session_id != session_id(entry.uid):
             self._on_result("foreign")
             return
-        known = entry.report
-        fresh = known is None or report.attempt > known.attempt or report.revision > known.revision
-        if report.attempt != endpoint.attempt or entry.stream is None:
+        memory = entry.of(endpoint.pod)
+        known = memory.report
+        fresh = known is None or report.revision > known.revision
+        if report.attempt != endpoint.pod.attempt or memory.stream is None:
             self._on_result("foreign")
             return
-        was_lost = not entry.stream.connected
+        was_lost = not memory.stream.connected
         if was_lost:
-            entry.stream = StreamFacts(connected=True, lost_since=None)
+            memory.stream = StreamFacts(connected=True, lost_since=None)
         if fresh:
             self._on_result("accepted")
-            entry.report = report
+            memory.report = report
         if was_lost or (fresh and is_significant(known, report)):
             self._on_change(entry.uid)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.report import Report
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
@@ -28,6 +29,24 @@ from meeting_buddy.domain.facts import (
 
 
 @dataclass(slots=True)
+class AttemptMemory:
+    """What is remembered of one pod besides the pod; the facts' ``AttemptFacts`` are made of it."""
+
+    last_seen: PodFacts | None = None
+    report: Report | None = None
+    stream: StreamFacts | None = None
+    leave: LeaveFacts | None = None
+    rejection: CreateRejection | None = None
+    warnings: tuple[PodWarning, ...] | None = None
+    secret_of: str | None = None
+    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
+
+    def note_secret(self, pod_uid: str) -> None:
+        """The pod's Secret is there, so nothing refuses it any more."""
+        self.secret_of, self.rejection = pod_uid, None
+
+
+@dataclass(slots=True)
 class CacheEntry:
     """All that is remembered of one session."""
 
@@ -38,14 +57,7 @@ class CacheEntry:
     gone: bool = False
     """Whether the API server confirmed that the session does not exist any more."""
     pods: dict[str, CachedPod] = field(default_factory=dict)
-    last_seen: PodFacts | None = None
-    report: Report | None = None
-    stream: StreamFacts | None = None
-    leave: LeaveFacts | None = None
-    rejection: CreateRejection | None = None
-    warnings: tuple[PodWarning, ...] | None = None
-    secret_of: str | None = None
-    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
+    attempts: dict[PodId, AttemptMemory] = field(default_factory=dict)
     error: ReconcileError | None = None
     announced_error: str | None = None
     written_at: datetime | None = None
@@ -57,9 +69,20 @@ class CacheEntry:
         """Whether reconciling failed often enough to tell people."""
         return self.error is not None and self.error.persistent
 
-    def note_secret(self, pod_uid: str) -> None:
-        """The pod's Secret is there, so nothing refuses it any more."""
-        self.secret_of, self.rejection = pod_uid, None
+    def of(self, pod: PodId) -> AttemptMemory:
+        """What is remembered of one of the session's pods besides the pod."""
+        return self.attempts.setdefault(pod, AttemptMemory())
+
+    def pod(self, which: PodId) -> CachedPod | None:
+        """The session's pod of an attempt and role, if it is known; a stranger with these labels is none."""
+        name = identity.pod_name(self.name, self.uid, *which)
+        return self.pods.get(name)
+
+    def forget_work(self) -> None:
+        """What only a replica that acts may rely on."""
+        self.error = None
+        for memory in self.attempts.values():
+            memory.stream = memory.leave = memory.rejection = None
 
 
 class SessionCache:
@@ -152,7 +175,7 @@ class SessionCache:
         last = parse_pod(document) if document is not None else None
         found = last or known
         if found is not None:
-            entry.last_seen = found.facts
+            entry.of(found.facts.id).last_seen = found.facts
         return uid
 
     def forget(self, uid: str) -> None:

@@ -1,5 +1,10 @@
-"""The plan of a session that goes on: start its bot, follow it, write what changed, pass on a request to leave."""
+"""The plan of a session that goes on: start its bot, follow it, write what changed, pass on a request to leave.
 
+Where the bot has ended and its files are still to be finished, the same is done for the finisher, which nobody follows
+and nobody asks to leave.
+"""
+
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +20,7 @@ from meeting_buddy.domain.plan import (
     FollowStream,
     PatchStatus,
     Plan,
+    ReleaseFinalizer,
     RequestLeave,
     StopStream,
 )
@@ -42,15 +48,20 @@ _MISSING: Final = {"AudioReceived": "AudioMissing", "VideoReceived": "VideoMissi
 
 
 def plan_active(snapshot: Snapshot) -> Plan:
-    before: list[Action] = []
+    before: list[Action] = [StopStream(each) for each in snapshot.facts.streamed if each != snapshot.current]
     after: list[Action] = []
     wakeups: list[datetime] = []
+    before.extend(_settle_former(snapshot))
     if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
     elif snapshot.ahead:
         wakeups.extend([snapshot.pod_due_at] if snapshot.pod_due_at is not None else [])
-    elif snapshot.platform is not None and snapshot.facts.confirmed:  # a session that was not admitted has ended
-        _retry(snapshot, CreatePod(snapshot.attempt, snapshot.platform), before, wakeups)
+    elif snapshot.former_pod_lives:  # its end is an event
+        wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
+    elif (snapshot.platform is not None or snapshot.finishing) and snapshot.facts.confirmed:
+        _retry(snapshot, CreatePod(snapshot.current, snapshot.platform), before, wakeups)
+    if snapshot.finishing:
+        wakeups.extend(_ahead(snapshot.now, snapshot.finishing_deadline))
     creating = any(isinstance(action, CreatePod) for action in before)
     if creating:  # a pod of which nothing more is heard ends the session all the same
         wakeups.append(snapshot.now + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds))
@@ -69,14 +80,25 @@ def plan_active(snapshot: Snapshot) -> Plan:
 def _turning_points(snapshot: Snapshot) -> list[datetime]:
     """Moments of the spec that change what happens, although nothing else does."""
     moments = [] if snapshot.leaving else [snapshot.session.spec.end_time]
+    if snapshot.finishing:
+        return []
     if snapshot.pod is None and not snapshot.ahead:
         moments.append(snapshot.missed_at)
     return [found for moment in moments if moment is not None for found in _ahead(snapshot.now, moment)]
 
 
+def _settle_former(snapshot: Snapshot) -> Iterator[Action]:
+    """Pods whose outcome was written before: they are let go once nothing of them runs, which may need a word."""
+    for pod in snapshot.former_pods:
+        if pod.terminated:
+            yield from [ReleaseFinalizer(pod.name)] if pod.finalizer else []
+        elif pod.deleted_at is None:
+            yield DeletePod(pod.name, pod.uid)
+
+
 def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: list[datetime]) -> None:
     """Create something, not too soon after the API server refused it."""
-    rejection = snapshot.facts.rejection
+    rejection = snapshot.known.rejection
     if rejection is None or snapshot.now >= rejection.at + REFUSED_RETRY:
         actions.append(action)
     else:
@@ -86,22 +108,22 @@ def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: l
 def _plan_pod(
     snapshot: Snapshot, pod: PodFacts, before: list[Action], after: list[Action], wakeups: list[datetime]
 ) -> None:
-    stream = snapshot.facts.stream
-    if pod.reachable and stream is None and pod.ip is not None:
-        before.append(FollowStream(pod.ip, pod.attempt))
+    stream, follows = snapshot.stream, not snapshot.finishing
+    if follows and pod.reachable and stream is None and pod.ip is not None:
+        before.append(FollowStream(pod.id, pod.ip))
         wakeups.append(snapshot.now + UNREACHABLE_AFTER)  # a bot that never answers makes no event
     if not pod.reachable and stream is not None:
-        before.append(StopStream())
+        before.append(StopStream(pod.id))
     if stream is not None and stream.lost_since is not None:
         wakeups.extend(_ahead(snapshot.now, stream.lost_since + UNREACHABLE_AFTER))
     for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
         wakeups.extend([moment] if moment is not None else [])
     if not startup.started(pod):
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
-    if snapshot.leaving:
+    if snapshot.leaving and not snapshot.finishing:
         _leave(snapshot, pod, after, wakeups)
-    elif snapshot.facts.secret_missing and pod.deleted_at is None and not startup.started(pod):
-        _retry(snapshot, CreateSecret(pod.name, snapshot.platform), before, wakeups)
+    elif snapshot.known.secret_missing and pod.deleted_at is None and not startup.started(pod):
+        _retry(snapshot, CreateSecret(pod.id, snapshot.platform), before, wakeups)
 
 
 def _leave(snapshot: Snapshot, pod: PodFacts, actions: list[Action], wakeups: list[datetime]) -> None:
@@ -118,16 +140,16 @@ def _leave(snapshot: Snapshot, pod: PodFacts, actions: list[Action], wakeups: li
     wakeups.append(deadline)
     if _is_leaving(snapshot):
         return
-    leave = snapshot.facts.leave
+    leave = snapshot.known.leave
     if leave is not None and snapshot.now < leave.tried_at + LEAVE_RETRY:
         wakeups.append(leave.tried_at + LEAVE_RETRY)
     elif pod.reachable and pod.ip is not None:
-        actions.append(RequestLeave(pod.ip, pod.attempt))
+        actions.append(RequestLeave(pod.id, pod.ip))
 
 
 def _is_leaving(snapshot: Snapshot) -> bool:
     """Whether the bot confirmed that it leaves, to this process or by its report (which a new process reads first)."""
-    leave, report = snapshot.facts.leave, snapshot.facts.report
+    leave, report = snapshot.known.leave, snapshot.known.report
     confirmed = leave is not None and leave.acknowledged
     return confirmed or (report is not None and report.phase in (ReportPhase.LEAVING, ReportPhase.ENDED))
 
@@ -135,7 +157,7 @@ def _is_leaving(snapshot: Snapshot) -> bool:
 def _leave_deadline(snapshot: Snapshot, pod: PodFacts) -> datetime:
     """When a bot that was asked to leave, and is still there, gets SIGTERM."""
     asked_since = snapshot.session.status.leave_requested_at or snapshot.now
-    stream, leave = snapshot.facts.stream, snapshot.facts.leave
+    stream, leave = snapshot.stream, snapshot.known.leave
     if stream is None and pod.reachable:
         return snapshot.now + LEAVE_PATIENCE  # its stream is about to be opened
     if stream is not None and stream.lost_since is not None:
@@ -150,8 +172,8 @@ def _leave_deadline(snapshot: Snapshot, pod: PodFacts) -> datetime:
 
 
 def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> list[Action]:
-    session, facts = snapshot.session, snapshot.facts
-    acknowledged = snapshot.leaving and facts.leave is not None and facts.leave.acknowledged
+    session, facts, leave = snapshot.session, snapshot.facts, snapshot.known.leave
+    acknowledged = snapshot.leaving and leave is not None and leave.acknowledged
     sent_away = snapshot.pod is not None and startup.started(snapshot.pod) and snapshot.pod.deleted_at is not None
     phase = Phase.LEAVING if acknowledged or sent_away else snapshot.phase
     wanted = status.compose(snapshot.going_on(phase, _waiting_message(snapshot), creating=creating))
@@ -171,6 +193,8 @@ def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> li
 
 
 def _transition(before: Phase | None, after: Phase, *, creating: bool) -> list[Action]:
+    if creating and after is Phase.LEAVING:
+        return [EmitEvent("Normal", "FinisherPodCreated", "a pod finishes and verifies what was recorded")]
     if creating:
         return [EmitEvent("Normal", "BotPodCreated", "the bot's pod was created")]
     if before is after or after not in _EVENTS:
@@ -194,16 +218,19 @@ def _missing_media(before: list[Condition] | None, after: list[Condition] | None
 def _waiting_message(snapshot: Snapshot) -> str | None:
     """What a session that has not started waits for: its time, or in the words of whoever holds it up."""
     start, due = snapshot.session.spec.start_time, snapshot.pod_due_at
-    if snapshot.ahead and start is not None and due is not None:
+    if snapshot.ahead and snapshot.attempt == 1 and start is not None and due is not None:
         plan = f"the bot is made at {times.spelled(due)}, the meeting starts at {times.spelled(start)}"
         refusal = snapshot.admission
         return plan if refusal.reason is None else f"{plan}; now it would end with {refusal.reason}: {refusal.message}"
+    said = snapshot.session.status.message
+    if snapshot.finishing or (snapshot.ahead and snapshot.attempt > 1):
+        return said
     if snapshot.pod is not None and startup.started(snapshot.pod):
         return None
-    if snapshot.facts.rejection is not None:
-        return snapshot.facts.rejection.message
+    if snapshot.known.rejection is not None:
+        return snapshot.known.rejection.message
     if snapshot.pod is None:
-        return None
+        return said if snapshot.attempt > 1 else None
     name = startup.waits_for_image(snapshot.pod)
     return f"container {name}: the image cannot be pulled yet" if name is not None else None
 

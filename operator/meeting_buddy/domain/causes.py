@@ -23,7 +23,7 @@ class Outcome:
     """The cause, in the words of whoever knows it."""
     report: Report | None = None
     remedy: str | None = None
-    """What the user does next; ``None``: the reason's own advice says it best."""
+    """What the user does next; ``None``: the reason's own advice says it best; empty: the message says it."""
 
 
 class Cause(NamedTuple):

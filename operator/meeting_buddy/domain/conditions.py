@@ -56,9 +56,10 @@ def failed(snapshot: Snapshot) -> Draft | None:
 
 def pod_scheduled(snapshot: Snapshot) -> Draft | None:
     """Copied from the pod, so that nobody has to look there."""
-    if snapshot.pod is None or snapshot.pod.scheduled is None:
-        return previous(snapshot, "PodScheduled")
-    found = snapshot.pod.scheduled
+    pod = snapshot.bot_pod
+    if pod is None or pod.scheduled is None:
+        return previous(snapshot, "PodScheduled") if snapshot.has_bot else None
+    found = pod.scheduled
     status: Truth = "True" if found.status == "True" else "False"
     return Draft(status, found.reason or ("Scheduled" if status == "True" else "Pending"), found.message)
 
@@ -68,12 +69,14 @@ def joined(snapshot: Snapshot) -> Draft | None:
     if snapshot.phase.terminal:
         return (
             None
-            if snapshot.pod_name is None
+            if snapshot.bot_name is None
             else Draft("False", "NeverJoined" if snapshot.joined_at is None else "Left")
         )
     if snapshot.phase.rank < Phase.JOINING.rank:
         return None
-    report, ready = snapshot.report, snapshot.pod is not None and snapshot.pod.bot.ready
+    if snapshot.reason is not None:  # its bot has ended, whatever it reported last
+        return Draft("False", "Left")
+    report, ready = snapshot.report, snapshot.bot_pod is not None and snapshot.bot_pod.bot.ready
     if report is not None and not snapshot.unreachable:
         if report.joined_at is None and ready:
             return Draft("True", "InMeeting")  # the kubelet was faster than the report's second
@@ -86,7 +89,7 @@ def joined(snapshot: Snapshot) -> Draft | None:
         return Draft("True", "InMeeting", message) if report.joined_at else Draft("False", Waiting.CONNECTING.value)
     if ready:
         return Draft("True", "InMeeting")
-    if snapshot.joined_at is None:
+    if snapshot.joined_at is None or snapshot.phase.rank < Phase.ACTIVE.rank:
         return Draft("False", Waiting.CONNECTING.value)
     return Draft("Unknown", "BotUnreachable", "the bot was in the meeting when it last reported")
 
@@ -96,7 +99,7 @@ def recording(snapshot: Snapshot) -> Draft | None:
     if not snapshot.session.spec.recording.enabled:
         return Draft("False", "NotRequested")
     if snapshot.phase.terminal:
-        return None if snapshot.pod_name is None else Draft("False", "Ended")
+        return None if snapshot.bot_name is None else Draft("False", "Ended")
     if snapshot.phase is Phase.RECORDING:
         return Draft("True", "Writing")
     return Draft("False", "Ended" if snapshot.phase is Phase.LEAVING else "NotStarted")
@@ -130,6 +133,8 @@ def _of_transcript(report: TranscriptionReport) -> Draft:
 
 def reporting(snapshot: Snapshot) -> Draft | None:
     """Whether the bot's reports reach the operator; without them detail is missing, never the session."""
+    if not snapshot.has_bot:
+        return None
     if snapshot.phase.terminal or snapshot.stream is None:
         return previous(snapshot, "Reporting")
     if snapshot.unreachable:
@@ -195,7 +200,7 @@ def platform_table(snapshot: Snapshot) -> Draft | None:
 
     The first status with a table's hash settles it, as the bot keeps the table that it was given.
     """
-    settled = snapshot.session.status.table_hash is not None or (snapshot.phase.terminal and not snapshot.has_pod)
+    settled = snapshot.session.status.table_hash is not None or (snapshot.phase.terminal and not snapshot.has_bot)
     if settled:
         return previous(snapshot, "PlatformTable")
     fault = snapshot.table_fault

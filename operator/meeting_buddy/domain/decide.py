@@ -1,8 +1,8 @@
 """``decide(facts, clock) -> Plan``: what follows from what is known. Pure; the whole state machine of a session.
 
-Rules that the tests hold it to: never two live pods for one session; a pod that may have been in the meeting is never
-made again (attempt stays 1, nothing is retried yet); a terminal phase absorbs; inside an attempt the phase's rank
-never falls; a plan whose effect is already among the facts is empty.
+Rules that the tests hold it to: never two live pods for one session; a bot that was in the meeting is followed by
+another one only where ``spec.onDisruption`` says so and its pod is known to be dead; a terminal phase absorbs; inside
+an attempt the phase's rank never falls; a plan whose effect is already among the facts is empty.
 
 If the operator dies between two actions of a plan: the next one observes how far it got and decides again: creating
 is idempotent by name, the status is written before a pod is released, asking to leave may be repeated.
@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.domain import reconcile_error, status, times
+from meeting_buddy.domain import finishing, reconcile_error, retry, status, times
 from meeting_buddy.domain.active import plan_active
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
 from meeting_buddy.domain.plan import (
@@ -37,19 +38,24 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     if session is None or session.deleting:
         return _with_error(facts, plan_deleted(facts))
     snapshot = Snapshot.of(facts, session, clock())
-    if session.status.phase is not None and session.status.phase.terminal:
+    if session.status.ended:
         return _with_error(facts, plan_cleanup(snapshot))
     facts = snapshot.facts
     if needs_warnings(snapshot) and snapshot.pod is not None:
         bot_class = facts.installation.bot_class
         claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
-        return Plan((ReadWarnings(snapshot.pod.name, claim),))
-    outcome = terminal_outcome(snapshot) if facts.confirmed else None
+        return Plan((ReadWarnings(snapshot.pod.id, claim),))
+    outcome = _outcome(snapshot) if facts.confirmed else None
     if outcome is None:
         return _with_error(facts, plan_active(snapshot))
-    plan = plan_termination(snapshot, outcome)
+    plan = retry.plan(snapshot, outcome) or finishing.plan(snapshot, outcome) or plan_termination(snapshot, outcome)
     # Perhaps it is this very plan that cannot be carried out.
     return _with_error(facts, plan) if facts.persistent_error is not None else plan
+
+
+def _outcome(snapshot: Snapshot) -> Outcome | None:
+    """Why this attempt, or the finisher's work, is over now; ``None``: it goes on."""
+    return finishing.outcome(snapshot) if snapshot.finishing else terminal_outcome(snapshot)
 
 
 def _with_error(facts: Facts, plan: Plan) -> Plan:
@@ -62,7 +68,7 @@ def _with_error(facts: Facts, plan: Plan) -> Plan:
 
 def plan_deleted(facts: Facts) -> Plan:
     """No session is left whose status could say anything: the pods get their grace period and go."""
-    actions: list[Action] = [StopStream()] if facts.stream is not None else []
+    actions: list[Action] = [StopStream(each) for each in facts.streamed]
     for pod in facts.pods:
         actions.extend(delete_and_release(pod))
     if any(pod.finalizer and not pod.terminated and pod.bot.terminated is None for pod in facts.pods):
@@ -73,7 +79,7 @@ def plan_deleted(facts: Facts) -> Plan:
 
 def plan_cleanup(snapshot: Snapshot) -> Plan:
     """Terminal absorbs: release what was recorded, end what still lives, remove finished pods after their time."""
-    actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
+    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
     kept = snapshot.timeouts.finished_pod_seconds
     ended_at = snapshot.session.status.completion_time or snapshot.now
     seconds = kept.completed if snapshot.session.status.phase is Phase.COMPLETED else kept.failed

@@ -16,11 +16,13 @@ def needs_warnings(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
         return False
-    if snapshot.facts.rejection is not None:
+    if snapshot.finishing:
+        return False  # it has a deadline of its own
+    if snapshot.known.rejection is not None:
         return False  # its Secret was refused: that is why
     if snapshot.facts.persistent_error is not None:
         return False  # the events cannot be read, perhaps; the session ends without them
-    return snapshot.now >= snapshot.startup_deadline and snapshot.facts.warnings is None
+    return snapshot.now >= snapshot.startup_deadline and snapshot.known.warnings is None
 
 
 def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
@@ -32,14 +34,14 @@ def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
 
 
 def _outcome(snapshot: Snapshot) -> Outcome | None:
-    pod, status_now = snapshot.pod, snapshot.session.status
+    pod = snapshot.pod
     if pod is None:
-        if status_now.bot_pod is None:
+        if not snapshot.named:
             return _outcome_without_pod(snapshot)
         if any(each.orphaned for each in snapshot.facts.pods):
             return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
         return pod_outcome.of_missing_pod(
-            snapshot.facts.last_seen, snapshot.session.uid, snapshot.facts.report, leaving=snapshot.asked_to_leave
+            snapshot.known.last_seen, snapshot.session.uid, snapshot.known.report, leaving=snapshot.asked_to_leave
         )
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
         # Only a leave that was seen before: what stopped a bot before its end time was not the end time.
@@ -54,7 +56,7 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
     if rejected is not None:
         return rejected
     if snapshot.now >= snapshot.startup_deadline:
-        return startup.failure(pod, snapshot.facts.warnings or (), snapshot.timeouts.startup_timeout_seconds)
+        return startup.failure(pod, snapshot.known.warnings or (), snapshot.timeouts.startup_timeout_seconds)
     return startup.unrecoverable(pod)
 
 
@@ -68,7 +70,15 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
     admission = snapshot.admission
     if admission.reason is not None and not snapshot.accepted_for_later:
         return Outcome(admission.reason, admission.message, remedy=admission.remedy)
-    return _outcome_of_rejection(snapshot) or _outcome_of_times(snapshot)
+    return _outcome_of_rejection(snapshot) or _outcome_of_former_pod(snapshot) or _outcome_of_times(snapshot)
+
+
+def _outcome_of_former_pod(snapshot: Snapshot) -> Outcome | None:
+    """One that does not end keeps the next one out."""
+    if not snapshot.former_pod_lives or snapshot.now < snapshot.startup_deadline:
+        return None
+    former = next(pod for pod in snapshot.former_pods if not pod.terminated)
+    return Outcome(Reason.NODE_LOST, f"node {former.node} does not say that pod {former.name} has ended")
 
 
 def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
@@ -91,11 +101,13 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
     error = reconcile_error.current(snapshot.facts)
     why = f": {error.message}" if error is not None else ""
     until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
+    if snapshot.attempt > 1:
+        until = f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}"
     return Outcome(Reason.MISSED, until + why)
 
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
-    rejection = snapshot.facts.rejection
+    rejection = snapshot.known.rejection
     if rejection is None:
         late = snapshot.now >= snapshot.startup_deadline
         return reconcile_error.outcome(snapshot.facts) if late else None
@@ -105,9 +117,8 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
-    report = outcome.report or snapshot.facts.report
-    joined_at = replace(snapshot, report=report).joined_at
-    ever_joined = joined_at is not None or (report is not None and report.ever_joined)
+    report = outcome.report or snapshot.report
+    ever_joined = replace(snapshot, report=report).ever_joined
     expected = snapshot.session.spec.recording.enabled
     phase, reason = end_phase(
         outcome.reason,
@@ -120,9 +131,11 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = "The bot was never in the meeting, so nothing was stored"
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The bot left before anything could be recorded, so nothing was stored"
+    elif phase is Phase.FAILED and snapshot.attempt > 1:
+        detail = f"{(detail or reason.value).rstrip('. ')} (attempt {snapshot.attempt})"
     message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
     after = status.compose(snapshot.ended(phase, reason, message, report))
-    actions: list[Action] = [StopStream()] if snapshot.facts.stream is not None else []
+    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     actions.append(EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message))
     pod = snapshot.pod
@@ -138,9 +151,9 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
 
 
 def terminal_message(reason: Reason, detail: str | None, remedy: str | None = None) -> str:
-    """The cause, then what helps: the reason's advice, unless somebody knows better."""
-    advice = remedy or REASONS[reason].advice
+    """The cause, then what helps: the reason's advice, unless somebody knows better (or has said it: empty)."""
+    advice = REASONS[reason].advice if remedy is None else remedy
     if not detail:
         return advice
     detail = detail.rstrip(". \n")
-    return f"{detail[:1].upper()}{detail[1:]}. {advice}"
+    return f"{detail[:1].upper()}{detail[1:]}. {advice}".rstrip()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.links import LinkRules, PlatformName, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.resource.bot_class import BotClass
@@ -42,6 +43,11 @@ class SessionFacts:
     """Paths of stored fields that this version cannot read; they count as not set."""
 
 
+def current_pod(session: SessionFacts) -> PodId:
+    """The pod that a session has now, or waits for."""
+    return PodId(session.status.attempt or 1, Role.FINISHER if session.status.finishing else Role.BOT)
+
+
 @dataclass(frozen=True, slots=True)
 class Terminated:
     """How a container ended."""
@@ -67,6 +73,11 @@ class ContainerFacts:
     previous: Terminated | None = None
     """How it ended the last time, if it was restarted since."""
 
+    @property
+    def started(self) -> bool:
+        """Whether it runs, or ran."""
+        return self.running or self.terminated is not None
+
 
 @dataclass(frozen=True, slots=True)
 class PodCondition:
@@ -86,6 +97,7 @@ class PodFacts:
     attempt: int
     created_at: datetime
     """By the API server's clock."""
+    role: Role = Role.BOT
     first_seen_at: datetime | None = None
     """When this operator process first saw it, by its own clock."""
     phase: str = "Pending"
@@ -111,6 +123,11 @@ class PodFacts:
     browser: ContainerFacts = ContainerFacts()
     injected: tuple[tuple[str, ContainerFacts], ...] = ()
     """Containers that somebody injected, by name; only those that hold the pod up or failed."""
+
+    @property
+    def id(self) -> PodId:
+        """Which of the session's pods it is, or says it is."""
+        return PodId(self.attempt, self.role)
 
     @property
     def terminated(self) -> bool:
@@ -188,6 +205,28 @@ class PodWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """What this operator process knows of one of a session's pods besides the pod."""
+
+    last_seen: PodFacts | None = None
+    """What was last known of a pod that vanished."""
+    report: Report | None = None
+    """The last one that was accepted."""
+    stream: StreamFacts | None = None
+    """``None``: nobody follows the bot."""
+    leave: LeaveFacts | None = None
+    rejection: CreateRejection | None = None
+    warnings: tuple[PodWarning, ...] | None = None
+    """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
+    secret_missing: bool = False
+    """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
+
+
+UNKNOWN_ATTEMPT: Final = AttemptFacts()
+"""Of a pod that this process has not heard of."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallationFacts:
     """What the administrator configured, as far as this session is concerned."""
 
@@ -212,19 +251,10 @@ class Facts:
     """``None``: it is gone, and that was confirmed by the API server, not by a cache."""
     installation: InstallationFacts
     pods: tuple[PodFacts, ...] = ()
-    """Complete: when status names a pod or it is too late for one, and none is here, the API server confirmed that."""
-    last_seen: PodFacts | None = None
-    """What was last known of a pod that vanished."""
-    report: Report | None = None
-    """The last one that was accepted."""
-    stream: StreamFacts | None = None
-    """``None``: nobody follows the bot."""
-    leave: LeaveFacts | None = None
-    rejection: CreateRejection | None = None
-    warnings: tuple[PodWarning, ...] | None = None
-    """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
-    secret_missing: bool = False
-    """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
+    """Of all attempts and roles. When status names a pod or it is too late for one, and that one is not here, the API
+    server confirmed it."""
+    attempts: Mapping[PodId, AttemptFacts] = field(default_factory=dict)
+    """What else is known, by pod; also of pods that are gone, and of one that could not be made."""
     error: ReconcileError | None = None
     announced_error: str | None = None
     """Reason of the error that an Event last spoke of, as far as this process remembers."""
@@ -232,6 +262,20 @@ class Facts:
     """Whether ``pods`` is complete; not so while the API server refuses to answer. Then no pod is made or missed."""
     written_at: datetime | None = None
     """When this operator last wrote the session's status."""
+
+    def of(self, pod: PodId) -> AttemptFacts:
+        """What is known of one of the session's pods besides the pod itself."""
+        return self.attempts.get(pod, UNKNOWN_ATTEMPT)
+
+    @property
+    def current(self) -> PodId:
+        """The pod that the session has now, or waits for."""
+        return current_pod(self.session) if self.session is not None else FIRST_BOT
+
+    @property
+    def streamed(self) -> tuple[PodId, ...]:
+        """The pods whose reports are followed."""
+        return tuple(pod for pod, known in self.attempts.items() if known.stream is not None)
 
     @property
     def persistent_error(self) -> ReconcileError | None:

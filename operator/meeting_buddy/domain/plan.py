@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.links import PlatformName
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Create the pod of an attempt and its Secret; the pod may exist already (then it is adopted)."""
+    """Create a pod and its Secret; the pod may exist already (then it is adopted)."""
 
-    attempt: int
-    platform: PlatformName
+    pod: PodId
+    platform: PlatformName | None
+    """A finisher needs none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
     """Create the Secret of a pod whose bot has not started; it may exist already."""
 
-    pod: str
+    pod: PodId
     platform: PlatformName | None
 
 
@@ -28,28 +30,30 @@ class CreateSecret:
 class FollowStream:
     """Read the bot's reports from now on."""
 
+    pod: PodId
     ip: str
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopStream:
     """Stop reading the bot's reports."""
 
+    pod: PodId
+
 
 @dataclass(frozen=True, slots=True)
 class RequestLeave:
     """Ask the bot to leave the meeting."""
 
+    pod: PodId
     ip: str
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReadWarnings:
     """Read the Events about a pod that is late, and about the claim that it waits for; they come back as facts."""
 
-    pod: str
+    pod: PodId
     claim: str | None = None
 
 

@@ -14,7 +14,7 @@ def current(facts: Facts) -> ReconcileError | None:
     """An error that came back several times in a row, or a refusal of the pod that may pass."""
     if facts.persistent_error is not None:
         return facts.persistent_error
-    rejection = facts.rejection
+    rejection = facts.of(facts.current).rejection
     if rejection is None or rejection.kind not in ("quota", "forbidden"):
         return None
     reason = QUOTA_EXCEEDED if rejection.kind == "quota" else "PodRefused"

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain import phases, reconcile_error, times
 from meeting_buddy.domain.admission import AdmissionResult, validate
-from meeting_buddy.domain.facts import Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
+from meeting_buddy.domain.facts import AttemptFacts, Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
 from meeting_buddy.resource.bot_class import Timeouts
 
@@ -33,12 +34,12 @@ class Snapshot:
     report: Report | None
     """The bot's last one: from its stream, or what it left when it ended."""
     reason: Reason | None = None
-    """Only once the session has ended."""
+    """Only once the session has ended, or its bot has and its files are being finished."""
     message: str | None = None
-    has_pod: bool = False
-    """Whether the session has or had a pod, or is given one by this very plan."""
+    has_bot: bool = False
+    """Whether this attempt has or had a bot, or is given one by this very plan."""
     creating: bool = False
-    """Whether this very plan gives it one."""
+    """Whether this very plan makes the current pod."""
 
     @classmethod
     def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
@@ -49,21 +50,25 @@ class Snapshot:
             now=now,
             admission=validate(session, facts.installation),
             phase=session.status.phase or Phase.INITIALIZING,
-            report=facts.report,
+            report=facts.of(PodId(session.status.attempt or 1)).report,
+            reason=session.status.reason,
         )
-        has_pod = found.pod is not None or session.status.bot_pod is not None
-        if not has_pod and times.refused_before_due(facts.rejection, session, found.timeouts):
-            found = replace(found, facts=replace(facts, rejection=None))
-        if found.ahead:
+        has_bot = found.bot_pod is not None or session.status.bot_pod is not None
+        found = replace(found, has_bot=has_bot)
+        if not has_bot and times.refused_before_due(found.known.rejection, session, found.timeouts):
+            forgotten = {**facts.attempts, found.current: replace(found.known, rejection=None)}
+            found = replace(found, facts=replace(facts, attempts=forgotten))
+        if found.ahead and found.attempt == 1:
             return replace(found, phase=Phase.SCHEDULED)
-        return replace(found, phase=phases.current(session.status.phase, found.pod, facts.report), has_pod=has_pod)
+        return replace(found, phase=phases.current(session.status.phase, found.bot_pod, found.report))
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
         """The snapshot to be written of a session that goes on."""
-        return replace(self, phase=phase, message=message, creating=creating, has_pod=self.has_pod or creating)
+        has_bot = self.has_bot or (creating and not self.finishing)
+        return replace(self, phase=phase, message=message, creating=creating, has_bot=has_bot)
 
     def ended(self, phase: Phase, reason: Reason, message: str, report: Report | None) -> Self:
-        """The snapshot to be written of a session that ends now."""
+        """The snapshot to be written of a session that ends now, or whose bot did (phase Leaving)."""
         return replace(self, phase=phase, reason=reason, message=message, report=report)
 
     @property
@@ -71,18 +76,65 @@ class Snapshot:
         return self.session.status.attempt or 1
 
     @property
+    def current(self) -> PodId:
+        """The pod that the session has now, or waits for."""
+        return self.facts.current
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the bot has ended, and only its files are still to be finished."""
+        return self.current.role is Role.FINISHER
+
+    @property
     def pod(self) -> PodFacts | None:
-        name = identity.pod_name(self.session.name, self.session.uid, self.attempt)
+        """The one that the session has now: its bot's, or the finisher's."""
+        return self._pod(self.current)
+
+    @property
+    def bot_pod(self) -> PodFacts | None:
+        """Its bot's, also while the finisher works."""
+        return self._pod(PodId(self.attempt))
+
+    @property
+    def former_pods(self) -> tuple[PodFacts, ...]:
+        """Pods of this session whose outcome stands in the status, although the session goes on."""
+        found = (self._pod(each.id) for each in self.facts.pods if each.id != self.current)
+        return tuple(each for each in found if each is not None)
+
+    @property
+    def former_pod_lives(self) -> bool:
+        """Whether something of an earlier pod may still run: until then no other is made."""
+        return any(not pod.terminated for pod in self.former_pods)
+
+    def _pod(self, which: PodId) -> PodFacts | None:
+        name = identity.pod_name(self.session.name, self.session.uid, *which)
         return next((pod for pod in self.facts.pods if pod.name == name and not pod.orphaned), None)
 
     @property
-    def pod_name(self) -> str | None:
-        """Name of the pod that the session has, had or is given now."""
-        return identity.pod_name(self.session.name, self.session.uid, self.attempt) if self.has_pod else None
+    def named(self) -> bool:
+        """Whether the status names the current pod: one that is missing was there."""
+        status = self.session.status
+        return (status.finisher_pod if self.finishing else status.bot_pod) is not None
+
+    @property
+    def bot_name(self) -> str | None:
+        """Name of the bot's pod that the session has, had or is given now."""
+        return identity.pod_name(self.session.name, self.session.uid, self.attempt) if self.has_bot else None
+
+    @property
+    def finisher_name(self) -> str | None:
+        """Name of the finisher that the session has, had or is given now."""
+        made = self.finishing and (self.pod is not None or self.named or self.creating)
+        return identity.pod_name(self.session.name, self.session.uid, *self.current) if made else None
+
+    @property
+    def known(self) -> AttemptFacts:
+        """What else is known of the current pod."""
+        return self.facts.of(self.current)
 
     @property
     def stream(self) -> StreamFacts | None:
-        return self.facts.stream
+        return self.known.stream
 
     @property
     def platform(self) -> PlatformName | None:
@@ -91,7 +143,7 @@ class Snapshot:
     @property
     def table_hash(self) -> str | None:
         """Hash of the platform table that a bot of this session gets."""
-        return self.facts.installation.tables.get(self.platform) if self.platform is not None and self.has_pod else None
+        return self.facts.installation.tables.get(self.platform) if self.platform is not None and self.has_bot else None
 
     @property
     def table_fault(self) -> str | None:
@@ -100,16 +152,15 @@ class Snapshot:
 
     @property
     def ahead(self) -> bool:
-        """Whether the time for the session's bot has not come yet: it has none, and never had one."""
-        had_one = self.pod is not None or self.session.status.bot_pod is not None
-        return not had_one and self.pod_due_at is not None and self.now < self.pod_due_at
+        """Whether the time for this attempt's bot has not come yet: it has none, and never had one."""
+        return not self.has_bot and self.pod_due_at is not None and self.now < self.pod_due_at
 
     @property
     def accepted_for_later(self) -> bool:
         """Whether the spec as it is was accepted, and has time: what is wrong with the installation now may pass."""
         status = self.session.status
         seen = status.observed_generation == self.session.generation
-        return self.ahead and status.phase is Phase.SCHEDULED and seen
+        return self.ahead and seen and (status.phase is Phase.SCHEDULED or self.attempt > 1)
 
     @property
     def pod_due_at(self) -> datetime | None:
@@ -166,6 +217,16 @@ class Snapshot:
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
 
     @property
+    def finishing_deadline(self) -> datetime:
+        """When nobody waits for the finisher any longer, whether or not it could be made."""
+        if self.pod is not None:
+            anchor = self.pod.waiting_since
+        else:
+            ended = self.bot_pod.bot.terminated if self.bot_pod is not None else None
+            anchor = (ended.at if ended is not None else None) or self._due_since
+        return anchor + timedelta(seconds=self.timeouts.finish_seconds + self.timeouts.grace_seconds)
+
+    @property
     def _due_since(self) -> datetime:
         """From when on a session without a pod is known to need one; not before its time, however it was moved."""
         status = self.session.status
@@ -183,7 +244,18 @@ class Snapshot:
             return self.session.status.join_timestamp
         if self.report is not None and self.report.joined_at is not None:
             return self.report.joined_at
-        return self.pod.ready_since if self.pod is not None else None
+        return self.bot_pod.ready_since if self.bot_pod is not None else None
+
+    @property
+    def ever_joined(self) -> bool:
+        """Whether a bot of this session was in the meeting, in this attempt or an earlier one."""
+        return self.joined_at is not None or (self.report is not None and self.report.ever_joined)
+
+    @property
+    def may_have_joined(self) -> bool:
+        """Whether a bot was in the meeting, or ran and nobody knows: it left no word, and no report of it was read."""
+        ran = self.bot_pod is not None and self.bot_pod.bot.started
+        return self.ever_joined or (ran and self.report is None)
 
     @property
     def unreachable(self) -> bool:

@@ -34,7 +34,7 @@ INJECTED_REMEDY: Final = (
 
 def started(pod: PodFacts) -> bool:
     """Whether container ``bot`` ever ran."""
-    return pod.bot.running or pod.bot.terminated is not None
+    return pod.bot.started
 
 
 def unrecoverable(pod: PodFacts) -> Outcome | None:

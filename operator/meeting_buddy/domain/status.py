@@ -5,10 +5,12 @@ The operator is the status's only writer. Unknown is absent. The link is in none
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report, TranscriptionReport
 from meeting_buddy.contract.text import page_text, well_formed
@@ -21,7 +23,15 @@ MAX_EVIDENCE: Final = 20
 MAX_TEXT: Final = 256
 MAX_MESSAGE: Final = 1024
 
-_IMMEDIATE_FIELDS: Final = ("phase", "reason", "observed_generation", "attempt", "bot_pod", "leave_requested_at")
+_IMMEDIATE_FIELDS: Final = (
+    "phase",
+    "reason",
+    "observed_generation",
+    "attempt",
+    "bot_pod",
+    "finisher_pod",
+    "leave_requested_at",
+)
 _DEFERRABLE_CONDITIONS: Final = frozenset(
     {
         ("PodScheduled", "True", "Scheduled"),
@@ -54,17 +64,20 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         "table_hash": before.table_hash or snapshot.table_hash,
         **_leave(snapshot),
         "join_timestamp": snapshot.joined_at,
+        "next_attempt_time": None if snapshot.has_bot or snapshot.phase.terminal else before.next_attempt_time,
         "completion_time": before.completion_time or (snapshot.now if snapshot.phase.terminal else None),
     }
-    if snapshot.pod_name is not None:
-        changes |= {"attempt": before.attempt or 1, "bot_pod": snapshot.pod_name}
+    if snapshot.bot_name is not None:
+        changes |= {"attempt": snapshot.attempt, "bot_pod": snapshot.bot_name}
         changes |= _place(snapshot)
         if spec.recording.enabled or snapshot.transcribing:
             changes["output_directory"] = identity.volume_path(session.namespace, identifier)
+    if snapshot.finisher_name is not None:
+        changes["finisher_pod"] = snapshot.finisher_name
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
         changes |= _transcript(snapshot.report.transcription)
-    if snapshot.phase.terminal:
+    if snapshot.reason is not None:
         changes["transcript_lag_seconds"] = None
     if snapshot.joined_at is not None:
         changes |= _people(snapshot)
@@ -86,27 +99,56 @@ def _place(snapshot: Snapshot) -> dict[str, Any]:
 
     The end tells what is known of a pod that never had one; what was told stays when the pod is gone.
     """
-    pod, before = snapshot.pod, snapshot.session.status
+    pod, before = snapshot.bot_pod, snapshot.session.status
     if pod is None or not (pod.ip or snapshot.phase.terminal):
         return {}
     return {"node": pod.node or before.node, "bot_address": pod.ip or before.bot_address}
 
 
+def next_attempt(snapshot: Snapshot, at: datetime, message: str) -> MeetingSessionStatus:
+    """The status with which the next attempt begins: what its bot is and reports is not known yet."""
+    ended = compose(snapshot)
+    afresh = {
+        "phase": Phase.INITIALIZING,
+        "attempt": snapshot.attempt + 1,
+        "next_attempt_time": at,
+        **dict.fromkeys(("bot_pod", "bot_address", "node", "leave_timestamp", "transcript_lag_seconds")),
+    }
+    session = replace(snapshot.session, status=ended.model_copy(update=afresh))
+    facts = replace(snapshot.facts, session=session)
+    begun = replace(snapshot, facts=facts, session=session, report=None, has_bot=False)
+    return compose(begun.going_on(Phase.INITIALIZING, message, creating=False))
+
+
 def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     before = snapshot.session.status
+    evidence = [*(before.evidence or ()), *(page_text(path, MAX_TEXT) for path in report.evidence)]
     found: dict[str, Any] = {
         "leave_timestamp": report.left_at or before.leave_timestamp,
-        "segment_count": report.recording.segments,
-        "audio_file_count": report.recording.audio_files,
-        "video_file_count": report.recording.video_files,
-        "total_size_bytes": report.recording.bytes,
-        "evidence": [page_text(path, MAX_TEXT) for path in report.evidence[:MAX_EVIDENCE]] or None,
+        **_recorded(snapshot, report),
+        "evidence": list(dict.fromkeys(evidence))[:MAX_EVIDENCE] or None,
         "table_hash": report.table_hash or before.table_hash,
     }
     if snapshot.joined_at is not None:
         seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
     return found
+
+
+def _recorded(snapshot: Snapshot, report: Report) -> dict[str, Any]:
+    """What is on the volume; a later bot, or a finisher, knows nothing of it until it has looked there."""
+    if (
+        (snapshot.attempt > 1 or snapshot.finishing)
+        and not report.recording.segments
+        and snapshot.session.status.segment_count
+    ):
+        return {}
+    return {
+        "segment_count": report.recording.segments,
+        "audio_file_count": report.recording.audio_files,
+        "video_file_count": report.recording.video_files,
+        "total_size_bytes": report.recording.bytes,
+    }
 
 
 def _transcript(report: TranscriptionReport) -> dict[str, Any]:
@@ -122,7 +164,7 @@ def _transcript(report: TranscriptionReport) -> dict[str, Any]:
 
 def _people(snapshot: Snapshot) -> dict[str, Any]:
     """Who is there and who was: reports hold the last of those who left, the status collects them."""
-    before, report, ended = snapshot.session.status, snapshot.report, snapshot.phase.terminal
+    before, report, ended = snapshot.session.status, snapshot.report, snapshot.reason is not None
     if report is None and not (ended and before.participant_count):
         return {}
     people = report.people if report is not None else PeopleReport()

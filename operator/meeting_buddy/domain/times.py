@@ -12,7 +12,12 @@ from meeting_buddy.resource.session import DEFAULT_STARTING_DEADLINE
 
 
 def pod_due_at(session: SessionFacts, timeouts: Timeouts) -> datetime | None:
-    """When the pod of a session with a start time is made; without one it is made at once."""
+    """When the next bot is made: shortly before the start time, or after the back-off of a later attempt.
+
+    ``None``: at once.
+    """
+    if (session.status.attempt or 1) > 1:
+        return session.status.next_attempt_time
     start = session.spec.start_time
     return None if start is None else start - timedelta(seconds=timeouts.start_lead_seconds)
 

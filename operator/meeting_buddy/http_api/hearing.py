@@ -87,8 +87,7 @@ class Hearing:
         if not session.spec.transcription.enabled:
             raise ProblemError("no-transcript", "transcription is not enabled for this session")
         seen = int(after or 0)
-        over = session.status.phase is not None and session.status.phase.terminal
-        events = await (self._stored(session, seen) if over else self._live(session, seen))
+        events = await (self._stored(session, seen) if session.status.ended else self._live(session, seen))
         return self._judged(caller, found, _TRANSCRIPT, events), events.close
 
     async def recordings(self, caller: Caller, namespace: str, session_id: str) -> RecordingList:
@@ -130,9 +129,7 @@ class Hearing:
         if NAME.fullmatch(name):
             stored = await self._readers.file(namespace, session_id, name, asked, method)
         if stored is None:
-            phase = parsed(found).status.phase
-            coming = phase is None or not phase.terminal
-            headers = {"Retry-After": "10"} if coming else None
+            headers = None if parsed(found).status.ended else {"Retry-After": "10"}
             raise ProblemError("no-such-recording", "this session has no file of that name", headers=headers)
         return stored, self._judged(caller, found, _RECORDINGS, stored)
 
@@ -152,6 +149,8 @@ class Hearing:
         status = session.status
         if not status.bot_address or status.attempt is None:
             raise not_yet("the session has no bot yet")
+        if status.finishing:
+            raise not_yet("the bot has ended, and its transcript is being finished")
         try:
             return await self._transcripts.listen(status.bot_address, session.metadata.uid, status.attempt, seen)
         except ProblemError as error:

@@ -88,7 +88,7 @@ class KubernetesApi:
 
     async def list_pods(self, namespace: str | None) -> AsyncIterator[JsonObject]:
         """All bot pods of a namespace, or of all."""
-        selector = {"labelSelector": identity.BOT_SELECTOR}
+        selector = {"labelSelector": identity.POD_SELECTOR}
         async for item in self._list(path_of("v1", namespace, "pods"), ("Pod", namespace or "", ""), selector):
             yield item
 

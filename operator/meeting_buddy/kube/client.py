@@ -33,6 +33,8 @@ async def configuration(kubeconfig: str | None) -> Configuration:
         config.load_incluster_config(client_configuration=found)
     else:
         await config.load_kube_config(config_file=kubeconfig, client_configuration=found, persist_config=False)
+    # A proxy of the environment's is for addresses outside the cluster; looking for one costs a thread a request.
+    found.client_session_kwargs = {"trust_env": False}
     return found
 
 

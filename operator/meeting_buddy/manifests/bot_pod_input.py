@@ -1,23 +1,24 @@
-"""What is to be built: one attempt of one session, and the metadata that pod and Secret share."""
+"""What is to be built: one pod of one session, and the metadata that pod and Secret share."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import API_VERSION, KIND, MeetingSessionSpec
 
 
 @dataclass(frozen=True, slots=True)
 class BotPodInput:
-    """One bot to build manifests for."""
+    """One bot, or one finisher, to build manifests for."""
 
     namespace: str
     session_name: str
     session_uid: str
     spec: MeetingSessionSpec
     bot_class: BotClass
-    attempt: int = 1
+    pod: PodId = FIRST_BOT
 
     @property
     def session_id(self) -> str:
@@ -25,19 +26,24 @@ class BotPodInput:
         return identity.session_id(self.session_uid)
 
     @property
+    def meets(self) -> bool:
+        """Whether the pod goes to a meeting; a finisher does not."""
+        return self.pod.role is Role.BOT
+
+    @property
     def name(self) -> str:
         """Name of pod and Secret."""
-        return identity.pod_name(self.session_name, self.session_uid, self.attempt)
+        return identity.pod_name(self.session_name, self.session_uid, *self.pod)
 
     def labels(self) -> dict[str, str]:
         """Labels that find the object again; never a link or a person's name."""
         return {
             "app.kubernetes.io/name": "meeting-buddy",
-            identity.LABEL_COMPONENT: identity.COMPONENT_BOT,
+            identity.LABEL_COMPONENT: self.pod.role.value,
             "app.kubernetes.io/part-of": "meeting-buddy",
             "app.kubernetes.io/managed-by": "meeting-buddy-operator",
             identity.LABEL_SESSION_UID: self.session_uid,
-            identity.LABEL_ATTEMPT: str(self.attempt),
+            identity.LABEL_ATTEMPT: str(self.pod.attempt),
         }
 
     def owner_references(self) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""The bot's pod: container ``bot`` and, as restartable sidecar, ``browser``; passes "restricted" pod security.
+"""A session's pod: container ``bot`` and, as restartable sidecar, ``browser``; passes "restricted" pod security.
+
+A finisher's pod is the same without everything that a meeting needs: it finishes what is on the volume.
 
 The browser eats untrusted pages, so it has neither the Secret nor the volume; the pod has no API token. What is secret
 is in the mounted Secrets only: nothing in this manifest, which many may read, is worth stealing.
@@ -46,7 +48,7 @@ _DIGEST: Final = {
 }
 
 
-def bot_pod(pod_input: BotPodInput, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+def session_pod(pod_input: BotPodInput, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Manifest of the pod; ``annotations``: what it says of its assignment."""
     return {
         "apiVersion": "v1",
@@ -73,7 +75,7 @@ def _metadata(pod_input: BotPodInput, own: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _spec(pod_input: BotPodInput) -> dict[str, Any]:
-    timeouts = pod_input.bot_class.timeouts
+    timeouts, meets = pod_input.bot_class.timeouts, pod_input.meets
     slack = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
     return {
         "restartPolicy": "Never",
@@ -82,9 +84,9 @@ def _spec(pod_input: BotPodInput) -> dict[str, Any]:
         "terminationGracePeriodSeconds": timeouts.grace_seconds,
         # The bot keeps the session's deadline itself, from its own start; the kubelet's comes after, also when the
         # bot hangs and the operator is down. It counts from the pod's acceptance, so images may take their time.
-        "activeDeadlineSeconds": pod_input.spec.active_deadline_seconds + slack,
+        "activeDeadlineSeconds": (pod_input.spec.active_deadline_seconds if meets else 0) + slack,
         "securityContext": _pod_security(pod_input),
-        "initContainers": [_browser(pod_input)],
+        **({"initContainers": [_browser(pod_input)]} if meets else {}),
         "containers": [_bot(pod_input)],
         "volumes": _volumes(pod_input),
     }
@@ -118,19 +120,20 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
         *(_ca_mounts(pod_input) if _server(pod_input) is not None else ()),
         {"name": "bot-tmp", "mountPath": "/tmp"},  # noqa: S108 -- the root file system is read-only
         {"name": "bot-home", "mountPath": HOME},
-        *_SOCKETS,
+        *(_SOCKETS if pod_input.meets else ()),
     ]
+    ready = {"readinessProbe": _http("/readyz", period=2, failures=2)} if pod_input.meets else {}
     return {
         "name": "bot",
         **_image(pod_input),
         # tini: PID 1 gets no signal that it has no handler for, so a SIGTERM while Python starts would be lost, and the
         # pod would stay for its whole grace period. It also reaps what a killed browser or sound server leaves.
-        "command": ["tini", "--", "meeting-buddy-bot"],
+        "command": ["tini", "--", "meeting-buddy-bot", *([] if pod_input.meets else ["finish"])],
         "env": [*_env(pod_input, BOT_ENV, without=DIGEST_VARIABLE), *_secret_env(pod_input), _DIGEST],
         "ports": [{"name": "report", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _http("/livez", period=1, failures=120),
         "livenessProbe": _http("/livez", period=10, failures=6),
-        "readinessProbe": _http("/readyz", period=2, failures=2),
+        **ready,
         "resources": _resources(pod_input)[1],
         "securityContext": _container_security(),
         "volumeMounts": mounts,
@@ -257,6 +260,8 @@ def _users_secrets(pod_input: BotPodInput) -> list[_UsersSecret]:
     link, passcode = pod_input.spec.meeting_link_secret_ref, pod_input.spec.passcode_secret_ref
     server = _server(pod_input)
     found = []
+    if not pod_input.meets:
+        link = passcode = None
     if link is not None:
         found.append(_UsersSecret("link", LINK_FILE, link))
     if passcode is not None:
@@ -295,11 +300,12 @@ def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"name": "assignment", "secret": {"secretName": pod_input.name, "defaultMode": 0o440}},
         {"name": "recordings", "persistentVolumeClaim": {"claimName": pod_input.bot_class.storage.claim}},
-        *({"name": name, "emptyDir": {}} for name in ("bot-tmp", "bot-home", "browser-tmp", "browser-home")),
-        {"name": "x11", "emptyDir": memory | {"sizeLimit": "1Mi"}},
-        {"name": "run", "emptyDir": memory | {"sizeLimit": "16Mi"}},
-        {"name": "shm", "emptyDir": memory | {"sizeLimit": "512Mi"}},
+        *({"name": name, "emptyDir": {}} for name in ("bot-tmp", "bot-home")),
     ]
+    if pod_input.meets:
+        found += ({"name": name, "emptyDir": {}} for name in ("browser-tmp", "browser-home"))
+        sizes = {"x11": "1Mi", "run": "16Mi", "shm": "512Mi"}
+        found += ({"name": name, "emptyDir": memory | {"sizeLimit": size}} for name, size in sizes.items())
     found += (each.volume() for each in _users_secrets(pod_input))
     if (claim := _model_claim(pod_input)) is not None:
         found.append({"name": "model", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})

@@ -11,6 +11,8 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
     Assignment,
+    AttemptConfig,
+    FinisherAssignment,
     Limits,
     RecordingConfig,
     TokenDigests,
@@ -19,14 +21,15 @@ from meeting_buddy.contract.assignment import (
     assignment_sha256,
 )
 from meeting_buddy.contract.links import SelfHostedHost
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope, digest, fingerprint
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.resource.bot_class import Transcription
-from meeting_buddy.resource.session import TranscriptionSpec
+from meeting_buddy.resource.session import MeetingSessionStatus, TranscriptionSpec
 
 
-def bot_secret(pod_input: BotPodInput, document: Assignment, pod_uid: str) -> dict[str, Any]:
+def bot_secret(pod_input: BotPodInput, document: AttemptConfig, pod_uid: str) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
     Args:
@@ -51,7 +54,7 @@ def bot_secret(pod_input: BotPodInput, document: Assignment, pod_uid: str) -> di
     }
 
 
-def assignment_annotations(document: Assignment, keys: BotKeys) -> dict[str, str]:
+def assignment_annotations(document: AttemptConfig, keys: BotKeys) -> dict[str, str]:
     """What the pod says of its assignment: which content its bot takes, and which key can command it."""
     return {
         identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.to_json().encode()),
@@ -60,7 +63,12 @@ def assignment_annotations(document: Assignment, keys: BotKeys) -> dict[str, str
 
 
 def assignment(
-    pod_input: BotPodInput, table: PlatformTable, self_hosted: Iterable[SelfHostedHost], keys: BotKeys
+    pod_input: BotPodInput,
+    table: PlatformTable,
+    self_hosted: Iterable[SelfHostedHost],
+    keys: BotKeys,
+    *,
+    rejoins: bool = False,
 ) -> Assignment:
     """What the bot reads at its start; equal inputs make an equal document.
 
@@ -69,34 +77,62 @@ def assignment(
         table: the platform's resolved table.
         self_hosted: hosts that the installer lists; the bot validates the link again.
         keys: from which the tokens are derived; they go nowhere.
+        rejoins: whether an earlier bot of the session was in the meeting.
     """
     spec = pod_input.spec
     return Assignment(
-        session_id=pod_input.session_id,
-        namespace=pod_input.namespace,
-        attempt=pod_input.attempt,
+        **_attempt(pod_input, keys),
+        rejoins=rejoins,
         link=spec.meeting_link,
         platform=spec.platform,
         self_hosted=tuple(each for each in self_hosted if each.platform == spec.platform),
-        bot_name=spec.bot_name,
         announcement=spec.announcement,
-        recording=RecordingConfig(
-            enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
-        ),
-        transcription=_transcription(spec.transcription, pod_input.bot_class.transcription),
         limits=Limits(**spec.limits.model_dump()),
         active_deadline_seconds=spec.active_deadline_seconds,
-        grace_seconds=pod_input.bot_class.timeouts.grace_seconds,
-        finish_seconds=pod_input.bot_class.timeouts.finish_seconds,
-        debug_mode=spec.debug_mode,
-        publish_participants=pod_input.bot_class.participants.publish,
-        metadata=spec.metadata,
         table=table,
-        tokens=TokenDigests(
-            control=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.CONTROL)),
-            read=digest(keys.token(pod_input.session_uid, pod_input.attempt, Scope.READ)),
-        ),
     )
+
+
+def finisher_assignment(pod_input: BotPodInput, ended: MeetingSessionStatus, keys: BotKeys) -> FinisherAssignment:
+    """What the finisher reads at its start: no link, but why its bot ended.
+
+    Args:
+        pod_input: the finisher.
+        ended: the session's status, with the reason for which the bot ended.
+        keys: as for a bot.
+    """
+    return FinisherAssignment(
+        **_attempt(pod_input, keys),
+        reason=ended.reason or Reason.BOT_CRASHED,
+        message=ended.message,
+        joined_at=ended.join_timestamp,
+        left_at=ended.leave_timestamp,
+        table_hash=ended.table_hash,
+    )
+
+
+def _attempt(pod_input: BotPodInput, keys: BotKeys) -> dict[str, Any]:
+    """The fields of ``AttemptConfig``."""
+    spec, bot_class = pod_input.spec, pod_input.bot_class
+    uid, attempt = pod_input.session_uid, pod_input.pod.attempt
+    return {
+        "session_id": pod_input.session_id,
+        "namespace": pod_input.namespace,
+        "attempt": attempt,
+        "bot_name": spec.bot_name,
+        "recording": RecordingConfig(
+            enabled=spec.recording.enabled, video=spec.recording.video, frame_rate=spec.recording.frame_rate
+        ),
+        "transcription": _transcription(spec.transcription, bot_class.transcription),
+        "grace_seconds": bot_class.timeouts.grace_seconds,
+        "finish_seconds": bot_class.timeouts.finish_seconds,
+        "debug_mode": spec.debug_mode,
+        "publish_participants": bot_class.participants.publish,
+        "metadata": spec.metadata,
+        "tokens": TokenDigests(
+            control=digest(keys.token(uid, attempt, Scope.CONTROL)), read=digest(keys.token(uid, attempt, Scope.READ))
+        ),
+    }
 
 
 def _transcription(asked: TranscriptionSpec, engine: Transcription) -> TranscriptionConfig:

@@ -184,6 +184,18 @@ class MeetingSessionSpec(StoredModel):
         le=172_800,
         description="Longest life of the bot, from the pod's start.",
     )
+    backoff_limit: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="How many more bots are tried when one fails before it was in the meeting, for a reason that may "
+        "pass (as the table of reasons says); 10, 20, 40 … seconds after each other, at most 5 minutes.",
+    )
+    on_disruption: Literal["Fail", "Rejoin"] = Field(
+        "Fail",
+        description="What follows when the bot's pod is drained, evicted or preempted during the meeting: the session "
+        "ends (Fail), or another bot joins and goes on recording into the same folder (Rejoin).",
+    )
     bot_class_name: str = Field(
         "default",
         pattern=DNS_NAME,
@@ -228,12 +240,18 @@ class MeetingSessionStatus(StoredModel):
     """What was observed. Unknown is absent. The link is never copied here."""
 
     phase: Phase | None = Field(None, description="Where the session is, for people; machines read conditions.")
-    reason: Reason | None = Field(None, description="Why the session ended.")
+    reason: Reason | None = Field(None, description="Why the session ended; in phase Leaving, why its bot did.")
     message: str | None = Field(None, max_length=1024, description="The reason in a sentence, with advice.")
     session_id: str | None = Field(None, max_length=64, description="Name of the session's folder on the volume.")
     platform: PlatformName | None = Field(None, description="Platform of the link.")
-    attempt: int | None = Field(None, ge=0, description="Number of the bot that was or is attending.")
+    attempt: int | None = Field(None, ge=0, description="Number of the bot that was, is or comes next, from 1.")
     bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
+    next_attempt_time: Timestamp | None = Field(
+        None, description="When the bot of this attempt is made, after an earlier one failed before the meeting."
+    )
+    finisher_pod: str | None = Field(
+        None, max_length=63, description="Pod that finishes and verifies the files which a bot left."
+    )
     bot_address: str | None = Field(None, max_length=45, description="That pod's IPv4 or IPv6 address.")
     node: str | None = Field(None, max_length=253, description="Node of that pod.")
     observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
@@ -274,6 +292,16 @@ class MeetingSessionStatus(StoredModel):
         Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
         | None
     ) = Field(None, description="Aspects of the session, one entry a type.")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session is over for good."""
+        return self.phase is not None and self.phase.terminal
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the bot has ended, why is settled, and only its files are still to be finished."""
+        return self.reason is not None and not self.ended
 
     def holds(self, condition: str) -> bool:
         """Whether a condition is there and True."""

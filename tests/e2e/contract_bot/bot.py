@@ -8,6 +8,8 @@ What it does is written in its session's ``spec.metadata``, so a test needs noth
   obeying anyone, ends with code 1 and without a word, or closes its report server.
 * ``leaving``: what leaving takes, such as ``1s``; nothing by default.
 * ``unverified``: present = it does not verify its recording.
+* ``finisher``: what its finisher makes of the recording, ``verified`` (the default) or ``unverified``; ``finishing``:
+  what that takes, such as ``1s``.
 
 It is judged by the same conformance suite as the real bot.
 """
@@ -22,7 +24,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
@@ -30,6 +31,8 @@ from meeting_buddy.contract.assignment import (
     LINK_FILE,
     RECORDINGS,
     Assignment,
+    AttemptConfig,
+    FinisherAssignment,
     assignment_sha256,
 )
 from meeting_buddy.contract.links import LinkError, parse_link
@@ -63,7 +66,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Bot:
     """One attempt: a report, who listens to it, and the wish to leave."""
 
-    def __init__(self, assignment: Assignment | None) -> None:
+    def __init__(self, assignment: AttemptConfig | None) -> None:
         self.assignment = assignment
         self.asked: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         self.changed = asyncio.Event()
@@ -74,7 +77,7 @@ class Bot:
             attempt=assignment.attempt if assignment else 0,
             time=datetime.now(UTC),
             phase=ReportPhase.JOINING,
-            table_hash=table_hash(assignment.table) if assignment else None,
+            table_hash=table_hash(assignment.table) if isinstance(assignment, Assignment) else None,
             browser=BrowserReport(alive=True, version="0", sandbox="seccomp"),
         )
 
@@ -223,14 +226,32 @@ def problem(status: int) -> web.Response:
     return web.Response(status=status, text=text, content_type="application/problem+json")
 
 
+def assignment_content() -> bytes:
+    """The mounted assignment; ValueError when it is not the pod's."""
+    content = place("ASSIGNMENT", ASSIGNMENT_FILE).read_bytes()
+    if os.environ.get(DIGEST_VARIABLE, assignment_sha256(content)) != assignment_sha256(content):
+        raise ValueError
+    return content
+
+
+async def finish() -> None:
+    """What a finisher does: it says that the recording which its bot left is whole, or that it is not."""
+    assignment = FinisherAssignment.model_validate_json(assignment_content())
+    bot = Bot(assignment)
+    await bot.serve()
+    bot.tell(phase=ReportPhase.LEAVING, ever_joined=True, joined_at=assignment.joined_at)
+    await asyncio.sleep(float(assignment.metadata.get("finishing", "0s").removesuffix("s")))
+    verified = assignment.metadata.get("finisher", "verified") == "verified"
+    files = int(verified)
+    bot.tell(recording=RecordingReport(segments=1, audio_files=files, video_files=files, bytes=900, verified=verified))
+    await bot.end(assignment.reason, assignment.message if verified else "the segments cannot be joined")
+
+
 async def run() -> None:
     try:
-        content = place("ASSIGNMENT", ASSIGNMENT_FILE).read_bytes()
-        if os.environ.get(DIGEST_VARIABLE, assignment_sha256(content)) != assignment_sha256(content):
-            return await Bot(None).end(Reason.CONFIG_INVALID, "this is not the pod's assignment")
-        assignment = Assignment.model_validate_json(content)
+        assignment = Assignment.model_validate_json(assignment_content())
         link = assignment.link or place("LINK", LINK_FILE).read_text().strip()
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return await Bot(None).end(Reason.CONFIG_INVALID, "the assignment or the link cannot be read")
     bot = Bot(assignment)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -254,7 +275,7 @@ async def run() -> None:
 
 
 def main() -> None:
-    sys.exit(asyncio.run(run()))
+    sys.exit(asyncio.run(finish() if sys.argv[1:] == ["finish"] else run()))
 
 
 if __name__ == "__main__":

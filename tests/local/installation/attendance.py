@@ -37,7 +37,13 @@ def session(room: Room, **spec: Any) -> dict[str, Any]:
         "apiVersion": "meetingbuddy.io/v1alpha1",
         "kind": "MeetingSession",
         "metadata": {"name": room.name, "namespace": SESSIONS},
-        "spec": {"meetingLink": room.link, "platform": "LiveKit", "limits": {"everyoneLeftSeconds": 5}, **spec},
+        "spec": {
+            "meetingLink": room.link,
+            "platform": "LiveKit",
+            "limits": {"everyoneLeftSeconds": 5},
+            "backoffLimit": 0,
+            **spec,
+        },
     }
 
 

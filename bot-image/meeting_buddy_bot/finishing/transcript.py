@@ -1,0 +1,233 @@
+"""The transcript of a bot that has ended: what was recorded behind its last line is transcribed, all is published."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
+from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, RATE, PcmFrame
+from meeting_buddy_bot.recording.manifest import Segment
+from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.session.earlier import EarlierFacts
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.attribution import Attributor
+from meeting_buddy_bot.transcription.log_lines import LineLog
+from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Progress, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.missing import MissingText
+from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
+from meeting_buddy_bot.transcription.render import Timeline, last_lines
+from meeting_buddy_bot.transcription.stream import TranscriptHub
+from meeting_buddy_bot.transcription.transcriber import Transcriber
+from meeting_buddy_bot.transcription.writer import TranscriptWriter
+
+_FLUSH_SECONDS: Final = 10.0
+_READ_SECONDS: Final = 60.0
+NO_TIME: Final = "there was no time left for it"
+
+_log = logging.getLogger(__name__)
+
+
+class UnfinishedTranscript:
+    """The transcript of one session's folder."""
+
+    def __init__(
+        self,
+        hub: TranscriptHub,
+        volume: Volume,
+        clock: SessionClock,
+        events: EventLog,
+        tell: Callable[[TranscriptionReport], None],
+        joined: Callable[[], float],
+        log_line: LineLog | None = None,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            hub: for those who follow the lines.
+            volume: with the session's folder.
+            clock: of the folder's times.
+            events: of the session.
+            tell: told of each change of the report.
+            joined: when the bot was admitted, seconds on the clock.
+            log_line: told of each line that is written; ``None``: no text goes to the log.
+        """
+        self._hub = hub
+        self._volume = volume
+        self._clock = clock
+        self._events = events
+        self._tell_report = tell
+        self._log_line = log_line
+        self._report = TranscriptionReport()
+        self._missing = MissingText(joined, self._tell_missed)
+        self._known: set[tuple[float, float]] = set()
+        self._writer: TranscriptWriter | None = None
+        self._unwritten = False
+        self._done = 0.0
+        """Time up to which all speech is final."""
+        self._fault: str | None = None
+
+    async def open(self, earlier: EarlierFacts) -> None:
+        """Read what is there; a last line that is torn is ended, and counts for nobody.
+
+        Raises:
+            OSError: the volume does not hand it out.
+        """
+        path = self._volume.folder / TRANSCRIPT_FILE
+        self._writer = await TranscriptWriter.open(self._volume, self._stored)
+        self._hub.begin(self._writer.lines)
+        lines = await self._volume.call("read the transcript", lambda: _lines(path), _READ_SECONDS)
+        self._done = max((line.end for line in lines), default=0.0)
+        for missed in earlier.missed:  # told by the bot, and in its events
+            self._known.add((missed.start, missed.end))
+            if missed.start < self._done:  # what is behind the last line may get its text now
+                self._missing.add(missed.start, missed.end, missed.cause)
+        if self._writer.lines:
+            self._tell(state="Starting", lines=self._writer.lines)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no line."""
+        return self._writer is None or not self._writer.lines
+
+    async def catch_up(
+        self, config: TranscriberConfig, media: Path, segments: Sequence[Segment], spoken: Sequence[Interval]
+    ) -> None:
+        """Transcribe what is recorded behind the last line; may be cancelled: what is written then stays.
+
+        Args:
+            config: of the engine.
+            media: the finished recording.
+            segments: of which it was made.
+            spoken: who spoke when.
+
+        Raises:
+            OSError: the transcriber or ffmpeg cannot be started.
+        """
+        if self._writer is None:
+            return
+        self._tell(state="Starting")
+        attributor = Attributor(self._clock.utc)
+        attributor.new_run(self._writer.segments)
+        for interval in spoken:
+            attributor.spoke(interval, 0.0)
+        transcriber = await Transcriber.start(config, "--offline", "--finals-only")
+        feeding = asyncio.create_task(self._feed(transcriber, media, Timeline(segments)), name="recording")
+        try:
+            async for message in transcriber.messages():
+                self._take(message, attributor)
+            code = await transcriber.wait()
+            if code == 0 and feeding.done():
+                feeding.result()
+                self._done = max((segment.end for segment in segments), default=0.0)
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+            await transcriber.kill()
+
+    def give_up(self, cause: str, end: float) -> None:
+        """State that what was said up to ``end`` has no text as far as it has none, and why."""
+        self._missing.add(self._done, end, self._fault or cause)
+
+    def give_up_reading(self, cause: str) -> None:
+        """State that nothing can be said of the transcript, and why."""
+        self._tell_end(f"the transcript could not be read: {cause}")
+
+    async def publish(self, *, wanted: bool) -> None:
+        """Write the last lines and the files for readers, verify them, say how it all went.
+
+        Raises:
+            OSError: the volume does not take them or hand them out; the report says so, too.
+        """
+        unverified: str | None = PUBLISHING_OVERRAN
+        try:
+            if self._writer is not None:
+                self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
+            unverified = None if self.empty else await publish_files(self._volume)
+        except OSError as error:
+            unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
+            raise
+        finally:  # also when there was no time for it
+            self._hub.end()
+            if wanted or not self.empty:
+                self._tell_end(unverified)
+
+    def _tell_end(self, unverified: str | None) -> None:
+        if unverified is not None:
+            self._events.write("transcript_not_verified", cause=unverified)
+        lost = self._writer.lost if self._writer is not None else 0
+        self._tell(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
+
+    async def _feed(self, transcriber: Transcriber, media: Path, timeline: Timeline) -> None:
+        try:
+            async with aclosing(_frames(media, timeline, self._done)) as frames:
+                async for frame in frames:
+                    await transcriber.deliver(frame)
+        except ConnectionError:
+            _log.warning("the transcriber takes no more sound: %s", transcriber.last_words)
+        finally:
+            transcriber.end_of_meeting()
+
+    def _take(self, message: Message, attributor: Attributor) -> None:
+        match message:
+            case Utterance():
+                self._write(attributor.take(message, 0.0))
+                self._done = max(self._done, message.end)
+            case Progress():
+                self._done = max(self._done, message.done)
+            case Missed():
+                self._missing.add(message.start, message.end, message.cause)
+            case Fault():
+                self._fault = f"the engine failed: {message.reason}"
+                self._events.write("transcriber_fault", reason=message.reason)
+
+    def _write(self, lines: Sequence[TranscriptLine]) -> None:
+        if self._writer is None:
+            return
+        for line in lines:
+            self._writer.append(line)
+        self._tell(lines=self._writer.lines)
+
+    def _stored(self, number: int, line: TranscriptLine) -> None:
+        self._hub.publish_final(number, line)
+        if self._log_line is not None:
+            self._log_line(line)
+
+    def _tell_missed(self, missed: Missed) -> None:
+        if (missed.start, missed.end) not in self._known:
+            self._events.write("not_transcribed", start=missed.start, end=missed.end, cause=missed.cause)
+
+    def _tell(self, **changes: object) -> None:
+        self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
+        self._tell_report(self._report)
+
+
+def _lines(path: Path) -> list[TranscriptLine]:
+    return last_lines(path) if path.exists() else []
+
+
+async def _frames(media: Path, timeline: Timeline, since: float) -> AsyncGenerator[PcmFrame, None]:
+    """The sound of a recording from a moment on, timed by the session's clock."""
+    position = timeline.at(since)
+    # fmt: off
+    child = await Child.start("ffmpeg sound", [
+        "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-ss", f"{position:.3f}",
+        "-i", str(media), "-vn", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "pipe:1",
+    ], read_output=True)
+    # fmt: on
+    try:
+        while child.process.stdout is not None:
+            pcm = await child.process.stdout.readexactly(FRAME_BYTES)
+            yield PcmFrame(timeline.moment(position), pcm)
+            position += FRAME_SECONDS
+    except asyncio.IncompleteReadError:
+        return
+    finally:
+        if child.alive:
+            await child.kill()

@@ -1,0 +1,248 @@
+"""Brings the folder of a recording in order whose process died: each segment file with media gets its manifest line.
+
+What a process leaves that is killed: closed segments that were waiting to be hashed, and the one that was being
+written, which is playable as far as it got. The ``started`` lines of the manifest say to which run a file belongs, by
+its number, and what zero is in its timestamps; so its start comes out on the same axis as that of all others. A file
+from which nothing can be read is stated as a gap.
+
+A later attempt's bot does it while it joins, and records into the same folder behind all that is there.
+
+Doing it twice adds nothing, and what is interrupted is done by the next one: all that it goes by is in the folder.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from meeting_buddy_bot.recording.manifest import (
+    MANIFEST_FILE,
+    Finished,
+    GapLine,
+    Line,
+    RunStart,
+    Segment,
+    read,
+    utc_text,
+)
+from meeting_buddy_bot.recording.manifest_writer import SMALLEST_GAP, ManifestWriter, inspect, unreadable_gap
+from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, number
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EVENTS_FILE
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+
+_TAIL_BYTES: Final = 64 * 1024
+"""Of the events, in which the last line is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """A segment's file as it lies there."""
+
+    number: int
+    path: Path
+    modified: datetime
+    """When it was last written, by the volume's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFolder:
+    """What earlier processes left of a recording."""
+
+    lines: tuple[Line, ...]
+    """Of the manifest, in order."""
+    files: tuple[SegmentFile, ...]
+    """In the order of their numbers."""
+    zero: datetime | None
+    """UTC of second 0 of their clock; ``None``: the folder has nothing that is timed."""
+    reached: float
+    """The last second that anything in it speaks of."""
+
+    @property
+    def finished(self) -> Finished | None:
+        """How finishing went the last time; ``None``: it was never tried."""
+        return next((line for line in reversed(self.lines) if isinstance(line, Finished)), None)
+
+    @property
+    def highest_run(self) -> int:
+        """Number of the last run, 0 without one."""
+        runs = [line.run for line in self.lines if isinstance(line, Segment)]
+        return max([*runs, *(line.started for line in self.lines if isinstance(line, RunStart))], default=0)
+
+    @property
+    def began(self) -> float | None:
+        """The first second of the recording; ``None``: nothing was recorded."""
+        return min((line.start for line in self.lines if isinstance(line, (RunStart, Segment))), default=None)
+
+    @property
+    def next_run(self) -> int:
+        """Number of a run that follows, whatever runs recovery finds in it."""
+        entered = {line.segment for line in self.lines if isinstance(line, Segment)}
+        first = min((line.first for line in self.lines if isinstance(line, RunStart)), default=None)
+        unlisted = [each.number for each in self.files if each.number not in entered]
+        return self.highest_run + 1 + sum(first is None or number < first for number in unlisted)
+
+    @property
+    def highest_segment(self) -> int:
+        """The highest number of a segment that was ever used, 0 without one."""
+        entered = [line.segment for line in self.lines if isinstance(line, Segment)]
+        return max([*entered, *(each.number for each in self.files)], default=0)
+
+
+def read_folder(folder: Path) -> SessionFolder:
+    """Look at a session's folder. Blocking.
+
+    Raises:
+        OSError: the volume does not hand it out.
+    """
+    folder.stat()  # a folder that is gone is no empty one
+    lines, files = tuple(read(folder / MANIFEST_FILE)), tuple(_files(folder / SEGMENTS_FOLDER))
+    events = list(_first_and_last_event(folder / EVENTS_FILE))
+    zeros = [_zero(line.utc, line.start) for line in lines if isinstance(line, (RunStart, Segment))]
+    zeros += [zero for zero, _ in events]
+    ends = [line.end for line in lines if isinstance(line, (Segment, GapLine))]
+    ends += [line.start for line in lines if isinstance(line, RunStart)]
+    return SessionFolder(
+        lines,
+        files,
+        # Without any of them: half a minute off at most, which is as good as the file's own time.
+        next((zero for zero in zeros if zero is not None), files[0].modified if files else None),
+        max([*ends, *(seconds for _, seconds in events)], default=0.0),
+    )
+
+
+def _files(folder: Path) -> Iterator[SegmentFile]:
+    try:
+        found = [(which, path) for path in folder.iterdir() if (which := number(path)) is not None]
+    except FileNotFoundError:
+        return
+    for which, path in sorted(found):
+        yield SegmentFile(which, path, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+
+
+def _first_and_last_event(path: Path) -> Iterator[tuple[datetime | None, float]]:
+    """Of each: UTC of second 0 by its time, and its second."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        some = [file.readline()]
+        file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+        some += file.read().splitlines()
+    whole = [event for event in map(_event, some) if event is not None]
+    yield from whole[:1] + whole[-1:]
+
+
+def _event(line: bytes) -> tuple[datetime | None, float] | None:
+    try:
+        fields = json.loads(line)
+        return _zero(fields["time"], float(fields["t"])), float(fields["t"])
+    except (ValueError, TypeError, KeyError):  # a torn line, or the end of one
+        return None
+
+
+def _zero(utc: str, seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(datetime.fromisoformat(utc).timestamp() - seconds, UTC)
+    except ValueError:
+        return None
+
+
+async def recover(found: SessionFolder, manifest: ManifestWriter, volume: Volume, clock: SessionClock) -> None:
+    """Enter all that is in the folder and not in its manifest.
+
+    Args:
+        found: the folder.
+        manifest: begun with its lines.
+        volume: on which it lies.
+        clock: the axis of the folder's times, with ``found.zero``.
+
+    Raises:
+        OSError: the volume does not answer, or does not take the lines; nothing is stated as a gap for that.
+    """
+    await _Recovery(found, manifest, volume, clock).run()
+
+
+class _Recovery:
+    def __init__(self, found: SessionFolder, manifest: ManifestWriter, volume: Volume, clock: SessionClock) -> None:
+        self._found = found
+        self._manifest = manifest
+        self._volume = volume
+        self._clock = clock
+        self._starts = [line for line in found.lines if isinstance(line, RunStart)]
+        earlier = [each.run for each in manifest.segments if each.segment <= found.highest_segment]
+        self._next_run = max([found.highest_run, *earlier]) + 1
+
+    async def run(self) -> None:
+        entered = {each.segment for each in self._manifest.segments}
+        unreadable = []
+        for index, file in enumerate(self._found.files):
+            if file.number in entered:
+                continue
+            following = self._found.files[index + 1 : index + 2]
+            start = self._start(file.number)
+            # What follows it in the same run says that it was closed.
+            complete = start is not None and any(self._start(each.number) is start for each in following)
+            segment = await self._inspect(file, start, complete=complete)
+            if segment is None:
+                unreadable.append((file, start))
+            else:
+                self._manifest.enter(segment)
+                await self._manifest.flush()
+        for file, start in unreadable:
+            self._state_unreadable(file, start)
+        await self._manifest.flush()
+        self._state_gaps_between_runs()
+        if not await self._manifest.written():
+            raise OSError(errno.EIO, "the volume does not take the manifest's lines")
+
+    def _start(self, which: int) -> RunStart | None:
+        """The start of a segment's run: the last that had not come further yet; ``None``: of a bot that kept none."""
+        return next((start for start in reversed(self._starts) if start.first <= which), None)
+
+    async def _inspect(self, file: SegmentFile, start: RunStart | None, *, complete: bool) -> Segment | None:
+        run, origin = (start.started, start.start) if start is not None else (self._next_run, 0.0)
+        try:
+            segment = await inspect(self._volume, file.path, run, origin, self._clock, complete=complete)
+        except (TimeoutError, VolumeTimeoutError):
+            raise
+        except OSError:  # this file alone, as long as the manifest can be written
+            return None
+        if start is None and segment is not None:
+            self._next_run += 1
+            return self._placed_by_its_file(segment, file)
+        return segment
+
+    def _placed_by_its_file(self, segment: Segment, file: SegmentFile) -> Segment:
+        """The same as a run of its own that ended when the file was last written, behind all segments before it."""
+        before = max((each.end for each in self._manifest.segments if each.segment < segment.segment), default=0.0)
+        start = round(max(before, self._seconds(file.modified) - segment.seconds), 3)
+        utc = utc_text(self._clock.utc(start))
+        return replace(segment, start=start, end=round(start + segment.seconds, 3), utc=utc)
+
+    def _state_unreadable(self, file: SegmentFile, start: RunStart | None) -> None:
+        entered = self._manifest.segments
+        before = max((each.end for each in entered if each.segment < file.number), default=0.0)
+        behind = min((each.start for each in entered if each.segment > file.number), default=float("inf"))
+        run = [each for each in entered if start is not None and each.run == start.started]
+        begin = before if start is None else max(before, start.start)
+        gap = unreadable_gap(file.number, run, begin, min(behind, self._seconds(file.modified)))
+        if gap is not None:
+            self._manifest.enter_gap(gap)
+
+    def _state_gaps_between_runs(self) -> None:
+        """State what lies between two runs where the process died before it had done so."""
+        # Whoever recovers the folder may be recording already: what is between its runs it states by itself.
+        earlier = [each for each in self._manifest.segments if each.segment <= self._found.highest_segment]
+        for first, second in pairwise(earlier):
+            start, end = first.end, second.start
+            stated = any(gap.start < end and start < gap.end for gap in self._manifest.gaps)
+            if first.run != second.run and end - start >= SMALLEST_GAP and not stated:
+                self._manifest.enter_gap(GapLine("the recorder ended", start, end))
+
+    def _seconds(self, moment: datetime) -> float:
+        return (moment - self._clock.utc(0.0)).total_seconds()

@@ -1,0 +1,88 @@
+"""What earlier bots left in a session's folder beside media: who was there, who spoke, what they told to be missing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.reporting.outcome import SESSION_FILE
+from meeting_buddy_bot.support.event_log import EVENTS_FILE
+from meeting_buddy_bot.transcription.messages import Missed
+
+_KEPT: Final = ("people", "evidence", "browser", "media", "breakoutRooms")
+"""Of a report that the bot wrote at its end: what nobody can know after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFacts:
+    """What can be known of the bots' time in the meeting."""
+
+    participants: tuple[str, ...] = ()
+    """Names of all who were seen."""
+    spoken: tuple[Interval, ...] = ()
+    """Who spoke when."""
+    missed: tuple[Missed, ...] = ()
+    """Stretches that were told to have no text."""
+    ended: bool = True
+    """Whether the last of the bots came to its end; one that was killed did not tell what it left out."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """Fields of ``session.json`` that stay as they are."""
+
+
+def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
+    """Read it. Blocking.
+
+    Args:
+        folder: the session's.
+        attempt: the one whose events, and those that follow, do not count; ``None``: all count.
+
+    Raises:
+        OSError: the volume does not hand it out.
+    """
+    session, names = _session(folder / SESSION_FILE), dict[str, None]()
+    spoken, missed, ended = [], [], True
+    for event in _events(folder / EVENTS_FILE):
+        try:
+            match event.get("event"):
+                case "bot_started":
+                    if attempt is not None and event["attempt"] >= attempt:
+                        break
+                    ended = False
+                case "ended" | "finisher_ended":
+                    ended = True
+                case "participant_joined":
+                    names[str(event["name"])] = None
+                case "speaking":
+                    spoken.append(Interval(str(event["name"]), float(event["start"]), float(event["end"])))
+                case "not_transcribed":
+                    missed.append(Missed.model_validate(event))
+        except (ValueError, KeyError, TypeError):  # of another version
+            continue
+    known = session.get("participants")
+    # A bot that ended wrote down all whom it saw; one that was killed later saw others.
+    participants = dict.fromkeys([*(map(str, known) if isinstance(known, list) else ()), *names])
+    kept: dict[str, Any] = {name: session[name] for name in _KEPT if name in session}
+    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), ended, kept)
+
+
+def _session(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # a bot that was killed wrote none
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                found = json.loads(line)
+            except ValueError:  # torn
+                continue
+            if isinstance(found, dict):
+                yield found

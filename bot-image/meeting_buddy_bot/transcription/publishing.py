@@ -1,0 +1,59 @@
+"""The transcript's end: its files for readers and players, verified, and what is reported of it as a whole."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, encode, read
+from meeting_buddy_bot.support.append_file import AppendFile
+from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.render import differing_files, render
+
+PUBLISHING_OVERRAN: Final = "the transcript's files could not be written and read again in time"
+_FLUSH_SECONDS: Final = 10.0
+_RENDER_SECONDS: Final = 60.0
+_MAX_MESSAGE: Final = 512
+"""Characters of the outcome's message, which has to fit a termination message with all the rest."""
+
+
+async def publish_files(volume: Volume) -> str | None:
+    """Make the files of ``transcript.jsonl``, enter them in the manifest, read them again; what is wrong with them.
+
+    Raises:
+        OSError: the volume does not take them or hand them out.
+    """
+    folder = volume.folder
+    derived = await volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
+    manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
+    for line in derived:
+        manifest.append(encode(line))
+    if not await manifest.close(_FLUSH_SECONDS):
+        return "the volume did not take the transcript's entries in the manifest"
+    differ = await volume.call("verify the transcript", lambda: differing_files(folder, derived), _RENDER_SECONDS)
+    return f"{', '.join(differ)}: not what was written when read again" if differ else None
+
+
+def outcome(without: str | None, unverified: str | None, *, lost: int, unwritten: bool) -> dict[str, Any]:
+    """Fields of the report of a transcript that is over.
+
+    Args:
+        without: which stretches have no text, as :meth:`MissingText.sentence` says it.
+        unverified: what is wrong with its files.
+        lost: lines that found no room among those that wait for the volume.
+        unwritten: whether the volume did not take the last ones.
+    """
+    missing = [without] if without is not None else []
+    if unwritten:
+        missing.append("the volume did not take the last lines")
+    if lost:
+        missing.append(f"{lost} lines found no room while the volume did not answer")
+    reason = "Incomplete" if missing else None
+    if unverified is not None:
+        missing.insert(0, unverified)
+        reason = "VerificationFailed"
+    message = "; ".join(missing)[:_MAX_MESSAGE] or None
+    return {"state": "Done", "reason": reason, "message": message, "lag_seconds": None}
+
+
+def _rendered(folder: Path) -> list[Derived]:
+    segments = [line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)]
+    return render(folder, segments)

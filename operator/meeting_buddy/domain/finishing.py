@@ -1,0 +1,104 @@
+"""A bot that was in the meeting ended without verified files: one finisher pod on the same volume finishes them.
+
+First the status says why the bot ended (phase Leaving, with the reason): that is settled then. The finisher's work
+decides only whether the files are whole. What it cannot do within ``timeouts.finishSeconds`` stays undone.
+"""
+
+from dataclasses import replace
+
+from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.contract.report import NAMELESS, Report
+from meeting_buddy.domain import pod_outcome, retry, status
+from meeting_buddy.domain.causes import Outcome
+from meeting_buddy.domain.ending import terminal_message
+from meeting_buddy.domain.facts import PodFacts
+from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
+from meeting_buddy.domain.snapshot import Snapshot
+
+
+def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
+    """The plan that settles why the bot ended, if its files are to be finished; the finisher is made after it."""
+    report = outcome.report or snapshot.report
+    ended = replace(snapshot, report=report)
+    if not _is_due(ended, outcome):
+        return None
+    message = terminal_message(outcome.reason, outcome.message, outcome.remedy)
+    after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
+    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
+    actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
+    note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
+    actions.append(EmitEvent("Normal", "Finishing", note))
+    return Plan(tuple(actions), snapshot.now)
+
+
+def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
+    if ended.finishing or not ended.session.spec.recording.enabled or not ended.may_have_joined:
+        return False
+    if ended.facts.installation.bot_class is None or (ended.report is not None and ended.report.recording.verified):
+        return False
+    # A bot whose node is silent may still write. One that was to join again and never ran left what others recorded.
+    return retry.is_dead(ended)
+
+
+def outcome(snapshot: Snapshot) -> Outcome | None:
+    """The session's outcome, once the finisher has ended or nobody waits for it any longer; ``None``: it works."""
+    pod = snapshot.pod
+    if pod is None:
+        return _without_finisher(snapshot)
+    uid = snapshot.session.uid
+    ended_at = pod_outcome.bot_ended_at(pod, uid)
+    if pod.terminated or (ended_at is not None and snapshot.now >= ended_at):
+        return _of_finisher(snapshot, pod)
+    if snapshot.now >= snapshot.finishing_deadline:
+        return _unfinished(snapshot, f"pod {pod.name} did not finish them in time")
+    return None
+
+
+def _without_finisher(snapshot: Snapshot) -> Outcome | None:
+    if snapshot.named:
+        return _unfinished(snapshot, f"pod {snapshot.finisher_name}, which was to do it, was removed")
+    rejection = snapshot.known.rejection
+    if rejection is not None and rejection.kind in ("invalid", "taken"):
+        return _unfinished(snapshot, rejection.message)
+    if snapshot.facts.installation.bot_class is None:
+        return _unfinished(snapshot, "the bot class is gone, so that no pod could be made to finish them")
+    if snapshot.now < snapshot.finishing_deadline:
+        return None
+    return _unfinished(snapshot, rejection.message if rejection is not None else "no pod could be made to finish them")
+
+
+def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
+    found = pod_outcome.termination_report(pod, snapshot.session.uid)
+    if found is None:
+        ended = pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=False)
+        return _unfinished(snapshot, f"pod {pod.name}, which was to do it, ended with {ended.reason}: {ended.message}")
+    if (found.session_id, found.attempt) == NAMELESS:
+        return _unfinished(snapshot, found.message or "the finisher could not read what it was to do")
+    report = _with_files(snapshot, found)
+    if not found.recording.verified:
+        return _unfinished(snapshot, found.message or "they could not be verified", report)
+    return replace(_settled(snapshot), report=report)
+
+
+def _unfinished(snapshot: Snapshot, why: str, report: Report | None = None) -> Outcome:
+    """What the bot ended with, and beside it that the files are not finished."""
+    settled = _settled(snapshot)
+    why = f"the files were not finished: {why}"
+    if REASONS[settled.reason].end is Phase.FAILED and settled.message:
+        why = f"{settled.message} {why[:1].upper()}{why[1:]}"
+    return replace(settled, message=why, report=report)
+
+
+def _settled(snapshot: Snapshot) -> Outcome:
+    """Why the bot ended, and what helps, as the status has it."""
+    reason = snapshot.session.status.reason or Reason.BOT_CRASHED
+    return Outcome(reason, snapshot.session.status.message, remedy="")
+
+
+def _with_files(snapshot: Snapshot, found: Report) -> Report:
+    """The bot's last report, as far as it is known, with what the finisher says of the files."""
+    known = snapshot.report
+    if known is None:
+        return found
+    return known.model_copy(update={"recording": found.recording, "transcription": found.transcription})

@@ -1,0 +1,81 @@
+"""Whether another bot follows one whose attempt has ended, when, and the plan for it.
+
+Before the meeting, if that is known: for a reason that may pass, ``spec.backoffLimit`` times. During the meeting: where
+the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin. Always only once the pod is known to be
+dead, or never ran: one whose node is silent may still be in the meeting.
+
+The status says that the next attempt begins before anything of it is made, so that whoever operates then goes on
+there.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.domain import startup, status, times
+from meeting_buddy.domain.causes import Outcome
+from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
+from meeting_buddy.domain.snapshot import Snapshot
+
+FIRST_BACKOFF: Final = timedelta(seconds=10)
+LONGEST_BACKOFF: Final = timedelta(minutes=5)
+MAX_ATTEMPTS: Final = 20
+"""Of one session, however often its nodes are drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """When the next bot is made, and what it does."""
+
+    at: datetime
+    rejoins: bool
+    """Whether a bot was in the meeting before it."""
+
+
+def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
+    """The plan that begins the next attempt; ``None``: there is none."""
+    if snapshot.finishing:
+        return None
+    ended = replace(snapshot, report=outcome.report or snapshot.report)
+    following = next_attempt(ended, outcome)
+    if following is None:
+        return None
+    message = _message(snapshot, outcome, following)
+    after = status.next_attempt(ended, following.at, message)
+    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
+    actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
+    actions.append(EmitEvent("Warning", outcome.reason.value, message))
+    return Plan(tuple(actions), snapshot.now)
+
+
+def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
+    """Args:
+    ended: the session with the last report of the bot that ended.
+    outcome: why it ended.
+    """
+    if ended.leaving or ended.former_pod_lives or not is_dead(ended):
+        return None
+    if ended.may_have_joined:
+        again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
+        return NextAttempt(ended.now, rejoins=True) if again and ended.attempt < MAX_ATTEMPTS else None
+    if not REASONS[outcome.reason].retry or ended.attempt > ended.session.spec.backoff_limit:
+        return None
+    at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)
+    ends = (ended.missed_at, ended.session.spec.end_time)
+    return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins=False)
+
+
+def is_dead(snapshot: Snapshot) -> bool:
+    """Whether no bot of this attempt can be in the meeting, or get there; where it never had a pod, there is none."""
+    pod = snapshot.pod
+    if pod is None:
+        return not snapshot.named
+    return pod.terminated or pod.bot.terminated is not None or not startup.started(pod)
+
+
+def _message(snapshot: Snapshot, outcome: Outcome, following: NextAttempt) -> str:
+    why = (outcome.message or REASONS[outcome.reason].advice).rstrip(". ")
+    made = f"the next bot is made at {times.spelled(following.at)}"
+    then = "another bot joins and goes on" if following.rejoins else made
+    return f"attempt {snapshot.attempt} ended with {outcome.reason}: {why}; {then}"

@@ -1,0 +1,11 @@
+"""The contract-only bot as the finisher that it can be, too."""
+
+import sys
+
+from tests.e2e.contract_bot import bot
+
+
+def main() -> None:
+    """Run it."""
+    sys.argv = ["contract-bot", "finish"]
+    bot.main()

@@ -1,0 +1,364 @@
+"""A bot that was in the meeting ended without verified files: the pod that finishes them, on a real API server.
+
+And the whole way there, with an operator that is killed after each write. The stories are played side by side, each in
+a namespace of its own, and each is a test.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.identity import LABEL_ATTEMPT, LABEL_COMPONENT, LABEL_SESSION_UID, Role
+from tests.integration.operator_fixtures import crd, fresh_namespace  # noqa: F401 -- fixtures
+from tests.integration.operator_plays import (
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    IN_PROGRESS,
+    PATIENCE,
+    UNVERIFIED,
+    all_released,
+    assignment_of,
+    attends,
+    change,
+    fails,
+    finisher,
+    finishes,
+    finishing,
+    followed,
+    in_order,
+    is_evicted,
+    is_killed,
+    kstatus,
+    names,
+    no_pods,
+    phases_of,
+    reason_told,
+)
+from tests.integration.operator_process import INSTALLATION, LINK, OperatorProcess, Sessions, running
+from tests.integration.test_operator_lifecycle import conditions, last_word
+from tests.integration.test_pod_secret import content, secret
+from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import wait_until
+from tests.support.machine_wide import free_port
+
+FINISH_AND_GRACE = timedelta(seconds=20)
+"""The shortest that a class can have."""
+_CLASS = INSTALLATION["botClasses"]["default"]
+CLASSES: dict[str, Any] = {
+    **INSTALLATION,
+    "botClasses": {
+        "default": _CLASS,
+        "brief": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 30, "graceSeconds": 10, "finishSeconds": 10}},
+    },
+}
+COUNTS = {"segmentCount": 2, "audioFileCount": 1, "videoFileCount": 1, "totalSizeBytes": 9}
+"""What the finisher says, as `last_word` has it."""
+LEFT = "written segments are on the volume."
+VOLUME_FULL = "no space is left on the volume"
+
+
+def of_a_bot_that_was_killed(sessions: Sessions) -> None:
+    sessions.apply("standup", backoffLimit=2)
+    bot = is_killed(sessions, "standup")
+    status = finishing(sessions, "standup")
+    words = status["message"]
+    assert (status["phase"], status["reason"], status["attempt"]) == ("Leaving", "BotCrashed", 1)
+    assert words.startswith(CRASHED)
+    assert words.endswith(LEFT)
+    assert kstatus(status) == IN_PROGRESS
+    assert (conditions(status)["Joined"], conditions(status)["Recording"]) == (("False", "Left"), ("False", "Ended"))
+    assert "completionTime" not in status
+    assert (status["botPod"], status["finisherPod"]) == (*names(bot), f"{names(bot)[0]}-f")
+    all_released(sessions, bot)
+    is_what_finishes(sessions, finisher(sessions, "standup"), bot)
+    finished = finishes_all(sessions, "BotCrashed")
+    status = sessions.phase("standup", "Failed", seconds=PATIENCE)
+    assert (status["reason"], status["message"], status["attempt"]) == ("BotCrashed", words, 1)
+    assert COUNTS.items() <= status.items()
+    assert kstatus(status) == FAILED
+    all_released(sessions, finished)
+    assert names(*sessions.pods()) == names(bot, finished)
+    told = [reason for _, reason, _ in sessions.events("standup")]
+    assert [told.count(each) for each in ("Finishing", "FinisherPodCreated", "BotCrashed")] == [1, 1, 1]
+
+
+def finishes_all(sessions: Sessions, reason: str) -> dict[str, Any]:
+    """A finisher that runs already ends well; its pod."""
+    pod = sessions.pod("standup", 1, Role.FINISHER)
+    sessions.ended(pod, last_word(sessions, "standup", reason))
+    return pod
+
+
+def is_what_finishes(sessions: Sessions, pod: dict[str, Any], bot: dict[str, Any]) -> None:
+    """One container with the bot's folder and image, and without all that leads to a meeting."""
+    uid, (container,) = sessions.get("standup")["metadata"]["uid"], pod["spec"]["containers"]
+    labels = {LABEL_COMPONENT: "finisher", LABEL_ATTEMPT: "1", LABEL_SESSION_UID: uid}
+    assert labels.items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["finalizers"] == bot["metadata"]["finalizers"]
+    assert "initContainers" not in pod["spec"]
+    assert container["command"] == ["tini", "--", "meeting-buddy-bot", "finish"]
+    assert container["image"] == bot["spec"]["containers"][0]["image"]
+    assert recordings(pod) == recordings(bot)
+    assert {each["name"] for each in container["volumeMounts"]} == {"assignment", "recordings", "bot-tmp", "bot-home"}
+    known = assignment_of(sessions, pod)
+    assert (known["reason"], known["attempt"], known["message"]) == (
+        "BotCrashed",
+        1,
+        sessions.status("standup")["message"],
+    )
+    assert known["joinedAt"]
+    assert known["tokens"] == assignment_of(sessions, bot)["tokens"]
+    found = secret(sessions, pod["metadata"]["name"])
+    assert found is not None
+    assert not any(part.encode() in content(found) for part in (LINK, LINK.rpartition("#")[2]))
+
+
+def recordings(pod: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A pod's mount of the recordings, and what it mounts."""
+    (mount,) = [each for each in pod["spec"]["containers"][0]["volumeMounts"] if each["name"] == "recordings"]
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "recordings"]
+    assert mount["subPath"]
+    return mount, volume
+
+
+def after_the_meeting_had_ended(sessions: Sessions) -> None:
+    """And nothing that its author says any more changes that."""
+    sessions.apply("standup")
+    bot = attends(sessions, "standup", recording=UNVERIFIED | {"segments": 1})
+    status = finishing(sessions, "standup")
+    assert (status["phase"], status["reason"]) == ("Leaving", "MeetingEnded")
+    finisher(sessions, "standup")
+    change(sessions, "standup", leave=True)
+    generation = sessions.get("standup")["metadata"]["generation"]
+    wait_until(lambda: sessions.status("standup")["observedGeneration"] == generation, "the leave is seen", PATIENCE)
+    assert sessions.status("standup")["phase"] == "Leaving"
+    finished = finishes_all(sessions, "MeetingEnded")
+    status = sessions.phase("standup", "Completed", "Failed", seconds=PATIENCE)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+    assert COUNTS.items() <= status.items()
+    assert kstatus(status) == COMPLETED
+    all_released(sessions, bot, finished)
+
+
+def that_cannot_verify_the_files(sessions: Sessions) -> None:
+    sessions.apply("standup")
+    attends(sessions, "standup", recording=UNVERIFIED)
+    finishing(sessions, "standup")
+    counted = UNVERIFIED | {"segments": 4, "bytes": 8}
+    finished = finishes(sessions, "standup", "MeetingEnded", recording=counted, message=VOLUME_FULL)
+    status = sessions.phase("standup", "Completed", "Failed", seconds=PATIENCE)
+    assert (status["phase"], status["reason"]) == ("Failed", "VerificationFailed")
+    assert f"The files were not finished: {VOLUME_FULL}." in status["message"]
+    assert (status["segmentCount"], status["totalSizeBytes"]) == (4, 8)
+    assert kstatus(status) == FAILED
+    all_released(sessions, finished)
+
+
+def that_crashes(sessions: Sessions) -> None:
+    sessions.apply("standup")
+    is_killed(sessions, "standup")
+    finishing(sessions, "standup")
+    pod = finisher(sessions, "standup")
+    sessions.ended(pod, exit_code=137, reason="Error")
+    status = sessions.phase("standup", "Failed", seconds=PATIENCE)
+    assert status["reason"] == "BotCrashed"
+    assert status["message"].startswith(CRASHED)
+    assert f"The files were not finished: pod {names(pod)[0]}, which was to do it, ended with" in status["message"]
+    all_released(sessions, pod)
+    assert len(sessions.pods()) == 2, "no second finisher"
+
+
+def that_somebody_removes(sessions: Sessions) -> None:
+    sessions.apply("standup")
+    attends(sessions, "standup", recording=UNVERIFIED)
+    name = finishing(sessions, "standup")["finisherPod"]
+    sessions.kubectl("patch", "pod", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+    status = sessions.phase("standup", "Failed", seconds=PATIENCE)
+    assert (status["reason"], status["segmentCount"]) == ("VerificationFailed", 2)
+    assert f"pod {name}, which was to do it, " in status["message"]
+    assert len(sessions.pods()) == 1, "no second finisher"
+
+
+def that_a_quota_keeps_out_for_a_while(sessions: Sessions) -> None:
+    sessions.apply("standup")
+    sessions.pod("standup")
+    no_pods(sessions)
+    is_killed(sessions, "standup")
+    status = reason_told(sessions, "standup")
+    assert (status["phase"], status["reason"]) == ("Leaving", "BotCrashed")
+    refused = wait_until(
+        lambda: found if "ReconcileError" in conditions(found := sessions.status("standup")) else None, "it is told"
+    )
+    assert conditions(refused)["ReconcileError"] == ("True", "QuotaExceeded")
+    assert "finisherPod" not in refused
+    assert len(sessions.pods()) == 1
+    sessions.kubectl("delete", "resourcequota", "none")
+    finishes(sessions, "standup", "BotCrashed")
+    status = sessions.phase("standup", "Failed", seconds=PATIENCE)
+    assert (status["reason"], status["segmentCount"]) == ("BotCrashed", 2)
+    assert "ReconcileError" not in conditions(status)
+
+
+def that_takes_too_long(sessions: Sessions) -> None:
+    sessions.apply("standup", botClassName="brief")
+    is_killed(sessions, "standup")
+    pod = finisher(sessions, "standup")
+    status = sessions.phase("standup", "Failed", seconds=PATIENCE)
+    assert status["reason"] == "BotCrashed"
+    assert f"The files were not finished: pod {names(pod)[0]} did not finish them in time" in status["message"]
+    made, ended = pod["metadata"]["creationTimestamp"], status["completionTime"]
+    assert datetime.fromisoformat(ended) - datetime.fromisoformat(made) >= FINISH_AND_GRACE
+    all_released(sessions, pod)
+    (found,) = [each for each in sessions.pods() if names(each) == names(pod)]
+    assert "deletionTimestamp" in found["metadata"]
+
+
+# An operator that is killed
+
+
+@dataclass
+class Mortal(OperatorProcess):
+    """An operator that is killed right after each write that the API server took."""
+
+    def _program(self) -> list[str]:
+        return ["-c", _MORTAL]
+
+
+_MORTAL = """
+import os, signal, sys
+from meeting_buddy.app.__main__ import main
+from meeting_buddy.kube.api import DRY_RUN
+from meeting_buddy.kube.client import KubeClient
+
+call = KubeClient.call
+
+async def last_call(self, method, path, *, about, **more):
+    answer = await call(self, method, path, about=about, **more)
+    if method != "GET" and about[0] not in ("Lease", "Event", DRY_RUN):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+KubeClient.call = last_call
+sys.exit(main())
+"""
+
+
+@contextmanager
+def always_there(operator: OperatorProcess) -> Iterator[list[int]]:
+    """The operator for the block, started again whenever it dies; how it died each time."""
+    deaths: list[int] = []
+    enough = threading.Event()
+
+    def keep() -> None:
+        while not enough.is_set():
+            operator.start(ready=False)
+            assert operator.process is not None
+            while operator.process.poll() is None and not enough.wait(0.02):
+                pass
+            if not enough.is_set():
+                deaths.append(operator.process.returncode)
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield deaths
+    finally:
+        enough.set()
+        keeper.join()
+        operator.kill()
+
+
+def whole_story(sessions: Sessions) -> dict[str, Any]:
+    """Everything that can follow a bot, one after the other; the last status."""
+    sessions.apply("standup", backoffLimit=1, onDisruption="Rejoin")
+    with phases_of(sessions, "standup") as phases:
+        pods = [fails(sessions, "standup")]
+        followed(sessions, "standup", 2)
+        pods.append(is_evicted(sessions, "standup", 2))
+        followed(sessions, "standup", 3)
+        nothing_else_lives(sessions)
+        pods.append(is_killed(sessions, "standup", 3))
+        pods.append(finishes(sessions, "standup", "BotCrashed", 3))
+    assert in_order(phases), phases
+    all_released(sessions, *pods)
+    assert names(*sessions.pods()) == names(*pods), "no other was made"
+    return sessions.status("standup")
+
+
+def nothing_else_lives(sessions: Sessions) -> None:
+    """Of all pods, one has not ended."""
+    phases = [pod["status"]["phase"] for pod in sessions.pods()]
+    assert sum(phase not in ("Succeeded", "Failed") for phase in phases) == 1, phases
+
+
+def essence(status: dict[str, Any]) -> dict[str, Any]:
+    """What does not depend on when and where something happened, nor on what the bot's stream told."""
+    known = ("phase", "reason", "message", "attempt", *COUNTS)
+    found = {kind: known for kind, known in conditions(status).items() if kind != "Reporting"}
+    return {**{name: status.get(name) for name in known}, "conditions": found}
+
+
+LEAST_WRITES = 16
+"""Four pods, each with its Secret, a status that names it, and its release."""
+
+
+def although_the_operator_is_killed_after_each_write(crd: ApiServer, folder: Path, expected: Future[Any]) -> None:
+    place = fresh_namespace(crd)
+    folder.mkdir()
+    operator = Mortal(crd.kubeconfig, folder, place, free_port(), installation=CLASSES)
+    with always_there(operator) as deaths:
+        status = whole_story(Sessions(crd.kubectl.in_namespace(place)))
+        assert len(deaths) >= LEAST_WRITES
+        assert set(deaths) == {-9}, operator.log.read_text()[-2000:]
+    assert essence(status) == essence(expected.result())
+
+
+STORIES: tuple[Callable[[Sessions], object], ...] = (
+    whole_story,
+    that_takes_too_long,
+    that_a_quota_keeps_out_for_a_while,
+    of_a_bot_that_was_killed,
+    after_the_meeting_had_ended,
+    that_cannot_verify_the_files,
+    that_crashes,
+    that_somebody_removes,
+)
+"""Told by one operator; the longest first."""
+KILLED = although_the_operator_is_killed_after_each_write.__name__
+AT_ONCE = 5
+
+
+@pytest.fixture(scope="module")
+def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Any]]]:
+    """What comes of each story."""
+    places = [fresh_namespace(crd) for _ in STORIES]
+    folder = tmp_path_factory.mktemp("finishers")
+    operator = OperatorProcess(
+        crd.kubeconfig, folder, places[0], free_port(), also=tuple(places[1:]), installation=CLASSES
+    )
+    found: dict[str, Future[Any]] = {}
+    with running(operator), ThreadPoolExecutor(AT_ONCE) as pool:
+        for story, place in zip(STORIES, places, strict=True):
+            found[story.__name__] = pool.submit(story, Sessions(crd.kubectl.in_namespace(place)))
+            if story is whole_story:
+                killed = folder / KILLED
+                found[KILLED] = pool.submit(
+                    although_the_operator_is_killed_after_each_write, crd, killed, found[story.__name__]
+                )
+        yield found
+
+
+@pytest.mark.parametrize("story", [*(each.__name__ for each in STORIES), KILLED])
+def test_story(told: Mapping[str, Future[Any]], story: str) -> None:
+    told[story].result()

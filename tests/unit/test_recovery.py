@@ -1,0 +1,307 @@
+"""Recovery of a recording: what a killed bot left gets its place on the axis, and nothing is entered twice."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from meeting_buddy_bot.recording import manifest_writer
+from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
+from meeting_buddy_bot.recording.manifest import (
+    MANIFEST_FILE,
+    GapLine,
+    Line,
+    RunStart,
+    Segment,
+    encode,
+    read,
+    utc_text,
+)
+from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
+from meeting_buddy_bot.recording.plan import MediaFormat
+from meeting_buddy_bot.recording.recovery import read_folder, recover
+from meeting_buddy_bot.recording.segments import Span, fsync_and_hash
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.volume import Volume
+from tests.bot.test_finalizer import make_run
+
+ZERO = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
+"""UTC of second 0 of the bot that died."""
+
+
+def utc(seconds: float) -> str:
+    return utc_text(ZERO + timedelta(seconds=seconds))
+
+
+def cut(file: Path, share: float = 0.5) -> None:
+    """Leave the file as a kill does in the midst of writing it."""
+    data = file.read_bytes()
+    file.write_bytes(data[: round(len(data) * share)])
+
+
+def last_written(file: Path, seconds: float) -> None:
+    moment = (ZERO + timedelta(seconds=seconds)).timestamp()
+    os.utime(file, (moment, moment))
+
+
+@dataclass
+class Left:
+    """The folder of a bot that died."""
+
+    folder: Path
+    segments: list[Segment] = field(default_factory=list)
+    """After :meth:`recover`."""
+
+    def run(self, number: int, first: int, origin: float, seconds: float = 6.0) -> list[Path]:
+        """The files of a run, of four seconds each, and its line of the manifest."""
+        files = make_run(self.folder, first=first, video=seconds, audio=seconds)
+        self.says(RunStart(number, first, origin, utc(origin)))
+        for file in files:
+            last_written(file, origin + seconds)
+        return files
+
+    def says(self, *lines: Line) -> None:
+        with (self.folder / MANIFEST_FILE).open("ab") as manifest:
+            manifest.writelines(encode(line) + b"\n" for line in lines)
+
+    def lists(self, file: Path, run: int, start: float, end: float) -> None:
+        size, sha256 = fsync_and_hash(file)
+        self.says(Segment(int(file.stem), f"segments/{file.name}", start, end, utc(start), size, sha256, run))
+
+    async def recover(self) -> None:
+        clock = SessionClock()
+        events = EventLog(self.folder / "events.jsonl", clock)
+        volume, found = Volume(self.folder), read_folder(self.folder)
+        assert found.zero is not None
+        clock.go_on(found.zero, found.reached)
+        writer = ManifestWriter(volume, clock, events, lambda: None, found.lines)
+        try:
+            await recover(found, writer, volume, clock)
+        finally:
+            await writer.close()
+            await events.close()
+        self.segments = writer.segments
+
+    @property
+    def lines(self) -> list[Line]:
+        return list(read(self.folder / MANIFEST_FILE))
+
+    @property
+    def gaps(self) -> list[GapLine]:
+        return [line for line in self.lines if isinstance(line, GapLine)]
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Left:
+    return Left(tmp_path)
+
+
+async def test_what_was_closed_and_what_was_being_written_are_entered_where_they_belong(left: Left) -> None:
+    first, second, torn = left.run(1, 1, 10.0, seconds=11)
+    left.lists(first, 1, 10.0, 14.0)
+    cut(torn)
+    await left.recover()
+    assert [(each.segment, each.run, each.complete) for each in left.segments] == [
+        (1, 1, True),
+        (2, 1, True),
+        (3, 1, False),
+    ]
+    _, closed, cut_off = left.segments
+    assert closed.start == pytest.approx(14.0, abs=0.05)
+    assert closed.end == pytest.approx(18.0, abs=0.05)
+    assert cut_off.start == pytest.approx(18.0, abs=0.05)
+    assert 18.2 < cut_off.end < 20.9
+    assert (closed.bytes, closed.sha256) == fsync_and_hash(second)
+    assert cut_off.utc == utc(cut_off.start)
+    assert not left.gaps
+
+
+async def test_a_second_time_adds_nothing(left: Left) -> None:
+    first, second, _ = left.run(1, 1, 10.0, seconds=11)
+    left.lists(first, 1, 10.0, 14.0)
+    second.write_bytes(b"nothing that can be read")
+    last_written(second, 18.0)
+    await left.recover()
+    once = (left.folder / MANIFEST_FILE).read_bytes()
+    assert len(left.gaps) == 1
+    await left.recover()
+    assert (left.folder / MANIFEST_FILE).read_bytes() == once
+
+
+async def test_a_run_is_told_by_its_first_number(left: Left) -> None:
+    left.run(1, 1, 10.0, seconds=6)
+    left.says(RunStart(2, 3, 17.0, utc(17.0)))  # wrote nothing
+    left.run(3, 3, 20.0, seconds=6)
+    await left.recover()
+    assert [(each.segment, each.run, each.complete) for each in left.segments] == [
+        (1, 1, True),
+        (2, 1, False),
+        (3, 3, True),
+        (4, 3, False),
+    ]
+    assert left.segments[2].start == pytest.approx(20.0, abs=0.05)
+    [gap] = left.gaps
+    assert (gap.start, gap.end) == (left.segments[1].end, left.segments[2].start)
+
+
+async def test_a_gap_that_the_bot_stated_is_not_stated_again(left: Left) -> None:
+    left.run(1, 1, 10.0, seconds=3)
+    left.run(2, 2, 15.0, seconds=3)
+    left.says(GapLine("Xvfb ended", 13.0, 15.0))
+    await left.recover()
+    assert [gap.gap for gap in left.gaps] == ["Xvfb ended"]
+
+
+async def test_what_cannot_be_read_between_two_others_is_a_gap(left: Left) -> None:
+    _, second, _ = left.run(1, 1, 10.0, seconds=11)
+    second.write_bytes(b"nothing that can be read")
+    await left.recover()
+    assert [each.segment for each in left.segments] == [1, 3]
+    [gap] = left.gaps
+    assert gap.gap == "a segment cannot be read"
+    assert gap.start == pytest.approx(14.0, abs=0.05)
+    assert gap.end == pytest.approx(18.0, abs=0.05)
+
+
+async def test_what_cannot_be_read_at_the_end_is_a_gap_until_it_was_last_written(left: Left) -> None:
+    _, last = left.run(1, 1, 10.0, seconds=8)
+    last.write_bytes(b"nothing that can be read")
+    last_written(last, 17.5)
+    await left.recover()
+    [gap] = left.gaps
+    assert gap.start == pytest.approx(14.0, abs=0.05)
+    assert gap.end == pytest.approx(17.5, abs=0.01)
+
+
+async def test_a_file_that_had_just_been_begun_leaves_nothing(left: Left) -> None:
+    [first] = left.run(1, 1, 10.0, seconds=3)
+    begun = first.with_name("00002.mkv")
+    begun.write_bytes(first.read_bytes()[:600])  # the header alone
+    last_written(begun, 13.0)
+    await left.recover()
+    assert [each.segment for each in left.segments] == [1]
+    assert not left.gaps
+
+
+async def test_segments_of_a_bot_that_stated_no_runs_are_placed_by_their_files(left: Left) -> None:
+    first, second = left.run(1, 1, 10.0, seconds=8)
+    (left.folder / MANIFEST_FILE).unlink()
+    left.lists(first, 1, 10.0, 14.0)
+    last_written(second, 18.2)
+    await left.recover()
+    assert left.segments[1].start == pytest.approx(14.2, abs=0.1)
+    assert left.segments[1].end == pytest.approx(18.2, abs=0.1)
+    assert left.segments[1].run == 2
+
+
+async def test_what_is_recovered_is_joined_and_verified(left: Left) -> None:
+    *_, torn = left.run(1, 1, 10.0, seconds=11)
+    cut(torn)
+    left.run(2, 4, 30.0, seconds=5)
+    await left.recover()
+    events = EventLog(left.folder / "events.jsonl", SessionClock())
+    finalizer = RecordingFinalizer(Volume(left.folder), MediaFormat((320, 180)), events)
+    finished = await finalizer.run(left.segments, {})
+    assert finished.verified, finished.cause
+    assert finished.segments == 5
+    assert finished.duration == pytest.approx(sum(each.seconds for each in left.segments), abs=0.5)
+
+
+async def test_a_volume_that_does_not_answer_is_no_gap(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    left.run(1, 1, 10.0, seconds=3)
+
+    async def late(file: Path, latest: float = float("inf")) -> Span:
+        raise TimeoutError
+
+    monkeypatch.setattr(manifest_writer, "probe", late)
+    before = (left.folder / MANIFEST_FILE).read_bytes()
+    with pytest.raises(TimeoutError):
+        await left.recover()
+    assert (left.folder / MANIFEST_FILE).read_bytes() == before
+
+
+async def test_a_volume_that_takes_no_lines_is_told(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(left.folder, first=1, video=3, audio=3)
+    found = read_folder(left.folder)
+    (left.folder / MANIFEST_FILE).mkdir()  # whatever the cause: it cannot be opened for writing
+    clock, volume = SessionClock(), Volume(left.folder)
+    events = EventLog(left.folder / "events.jsonl", clock)
+    writer = ManifestWriter(volume, clock, events, lambda: None, found.lines)
+    with pytest.raises(OSError, match="does not take the manifest's lines"):
+        await recover(found, writer, volume, clock)
+    await writer.close()
+
+
+class TestFolder:
+    def test_times_go_on_by_the_first_line_that_tells_them(self, left: Left) -> None:
+        left.says(RunStart(1, 1, 12.5, utc(12.5)), GapLine("x", 20.0, 31.0))
+        found = read_folder(left.folder)
+        assert (found.zero, found.reached, found.highest_run) == (ZERO, 31.0, 1)
+
+    def test_or_by_the_events(self, left: Left) -> None:
+        (left.folder / "events.jsonl").write_text(
+            f'{{"t": 1.0, "time": "{utc(1.0)}", "event": "bot_started"}}\n'
+            f'{{"t": 64.0, "time": "{utc(64.0)}", "event": "admitted"}}\n'
+            '{"t": 99.0, "ti'
+        )
+        found = read_folder(left.folder)
+        assert (found.zero, found.reached) == (ZERO, 64.0)
+
+    def test_an_empty_one_has_none(self, left: Left) -> None:
+        found = read_folder(left.folder)
+        assert (found.zero, found.reached, found.files, found.finished) == (None, 0.0, (), None)
+
+    def test_one_that_is_gone_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            read_folder(tmp_path / "nothing")
+
+    def test_a_clock_that_is_behind_does_not_let_time_fall(self) -> None:
+        clock = SessionClock()
+        later = datetime.now(UTC) + timedelta(hours=1)
+        clock.go_on(later, 500.0)
+        assert clock.now() >= 500.0
+        assert clock.utc(0.0) == later
+
+
+class TestNumbersOfALaterAttempt:
+    def test_they_go_on_behind_all_that_was_ever_used(self, left: Left) -> None:
+        (folder := left.folder / "segments").mkdir()
+        (folder / "00004.mkv").touch()
+        left.says(RunStart(1, 1, 10.0, utc(10.0)), RunStart(2, 5, 20.0, utc(20.0)))
+        left.says(Segment(6, "segments/00006.mkv", 20.0, 24.0, utc(20.0), 1, "", 2))  # its file is gone
+        found = read_folder(left.folder)
+        assert (found.next_run, found.highest_segment, found.began) == (3, 6, 10.0)
+
+    def test_files_of_no_known_run_get_runs_of_their_own_before_it(self, left: Left) -> None:
+        (folder := left.folder / "segments").mkdir()
+        for number in (1, 2, 3):
+            (folder / f"{number:05d}.mkv").touch()
+        left.says(RunStart(1, 3, 10.0, utc(10.0)))
+        assert read_folder(left.folder).next_run == 4
+
+    def test_an_empty_folder_is_a_beginning(self, left: Left) -> None:
+        found = read_folder(left.folder)
+        assert (found.next_run, found.highest_segment, found.began, found.zero) == (1, 0, None, None)
+
+
+async def test_what_is_recorded_meanwhile_is_no_business_of_the_recovery(left: Left) -> None:
+    """The bot that recovers the folder records into it at the same time."""
+    left.run(1, 1, 10.0, seconds=6)
+    clock = SessionClock()
+    volume, found = Volume(left.folder), read_folder(left.folder)
+    assert found.zero is not None
+    clock.go_on(found.zero, found.reached)
+    events = EventLog(left.folder / "events.jsonl", clock)
+    writer = ManifestWriter(volume, clock, events, lambda: None, found.lines)
+    writer.enter(Segment(3, "segments/00003.mkv", 100.0, 104.0, utc(100.0), 1, "", found.next_run))
+    await recover(found, writer, volume, clock)
+    assert [(each.segment, each.run) for each in writer.segments] == [(1, 1), (2, 1), (3, 2)]
+    assert not left.gaps
+    writer.bot_replaced(found.highest_segment + 1)
+    await writer.close()
+    await events.close()
+    [gap] = left.gaps
+    assert (gap.gap, gap.start, gap.end) == ("the bot was replaced", writer.segments[1].end, 100.0)
