@@ -26,6 +26,8 @@ FINISHERS = {
     "contract-only": "tests.conformance.contract_only_finisher",
     "finisher": "tests.bot.finisher_program",
 }
+TAKES_LONG = {"finishing": "10s"}
+"""For the contract-only one, which has no ffmpeg that could be held up."""
 JOINED = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 WHY = "container bot was OOM-killed"
 
@@ -78,8 +80,7 @@ def finish(request: pytest.FixtureRequest) -> Iterator[Finish]:
             folder.mkdir()
             recordings = unfinished(root / f"recordings{len(running)}")
             programs = gated_ffmpeg(folder.with_name(f"programs{len(running)}"))
-            # The contract-only one has no ffmpeg to wait for.
-            given = assignment(**{"metadata": {"finishing": "5s", "project": "apollo"}, **changes})
+            given = assignment(**{"metadata": {"project": "apollo"}, **changes})
             environment = {
                 "MEETING_BUDDY_RECORDINGS": str(recordings),
                 "PATH": f"{programs}:{os.environ['PATH']}",
@@ -131,7 +132,7 @@ async def test_it_ends_with_the_attempts_own_reason_and_verified_files(finish: F
 
 
 async def test_while_it_works_it_is_alive_and_never_ready(finish: Finish) -> None:
-    working = finish()
+    working = finish(metadata=TAKES_LONG)
     report = await working.running.until(lambda each: each.phase is ReportPhase.LEAVING, 30)
     assert (report.ever_joined, report.joined_at, report.reason) == (True, JOINED, None)
     async with working.running.http(None) as client:
@@ -142,7 +143,7 @@ async def test_while_it_works_it_is_alive_and_never_ready(finish: Finish) -> Non
 
 
 async def test_a_leave_is_accepted_and_changes_nothing(finish: Finish) -> None:
-    working = finish()
+    working = finish(metadata=TAKES_LONG)
     await working.running.until(lambda each: each.phase is ReportPhase.LEAVING, 30)
     assert await working.running.leave() == 202
     outcome = (await working.ended()).outcome

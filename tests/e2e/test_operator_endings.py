@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from meeting_buddy.contract.identity import Role
 from tests.e2e.operator_fixtures import RELEASE, STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_process import Sessions
 from tests.local.installation import pod_processes
+from tests.local.installation.eviction import evict
 from tests.support.awaiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -284,7 +284,7 @@ def test_another_bot_joins_after_an_eviction_where_the_session_says_so(sessions:
     sessions.apply("drained", metadata=UNTIL_ASKED, onDisruption="Rejoin")
     first = sessions.phase("drained", "Recording", seconds=60)
     pod = sessions.pod("drained")["metadata"]
-    _evict(sessions, pod)
+    evict(sessions.kubectl, pod["namespace"], pod["name"])
     wait_until(lambda: sessions.status("drained").get("attempt") == 2, "a second attempt begins", 60)
     again = sessions.phase("drained", "Recording", seconds=60)
     assert again["botPod"] != first["botPod"]
@@ -292,14 +292,6 @@ def test_another_bot_joins_after_an_eviction_where_the_session_says_so(sessions:
     sessions.apply("drained", metadata=UNTIL_ASKED, onDisruption="Rejoin", leave=True)
     status = sessions.phase("drained", "Completed", "Failed", seconds=60)
     assert (status["phase"], status["reason"], status["attempt"]) == ("Completed", "LeaveRequested", 2)
-
-
-def _evict(sessions: Sessions, pod: dict[str, Any]) -> None:
-    """As `kubectl drain` does."""
-    name, namespace = pod["name"], pod["namespace"]
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-    sessions.kubectl("create", f"--raw={path}", "--filename=-", stdin=json.dumps(eviction))
 
 
 def test_another_bot_is_tried_when_the_page_could_not_be_reached(sessions: Sessions) -> None:

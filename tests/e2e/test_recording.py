@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import webvtt
@@ -12,13 +13,15 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
 from tests.local.installation import NAMESPACE, RELEASE, SESSIONS, install, local_values, pod_processes
-from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.attendance import ENDED, JOINED, UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.eviction import evict
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.transcript import last
 from tests.local.media import picture, sync
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY
+from tests.support.awaiting import wait_until
 
 SPEECH_PRESENT = 0.8
 """Of the spoken time, through a meeting in real time: so much gets through a machine that is busy too."""
@@ -148,3 +151,46 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
         session.completed()
     assert session.status["audioFileCount"] == 1
     assert probe(session.folder / "recording.m4a").seconds >= 8
+
+
+@pytest.mark.busy
+def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl, meeting: LocalMeeting) -> None:
+    room = meeting.room(names_of_its_own("kill-bot"))
+    with attending(kubectl, room) as session:
+        session.recording()
+        session.people.wait_until_spoken(16)
+        pod_processes.kill(kubectl, SESSIONS, session.pod, "python")
+        session.watch.wait_for(("Failed",), ENDED)
+    status = session.status
+    assert (status["reason"], status["finisherPod"]) == ("BotCrashed", f"{session.pod}-f")
+    assert status["videoFileCount"] == 1
+    assert session.condition("Transcribed")["reason"] == "Done", session.condition("Transcribed")
+    assert probe(session.folder / "recording.mp4").seconds >= 14
+    heard = session.heard()
+    assert heard.words.passed, heard.table()
+    assert webvtt.read(str(session.folder / "transcript.vtt")).captions
+    finisher = kubectl.json("get", "pod", status["finisherPod"], f"--namespace={SESSIONS}")
+    assert "finalizers" not in finisher["metadata"]
+    assert [container["name"] for container in finisher["spec"]["containers"]] == ["bot"]
+
+
+def _recorded_by(status: dict[str, Any], attempt: int) -> bool:
+    return (status["attempt"], status["phase"]) == (attempt, "Recording")
+
+
+@pytest.mark.busy
+def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
+    room = meeting.room(names_of_its_own("drain"))
+    with attending(kubectl, room, transcription=UNTRANSCRIBED, onDisruption="Rejoin") as session:
+        session.recording()
+        session.people.wait_until_spoken(10)
+        evict(session.kubectl, SESSIONS, session.pod)
+        wait_until(lambda: _recorded_by(session.status, 2), "another bot records", JOINED)
+        session.people.wait_until_spoken(34)
+        session.completed()
+    assert (session.status["attempt"], session.status["videoFileCount"]) == (2, 1)
+    replaced = next(line for line in session.manifest if line.get("gap") == "the bot was replaced")
+    begin = next(line["start"] for line in session.manifest if "segment" in line)
+    assert any(one.start > replaced["end"] - begin for one in session.spoken), "nobody spoke after the gap"
+    heard = session.heard()
+    assert heard.words.passed, heard.table()

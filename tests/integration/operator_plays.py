@@ -61,13 +61,15 @@ def assignment_of(sessions: Sessions, pod: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def recording(sessions: Sessions, name: str, attempt: int = 1) -> Iterator[tuple[dict[str, Any], ReportServer]]:
-    """A session's pod and its bot, once it is recorded."""
+def recording(
+    sessions: Sessions, name: str, attempt: int = 1, **said: Any
+) -> Iterator[tuple[dict[str, Any], ReportServer]]:
+    """A session's pod and its bot, once it is recorded; `said`: what it reports besides."""
     pod = sessions.pod(name, attempt, seconds=PATIENCE)
     sessions.scheduled(pod)
     with ReportServer(sessions.get(name)["metadata"]["uid"], attempt) as bot:
         sessions.running(pod, ip=bot.address, ready=True)
-        bot.say("Recording", **JOINED)
+        bot.say("Recording", **JOINED, **said)
         sessions.phase(name, "Recording", seconds=PATIENCE)
         yield pod, bot
 
@@ -91,9 +93,9 @@ def fails(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
     return pod
 
 
-def is_killed(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
+def is_killed(sessions: Sessions, name: str, attempt: int = 1, **said: Any) -> dict[str, Any]:
     """A bot that is killed while it records; its pod."""
-    with recording(sessions, name, attempt) as (pod, _):
+    with recording(sessions, name, attempt, **said) as (pod, _):
         sessions.ended(pod, exit_code=137, reason="Error")
     return pod
 

@@ -69,7 +69,8 @@ VOLUME_FULL = "no space is left on the volume"
 
 def of_a_bot_that_was_killed(sessions: Sessions) -> None:
     sessions.apply("standup", backoffLimit=2)
-    bot = is_killed(sessions, "standup")
+    ada = {"name": "Ada", "joinedAt": "2026-11-23T10:00:30Z"}
+    bot = is_killed(sessions, "standup", people={"present": 2, "seen": 1, "current": [ada]})
     status = finishing(sessions, "standup")
     words = status["message"]
     assert (status["phase"], status["reason"], status["attempt"]) == ("Leaving", "BotCrashed", 1)
@@ -78,6 +79,8 @@ def of_a_bot_that_was_killed(sessions: Sessions) -> None:
     assert kstatus(status) == IN_PROGRESS
     assert (conditions(status)["Joined"], conditions(status)["Recording"]) == (("False", "Left"), ("False", "Ended"))
     assert "completionTime" not in status
+    assert (status["participantCount"], status["currentParticipants"]) == (0, []), "the bot is with nobody any more"
+    assert [each["name"] for each in status["participantHistory"]] == ["Ada"]
     assert (status["botPod"], status["finisherPod"]) == (*names(bot), f"{names(bot)[0]}-f")
     all_released(sessions, bot)
     is_what_finishes(sessions, finisher(sessions, "standup"), bot)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
 from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
+from tests.integration.operator_plays import all_released, finishes
 from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster import kubeconfig
 from tests.local.cluster.api_only import ApiServer
@@ -64,8 +65,9 @@ def test_a_session_runs_through_with_the_charts_rights_alone(
         sessions.running(pod, ready=True)
         sessions.phase("standup", "Active")
         sessions.ended(pod, exit_code=137, reason="Error")
+        finished = finishes(sessions, "standup", "BotCrashed")
         assert sessions.phase("standup", "Failed")["reason"] == "BotCrashed"
-        wait_until(lambda: not sessions.pod("standup")["metadata"].get("finalizers"), "the pod is released")
+        all_released(sessions, pod, finished)
         # A namespace that appears later is served by an operator of the whole cluster, and by no other.
         late = Sessions(crd.kubectl.in_namespace(namespace(crd.kubectl, "late")))
         late.apply("planning")

@@ -6,9 +6,7 @@ Times are short, and a bot class with a lead of two seconds makes them so.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,14 +21,14 @@ from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec
 from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_plays import change, recording, sleep_until
 from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running, session
-from tests.integration.test_operator_lifecycle import JOINED, conditions, last_word, released
+from tests.integration.test_operator_lifecycle import conditions, last_word, released
 from tests.integration.test_pod_secret import content, secret
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import KubectlError
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
-from tests.support.report_server import ReportServer
 
 CALLS = "meetingbuddy_api_requests_total"
 LEAD = 2
@@ -76,14 +74,6 @@ def ahead(seconds: float) -> datetime:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
-def sleep_until(moment: datetime) -> None:
-    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
-
-
-def change(sessions: Sessions, name: str, **spec: Any) -> None:
-    sessions.kubectl("patch", "mbs", name, "--type=merge", "--patch", json.dumps({"spec": spec}))
-
-
 def created_at(found: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(found["metadata"]["creationTimestamp"])
 
@@ -93,18 +83,6 @@ def requested(sessions: Sessions, name: str, when: str) -> None:
     manifest = session(name)
     manifest["metadata"]["annotations"] = {identity.ANNOTATION_REQUESTED_AT: when}
     sessions.kubectl.create(manifest)
-
-
-@contextmanager
-def recording(sessions: Sessions, name: str) -> Iterator[tuple[Any, ReportServer]]:
-    """A session's pod and its bot, once it is recorded."""
-    pod = sessions.pod(name)
-    sessions.scheduled(pod)
-    with ReportServer(sessions.get(name)["metadata"]["uid"]) as bot:
-        sessions.running(pod, ip=bot.address, ready=True)
-        bot.say("Recording", **JOINED)
-        sessions.phase(name, "Recording")
-        yield pod, bot
 
 
 def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(

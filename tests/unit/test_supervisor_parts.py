@@ -168,9 +168,9 @@ class TestPasscode:
         link = "https://teams.microsoft.com/meet/2412345678901" + (f"?p={own}" if own else "")
         assert context(None, None, parse_link(link), *[None] * 6, secret).passcode == passcode
 
-    @pytest.mark.parametrize("holder", [SessionContext, Components])
-    def test_no_representation_of_what_holds_it_shows_it(self, holder: Any) -> None:
-        found = holder(*[None] * 9, PASSCODE)
+    @pytest.mark.parametrize(("holder", "others"), [(SessionContext, 9), (Components, 10)])
+    def test_no_representation_of_what_holds_it_shows_it(self, holder: Any, others: int) -> None:
+        found = holder(*[None] * others, secret_passcode=PASSCODE)
         assert found.secret_passcode == PASSCODE
         assert PASSCODE not in repr(found)
 
