@@ -12,5 +12,5 @@ LOADED = (browser, supervisor, meeting_run)
 
 def main() -> None:
     """Run it."""
-    sys.argv = ["meeting-buddy-bot"]
+    del sys.argv[1:]
     program.main()

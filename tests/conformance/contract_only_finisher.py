@@ -7,5 +7,5 @@ from tests.e2e.contract_bot import bot
 
 def main() -> None:
     """Run it."""
-    sys.argv = ["contract-bot", "finish"]
+    sys.argv[1:] = ["finish"]
     bot.main()

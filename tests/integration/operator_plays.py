@@ -85,11 +85,12 @@ def fails(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
     """A bot that could not reach the page; its pod."""
     pod = sessions.pod(name, attempt, seconds=PATIENCE)
     sessions.scheduled(pod)
-    sessions.running(pod)
-    sessions.phase(name, "Joining", seconds=PATIENCE)
     never: dict[str, Any] = {"joinedAt": None, "everJoined": False, "recording": {}}
     word = last_word(sessions, name, "PageUnreachable", attempt=attempt, message=UNREACHABLE, **never)
-    sessions.ended(pod, word, exit_code=1)
+    with ReportServer(sessions.get(name)["metadata"]["uid"], attempt) as bot:
+        sessions.running(pod, ip=bot.address)
+        assert sessions.phase(name, "Joining", seconds=PATIENCE)["botAddress"] == bot.address
+        sessions.ended(pod, word, exit_code=1)
     return pod
 
 
@@ -130,6 +131,14 @@ def begun(sessions: Sessions, name: str, attempt: int) -> dict[str, Any]:
         return found if found.get("attempt") == attempt else None
 
     return wait_until(look, f"attempt {attempt} of {name} begins", PATIENCE)
+
+
+def waits_for_the_second(sessions: Sessions) -> dict[str, Any]:
+    """A session in its first back-off; the pod before."""
+    sessions.apply("standup", backoffLimit=2)
+    first = fails(sessions, "standup")
+    begun(sessions, "standup", 2)
+    return first
 
 
 def followed(sessions: Sessions, name: str, attempt: int) -> dict[str, Any]:

@@ -86,7 +86,14 @@ def _second() -> dict[str, Any]:
     return {key: value for key, value in {**_JOINING, **changes}.items() if value is not None}
 
 
+def _removed() -> dict[str, Any]:
+    """What the status says of a bot that did not start, while its pod is removed."""
+    late = make.facts(make.session(_STARTED, backoffLimit=2), _CRASH_LOOP)
+    return next(dict(action.patch) for action in decide(late, lambda: _LATE).actions if isinstance(action, PatchStatus))
+
+
 _S, _F = make.session, make.facts
+_CRASH_LOOP = make.pod(browser=make.waiting("CrashLoopBackOff"))
 _UNREACHABLE = make.ended(make.report("Ended", reason="PageUnreachable").to_json())
 _THIRD = make.ended(make.report("Ended", reason="PageUnreachable", attempt=3).to_json())
 _CONFUSED = make.report("Ended", reason="ConfigInvalid", sessionId="", attempt=0, message="no assignment").to_json()
@@ -238,6 +245,11 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "Another attempt": (
         Row("the page could not be reached, and more bots are allowed", _F(_S(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent", "Initializing"),
         Row("its quota never gave way, and more bots are allowed", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}, backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("the browser dies again and again, and more bots are allowed: its pod goes first", _F(_S(_STARTED, backoffLimit=2), _CRASH_LOOP), "PatchStatus DeletePod", "Initializing", at=_LATE),
+        Row("its pod is about to go", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "", at=_LATE),
+        Row("its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("its pod started all the same, and was in the meeting", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(make.ended(make.last_word("MeetingEnded")), deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded", _LATE),
+        Row("its node never says that its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", later(1201)),
         Row("not admitted: that does not pass", _F(_S(_JOINING, backoffLimit=2), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
         Row("killed in the meeting: nobody joins again for that", _F(_S(_RECORDING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("killed before the meeting, which is known", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED), report=make.report("Joining")), "PatchStatus EmitEvent", "Initializing"),

@@ -62,7 +62,7 @@ PHASES: Final[dict[Phase, PhaseSpec]] = {
     Phase.JOINING: PhaseSpec(2, False, True, False, "The bot runs and is not in the meeting."),
     Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; nothing is being written."),
     Phase.RECORDING: PhaseSpec(4, True, False, False, "In the meeting; media is being written."),
-    Phase.LEAVING: PhaseSpec(5, False, True, False, "Leaving, closing and verifying the files."),
+    Phase.LEAVING: PhaseSpec(5, False, True, False, "Leaving, or gone; the files are being closed and verified."),
     Phase.COMPLETED: PhaseSpec(
         6,
         True,

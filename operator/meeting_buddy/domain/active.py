@@ -176,7 +176,8 @@ def _write(snapshot: Snapshot, *, creating: bool, wakeups: list[datetime]) -> li
     acknowledged = snapshot.leaving and leave is not None and leave.acknowledged
     sent_away = snapshot.pod is not None and startup.started(snapshot.pod) and snapshot.pod.deleted_at is not None
     phase = Phase.LEAVING if acknowledged or sent_away else snapshot.phase
-    wanted = status.compose(snapshot.going_on(phase, _waiting_message(snapshot), creating=creating))
+    message = None if creating and not snapshot.finishing else _waiting_message(snapshot)
+    wanted = status.compose(snapshot.going_on(phase, message, creating=creating))
     patch = status.merge_patch(session.status, wanted)
     talking = snapshot.pod is not None and snapshot.pod.reachable
     if not patch:

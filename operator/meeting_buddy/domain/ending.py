@@ -131,8 +131,8 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = "The bot was never in the meeting, so nothing was stored"
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The bot left before anything could be recorded, so nothing was stored"
-    elif phase is Phase.FAILED and snapshot.attempt > 1:
-        detail = f"{(detail or reason.value).rstrip('. ')} (attempt {snapshot.attempt})"
+    elif phase is Phase.FAILED and not snapshot.finishing:
+        detail = with_attempt(snapshot, reason, detail)
     message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
     after = status.compose(snapshot.ended(phase, reason, message, report))
     actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
@@ -148,6 +148,11 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     # The times at which pods and session are removed are counted from the status that was just written.
     goes = times.seconds_kept(snapshot.session, snapshot.facts.installation.bot_class) is not None
     return Plan(tuple(actions), snapshot.now if snapshot.facts.pods or goes else None)
+
+
+def with_attempt(snapshot: Snapshot, reason: Reason, detail: str | None) -> str | None:
+    """The cause, with the number of the attempt where it was not the first."""
+    return detail if snapshot.attempt == 1 else f"{(detail or reason.value).rstrip('. ')} (attempt {snapshot.attempt})"
 
 
 def terminal_message(reason: Reason, detail: str | None, remedy: str | None = None) -> str:

@@ -5,13 +5,14 @@ decides only whether the files are whole. What it cannot do within ``timeouts.fi
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.report import NAMELESS, Report
 from meeting_buddy.domain import pod_outcome, retry, status
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.ending import terminal_message
+from meeting_buddy.domain.ending import terminal_message, with_attempt
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
 from meeting_buddy.domain.snapshot import Snapshot
@@ -23,13 +24,24 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     ended = replace(snapshot, report=report)
     if not _is_due(ended, outcome):
         return None
-    message = terminal_message(outcome.reason, outcome.message, outcome.remedy)
+    cause = outcome.message
+    if REASONS[outcome.reason].end is Phase.FAILED:
+        cause = with_attempt(snapshot, outcome.reason, cause)
+    message = terminal_message(outcome.reason, cause, outcome.remedy)
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
+    if after.leave_timestamp is None and ended.has_bot:
+        after = after.model_copy(update={"leave_timestamp": _ended_at(ended)})
     actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
     actions.append(EmitEvent("Normal", "Finishing", note))
     return Plan(tuple(actions), snapshot.now)
+
+
+def _ended_at(ended: Snapshot) -> datetime:
+    """When a bot ended that did not say when it left."""
+    last = ended.pod.bot.terminated if ended.pod is not None else None
+    return (last.at if last is not None else None) or ended.now
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:

@@ -1,8 +1,8 @@
 """Whether another bot follows one whose attempt has ended, when, and the plan for it.
 
 Before the meeting, if that is known: for a reason that may pass, ``spec.backoffLimit`` times. During the meeting: where
-the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin. Always only once the pod is known to be
-dead, or never ran: one whose node is silent may still be in the meeting.
+the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin. Always only once the bot is known to be
+dead: one that did not start is removed first, and one whose node is silent may still get into the meeting.
 
 The status says that the next attempt begins before anything of it is made, so that whoever operates then goes on
 there.
@@ -15,7 +15,8 @@ from typing import Final
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import startup, status, times
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
+from meeting_buddy.domain.facts import PodFacts
+from meeting_buddy.domain.plan import Action, DeletePod, EmitEvent, PatchStatus, Plan, StopStream
 from meeting_buddy.domain.snapshot import Snapshot
 
 FIRST_BACKOFF: Final = timedelta(seconds=10)
@@ -41,12 +42,32 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     following = next_attempt(ended, outcome)
     if following is None:
         return None
+    if snapshot.pod is not None and not startup.started(snapshot.pod) and not snapshot.pod.terminated:
+        return _plan_removal(snapshot, snapshot.pod, outcome)
     message = _message(snapshot, outcome, following)
-    after = status.next_attempt(ended, following.at, message)
+    after = status.next_attempt(ended, outcome.reason, following.at, message)
     actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
     actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     actions.append(EmitEvent("Warning", outcome.reason.value, message))
     return Plan(tuple(actions), snapshot.now)
+
+
+def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan | None:
+    """A pod whose bot did not start goes before another attempt begins: until then this one may still get somewhere.
+
+    ``None``: nobody says that it has gone, and the session ends.
+    """
+    patience = snapshot.startup_deadline + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds)
+    if snapshot.now >= patience:
+        return None
+    message = f"{_cause(outcome)}; another bot is tried once pod {pod.name} is gone"
+    patch = status.merge_patch(
+        snapshot.session.status, status.compose(snapshot.going_on(snapshot.phase, message, creating=False))
+    )
+    actions: list[Action] = [PatchStatus(patch)] if patch else []
+    if pod.deleted_at is None:
+        actions.append(DeletePod(pod.name, pod.uid))
+    return Plan(tuple(actions), patience)
 
 
 def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
@@ -75,7 +96,10 @@ def is_dead(snapshot: Snapshot) -> bool:
 
 
 def _message(snapshot: Snapshot, outcome: Outcome, following: NextAttempt) -> str:
-    why = (outcome.message or REASONS[outcome.reason].advice).rstrip(". ")
     made = f"the next bot is made at {times.spelled(following.at)}"
     then = "another bot joins and goes on" if following.rejoins else made
-    return f"attempt {snapshot.attempt} ended with {outcome.reason}: {why}; {then}"
+    return f"attempt {snapshot.attempt} ended with {outcome.reason}: {_cause(outcome)}; {then}"
+
+
+def _cause(outcome: Outcome) -> str:
+    return (outcome.message or REASONS[outcome.reason].advice).rstrip(". ")

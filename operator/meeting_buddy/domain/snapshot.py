@@ -223,7 +223,8 @@ class Snapshot:
             anchor = self.pod.waiting_since
         else:
             ended = self.bot_pod.bot.terminated if self.bot_pod is not None else None
-            anchor = (ended.at if ended is not None else None) or self._due_since
+            known = (ended.at if ended is not None else None, self.session.status.leave_timestamp, self._due_since)
+            anchor = max(each for each in known if each is not None)
         return anchor + timedelta(seconds=self.timeouts.finish_seconds + self.timeouts.grace_seconds)
 
     @property

@@ -105,11 +105,19 @@ def _place(snapshot: Snapshot) -> dict[str, Any]:
     return {"node": pod.node or before.node, "bot_address": pod.ip or before.bot_address}
 
 
-def next_attempt(snapshot: Snapshot, at: datetime, message: str) -> MeetingSessionStatus:
-    """The status with which the next attempt begins: what its bot is and reports is not known yet."""
-    ended = compose(snapshot)
+def next_attempt(snapshot: Snapshot, reason: Reason, at: datetime, message: str) -> MeetingSessionStatus:
+    """The status with which the next attempt begins: what its bot is and reports is not known yet.
+
+    Args:
+        snapshot: the session with the last report of the bot that ended.
+        reason: why that ended.
+        at: when the next bot is made.
+        message: both in a sentence.
+    """
+    ended = compose(replace(snapshot, reason=reason))
     afresh = {
         "phase": Phase.INITIALIZING,
+        "reason": None,
         "attempt": snapshot.attempt + 1,
         "next_attempt_time": at,
         **dict.fromkeys(("bot_pod", "bot_address", "node", "leave_timestamp", "transcript_lag_seconds")),

@@ -34,12 +34,12 @@ def phases() -> str:
 def reasons() -> str:
     """One row a reason, Completed ones first."""
     rows = [
-        (f"`{reason}`", str(facts.end) if facts.end else "event only", facts.advice)
+        (f"`{reason}`", str(facts.end) if facts.end else "event only", "yes" if facts.retry else "", facts.advice)
         for end in (Phase.COMPLETED, Phase.FAILED, None)
         for reason, facts in REASONS.items()
         if facts.end is end and reason not in PLANNED
     ]
-    return _table(("reason", "the session ends", "what to do"), rows)
+    return _table(("reason", "the session ends", "tried again", "what to do"), rows)
 
 
 def links() -> str:
