@@ -219,7 +219,7 @@ def that_takes_too_long(sessions: Sessions) -> None:
     pod = finisher(sessions, "standup")
     status = sessions.phase("standup", "Failed", seconds=PATIENCE)
     assert status["reason"] == "BotCrashed"
-    assert f"The files were not finished: pod {names(pod)[0]} did not finish them in time" in status["message"]
+    assert f"The files were not finished: pod {names(pod)[0]} did not do it in time" in status["message"]
     made, ended = pod["metadata"]["creationTimestamp"], status["completionTime"]
     assert datetime.fromisoformat(ended) - datetime.fromisoformat(made) >= FINISH_AND_GRACE
     all_released(sessions, pod)

@@ -33,7 +33,7 @@ _NO_CLAIM = PodCondition("False", "Unschedulable", 'persistentvolumeclaim "meeti
 _LATE = later(601)
 _CONNECTED = StreamFacts(True, None)
 _GRACE = 120
-_TIMED = {"started_at": NOW, "active_deadline_seconds": 15000, "grace_seconds": _GRACE}
+_TIMED: dict[str, Any] = {"started_at": NOW, "active_deadline_seconds": 15000, "grace_seconds": _GRACE}
 """As the kubelet that accepted the pod has it."""
 _LOST = later(15000 + _GRACE + 30)
 _ENDED = {**_RECORDING, "phase": "Completed", "completionTime": "2026-11-23T10:00:00Z"}
@@ -252,7 +252,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("its node never says that its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", later(1201)),
         Row("not admitted: that does not pass", _F(_S(_JOINING, backoffLimit=2), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
         Row("killed in the meeting: nobody joins again for that", _F(_S(_RECORDING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
-        Row("killed before the meeting, which is known", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED), report=make.report("Joining")), "PatchStatus EmitEvent", "Initializing"),
+        Row("killed before the meeting, which is known", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED), report=make.report("Joining"), followed=True), "PatchStatus EmitEvent", "Initializing"),
         Row("killed, and nobody knows whether it was in the meeting", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("no time is left before its end time", _F(_S(_JOINING, backoffLimit=2, endTime="2026-11-23T10:00:05Z"), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable"),
         Row("asked to leave meanwhile", _F(_S({**_JOINING, **_ASKED}, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable"),
@@ -265,10 +265,13 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("the second bot runs", _F(_S({**_second(), "botPod": make.SECOND}, backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), replace(make.RUNNING_POD, name=make.SECOND, uid="pod-2", attempt=2)), "FollowStream PatchStatus EmitEvent", "Joining", at=later(20)),
         Row("the last one failed as well", _F(_S({**_second(), "attempt": 3}, backoffLimit=2), replace(make.terminated(_THIRD), name=make.THIRD, uid="pod-3", attempt=3)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable", later(60)),
         Row("drained in the meeting, and another is to join", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing"),
+        Row("drained long after its start", _F(_S({**_RECORDING, "joinTimestamp": "2026-11-23T11:00:20Z"}, **_AT_ELEVEN, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing", at=later(9000)),
+        Row("its second bot is made long after its start", _F(_S({**_JOINING, "phase": "Initializing", "attempt": 2, "botPod": None, "joinTimestamp": "2026-11-23T11:00:20Z", "nextAttemptTime": "2026-11-23T12:30:00Z"}, **_AT_ELEVEN, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), finalizer=False)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(9000)),
+        Row("drained while it verified what it had recorded: it had left", _F(_S(_LEAVING, onDisruption="Rejoin"), make.terminated(make.ended(code=137, reason="Error", at=later(900)), disrupted=_disrupted("EvictionByEvictionAPI"), grace_seconds=_GRACE), report=_FINISHING), "PatchStatus EmitEvent", "Leaving", "Evicted", later(900)),
         Row("its node is gone, and another is to join: it may still be there", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
     ),
     "The finisher": (
-        Row("why the bot ended is written", _F(_S(_CRASHED), make.terminated(_KILLED), written_at=NOW), "ReleaseFinalizer CreatePod PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("why the bot ended is written", _F(_S(_CRASHED), make.terminated(_KILLED), written_at=NOW), "CreatePod PatchStatus EmitEvent ReleaseFinalizer", "Leaving", "BotCrashed"),
         Row("a sidecar keeps the bot's pod alive", _F(_S(_CRASHED), make.pod(phase="Running", bot=_KILLED, **_TIMED), written_at=NOW), "DeletePod PatchStatus", "Leaving", "BotCrashed"),
         Row("it works", _F(_S(_WORKS), make.FINISHER, written_at=NOW), "PatchStatus", "Leaving", "BotCrashed", at=later(100)),
         Row("a quota keeps it out", _F(_S(_CRASHED), make.terminated(_KILLED, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", NOW)), "EmitErrorEvent PatchStatus", "Leaving", "BotCrashed"),
@@ -278,8 +281,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("the files are not whole", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.finished(make.last_word("MeetingEnded", recording={"verified": False}))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("it crashed", _F(_S(_WORKS), make.finished("")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
         Row("it could not read its assignment", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.finished(_CONFUSED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
+        Row("its node is unreachable", _F(_S(_WORKS), replace(make.FINISHER, deleted_at=NOW, **_TIMED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed", _LOST),
+        Row("the operator was down for long after the bot's end", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.terminated(_KILLED, finalizer=False)), "CreatePod PatchStatus EmitEvent", "Leaving", "BotCrashed", later(9000)),
+        Row("a quota kept it out for too long", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.terminated(_KILLED, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(9000)),
+        Row("nobody knows whether the bot was in the meeting, it was to leave, and its files are not whole", _F(_S({**_STARTED, **_ASKED, "phase": "Leaving", "reason": "LeaveRequested"}), make.finished(make.report("Ended", reason="LeaveRequested").to_json())), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("it vanished", _F(_S(_WORKS)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
-        Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(1800 + 120)),
+        Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(600 + 1800 + 120)),
         Row("leave changes nothing", _F(_S(_WORKS, leave=True), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
     ),
     "The bot ended, and another container goes on": (

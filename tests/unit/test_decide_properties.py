@@ -258,6 +258,8 @@ class World(RuleBasedStateMachine):
             return
         assert which not in self.made or not self.joined, "a pod that may have been in the meeting was made again"
         assert not self.joined or spec.on_disruption == "Rejoin", "nobody asked for another bot"
+        if status.join_timestamp is not None:
+            return
         if start is not None:
             assert self.now >= start - timedelta(seconds=60), "before its time"
             assert self.now < start + timedelta(seconds=900), "too late"

@@ -121,7 +121,8 @@ class Executor:
         prepared = self._prepare(facts, which, platform, self._keys)
         if prepared is None or facts.session is None:
             return Progress.NEXT
-        if facts.session.status.phase is Phase.SCHEDULED and await self._changed_meanwhile(entry, facts.session):
+        waited = facts.session.status.phase is Phase.SCHEDULED or which.attempt > 1
+        if waited and which.role is Role.BOT and await self._changed_meanwhile(entry, facts.session):
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         try:
@@ -147,11 +148,11 @@ class Executor:
         if which.role is Role.FINISHER:
             return
         wanted_since = times.wanted_since(session, bot_class)
-        scheduled = wanted_since > session.created_at
+        scheduled = which.attempt == 1 and wanted_since > session.created_at
         self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
 
     async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:
-        """Whether a planned session is another one by now; if so, the cache has it.
+        """Whether a session that waited for its time is another one by now; if so, the cache has it.
 
         Its timer rings on what the watch said long ago, and the watch may be late. A pod is guarded by no version, and
         once there is one the author cannot change its start any more.

@@ -62,9 +62,11 @@ class Observer:
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         self._forget_old_refusal(entry)
-        if self._misses_its_pod(entry):
+        unknown = self._unknown_pods(entry)
+        if unknown:
             try:
-                await self._confirm_pod(entry)
+                for name in unknown:
+                    await self._confirm_pod(entry, name)
             except KubeError as error:
                 if not entry.has_persistent_error:
                     raise
@@ -116,26 +118,30 @@ class Observer:
         if times.refused_before_due(memory.rejection, session, bot_class.timeouts if bot_class else Timeouts()):
             memory.rejection = None
 
-    def _misses_its_pod(self, entry: CacheEntry) -> bool:
+    def _unknown_pods(self, entry: CacheEntry) -> list[str]:
+        """Names of pods that the cache lacks, and on which what follows depends."""
         session = entry.session
         if session is None or session.status.ended or _current_pod(session) in entry.pods:
-            return False
-        if session.status.finishing:
-            return session.status.finisher_pod is not None
+            return []
+        status, name = session.status, _current_pod(session)
+        if (status.finisher_pod if status.finishing else status.bot_pod) is not None:
+            return [name]
         # Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.
-        return session.status.bot_pod is not None or times.too_late(session, self._clock.now())
+        found = [name] if not status.finishing and times.too_late(session, self._clock.now()) else []
+        former = _former_bot(session)
+        return found if former is None or former in entry.pods else [*found, former]
 
-    async def _confirm_pod(self, entry: CacheEntry) -> None:
+    async def _confirm_pod(self, entry: CacheEntry, name: str) -> None:
         """The watch of pods may only be late for a session that shows none.
 
         Either its status names one, or it is about to end for want of one: an operator may have died between pod and
-        status.
+        status. Or the next one is about to be made, and the one before must be known to be dead.
         """
         session = entry.session
         if session is None:
             return
         try:
-            document = await self._api.get_pod(session.namespace, _current_pod(session))
+            document = await self._api.get_pod(session.namespace, name)
         except KubeError as error:
             if not error.not_found:
                 raise
@@ -148,6 +154,13 @@ def _current_pod(session: SessionFacts) -> str:
     return identity.pod_name(session.name, session.uid, *current_pod(session))
 
 
+def _former_bot(session: SessionFacts) -> str | None:
+    """Name of the bot's pod that came before the current one."""
+    which = current_pod(session)
+    attempt = which.attempt if session.status.finishing else which.attempt - 1
+    return identity.pod_name(session.name, session.uid, attempt) if attempt else None
+
+
 def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:
     known = {*entry.attempts, *(seen.facts.id for seen in entry.pods.values())}
     return {which: _attempt(entry, which, entry.of(which)) for which in sorted(known)}
@@ -157,11 +170,12 @@ def _attempt(entry: CacheEntry, which: PodId, memory: AttemptMemory) -> AttemptF
     pods = [seen for seen in entry.pods.values() if seen.facts.id == which]
     missing = any(seen.assignment_sha256 is not None and seen.facts.uid != memory.secret_of for seen in pods)
     return AttemptFacts(
-        memory.last_seen,
-        memory.report,
-        memory.stream,
-        memory.leave,
-        memory.rejection,
-        memory.warnings,
+        last_seen=memory.last_seen,
+        report=memory.report,
+        stream=memory.stream,
+        followed=memory.followed,
+        leave=memory.leave,
+        rejection=memory.rejection,
+        warnings=memory.warnings,
         secret_missing=missing,
     )

@@ -21,6 +21,7 @@ from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.domain.facts import StreamFacts
 from meeting_buddy.domain.significance import is_significant
+from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER
 
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 30.0
@@ -67,8 +68,12 @@ class BotReportStreams:
         self._tasks[key] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
 
     def stop(self, entry: CacheEntry, pod: PodId) -> None:
-        """Stop reading one pod's; what was read stays known."""
-        entry.of(pod).stream = None
+        """Stop reading one pod's; what was read stays known, and whether that was all."""
+        memory = entry.of(pod)
+        if memory.stream is not None:
+            lost_since = memory.stream.lost_since
+            memory.followed = lost_since is None or self._clock.now() < lost_since + UNREACHABLE_AFTER
+        memory.stream = None
         task = self._tasks.pop((entry.uid, pod), None)
         if task is not None:
             task.cancel()

@@ -35,6 +35,7 @@ class AttemptMemory:
     last_seen: PodFacts | None = None
     report: Report | None = None
     stream: StreamFacts | None = None
+    followed: bool = False
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None

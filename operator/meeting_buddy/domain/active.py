@@ -4,7 +4,6 @@ Where the bot has ended and its files are still to be finished, the same is done
 and nobody asks to leave.
 """
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -51,12 +50,17 @@ def plan_active(snapshot: Snapshot) -> Plan:
     before: list[Action] = [StopStream(each) for each in snapshot.facts.streamed if each != snapshot.current]
     after: list[Action] = []
     wakeups: list[datetime] = []
-    before.extend(_settle_former(snapshot))
+    for former in snapshot.former_pods:
+        # Let go last: what refuses that must not keep the next pod out.
+        if former.terminated:
+            after.extend([ReleaseFinalizer(former.name)] if former.finalizer else [])
+        elif former.deleted_at is None:
+            before.append(DeletePod(former.name, former.uid))
     if snapshot.pod is not None:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
     elif snapshot.ahead:
         wakeups.extend([snapshot.pod_due_at] if snapshot.pod_due_at is not None else [])
-    elif snapshot.former_pod_lives:  # its end is an event
+    elif snapshot.living_former_pod is not None:  # its end is an event
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     elif (snapshot.platform is not None or snapshot.finishing) and snapshot.facts.confirmed:
         _retry(snapshot, CreatePod(snapshot.current, snapshot.platform), before, wakeups)
@@ -87,15 +91,6 @@ def _turning_points(snapshot: Snapshot) -> list[datetime]:
     return [found for moment in moments if moment is not None for found in _ahead(snapshot.now, moment)]
 
 
-def _settle_former(snapshot: Snapshot) -> Iterator[Action]:
-    """Pods whose outcome was written before: they are let go once nothing of them runs, which may need a word."""
-    for pod in snapshot.former_pods:
-        if pod.terminated:
-            yield from [ReleaseFinalizer(pod.name)] if pod.finalizer else []
-        elif pod.deleted_at is None:
-            yield DeletePod(pod.name, pod.uid)
-
-
 def _retry(snapshot: Snapshot, action: Action, actions: list[Action], wakeups: list[datetime]) -> None:
     """Create something, not too soon after the API server refused it."""
     rejection = snapshot.known.rejection
@@ -117,7 +112,7 @@ def _plan_pod(
     if stream is not None and stream.lost_since is not None:
         wakeups.extend(_ahead(snapshot.now, stream.lost_since + UNREACHABLE_AFTER))
     for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
-        wakeups.extend([moment] if moment is not None else [])
+        wakeups.extend(_ahead(snapshot.now, moment) if moment is not None else [])
     if not startup.started(pod):
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
     if snapshot.leaving and not snapshot.finishing:

@@ -68,9 +68,7 @@ def joined(snapshot: Snapshot) -> Draft | None:
     """Whether the bot is in the meeting now; a rejoin or a move back to the lobby shows here, never in the phase."""
     if snapshot.phase.terminal:
         return (
-            None
-            if snapshot.bot_name is None
-            else Draft("False", "NeverJoined" if snapshot.joined_at is None else "Left")
+            None if _nobody_came(snapshot) else Draft("False", "NeverJoined" if snapshot.joined_at is None else "Left")
         )
     if snapshot.phase.rank < Phase.JOINING.rank:
         return None
@@ -99,7 +97,7 @@ def recording(snapshot: Snapshot) -> Draft | None:
     if not snapshot.session.spec.recording.enabled:
         return Draft("False", "NotRequested")
     if snapshot.phase.terminal:
-        return None if snapshot.bot_name is None else Draft("False", "Ended")
+        return None if _nobody_came(snapshot) else Draft("False", "Ended")
     if snapshot.phase is Phase.RECORDING:
         return Draft("True", "Writing")
     return Draft("False", "Ended" if snapshot.phase is Phase.LEAVING else "NotStarted")
@@ -154,13 +152,13 @@ def sandboxed(snapshot: Snapshot) -> Draft | None:
 
 def memory_pressure(snapshot: Snapshot) -> Draft | None:
     """The bot comes near its memory limit."""
-    applies = not snapshot.phase.terminal and snapshot.report is not None and snapshot.report.memory_pressure
+    applies = snapshot.reason is None and snapshot.report is not None and snapshot.report.memory_pressure
     return Draft("True", "NearLimit", "raise the bot class's memory limit") if applies else None
 
 
 def storage_pressure(snapshot: Snapshot) -> Draft | None:
     """The volume is nearly full, or does not answer."""
-    if snapshot.phase.terminal or snapshot.report is None:
+    if snapshot.reason is not None or snapshot.report is None:
         return None
     if snapshot.report.storage_unresponsive:
         return Draft("True", "Unresponsive", "the recordings volume does not answer; nothing is recorded until it does")
@@ -171,14 +169,14 @@ def storage_pressure(snapshot: Snapshot) -> Draft | None:
 
 def audio_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
-    if snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.finishing or snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "AudioReceived")
     return _received(snapshot.report.media.audio, "participants are speaking, and no audio is received")
 
 
 def video_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's pictures advance; after the end, what was last known."""
-    if snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.finishing or snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "VideoReceived")
     return _received(snapshot.report.media.video, "the meeting's video is frozen")
 
@@ -265,6 +263,11 @@ def previous(snapshot: Snapshot, kind: str) -> Draft | None:
         if condition.type == kind:
             return Draft(condition.status, condition.reason, condition.message)
     return None
+
+
+def _nobody_came(snapshot: Snapshot) -> bool:
+    """Whether the session never had a bot of which anything could be said."""
+    return snapshot.bot_name is None and snapshot.joined_at is None
 
 
 def _stored(snapshot: Snapshot) -> str:

@@ -101,9 +101,9 @@ def rejection(kind: str, status: int, reason: str, message: str, now: datetime) 
     if found == "quota":
         return CreateRejection(found, sentence(message), now)
     if kind != "Pod":
-        return CreateRejection(found, f"the bot's {kind} was refused ({reason or status})", now)
+        return CreateRejection(found, f"the pod's {kind} was refused ({reason or status})", now)
     remedy = rule.remedy if rule is not None else _OTHERWISE
-    return CreateRejection(found, sentence(f"the bot's pod was refused: {message}"), now, remedy)
+    return CreateRejection(found, sentence(f"the pod was refused: {message}"), now, remedy)
 
 
 def outcome(found: CreateRejection) -> Outcome:

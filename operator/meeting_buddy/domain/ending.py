@@ -7,6 +7,7 @@ from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
 from meeting_buddy.domain import create_rejection, pod_outcome, reconcile_error, startup, status, times
 from meeting_buddy.domain.causes import Outcome
+from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 
@@ -75,10 +76,15 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
 
 def _outcome_of_former_pod(snapshot: Snapshot) -> Outcome | None:
     """One that does not end keeps the next one out."""
-    if not snapshot.former_pod_lives or snapshot.now < snapshot.startup_deadline:
+    former = snapshot.living_former_pod
+    if former is None or snapshot.now < snapshot.startup_deadline:
         return None
-    former = next(pod for pod in snapshot.former_pods if not pod.terminated)
-    return Outcome(Reason.NODE_LOST, f"node {former.node} does not say that pod {former.name} has ended")
+    return Outcome(Reason.NODE_LOST, not_ended(former))
+
+
+def not_ended(pod: PodFacts) -> str:
+    """What keeps the next pod out."""
+    return f"node {pod.node} does not say that pod {pod.name} has ended"
 
 
 def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
@@ -118,7 +124,7 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     report = outcome.report or snapshot.report
-    ever_joined = replace(snapshot, report=report).ever_joined
+    ever_joined = snapshot.finishing or replace(snapshot, report=report).ever_joined
     expected = snapshot.session.spec.recording.enabled
     phase, reason = end_phase(
         outcome.reason,

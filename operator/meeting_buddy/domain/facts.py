@@ -214,6 +214,8 @@ class AttemptFacts:
     """The last one that was accepted."""
     stream: StreamFacts | None = None
     """``None``: nobody follows the bot."""
+    followed: bool = False
+    """Whether its reports were read until it could not be reached any more."""
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None

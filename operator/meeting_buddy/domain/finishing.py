@@ -6,16 +6,20 @@ decides only whether the files are whole. What it cannot do within ``timeouts.fi
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.report import NAMELESS, Report
-from meeting_buddy.domain import pod_outcome, retry, status
+from meeting_buddy.domain import pod_outcome, retry, startup, status
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.ending import terminal_message, with_attempt
-from meeting_buddy.domain.facts import PodFacts
+from meeting_buddy.domain.ending import not_ended, terminal_message, with_attempt
+from meeting_buddy.domain.facts import CreateRejection, PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
 from meeting_buddy.domain.snapshot import Snapshot
+
+_FINAL: Final = ("invalid", "taken")
+"""Kinds of a refusal that stay."""
 
 
 def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
@@ -45,7 +49,7 @@ def _ended_at(ended: Snapshot) -> datetime:
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
-    if ended.finishing or not ended.session.spec.recording.enabled or not ended.may_have_joined:
+    if ended.finishing or not ended.session.spec.recording.enabled or not ended.may_have_joined(outcome.report):
         return False
     if ended.facts.installation.bot_class is None or (ended.report is not None and ended.report.recording.verified):
         return False
@@ -62,22 +66,41 @@ def outcome(snapshot: Snapshot) -> Outcome | None:
     ended_at = pod_outcome.bot_ended_at(pod, uid)
     if pod.terminated or (ended_at is not None and snapshot.now >= ended_at):
         return _of_finisher(snapshot, pod)
-    if snapshot.now >= snapshot.finishing_deadline:
-        return _unfinished(snapshot, f"pod {pod.name} did not finish them in time")
-    return None
+    lost_at = pod_outcome.lost_at(pod)
+    if lost_at is not None and snapshot.now >= lost_at:
+        return _unfinished(snapshot, f"node {pod.node}, on which pod {pod.name} was to do it, is unreachable")
+    rejection = snapshot.known.rejection
+    if rejection is not None and rejection.kind in _FINAL and not startup.started(pod):
+        return _refused(snapshot, rejection)
+    if snapshot.now < snapshot.finishing_deadline:
+        return None
+    if startup.started(pod):
+        return _unfinished(snapshot, f"pod {pod.name} did not do it in time")
+    timeouts = snapshot.timeouts
+    why = startup.failure(pod, snapshot.known.warnings or (), timeouts.startup_timeout_seconds)
+    return _unfinished(snapshot, f"pod {pod.name} did not start: {why.message}", remedy=why.remedy)
 
 
 def _without_finisher(snapshot: Snapshot) -> Outcome | None:
     if snapshot.named:
         return _unfinished(snapshot, f"pod {snapshot.finisher_name}, which was to do it, was removed")
-    rejection = snapshot.known.rejection
-    if rejection is not None and rejection.kind in ("invalid", "taken"):
-        return _unfinished(snapshot, rejection.message)
+    rejection, former = snapshot.known.rejection, snapshot.living_former_pod
+    if rejection is not None and rejection.kind in _FINAL:
+        return _refused(snapshot, rejection)
     if snapshot.facts.installation.bot_class is None:
         return _unfinished(snapshot, "the bot class is gone, so that no pod could be made to finish them")
     if snapshot.now < snapshot.finishing_deadline:
         return None
-    return _unfinished(snapshot, rejection.message if rejection is not None else "no pod could be made to finish them")
+    if rejection is not None:
+        return _refused(snapshot, rejection)
+    if former is not None:
+        return _unfinished(snapshot, not_ended(former))
+    error = snapshot.facts.persistent_error
+    return None if error is None else _unfinished(snapshot, error.message)  # else nobody has tried yet
+
+
+def _refused(snapshot: Snapshot, rejection: CreateRejection) -> Outcome:
+    return _unfinished(snapshot, rejection.message, remedy=rejection.remedy)
 
 
 def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
@@ -93,10 +116,12 @@ def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
     return replace(_settled(snapshot), report=report)
 
 
-def _unfinished(snapshot: Snapshot, why: str, report: Report | None = None) -> Outcome:
-    """What the bot ended with, and beside it that the files are not finished."""
+def _unfinished(snapshot: Snapshot, why: str, report: Report | None = None, remedy: str | None = None) -> Outcome:
+    """What the bot ended with, and beside it that the files are not finished, and what helps."""
     settled = _settled(snapshot)
     why = f"the files were not finished: {why}"
+    if remedy is not None:
+        why = f"{why.rstrip('. ')}. {remedy}"
     if REASONS[settled.reason].end is Phase.FAILED and settled.message:
         why = f"{settled.message} {why[:1].upper()}{why[1:]}"
     return replace(settled, message=why, report=report)

@@ -75,16 +75,26 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
     ended: the session with the last report of the bot that ended.
     outcome: why it ended.
     """
-    if ended.leaving or ended.former_pod_lives or not is_dead(ended):
+    if ended.leaving or ended.living_former_pod is not None or not is_dead(ended):
         return None
-    if ended.may_have_joined:
+    if ended.may_have_joined(outcome.report):
         again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
-        return NextAttempt(ended.now, rejoins=True) if again and ended.attempt < MAX_ATTEMPTS else None
+        again = again and ended.attempt < MAX_ATTEMPTS and not _had_left(ended)
+        return NextAttempt(ended.now, rejoins=True) if again else None
     if not REASONS[outcome.reason].retry or ended.attempt > ended.session.spec.backoff_limit:
         return None
     at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)
     ends = (ended.missed_at, ended.session.spec.end_time)
     return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins=False)
+
+
+def _had_left(ended: Snapshot) -> bool:
+    """Whether the bot was out of the meeting before somebody stopped it; both times are its node's."""
+    left_at = ended.report.left_at if ended.report is not None else None
+    last = ended.pod.bot.terminated if ended.pod is not None else None
+    if left_at is None or last is None or last.at is None or ended.pod is None:
+        return False
+    return last.at - left_at > timedelta(seconds=ended.pod.grace_seconds)
 
 
 def is_dead(snapshot: Snapshot) -> bool:

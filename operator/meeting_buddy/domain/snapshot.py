@@ -37,7 +37,7 @@ class Snapshot:
     """Only once the session has ended, or its bot has and its files are being finished."""
     message: str | None = None
     has_bot: bool = False
-    """Whether this attempt has or had a bot, or is given one by this very plan."""
+    """Whether this attempt has or had a bot's pod, or is given one by this very plan."""
     creating: bool = False
     """Whether this very plan makes the current pod."""
 
@@ -102,9 +102,15 @@ class Snapshot:
         return tuple(each for each in found if each is not None)
 
     @property
-    def former_pod_lives(self) -> bool:
-        """Whether something of an earlier pod may still run: until then no other is made."""
-        return any(not pod.terminated for pod in self.former_pods)
+    def living_former_pod(self) -> PodFacts | None:
+        """An earlier pod of which something may still run: until it is dead no other is made.
+
+        One that vanished without that was removed by force.
+        """
+        there = {pod.id for pod in self.former_pods}
+        vanished = (known.last_seen for which, known in self.facts.attempts.items() if which not in there)
+        candidates = (*self.former_pods, *(pod for pod in vanished if pod is not None and pod.id < self.current))
+        return next((pod for pod in candidates if not pod.terminated), None)
 
     def _pod(self, which: PodId) -> PodFacts | None:
         name = identity.pod_name(self.session.name, self.session.uid, *which)
@@ -225,7 +231,9 @@ class Snapshot:
             ended = self.bot_pod.bot.terminated if self.bot_pod is not None else None
             known = (ended.at if ended is not None else None, self.session.status.leave_timestamp, self._due_since)
             anchor = max(each for each in known if each is not None)
-        return anchor + timedelta(seconds=self.timeouts.finish_seconds + self.timeouts.grace_seconds)
+        timeouts = self.timeouts
+        seconds = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
+        return anchor + timedelta(seconds=seconds)
 
     @property
     def _due_since(self) -> datetime:
@@ -252,11 +260,16 @@ class Snapshot:
         """Whether a bot of this session was in the meeting, in this attempt or an earlier one."""
         return self.joined_at is not None or (self.report is not None and self.report.ever_joined)
 
-    @property
-    def may_have_joined(self) -> bool:
-        """Whether a bot was in the meeting, or ran and nobody knows: it left no word, and no report of it was read."""
+    def may_have_joined(self, last_word: Report | None) -> bool:
+        """Whether a bot was in the meeting, or ran and nobody knows.
+
+        Args:
+            last_word: the report that it left when it ended, if it did; else one that was read just before counts.
+        """
         ran = self.bot_pod is not None and self.bot_pod.bot.started
-        return self.ever_joined or (ran and self.report is None)
+        followed = self.known.followed or (self.stream is not None and not self.unreachable)
+        unknown = last_word is None and (self.report is None or not followed)
+        return self.ever_joined or (ran and unknown)
 
     @property
     def unreachable(self) -> bool:

@@ -76,7 +76,7 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         changes["finisher_pod"] = snapshot.finisher_name
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
-        changes |= _transcript(snapshot.report.transcription)
+        changes |= _transcript(snapshot, snapshot.report.transcription)
     if snapshot.reason is not None:
         changes["transcript_lag_seconds"] = None
     if snapshot.joined_at is not None:
@@ -130,14 +130,15 @@ def next_attempt(snapshot: Snapshot, reason: Reason, at: datetime, message: str)
 
 def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     before = snapshot.session.status
-    evidence = [*(before.evidence or ()), *(page_text(path, MAX_TEXT) for path in report.evidence)]
+    evidence = [page_text(path, MAX_TEXT) for path in report.evidence]
+    earlier = [path for path in before.evidence or () if path not in evidence]
     found: dict[str, Any] = {
         "leave_timestamp": report.left_at or before.leave_timestamp,
         **_recorded(snapshot, report),
-        "evidence": list(dict.fromkeys(evidence))[:MAX_EVIDENCE] or None,
+        "evidence": [*earlier, *evidence][-MAX_EVIDENCE:] or None,
         "table_hash": report.table_hash or before.table_hash,
     }
-    if snapshot.joined_at is not None:
+    if snapshot.joined_at is not None and not snapshot.finishing:  # then it was told before
         seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
     return found
@@ -159,13 +160,16 @@ def _recorded(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     }
 
 
-def _transcript(report: TranscriptionReport) -> dict[str, Any]:
+def _transcript(snapshot: Snapshot, report: TranscriptionReport) -> dict[str, Any]:
     if report.state == "Off" and not report.lines:
         return {}
+    # A later bot, or a finisher, knows nothing of earlier lines until it has looked.
+    follows = snapshot.attempt > 1 or snapshot.finishing
+    earlier = (snapshot.session.status.transcript_line_count or 0) if follows else 0
     lag = report.lag_seconds
     known = lag is not None and math.isfinite(lag)
     return {
-        "transcript_line_count": max(0, report.lines),
+        "transcript_line_count": max(0, report.lines, earlier),
         "transcript_lag_seconds": round(max(0.0, lag), 1) if known and lag is not None else None,
     }
 

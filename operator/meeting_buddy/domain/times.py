@@ -16,7 +16,7 @@ def pod_due_at(session: SessionFacts, timeouts: Timeouts) -> datetime | None:
 
     ``None``: at once.
     """
-    if (session.status.attempt or 1) > 1:
+    if session.status.next_attempt_time is not None:
         return session.status.next_attempt_time
     start = session.spec.start_time
     return None if start is None else start - timedelta(seconds=timeouts.start_lead_seconds)
@@ -35,11 +35,13 @@ def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
 
 
 def missed_at(session: SessionFacts) -> datetime | None:
-    """From when on no bot is made any more.
+    """From when on no bot is made any more; once one was in the meeting, that is over.
 
     A start time decides alone. Without one, what the HTTP API was asked for long ago, and has no status now, was
     restored from somewhere; it is no new request.
     """
+    if session.status.join_timestamp is not None:
+        return None
     start = session.spec.start_time
     if start is None and session.status.phase is None:
         start = session.requested_at

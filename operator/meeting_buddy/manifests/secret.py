@@ -1,4 +1,4 @@
-"""The Secret with a bot's assignment; mounted into container ``bot`` alone.
+"""The Secret with a bot's or a finisher's assignment; mounted into container ``bot`` alone.
 
 The operator may create Secrets and nothing else with them: this one goes with its pod, which is made first and owns it.
 The pod's annotation holds the SHA-256 of the assignment, and its bot refuses any other.

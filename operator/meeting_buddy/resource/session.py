@@ -188,13 +188,13 @@ class MeetingSessionSpec(StoredModel):
         2,
         ge=0,
         le=10,
-        description="How many more bots are tried when one fails before it was in the meeting, for a reason that may "
-        "pass (as the table of reasons says); 10, 20, 40 … seconds after each other, at most 5 minutes.",
+        description="How many more bots are tried when one is known to have failed before it was in the meeting, for a "
+        "reason that may pass (see the table of reasons): 10, 20, 40 … seconds after each other, at most 5 minutes.",
     )
     on_disruption: Literal["Fail", "Rejoin"] = Field(
         "Fail",
-        description="What follows when the bot's pod is drained, evicted or preempted during the meeting: the session "
-        "ends (Fail), or another bot joins and goes on recording into the same folder (Rejoin).",
+        description="What follows when the bot's pod is drained, evicted, preempted or deleted during the meeting: the "
+        "session ends (Fail), or another bot joins and goes on recording into the same folder (Rejoin).",
     )
     bot_class_name: str = Field(
         "default",
