@@ -15,6 +15,7 @@ from meeting_buddy.contract.table import Match, PlatformTable, Signal, State
 from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import PageTimeoutError
+from meeting_buddy_bot.browser.frames import Frames
 from meeting_buddy_bot.platforms.diagnostics import collect
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
 from meeting_buddy_bot.support.clock import SessionClock
@@ -285,6 +286,16 @@ async def test_a_page_that_hangs_costs_one_deadline(browser: Browser, site: Synt
     with pytest.raises(PageTimeoutError):
         await Probe(table_of(words={"text": "x"})).read(browser.page)
     assert 2.5 < time.monotonic() - began < 6  # two deadlines
+
+
+async def test_who_asks_a_page_between_two_documents_lets_the_news_of_the_next_one_in(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Frames, "documents", lambda *_: [])
+    news: list[str] = []
+    asyncio.get_running_loop().call_soon(news.append, "arrived")
+    assert await browser.page.evaluate("1") == []
+    assert news == ["arrived"]
 
 
 async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSite) -> None:

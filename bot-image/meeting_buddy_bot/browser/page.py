@@ -157,6 +157,8 @@ class Page:
         self._refuse_when_gone()
         tab = self._target
         contexts = [each for each in self._frames.documents(tab) if each.frame == tab or not each.hangs]
+        if not contexts:
+            await asyncio.sleep(0)  # between two documents; who asks again at once must let the news of the next one in
         asked = [asyncio.create_task(self._evaluate_in(each, expression, seconds, prepare)) for each in contexts]
         try:
             await self._wait_for_frames(contexts, asked, tab)
