@@ -225,7 +225,7 @@ async def test_a_session_that_is_over_is_not_asked_about() -> None:
 @pytest.mark.parametrize(("at", "kept"), [(0, False), (DUE, True)], ids=["before it was due", "since"])
 async def test_a_refusal_counts_from_when_the_pod_was_due(at: int, kept: bool) -> None:
     operator = Operator(stored(WAITS, startTime=START))
-    operator.entry.of(FIRST_BOT).rejection = CreateRejection("quota", "exceeded quota", make.later(at))
+    operator.entry.note(FIRST_BOT, rejection=CreateRejection("quota", "exceeded quota", make.later(at)))
     await operator.plan(DUE + 1)
     assert (operator.entry.of(FIRST_BOT).rejection is not None) == kept
 
@@ -233,6 +233,6 @@ async def test_a_refusal_counts_from_when_the_pod_was_due(at: int, kept: bool) -
 async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
     operator = Operator(stored(AHEAD, startTime=START))
     operator.cache.upsert_pod(documents.pod())
-    operator.entry.of(FIRST_BOT).rejection = CreateRejection("quota", "exceeded quota", make.NOW)
+    operator.entry.note(FIRST_BOT, rejection=CreateRejection("quota", "exceeded quota", make.NOW))
     await operator.plan(1)
     assert operator.entry.of(FIRST_BOT).rejection is not None

@@ -1,6 +1,7 @@
 """Who may run tests beside whom."""
 
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp
 
 def test_a_display_of_which_something_is_left_over_is_passed_by() -> None:
     # The lock of a killed Xvfb that ran as root: who is not root can neither use nor remove it.
-    leftover = Path(f"/tmp/.X{free_display() + 1}-lock")
+    others = (Path(f"/tmp/.X{number}-lock") for number in count(free_display() + 1))
+    leftover = next(lock for lock in others if not lock.exists())
     with leftover.open("x") as file:
         file.write("        99\n")
     try:

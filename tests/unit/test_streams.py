@@ -13,6 +13,7 @@ from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
+from meeting_buddy.domain.facts import AttemptFacts
 from tests.support import operator_facts as make
 from tests.support.awaiting import until
 from tests.support.report_server import ReportApi
@@ -27,8 +28,12 @@ class Following:
         self.on_result: list[str] = []
         self.entry = CacheEntry(make.UID, "meetings", "standup")
         self.line = BotEndpoint("127.0.0.1", identity.FIRST_BOT, "token", port)
-        self.memory = self.entry.of(identity.FIRST_BOT)
         self.streams = BotReportStreams(SystemClock(), self.on_change.append, self.on_result.append)
+
+    @property
+    def known(self) -> AttemptFacts:
+        """What it led to is known of the bot."""
+        return self.entry.of(identity.FIRST_BOT)
 
 
 @pytest.fixture
@@ -43,12 +48,12 @@ async def following() -> AsyncIterator[Following]:
 
 async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await until(lambda: following.memory.report)
-    assert following.memory.stream is not None
-    assert following.memory.stream.connected
+    await until(lambda: following.known.report)
+    assert following.known.stream is not None
+    assert following.known.stream.connected
     assert following.on_change == [make.UID]
     following.bot.say(make.joined(revision=2, recording={"segments": 5}).to_json())
-    await until(lambda: following.memory.report and following.memory.report.revision == 2)
+    await until(lambda: following.known.report and following.known.report.revision == 2)
     assert following.on_change == [make.UID]
     following.bot.say(make.joined("Leaving", revision=3).to_json())
     await until(lambda: len(following.on_change) == 2)
@@ -67,14 +72,14 @@ async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Followi
 async def test_what_is_not_this_bots_report_is_counted_and_dropped(following: Following, text: str) -> None:
     following.bot.say(text)
     await until(lambda: following.on_result)
-    assert following.memory.report is None
+    assert following.known.report is None
 
 
 async def test_an_older_report_does_not_replace_a_newer_one(following: Following) -> None:
     following.bot.say(make.joined(revision=7).to_json())
     following.bot.say(make.joined("Leaving", revision=6).to_json())
     following.bot.say(make.joined(revision=8).to_json())
-    await until(lambda: following.memory.report and following.memory.report.revision == 8)
+    await until(lambda: following.known.report and following.known.report.revision == 8)
     assert following.on_change == [make.UID]
 
 
@@ -82,7 +87,7 @@ async def test_comments_and_split_lines_are_understood(following: Following) -> 
     text = make.joined(revision=4).to_json()
     for piece in (b": keep alive\n\n", b"data: " + text[:40].encode(), text[40:].encode() + b"\n", b"\n"):
         following.bot.lines.put_nowait(piece)
-    await until(lambda: following.memory.report and following.memory.report.revision == 4)
+    await until(lambda: following.known.report and following.known.report.revision == 4)
 
 
 async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> None:
@@ -90,7 +95,7 @@ async def test_an_endless_event_is_not_read_to_its_end(following: Following) -> 
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000 + b"\n")
     await until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await until(lambda: following.memory.report and following.memory.report.revision == 2)
+    await until(lambda: following.known.report and following.known.report.revision == 2)
 
 
 async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -> None:
@@ -98,36 +103,36 @@ async def test_a_line_without_end_is_not_read_to_its_end(following: Following) -
         following.bot.lines.put_nowait(b"data: " + b"x" * 1000)
     await until(lambda: following.bot.connections >= 2)
     following.bot.say(make.joined(revision=2).to_json())
-    await until(lambda: following.memory.report and following.memory.report.revision == 2)
+    await until(lambda: following.known.report and following.known.report.revision == 2)
 
 
 async def test_a_report_that_is_too_long_counts_as_none(following: Following) -> None:
     following.bot.report = make.joined(revision=9, message="x" * 9000).to_json()
     following.bot.lines.put_nowait(None)
-    await until(lambda: following.memory.stream and following.memory.stream.lost_since)
-    assert following.memory.report is None
+    await until(lambda: following.known.stream and following.known.stream.lost_since)
+    assert following.known.report is None
 
 
 async def test_a_bot_that_only_closes_the_stream_is_not_lost(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await until(lambda: following.memory.report)
+    await until(lambda: following.known.report)
     following.bot.lines.put_nowait(None)
     await until(lambda: following.bot.connections >= 2)
-    assert following.memory.stream is not None
-    assert following.memory.stream.lost_since is None
+    assert following.known.stream is not None
+    assert following.known.stream.lost_since is None
 
 
 async def test_a_bot_that_cannot_be_reached_is_lost_once(following: Following) -> None:
     following.bot.say(make.joined(revision=1).to_json())
-    await until(lambda: following.memory.report)
+    await until(lambda: following.known.report)
     await following.bot.stop()
-    await until(lambda: following.memory.stream and following.memory.stream.lost_since)
-    since = following.memory.stream.lost_since if following.memory.stream else None
+    await until(lambda: following.known.stream and following.known.stream.lost_since)
+    since = following.known.stream.lost_since if following.known.stream else None
     await asyncio.sleep(1.0)  # several attempts to reconnect, none of which is news
-    assert following.memory.stream is not None
-    assert following.memory.stream.lost_since == since
+    assert following.known.stream is not None
+    assert following.known.stream.lost_since == since
     assert following.on_result.count("lost") == 1
-    assert following.memory.report is not None
+    assert following.known.report is not None
 
 
 @pytest.mark.parametrize("status", [401, 403, 503])
@@ -148,11 +153,11 @@ async def test_a_stream_that_is_refused_is_asked_for_more_and_more_rarely(
     found.streams.follow(found.entry, found.line)
     try:
         await until(lambda: len(pauses) >= 5)
-        assert found.memory.report is not None, "its report can still be read"
+        assert found.known.report is not None, "its report can still be read"
         assert pauses[4] > pauses[0] * 8
         bot.events_status = 200
         bot.say(make.joined(revision=2).to_json())
-        await until(lambda: found.memory.report and found.memory.report.revision == 2)
+        await until(lambda: found.known.report and found.known.report.revision == 2)
         refused = len(pauses)
         bot.lines.put_nowait(None)
         await until(lambda: len(pauses) > refused)
@@ -164,7 +169,7 @@ async def test_a_stream_that_is_refused_is_asked_for_more_and_more_rarely(
 
 async def test_after_the_last_word_nothing_more_is_asked(following: Following) -> None:
     following.bot.say(make.joined("Ended", reason="MeetingEnded", revision=2).to_json())
-    await until(lambda: following.memory.report and following.memory.report.revision == 2)
+    await until(lambda: following.known.report and following.known.report.revision == 2)
     following.bot.lines.put_nowait(None)
     await until(lambda: f"stream {make.UID}" not in {task.get_name() for task in asyncio.all_tasks()})
     assert following.bot.connections == 1

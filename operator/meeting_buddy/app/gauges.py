@@ -43,9 +43,7 @@ def register(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: 
         "streams_connected",
         "Bots whose report stream is open at the moment",
         lambda: sum(
-            memory.stream is not None and memory.stream.connected
-            for entry in cache
-            for memory in entry.attempts.values()
+            known.stream is not None and known.stream.connected for entry in cache for known in entry.attempts.values()
         ),
     )
     metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))

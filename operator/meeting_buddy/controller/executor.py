@@ -92,7 +92,7 @@ class Executor:
                 self._streams.stop(entry, which)
             case plan.RequestLeave(which, ip):
                 acknowledged = await self._streams.request_leave(self._endpoint(entry, which, ip))
-                entry.of(which).leave = LeaveFacts(acknowledged, self._clock.now())
+                entry.note(which, leave=LeaveFacts(acknowledged, self._clock.now()))
                 return Progress.OBSERVE_AGAIN
             case plan.ReadWarnings(which, claim):
                 await self._read_warnings(entry, which, claim)
@@ -141,7 +141,7 @@ class Executor:
             return self._reject(entry, which, refusal)
         # It was there before the pod. It may not be read, and the bot would refuse it.
         message = f"a Secret named {pod_input.name} exists and was not made for this session's pod"
-        entry.of(which).rejection = CreateRejection("taken", message, self._clock.now())
+        entry.note(which, rejection=CreateRejection("taken", message, self._clock.now()))
         return Progress.OBSERVE_AGAIN
 
     def _record_pod(self, session: SessionFacts, which: PodId, bot_class: BotClass | None) -> None:
@@ -183,14 +183,14 @@ class Executor:
         Where the assignment is no longer the one that the pod was made for (another bot class or table since), the
         pod's annotation follows, provided that there is no Secret: its bot has not started, so it has read neither.
         """
-        seen, memory = entry.pod(which), entry.of(which)
+        seen = entry.pod(which)
         if seen is None:
             return Progress.NEXT
         keys = self._keys.of_pod(seen.key_fingerprint)
         prepared = self._prepare(facts, which, platform, keys)
         if prepared is None:
             message = "the bot class or platform table that the pod was made with is gone"
-            memory.rejection = CreateRejection("invalid", message, self._clock.now())
+            entry.note(which, rejection=CreateRejection("invalid", message, self._clock.now()))
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared
         if seen.grace_seconds is not None:
@@ -199,7 +199,7 @@ class Executor:
         annotations = assignment_annotations(document, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
-                memory.note_secret(seen.facts.uid)
+                entry.note_secret(which, seen.facts.uid)
                 return Progress.NEXT
             name, version = seen.facts.name, seen.resource_version
             changed = await self._api.annotate_pod(entry.namespace, name, annotations, version)
@@ -208,7 +208,7 @@ class Executor:
         if refusal is not None:
             if not refusal.exists:
                 return self._reject(entry, which, refusal)
-            memory.note_secret(seen.facts.uid)
+            entry.note_secret(which, seen.facts.uid)
         return Progress.NEXT
 
     def _prepare(
@@ -236,7 +236,7 @@ class Executor:
             if error.exists or error.refused:
                 return error
             raise
-        entry.of(which).note_secret(pod_uid)
+        entry.note_secret(which, pod_uid)
         return None
 
     def _reject(self, entry: CacheEntry, which: PodId, error: KubeError) -> Progress:
@@ -244,7 +244,7 @@ class Executor:
         if not error.refused:
             raise error
         found = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
-        entry.of(which).rejection = found
+        entry.note(which, rejection=found)
         self._telemetry.reconcile_failed(error.kind, str(error.status))
         _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": found.kind})
         return Progress.OBSERVE_AGAIN
@@ -255,7 +255,7 @@ class Executor:
         seen = parse_pod(document)
         if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"
-            entry.of(pod_input.pod).rejection = CreateRejection("taken", message, self._clock.now())
+            entry.note(pod_input.pod, rejection=CreateRejection("taken", message, self._clock.now()))
         else:
             self._cache.upsert_pod(document)
         return Progress.OBSERVE_AGAIN
@@ -304,7 +304,7 @@ class Executor:
             events = []
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
         found = (PodWarning(event.get("reason") or "", event.get("message") or "") for event in events)
-        entry.of(which).warnings = tuple(found)
+        entry.note(which, warnings=tuple(found))
 
     # Session
 

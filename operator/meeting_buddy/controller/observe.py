@@ -1,6 +1,7 @@
 """Gathers the facts of one session; where a cache cannot be trusted to say that something is gone, it asks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from meeting_buddy.contract import identity
@@ -8,7 +9,7 @@ from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.clock import Clock
-from meeting_buddy.controller.session_cache import AttemptMemory, CacheEntry, SessionCache
+from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain import startup, times
 from meeting_buddy.domain.facts import AttemptFacts, Facts, InstallationFacts, SessionFacts, current_pod
 from meeting_buddy.kube.api import KubernetesApi
@@ -58,7 +59,7 @@ class Observer:
         failure = None
         for seen in entry.pods.values():
             if startup.started(seen.facts) and not seen.facts.orphaned:
-                entry.of(seen.facts.id).rejection = None  # whatever was refused, its bot has begun
+                entry.note(seen.facts.id, rejection=None)  # whatever was refused, its bot has begun
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         self._forget_old_refusal(entry)
@@ -114,9 +115,9 @@ class Observer:
         if session is None or session.status.bot_pod is not None or entry.pods:
             return
         bot_class = self._settings.bot_classes.get(session.spec.bot_class_name)
-        memory = entry.of(PodId(session.status.attempt or 1))
-        if times.refused_before_due(memory.rejection, session, bot_class.timeouts if bot_class else Timeouts()):
-            memory.rejection = None
+        which, timeouts = current_pod(session), bot_class.timeouts if bot_class else Timeouts()
+        if times.refused_before_due(entry.of(which).rejection, session, timeouts):
+            entry.note(which, rejection=None)
 
     def _unknown_pods(self, entry: CacheEntry) -> list[str]:
         """Names of pods that the cache lacks, and on which what follows depends."""
@@ -162,20 +163,11 @@ def _former_bot(session: SessionFacts) -> str | None:
 
 
 def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:
-    known = {*entry.attempts, *(seen.facts.id for seen in entry.pods.values())}
-    return {which: _attempt(entry, which, entry.of(which)) for which in sorted(known)}
-
-
-def _attempt(entry: CacheEntry, which: PodId, memory: AttemptMemory) -> AttemptFacts:
-    pods = [seen for seen in entry.pods.values() if seen.facts.id == which]
-    missing = any(seen.assignment_sha256 is not None and seen.facts.uid != memory.secret_of for seen in pods)
-    return AttemptFacts(
-        last_seen=memory.last_seen,
-        report=memory.report,
-        stream=memory.stream,
-        followed=memory.followed,
-        leave=memory.leave,
-        rejection=memory.rejection,
-        warnings=memory.warnings,
-        secret_missing=missing,
-    )
+    """What is known of each pod, and whether it may be without its Secret."""
+    without = {
+        seen.facts.id
+        for seen in entry.pods.values()
+        if seen.assignment_sha256 is not None and seen.facts.uid not in entry.secrets_of
+    }
+    known = sorted({*entry.attempts, *without})
+    return {which: replace(entry.of(which), secret_missing=which in without) for which in known}

@@ -64,16 +64,16 @@ class BotReportStreams:
         key = entry.uid, endpoint.pod
         if key in self._tasks:
             return
-        entry.of(endpoint.pod).stream = StreamFacts(connected=False, lost_since=self._clock.now())
+        entry.note(endpoint.pod, stream=StreamFacts(connected=False, lost_since=self._clock.now()))
         self._tasks[key] = asyncio.create_task(self._follow(entry, endpoint), name=f"stream {entry.uid}")
 
     def stop(self, entry: CacheEntry, pod: PodId) -> None:
         """Stop reading one pod's; what was read stays known, and whether that was all."""
-        memory = entry.of(pod)
-        if memory.stream is not None:
-            lost_since = memory.stream.lost_since
-            memory.followed = lost_since is None or self._clock.now() < lost_since + UNREACHABLE_AFTER
-        memory.stream = None
+        known = entry.of(pod)
+        if known.stream is not None:
+            lost_since = known.stream.lost_since
+            followed = lost_since is None or self._clock.now() < lost_since + UNREACHABLE_AFTER
+            entry.note(pod, stream=None, followed=followed)
         task = self._tasks.pop((entry.uid, pod), None)
         if task is not None:
             task.cancel()
@@ -141,9 +141,9 @@ class BotReportStreams:
                     return
         except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
             pass
-        memory = entry.of(endpoint.pod)
-        if memory.stream is not None and memory.stream.lost_since is None:
-            memory.stream = StreamFacts(connected=False, lost_since=self._clock.now())
+        stream = entry.of(endpoint.pod).stream
+        if stream is not None and stream.lost_since is None:
+            entry.note(endpoint.pod, stream=StreamFacts(connected=False, lost_since=self._clock.now()))
             self._on_result("lost")
             self._on_change(entry.uid)
 
@@ -175,18 +175,17 @@ class BotReportStreams:
         if report.session_id != session_id(entry.uid):
             self._on_result("foreign")
             return
-        memory = entry.of(endpoint.pod)
-        known = memory.report
+        known, stream = entry.of(endpoint.pod).report, entry.of(endpoint.pod).stream
         fresh = known is None or report.revision > known.revision
-        if report.attempt != endpoint.pod.attempt or memory.stream is None:
+        if report.attempt != endpoint.pod.attempt or stream is None:
             self._on_result("foreign")
             return
-        was_lost = not memory.stream.connected
+        was_lost = not stream.connected
         if was_lost:
-            memory.stream = StreamFacts(connected=True, lost_since=None)
+            entry.note(endpoint.pod, stream=StreamFacts(connected=True, lost_since=None))
         if fresh:
             self._on_result("accepted")
-            memory.report = report
+            entry.note(endpoint.pod, report=report)
         if was_lost or (fresh and is_significant(known, report)):
             self._on_change(entry.uid)
 

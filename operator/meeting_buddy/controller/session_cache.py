@@ -11,40 +11,13 @@ already asked to leave) is learned again from the bot itself.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import PodId
-from meeting_buddy.contract.report import Report
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
-from meeting_buddy.domain.facts import (
-    CreateRejection,
-    LeaveFacts,
-    PodFacts,
-    PodWarning,
-    ReconcileError,
-    SessionFacts,
-    StreamFacts,
-)
-
-
-@dataclass(slots=True)
-class AttemptMemory:
-    """What is remembered of one pod besides the pod; the facts' ``AttemptFacts`` are made of it."""
-
-    last_seen: PodFacts | None = None
-    report: Report | None = None
-    stream: StreamFacts | None = None
-    followed: bool = False
-    leave: LeaveFacts | None = None
-    rejection: CreateRejection | None = None
-    warnings: tuple[PodWarning, ...] | None = None
-    secret_of: str | None = None
-    """Uid of the pod whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
-
-    def note_secret(self, pod_uid: str) -> None:
-        """The pod's Secret is there, so nothing refuses it any more."""
-        self.secret_of, self.rejection = pod_uid, None
+from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
 
 
 @dataclass(slots=True)
@@ -58,7 +31,10 @@ class CacheEntry:
     gone: bool = False
     """Whether the API server confirmed that the session does not exist any more."""
     pods: dict[str, CachedPod] = field(default_factory=dict)
-    attempts: dict[PodId, AttemptMemory] = field(default_factory=dict)
+    attempts: dict[PodId, AttemptFacts] = field(default_factory=dict)
+    """What is known of each pod besides the pod."""
+    secrets_of: set[str] = field(default_factory=set)
+    """Uids of pods whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
     error: ReconcileError | None = None
     announced_error: str | None = None
     written_at: datetime | None = None
@@ -70,9 +46,18 @@ class CacheEntry:
         """Whether reconciling failed often enough to tell people."""
         return self.error is not None and self.error.persistent
 
-    def of(self, pod: PodId) -> AttemptMemory:
-        """What is remembered of one of the session's pods besides the pod."""
-        return self.attempts.setdefault(pod, AttemptMemory())
+    def of(self, which: PodId) -> AttemptFacts:
+        """What is known of one of the session's pods besides the pod."""
+        return self.attempts.get(which, UNKNOWN_ATTEMPT)
+
+    def note(self, which: PodId, **changes: Any) -> None:
+        """Something of one of the session's pods became known: fields of ``AttemptFacts``."""
+        self.attempts[which] = replace(self.of(which), **changes)
+
+    def note_secret(self, which: PodId, pod_uid: str) -> None:
+        """The pod's Secret is there, so nothing refuses it any more."""
+        self.secrets_of.add(pod_uid)
+        self.note(which, rejection=None)
 
     def pod(self, which: PodId) -> CachedPod | None:
         """The session's pod of an attempt and role, if it is known; a stranger with these labels is none."""
@@ -82,8 +67,8 @@ class CacheEntry:
     def forget_work(self) -> None:
         """What only a replica that acts may rely on."""
         self.error = None
-        for memory in self.attempts.values():
-            memory.stream = memory.leave = memory.rejection = None
+        for which in tuple(self.attempts):
+            self.note(which, stream=None, leave=None, rejection=None)
 
 
 class SessionCache:
@@ -176,7 +161,7 @@ class SessionCache:
         last = parse_pod(document) if document is not None else None
         found = last or known
         if found is not None:
-            entry.of(found.facts.id).last_seen = found.facts
+            entry.note(found.facts.id, last_seen=found.facts)
         return uid
 
     def forget(self, uid: str) -> None:
