@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ import pytest
 import pytest_asyncio
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from meeting_buddy.contract.assignment import FinisherAssignment, RecordingConfig, TokenDigests, TranscriptionConfig
+from meeting_buddy.contract.assignment import FinisherAssignment, RecordingConfig, TranscriptionConfig
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.token import digest
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
@@ -38,7 +37,13 @@ from meeting_buddy_bot.recording.manifest import (
 from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.recording.segments import fsync_and_hash
 from tests.bot.recording_bot import JFK, bots, recording, tone
-from tests.conformance.running_bot import CONTROL, READ, RunningBot, make_assignment, reachable_folder, stop_all
+from tests.conformance.running_bot import (
+    JOINED,
+    RunningBot,
+    make_finisher_assignment,
+    reachable_folder,
+    stop_all,
+)
 from tests.conformance.unprivileged import GID, UID
 from tests.local.media.probe import probe
 from tests.local.media.speech_model import model_folder
@@ -46,27 +51,12 @@ from tests.support.awaiting import until
 from tests.support.faulty_volume import faulty_volume
 
 _SECONDS = 60.0
-JOINED = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 SOUND = RecordingConfig(video="none")
 WHY = "container bot was killed"
 
 
 def assignment(**changes: Any) -> FinisherAssignment:
-    """What the operator would give the finisher."""
-    fields: dict[str, Any] = {
-        "session_id": make_assignment().session_id,
-        "namespace": "meetings",
-        "attempt": 1,
-        "recording": SOUND,
-        "grace_seconds": 30,
-        "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
-        "reason": Reason.BOT_CRASHED,
-        "message": WHY,
-        "joined_at": JOINED,
-        "left_at": JOINED + timedelta(minutes=1),
-        "table_hash": "sha256:0123",
-    }
-    return FinisherAssignment(**{**fields, **changes})
+    return make_finisher_assignment(**{"message": WHY, "table_hash": "sha256:0123", **changes})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

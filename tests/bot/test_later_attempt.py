@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ from tests.conformance.unprivileged import GID, UID
 from tests.local.media.probe import probe
 from tests.local.media.speech_model import model_folder
 from tests.support.awaiting import until
-from tests.support.faulty_volume import faulty_volume
+from tests.support.faulty_volume import FaultyVolume, faulty_volume
 
 _SECONDS = 60.0
 SOUND = RecordingConfig(video="none")
@@ -234,7 +235,9 @@ async def test_deadlines_count_from_the_start_of_this_attempt(start: Start, an_h
     assert not books.gaps
 
 
-async def test_a_volume_that_does_not_answer_is_waited_for(start: Start) -> None:
+@asynccontextmanager
+async def before_a_hanging_volume(start: Start) -> AsyncIterator[tuple[RunningBot, Path, FaultyVolume]]:
+    """A second bot whose volume does not answer from its start on, the folder behind it, and the volume."""
     folder = await killed(start)
     mount = folder.parent / "mounted"
     mount.mkdir()
@@ -242,40 +245,36 @@ async def test_a_volume_that_does_not_answer_is_waited_for(start: Start) -> None
         volume.hang()
         bot = rejoining(start, mount)
         try:
-            report = await bot.until(lambda each: each.storage_unresponsive, 90)
-            assert report.phase is ReportPhase.JOINING
-            async with bot.http(None) as client, client.get("/livez") as response:
-                assert response.status == 200
-            volume.answer()
-            await recorded(bot, len(files(folder)) + 1)
-            books = await leave_and_end(bot)
-            assert bot.outcome.recording.verified, bot.log
-            assert not bot.outcome.storage_unresponsive
-            assert books.has_event("volume_trouble")
-            check_axis(books)
+            yield bot, folder, volume
         finally:
             volume.answer()  # not even SIGKILL ends a process whose call is under way
             bot.clear()
 
 
+async def test_a_volume_that_does_not_answer_is_waited_for(start: Start) -> None:
+    async with before_a_hanging_volume(start) as (bot, folder, volume):
+        report = await bot.until(lambda each: each.storage_unresponsive, 90)
+        assert report.phase is ReportPhase.JOINING
+        async with bot.http(None) as client, client.get("/livez") as response:
+            assert response.status == 200
+        volume.answer()
+        await recorded(bot, len(files(folder)) + 1)
+        books = await leave_and_end(bot)
+        assert bot.outcome.recording.verified, bot.log
+        assert not bot.outcome.storage_unresponsive
+        assert books.has_event("volume_trouble")
+        check_axis(books)
+
+
 async def test_whoever_asks_it_to_leave_while_the_volume_does_not_answer_is_heard(start: Start) -> None:
-    folder = await killed(start)
-    mount = folder.parent / "mounted"
-    mount.mkdir()
-    with faulty_volume(mount, folder) as volume:
-        volume.hang()
-        bot = rejoining(start, mount)
-        try:
-            await bot.until(lambda each: each.storage_unresponsive, 90)
-            assert await bot.leave() == 202
-            await until(lambda: bot.termination_message != "", _SECONDS)
-            volume.answer()  # a process ends once all its calls have come back
-            assert await bot.ended(_SECONDS) == 0
-            assert bot.outcome.reason is Reason.LEAVE_REQUESTED
-            assert not bot.outcome.recording.verified
-        finally:
-            volume.answer()
-            bot.clear()
+    async with before_a_hanging_volume(start) as (bot, _, volume):
+        await bot.until(lambda each: each.storage_unresponsive, 90)
+        assert await bot.leave() == 202
+        await until(lambda: bot.termination_message != "", _SECONDS)
+        volume.answer()  # a process ends once all its calls have come back
+        assert await bot.ended(_SECONDS) == 0
+        assert bot.outcome.reason is Reason.LEAVE_REQUESTED
+        assert not bot.outcome.recording.verified
 
 
 # The transcript

@@ -16,13 +16,21 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from meeting_buddy.contract.assignment import Assignment, TokenDigests, assignment_sha256
+from meeting_buddy.contract.assignment import (
+    Assignment,
+    FinisherAssignment,
+    RecordingConfig,
+    TokenDigests,
+    assignment_sha256,
+)
 from meeting_buddy.contract.links import SelfHostedHost
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
@@ -34,20 +42,37 @@ LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16
 
 
+JOINED = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
+"""When the bot joined whose files a finisher finishes."""
+_ATTEMPT: dict[str, Any] = {
+    "session_id": "mbsess_0123456789abcdef0123456789abcdef",
+    "namespace": "meetings",
+    "attempt": 1,
+    "grace_seconds": 30,
+    "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
+}
+
+
 def make_assignment(**changes: Any) -> Assignment:
     """An assignment for a self-hosted meeting, with ``changes`` to its fields."""
     fields: dict[str, Any] = {
-        "session_id": "mbsess_0123456789abcdef0123456789abcdef",
-        "namespace": "meetings",
-        "attempt": 1,
         "link": LINK,
         "platform": "LiveKit",
         "self_hosted": (SelfHostedHost(platform="LiveKit", host="meet.buddy.test", port=8443),),
-        "grace_seconds": 30,
         "table": platform_table("livekit"),
-        "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
     }
-    return Assignment(**{**fields, **changes})
+    return Assignment(**{**_ATTEMPT, **fields, **changes})
+
+
+def make_finisher_assignment(**changes: Any) -> FinisherAssignment:
+    """What the operator would give the finisher of a recording of sound, with ``changes`` to its fields."""
+    fields: dict[str, Any] = {
+        "recording": RecordingConfig(video="none"),
+        "reason": Reason.BOT_CRASHED,
+        "joined_at": JOINED,
+        "left_at": JOINED + timedelta(minutes=1),
+    }
+    return FinisherAssignment(**{**_ATTEMPT, **fields, **changes})
 
 
 class RunningBot:

@@ -7,19 +7,27 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meeting_buddy.contract.assignment import FinisherAssignment, RecordingConfig, TokenDigests
+from meeting_buddy.contract.assignment import FinisherAssignment
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import MAX_TERMINATION_BYTES
-from meeting_buddy.contract.token import digest
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, encode, utc_text
-from tests.conformance.running_bot import CONTROL, READ, RunningBot, make_assignment, reachable_folder, stop_all
+from tests.conformance.running_bot import (
+    CONTROL,
+    JOINED,
+    READ,
+    RunningBot,
+    make_assignment,
+    make_finisher_assignment,
+    reachable_folder,
+    stop_all,
+)
 from tests.conformance.unprivileged import GID, UID
 
 FINISHERS = {
@@ -28,24 +36,11 @@ FINISHERS = {
 }
 TAKES_LONG = {"finishing": "10s"}
 """For the contract-only one, which has no ffmpeg that could be held up."""
-JOINED = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 WHY = "container bot was OOM-killed"
 
 
 def assignment(**changes: Any) -> FinisherAssignment:
-    fields: dict[str, Any] = {
-        "session_id": make_assignment().session_id,
-        "namespace": "meetings",
-        "attempt": 2,
-        "recording": RecordingConfig(video="none"),
-        "grace_seconds": 30,
-        "tokens": TokenDigests(control=digest(CONTROL), read=digest(READ)),
-        "reason": Reason.OUT_OF_MEMORY,
-        "message": WHY,
-        "joined_at": JOINED,
-        "left_at": JOINED + timedelta(minutes=1),
-    }
-    return FinisherAssignment(**{**fields, **changes})
+    return make_finisher_assignment(**{"attempt": 2, "reason": Reason.OUT_OF_MEMORY, "message": WHY, **changes})
 
 
 class Working:

@@ -1,7 +1,7 @@
 """Several bots for one session, on a real API server: after a failure before the meeting, and after a drain in it.
 
-Nearly all of it is waiting for a back-off, which no setting shortens; so the stories are played side by side, each in a
-namespace of its own, and each is a test.
+Nearly all of it is waiting for a back-off, which no setting shortens; so the scenarios are played side by side, each in
+a namespace of its own, and each is a test.
 """
 
 from __future__ import annotations
@@ -359,7 +359,7 @@ def what_an_old_operator_left_goes_on_as_it_was(sessions: Sessions) -> None:
     assert len(sessions.pods()) == 3
 
 
-STORIES: tuple[Callable[[Sessions], None], ...] = (
+SCENARIOS: tuple[Callable[[Sessions], None], ...] = (
     what_an_old_operator_left_goes_on_as_it_was,
     no_bot_is_left_after_the_last_attempt,
     a_pod_that_does_not_end_keeps_the_next_one_out,
@@ -380,8 +380,8 @@ AT_ONCE = 6
 
 @pytest.fixture(scope="module")
 def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[None]]]:
-    """What comes of each story."""
-    places = [fresh_namespace(crd) for _ in STORIES]
+    """What comes of each scenario."""
+    places = [fresh_namespace(crd) for _ in SCENARIOS]
     left_before(crd, places[0])
     folder = tmp_path_factory.mktemp("attempts")
     operator = OperatorProcess(
@@ -389,11 +389,11 @@ def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     )
     with running(operator), ThreadPoolExecutor(AT_ONCE) as pool:
         found = {each.__name__: pool.submit(each, crd, folder / each.__name__) for each in WITH_OPERATORS_OF_THEIR_OWN}
-        for story, place in zip(STORIES, places, strict=True):
-            found[story.__name__] = pool.submit(story, Sessions(crd.kubectl.in_namespace(place)))
+        for scenario, place in zip(SCENARIOS, places, strict=True):
+            found[scenario.__name__] = pool.submit(scenario, Sessions(crd.kubectl.in_namespace(place)))
         yield found
 
 
-@pytest.mark.parametrize("story", [each.__name__ for each in (*STORIES, *WITH_OPERATORS_OF_THEIR_OWN)])
-def test_story(told: Mapping[str, Future[None]], story: str) -> None:
-    told[story].result()
+@pytest.mark.parametrize("scenario", [each.__name__ for each in (*SCENARIOS, *WITH_OPERATORS_OF_THEIR_OWN)])
+def test_scenario(told: Mapping[str, Future[None]], scenario: str) -> None:
+    told[scenario].result()

@@ -1,7 +1,7 @@
 """A bot that was in the meeting ended without verified files: the pod that finishes them, on a real API server.
 
-And the whole way there, with an operator that is killed after each write. The stories are played side by side, each in
-a namespace of its own, and each is a test.
+And the whole way there, with an operator that is killed after each write. The scenarios are played side by side, each
+in a namespace of its own, and each is a test.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ def always_there(operator: OperatorProcess) -> Iterator[list[int]]:
         operator.kill()
 
 
-def whole_story(sessions: Sessions) -> dict[str, Any]:
+def whole_life(sessions: Sessions) -> dict[str, Any]:
     """Everything that can follow a bot, one after the other; the last status."""
     sessions.apply("standup", backoffLimit=1, onDisruption="Rejoin")
     with phases_of(sessions, "standup") as phases:
@@ -321,14 +321,14 @@ def although_the_operator_is_killed_after_each_write(crd: ApiServer, folder: Pat
     folder.mkdir()
     operator = Mortal(crd.kubeconfig, folder, place, free_port(), installation=CLASSES)
     with always_there(operator) as deaths:
-        status = whole_story(Sessions(crd.kubectl.in_namespace(place)))
+        status = whole_life(Sessions(crd.kubectl.in_namespace(place)))
         assert len(deaths) >= LEAST_WRITES
         assert set(deaths) == {-9}, operator.log.read_text()[-2000:]
     assert essence(status) == essence(expected.result())
 
 
-STORIES: tuple[Callable[[Sessions], object], ...] = (
-    whole_story,
+SCENARIOS: tuple[Callable[[Sessions], object], ...] = (
+    whole_life,
     that_takes_too_long,
     that_a_quota_keeps_out_for_a_while,
     of_a_bot_that_was_killed,
@@ -344,24 +344,24 @@ AT_ONCE = 5
 
 @pytest.fixture(scope="module")
 def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Any]]]:
-    """What comes of each story."""
-    places = [fresh_namespace(crd) for _ in STORIES]
+    """What comes of each scenario."""
+    places = [fresh_namespace(crd) for _ in SCENARIOS]
     folder = tmp_path_factory.mktemp("finishers")
     operator = OperatorProcess(
         crd.kubeconfig, folder, places[0], free_port(), also=tuple(places[1:]), installation=CLASSES
     )
     found: dict[str, Future[Any]] = {}
     with running(operator), ThreadPoolExecutor(AT_ONCE) as pool:
-        for story, place in zip(STORIES, places, strict=True):
-            found[story.__name__] = pool.submit(story, Sessions(crd.kubectl.in_namespace(place)))
-            if story is whole_story:
+        for scenario, place in zip(SCENARIOS, places, strict=True):
+            found[scenario.__name__] = pool.submit(scenario, Sessions(crd.kubectl.in_namespace(place)))
+            if scenario is whole_life:
                 killed = folder / KILLED
                 found[KILLED] = pool.submit(
-                    although_the_operator_is_killed_after_each_write, crd, killed, found[story.__name__]
+                    although_the_operator_is_killed_after_each_write, crd, killed, found[scenario.__name__]
                 )
         yield found
 
 
-@pytest.mark.parametrize("story", [*(each.__name__ for each in STORIES), KILLED])
-def test_story(told: Mapping[str, Future[Any]], story: str) -> None:
-    told[story].result()
+@pytest.mark.parametrize("scenario", [*(each.__name__ for each in SCENARIOS), KILLED])
+def test_scenario(told: Mapping[str, Future[Any]], scenario: str) -> None:
+    told[scenario].result()

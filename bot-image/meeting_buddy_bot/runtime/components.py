@@ -49,7 +49,7 @@ _CLEAN_UP_SECONDS: Final = 3.0
 """For a finishing that was cut short to remove what it wrote aside."""
 _READ_SECONDS: Final = 60.0
 """For the events of earlier attempts: hours of meeting are some megabytes."""
-_LEAST_UNTOLD: Final = 0.5
+_LEAST_UNREPORTED: Final = 0.5
 """Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again."""
@@ -198,12 +198,12 @@ class Components:
         )
         self.reporter.earlier_participants(facts.participants)
         if transcript is not None:
-            transcript.recall(facts.missed, None if facts.ended else self._untold(written, self.earlier))
+            transcript.recall(facts.missed, None if facts.ended else self._unreported(written, self.earlier))
 
-    def _untold(self, written: float, earlier: SessionFolder) -> Missed | None:
+    def _unreported(self, written: float, earlier: SessionFolder) -> Missed | None:
         """What was said to a bot that was killed and is in no line."""
         begun = earlier.began
-        if begun is None or earlier.reached - max(written, begun) < _LEAST_UNTOLD:
+        if begun is None or earlier.reached - max(written, begun) < _LEAST_UNREPORTED:
             return None
         return Missed(start=round(max(written, begun), 1), end=round(earlier.reached, 1), cause=REPLACED)
 

@@ -134,16 +134,16 @@ class LiveTranscript:
         """Time of the last sound that the transcriber was given."""
         return self._heard
 
-    def recall(self, missed: Sequence[Missed], untold: Missed | None = None) -> None:
+    def recall(self, missed: Sequence[Missed], unreported: Missed | None = None) -> None:
         """Count what earlier bots left without text, too.
 
         Args:
             missed: what they told.
-            untold: what the last one could not tell; it is told now.
+            unreported: what the last one could not tell; it is told now.
         """
-        self._missing.recall(missed if untold is None else (*missed, untold))
-        if untold is not None:
-            self._tell_missed(untold)
+        self._missing.recall(missed if unreported is None else (*missed, unreported))
+        if unreported is not None:
+            self._tell_missed(unreported)
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.

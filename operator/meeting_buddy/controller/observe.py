@@ -122,9 +122,11 @@ class Observer:
     def _unknown_pods(self, entry: CacheEntry) -> list[str]:
         """Names of pods that the cache lacks, and on which what follows depends."""
         session = entry.session
-        if session is None or session.status.ended or _current_pod(session) in entry.pods:
+        if session is None or session.status.ended:
             return []
         status, name = session.status, _current_pod(session)
+        if name in entry.pods:
+            return []
         if (status.finisher_pod if status.finishing else status.bot_pod) is not None:
             return [name]
         # Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.

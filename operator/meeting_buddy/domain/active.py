@@ -83,9 +83,9 @@ def plan_active(snapshot: Snapshot) -> Plan:
 
 def _turning_points(snapshot: Snapshot) -> list[datetime]:
     """Moments of the spec that change what happens, although nothing else does."""
-    moments = [] if snapshot.leaving else [snapshot.session.spec.end_time]
     if snapshot.finishing:
         return []
+    moments = [] if snapshot.leaving else [snapshot.session.spec.end_time]
     if snapshot.pod is None and not snapshot.ahead:
         moments.append(snapshot.missed_at)
     return [found for moment in moments if moment is not None for found in _ahead(snapshot.now, moment)]

@@ -10,6 +10,7 @@ from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
+from meeting_buddy.resource.session import MeetingSessionStatus
 
 
 def needs_warnings(snapshot: Snapshot) -> bool:
@@ -141,9 +142,8 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = with_attempt(snapshot, reason, detail)
     message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
     after = status.compose(snapshot.ended(phase, reason, message, report))
-    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
-    actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
-    actions.append(EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message))
+    event = EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message)
+    actions = settle(snapshot, after, event)
     pod = snapshot.pod
     if pod is None:
         pass
@@ -154,6 +154,12 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
     # The times at which pods and session are removed are counted from the status that was just written.
     goes = times.seconds_kept(snapshot.session, snapshot.facts.installation.bot_class) is not None
     return Plan(tuple(actions), snapshot.now if snapshot.facts.pods or goes else None)
+
+
+def settle(snapshot: Snapshot, after: MeetingSessionStatus, event: EmitEvent) -> list[Action]:
+    """A bot or finisher is over: nobody follows it any more, the status says why, and so does an Event."""
+    stopped = [StopStream(each) for each in snapshot.facts.streamed]
+    return [*stopped, PatchStatus(status.merge_patch(snapshot.session.status, after)), event]
 
 
 def with_attempt(snapshot: Snapshot, reason: Reason, detail: str | None) -> str | None:

@@ -13,9 +13,9 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.report import NAMELESS, Report
 from meeting_buddy.domain import pod_outcome, retry, startup, status
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.ending import not_ended, terminal_message, with_attempt
+from meeting_buddy.domain.ending import not_ended, settle, terminal_message, with_attempt
 from meeting_buddy.domain.facts import CreateRejection, PodFacts
-from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, StopStream
+from meeting_buddy.domain.plan import EmitEvent, Plan
 from meeting_buddy.domain.snapshot import Snapshot
 
 _FINAL: Final = ("invalid", "taken")
@@ -35,11 +35,8 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
     if after.leave_timestamp is None and ended.has_bot:
         after = after.model_copy(update={"leave_timestamp": _ended_at(ended)})
-    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
-    actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
-    actions.append(EmitEvent("Normal", "Finishing", note))
-    return Plan(tuple(actions), snapshot.now)
+    return Plan(tuple(settle(snapshot, after, EmitEvent("Normal", "Finishing", note))), snapshot.now)
 
 
 def _ended_at(ended: Snapshot) -> datetime:

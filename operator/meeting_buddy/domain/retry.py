@@ -15,8 +15,9 @@ from typing import Final
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import startup, status, times
 from meeting_buddy.domain.causes import Outcome
+from meeting_buddy.domain.ending import settle
 from meeting_buddy.domain.facts import PodFacts
-from meeting_buddy.domain.plan import Action, DeletePod, EmitEvent, PatchStatus, Plan, StopStream
+from meeting_buddy.domain.plan import Action, DeletePod, EmitEvent, PatchStatus, Plan
 from meeting_buddy.domain.snapshot import Snapshot
 
 FIRST_BACKOFF: Final = timedelta(seconds=10)
@@ -46,10 +47,7 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
         return _plan_removal(snapshot, snapshot.pod, outcome)
     message = _message(snapshot, outcome, following)
     after = status.next_attempt(ended, outcome.reason, following.at, message)
-    actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
-    actions.append(PatchStatus(status.merge_patch(snapshot.session.status, after)))
-    actions.append(EmitEvent("Warning", outcome.reason.value, message))
-    return Plan(tuple(actions), snapshot.now)
+    return Plan(tuple(settle(snapshot, after, EmitEvent("Warning", outcome.reason.value, message))), snapshot.now)
 
 
 def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan | None:
