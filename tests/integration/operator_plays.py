@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from meeting_buddy.contract.identity import Role
 from meeting_buddy.contract.phases import Phase
@@ -24,19 +24,21 @@ from tests.support.report_server import ReportServer
 PATIENCE = 60.0
 """Seconds that a test waits for something, also on a slow machine."""
 UNVERIFIED = VERIFIED | {"verified": False}
+COUNTS = {"segmentCount": 2, "audioFileCount": 1, "videoFileCount": 1, "totalSizeBytes": 9}
+"""What the finisher says, as `last_word` has it."""
 UNREACHABLE = "the page answered with status 502"
 CRASHED = "Container bot exited with exit status 137, without a termination report."
 
-# Of the conditions that kstatus reads, and Job's
+# Of the conditions that kstatus reads, and Job's: see test_kstatus.py
 IN_PROGRESS = {"Ready": "False", "Reconciling": "True"}
 COMPLETED = {"Ready": "True", "Complete": "True"}
 FAILED = {"Ready": "False", "Stalled": "True", "Failed": "True"}
-_KSTATUS = ("Ready", "Reconciling", "Stalled", "Complete", "Failed")
+_SUMMARY = ("Ready", "Reconciling", "Stalled", "Complete", "Failed")
 
 
-def kstatus(status: dict[str, Any]) -> dict[str, str]:
+def summary(status: dict[str, Any]) -> dict[str, str]:
     """The conditions that tools read, as far as they are there."""
-    return {kind: found for kind, (found, _) in conditions(status).items() if kind in _KSTATUS}
+    return {kind: found for kind, (found, _) in conditions(status).items() if kind in _SUMMARY}
 
 
 def sleep_until(moment: datetime) -> None:
@@ -197,25 +199,34 @@ def names(*pods: dict[str, Any]) -> list[str]:
 # The whole way
 
 
+class Told(NamedTuple):
+    """What a session's status said when its attempt or phase changed."""
+
+    attempt: int
+    phase: Phase
+    message: str
+
+
 @contextmanager
-def phases_of(sessions: Sessions, name: str) -> Iterator[list[tuple[int, Phase]]]:
-    """Attempt and phase of a session, each time that one changed; complete after the block, in which it has to end."""
-    shown = 'jsonpath={.status.attempt} {.status.phase}{"\\n"}'
+def phases_of(sessions: Sessions, name: str) -> Iterator[list[Told]]:
+    """What a session's phases were; complete after the block, in which it has to end."""
+    shown = 'jsonpath={.status.attempt}|{.status.phase}|{.status.message}{"\\n"}'
     argv = sessions.kubectl.argv("get", "mbs", name, "--watch", f"--output={shown}")
     lines: list[str] = []
-    found: list[tuple[int, Phase]] = []
+    found: list[Told] = []
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         reader = threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True)
         reader.start()
         try:
             yield found
-            wait_until(lambda: lines and lines[-1].split()[-1:] in (["Completed"], ["Failed"]), f"{name} ends")
+            wait_until(lambda: lines and lines[-1].split("|")[1] in ("Completed", "Failed"), f"{name} ends")
         finally:
             process.terminate()
             reader.join(10)
-    pairs = [line.split() for line in lines if line.strip()]
-    found.extend(each for each, _ in groupby((int(attempt), Phase(phase)) for attempt, phase in pairs))
+    parts = [line.rstrip("\n").split("|", 2) for line in lines]
+    told = [Told(int(attempt or 1), Phase(phase), message) for attempt, phase, message in parts if phase]
+    found.extend(next(same) for _, same in groupby(told, lambda each: each[:2]))
 
 
 def _collect(stream: Iterable[str], lines: list[str]) -> None:
@@ -223,8 +234,8 @@ def _collect(stream: Iterable[str], lines: list[str]) -> None:
         lines.append(line)
 
 
-def in_order(found: list[tuple[int, Phase]]) -> bool:
+def in_order(found: list[Told]) -> bool:
     """Whether no attempt came back, a later one began with Initializing, and in each one the phase never fell."""
-    ranks = [(attempt, phase.rank) for attempt, phase in found]
-    started = {attempt for attempt, phase in found if phase is Phase.INITIALIZING}
-    return ranks == sorted(set(ranks)) and {attempt for attempt, _ in found} - {1} <= started
+    ranks = [(each.attempt, each.phase.rank) for each in found]
+    started = {each.attempt for each in found if each.phase is Phase.INITIALIZING}
+    return ranks == sorted(set(ranks)) and {each.attempt for each in found} - {1} <= started

@@ -40,13 +40,13 @@ from tests.integration.operator_plays import (
     followed,
     in_order,
     is_evicted,
-    kstatus,
     names,
     no_pods,
     phases_of,
     reason_told,
     recording,
     sleep_until,
+    summary,
     waits_for_the_second,
 )
 from tests.integration.operator_process import INSTALLATION, LINK, OperatorProcess, Sessions, running, session
@@ -62,8 +62,14 @@ WRITES = 9
 _CLASS = INSTALLATION["botClasses"]["default"]
 CLASSES: dict[str, Any] = {
     **INSTALLATION,
-    "botClasses": {"default": _CLASS, "patient": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 20}}},
+    "botClasses": {
+        "default": _CLASS,
+        "patient": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 20}},
+        "hasty": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 5}},
+    },
 }
+STARTUP_DEADLINE = timedelta(seconds=5)
+"""Of class `hasty`."""
 ADVICE = "Check name resolution, proxy and certificates between the cluster and the site."
 
 
@@ -90,7 +96,7 @@ def ends_without_another_bot(sessions: Sessions, first: dict[str, Any], reason: 
     assert (status["phase"], status["reason"], status["attempt"]) == ("Completed", reason, 2)
     assert "nothing was stored" in status["message"]
     assert status.keys().isdisjoint({"nextAttemptTime", "botPod", "finisherPod", "joinTimestamp"})
-    assert kstatus(status) == COMPLETED
+    assert summary(status) == COMPLETED
     all_released(sessions, first)
     assert names(*sessions.pods()) == names(first)
     return status
@@ -123,9 +129,9 @@ def no_bot_is_left_after_the_last_attempt(sessions: Sessions) -> None:
     assert (status["reason"], status["attempt"], status["botPod"]) == ("PageUnreachable", 3, *names(pods[2]))
     assert status["message"] == f"{UNREACHABLE.capitalize()} (attempt 3). {ADVICE}"
     assert "nextAttemptTime" not in status
-    assert kstatus(status) == FAILED
+    assert summary(status) == FAILED
     assert in_order(phases), phases
-    assert sorted({attempt for attempt, _ in phases}) == [1, 2, 3]
+    assert sorted({each.attempt for each in phases}) == [1, 2, 3]
     all_released(sessions, *pods)
     assert names(*sessions.pods()) == names(*pods)
     told = [reason for _, reason, _ in sessions.events("standup")]
@@ -162,7 +168,7 @@ def another_bot_goes_on_after_a_drain(sessions: Sessions) -> None:
         first = is_evicted(sessions, "standup")
         status = begun(sessions, "standup", 2)
         assert (status["phase"], status["joinTimestamp"], status["segmentCount"]) == ("Initializing", JOINED_AT, 2)
-        assert kstatus(status) == IN_PROGRESS
+        assert summary(status) == IN_PROGRESS
         assert status.keys().isdisjoint({"reason", "finisherPod", "completionTime", "leaveTimestamp"})
         with recording(sessions, "standup", 2) as (second, bot):
             told = assignment_of(sessions, second)
@@ -173,7 +179,7 @@ def another_bot_goes_on_after_a_drain(sessions: Sessions) -> None:
     status = sessions.phase("standup", "Completed")
     assert (status["reason"], status["attempt"], status["botPod"]) == ("MeetingEnded", 2, *names(second))
     assert (status["joinTimestamp"], status["segmentCount"], status["totalSizeBytes"]) == (JOINED_AT, 5, 99)
-    assert kstatus(status) == COMPLETED
+    assert summary(status) == COMPLETED
     assert in_order(phases), phases
     all_released(sessions, first, second)
     assert names(*sessions.pods()) == names(first, second), "and no finisher"
@@ -217,6 +223,30 @@ def what_is_drained_is_finished_where_nobody_is_to_join_again(sessions: Sessions
     assert names(*sessions.pods()) == names(first, finished)
 
 
+def a_quota_costs_no_attempt(sessions: Sessions) -> None:
+    """However long it keeps the first bot out: until there is one, its author may still correct the link."""
+    no_pods(sessions)
+    sessions.apply("standup", backoffLimit=10, botClassName="hasty")
+
+    def refused() -> dict[str, Any] | None:
+        status = sessions.status("standup")
+        return status if conditions(status).get("ReconcileError") == ("True", "QuotaExceeded") else None
+
+    status = wait_until(refused, "it is told", PATIENCE)
+    sleep_until(datetime.fromisoformat(status["scheduledTime"]) + STARTUP_DEADLINE + timedelta(seconds=2))
+    status = sessions.phase("standup", "Initializing")
+    assert status.keys().isdisjoint({"attempt", "botPod", "nextAttemptTime", "reason"})
+    corrected = LINK.replace("standup", "retrospective")
+    change(sessions, "standup", meetingLink=corrected)
+    sessions.kubectl("delete", "resourcequota", "none")
+    pod = sessions.pod("standup", seconds=PATIENCE)
+    assert assignment_of(sessions, pod)["link"] == corrected
+    attends(sessions, "standup")
+    status = sessions.phase("standup", "Completed", seconds=PATIENCE)
+    assert (status["reason"], status["attempt"]) == ("MeetingEnded", 1)
+    assert "QuotaExceeded" not in [reason for _, reason, _ in sessions.events("standup")]
+
+
 def one_operator_hangs_meanwhile(crd: ApiServer, folder: Path) -> None:
     """Whoever has the Lease then goes on; the one that hung makes no second bot when it wakes up."""
     place = fresh_namespace(crd)
@@ -253,7 +283,7 @@ def a_second_bot_joins_where_the_first_could_not(crd: ApiServer, folder: Path) -
         all_released(sessions, first, second)
         assert (status["reason"], status["attempt"], status["botPod"]) == ("MeetingEnded", 2, *names(second))
         assert (status["botAddress"], status["node"], status["segmentCount"]) == (bot.address, "node1", 2)
-        assert kstatus(status) == COMPLETED
+        assert summary(status) == COMPLETED
         assert names(*sessions.pods()) == names(first, second)
         writes = operator.writes()
         assert sum(writes.values()) - before <= WRITES + 6, writes
@@ -269,7 +299,7 @@ def the_first_fails(sessions: Sessions) -> dict[str, Any]:
     words = f"attempt 1 ended with PageUnreachable: {UNREACHABLE}; the next bot is made at {spelled(due)}"
     assert (status["phase"], status["message"]) == ("Initializing", words)
     assert status.keys().isdisjoint({"reason", "botPod", "botAddress", "node", "finisherPod", "completionTime"})
-    assert kstatus(status) == IN_PROGRESS
+    assert summary(status) == IN_PROGRESS
     assert conditions(status).keys().isdisjoint({"PodScheduled", "Joined", "Reporting"})
     all_released(sessions, first)
     wait_until(lambda: ("Warning", "PageUnreachable", words) in sessions.events("standup"), "people are told")
@@ -369,6 +399,7 @@ SCENARIOS: tuple[Callable[[Sessions], None], ...] = (
     deleted_before_the_next_bot_is_made,
     asked_to_leave_before_another_bot_is_in_again,
     what_is_drained_is_finished_where_nobody_is_to_join_again,
+    a_quota_costs_no_attempt,
 )
 """Told by one operator; the longest first."""
 WITH_OPERATORS_OF_THEIR_OWN: tuple[Callable[[ApiServer, Path], None], ...] = (

@@ -1,18 +1,13 @@
 """A bot that was in the meeting ended without verified files: the pod that finishes them, on a real API server.
 
-And the whole way there, with an operator that is killed after each write. The scenarios are played side by side, each
-in a namespace of its own, and each is a test.
+The scenarios are played side by side, each in a namespace of its own, and each is a test.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +16,7 @@ from meeting_buddy.contract.identity import LABEL_ATTEMPT, LABEL_COMPONENT, LABE
 from tests.integration.operator_fixtures import crd, fresh_namespace  # noqa: F401 -- fixtures
 from tests.integration.operator_plays import (
     COMPLETED,
+    COUNTS,
     CRASHED,
     FAILED,
     IN_PROGRESS,
@@ -30,19 +26,14 @@ from tests.integration.operator_plays import (
     assignment_of,
     attends,
     change,
-    fails,
     finisher,
     finishes,
     finishing,
-    followed,
-    in_order,
-    is_evicted,
     is_killed,
-    kstatus,
     names,
     no_pods,
-    phases_of,
     reason_told,
+    summary,
 )
 from tests.integration.operator_process import INSTALLATION, LINK, OperatorProcess, Sessions, running
 from tests.integration.test_operator_lifecycle import conditions, last_word
@@ -61,8 +52,6 @@ CLASSES: dict[str, Any] = {
         "brief": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 30, "graceSeconds": 10, "finishSeconds": 10}},
     },
 }
-COUNTS = {"segmentCount": 2, "audioFileCount": 1, "videoFileCount": 1, "totalSizeBytes": 9}
-"""What the finisher says, as `last_word` has it."""
 LEFT = "written segments are on the volume."
 VOLUME_FULL = "no space is left on the volume"
 
@@ -76,7 +65,7 @@ def of_a_bot_that_was_killed(sessions: Sessions) -> None:
     assert (status["phase"], status["reason"], status["attempt"]) == ("Leaving", "BotCrashed", 1)
     assert words.startswith(CRASHED)
     assert words.endswith(LEFT)
-    assert kstatus(status) == IN_PROGRESS
+    assert summary(status) == IN_PROGRESS
     assert (conditions(status)["Joined"], conditions(status)["Recording"]) == (("False", "Left"), ("False", "Ended"))
     assert "completionTime" not in status
     assert (status["participantCount"], status["currentParticipants"]) == (0, []), "the bot is with nobody any more"
@@ -88,7 +77,7 @@ def of_a_bot_that_was_killed(sessions: Sessions) -> None:
     status = sessions.phase("standup", "Failed", seconds=PATIENCE)
     assert (status["reason"], status["message"], status["attempt"]) == ("BotCrashed", words, 1)
     assert COUNTS.items() <= status.items()
-    assert kstatus(status) == FAILED
+    assert summary(status) == FAILED
     all_released(sessions, finished)
     assert names(*sessions.pods()) == names(bot, finished)
     told = [reason for _, reason, _ in sessions.events("standup")]
@@ -149,7 +138,7 @@ def after_the_meeting_had_ended(sessions: Sessions) -> None:
     status = sessions.phase("standup", "Completed", "Failed", seconds=PATIENCE)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
     assert COUNTS.items() <= status.items()
-    assert kstatus(status) == COMPLETED
+    assert summary(status) == COMPLETED
     all_released(sessions, bot, finished)
 
 
@@ -163,7 +152,7 @@ def that_cannot_verify_the_files(sessions: Sessions) -> None:
     assert (status["phase"], status["reason"]) == ("Failed", "VerificationFailed")
     assert f"The files were not finished: {VOLUME_FULL}." in status["message"]
     assert (status["segmentCount"], status["totalSizeBytes"]) == (4, 8)
-    assert kstatus(status) == FAILED
+    assert summary(status) == FAILED
     all_released(sessions, finished)
 
 
@@ -227,108 +216,7 @@ def that_takes_too_long(sessions: Sessions) -> None:
     assert "deletionTimestamp" in found["metadata"]
 
 
-# An operator that is killed
-
-
-@dataclass
-class Mortal(OperatorProcess):
-    """An operator that is killed right after each write that the API server took."""
-
-    def _program(self) -> list[str]:
-        return ["-c", _MORTAL]
-
-
-_MORTAL = """
-import os, signal, sys
-from meeting_buddy.app.__main__ import main
-from meeting_buddy.kube.api import DRY_RUN
-from meeting_buddy.kube.client import KubeClient
-
-call = KubeClient.call
-
-async def last_call(self, method, path, *, about, **more):
-    answer = await call(self, method, path, about=about, **more)
-    if method != "GET" and about[0] not in ("Lease", "Event", DRY_RUN):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-
-KubeClient.call = last_call
-sys.exit(main())
-"""
-
-
-@contextmanager
-def always_there(operator: OperatorProcess) -> Iterator[list[int]]:
-    """The operator for the block, started again whenever it dies; how it died each time."""
-    deaths: list[int] = []
-    enough = threading.Event()
-
-    def keep() -> None:
-        while not enough.is_set():
-            operator.start(ready=False)
-            assert operator.process is not None
-            while operator.process.poll() is None and not enough.wait(0.02):
-                pass
-            if not enough.is_set():
-                deaths.append(operator.process.returncode)
-
-    keeper = threading.Thread(target=keep, daemon=True)
-    keeper.start()
-    try:
-        yield deaths
-    finally:
-        enough.set()
-        keeper.join()
-        operator.kill()
-
-
-def whole_life(sessions: Sessions) -> dict[str, Any]:
-    """Everything that can follow a bot, one after the other; the last status."""
-    sessions.apply("standup", backoffLimit=1, onDisruption="Rejoin")
-    with phases_of(sessions, "standup") as phases:
-        pods = [fails(sessions, "standup")]
-        followed(sessions, "standup", 2)
-        pods.append(is_evicted(sessions, "standup", 2))
-        followed(sessions, "standup", 3)
-        nothing_else_lives(sessions)
-        pods.append(is_killed(sessions, "standup", 3))
-        pods.append(finishes(sessions, "standup", "BotCrashed", 3))
-    assert in_order(phases), phases
-    all_released(sessions, *pods)
-    assert names(*sessions.pods()) == names(*pods), "no other was made"
-    return sessions.status("standup")
-
-
-def nothing_else_lives(sessions: Sessions) -> None:
-    """Of all pods, one has not ended."""
-    phases = [pod["status"]["phase"] for pod in sessions.pods()]
-    assert sum(phase not in ("Succeeded", "Failed") for phase in phases) == 1, phases
-
-
-def essence(status: dict[str, Any]) -> dict[str, Any]:
-    """What does not depend on when and where something happened, nor on what the bot's stream told."""
-    known = ("phase", "reason", "message", "attempt", *COUNTS)
-    found = {kind: known for kind, known in conditions(status).items() if kind != "Reporting"}
-    return {**{name: status.get(name) for name in known}, "conditions": found}
-
-
-LEAST_WRITES = 16
-"""Four pods, each with its Secret, a status that names it, and its release."""
-
-
-def although_the_operator_is_killed_after_each_write(crd: ApiServer, folder: Path, expected: Future[Any]) -> None:
-    place = fresh_namespace(crd)
-    folder.mkdir()
-    operator = Mortal(crd.kubeconfig, folder, place, free_port(), installation=CLASSES)
-    with always_there(operator) as deaths:
-        status = whole_life(Sessions(crd.kubectl.in_namespace(place)))
-        assert len(deaths) >= LEAST_WRITES
-        assert set(deaths) == {-9}, operator.log.read_text()[-2000:]
-    assert essence(status) == essence(expected.result())
-
-
 SCENARIOS: tuple[Callable[[Sessions], object], ...] = (
-    whole_life,
     that_takes_too_long,
     that_a_quota_keeps_out_for_a_while,
     of_a_bot_that_was_killed,
@@ -338,7 +226,6 @@ SCENARIOS: tuple[Callable[[Sessions], object], ...] = (
     that_somebody_removes,
 )
 """Told by one operator; the longest first."""
-KILLED = although_the_operator_is_killed_after_each_write.__name__
 AT_ONCE = 5
 
 
@@ -354,14 +241,9 @@ def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     with running(operator), ThreadPoolExecutor(AT_ONCE) as pool:
         for scenario, place in zip(SCENARIOS, places, strict=True):
             found[scenario.__name__] = pool.submit(scenario, Sessions(crd.kubectl.in_namespace(place)))
-            if scenario is whole_life:
-                killed = folder / KILLED
-                found[KILLED] = pool.submit(
-                    although_the_operator_is_killed_after_each_write, crd, killed, found[scenario.__name__]
-                )
         yield found
 
 
-@pytest.mark.parametrize("scenario", [*(each.__name__ for each in SCENARIOS), KILLED])
+@pytest.mark.parametrize("scenario", [each.__name__ for each in SCENARIOS])
 def test_scenario(told: Mapping[str, Future[Any]], scenario: str) -> None:
     told[scenario].result()

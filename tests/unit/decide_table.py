@@ -244,7 +244,11 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "Another attempt": (
         Row("the page could not be reached, and more bots are allowed", _F(_S(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent", "Initializing"),
-        Row("its quota never gave way, and more bots are allowed", _F(_S({"phase": "Initializing", "scheduledTime": "2026-11-23T10:00:00Z"}, backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("a quota keeps it out, and more bots are allowed: no attempt is spent on that", _F(_S(_told("QuotaExceeded"), backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", later(1785))), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(1799)),
+        Row("its quota never gave way, for as long as all of them would have been given", _F(_S(_told("QuotaExceeded"), backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", later(1785))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1800)),
+        Row("the same, as an error of the operator's", _F(_S(_told("QuotaExceeded"), backoffLimit=2), error=_NO_QUOTA), "PatchStatus CreatePod", "Initializing", at=later(1799)),
+        Row("a quota keeps its Secret out: its pod goes first", _F(_S(_STARTED, backoffLimit=2), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus DeletePod", "Initializing", at=_LATE),
+        Row("a quota keeps the second one out for good", _F(_S(_second(), backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", later(1209))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1210)),
         Row("the browser dies again and again, and more bots are allowed: its pod goes first", _F(_S(_STARTED, backoffLimit=2), _CRASH_LOOP), "PatchStatus DeletePod", "Initializing", at=_LATE),
         Row("its pod is about to go", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "", at=_LATE),
         Row("its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE)), "PatchStatus EmitEvent", "Initializing", at=_LATE),

@@ -169,14 +169,14 @@ def storage_pressure(snapshot: Snapshot) -> Draft | None:
 
 def audio_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
-    if snapshot.finishing or snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "AudioReceived")
     return _received(snapshot.report.media.audio, "participants are speaking, and no audio is received")
 
 
 def video_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's pictures advance; after the end, what was last known."""
-    if snapshot.finishing or snapshot.report is None or not snapshot.report.ever_joined:
+    if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "VideoReceived")
     return _received(snapshot.report.media.video, "the meeting's video is frozen")
 

@@ -115,12 +115,13 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.known.rejection
-    if rejection is None:
-        late = snapshot.now >= snapshot.startup_deadline
-        return reconcile_error.outcome(snapshot.facts) if late else None
-    if rejection.kind in ("quota", "forbidden") and snapshot.now < snapshot.startup_deadline:
+    if rejection is not None and rejection.kind not in ("quota", "forbidden"):
+        return create_rejection.outcome(rejection)
+    if snapshot.now < snapshot.startup_deadline:
         return None
-    return create_rejection.outcome(rejection)
+    found = reconcile_error.outcome(snapshot.facts) if rejection is None else create_rejection.outcome(rejection)
+    waits = found is not None and found.reason is Reason.QUOTA_EXCEEDED and snapshot.now < snapshot.quota_deadline
+    return None if waits else found
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:

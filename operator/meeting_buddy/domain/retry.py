@@ -79,6 +79,8 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
         again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
         again = again and ended.attempt < MAX_ATTEMPTS and not _had_left(ended)
         return NextAttempt(ended.now, rejoins=True) if again else None
+    if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
+        return None  # it was tried all the time
     if not REASONS[outcome.reason].retry or ended.attempt > ended.session.spec.backoff_limit:
         return None
     at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)

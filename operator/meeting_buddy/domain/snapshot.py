@@ -223,6 +223,15 @@ class Snapshot:
         return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
 
     @property
+    def quota_deadline(self) -> datetime:
+        """When nobody waits any longer for a quota that keeps the bot out.
+
+        As no pod was made, no attempt is spent on it: the time is that of all attempts that are left.
+        """
+        more = 0 if self.pod is not None or self.ever_joined else self.session.spec.backoff_limit + 1 - self.attempt
+        return self.startup_deadline + timedelta(seconds=max(0, more) * self.timeouts.startup_timeout_seconds)
+
+    @property
     def finishing_deadline(self) -> datetime:
         """When nobody waits for the finisher any longer, whether or not it could be made."""
         if self.pod is not None:

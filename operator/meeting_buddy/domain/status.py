@@ -51,6 +51,7 @@ _DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
 
 def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     """The whole status; what is not known now keeps what was known before."""
+    snapshot = replace(snapshot, report=_complete(snapshot))
     session, before, spec = snapshot.session, snapshot.session.status, snapshot.session.spec
     identifier = identity.session_id(session.uid)
     changes: dict[str, Any] = {
@@ -76,7 +77,7 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
         changes["finisher_pod"] = snapshot.finisher_name
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
-        changes |= _transcript(snapshot, snapshot.report.transcription)
+        changes |= _transcript(snapshot.report.transcription)
     if snapshot.reason is not None:
         changes["transcript_lag_seconds"] = None
     if snapshot.joined_at is not None:
@@ -128,48 +129,56 @@ def next_attempt(snapshot: Snapshot, reason: Reason, at: datetime, message: str)
     return compose(begun.going_on(Phase.INITIALIZING, message, creating=False))
 
 
+def _complete(snapshot: Snapshot) -> Report | None:
+    """The report, with what was told before of what its author does not know.
+
+    A later bot, or a finisher, knows nothing of the files until it has looked; a finisher was never in the meeting.
+    """
+    report, before = snapshot.report, snapshot.session.status
+    if report is None or not (snapshot.finishing or snapshot.attempt > 1):
+        return report
+    changes: dict[str, Any] = {}
+    if not report.recording.segments and before.segment_count:
+        counts = {
+            "segments": before.segment_count,
+            "audio_files": before.audio_file_count or 0,
+            "video_files": before.video_file_count or 0,
+            "bytes": before.total_size_bytes or 0,
+        }
+        changes["recording"] = report.recording.model_copy(update=counts)
+    lines = max(report.transcription.lines, before.transcript_line_count or 0)
+    changes["transcription"] = report.transcription.model_copy(update={"lines": lines})
+    if snapshot.finishing:
+        changes["ever_joined"] = False
+    return report.model_copy(update=changes)
+
+
 def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     before = snapshot.session.status
     evidence = [page_text(path, MAX_TEXT) for path in report.evidence]
     earlier = [path for path in before.evidence or () if path not in evidence]
     found: dict[str, Any] = {
         "leave_timestamp": report.left_at or before.leave_timestamp,
-        **_recorded(snapshot, report),
+        "segment_count": report.recording.segments,
+        "audio_file_count": report.recording.audio_files,
+        "video_file_count": report.recording.video_files,
+        "total_size_bytes": report.recording.bytes,
         "evidence": [*earlier, *evidence][-MAX_EVIDENCE:] or None,
         "table_hash": report.table_hash or before.table_hash,
     }
-    if snapshot.joined_at is not None and not snapshot.finishing:  # then it was told before
+    if snapshot.joined_at is not None and report.ever_joined:
         seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
         found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
     return found
 
 
-def _recorded(snapshot: Snapshot, report: Report) -> dict[str, Any]:
-    """What is on the volume; a later bot, or a finisher, knows nothing of it until it has looked there."""
-    if (
-        (snapshot.attempt > 1 or snapshot.finishing)
-        and not report.recording.segments
-        and snapshot.session.status.segment_count
-    ):
-        return {}
-    return {
-        "segment_count": report.recording.segments,
-        "audio_file_count": report.recording.audio_files,
-        "video_file_count": report.recording.video_files,
-        "total_size_bytes": report.recording.bytes,
-    }
-
-
-def _transcript(snapshot: Snapshot, report: TranscriptionReport) -> dict[str, Any]:
+def _transcript(report: TranscriptionReport) -> dict[str, Any]:
     if report.state == "Off" and not report.lines:
         return {}
-    # A later bot, or a finisher, knows nothing of earlier lines until it has looked.
-    follows = snapshot.attempt > 1 or snapshot.finishing
-    earlier = (snapshot.session.status.transcript_line_count or 0) if follows else 0
     lag = report.lag_seconds
     known = lag is not None and math.isfinite(lag)
     return {
-        "transcript_line_count": max(0, report.lines, earlier),
+        "transcript_line_count": max(0, report.lines),
         "transcript_lag_seconds": round(max(0.0, lag), 1) if known and lag is not None else None,
     }
 

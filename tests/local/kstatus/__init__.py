@@ -1,0 +1,1 @@
+"""What kstatus, the library of Flux, cli-utils and others, makes of an object: by the library itself."""
