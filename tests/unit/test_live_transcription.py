@@ -14,9 +14,17 @@ import pytest
 
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
-from meeting_buddy_bot.transcription.live import MAX_BEHIND_SECONDS, Job, LiveTranscription, attempt, drain
+from meeting_buddy_bot.transcription.live import (
+    MAX_BEHIND_SECONDS,
+    MAX_HELD_SECONDS,
+    Job,
+    LiveTranscription,
+    attempt,
+    drain,
+)
 from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter
+from meeting_buddy_bot.transcription.shortage import Shortage
 from tests.unit.test_segmenter import ScriptedDetector, script
 
 FRAME = RATE // 10
@@ -60,11 +68,20 @@ class FakeEngine:
 class Meeting:
     """Sound that goes on, whether anybody decodes or not."""
 
-    def __init__(self, engine: FakeEngine | None = None) -> None:
+    def __init__(self, engine: FakeEngine | None = None, most_waiting: float = MAX_BEHIND_SECONDS) -> None:
         self.engine = engine or FakeEngine()
         self.said: list[Message] = []
-        self.live = LiveTranscription(Segmenter(ScriptedDetector()), self.said.append, settle=self.engine.settle)
+        self.shortage = Shortage.NONE
+        self.live = LiveTranscription(
+            Segmenter(ScriptedDetector()),
+            self.said.append,
+            settle=self.engine.settle,
+            shortage=lambda: self.shortage,
+            most_waiting=most_waiting,
+        )
         self.time = 0.0
+        self.decoded: list[tuple[float, bool]] = []
+        """When each decoding of :meth:`hear_slowly` was begun, and whether it was a final."""
 
     def hear(self, *parts: tuple[float, float], decoding: bool = True) -> None:
         """Probabilities of speech, each for so many seconds."""
@@ -75,6 +92,21 @@ class Meeting:
             self.time += len(samples) / RATE
             if decoding:
                 drain(self.live, self.engine)
+
+    def hear_slowly(self, seconds: float, *parts: tuple[float, float]) -> None:
+        """The same with decodings that take so long, while the sound goes on."""
+        running: tuple[Job, float] | None = None
+        for probability, length in parts:
+            for _ in range(round(length * RATE / FRAME)):
+                self.hear((probability, FRAME / RATE), decoding=False)
+                if running and self.time >= running[1]:
+                    self.finish(running[0], seconds)
+                    running = None
+                if running is None and (job := self.live.next_job()) is not None:
+                    self.decoded.append((self.time, job.final))
+                    running = job, self.time + seconds
+        if running:
+            self.finish(running[0], seconds)
 
     def take(self) -> Job:
         """The next job, left running."""
@@ -207,13 +239,112 @@ def test_an_early_decoding_that_speech_overtakes_and_that_fails_costs_nothing() 
 def test_a_machine_short_of_processors_decodes_only_what_stays() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
-    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, cpu_seconds=1.0)
+    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
+    assert meeting.live.progress().spares
     meeting.hear((0.9, 9), (0, 0.45))
     assert meeting.engine.calls == [False]
     meeting.hear((0, 1))
     assert meeting.engine.calls == [False, True]
     meeting.hear((0, 10), (0.9, 3))  # twenty seconds later it looks again
     assert False in meeting.engine.calls[2:]
+
+
+def test_a_slow_server_is_no_shortage_of_processors() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), decoding=False)
+    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=0.1)
+    assert not meeting.live.progress().spares
+    meeting.hear((0.9, 5.5))
+    assert meeting.engine.calls == [False, False]
+
+
+TALK = ((0.9, 8.0), (0.0, 1.0))
+"""One sentence that somebody says, and the pause behind it."""
+
+
+def test_where_processors_are_short_passing_texts_are_rare_and_pauses_are_not_decoded() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SHORT
+    meeting.hear((0, 1), (0.9, 5), (0, 0.45), (0.9, 7), (0, 1))
+    starts = [each.end for each in meeting.hypotheses]
+    assert len(starts) == 2
+    assert starts[0] >= 1 + 6
+    assert starts[1] - starts[0] >= 6
+    assert meeting.engine.calls == [False, False, True]
+    assert meeting.live.progress().spares
+
+
+def test_where_processors_are_very_short_only_what_stays_is_decoded() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SEVERE
+    meeting.hear(*TALK * 3)
+    assert meeting.engine.calls == [True] * 3
+    assert len(meeting.utterances) == 3
+
+
+@pytest.mark.parametrize(
+    ("shortage", "pause"), [(Shortage.NONE, 0.5), (Shortage.SHORT, 1.0), (Shortage.SEVERE, 2.0)], ids=lambda it: str(it)
+)
+def test_after_a_final_the_decoder_rests_the_longer_the_shorter_processors_are(
+    shortage: Shortage, pause: float
+) -> None:
+    meeting = Meeting()
+    meeting.hear(*((0.9, 2.0), (0, 1.0)) * 6, decoding=False)
+    meeting.shortage = shortage
+    meeting.hear_slowly(0.5, (0.0, 14.0))
+    starts = [at for at, final in meeting.decoded if final]
+    assert len(starts) == 6
+    assert all(b - a == pytest.approx(pause, abs=0.11) for a, b in pairwise(starts))
+
+
+def test_a_rest_is_over_when_the_shortage_is() -> None:
+    meeting = Meeting()
+    meeting.hear(*((0.9, 2.0), (0, 1.0)) * 2, decoding=False)
+    meeting.shortage = Shortage.SEVERE
+    meeting.finish(meeting.take(), seconds=3.0)
+    assert meeting.live.next_job() is None
+    meeting.shortage = Shortage.SHORT
+    assert meeting.live.next_job() is None
+    meeting.shortage = Shortage.NONE
+    assert meeting.take().final
+
+
+def test_nothing_rests_after_the_end() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SEVERE
+    meeting.hear(*TALK * 4, decoding=False)
+    meeting.finish(meeting.take(), seconds=5.0)
+    assert meeting.live.next_job() is None
+    meeting.end()
+    assert len(meeting.utterances) == 4
+    assert not meeting.missed
+    assert meeting.live.idle
+
+
+def test_a_decoder_that_rests_loses_nothing() -> None:
+    meeting = Meeting(most_waiting=MAX_HELD_SECONDS)
+    meeting.shortage = Shortage.SEVERE
+    meeting.hear_slowly(6.0, *TALK * 30)  # with all its rests it would need eight minutes for these four and a half
+    assert 40 < meeting.time - meeting.live.progress().done < 80  # up to a minute it rests, then it does what it can
+    meeting.end()
+    assert not meeting.missed
+    assert [each.segment for each in meeting.utterances] == list(range(1, 31))
+    assert meeting.live.progress().done == meeting.live.progress().heard
+
+
+def test_what_waits_for_processors_is_kept_for_five_minutes() -> None:
+    meeting = Meeting(most_waiting=MAX_HELD_SECONDS)
+    stuck_at = 40
+    meeting.hear(*TALK, decoding=False)
+    stuck = meeting.take()
+    meeting.hear(*TALK * stuck_at, decoding=False)
+    assert meeting.missed
+    assert "more than 300 s" in meeting.missed[0].cause
+    meeting.finish(stuck)
+    meeting.end()
+    kept = sum(each.end - each.start for each in meeting.utterances[1:])
+    assert MAX_HELD_SECONDS - 10 < kept <= MAX_HELD_SECONDS
+    assert len(meeting.utterances) + len(meeting.missed) == stuck_at + 1
 
 
 def test_only_text_that_stays_tells_of_the_language() -> None:

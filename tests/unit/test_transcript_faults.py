@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
@@ -153,3 +154,14 @@ async def test_a_language_that_a_server_refuses_in_mid_meeting_ends_the_transcri
         await session.transcript.close()
         await session.transcript.publish()
     assert told(session.state.report.transcription) == ("Failed", "LanguageNotSupported", "choose another language")
+
+
+async def test_text_that_waits_for_processors_says_so(session: Session, tmp_path: Path) -> None:
+    assert told(await session.say(Progress(heard=3, done=1, spares=True))) == ("Live", None, None)
+    report = await session.say(Progress(heard=30, done=1, spares=True), Progress(heard=31, done=1, spares=True))
+    assert (report.state, report.reason) == ("Lagging", None)
+    assert report.message == "processors are short on the node, so that text has to wait for the recording"
+    assert told(await session.say(Progress(heard=32, done=31))) == ("Live", None, None)
+    await session.events.close()
+    written = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [each["spares"] for each in written if each["event"] == "transcriber_sparing"] == [True, False]

@@ -49,6 +49,7 @@ _REPORT_SECONDS: Final = 10.0
 _FLUSH_SECONDS: Final = 10.0
 _START_SECONDS: Final = 5.0
 """After admission, within which the first sound reaches the transcriber of a bot that was admitted at once."""
+_SPARING: Final = "processors are short on the node, so that text has to wait for the recording"
 _SILENT_SECONDS: Final = 5.0
 """Without a frame of sound, after which the source is opened anew; silence has frames, too."""
 
@@ -113,6 +114,8 @@ class LiveTranscript:
         """Time of the transcriber's last message."""
         self._missing = MissingText(self._joined, self._tell_missed)
         self._missing.begin(0.0, "no transcriber heard it", _START_SECONDS)
+        self._spares = False
+        """Whether the transcriber decodes less than it could."""
         self._unwritten = False
         self._failing = False
         """Whether no decoding has succeeded since the last fault."""
@@ -297,6 +300,7 @@ class LiveTranscript:
                 self._write(self._attributor.take(message, now))
             case Progress():
                 self._done = max(message.done, self._done)
+                self._note_sparing(message.spares)
                 self._write(self._attributor.look_again(now))
                 if message.heard > 0:
                     self._tell_lag(max(message.heard, self._heard or 0.0) - message.done)
@@ -307,6 +311,11 @@ class LiveTranscript:
                 self._given_up |= message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
                 self._tell(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
+
+    def _note_sparing(self, spares: bool) -> None:
+        if spares != self._spares:
+            self._spares = spares
+            self._events.write("transcriber_sparing", spares=spares)
 
     def _stored(self, number: int, line: TranscriptLine) -> None:
         self._hub.publish_final(number, line)
@@ -354,7 +363,8 @@ class LiveTranscript:
         state = "Lagging" if lag > LAGGING_SECONDS else "Live"
         first = self._report.lag_seconds is None
         if first or state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
-            self._tell(state=state, reason=None, message=None, lag_seconds=round(max(lag, 0.0), 1))
+            cause = _SPARING if self._spares and state == "Lagging" else None
+            self._tell(state=state, reason=None, message=cause, lag_seconds=round(max(lag, 0.0), 1))
 
     def _tell(self, **changes: object) -> None:
         self._reported_at = self._clock.now()

@@ -5,6 +5,19 @@ Finals go first, in order, and wait; passing texts are made of what is open at t
 slow decoder makes them rarer instead of later. In a pause the open segment is decoded as if it were over already: if
 it is, its final is there at once; if not, that was a passing text.
 
+Where processors are short, fewer decodings are made, and later ones; none that stays is left out for it:
+
+======  ====================  =============  ============================
+        passing texts         in a pause     after each final
+======  ====================  =============  ============================
+none    each second           as if over     the next one at once
+short   each six seconds      nothing        rests for as long as it took
+severe  none                  nothing        rests three times as long
+======  ====================  =============  ============================
+
+A decoding that itself waited for a processor longer than it had one ends passing texts, too, for a while. Nobody rests
+while more than a minute of speech waits, nor after the end, when the browser needs no processor any more.
+
 Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits for it (a recording, a test), and
 ``process`` decodes in a thread while the sound goes on.
 """
@@ -23,6 +36,7 @@ from meeting_buddy_bot.transcription.agreement import LocalAgreement
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
 from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
+from meeting_buddy_bot.transcription.shortage import Shortage
 
 CADENCE_SECONDS: Final = 1.0
 """Of new sound between two passing texts of a segment, if the decoder is fast enough for it."""
@@ -31,14 +45,21 @@ FIRST_SECONDS: Final = 0.8
 _SHARE: Final = 0.6
 """Of the time that passing texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
-_STARVED: Final = 2.0
-"""Seconds that pass for each that a decoding has a processor, from which on the machine is short of them."""
+_STARVED: Final = 0.5
+"""Of a decoding's time, that it waited for a processor, from which on the machine is short of them."""
 _SPARING_SECONDS: Final = 20.0
 """For which then only what stays is decoded: the meeting's own sound and picture need the processors more."""
+_REST: Final = {Shortage.NONE: 0.0, Shortage.SHORT: 1.0, Shortage.SEVERE: 3.0}
+"""Seconds for each that a final took."""
+_LONGEST_REST: Final = 10.0
+_MOST_DEFERRED: Final = 60.0
+"""Seconds of closed segments that wait, from which on nothing rests."""
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 MAX_BEHIND_SECONDS: Final = 60.0
-"""Of closed segments that wait for the decoder."""
+"""Of closed segments that wait for a server: one that is slower than people speak does not become faster."""
+MAX_HELD_SECONDS: Final = 300.0
+"""Of those that wait for processors, which are there again at the meeting's end: 19 MB."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
@@ -88,6 +109,8 @@ class LiveTranscription:
         *,
         settle: Callable[[Decoding], None] = lambda _: None,
         partials: bool = True,
+        shortage: Callable[[], Shortage] = lambda: Shortage.NONE,
+        most_waiting: float = MAX_BEHIND_SECONDS,
     ) -> None:
         """Nothing was heard yet.
 
@@ -96,7 +119,11 @@ class LiveTranscription:
             say: takes the messages, in order.
             settle: told of each decoding whose text stays (:meth:`Engine.settle`).
             partials: without, only finals are made.
+            shortage: of processors, now.
+            most_waiting: seconds of closed segments; what is more is missed, the oldest first.
         """
+        self._node_shortage = shortage
+        self._most_waiting = most_waiting
         self._settle = settle
         self._segmenter = segmenter
         self._say = say
@@ -114,6 +141,8 @@ class LiveTranscription:
         self._early_cost = 0.0
         self._spares_until = 0.0
         """Time up to which only what stays is decoded."""
+        self._rests_until = 0.0
+        """Time up to which that waits, too, while processors are short."""
         self._ended = False
         self._agreement = LocalAgreement()
         self._agreed_on = 0
@@ -142,20 +171,22 @@ class LiveTranscription:
 
     def next_job(self) -> Job | None:
         """The decoding to make now; ``None``: there is none, or one has not been brought back yet."""
-        if self._running is not None:
+        if self._running is not None or self._resting:
             return None
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._partials and not self._ended and not self._sparing:
-            self._running = self._early_job() or self._passing_job()
+        elif self._partials and not self._ended and not self._finals_only:
+            self._running = (None if self.shortage else self._early_job()) or self._passing_job()
         return self._running
 
-    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, cpu_seconds: float = 0.0) -> None:
-        """Bring back what came of a job, which took so long, and so much of a processor."""
+    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, waited: float = 0.0) -> None:
+        """Bring back what came of a job, which took so long, part of which it waited for a processor."""
         self._running = None
-        if seconds > _STARVED * cpu_seconds > 0:
+        if waited > _STARVED * seconds:
             self._spares_until = self._segmenter.heard + _SPARING_SECONDS
+        if job.final:
+            self._rests_until = self._segmenter.heard + min(_REST[self.shortage] * seconds, _LONGEST_REST)
         stays = job.final
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
@@ -183,6 +214,12 @@ class LiveTranscription:
         """Whether nothing is being decoded and nothing waits to be."""
         return self._running is None and not self._waiting
 
+    @property
+    def shortage(self) -> Shortage:
+        """Of processors, as far as it matters here."""
+        starved = self._segmenter.heard < self._spares_until
+        return max(self._node_shortage(), Shortage.SHORT if starved else Shortage.NONE)
+
     def progress(self, cpu_seconds: float = 0.0) -> Progress:
         """How far it is."""
         heard = self._segmenter.heard
@@ -190,7 +227,12 @@ class LiveTranscription:
         undone = [heard if self._ended else self._segmenter.settled, *(each.start for each in self._waiting)]
         if self._running is not None and self._running.final:
             undone.append(self._running.segment.start)
-        return Progress(heard=round(heard, 3), done=round(max(min(undone), 0.0), 3), cpu_seconds=round(cpu_seconds, 2))
+        return Progress(
+            heard=round(heard, 3),
+            done=round(max(min(undone), 0.0), 3),
+            cpu_seconds=round(cpu_seconds, 2),
+            spares=self.shortage > Shortage.NONE,
+        )
 
     # --- finals -----------------------------------------------------------------------------------------------------
 
@@ -205,9 +247,9 @@ class LiveTranscription:
                 self._early_awaited = True
             else:  # it failed
                 self._waiting.append(segment)
-        while len(self._waiting) > 1 and sum(each.seconds for each in self._waiting) > MAX_BEHIND_SECONDS:
+        while len(self._waiting) > 1 and self._waiting_seconds > self._most_waiting:
             oldest = self._waiting.popleft()
-            self._miss(oldest, f"the decoder was more than {MAX_BEHIND_SECONDS:.0f} s of speech behind")
+            self._miss(oldest, f"the decoder was more than {self._most_waiting:.0f} s of speech behind")
 
     def _finish(self, segment: SpeechSegment, decoding: Decoding) -> None:
         text = decoding.text.strip()[:MAX_TEXT]
@@ -293,14 +335,30 @@ class LiveTranscription:
         if opened is None:
             return None
         if opened.number != self._agreed_on:
-            return opened if opened.seconds - opened.onset >= FIRST_SECONDS else None
+            least = _SLOWEST_CADENCE if self.shortage else FIRST_SECONDS
+            return opened if opened.seconds - opened.onset >= least else None
         return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
 
     @property
-    def _sparing(self) -> bool:
-        return self._segmenter.heard < self._spares_until
+    def _finals_only(self) -> bool:
+        return self._segmenter.heard < self._spares_until or self._node_shortage() is Shortage.SEVERE
+
+    @property
+    def _resting(self) -> bool:
+        return (
+            self._segmenter.heard < self._rests_until
+            and not self._ended
+            and self.shortage > Shortage.NONE
+            and self._waiting_seconds <= _MOST_DEFERRED
+        )
+
+    @property
+    def _waiting_seconds(self) -> float:
+        return sum(each.seconds for each in self._waiting)
 
     def _cadence(self) -> float:
+        if self.shortage:
+            return _SLOWEST_CADENCE
         return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 
     def _begin_agreement(self, segment: SpeechSegment) -> None:

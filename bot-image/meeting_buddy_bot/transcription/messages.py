@@ -80,6 +80,8 @@ class Progress(ContractModel):
     done: float
     """Time up to which all speech is final."""
     cpu_seconds: float = 0.0
+    spares: bool = False
+    """Whether it decodes less than it could, because processors are short."""
 
 
 class Missed(ContractModel):

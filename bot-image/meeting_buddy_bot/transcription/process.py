@@ -1,7 +1,8 @@
 """``python -m meeting_buddy_bot.transcription.process CONFIG_JSON``: frames on standard input, messages on the output.
 
-A process of its own, niced: what it does to the processors, and how it ends, is no matter of the recording. Three
-threads: one reads frames and never waits for anything, one decodes, and the main one cuts, decides and writes.
+A process of its own, niced, so that how it ends is no matter of the recording. Three threads: one reads frames and
+never waits for anything, one decodes, and the main one cuts, decides and writes. Niceness counts inside the container
+alone; for the sake of the browser, which is in another one, ``shortage`` tells when to decode less.
 
 With ``--offline`` the sound waits for the decoder instead (a recording is transcribed as fast as it can be, and none
 of it is missed), with ``--finals-only`` nothing is said of a segment before it is over.
@@ -26,7 +27,14 @@ from typing import BinaryIO, Final
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES
 from meeting_buddy_bot.transcription import engines
 from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
-from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
+from meeting_buddy_bot.transcription.live import (
+    MAX_BEHIND_SECONDS,
+    MAX_HELD_SECONDS,
+    Job,
+    LiveTranscription,
+    attempt,
+    drain,
+)
 from meeting_buddy_bot.transcription.messages import (
     FRAME_HEAD,
     Fault,
@@ -35,9 +43,10 @@ from meeting_buddy_bot.transcription.messages import (
     TranscriberConfig,
 )
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SileroDetector
+from meeting_buddy_bot.transcription.shortage import Shortage, ShortageGauge, longest_wait, thread_waits
 
 NICENESS: Final = 19
-"""The lowest: where processors are short, text comes later, and the meeting is recorded as it is."""
+"""The lowest. SCHED_IDLE would leave half of it on a busy machine: too little for finals to keep up."""
 PROGRESS_SECONDS: Final = 1.0
 _OFFLINE_FRAMES: Final = 100
 """That are read ahead when the sound can wait."""
@@ -58,7 +67,8 @@ class _Decoded:
     job: Job
     outcome: Decoding | Exception
     seconds: float
-    cpu_seconds: float
+    waited: float
+    """For a processor."""
 
 
 class _End:
@@ -82,11 +92,22 @@ class _Output:
 class _Transcriber:
     """The main thread's work."""
 
-    def __init__(self, engine: Engine, output: _Output, inbox: _Inbox, *, partials: bool) -> None:
+    def __init__(
+        self, engine: Engine, output: _Output, inbox: _Inbox, *, partials: bool, gauge: ShortageGauge | None
+    ) -> None:
+        """``gauge``: of the processors that decoding takes here; ``None``: it takes none, or nobody else wants them."""
         self._engine = engine
         self._output = output
         self._inbox = inbox
-        self._live = LiveTranscription(Segmenter(SileroDetector()), output.say, settle=engine.settle, partials=partials)
+        self._gauge = gauge
+        self._live = LiveTranscription(
+            Segmenter(SileroDetector()),
+            output.say,
+            settle=engine.settle,
+            partials=partials,
+            shortage=lambda: gauge.shortage if gauge else Shortage.NONE,
+            most_waiting=MAX_HELD_SECONDS if gauge else MAX_BEHIND_SECONDS,
+        )
         self._progress_at = 0.0
 
     def run(self) -> None:
@@ -99,14 +120,18 @@ class _Transcriber:
                 match self._inbox.get(timeout=PROGRESS_SECONDS):
                     case _Frame(start, pcm):
                         self._live.feed(start, pcm)
-                    case _Decoded(job, outcome, seconds, cpu_seconds):
-                        self._live.complete(job, outcome, seconds, cpu_seconds)
+                    case _Decoded(job, outcome, seconds, waited):
+                        if self._gauge:
+                            self._gauge.end()
+                        self._live.complete(job, outcome, seconds, waited)
                     case _End():
                         self._live.end()
                         ended = True
             except queue.Empty:
                 pass  # nobody sends sound: progress is said nevertheless
             if (next_job := self._live.next_job()) is not None:
+                if self._gauge:
+                    self._gauge.begin()
                 jobs.put(next_job)
             self._say_progress()
         self._say_progress(now=True)
@@ -124,12 +149,19 @@ class _Transcriber:
     def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
         while True:
             job = jobs.get()
-            begun, cpu_begun = time.monotonic(), time.process_time()
+            begun, cpu_begun, waits = time.monotonic(), time.process_time(), thread_waits()
             outcome = attempt(job, self._engine)
-            self._inbox.put(_Decoded(job, outcome, time.monotonic() - begun, time.process_time() - cpu_begun))
+            seconds = time.monotonic() - begun
+            waited = 0.0
+            if self._gauge:  # without it a server is asked: who waits for that one waits for no processor
+                idle = seconds - (time.process_time() - cpu_begun)  # all that a decoder of one thread can wait for
+                waited = max(idle, longest_wait(waits, thread_waits()))
+            self._inbox.put(_Decoded(job, outcome, seconds, waited))
 
     def _say_progress(self, *, now: bool = False) -> None:
         if now or time.monotonic() >= self._progress_at:
+            if self._gauge:
+                self._gauge.look()
             self._output.say(self._live.progress(time.process_time()))
             self._progress_at = time.monotonic() + PROGRESS_SECONDS
 
@@ -173,7 +205,8 @@ def _run(config: TranscriberConfig, output: _Output, inbox: _Inbox, *, offline: 
     except EngineError as error:
         output.say(Fault(reason=error.reason, message=str(error)))
         return 1
-    transcriber = _Transcriber(engine, output, inbox, partials=partials)
+    gauge = None if offline or config.engine == "openai" else ShortageGauge()
+    transcriber = _Transcriber(engine, output, inbox, partials=partials, gauge=gauge)
     output.say(Ready(engine=engine.name, model=engine.model))
     if offline:
         transcriber.run_offline()

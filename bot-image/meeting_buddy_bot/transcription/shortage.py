@@ -1,0 +1,187 @@
+"""Whether processors are short, as the kernel tells: then text waits, because sound and picture cannot.
+
+The browser, which plays the meeting, is in another cgroup. No niceness makes this process yield to it, so that it has
+to leave processors alone by itself. What the browser suffers cannot be seen from this container; what can is
+
+* how long anything runnable on the node waits for a processor (``/proc/pressure/cpu``), while nothing is decoded here,
+  as a niced decoder that waits hurts nobody, and while few processors idle (``/proc/stat``), as on a large node
+  something always waits, and what its own limit stops counts as waiting,
+* how long the container is stopped for its CPU limit (``cpu.stat`` of its cgroup),
+* how long a decoding itself waits (``/proc/self/task/*/schedstat``).
+
+Where the kernel tells none of it, nothing is short.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+_SMOOTHING_SECONDS: Final = 5.0
+"""In which about two thirds of a change are taken over."""
+
+
+class Shortage(IntEnum):
+    """Of processors."""
+
+    NONE = 0
+    SHORT = 1
+    SEVERE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Share of time from which on it is so, and below which it is not any more."""
+
+    above: float
+    below: float
+
+
+_NODE: Final = (_Limit(0.6, 0.4), _Limit(0.8, 0.65))
+"""Measured on two cores under many small programs: 0.4 with a quarter of them idle, 0.6 with a tenth, 0.8 with none."""
+_ROOM: Final = 0.2
+"""Share of the processors' time that is idle, from which on nothing is short on the node, whatever waits."""
+_THROTTLED: Final = (_Limit(0.05, 0.02), _Limit(0.25, 0.1))
+"""The recorder is stopped along with the decoder, and loses frames."""
+
+
+class _Level:
+    """A share of time, smoothed, and what it amounts to."""
+
+    def __init__(self, limits: tuple[_Limit, _Limit]) -> None:
+        self._limits = limits
+        self._share = 0.0
+        self.shortage = Shortage.NONE
+
+    def add(self, stalled: float, seconds: float) -> None:
+        """So much of the last seconds."""
+        if seconds <= 0:
+            return
+        share = min(max(stalled / seconds, 0.0), 1.0)
+        self._share += (share - self._share) * -math.expm1(-seconds / _SMOOTHING_SECONDS)
+        found = Shortage.NONE
+        for each, limit in zip((Shortage.SHORT, Shortage.SEVERE), self._limits, strict=True):
+            if self._share > (limit.below if self.shortage >= each else limit.above):
+                found = each
+        self.shortage = found
+
+
+class ShortageGauge:
+    """Looks at the node between two decodings, and at the container's limit all the time."""
+
+    def __init__(
+        self,
+        stalled: Callable[[], float | None] | None = None,
+        idle: Callable[[], float | None] | None = None,
+        throttled: Callable[[], float | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is short before the first decoding: what the node was like before anybody spoke does not count.
+
+        Args:
+            stalled: seconds for which something has waited on the node so far; ``None``: the kernel does not tell.
+            idle: seconds for which a processor has idled so far, in the mean of all; ``None``: the same.
+            throttled: as ``stalled``, of this container and its limit.
+            clock: seconds.
+        """
+        self._stalled = stalled or node_stalled
+        self._idle = idle or node_idle
+        self._throttled = throttled or container_throttled
+        self._clock = clock
+        self._node, self._container = _Level(_NODE), _Level(_THROTTLED)
+        self._between: tuple[float, float | None, float | None] | None = None
+        """Since the last decoding ended: time of the last look, what the node had stalled and idled then."""
+        self._looked: tuple[float, float | None] | None = None
+
+    def begin(self) -> None:
+        """A decoding begins."""
+        self.look()
+        self._between = None
+
+    def end(self) -> None:
+        """A decoding has ended."""
+        self._between = self._clock(), self._stalled(), self._idle()
+        if self._looked is None:
+            self._looked = self._clock(), self._throttled()
+
+    def look(self) -> None:
+        """Take in what has happened since; to be called now and then while nothing is decoded."""
+        now = self._clock()
+        if self._between is not None:
+            since, stalled, idle = self._between
+            self._between = now, self._stalled(), self._idle()
+            has_room = _more(idle, self._between[2]) >= _ROOM * (now - since)
+            self._node.add(0.0 if has_room else _more(stalled, self._between[1]), now - since)
+        if self._looked is not None:
+            since, throttled = self._looked
+            self._looked = now, self._throttled()
+            self._container.add(_more(throttled, self._looked[1]), now - since)
+
+    @property
+    def shortage(self) -> Shortage:
+        """As of the last look."""
+        return max(self._node.shortage, self._container.shortage)
+
+
+def _more(before: float | None, now: float | None) -> float:
+    """By how much a counter grew; not at all where the kernel does not tell."""
+    return 0.0 if before is None or now is None else now - before
+
+
+def node_stalled(path: Path = Path("/proc/pressure/cpu")) -> float | None:
+    """Seconds; ``None`` where the kernel was built or started without it, or the container may not read it."""
+    try:
+        for line in path.read_text().splitlines():
+            kind, *facts = line.split()
+            if kind == "some":
+                return int(dict(each.split("=") for each in facts)["total"]) / 1e6
+    except (OSError, ValueError, KeyError):
+        pass
+    return None
+
+
+def node_idle(path: Path = Path("/proc/stat")) -> float | None:
+    """Seconds for which a processor idled, or waited for a disk, in the mean of all; ``None``: not to be read."""
+    try:
+        lines = path.read_text().splitlines()
+        idle, for_disks = (int(each) for each in lines[0].split()[4:6])
+        processors = sum(line.startswith("cpu") for line in lines) - 1
+        return (idle + for_disks) / os.sysconf("SC_CLK_TCK") / processors
+    except (OSError, ValueError, IndexError, ZeroDivisionError):
+        return None
+
+
+def container_throttled(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Seconds, of all its processors together; ``None`` without a limit or a cgroup to read (version 2, or 1)."""
+    for path, key, unit in (
+        (root / "cpu.stat", "throttled_usec", 1e6),
+        (root / "cpu" / "cpu.stat", "throttled_time", 1e9),
+    ):
+        try:
+            return int(dict(line.split() for line in path.read_text().splitlines())[key]) / unit
+        except (OSError, ValueError, KeyError):
+            continue
+    return None
+
+
+def thread_waits(tasks: Path = Path("/proc/self/task")) -> Mapping[str, float]:
+    """Seconds for which each thread of this process was runnable and had no processor; those that can be read."""
+    found: dict[str, float] = {}
+    try:
+        for each in tasks.iterdir():
+            try:
+                found[each.name] = int((each / "schedstat").read_text().split()[1]) / 1e9
+            except (OSError, ValueError, IndexError):  # among others a thread that has just ended
+                continue
+    except OSError:
+        pass
+    return found
+
+
+def longest_wait(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """Of any thread, in seconds, between two times."""
+    return max((waited - before.get(thread, 0.0) for thread, waited in after.items()), default=0.0)
