@@ -14,12 +14,15 @@ help: ## this list
 demo: .venv/ready ## record a real meeting on a real Kubernetes on this machine, from nothing
 	@$(RUN) tests.local.demo
 
+# Whoever starts Python a thousand times compiles it once.
+test: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.machine.packages
 	@# What takes minutes to build for the first time is built here, where no test's time-out runs, and beside the linters.
 	@$(MAKE) --no-print-directory --jobs 2 lint test-prerequisites
-	@$(RUN) pytest -n 3 --no-loadscope-reorder --durations 40
+	@$(RUN) pytest -n 4 --no-loadscope-reorder --durations 40
 
 .PHONY: soak
 soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join; an hour of talk
@@ -29,6 +32,7 @@ soak: .venv/ready ## the hour-long tests: each platform × each form of its page
 .PHONY: test-prerequisites
 test-prerequisites: .venv/ready
 	@$(RUN) tests.local.api_clients
+	@$(RUN) tests.local.kstatus
 	@$(RUN) tests.local.cluster up
 	@$(RUN) tests.local.cluster images
 	@$(RUN) tests.local.meetings.livekit up

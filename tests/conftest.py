@@ -1,15 +1,17 @@
-"""How the tests run side by side: in three processes, by what they share.
+"""How the tests run side by side: in four processes, by what they share.
 
-Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 3`). One of them
+Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 4`). One of them
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
-and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes two.
+and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one.
+What ends parts of the cluster is marked `cluster_alone`: tests without the cluster run on.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ _GROUPS = {
     "tests/bot/test_local_meeting.py": "meeting",
     "tests/bot/test_replaced_bot.py": "meeting",
     "tests/e2e/test_http_api.py": "meeting",
+    "tests/e2e/test_node_loss.py": "meeting",
     "tests/e2e/test_platforms.py": "meeting",
     "tests/e2e/test_recording.py": "meeting",
     "tests/e2e/test_cluster_repair.py": "cluster",
@@ -65,7 +68,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    with machine_lock.slots(int(worker.removeprefix("gw")), _slots(item)):
+    with ExitStack() as held:
+        if item.get_closest_marker("cluster") is not None:
+            held.enter_context(machine_lock.cluster(alone=item.get_closest_marker("cluster_alone") is not None))
+        held.enter_context(machine_lock.slots(int(worker.removeprefix("gw")), _slots(item)))
         return (yield)
 
 
@@ -102,4 +108,4 @@ def _rank(group: str) -> int:
 def _slots(item: pytest.Item) -> int:
     if item.get_closest_marker("alone") is not None:
         return machine_lock.SLOTS
-    return 2 if item.get_closest_marker("busy") is not None else 1
+    return machine_lock.SLOTS - 1 if item.get_closest_marker("busy") is not None else 1

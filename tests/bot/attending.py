@@ -29,6 +29,7 @@ from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
 from tests.bot.container import BrowserContainer
+from tests.support.awaiting import all_of
 
 
 class FakeRecorder:
@@ -194,19 +195,8 @@ Part = Callable[[BrowserContainer, Path], Coroutine[Any, Any, None]]
 
 
 async def side_by_side(containers: Sequence[BrowserContainer], folder: Path, parts: Mapping[str, Part]) -> None:
-    """Run parts of a test at the same time, each with a container and a folder of its own.
-
-    For bots that have nothing to do with one another: most of their time is waiting. What fails is told with its name.
-    """
-
-    async def run(name: str, part: Part, container: BrowserContainer) -> None:
-        (own := folder / name).mkdir()
-        try:
-            await part(container, own)
-        except Exception as error:
-            error.add_note(f"in {name}")
-            raise
-
-    async with asyncio.TaskGroup() as group:
-        for (name, part), container in zip(parts.items(), containers[: len(parts)], strict=True):
-            group.create_task(run(name, part, container))
+    """Run parts of a test at the same time, each with a container and a folder of its own (`all_of`)."""
+    for name in parts:
+        (folder / name).mkdir()
+    pairs = zip(parts.items(), containers[: len(parts)], strict=True)
+    await all_of({name: part(container, folder / name) for (name, part), container in pairs})

@@ -103,10 +103,33 @@ def sites_containers(
     sites: dict[str, PlatformSite],
     make_container: Callable[..., contextlib.AbstractContextManager[BrowserContainer]],
 ) -> Iterator[tuple[BrowserContainer, ...]]:
-    """That one and a second, for two bots side by side."""
+    """That one and others, for as many bots side by side as there are packs."""
     hosts = {host: address for site in sites.values() for host, address in site.hosts.items()}
-    with make_container(hosts=hosts) as second:
-        yield sites_container, second
+    with contextlib.ExitStack() as more:
+        yield sites_container, *(more.enter_context(make_container(hosts=hosts)) for _ in packs.names()[1:])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_browser(container: BrowserContainer) -> AsyncIterator[Browser]:
+    """One browser for all tests of a module, on the page that the test before left behind."""
+    started = Browser(SCREEN, container.url)
+    await started.start()
+    yield started
+    await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def hanging_browser(shared_browser: Browser) -> AsyncIterator[Browser]:
+    """That one, for a test that leaves a page behind which hangs: the next test has a new one."""
+    yield shared_browser
+    await shared_browser.start()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared_browser_site(authority: Authority) -> AsyncIterator[SyntheticSite]:
+    """The synthetic site, for tests of a shared browser: an origin of its own for each."""
+    async with SyntheticSite(authority) as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ What is "in the meeting" is drawn on its display by ffplay and played into its s
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import Finished, GapLine, Segment, read
 from tests.conformance.running_bot import RunningBot, make_assignment, reachable_folder, stop_all
+from tests.conformance.unprivileged import GID, UID
 from tests.local.clone import SPEECH
 
 JFK = SPEECH / "en" / "jfk.wav"
@@ -63,6 +65,17 @@ def bots() -> Iterator[Start]:
             yield start
         finally:
             stop_all(running)
+
+
+@contextmanager
+def copied(recordings: Path) -> Iterator[Path]:
+    """A copy of a bot's folder for another bot, with the files' times."""
+    with reachable_folder() as root:
+        copy = root / "recordings"
+        shutil.copytree(recordings, copy)
+        for path in (copy, *copy.rglob("*")):
+            os.chown(path, UID, GID)
+        yield copy
 
 
 @contextmanager

@@ -28,12 +28,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT = "Recording for the minutes"
 PAGES = [
-    (("teams", 0), ("zoom", 0)),
-    (("googlemeet", 0), ("webex", 0)),
-    (("teams", 1), ("zoom", 1)),
-    (("webex", 2),),
+    (("teams", 0), ("zoom", 0), ("googlemeet", 0), ("webex", 0)),
+    (("teams", 1), ("zoom", 1), ("webex", 2)),
 ]
-"""Packs and the variants of their pages that differ in their chat: two of them side by side."""
+"""Packs and the variants of their pages that differ in their chat: those of a row side by side."""
 
 
 async def event(bot: Attending, name: str, seconds: float = 40, **fields: object) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from meeting_buddy_bot.recording.manifest import (
 )
 from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.recording.segments import fsync_and_hash
-from tests.bot.recording_bot import JFK, bots, recording, tone
+from tests.bot.recording_bot import JFK, bots, copied, recording, tone
 from tests.conformance.running_bot import (
     JOINED,
     RunningBot,
@@ -120,12 +120,8 @@ def empty(root: Path) -> Path:
 
 @pytest.fixture
 def folder(killed: Path) -> Iterator[Path]:
-    """A copy of the killed bot's folder, with the files' times."""
-    with reachable_folder() as root:
-        copy = root / "recordings"
-        shutil.copytree(killed, copy)
-        for path in (copy, *copy.rglob("*")):
-            os.chown(path, UID, GID)
+    """A copy of the killed bot's folder."""
+    with copied(killed) as copy:
         yield copy
 
 

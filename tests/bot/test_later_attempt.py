@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import webvtt
 
 from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
@@ -21,12 +22,12 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, read, utc_text
 from meeting_buddy_bot.recording.manifest_writer import REPLACED
-from tests.bot.recording_bot import Books, Start, bots, leave_and_end, recording, speaker, tone
+from tests.bot.recording_bot import Books, Start, bots, copied, leave_and_end, recording, speaker, tone
 from tests.conformance.running_bot import RunningBot
 from tests.conformance.unprivileged import GID, UID
 from tests.local.media.probe import probe
 from tests.local.media.speech_model import model_folder
-from tests.support.awaiting import until
+from tests.support.awaiting import all_of, until
 from tests.support.faulty_volume import FaultyVolume, faulty_volume
 
 _SECONDS = 60.0
@@ -80,7 +81,30 @@ async def evicted(start: Start) -> Path:
     return bot.recordings
 
 
-LEFT_BEHIND = [killed, evicted]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def first_attempts() -> AsyncIterator[dict[str, Path]]:
+    """The folder of each bot that did not come to its meeting's end, by what happened to it."""
+    found = {}
+
+    async def leave(name: str, first: Callable[[Start], Coroutine[Any, Any, Path]], start: Start) -> None:
+        found[name] = await first(start)
+
+    with bots() as start:
+        await all_of({first.__name__: leave(first.__name__, first, start) for first in (killed, evicted)})
+        yield found
+
+
+@pytest.fixture
+def left_behind() -> str:
+    """Of which bot; a test that is told otherwise says so."""
+    return "killed"
+
+
+@pytest.fixture
+def folder(left_behind: str, first_attempts: dict[str, Path]) -> Iterator[Path]:
+    """A copy of what the first attempt left behind."""
+    with copied(first_attempts[left_behind]) as copy:
+        yield copy
 
 
 def rejoining(start: Start, folder: Path, script: str = "join; people Bo; record", **changes: Any) -> RunningBot:
@@ -110,9 +134,8 @@ def check_axis(books: Books) -> None:
         )
 
 
-@pytest.mark.parametrize("left_behind", LEFT_BEHIND, ids=lambda each: each.__name__)
-async def test_both_attempts_are_in_one_verified_file(start: Start, left_behind: Callable[..., Any]) -> None:
-    folder = await left_behind(start)
+@pytest.mark.parametrize("left_behind", ["killed", "evicted"])
+async def test_both_attempts_are_in_one_verified_file(start: Start, folder: Path, left_behind: str) -> None:
     first = files(folder)
     bot = rejoining(start, folder)
     await recorded(bot, len(first) + 1)
@@ -122,7 +145,7 @@ async def test_both_attempts_are_in_one_verified_file(start: Start, left_behind:
     ordered = sorted(books.segments, key=lambda each: each.segment)
     assert len(ordered) > len(first) + 1
     assert [each.run for each in ordered] == [1] * len(first) + [2] * (len(ordered) - len(first))
-    assert [each.complete for each in ordered[: len(first)]] == [True] * (len(first) - 1) + [left_behind is evicted]
+    assert [each.complete for each in ordered[: len(first)]] == [True] * (len(first) - 1) + [left_behind == "evicted"]
     [gap] = books.gaps
     assert (gap.gap, gap.recorded) == (REPLACED, False)
     assert gap.start == ordered[len(first) - 1].end
@@ -146,11 +169,10 @@ async def test_both_attempts_are_in_one_verified_file(start: Start, left_behind:
     assert bot.session["participants"] == ["Ann", "Bo"]
 
 
-@pytest.mark.parametrize("left_behind", LEFT_BEHIND, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("left_behind", ["killed", "evicted"])
 async def test_a_meeting_that_is_over_meanwhile_ends_with_verified_files(
-    start: Start, left_behind: Callable[..., Any]
+    start: Start, folder: Path, left_behind: str
 ) -> None:
-    folder = await left_behind(start)
     manifest = (folder / MANIFEST_FILE).read_bytes()
     bot = rejoining(start, folder, "wait 0.1s; end MeetingEnded")
     assert await bot.ended(_SECONDS) == 0
@@ -162,13 +184,12 @@ async def test_a_meeting_that_is_over_meanwhile_ends_with_verified_files(
     assert bot.session["recording"]["verified"]
     assert bot.session["participants"] == ["Ann"]
     check_axis(books)
-    if left_behind is evicted:
+    if left_behind == "evicted":
         assert (folder / MANIFEST_FILE).read_bytes() == manifest
         assert books.has_event("recording_verified_before")
 
 
-async def test_what_is_there_is_counted_and_recovered_before_the_bot_is_in(start: Start) -> None:
-    folder = await killed(start)
+async def test_what_is_there_is_counted_and_recovered_before_the_bot_is_in(start: Start, folder: Path) -> None:
     bot = rejoining(start, folder, "lobby 600s; join")
     report = await bot.until(lambda each: each.recording.segments == len(files(folder)), _SECONDS)
     assert report.phase is ReportPhase.JOINING
@@ -178,8 +199,7 @@ async def test_what_is_there_is_counted_and_recovered_before_the_bot_is_in(start
     assert (bot.outcome.reason, bot.outcome.recording.verified) == (Reason.LEAVE_REQUESTED, True)
 
 
-async def test_a_third_attempt_goes_on_behind_the_second(start: Start) -> None:
-    folder = await killed(start)
+async def test_a_third_attempt_goes_on_behind_the_second(start: Start, folder: Path) -> None:
     second = rejoining(start, folder)
     await recorded(second, len(files(folder)) + 1)
     second.clear()
@@ -236,23 +256,22 @@ async def test_deadlines_count_from_the_start_of_this_attempt(start: Start, an_h
 
 
 @asynccontextmanager
-async def before_a_hanging_volume(start: Start) -> AsyncIterator[tuple[RunningBot, Path, FaultyVolume]]:
-    """A second bot whose volume does not answer from its start on, the folder behind it, and the volume."""
-    folder = await killed(start)
+async def before_a_hanging_volume(start: Start, folder: Path) -> AsyncIterator[tuple[RunningBot, FaultyVolume]]:
+    """A second bot whose volume does not answer from its start on, and the volume."""
     mount = folder.parent / "mounted"
     mount.mkdir()
     with faulty_volume(mount, folder) as volume:
         volume.hang()
         bot = rejoining(start, mount)
         try:
-            yield bot, folder, volume
+            yield bot, volume
         finally:
             volume.answer()  # not even SIGKILL ends a process whose call is under way
             bot.clear()
 
 
-async def test_a_volume_that_does_not_answer_is_waited_for(start: Start) -> None:
-    async with before_a_hanging_volume(start) as (bot, folder, volume):
+async def test_a_volume_that_does_not_answer_is_waited_for(start: Start, folder: Path) -> None:
+    async with before_a_hanging_volume(start, folder) as (bot, volume):
         report = await bot.until(lambda each: each.storage_unresponsive, 90)
         assert report.phase is ReportPhase.JOINING
         async with bot.http(None) as client, client.get("/livez") as response:
@@ -266,8 +285,8 @@ async def test_a_volume_that_does_not_answer_is_waited_for(start: Start) -> None
         check_axis(books)
 
 
-async def test_whoever_asks_it_to_leave_while_the_volume_does_not_answer_is_heard(start: Start) -> None:
-    async with before_a_hanging_volume(start) as (bot, _, volume):
+async def test_whoever_asks_it_to_leave_while_the_volume_does_not_answer_is_heard(start: Start, folder: Path) -> None:
+    async with before_a_hanging_volume(start, folder) as (bot, volume):
         await bot.until(lambda each: each.storage_unresponsive, 90)
         assert await bot.leave() == 202
         await until(lambda: bot.termination_message != "", _SECONDS)

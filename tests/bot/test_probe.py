@@ -28,6 +28,20 @@ from tests.support.synthetic_pages import SyntheticSite
 from tests.support.synthetic_table import synthetic_table
 from tests.unit.test_table import SHIPPED
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Browser:
+    """One for all tests: none of them starts or ends it."""
+    return shared_browser
+
+
+@pytest.fixture
+def site(shared_browser_site: SyntheticSite) -> SyntheticSite:
+    """In the event loop of that browser."""
+    return shared_browser_site
+
 
 def table_of(*matches: dict[str, Any], **elements: Any) -> PlatformTable:
     """A table that asks about these matches, and whether these elements are there.
@@ -264,7 +278,8 @@ async def test_the_page_cannot_fake_what_is_seen(browser: Browser, site: Synthet
     assert there(snapshot) == {"real"}
 
 
-async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: SyntheticSite) -> None:
+async def test_a_frame_that_hangs_hides_nothing_else(hanging_browser: Browser, site: SyntheticSite) -> None:
+    browser = hanging_browser
     site.pages |= {
         "/": "<p>outside</p><iframe src='%ELSEWHERE%/hangs'></iframe>",
         "/hangs": "<script>setTimeout(() => { for (;;); }, 300)</script>",
@@ -278,7 +293,8 @@ async def test_a_frame_that_hangs_hides_nothing_else(browser: Browser, site: Syn
     assert time.monotonic() - began < 8
 
 
-async def test_a_page_that_hangs_costs_one_deadline(browser: Browser, site: SyntheticSite) -> None:
+async def test_a_page_that_hangs_costs_one_deadline(hanging_browser: Browser, site: SyntheticSite) -> None:
+    browser = hanging_browser
     site.pages["/"] = "<p>x</p><script>setTimeout(() => { for (;;); }, 300)</script>"
     await browser.page.navigate(site.url("/"))
     await asyncio.sleep(1)  # until it hangs

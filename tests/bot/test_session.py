@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from tests.local.machine.certificates import Authority
 from tests.support.synthetic_pages import SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
+Scenario = Callable[[BrowserContainer, SyntheticSite, Path], Coroutine[Any, Any, None]]
+
 ROOM = "/rooms/weekly-sync-7431"
 
 
@@ -39,9 +41,9 @@ def after_joining(script: str, seconds: float = 1) -> str:
     return join_page(f"enter(); setTimeout(() => {{ {script} }}, {seconds * 1000})")
 
 
-async def test_ends_with_the_meeting(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
+async def ends_with_the_meeting(container: BrowserContainer, site: SyntheticSite, folder: Path) -> None:
     site.pages[ROOM] = after_joining(says("The meeting has ended"))
-    async with attending(container, site, tmp_path) as bot:
+    async with attending(container, site, folder) as bot:
         assert (await bot.ending()).reason is Reason.MEETING_ENDED
         assert bot.report.ever_joined
         assert bot.report.phase is ReportPhase.LEAVING
@@ -49,66 +51,60 @@ async def test_ends_with_the_meeting(container: BrowserContainer, site: Syntheti
         assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
 
 
-async def test_evidence_that_cannot_be_kept_costs_no_result(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without_names(*_: object) -> str:
-        raise LookupError("unknown encoding: utf-16-be")
-
-    monkeypatch.setattr(diagnostics, "without_names", without_names)
-    site.pages[ROOM] = join_page(says("You can't come in"))
-    async with attending(container, site, tmp_path) as bot:
-        assert (await bot.ending()).reason is Reason.ENTRY_DENIED
-        assert [each["error"] for each in await bot.events("evidence_failed")] == ["LookupError"]
-
-
-async def test_a_removal_is_seen_while_the_recorder_still_opens(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+async def a_removal_is_seen_while_the_recorder_still_opens(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
 ) -> None:
     site.pages[ROOM] = after_joining(says("The meeting has ended"))
-    async with attending(container, site, tmp_path) as bot:
+    async with attending(container, site, folder) as bot:
         bot.recorder.opens = False
         assert (await bot.ending()).reason is Reason.MEETING_ENDED
         assert bot.report.phase is ReportPhase.LEAVING
 
 
-async def test_ends_when_the_call_has_been_gone_for_long(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+async def debug_mode_keeps_evidence_of_a_success(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
+) -> None:
+    site.pages[ROOM] = after_joining(says("The meeting has ended"))
+    async with attending(container, site, folder, debug_mode=True) as bot:
+        await bot.ending()
+        assert "debug/MeetingEnded.png" in bot.report.evidence
+
+
+async def ends_when_the_call_has_been_gone_for_long(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
 ) -> None:
     site.pages[ROOM] = after_joining(says("Rate your call!"))
-    async with attending(container, site, tmp_path) as bot:
+    async with attending(container, site, folder) as bot:
         await bot.until_recording()
         assert (await bot.ending()).reason is Reason.MEETING_ENDED
 
 
-async def test_a_call_that_is_gone_for_a_moment_goes_on(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+async def a_call_that_is_gone_for_a_moment_goes_on(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
 ) -> None:
     flicker = "const was = document.body.innerHTML; document.body.innerHTML = '';"
     flicker += "setTimeout(() => document.body.innerHTML = was, 1500)"
     site.pages[ROOM] = after_joining(flicker)
-    async with attending(container, site, tmp_path) as bot:
+    async with attending(container, site, folder) as bot:
         await bot.until_recording()
         await asyncio.sleep(6)
         assert bot.report.phase is ReportPhase.RECORDING
 
 
-async def test_back_in_the_lobby_keeps_the_phase_and_ends_as_removed(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+async def back_in_the_lobby_keeps_the_phase_and_ends_as_removed(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
 ) -> None:
     site.pages[ROOM] = after_joining(says("Someone will let you in soon"))
-    async with attending(container, site, tmp_path, limits=Limits(waiting_room_seconds=2)) as bot:
+    async with attending(container, site, folder, limits=Limits(waiting_room_seconds=2)) as bot:
         await bot.until_recording()
         report = await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
         assert report.phase is ReportPhase.RECORDING
         assert (await bot.ending()).reason is Reason.REMOVED_FROM_MEETING
 
 
-async def test_a_connection_that_stays_lost_ends_it(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
-) -> None:
+async def a_connection_that_stays_lost_ends_it(container: BrowserContainer, site: SyntheticSite, folder: Path) -> None:
     site.pages[ROOM] = after_joining("document.body.innerHTML += 'Reconnecting'")
-    async with attending(container, site, tmp_path, table=synthetic_table(reconnect=3, rejoin=3)) as bot:
+    async with attending(container, site, folder, table=synthetic_table(reconnect=3, rejoin=3)) as bot:
         await bot.until_recording()
         site.pages[ROOM] = "<h1>gone</h1>"
         report = await bot.until(lambda report: report.waiting is Waiting.REJOINING)
@@ -122,9 +118,46 @@ async def test_a_connection_that_stays_lost_ends_it(
 def containers(
     container: BrowserContainer, make_container: Callable[..., AbstractContextManager[BrowserContainer]]
 ) -> Iterator[tuple[BrowserContainer, ...]]:
-    """The module's container `browser` and a second, for two bots side by side."""
-    with make_container() as second:
-        yield container, second
+    """The module's container `browser` and two more, for bots side by side."""
+    with ExitStack() as more:
+        yield container, *(more.enter_context(make_container()) for _ in range(2))
+
+
+@pytest.mark.parametrize(
+    "scenarios",
+    [
+        (a_call_that_is_gone_for_a_moment_goes_on, a_connection_that_stays_lost_ends_it),
+        (back_in_the_lobby_keeps_the_phase_and_ends_as_removed, ends_when_the_call_has_been_gone_for_long),
+        (
+            a_removal_is_seen_while_the_recorder_still_opens,
+            debug_mode_keeps_evidence_of_a_success,
+            ends_with_the_meeting,
+        ),
+    ],
+    ids=lambda scenarios: scenarios[0].__name__,
+)
+async def test_staying(
+    containers: tuple[BrowserContainer, ...], authority: Authority, tmp_path: Path, scenarios: Sequence[Scenario]
+) -> None:
+    async def at_a_site_of_its_own(scenario: Scenario, container: BrowserContainer, folder: Path) -> None:
+        async with SyntheticSite(authority) as site:
+            await scenario(container, site, folder)
+
+    parts = {scenario.__name__: partial(at_a_site_of_its_own, scenario) for scenario in scenarios}
+    await side_by_side(containers, tmp_path, parts)
+
+
+async def test_evidence_that_cannot_be_kept_costs_no_result(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_names(*_: object) -> str:
+        raise LookupError("unknown encoding: utf-16-be")
+
+    monkeypatch.setattr(diagnostics, "without_names", without_names)
+    site.pages[ROOM] = join_page(says("You can't come in"))
+    async with attending(container, site, tmp_path) as bot:
+        assert (await bot.ending()).reason is Reason.ENTRY_DENIED
+        assert [each["error"] for each in await bot.events("evidence_failed")] == ["LookupError"]
 
 
 @pytest.mark.parametrize(
@@ -259,12 +292,3 @@ async def test_a_browser_that_dies_again_and_again_ends_it(
         assert bot.report.browser.restarts == MOST_RESTARTS
         assert not bot.report.browser.alive
         assert len(bot.recorder.gaps) == MOST_RESTARTS + 1
-
-
-async def test_debug_mode_keeps_evidence_of_a_success(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
-) -> None:
-    site.pages[ROOM] = after_joining(says("The meeting has ended"))
-    async with attending(container, site, tmp_path, debug_mode=True) as bot:
-        await bot.ending()
-        assert "debug/MeetingEnded.png" in bot.report.evidence

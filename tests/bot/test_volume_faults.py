@@ -10,7 +10,8 @@ import pytest
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.recording.capture import FROZEN_SECONDS
 from tests.bot.recording_bot import Books, Start, bots, child, recording, tone
-from tests.conformance.running_bot import RunningBot
+from tests.conformance.running_bot import RunningBot, reachable_folder
+from tests.support.awaiting import all_of
 from tests.support.faulty_volume import FaultyVolume, faulty_volume
 
 HANGS = 20.0
@@ -24,17 +25,20 @@ def start() -> Iterator[Start]:
 
 
 @contextmanager
-def on_a_faulty_volume(bot: RunningBot) -> Iterator[FaultyVolume]:
-    """Put the faulty volume in place of the bot's, while its interpreter still starts."""
-    backing = bot.folder / "backing"
-    backing.mkdir(mode=0o777)
-    backing.chmod(0o777)
-    with faulty_volume(bot.recordings, backing) as volume:
-        try:
-            yield volume
-        finally:
-            volume.answer()  # not even SIGKILL ends a process whose call is under way
-            bot.clear()
+def on_a_faulty_volume(start: Start, **changes: object) -> Iterator[tuple[RunningBot, FaultyVolume]]:
+    """A bot on a volume that a test can make fail."""
+    with reachable_folder() as root:
+        mount, backing = root / "mounted", root / "backing"
+        for folder in (mount, backing):
+            folder.mkdir()
+            folder.chmod(0o777)
+        with faulty_volume(mount, backing) as volume:
+            bot = start(recordings=mount, **changes)
+            try:
+                yield bot, volume
+            finally:
+                volume.answer()  # not even SIGKILL ends a process whose call is under way
+                bot.clear()
 
 
 async def livez_seconds(bot: RunningBot) -> float:
@@ -45,9 +49,8 @@ async def livez_seconds(bot: RunningBot) -> float:
     return time.monotonic() - began
 
 
-async def test_a_volume_that_hangs_costs_a_gap_and_not_the_bot(start: Start) -> None:
-    bot = start()
-    with on_a_faulty_volume(bot) as volume:
+async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
+    with on_a_faulty_volume(start) as (bot, volume):
         await bot.until(recording, seconds=40)
         with tone(bot):
             await asyncio.sleep(5)
@@ -79,9 +82,8 @@ async def test_a_volume_that_hangs_costs_a_gap_and_not_the_bot(start: Start) -> 
         assert books.has_event("volume_back")
 
 
-async def test_leaving_while_the_volume_hangs_leaves_an_outcome_in_time(start: Start) -> None:
-    bot = start(grace_seconds=20)
-    with on_a_faulty_volume(bot) as volume:
+async def hangs_while_the_bot_leaves_an_outcome_in_time(start: Start) -> None:
+    with on_a_faulty_volume(start, grace_seconds=20) as (bot, volume):
         await bot.until(recording, seconds=40)
         await asyncio.sleep(3)
         volume.hang()
@@ -95,9 +97,8 @@ async def test_leaving_while_the_volume_hangs_leaves_an_outcome_in_time(start: S
         assert not bot.outcome.recording.verified
 
 
-async def test_a_volume_that_goes_away_ends_the_session_with_its_cause(start: Start) -> None:
-    bot = start()
-    with on_a_faulty_volume(bot) as volume:
+async def goes_away_and_ends_the_session_with_its_cause(start: Start) -> None:
+    with on_a_faulty_volume(start) as (bot, volume):
         await bot.until(recording, seconds=40)
         await asyncio.sleep(3)
         volume.vanish()
@@ -105,3 +106,12 @@ async def test_a_volume_that_goes_away_ends_the_session_with_its_cause(start: St
         assert bot.outcome.reason is Reason.RECORDING_FAILED
         assert "Transport endpoint is not connected" in str(bot.outcome.message)
         assert "Transport endpoint is not connected" in bot.log
+
+
+async def test_a_volume_that_fails(start: Start) -> None:
+    scenarios = (
+        hangs_and_costs_a_gap_and_not_the_bot,
+        hangs_while_the_bot_leaves_an_outcome_in_time,
+        goes_away_and_ends_the_session_with_its_cause,
+    )
+    await all_of({scenario.__name__: scenario(start) for scenario in scenarios})

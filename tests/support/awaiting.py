@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
@@ -20,6 +20,25 @@ async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
             await asyncio.sleep(_PAUSE)
+
+
+async def all_of(parts: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+    """Run parts of a test at the same time; what fails is told with its name.
+
+    For what has nothing to do with one another, mostly waits, and never keeps the event loop waiting: a bot in it would
+    take a page for one that hangs.
+    """
+
+    async def run(name: str, part: Coroutine[Any, Any, None]) -> None:
+        try:
+            await part
+        except Exception as error:
+            error.add_note(f"in {name}")
+            raise
+
+    async with asyncio.TaskGroup() as group:
+        for name, part in parts.items():
+            group.create_task(run(name, part))
 
 
 def wait_until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) -> Found:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.machine.machine_lock import SLOTS, slots
+from tests.local.machine.machine_lock import SLOTS, cluster, slots
 from tests.support.machine_wide import free_display
 
 
@@ -24,7 +24,7 @@ def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
 
 @pytest.mark.parametrize(
     ("count", "beside"),
-    [(1, {1, 2}), (2, {2}), (SLOTS, set())],
+    [(1, set(range(1, SLOTS))), (SLOTS - 1, {SLOTS - 1}), (SLOTS, set())],
     ids=["ordinary", "busy", "alone"],
 )
 def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: set[int]) -> None:
@@ -52,6 +52,34 @@ def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp
         assert not later.wait(0.1)
     assert alone.wait(10)
     assert later.wait(10)
+
+
+def has_cluster(folder: Path, *, alone: bool) -> threading.Event:
+    """Set once somebody else had the cluster."""
+    had = threading.Event()
+
+    def take() -> None:
+        with cluster(alone=alone, folder=folder):
+            had.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return had
+
+
+def test_many_use_the_cluster_or_one_has_it_alone(tmp_path: Path) -> None:
+    with cluster(alone=False, folder=tmp_path):
+        assert has_cluster(tmp_path, alone=False).wait(10)
+        alone = has_cluster(tmp_path, alone=True)
+        assert not alone.wait(0.1)
+        later = has_cluster(tmp_path, alone=False)
+        assert not later.wait(0.1), "it would keep out the one who waits"
+    assert alone.wait(10)
+    assert later.wait(10)
+    with cluster(alone=True, folder=tmp_path):
+        assert taken(tmp_path, 0, SLOTS).wait(10), "the machine is free meanwhile"
+        other = has_cluster(tmp_path, alone=False)
+        assert not other.wait(0.1)
+    assert other.wait(10)
 
 
 def test_a_display_of_which_something_is_left_over_is_passed_by() -> None:
