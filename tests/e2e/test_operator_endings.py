@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from meeting_buddy.contract.identity import Role
 from tests.e2e.operator_fixtures import RELEASE, STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_process import Sessions
-from tests.local.installation import pod_processes
+from tests.local.installation import pod_processes, roll_back, upgrade
 from tests.local.installation.eviction import evict
+from tests.local.installation.install import prepare_namespace
 from tests.support.awaiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -255,28 +257,6 @@ def test_of_two_operators_one_acts_and_the_other_takes_over(installed: Installed
     installed.scale(1)
 
 
-# Times
-
-
-def test_a_bot_comes_when_its_meeting_starts_and_goes_at_its_end_whoever_operates_meanwhile(
-    installed: Installed, sessions: Sessions
-) -> None:
-    start = (datetime.now(UTC) + timedelta(seconds=35)).replace(microsecond=0)
-    end = start + timedelta(seconds=20)
-    times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
-    sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
-    assert "attempt" not in sessions.phase("planned", "Scheduled", seconds=30)
-    deployment = (f"deployment/{RELEASE}-operator", f"--namespace={installed.own}")
-    installed.kubectl("rollout", "restart", *deployment)  # as an upgrade does
-    installed.kubectl("rollout", "status", *deployment, "--timeout=60s")
-    sessions.phase("planned", "Recording", seconds=60)
-    made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
-    assert made >= start - timedelta(seconds=3)  # whole seconds
-    status = sessions.phase("planned", "Completed", "Failed", seconds=60)
-    assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
-    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
-
-
 # Another attempt
 
 
@@ -304,3 +284,80 @@ def test_another_bot_is_tried_when_the_page_could_not_be_reached(sessions: Sessi
     status = sessions.phase("unreachable", "Completed", "Failed", seconds=90)
     assert (status["reason"], status["attempt"]) == ("PageUnreachable", 2)
     assert "(attempt 2)" in status["message"]
+
+
+# An upgrade and a downgrade, and times
+
+NEXT_VERSION = {
+    "operator": {"podLabels": {"example.org/version": "next"}},
+    "botClasses": {"default": {"labels": {"example.org/version": "next"}}},
+}
+"""Values that roll the operator, and with which a bot's pod would be another one."""
+LIVE: dict[str, tuple[dict[str, str], str, str]] = {
+    "attended": (UNTIL_ASKED, "Recording", "ready"),
+    "waiting": ({"script": "lobby; wait 600s; join"}, "Joining", "started"),
+}
+"""What the bot does, the session's phase meanwhile, and the last that the kubelet says of container ``bot``."""
+
+
+def _is(pod: dict[str, Any], known: str) -> bool:
+    """Whether the kubelet says this of its bot."""
+    return bool(pod["status"]["containerStatuses"][0][known])
+
+
+def _settled(status: dict[str, Any]) -> set[str]:
+    """What a status says, without progress: a detail that waits for the next write may still be added."""
+    progress = ("conditions", "duration", "totalDurationSeconds")
+    fields = {name: value for name, value in status.items() if name not in progress}
+    return {json.dumps(each, sort_keys=True) for each in (*fields.items(), *status["conditions"])}
+
+
+def test_an_upgrade_and_a_downgrade_change_nothing_for_sessions_and_a_planned_bot_comes_on_time(
+    installed: Installed, sessions: Sessions
+) -> None:
+    prepare_namespace(installed.kubectl, installed.other, "")  # the chart needs it, and a test above deletes it
+    for name, (script, _, _) in LIVE.items():
+        sessions.apply(name, metadata=script)
+    for name, (_, phase, _) in LIVE.items():
+        sessions.phase(name, phase, seconds=60)
+    start = (datetime.now(UTC) + timedelta(seconds=40)).replace(microsecond=0)
+    end = start + timedelta(seconds=12)
+    times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
+    sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
+    planned = sessions.phase("planned", "Scheduled", seconds=30)
+    assert "attempt" not in planned
+    lobby = ("False", "WaitingRoom")
+    wait_until(lambda: conditions(sessions.status("waiting")).get("Joined") == lobby, "it is in the lobby")
+    wait_until(lambda: all(_is(sessions.pod(name), known) for name, (_, _, known) in LIVE.items()), "all is known", 30)
+    before = {name: _settled(sessions.status(name)) for name in LIVE}
+    pods = {name: sessions.pod(name) for name in LIVE}
+    first = installed.operators()
+
+    began = time.monotonic()
+    upgrade(installed.kubectl, NEXT_VERSION, release=RELEASE, namespace=installed.own)
+    second = installed.operators()
+    roll_back(installed.kubectl, release=RELEASE, namespace=installed.own)
+    third = installed.operators()
+    print(f"upgraded and rolled back in {time.monotonic() - began:.1f} s")
+    assert not {*first, *third} & {*second}
+
+    status = sessions.phase("planned", "Recording", seconds=90)
+    made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
+    assert start - timedelta(seconds=3) <= made <= start + timedelta(seconds=30)  # whole seconds
+    assert status["scheduledTime"] == planned["scheduledTime"]
+    status = sessions.phase("planned", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")
+    assert datetime.fromisoformat(status["leaveRequestedAt"]) >= end
+
+    for name in LIVE:
+        assert before[name] <= _settled(sessions.status(name))
+        # The very same object, of which nobody has written anything: no restart, no other label, no readiness lost.
+        assert sessions.pod(name)["metadata"] == pods[name]["metadata"]
+    uids = [sessions.get(name)["metadata"]["uid"] for name in (*LIVE, "planned")]
+    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods()]
+    assert sorted(each for each in owners if each in uids) == sorted(uids)
+    assert not [event for name in (*LIVE, "planned") for event in sessions.events(name) if event[0] == "Warning"]
+    for name, (script, _, _) in LIVE.items():
+        sessions.apply(name, metadata=script, leave=True)
+    for name in LIVE:
+        assert sessions.phase(name, "Completed", "Failed", seconds=60)["reason"] == "LeaveRequested"

@@ -4,7 +4,7 @@ The local cluster is a bot class and nothing else: what differs from anybody's i
 ``values.local_values`` and is a chart value that everybody has.
 """
 
-from tests.local.installation.install import NAMESPACE, RELEASE, SESSIONS, install, uninstall
+from tests.local.installation.install import NAMESPACE, RELEASE, SESSIONS, install, roll_back, uninstall, upgrade
 from tests.local.installation.values import local_values
 
-__all__ = ["NAMESPACE", "RELEASE", "SESSIONS", "install", "local_values", "uninstall"]
+__all__ = ["NAMESPACE", "RELEASE", "SESSIONS", "install", "local_values", "roll_back", "uninstall", "upgrade"]

@@ -31,12 +31,12 @@ UNTRANSCRIBED = {"enabled": False}
 """``spec.transcription`` where nobody looks at the text: it takes half a processor while people speak."""
 
 
-def session(room: Room, **spec: Any) -> dict[str, Any]:
+def session(room: Room, namespace: str = SESSIONS, **spec: Any) -> dict[str, Any]:
     """A MeetingSession of the room's name that ends soon after everybody has left."""
     return {
         "apiVersion": "meetingbuddy.io/v1alpha1",
         "kind": "MeetingSession",
-        "metadata": {"name": room.name, "namespace": SESSIONS},
+        "metadata": {"name": room.name, "namespace": namespace},
         "spec": {
             "meetingLink": room.link,
             "platform": "LiveKit",
@@ -142,14 +142,15 @@ def attending(
     *,
     people: Sequence[Person] = EVERYBODY,
     show: Callable[[float, str], None] | None = None,
+    namespace: str = SESSIONS,
     **spec: Any,
 ) -> Iterator[Attendance]:
     """People enter the room and talk, and a session for it is applied; people who are left at the end leave.
 
     ``show`` gets each line of `kubectl get --watch`, with the second at which it came.
     """
-    here = kubectl.in_namespace(SESSIONS)
+    here = kubectl.in_namespace(namespace)
     with room.people(people) as crowd, followed(here, room.name, show or (lambda _seconds, line: print(line))) as watch:
         applied_at = time.monotonic()
-        here.apply(session(room, **spec))
+        here.apply(session(room, namespace, **spec))
         yield Attendance(here, room.name, crowd, watch, applied_at)

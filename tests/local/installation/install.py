@@ -1,4 +1,4 @@
-"""helm install, helm upgrade, and the namespace in which people record.
+"""helm install, helm upgrade, helm rollback, and the namespace in which people record.
 
 If this process dies: helm leaves a release that says ``pending``, which helm itself refuses to upgrade; the next
 :func:`install` removes it first. Sessions and recordings are not part of a release.
@@ -66,6 +66,40 @@ def install(kubectl: Kubectl, values: dict[str, Any], *, release: str = RELEASE,
         "--values=-",
         stdin=yaml.safe_dump(values),
     )
+    _wait_until_rolled_out(kubectl, run, release, namespace)
+
+
+def upgrade(kubectl: Kubectl, changes: dict[str, Any], *, release: str = RELEASE, namespace: str = NAMESPACE) -> None:
+    """Upgrade a release that is there, some of its values changed, and wait until the new operator is ready.
+
+    Raises:
+        InstallationError: the values are wrong, or the operator did not become ready within two minutes.
+    """
+    run = _helm(
+        kubectl,
+        "upgrade",
+        release,
+        str(CHART),
+        f"--namespace={namespace}",
+        "--reuse-values",
+        "--values=-",
+        stdin=yaml.safe_dump(changes),
+    )
+    _wait_until_rolled_out(kubectl, run, release, namespace)
+
+
+def roll_back(kubectl: Kubectl, *, release: str = RELEASE, namespace: str = NAMESPACE) -> None:
+    """Go back to the revision before, and wait until its operator is ready.
+
+    Raises:
+        InstallationError: there is none, or its operator did not become ready within two minutes.
+    """
+    _wait_until_rolled_out(kubectl, _helm(kubectl, "rollback", release, f"--namespace={namespace}"), release, namespace)
+
+
+def _wait_until_rolled_out(
+    kubectl: Kubectl, run: subprocess.CompletedProcess[str], release: str, namespace: str
+) -> None:
     if run.returncode != 0:
         raise InstallationError(run.stderr.strip())
     # Not helm's --wait: a claim that waits for its first consumer would never be ready.

@@ -33,8 +33,7 @@ class Containerd:
     def start(self) -> str:
         """Run it; import the pause image that every pod's sandbox is made of."""
         if self._rebooted():
-            workloads.unmount_below(self.paths.containerd)
-            shutil.rmtree(self._state, ignore_errors=True)
+            self.forget()
         self._state.mkdir(parents=True, exist_ok=True)
         self._boot.write_text(boot_id())
         note = self._daemon().start()
@@ -51,6 +50,11 @@ class Containerd:
         workloads.kill(self.paths)
         self._daemon().stop()
         workloads.unmount_below(self.paths.containerd)
+
+    def forget(self) -> None:
+        """Drop its notes of running containers, and their mounts: when none runs any more, and it does not either."""
+        workloads.unmount_below(self.paths.containerd)
+        shutil.rmtree(self._state, ignore_errors=True)
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run `ctr` on the namespace that Kubernetes uses; its stdout."""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.local.cluster.paths import Paths
 from tests.local.machine.execute import succeeds
-from tests.local.machine.process import Identity, identify, terminate
+from tests.local.machine.process import Identity, identify
+from tests.local.machine.process import kill as end
 
 CGROUP = "meeting-buddy"
 """The control group under which the kubelet puts every pod."""
@@ -39,11 +40,9 @@ def remove_cgroup() -> None:
 
 
 def kill(paths: Paths) -> None:
-    """End every process of every pod, then the shims, without asking; the pods are past being asked."""
-    for identity in _members():
-        terminate(identity, grace=0)
-    for identity in _shims(paths):
-        terminate(identity, grace=0)
+    """End every process of every pod, then the shims, by SIGKILL; the pods are past being asked."""
+    for identity in (*_members(), *_shims(paths)):
+        end(identity)
     for address in (paths.containerd / "state").glob("io.containerd.runtime.v2.task/*/*/address"):
         socket = Path(address.read_text().removeprefix("unix://"))
         if socket.parent == _SHIM_SOCKETS:
@@ -87,7 +86,8 @@ def _members() -> Iterator[Identity]:
         for procs in (hierarchy / CGROUP).rglob("cgroup.procs")
         for pid in procs.read_text().split()
     }
-    yield from filter(None, map(identify, pids))
+    # A container's first process, which takes all others with it, is the oldest.
+    yield from filter(None, map(identify, sorted(pids)))
 
 
 def _shims(paths: Paths) -> Iterator[Identity]:

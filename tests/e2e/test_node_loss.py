@@ -1,0 +1,111 @@
+"""A node that dies during a meeting and is declared dead: what its bot had recorded is finished by another pod."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.local.clone import CRD
+from tests.local.cluster import flow, power_failure
+from tests.local.cluster.flow import Cluster
+from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.paths import NODE_NAME
+from tests.local.images import build
+from tests.local.installation import install, local_values, uninstall
+from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.install import prepare_namespace
+from tests.local.media.probe import probe
+from tests.local.meetings.livekit import LocalMeeting
+from tests.support.awaiting import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]  # all pods of the node die
+
+RELEASE = "node-loss"
+DECLARED_DEAD = 180.0
+"""Seconds until the control plane says so of the pods of a node that is gone: it looks again after 40."""
+FINISHED = 180.0
+"""Seconds from the node's return to the session's end: operator and finisher have to start there."""
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, meeting: LocalMeeting, make_namespace: Callable[[str], str]) -> Iterator[str]:
+    """Where people record, with an installation of its own."""
+    kubectl, own, namespace = cluster.kubectl, make_namespace("node-loss-operator"), make_namespace("node-loss")
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
+    prepare_namespace(kubectl, namespace, meeting.certificate_authority)
+    # Both belong to the cluster, not to this second installation.
+    others = {"crds": {"enabled": False}, "admissionPolicy": {"enabled": False}}
+    values = local_values(str(build("operator")), str(build("bot")), [namespace]) | others
+    install(kubectl, values, release=RELEASE, namespace=own)
+    yield namespace
+    kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=90s")
+    uninstall(kubectl, release=RELEASE, namespace=own)
+
+
+@pytest.fixture
+def node(cluster: Cluster, namespace: str) -> Iterator[str]:
+    """The node with all that runs on it, which is there again afterwards, whatever happened."""
+    available = _available(cluster.kubectl)
+    yield NODE_NAME
+    flow.up()
+    wait_until(lambda: available <= _available(cluster.kubectl), "what ran on the node runs again", 180)
+
+
+def _available(kubectl: Kubectl) -> set[tuple[str, str]]:
+    """Namespaces and names of the deployments whose pods are ready."""
+    return {
+        (each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in kubectl.json("get", "deployments", "--all-namespaces")["items"]
+        if each["status"].get("readyReplicas", 0) >= each["spec"]["replicas"]
+    }
+
+
+def test_what_was_recorded_on_a_node_that_died_is_finished_once_it_is_declared_dead(
+    cluster: Cluster, meeting: LocalMeeting, namespace: str, node: str
+) -> None:
+    room = meeting.room(f"e2e-node-loss-{int(time.time())}")
+    # Even where the session asks for it, a lost node is no reason for another bot.
+    with attending(
+        cluster.kubectl, room, namespace=namespace, transcription=UNTRANSCRIBED, onDisruption="Rejoin"
+    ) as session:
+        session.recording()
+        session.people.wait_until_spoken(16)
+        bot, kubectl = session.pod, session.kubectl
+        power_failure.cut(cluster.paths)
+        kubectl("delete", "node", node)
+        died = time.monotonic()
+        wait_until(lambda: _pod(kubectl, bot)["status"]["phase"] == "Failed", "its pod is dead", DECLARED_DEAD)
+        print(f"declared dead after {time.monotonic() - died:.1f} s")
+        # The operator died with the node: until there is another one, nobody says anything, and the pod waits for it.
+        assert session.status["phase"] == "Recording"
+        assert "finalizers" in _pod(kubectl, bot)["metadata"]
+        flow.up()
+        back = time.monotonic()
+        session.watch.wait_for(("Failed",), FINISHED)
+        print(f"ended {time.monotonic() - back:.1f} s after the node was back")
+    assert session.watch.phases[-3:] == ["Recording", "Leaving", "Failed"]
+    _assert_finished(session, bot, node)
+
+
+def _assert_finished(session: Attendance, bot: str, node: str) -> None:
+    kubectl, status = session.kubectl, session.status
+    assert (status["reason"], status["attempt"], status["finisherPod"]) == ("NodeLost", 1, f"{bot}-f")
+    assert f"node {node} is gone" in status["message"].lower()
+    assert (status["videoFileCount"], session.condition("Failed")["reason"]) == (1, "NodeLost")
+    assert session.manifest[-1].get("verified"), session.manifest[-1]
+    assert probe(session.folder / "recording.mp4").seconds >= 14
+    finisher = _pod(kubectl, status["finisherPod"])
+    there = kubectl.json("get", "node", node)["metadata"]
+    assert finisher["spec"]["nodeName"] == node
+    assert finisher["metadata"]["creationTimestamp"] >= there["creationTimestamp"]
+    # Its bot's pod is let go, and no other was made.
+    names = [f"{bot}-f"]
+    wait_until(lambda: [pod["metadata"]["name"] for pod in kubectl.json("get", "pods")["items"]] == names, "one pod")
+
+
+def _pod(kubectl: Kubectl, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = kubectl.json("get", "pod", name)
+    return found
