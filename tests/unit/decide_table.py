@@ -237,6 +237,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("node gone", _F(_S(_RECORDING), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
         Row("kubelet's deadline", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MaxDurationReached"),
         Row("refused by the kubelet", _F(_S(_STARTED), make.terminated(ContainerFacts(), reason="OutOfmemory")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Unschedulable"),
+        Row("its node was restarted", _F(_S(_RECORDING), make.terminated(make.ended(code=255, reason="Unknown"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
         Row("ended without a termination report", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("pod vanished while being deleted", _F(_S(_RECORDING), last_seen=replace(make.READY_POD, deleted_at=NOW)), "PatchStatus EmitEvent", "Failed", "Evicted"),

@@ -24,6 +24,7 @@ LOST, UNBOUND, CLAIM_EVENTS = startup_causes.LOST_CLAIMS, startup_causes.UNBOUND
 NODES, IMAGES = startup_causes.NODES, startup_causes.IMAGES
 CONTAINERS, EVENTS = startup_causes.CONTAINERS, startup_causes.EVENTS
 TERMINATIONS, STARTS = termination_causes.TERMINATIONS, termination_causes.STARTS
+LOST_CONTAINERS = termination_causes.LOST_CONTAINERS
 
 _BACK_OFF = 'Back-off pulling image "ghcr.io/acme/bot:1": ErrImagePull: '
 _PULL = _BACK_OFF + 'rpc error: code = NotFound desc = failed to pull and unpack image "ghcr.io/acme/bot:1": '
@@ -136,7 +137,8 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (TERMINATIONS, "NodeShutdown", "Pod was rejected as the node is shutting down.", _R.EVICTED, "shut down"),
     (TERMINATIONS, "Terminated", "Pod was terminated in response to imminent node shutdown.", _R.EVICTED, "shut down"),
     (TERMINATIONS, "Evicted", "stopped by an out-of-tree agent", _R.EVICTED, ""),
-    (STARTS, "ContainerStatusUnknown", "The container could not be located when the pod was terminated", _R.NODE_LOST, "restarted"),
+    (LOST_CONTAINERS, "ContainerStatusUnknown", "The container could not be located when the pod was terminated", _R.NODE_LOST, "restarted"),
+    (LOST_CONTAINERS, "Unknown", "", _R.NODE_LOST, "restarted"),
     (STARTS, "StartError", _SHIM + 'unable to start container process: exec: "meeting-buddy-bot": executable file not found in $PATH: unknown', _R.CONFIG_INVALID, "bot image"),
     (STARTS, "StartError", "something new", _R.CONFIG_INVALID, ""),
 ]
@@ -183,7 +185,7 @@ def test_each_message_has_its_cause(
 
 def test_each_row_is_there_for_a_message() -> None:
     used = {id(find(table, word, message)) for table, word, message, *_ in MESSAGES}
-    tables = (LOST, UNBOUND, CLAIM_EVENTS, NODES, IMAGES, CONTAINERS, EVENTS, TERMINATIONS)
+    tables = (LOST, UNBOUND, CLAIM_EVENTS, NODES, IMAGES, CONTAINERS, EVENTS, TERMINATIONS, LOST_CONTAINERS)
     assert not [row for table in tables for row in table if id(row) not in used]
 
 

@@ -106,7 +106,7 @@ def pod_input(bot_class: BotClass = make.CLASS, **fields: Any) -> BotPodInput:
 
 
 def secret(found: BotPodInput) -> dict[str, Any]:
-    return bot_secret(found, document(found), "pod-uid")
+    return bot_secret(found, document(found).to_json(), "pod-uid")
 
 
 def document(found: BotPodInput) -> Assignment:
@@ -114,7 +114,7 @@ def document(found: BotPodInput) -> Assignment:
 
 
 def pod(found: BotPodInput) -> dict[str, Any]:
-    return session_pod(found, assignment_annotations(document(found), KEYS))
+    return session_pod(found, assignment_annotations(document(found).to_json(), KEYS))
 
 
 FINISHER = replace(pod_input(), pod=PodId(2, Role.FINISHER))
@@ -133,7 +133,7 @@ def finisher_document(found: BotPodInput = FINISHER) -> FinisherAssignment:
 
 
 def finisher_pod(found: BotPodInput = FINISHER) -> dict[str, Any]:
-    return session_pod(found, assignment_annotations(finisher_document(found), KEYS))
+    return session_pod(found, assignment_annotations(finisher_document(found).to_json(), KEYS))
 
 
 SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}
@@ -148,7 +148,7 @@ PASSCODE: dict[str, Any] = {"passcodeSecretRef": {"name": "board"}}
         ("pod-audio", pod(pod_input(recording={"video": "none"}))),
         ("secret", secret(pod_input())),
         ("finisher-pod", finisher_pod()),
-        ("finisher-secret", bot_secret(FINISHER, finisher_document(), "pod-uid")),
+        ("finisher-secret", bot_secret(FINISHER, finisher_document().to_json(), "pod-uid")),
     ],
 )
 def test_golden(name: str, manifest: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ def test_a_finisher_has_nothing_that_a_meeting_needs_and_the_bots_folder() -> No
     assert volumes.isdisjoint({"link", "passcode", "x11", "run", "shm", "browser-tmp"})
     assert volumes == {mount["name"] for mount in container["volumeMounts"]} | {"ca"} & volumes
     assert recordings_mount(spec) == recordings_mount(bot)
-    secret = json.dumps(bot_secret(found, finisher_document(found), "pod-uid"))
+    secret = json.dumps(bot_secret(found, finisher_document(found).to_json(), "pod-uid"))
     assert "rooms/standup" not in secret
     assert "very-secret" not in secret
 

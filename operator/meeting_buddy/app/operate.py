@@ -51,7 +51,7 @@ async def operate(settings: Settings) -> None:
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
     crd_check = CrdCheck(api, metrics.crd_schema)
     streams = BotReportStreams(clock, queue.add, metrics.report)
-    health = WatchHealth(SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened)
+    health = WatchHealth(SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened, cache.echoes.take)
     stop = asyncio.Event()
     _install_signal_handlers(stop)
     gauges.register(metrics, cache, queue, streams, lease)

@@ -2,7 +2,8 @@
 
 A network that loses packets does not close connections. So kopf opens a watch again that was silent for too long, and
 goes on from the last version that it saw; it tells nobody, and shows its bookmarks to nobody. Its requests are listened
-to from outside: it takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it.
+to from outside: it takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it,
+and hands on what kopf has to read (``app.echo_filter``).
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from typing import Any, Final, cast
 
 import aiohttp
 import kopf
+
+from meeting_buddy.app.echo_filter import without_echoes
 
 SILENCE_SECONDS: Final = 70.0
 """The API server sends a bookmark every 60 s, and remembers what happened in the last 75."""
@@ -53,6 +56,7 @@ class WatchHealth:
         silence: float,
         on_first: Callable[[str, str, Callable[[], float]], None],
         on_reopened: Callable[[Reopened], None],
+        is_echo: Callable[[str, str], bool],
         clock: Clock | None = None,
     ) -> None:
         """What to tell whom.
@@ -61,11 +65,13 @@ class WatchHealth:
             silence: seconds after which kopf opens a silent watch again.
             on_first: told once of each watch: resource, namespace, what says its age in seconds.
             on_reopened: told whenever one that was open before is open again.
+            is_echo: whether this process wrote this version (the second) of an object of this resource itself.
             clock: seconds that only go forward; default: the running event loop's.
         """
         self.silence = silence
         self._on_first = on_first
         self._on_reopened = on_reopened
+        self._is_echo = is_echo
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._watches: dict[tuple[str, str], _Watch] = {}
 
@@ -96,8 +102,9 @@ class WatchHealth:
                 watch.ended = Reopened.SILENT
             raise
         if response.status == 200:
-            watch = self._opened(key)
-            response.content = cast(aiohttp.StreamReader, _Heard(response.content, watch, self._clock, self.silence))
+            watch, is_echo = self._opened(key), partial(self._is_echo, key[0])
+            content = _Heard(response.content, watch, self._clock, self.silence, is_echo)
+            response.content = cast(aiohttp.StreamReader, content)
         return response
 
     def _opened(self, key: tuple[str, str]) -> _Watch:
@@ -117,19 +124,30 @@ class WatchHealth:
 
 
 class _Heard:
-    """A response's content, which notes when parts of it arrive and how it ends."""
+    """A response's content, which notes when parts of it arrive and how it ends, and leaves out echoes."""
 
-    def __init__(self, content: aiohttp.StreamReader, watch: _Watch, clock: Clock, silence: float) -> None:
+    def __init__(
+        self,
+        content: aiohttp.StreamReader,
+        watch: _Watch,
+        clock: Clock,
+        silence: float,
+        is_echo: Callable[[str], bool],
+    ) -> None:
         self._content = content
         self._watch = watch
         self._clock = clock
         self._silence = silence
+        self._is_echo = is_echo
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Parts of at most ``size`` bytes, as they come."""
+    def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """What kopf reads, as it comes."""
+        return without_echoes(self._parts(size), self._is_echo)
+
+    async def _parts(self, size: int) -> AsyncIterator[bytes]:
         watch = self._watch
         try:
             async for part in self._content.iter_chunked(size):

@@ -1,6 +1,7 @@
 """Names that are computed, never stored: session id, pod name, place on the volume, labels."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MAX_SESSION_NAME: Final = 52
@@ -51,6 +52,7 @@ def session_id(uid: str) -> str:
     return "mbsess_" + uid.replace("-", "")
 
 
+@lru_cache(maxsize=4096)
 def pod_name(session_name: str, uid: str, attempt: int, role: Role = Role.BOT) -> str:
     """Name of a session's pod and of its Secret: deterministic, so that two operators cannot make two."""
     name = f"{session_name[:45].rstrip('-.')}-{uid[:8]}-{attempt}"

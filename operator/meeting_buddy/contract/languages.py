@@ -1,6 +1,7 @@
 """Languages of a transcript: Whisper's codes, an optional region, or ``auto``."""
 
 import re
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -48,6 +49,7 @@ def whisper_code(language: str) -> str | None:
     return None if language == AUTO else language.partition("-")[0]
 
 
+@cache
 def known_languages(model: str) -> frozenset[str] | None:
     """Codes that a model knows, by its name and the way in which Whisper's models are named; ``None``: it says nothing.
 

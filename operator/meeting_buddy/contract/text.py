@@ -34,7 +34,7 @@ _ESCAPED: Final = re.compile(rf"[{_UNSEEN_SET}\x85\u2028\u2029]")
 
 def well_formed(text: str) -> str:
     """``text`` as UTF-8 can hold it: two surrogates that are a pair become one character, a lone one U+FFFD."""
-    if _SURROGATE.search(text) is None:
+    if text.isascii() or _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -47,6 +47,8 @@ def json_text(document: object, indent: int | None = None) -> str:
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators, default=str)
+    if text.isascii() and "\x7f" not in text:
+        return text  # JSON has escaped the other controls
     return _ESCAPED.sub(lambda found: json.dumps(found[0])[1:-1], well_formed(text))
 
 

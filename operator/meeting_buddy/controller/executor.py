@@ -124,14 +124,14 @@ class Executor:
         waited = facts.session.status.phase is Phase.SCHEDULED or which.attempt > 1
         if waited and which.role is Role.BOT and await self._changed_meanwhile(entry, facts.session):
             return Progress.OBSERVE_AGAIN
-        pod_input, document = prepared
+        pod_input, document = prepared[0], prepared[1].to_json()
         try:
             created = await self._api.create_pod(session_pod(pod_input, assignment_annotations(document, self._keys)))
         except KubeError as error:
             if error.exists:
                 return await self._adopt(entry, pod_input)
             return self._reject(entry, which, error)
-        self._cache.upsert_pod(created)
+        self._cache.wrote_pod(created)
         self._record_pod(facts.session, which, facts.installation.bot_class)
         uid = created["metadata"]["uid"]
         refusal = await self._create_secret(entry, which, bot_secret(pod_input, document, uid), uid)
@@ -195,15 +195,15 @@ class Executor:
         pod_input, document = prepared
         if seen.grace_seconds is not None:
             document = document.model_copy(update={"grace_seconds": seen.grace_seconds})
-        secret = bot_secret(pod_input, document, seen.facts.uid)
-        annotations = assignment_annotations(document, keys)
+        text = document.to_json()
+        secret, annotations = bot_secret(pod_input, text, seen.facts.uid), assignment_annotations(text, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
                 entry.note_secret(which, seen.facts.uid)
                 return Progress.NEXT
             name, version = seen.facts.name, seen.resource_version
             changed = await self._api.annotate_pod(entry.namespace, name, annotations, version)
-            self._cache.upsert_pod(changed)
+            self._cache.wrote_pod(changed)
         refusal = await self._create_secret(entry, which, secret, seen.facts.uid)
         if refusal is not None:
             if not refusal.exists:
@@ -277,7 +277,7 @@ class Executor:
         if _is_removed(document):
             self._cache.remove_pod(entry.uid, pod, document)
         else:
-            self._cache.upsert_pod(document)
+            self._cache.wrote_pod(document)
         return Progress.NEXT
 
     async def _refresh_pod(self, entry: CacheEntry, pod: str) -> None:
@@ -323,7 +323,7 @@ class Executor:
                 return Progress.OBSERVE_AGAIN
             raise
         entry.written_at = self._clock.now()
-        self._cache.upsert_session(document)
+        self._cache.wrote_session(document)
         self._record_transition(entry, facts)
         self._record_transcript(entry, facts)
         return Progress.NEXT

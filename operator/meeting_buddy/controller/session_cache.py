@@ -16,8 +16,10 @@ from typing import Any
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import PodId
 from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
 from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
+from meeting_buddy.resource.session import PLURAL
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class SessionCache:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: dict[str, CacheEntry] = {}
+        self.echoes = Echoes()
+        """What this process wrote and its watches have not repeated yet."""
 
     def __iter__(self) -> Iterator[CacheEntry]:
         return iter(tuple(self._entries.values()))
@@ -114,6 +118,11 @@ class SessionCache:
         entry.session, entry.gone = facts, False
         return facts.uid
 
+    def wrote_session(self, document: JsonObject) -> None:
+        """Take in a MeetingSession as a write of this process left it."""
+        self.upsert_session(document)
+        self.echoes.expect(PLURAL, document["metadata"]["resourceVersion"])
+
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
         entry = self._entries.get(uid)
@@ -141,6 +150,11 @@ class SessionCache:
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen
         return None if known is not None and known.facts == seen.facts else entry.uid
+
+    def wrote_pod(self, document: JsonObject) -> None:
+        """Take in a pod as a write of this process left it."""
+        self.upsert_pod(document)
+        self.echoes.expect("pods", document["metadata"]["resourceVersion"])
 
     def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""

@@ -25,7 +25,7 @@ from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
 from meeting_buddy.domain.facts import ContainerFacts, PodFacts
 from meeting_buddy.domain.startup import INJECTED_REMEDY, exit_text
-from meeting_buddy.domain.termination_causes import STARTS, TERMINATIONS
+from meeting_buddy.domain.termination_causes import LOST_CONTAINERS, STARTS, TERMINATIONS
 
 KUBELET_SLACK: Final = timedelta(seconds=30)
 """What a kubelet that works may need to notice a deadline and to report the end."""
@@ -79,6 +79,7 @@ def of_terminated_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
         found = (
             _out_of_memory(pod)
             or _disrupted(pod, leaving=leaving)
+            or _container_lost(pod)
             or _never_started(pod)
             or _deleted(pod, leaving=leaving)
             or _crashed(pod)
@@ -164,6 +165,12 @@ def _stopped(row: Cause, message: str, pod: PodFacts, *, leaving: bool) -> Outco
     if row.reason is Reason.NODE_LOST:
         message = f"node {pod.node} is gone: {message}"
     return Outcome(row.reason, message, remedy=row.remedy)
+
+
+def _container_lost(pod: PodFacts) -> Outcome | None:
+    ended = pod.bot.terminated
+    row = find(LOST_CONTAINERS, ended.reason, ended.message) if ended is not None else None
+    return Outcome(row.reason, "the node lost container bot", remedy=row.remedy) if row is not None else None
 
 
 def _never_started(pod: PodFacts) -> Outcome | None:

@@ -254,7 +254,9 @@ def duration(seconds: int) -> str:
 
 def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> dict[str, Any]:
     """What turns ``before`` into ``after``, as an RFC 7396 merge patch; lists go whole, removed fields as ``None``."""
-    old, new = _document(before), _document(after)
+    # Few fields change at a time, and to spell them out costs most.
+    unlike = {name for name in MeetingSessionStatus.model_fields if getattr(before, name) != getattr(after, name)}
+    old, new = _document(before, unlike), _document(after, unlike)
     changed: dict[str, Any] = {key: value for key, value in new.items() if old.get(key) != value}
     return changed | {key: None for key in old if key not in new}
 
@@ -287,5 +289,5 @@ def deferrable(condition: Condition) -> bool:
     return (condition.type, condition.status, condition.reason) in _DEFERRABLE_CONDITIONS
 
 
-def _document(status: MeetingSessionStatus) -> dict[str, Any]:
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+def _document(status: MeetingSessionStatus, fields: set[str]) -> dict[str, Any]:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)

@@ -80,13 +80,16 @@ TERMINATIONS: Final = (
     Cause({"Evicted", "Terminated"}, "", _R.EVICTED),
 )
 """Why a pod was stopped or refused, by its status' reason or that of its condition DisruptionTarget."""
-STARTS: Final = (
+LOST_CONTAINERS: Final = (
     Cause(
-        {"ContainerStatusUnknown"},
+        {"ContainerStatusUnknown", "Unknown"},  # the kubelet's word, and containerd's
         "",
         _R.NODE_LOST,
         "See whether the node or its container runtime was restarted: it lost the container.",
     ),
+)
+"""That nobody saw a container end, by the reason of its end."""
+STARTS: Final = (
     *(row._replace(words=_CANNOT_START) for row in CONTAINERS),
     Cause(_CANNOT_START, "", _R.CONFIG_INVALID),
 )

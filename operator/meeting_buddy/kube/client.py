@@ -1,9 +1,9 @@
 """Calls to the API server with plain dictionaries: the official client's configuration, TLS and tokens, not its models.
 
-Reading a pod into the client's models costs seven times what JSON alone costs, and no caller wants the models.
+Reading a pod into the client's models costs seven times what JSON alone costs, and no caller wants the models. Requests
+go straight to aiohttp, which the client uses too: it would retry none of them.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,6 +17,8 @@ from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
+USER_AGENT: Final = "meeting-buddy-operator"
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
 Observer = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -33,8 +35,6 @@ async def configuration(kubeconfig: str | None) -> Configuration:
         config.load_incluster_config(client_configuration=found)
     else:
         await config.load_kube_config(config_file=kubeconfig, client_configuration=found, persist_config=False)
-    # A proxy of the environment's is for addresses outside the cluster; looking for one costs a thread a request.
-    found.client_session_kwargs = {"trust_env": False}
     return found
 
 
@@ -42,14 +42,17 @@ class KubeClient:
     """One connection pool for the whole operator."""
 
     def __init__(self, settings: Configuration, limiter: RateLimiter, observe: Observer | None = None) -> None:
+        self._settings = settings
         self._api = ApiClient(settings)
-        self._api.user_agent = "meeting-buddy-operator"
+        self._http: aiohttp.ClientSession | None = None
         self._host = settings.host.rstrip("/")
         self._limiter = limiter
         self._observe = observe or (lambda _method, _kind, _status: None)
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._http is not None:
+            await self._http.close()
         await self._api.close()
 
     async def call(
@@ -96,12 +99,35 @@ class KubeClient:
         query: Mapping[str, str] | None,
         content_type: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": self._api.user_agent}
+        headers = {"Content-Type": content_type}
         # Reads the service account's token again once it has been rotated.
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            answer = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-            )
+        data = json.dumps(body).encode() if body is not None else None
+        sent = self._session().request(
+            method,
+            url,
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            server_hostname=self._settings.tls_server_name,
+        )
+        async with sent as answer:
             return answer.status, answer.headers, await answer.read()
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Made inside the event loop, as aiohttp wants it."""
+        if self._http is None:
+            settings = self._settings
+            connector = aiohttp.TCPConnector(
+                limit=settings.connection_pool_maxsize, ssl=self._api.rest_client.ssl_context
+            )
+            self._http = aiohttp.ClientSession(
+                connector=connector,
+                headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+                timeout=_TIMEOUT,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                proxy=settings.proxy,  # a kubeconfig's; the environment's is for addresses outside the cluster
+                trust_env=False,
+            )
+        return self._http

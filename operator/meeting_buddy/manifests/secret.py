@@ -11,7 +11,6 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import (
     ASSIGNMENT_FILE,
     Assignment,
-    AttemptConfig,
     FinisherAssignment,
     Limits,
     RecordingConfig,
@@ -29,12 +28,12 @@ from meeting_buddy.resource.bot_class import Transcription
 from meeting_buddy.resource.session import MeetingSessionStatus, TranscriptionSpec
 
 
-def bot_secret(pod_input: BotPodInput, document: AttemptConfig, pod_uid: str) -> dict[str, Any]:
+def bot_secret(pod_input: BotPodInput, document: str, pod_uid: str) -> dict[str, Any]:
     """Manifest of the Secret; holds the link (unless it is in a Secret of the user's) and digests of the tokens.
 
     Args:
         pod_input: the bot.
-        document: its assignment.
+        document: its assignment, as JSON.
         pod_uid: uid of its pod, which owns the Secret.
     """
     return {
@@ -50,14 +49,14 @@ def bot_secret(pod_input: BotPodInput, document: AttemptConfig, pod_uid: str) ->
         },
         "type": "Opaque",
         "immutable": True,
-        "stringData": {ASSIGNMENT_FILE.name: document.to_json()},
+        "stringData": {ASSIGNMENT_FILE.name: document},
     }
 
 
-def assignment_annotations(document: AttemptConfig, keys: BotKeys) -> dict[str, str]:
-    """What the pod says of its assignment: which content its bot takes, and which key can command it."""
+def assignment_annotations(document: str, keys: BotKeys) -> dict[str, str]:
+    """What the pod says of its assignment (JSON): which content its bot takes, and which key can command it."""
     return {
-        identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.to_json().encode()),
+        identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.encode()),
         identity.ANNOTATION_KEY: fingerprint(keys.control),
     }
 

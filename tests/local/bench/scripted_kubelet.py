@@ -150,10 +150,11 @@ class ScriptedKubelet:
             await _noted(seen, "Recording")
         if self.act is Act.LIVE:
             return
-        last = bot.say(phase="Leaving", leftAt=_now())
+        bot.say(phase="Leaving", leftAt=_now())
         if self._reported:
             await _noted(seen, "Leaving")
-        await self._ended(pod, {**last, "phase": "Ended", "reason": "MeetingEnded", "recording": _VERIFIED})
+        last = bot.say(phase="Ended", reason="MeetingEnded", recording=_VERIFIED)
+        await self._ended(pod, last)
         bot.stop()
 
     async def _bind(self, pod: str) -> None:

@@ -34,6 +34,8 @@ _ENCODED_TAIL: Final = re.compile(r"(?:%[0-9a-f]{2})+$", re.IGNORECASE)
 
 def unseen(link: str) -> str | None:
     """Advice about a character that is no part of any link: white space, controls, invisible ones."""
+    if link.isascii() and link.isprintable() and " " not in link:
+        return None
     for position, each in enumerate(link):
         if kind := _unseen_kind(each):
             where = {0: "starts with", len(link) - 1: "ends with"}.get(position, "contains")
