@@ -78,6 +78,13 @@ def judged(sessions: Sessions, name: str) -> tuple[str, str, bool]:
     return found["status"]["phase"], status, wait.returncode == 0
 
 
+def test_a_session_that_no_operator_has_seen_is_in_progress(sessions: Sessions) -> None:
+    sessions.kubectl.create(session("unseen"))
+    found = sessions.get("unseen")
+    assert "phase" not in found["status"]
+    assert library.compute([found]) == ["InProgress"]
+
+
 def test_tools_judge_a_session_by_its_phase(operator: OperatorProcess, sessions: Sessions) -> None:
     in_an_hour = spelled(datetime.now(UTC) + timedelta(hours=1))
     sessions.kubectl.apply(

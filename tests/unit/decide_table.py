@@ -237,6 +237,8 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("node gone", _F(_S(_RECORDING), make.terminated(ContainerFacts(), disrupted=_disrupted("DeletionByPodGC"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
         Row("kubelet's deadline", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("Evicted")), reason="DeadlineExceeded")), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MaxDurationReached"),
         Row("refused by the kubelet", _F(_S(_STARTED), make.terminated(ContainerFacts(), reason="OutOfmemory")), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Unschedulable"),
+        Row("deleted, and its node was restarted in the grace period", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(make.ended(code=255, reason="Unknown"), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing"),
+        Row("asked to leave by SIGTERM, and its node was restarted", _F(_S({**_RECORDING, **_ASKED}), make.terminated(make.ended(code=255, reason="Unknown"), deleted_at=NOW)), "PatchStatus EmitEvent", "Leaving", "LeaveRequested"),
         Row("its node was restarted", _F(_S(_RECORDING), make.terminated(make.ended(code=255, reason="Unknown"))), "PatchStatus EmitEvent", "Leaving", "NodeLost"),
         Row("ended without a termination report", _F(_S(_RECORDING), make.terminated(make.ended("half a rep"), "Succeeded")), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("pod vanished", _F(_S(_RECORDING)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
@@ -246,6 +248,9 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "Another attempt": (
         Row("the page could not be reached, and more bots are allowed", _F(_S(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE)), "PatchStatus EmitEvent", "Initializing"),
         Row("a quota keeps it out, and more bots are allowed: no attempt is spent on that", _F(_S(_told("QuotaExceeded"), backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", later(1785))), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(1799)),
+        Row("its quota gave way, and a webhook refuses it now: that has a time of its own", _F(_S(_told("PodRefused"), backoffLimit=2), rejection=CreateRejection("forbidden", "denied", later(1285), since=later(700))), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(1299)),
+        Row("a webhook has refused it since its quota gave way", _F(_S(_told("PodRefused"), backoffLimit=2), rejection=CreateRejection("forbidden", "denied", later(1295), since=later(700))), "PatchStatus EmitEvent", "Failed", "ConfigInvalid", later(1300)),
+        Row("nothing answers any more when its quota could have given way", _F(_S(_told("QuotaExceeded"), backoffLimit=2), error=replace(_REFUSED, since=later(700))), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=later(710)),
         Row("its quota never gave way, for as long as all of them would have been given", _F(_S(_told("QuotaExceeded"), backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", later(1785))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1800)),
         Row("the same, as an error of the operator's", _F(_S(_told("QuotaExceeded"), backoffLimit=2), error=_NO_QUOTA), "PatchStatus CreatePod", "Initializing", at=later(1799)),
         Row("a quota keeps its Secret out: its pod goes first", _F(_S(_STARTED, backoffLimit=2), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus DeletePod", "Initializing", at=_LATE),

@@ -70,6 +70,15 @@ async def test_a_listing_that_shows_what_is_known_is_no_news(memory: Memory) -> 
     assert memory.cache.upsert_session(documents.session(), memory.clock.monotonic()) is None
 
 
+async def test_the_end_of_a_pod_that_another_one_replaced_is_no_news(memory: Memory) -> None:
+    gone, there = documents.pod(version=8), documents.pod(version=7)
+    gone["metadata"]["uid"] = "an-earlier-one"
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(there)
+    memory.events.pod_event("DELETED", gone)
+    assert [pod.facts.uid for pod in memory.entry.pods.values()] == [there["metadata"]["uid"]]
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["seen before the session", "seen after it"])
 async def test_a_pod_in_another_namespace_is_nobody_s(memory: Memory, first: bool) -> None:
     pod = documents.pod()

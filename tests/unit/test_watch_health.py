@@ -81,7 +81,7 @@ async def place() -> AsyncIterator[Place]:
     application.router.add_get("/{path:.*}", found.answer)
     found.server = TestServer(application)
     await found.server.start_server()
-    health = WatchHealth(SILENCE, found.first, found.reopened.append, lambda _resource, _version: False)
+    health = WatchHealth(SILENCE, found.first, found.reopened.append, lambda _resource, _version: None)
     found.http = health.session(kopf.ConnectionInfo(server=str(found.server.make_url("/"))))
     yield found
     await found.http.close()

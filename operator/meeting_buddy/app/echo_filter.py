@@ -9,18 +9,18 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-# The first one of a line is the object's own. Inside of a text its quotes would be escaped; an annotation of this name
-# is compared with versions that are expected, each once.
+# The first one of a line is the object's own, or an annotation of this name. Inside of a text its quotes would be
+# escaped.
 _VERSION: Final = re.compile(rb'"resourceVersion":"([^"\\]+)"')
 _LEFT_OUT: Final = (b'{"type":"ADDED"', b'{"type":"MODIFIED"')
 
 
-async def without_echoes(parts: AsyncIterator[bytes], is_echo: Callable[[str], bool]) -> AsyncIterator[bytes]:
+async def without_echoes(parts: AsyncIterator[bytes], expected: Callable[[str], str | None]) -> AsyncIterator[bytes]:
     """Whole lines of a watch, but for the events of objects that were added or modified in an expected version.
 
     Args:
         parts: the watch as it arrives, cut anywhere.
-        is_echo: asked with each such object's resourceVersion.
+        expected: asked with each such object's resourceVersion: the uid of the object that was written so.
     """
     rest = bytearray()
     async for part in parts:
@@ -30,13 +30,14 @@ async def without_echoes(parts: AsyncIterator[bytes], is_echo: Callable[[str], b
             continue
         lines = bytes(rest[:end]).splitlines(keepends=True)
         del rest[:end]
-        kept = [line for line in lines if not (line.startswith(_LEFT_OUT) and is_echo(_version(line)))]
+        kept = [line for line in lines if not (line.startswith(_LEFT_OUT) and _is_echo(line, expected))]
         if kept:
             yield b"".join(kept)
     if rest:
         yield bytes(rest)
 
 
-def _version(line: bytes) -> str:
-    found = _VERSION.search(line)
-    return found[1].decode() if found is not None else ""
+def _is_echo(line: bytes, expected: Callable[[str], str | None]) -> bool:
+    version = _VERSION.search(line)
+    uid = expected(version[1].decode(errors="replace")) if version is not None else None
+    return uid is not None and f'"uid":"{uid}"'.encode() in line

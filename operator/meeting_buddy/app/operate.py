@@ -1,6 +1,7 @@
 """Wires everything together and runs it until the process gets SIGTERM."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Coroutine, Mapping
@@ -76,6 +77,7 @@ async def operate(settings: Settings) -> None:
             reader_keys = ReaderKeys(
                 api, installation.recordings.namespaces, keys.read, lambda: lease.held, metrics.reader_key
             )
+            gc.freeze()  # what is loaded by now stays: no collection has to look through it again
             async with reader_keys.running():
                 await _run(controller, _watching(events, health, settings, listings, stop), stop)
     finally:

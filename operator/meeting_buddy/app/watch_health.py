@@ -56,7 +56,7 @@ class WatchHealth:
         silence: float,
         on_first: Callable[[str, str, Callable[[], float]], None],
         on_reopened: Callable[[Reopened], None],
-        is_echo: Callable[[str, str], bool],
+        expected: Callable[[str, str], str | None],
         clock: Clock | None = None,
     ) -> None:
         """What to tell whom.
@@ -65,13 +65,13 @@ class WatchHealth:
             silence: seconds after which kopf opens a silent watch again.
             on_first: told once of each watch: resource, namespace, what says its age in seconds.
             on_reopened: told whenever one that was open before is open again.
-            is_echo: whether this process wrote this version (the second) of an object of this resource itself.
+            expected: uid of the object of this resource that this process wrote in this version (the second).
             clock: seconds that only go forward; default: the running event loop's.
         """
         self.silence = silence
         self._on_first = on_first
         self._on_reopened = on_reopened
-        self._is_echo = is_echo
+        self._expected = expected
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._watches: dict[tuple[str, str], _Watch] = {}
 
@@ -102,8 +102,8 @@ class WatchHealth:
                 watch.ended = Reopened.SILENT
             raise
         if response.status == 200:
-            watch, is_echo = self._opened(key), partial(self._is_echo, key[0])
-            content = _Heard(response.content, watch, self._clock, self.silence, is_echo)
+            watch, expected = self._opened(key), partial(self._expected, key[0])
+            content = _Heard(response.content, watch, self._clock, self.silence, expected)
             response.content = cast(aiohttp.StreamReader, content)
         return response
 
@@ -132,20 +132,20 @@ class _Heard:
         watch: _Watch,
         clock: Clock,
         silence: float,
-        is_echo: Callable[[str], bool],
+        expected: Callable[[str], str | None],
     ) -> None:
         self._content = content
         self._watch = watch
         self._clock = clock
         self._silence = silence
-        self._is_echo = is_echo
+        self._expected = expected
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
     def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """What kopf reads, as it comes."""
-        return without_echoes(self._parts(size), self._is_echo)
+        return without_echoes(self._parts(size), self._expected)
 
     async def _parts(self, size: int) -> AsyncIterator[bytes]:
         watch = self._watch

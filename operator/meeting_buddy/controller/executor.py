@@ -6,6 +6,7 @@ order of actions was chosen so that the next process can tell how far the last o
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
@@ -244,7 +245,9 @@ class Executor:
         if not error.refused:
             raise error
         found = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
-        entry.note(which, rejection=found)
+        known = entry.of(which).rejection
+        since = known.since if known is not None and known.kind == found.kind else found.at
+        entry.note(which, rejection=replace(found, since=since))
         self._telemetry.reconcile_failed(error.kind, str(error.status))
         _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": found.kind})
         return Progress.OBSERVE_AGAIN

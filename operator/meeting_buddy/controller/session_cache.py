@@ -121,7 +121,7 @@ class SessionCache:
     def wrote_session(self, document: JsonObject) -> None:
         """Take in a MeetingSession as a write of this process left it."""
         self.upsert_session(document)
-        self.echoes.expect(PLURAL, document["metadata"]["resourceVersion"])
+        self.echoes.expect(PLURAL, document)
 
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
@@ -154,7 +154,7 @@ class SessionCache:
     def wrote_pod(self, document: JsonObject) -> None:
         """Take in a pod as a write of this process left it."""
         self.upsert_pod(document)
-        self.echoes.expect("pods", document["metadata"]["resourceVersion"])
+        self.echoes.expect("pods", document)
 
     def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""
@@ -171,7 +171,10 @@ class SessionCache:
         entry = self._entries.get(uid)
         if entry is None:
             return None
-        known = entry.pods.pop(name, None)
+        known = entry.pods.get(name)
+        if known is not None and document is not None and known.facts.uid != document["metadata"]["uid"]:
+            return None  # another one has the name by now
+        entry.pods.pop(name, None)
         last = parse_pod(document) if document is not None else None
         found = last or known
         if found is not None:

@@ -120,8 +120,13 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     if snapshot.now < snapshot.startup_deadline:
         return None
     found = reconcile_error.outcome(snapshot.facts) if rejection is None else create_rejection.outcome(rejection)
-    waits = found is not None and found.reason is Reason.QUOTA_EXCEEDED and snapshot.now < snapshot.quota_deadline
-    return None if waits else found
+    if found is None:
+        return None
+    if found.reason is Reason.QUOTA_EXCEEDED:
+        return found if snapshot.now >= snapshot.quota_deadline else None
+    error = snapshot.facts.error
+    since = rejection.since if rejection is not None else error.since if error is not None else None
+    return found if snapshot.now >= snapshot.refusal_deadline(since) else None
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:

@@ -167,6 +167,8 @@ class CreateRejection:
     message: str
     at: datetime
     remedy: str | None = None
+    since: datetime | None = None
+    """When the first answer of this kind in a row came, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,9 @@ def of_terminated_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
         found = (
             _out_of_memory(pod)
             or _disrupted(pod, leaving=leaving)
-            or _container_lost(pod)
             or _never_started(pod)
             or _deleted(pod, leaving=leaving)
+            or _container_lost(pod)
             or _crashed(pod)
         )
     return replace(found, report=report)

@@ -231,6 +231,15 @@ class Snapshot:
         more = 0 if self.pod is not None or self.ever_joined else self.session.spec.backoff_limit + 1 - self.attempt
         return self.startup_deadline + timedelta(seconds=max(0, more) * self.timeouts.startup_timeout_seconds)
 
+    def refusal_deadline(self, since: datetime | None) -> datetime:
+        """When nobody waits any longer for a refusal to pass that has gone on since then.
+
+        What begins only after the start-up deadline, because a quota was in the way until then, has a time of its own.
+        """
+        if since is None or since <= self.startup_deadline:
+            return self.startup_deadline
+        return since + timedelta(seconds=self.timeouts.startup_timeout_seconds)
+
     @property
     def finishing_deadline(self) -> datetime:
         """When nobody waits for the finisher any longer, whether or not it could be made."""

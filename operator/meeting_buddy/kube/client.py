@@ -4,6 +4,7 @@ Reading a pod into the client's models costs seven times what JSON alone costs, 
 go straight to aiohttp, which the client uses too: it would retry none of them.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,7 +19,6 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
 USER_AGENT: Final = "meeting-buddy-operator"
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
 Observer = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -100,20 +100,16 @@ class KubeClient:
         content_type: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Content-Type": content_type}
-        # Reads the service account's token again once it has been rotated.
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
         data = json.dumps(body).encode() if body is not None else None
-        sent = self._session().request(
-            method,
-            url,
-            headers=headers,
-            data=data,
-            allow_redirects=False,
-            server_hostname=self._settings.tls_server_name,
-        )
-        async with sent as answer:
-            return answer.status, answer.headers, await answer.read()
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            # Reads the service account's token again once it has been rotated.
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            server_name = self._settings.tls_server_name
+            async with self._session().request(
+                method, url, headers=headers, data=data, allow_redirects=False, server_hostname=server_name
+            ) as answer:
+                return answer.status, answer.headers, await answer.read()
 
     def _session(self) -> aiohttp.ClientSession:
         """Made inside the event loop, as aiohttp wants it."""
@@ -125,7 +121,7 @@ class KubeClient:
             self._http = aiohttp.ClientSession(
                 connector=connector,
                 headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-                timeout=_TIMEOUT,
+                timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=settings.proxy,  # a kubeconfig's; the environment's is for addresses outside the cluster
                 trust_env=False,

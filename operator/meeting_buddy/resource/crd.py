@@ -195,7 +195,7 @@ def _object_schema() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": structural(session.MeetingSessionStatus),
+            "status": {**structural(session.MeetingSessionStatus), "default": {"observedGeneration": session.UNSEEN}},
         },
         "x-kubernetes-validations": [SHORT_NAME, *(_immutable_after_bot(name) for name in MUTABLE_UNTIL_BOT)],
     }

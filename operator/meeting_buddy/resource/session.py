@@ -3,7 +3,7 @@
 Docstrings and descriptions are what ``kubectl explain`` prints. A field stands here only if it works.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -225,6 +225,11 @@ class PastParticipant(Participant):
     left_at: Timestamp | None = Field(None, description="When the bot last saw them, or left itself.")
 
 
+UNSEEN: Final = -1
+"""The generation of a session whose status nobody has written yet: what is without a status counts as done to GitOps
+tools, and what names another generation does not."""
+
+
 class Condition(StoredModel):
     """One aspect of the session, in the shape that all Kubernetes conditions have."""
 
@@ -254,7 +259,11 @@ class MeetingSessionStatus(StoredModel):
     )
     bot_address: str | None = Field(None, max_length=45, description="That pod's IPv4 or IPv6 address.")
     node: str | None = Field(None, max_length=253, description="Node of that pod.")
-    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
+    observed_generation: int | None = Field(
+        None,
+        ge=UNSEEN,
+        description="metadata.generation that was observed; -1 until the operator has seen the session.",
+    )
     scheduled_time: Timestamp | None = Field(None, description="When the session was accepted.")
     join_timestamp: Timestamp | None = Field(None, description="When the bot was first in the meeting.")
     leave_timestamp: Timestamp | None = Field(None, description="When the bot left for the last time.")
