@@ -4,7 +4,8 @@ Most of their time is waiting, so `make test` runs more processes than there are
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
 and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one.
-What ends parts of the cluster is marked `cluster_alone`: tests without the cluster run on.
+What ends parts of the cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One
+of another group may come between any two tests of a module, so what a module has on the cluster survives it.
 """
 
 from __future__ import annotations

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.local.cluster import flow
+from tests.local.cluster.components.containerd import Containerd
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.meetings.livekit import LocalMeeting
+from tests.support.awaiting import wait_until
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+_BACK = 240.0
+"""Seconds until everything that ran on the cluster is ready again: all of it starts at once."""
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +41,53 @@ def meeting() -> LocalMeeting:
     meeting = LocalMeeting()
     meeting.start()
     return meeting
+
+
+@pytest.fixture
+def restored(cluster: Cluster) -> Iterator[None]:
+    """A test may end parts of the cluster: it is whole again afterwards, with all that ran on it, whatever happened.
+
+    For tests marked `cluster_alone`: other modules are between two of their tests meanwhile.
+    """
+    before = _incomplete(cluster.kubectl)
+    yield
+    flow.up()
+    wait_until(
+        lambda: _incomplete(cluster.kubectl) <= before and _whole(cluster), "what ran there is ready again", _BACK
+    )
+
+
+def _incomplete(kubectl: Kubectl) -> set[tuple[str, str, str]]:
+    """Kinds, namespaces and names of the Deployments and DaemonSets of which something is missing.
+
+    Not the complete ones: a namespace that an earlier module removed may be on its way out with its own.
+    """
+    found = set()
+    for each in kubectl.json("get", "deployments,daemonsets", "--all-namespaces")["items"]:
+        kind, metadata, status = each["kind"], each["metadata"], each["status"]
+        if kind == "Deployment":
+            missing = each["spec"]["replicas"] - status.get("availableReplicas", 0)
+        else:
+            missing = status["desiredNumberScheduled"] - status.get("numberAvailable", 0)
+        if missing > 0 or status.get("observedGeneration") != metadata["generation"]:
+            found.add((kind, metadata["namespace"], metadata["name"]))
+    return found
+
+
+def _whole(cluster: Cluster) -> bool:
+    """Whether every part of the cluster does its work, its DNS too, and each container that is called running runs."""
+    # A node that was off for less than the control plane's patience is believed what it said before.
+    tasks = [line.split() for line in Containerd(cluster.paths).ctr("tasks", "list").splitlines()]
+    running = {task[0] for task in tasks if task[-1] == "RUNNING"}
+    return _called_running(cluster.kubectl) <= running and all(part.ready() for part in flow.components())
+
+
+def _called_running(kubectl: Kubectl) -> set[str]:
+    """The ids of the containers that run, by the pods' status."""
+    statuses = [pod["status"] for pod in kubectl.json("get", "pods", "--all-namespaces")["items"]]
+    kinds = ("initContainerStatuses", "containerStatuses")
+    containers = [each for status in statuses for kind in kinds for each in status.get(kind, ())]
+    return {each["containerID"].rpartition("/")[2] for each in containers if "running" in each["state"]}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.machine.process import identify, kill
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]  # nobody else needs the cluster meanwhile
+pytestmark = [pytest.mark.cluster, pytest.mark.cluster_alone]
 
 KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry", "cluster-dns", "cluster-dns-names")
 
@@ -24,6 +24,7 @@ def pids(cluster: Cluster) -> dict[str, int]:
     return {record.name.removesuffix(".process.json"): json.loads(record.read_text())["pid"] for record in records}
 
 
+@pytest.mark.usefixtures("restored")
 def test_killed_parts_come_back_and_the_others_are_adopted(
     cluster: Cluster, kubectl: Kubectl, make_namespace: Callable[[str], str]
 ) -> None:

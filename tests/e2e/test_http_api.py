@@ -91,9 +91,12 @@ def api(kubectl: Kubectl) -> Api:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def forwarded(kubectl: Kubectl) -> Iterator[str]:
-    """`localhost:PORT`, from which kubectl leads to the API as it would from anybody's machine."""
+    """`localhost:PORT`, from which kubectl leads to the API as it would from anybody's machine.
+
+    For one test: it ends with the kubelet, which may die between two.
+    """
     argv = kubectl.argv("port-forward", "--namespace=meeting-buddy", f"service/{http_api.SERVICE}", ":https")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as forwarding:
         assert forwarding.stdout is not None

@@ -81,10 +81,10 @@ for name in sys.argv[1:]:
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """A pod that tries to reach things."""
+    """A pod, a Deployment's only one, that tries to reach things."""
 
     kubectl: Kubectl
-    pod: str
+    name: str
 
     def tcp(self, host: str, port: int) -> str:
         """`open`, `refused`, `silent` or `unreachable …`."""
@@ -96,10 +96,13 @@ class Prober:
 
     def addresses(self, *names: str) -> list[str]:
         """By the pod's own resolver: an address for each name, or `unknown`."""
-        return self.kubectl("exec", self.pod, "--", "python", "-c", _RESOLVE, *names).split()
+        return self._python(_RESOLVE, *names).split()
 
     def _try(self, kind: str, host: str, port: int) -> str:
-        return self.kubectl("exec", self.pod, "--", "python", "-c", _CONNECT, kind, host, str(port)).strip()
+        return self._python(_CONNECT, kind, host, str(port)).strip()
+
+    def _python(self, script: str, *arguments: str) -> str:
+        return self.kubectl("exec", f"deployment/{self.name}", "--", "python", "-c", script, *arguments)
 
 
 def from_the_node(kind: str, host: str, port: int) -> str:
@@ -115,7 +118,10 @@ def namespace(make_namespace: Callable[[str], str]) -> str:
 
 @pytest.fixture(scope="module")
 def pods(kubectl: Kubectl, namespace: str) -> Kubectl:
-    """Two pods, `prober` and `peer`, the second behind a service; Ready by the kubelet's own HTTP probe."""
+    """Two pods, `prober` and `peer`, the second behind a service; Ready by the kubelet's own HTTP probe.
+
+    Their Deployments bring them back when the node is lost between two tests.
+    """
     image = str(images.build("operator"))
     here = kubectl.in_namespace(namespace)
     service = {
@@ -124,8 +130,8 @@ def pods(kubectl: Kubectl, namespace: str) -> Kubectl:
         "metadata": {"name": "peer"},
         "spec": {"selector": {"app": "peer"}, "ports": [{"port": 80, "targetPort": _PEER_PORT}]},
     }
-    here.apply(service, *(_pod(name, image) for name in ("prober", "peer")))
-    here("wait", "--for=condition=Ready", "pod/prober", "pod/peer", "--timeout=120s")
+    here.apply(service, *(_deployment(name, image) for name in ("prober", "peer")))
+    here("wait", "--for=condition=Available", "deployment/prober", "deployment/peer", "--timeout=120s")
     # kube-proxy hears of a ready pod a moment after the API server did.
     address = here.json("get", "service", "peer")["spec"]["clusterIP"]
     wait_until(lambda: from_the_node("tcp", address, 80) == "open", "the service leads to its pod", 20)
@@ -145,12 +151,12 @@ def listener() -> Iterator[int]:
 
 
 def test_the_kubelet_probes_pods(pods: Kubectl) -> None:
-    conditions = pods.json("get", "pod", "peer")["status"]["conditions"]
+    conditions = _peer(pods)["status"]["conditions"]
     assert {"Ready": "True"}.items() <= {each["type"]: each["status"] for each in conditions}.items()
 
 
 def test_a_pod_reaches_another_pod(pods: Kubectl, prober: Prober) -> None:
-    address = pods.json("get", "pod", "peer")["status"]["podIP"]
+    address = _peer(pods)["status"]["podIP"]
     assert prober.tcp(address, _PEER_PORT) == "open"
 
 
@@ -284,7 +290,12 @@ def test_a_pod_reaches_the_dns_at_the_nodes_address_alone(prober: Prober, kind: 
             assert attempt(address, DNS_PORT) == "refused", address
 
 
-def _pod(name: str, image: str) -> dict[str, Any]:
+def _peer(pods: Kubectl) -> dict[str, Any]:
+    [found] = pods.json("get", "pods", "--selector=app=peer")["items"]
+    return dict(found)
+
+
+def _deployment(name: str, image: str) -> dict[str, Any]:
     container = {
         "name": "server",
         "image": image,
@@ -294,13 +305,19 @@ def _pod(name: str, image: str) -> dict[str, Any]:
     }
     security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
     spec = {
-        "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "securityContext": security,
         "containers": [container],
     }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 def _addresses(device: str | None = None, *, version: int, scopes: tuple[str, ...]) -> list[str]:

@@ -21,7 +21,7 @@ from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.support.awaiting import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(600)]  # all pods of the node die
+pytestmark = [pytest.mark.cluster, pytest.mark.cluster_alone, pytest.mark.timeout(600)]  # all pods of the node die
 
 RELEASE = "node-loss"
 DECLARED_DEAD = 180.0
@@ -46,21 +46,9 @@ def namespace(cluster: Cluster, meeting: LocalMeeting, make_namespace: Callable[
 
 
 @pytest.fixture
-def node(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """The node with all that runs on it, which is there again afterwards, whatever happened."""
-    available = _available(cluster.kubectl)
-    yield NODE_NAME
-    flow.up()
-    wait_until(lambda: available <= _available(cluster.kubectl), "what ran on the node runs again", 180)
-
-
-def _available(kubectl: Kubectl) -> set[tuple[str, str]]:
-    """Namespaces and names of the deployments whose pods are ready."""
-    return {
-        (each["metadata"]["namespace"], each["metadata"]["name"])
-        for each in kubectl.json("get", "deployments", "--all-namespaces")["items"]
-        if each["status"].get("readyReplicas", 0) >= each["spec"]["replicas"]
-    }
+def node(namespace: str, restored: None) -> str:
+    """The node with all that runs on it, the installation for `namespace` too: that is there again, to be removed."""
+    return NODE_NAME
 
 
 def test_what_was_recorded_on_a_node_that_died_is_finished_once_it_is_declared_dead(

@@ -27,7 +27,7 @@ def sessions(installed: Installed) -> Sessions:
     return installed.sessions
 
 
-# What takes its time is applied before anything else, and looked at later.
+# What takes half a minute each
 
 NOT_STARTING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": ({"botClassName": "no-image"}, "ImagePullFailed", "nobody-built-this"),
@@ -52,13 +52,52 @@ MUTE = {"script": "join; record 25s; end MeetingEnded", "mute-at": "recording"}
 DEAF = {"script": "join; wait 4s; record", "mute-at": "recording"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def under_way(sessions: Sessions) -> None:
-    """Sessions that need half a minute each."""
+def test_sessions_whose_bots_do_not_start_or_do_not_report_end_as_what_they_are(
+    sessions: Sessions, subtests: pytest.Subtests
+) -> None:
+    # All go on at the same time, and none is left behind: between two tests the node may be lost.
     for name, (spec, _, _) in NOT_STARTING.items():
         sessions.apply(f"missing-{name}", **spec)
     sessions.apply("mute", metadata=MUTE)
     sessions.apply("deaf", metadata=DEAF, botClassName="brisk")
+    with subtests.test("deaf"):  # first: within the minute after which the kubelet ends a bot that does not answer
+        _assert_told_by_sigterm(sessions)
+    with subtests.test("mute"):
+        _assert_completed_without_reports(sessions)
+    for missing in NOT_STARTING:
+        with subtests.test(missing):
+            _assert_named_once_patience_is_over(sessions, missing)
+
+
+def _assert_told_by_sigterm(sessions: Sessions) -> None:
+    wait_until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
+    sessions.apply("deaf", metadata=DEAF, botClassName="brisk", leave=True)
+    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
+    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
+
+
+def _assert_completed_without_reports(sessions: Sessions) -> None:
+    wait_until(lambda: _unreachable(sessions, "mute"), "it is told that the bot is unreachable", 60)
+    status = sessions.phase("mute", "Completed", "Failed", seconds=60)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+
+
+def _unreachable(sessions: Sessions, name: str) -> bool:
+    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
+
+
+def _assert_named_once_patience_is_over(sessions: Sessions, missing: str) -> None:
+    _, reason, word = NOT_STARTING[missing]
+    name = f"missing-{missing}"
+    status = sessions.phase(name, "Failed", seconds=STARTUP_SECONDS * 3)
+    assert (status["reason"], conditions(status)["Stalled"][0]) == (reason, "True")
+    assert word in status["message"]
+    uid = sessions.get(name)["metadata"]["uid"]
+    wait_until(
+        lambda: uid not in {pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods()},
+        "no pod is left",
+        60,
+    )
 
 
 # An ordinary session
@@ -84,18 +123,6 @@ def test_a_meeting_that_ends_completes_its_session(sessions: Sessions) -> None:
     }.items()
     wait_until(lambda: not sessions.pod("ordinary")["metadata"].get("finalizers"), "it is released")
     wait_until(lambda: sessions.pod("ordinary")["status"]["phase"] == "Succeeded", "its browser has ended too")
-
-
-# Within the minute after which the kubelet ends a bot that does not answer.
-def test_a_bot_that_cannot_be_asked_to_leave_is_told_by_sigterm(sessions: Sessions) -> None:
-    wait_until(lambda: _unreachable(sessions, "deaf"), "it is told that the bot is unreachable", 90)
-    sessions.apply("deaf", metadata=DEAF, botClassName="brisk", leave=True)
-    status = sessions.phase("deaf", "Completed", "Failed", seconds=90)
-    assert (status["phase"], status["reason"]) == ("Completed", "LeaveRequested")
-
-
-def _unreachable(sessions: Sessions, name: str) -> bool:
-    return conditions(sessions.status(name)).get("Reporting") == ("Unknown", "BotUnreachable")
 
 
 def test_files_that_were_not_verified_fail_the_session_and_are_listed(sessions: Sessions) -> None:
@@ -177,31 +204,6 @@ def test_a_namespace_that_is_deleted_during_a_meeting_sends_its_bot_out_and_is_g
     installed.kubectl("delete", "namespace", installed.other, "--timeout=60s")
     sessions.apply("unharmed", metadata={"script": "join; record 1s; end MeetingEnded"})
     assert sessions.phase("unharmed", "Completed", "Failed", seconds=60)["reason"] == "MeetingEnded"
-
-
-# What was applied first has come as far meanwhile
-
-
-def test_a_cut_report_costs_detail_and_not_the_session(sessions: Sessions) -> None:
-    wait_until(lambda: _unreachable(sessions, "mute"), "it is told that the bot is unreachable", 60)
-    status = sessions.phase("mute", "Completed", "Failed", seconds=60)
-    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
-
-
-@pytest.mark.parametrize("missing", list(NOT_STARTING))
-def test_what_is_missing_is_named_once_patience_is_over(sessions: Sessions, missing: str) -> None:
-    _, reason, word = NOT_STARTING[missing]
-    name = f"missing-{missing}"
-    status = sessions.phase(name, "Failed", seconds=STARTUP_SECONDS * 3)
-    assert (status["reason"], conditions(status)["Stalled"][0]) == (reason, "True")
-    assert word in status["message"]
-    uid = sessions.get(name)["metadata"]["uid"]
-    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in sessions.pods() if not _going(pod)]
-    assert uid not in owners
-
-
-def _going(pod: dict[str, Any]) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
 
 
 # The operator
