@@ -15,6 +15,7 @@ import pytest
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
 from meeting_buddy_bot.transcription.live import (
+    HELD_SECONDS,
     MAX_BEHIND_SECONDS,
     MAX_HELD_SECONDS,
     Job,
@@ -68,16 +69,18 @@ class FakeEngine:
 class Meeting:
     """Sound that goes on, whether anybody decodes or not."""
 
-    def __init__(self, engine: FakeEngine | None = None, most_waiting: float = MAX_BEHIND_SECONDS) -> None:
+    def __init__(self, engine: FakeEngine | None = None) -> None:
         self.engine = engine or FakeEngine()
         self.said: list[Message] = []
         self.shortage = Shortage.NONE
+        self.clock = 5000.0
+        """Goes on while no sound comes."""
         self.live = LiveTranscription(
             Segmenter(ScriptedDetector()),
             self.said.append,
             settle=self.engine.settle,
             shortage=lambda: self.shortage,
-            most_waiting=most_waiting,
+            clock=lambda: self.clock,
         )
         self.time = 0.0
         self.decoded: list[tuple[float, bool]] = []
@@ -90,6 +93,7 @@ class Meeting:
             samples = pcm[first : first + FRAME]
             self.live.feed(self.time, (samples * 32767).astype("<i2").tobytes())
             self.time += len(samples) / RATE
+            self.clock += len(samples) / RATE
             if decoding:
                 drain(self.live, self.engine)
 
@@ -249,6 +253,15 @@ def test_a_machine_short_of_processors_decodes_only_what_stays() -> None:
     assert False in meeting.engine.calls[2:]
 
 
+def test_a_machine_is_short_of_processors_no_longer_because_no_sound_comes() -> None:
+    meeting = Meeting()
+    meeting.hear((0, 1), (0.9, 1), decoding=False)
+    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
+    assert meeting.live.progress().spares
+    meeting.clock += 21
+    assert not meeting.live.progress().spares
+
+
 def test_a_slow_server_is_no_shortage_of_processors() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
@@ -309,6 +322,17 @@ def test_a_rest_is_over_when_the_shortage_is() -> None:
     assert meeting.take().final
 
 
+def test_a_rest_is_over_although_no_sound_comes() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SEVERE
+    meeting.hear(*TALK * 3, decoding=False)
+    meeting.finish(meeting.take(), seconds=3.0)
+    meeting.clock += 8.9
+    assert meeting.live.next_job() is None
+    meeting.clock += 0.2
+    assert meeting.take().final
+
+
 def test_nothing_rests_after_the_end() -> None:
     meeting = Meeting()
     meeting.shortage = Shortage.SEVERE
@@ -322,7 +346,7 @@ def test_nothing_rests_after_the_end() -> None:
 
 
 def test_a_decoder_that_rests_loses_nothing() -> None:
-    meeting = Meeting(most_waiting=MAX_HELD_SECONDS)
+    meeting = Meeting()
     meeting.shortage = Shortage.SEVERE
     meeting.hear_slowly(6.0, *TALK * 30)  # with all its rests it would need eight minutes for these four and a half
     assert 40 < meeting.time - meeting.live.progress().done < 80  # up to a minute it rests, then it does what it can
@@ -333,7 +357,8 @@ def test_a_decoder_that_rests_loses_nothing() -> None:
 
 
 def test_what_waits_for_processors_is_kept_for_five_minutes() -> None:
-    meeting = Meeting(most_waiting=MAX_HELD_SECONDS)
+    meeting = Meeting()
+    meeting.shortage = Shortage.SHORT
     stuck_at = 40
     meeting.hear(*TALK, decoding=False)
     stuck = meeting.take()
@@ -345,6 +370,45 @@ def test_what_waits_for_processors_is_kept_for_five_minutes() -> None:
     kept = sum(each.end - each.start for each in meeting.utterances[1:])
     assert MAX_HELD_SECONDS - 10 < kept <= MAX_HELD_SECONDS
     assert len(meeting.utterances) + len(meeting.missed) == stuck_at + 1
+
+
+def test_a_shortage_that_has_just_ended_loses_nothing() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SHORT
+    meeting.hear(*TALK, decoding=False)
+    meeting.shortage = Shortage.NONE
+    meeting.hear(*TALK * round(HELD_SECONDS / 9 - 1), decoding=False)
+    assert not meeting.missed
+
+
+def test_what_was_held_stays_when_the_shortage_is_over_and_no_more_comes_to_it() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SHORT
+    meeting.hear((0, 1), *TALK * 20, decoding=False)
+    meeting.shortage = Shortage.NONE
+    meeting.clock += HELD_SECONDS
+    meeting.hear((0, 5), decoding=False)
+    assert not meeting.missed
+    meeting.hear(*TALK, decoding=False)
+    assert len(meeting.missed) == 1
+    for _ in range(3):
+        meeting.finish(meeting.take())
+    meeting.hear(*TALK * 3, decoding=False)  # which are no more than it was
+    assert len(meeting.missed) == 1
+
+
+def test_a_backlog_that_was_worked_off_is_held_no_more() -> None:
+    meeting = Meeting()
+    meeting.shortage = Shortage.SHORT
+    meeting.hear(*TALK * 20, decoding=False)
+    meeting.shortage = Shortage.NONE
+    meeting.clock += HELD_SECONDS
+    meeting.hear((0, 5))
+    assert meeting.live.idle
+    assert not meeting.missed
+    meeting.hear(*TALK * 10, decoding=False)
+    assert len(meeting.missed) == 4
+    assert "more than 60 s" in meeting.missed[0].cause
 
 
 def test_only_text_that_stays_tells_of_the_language() -> None:

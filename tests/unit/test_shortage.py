@@ -26,32 +26,33 @@ class Kernel:
         self.stalled = 5000.0
         self.idle: float | None = 300.0
         self.idle_share = 0.05
-        self.throttled = 7.0
+        self.throttled, self.periods = 7.0, 900.0
         self.silent = silent
         self.gauge = ShortageGauge(
             lambda: None if self.silent else self.stalled,
             lambda: None if self.silent else self.idle,
-            lambda: None if self.silent else self.throttled,
+            lambda: None if self.silent else (self.throttled, self.periods),
             lambda: self.now,
         )
 
     def run(self, seconds: float, share: float, throttled: float = 0.0) -> None:
-        """Time in which something waits for so much of it."""
+        """Time in which something waits for so much of it, and the container is stopped in such a share of periods."""
         self.now += seconds
         self.stalled += share * seconds
         if self.idle is not None:
             self.idle += self.idle_share * seconds
-        self.throttled += throttled * seconds
+        self.throttled += throttled * 10 * seconds
+        self.periods += 10 * seconds
 
-    def decode(self, share: float = 0.0, seconds: float = 1.0) -> None:
+    def decode(self, share: float = 0.0, throttled: float = 0.0) -> None:
         self.gauge.begin()
-        self.run(seconds, share)
+        self.run(1.0, share, throttled)
         self.gauge.end()
 
     def speak(self, seconds: int, share: float, *, decoding: float = 0.0, throttled: float = 0.0) -> Shortage:
         """Decodings of a second with pauses of one: what waits in the pauses, and in the decodings."""
         for _ in range(seconds // 2):
-            self.decode(decoding)
+            self.decode(decoding, throttled)
             self.run(1.0, share, throttled)
             self.gauge.look()
         return self.gauge.shortage
@@ -73,6 +74,24 @@ def test_what_waits_while_processors_idle_is_no_shortage() -> None:
     kernel = Kernel()
     kernel.idle_share = 0.3  # a large node, or limits that stop others
     assert kernel.speak(120, 1.0) is Shortage.NONE
+
+
+def test_processors_that_idle_beside_decodings_end_a_shortage() -> None:
+    kernel = Kernel()
+    assert kernel.speak(60, 1.0) is Shortage.SEVERE
+    kernel.idle_share = 0.65
+    for _ in range(30):
+        kernel.decode(1.0)  # the next one follows at once
+    assert kernel.gauge.shortage is Shortage.NONE
+
+
+@pytest.mark.parametrize(("before", "waits"), [(0.0, 1.0), (1.0, 0.0)])
+def test_what_waits_beside_decodings_neither_begins_a_shortage_nor_ends_it(before: float, waits: float) -> None:
+    kernel = Kernel()
+    shortage = kernel.speak(60, before)
+    for _ in range(60):
+        kernel.decode(waits)
+    assert kernel.gauge.shortage is shortage
 
 
 def test_where_nobody_tells_who_idles_what_waits_is_enough() -> None:
@@ -103,9 +122,35 @@ def test_what_the_node_was_like_before_the_first_decoding_does_not_count() -> No
     assert kernel.speak(4, 1.0) is Shortage.NONE
 
 
-@pytest.mark.parametrize(("share", "shortage"), [(0.0, Shortage.NONE), (0.2, Shortage.SHORT), (3.0, Shortage.SEVERE)])
+@pytest.mark.parametrize(
+    ("share", "shortage"),
+    [(0.0, Shortage.NONE), (0.15, Shortage.NONE), (0.4, Shortage.SHORT), (0.8, Shortage.SEVERE)],
+)
 def test_a_container_that_is_stopped_for_its_limit_is_short(share: float, shortage: Shortage) -> None:
     assert Kernel().speak(120, 0.0, throttled=share) is shortage
+
+
+def test_how_many_processors_a_limit_stops_makes_no_difference(tmp_path: Path) -> None:
+    kernel = Kernel()
+    gauge = ShortageGauge(lambda: 0.0, lambda: 0.0, lambda: container_throttled(tmp_path), lambda: kernel.now)
+    for second in range(120):  # each of eight processors is stopped in every tenth period, for 40 ms of it
+        kernel.now += 1.0
+        (tmp_path / "cpu.stat").write_text(
+            f"nr_periods {10 * second}\nnr_throttled {second}\nthrottled_usec {8 * 40_000 * second}\n"
+        )
+        gauge.look()
+        gauge.begin()
+        gauge.end()
+    assert gauge.shortage is Shortage.NONE
+
+
+def test_a_container_that_wants_no_processor_is_not_short() -> None:
+    kernel = Kernel()
+    assert kernel.speak(60, 0.0, throttled=0.8) is Shortage.SEVERE
+    for _ in range(60):
+        kernel.now += 1.0
+        kernel.gauge.look()
+    assert kernel.gauge.shortage is Shortage.NONE
 
 
 def test_a_kernel_that_says_nothing_is_no_shortage() -> None:
@@ -129,9 +174,9 @@ def test_the_kernels_files_are_read(tmp_path: Path) -> None:
     assert node_idle(tmp_path / "stat") == pytest.approx(6400 / os.sysconf("SC_CLK_TCK") / 2)
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.stat").write_text("nr_periods 5\nnr_throttled 2\nthrottled_time 1500000000\n")
-    assert container_throttled(tmp_path) == pytest.approx(1.5)
-    (tmp_path / "cpu.stat").write_text("usage_usec 9\nnr_periods 5\nnr_throttled 2\nthrottled_usec 2500000\n")
-    assert container_throttled(tmp_path) == pytest.approx(2.5)
+    assert container_throttled(tmp_path) == (2, 5)
+    (tmp_path / "cpu.stat").write_text("usage_usec 9\nnr_periods 6\nnr_throttled 3\nthrottled_usec 2500000\n")
+    assert container_throttled(tmp_path) == (3, 6)
 
 
 @pytest.mark.parametrize("text", ["", "some\n", "some avg10=1.43 total=many\n", "full avg10=0.00 total=0\n", "\0\xff"])

@@ -24,6 +24,7 @@ Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits fo
 
 import logging
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,9 +58,11 @@ _MOST_DEFERRED: Final = 60.0
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 MAX_BEHIND_SECONDS: Final = 60.0
-"""Of closed segments that wait for a server: one that is slower than people speak does not become faster."""
+"""Of closed segments that wait for a decoder: one that is slower than people speak does not become faster."""
 MAX_HELD_SECONDS: Final = 300.0
 """Of those that wait for processors, which are there again at the meeting's end: 19 MB."""
+HELD_SECONDS: Final = 120.0
+"""For which this counts after the last shortage; then what waits still stays, but no more may come to it."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
@@ -110,7 +113,7 @@ class LiveTranscription:
         settle: Callable[[Decoding], None] = lambda _: None,
         partials: bool = True,
         shortage: Callable[[], Shortage] = lambda: Shortage.NONE,
-        most_waiting: float = MAX_BEHIND_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing was heard yet.
 
@@ -120,10 +123,14 @@ class LiveTranscription:
             settle: told of each decoding whose text stays (:meth:`Engine.settle`).
             partials: without, only finals are made.
             shortage: of processors, now.
-            most_waiting: seconds of closed segments; what is more is missed, the oldest first.
+            clock: seconds, which go on while no sound comes.
         """
         self._node_shortage = shortage
-        self._most_waiting = most_waiting
+        self._clock = clock
+        self._most_waiting = MAX_BEHIND_SECONDS
+        """Seconds of closed segments; what is more is missed, the oldest first."""
+        self._held_until = 0.0
+        """Time up to which they may be as many as while processors are short."""
         self._settle = settle
         self._segmenter = segmenter
         self._say = say
@@ -184,9 +191,9 @@ class LiveTranscription:
         """Bring back what came of a job, which took so long, part of which it waited for a processor."""
         self._running = None
         if waited > _STARVED * seconds:
-            self._spares_until = self._segmenter.heard + _SPARING_SECONDS
+            self._spares_until = self._clock() + _SPARING_SECONDS
         if job.final:
-            self._rests_until = self._segmenter.heard + min(_REST[self.shortage] * seconds, _LONGEST_REST)
+            self._rests_until = self._clock() + min(_REST[self.shortage] * seconds, _LONGEST_REST)
         stays = job.final
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
@@ -217,7 +224,7 @@ class LiveTranscription:
     @property
     def shortage(self) -> Shortage:
         """Of processors, as far as it matters here."""
-        starved = self._segmenter.heard < self._spares_until
+        starved = self._clock() < self._spares_until
         return max(self._node_shortage(), Shortage.SHORT if starved else Shortage.NONE)
 
     def progress(self, cpu_seconds: float = 0.0) -> Progress:
@@ -237,6 +244,7 @@ class LiveTranscription:
     # --- finals -----------------------------------------------------------------------------------------------------
 
     def _queue(self, closed: list[SpeechSegment]) -> None:
+        self._allow()
         for segment in closed:
             self._closed = segment.number
             if _extent(segment) != self._paused_at:
@@ -250,6 +258,16 @@ class LiveTranscription:
         while len(self._waiting) > 1 and self._waiting_seconds > self._most_waiting:
             oldest = self._waiting.popleft()
             self._miss(oldest, f"the decoder was more than {self._most_waiting:.0f} s of speech behind")
+
+    def _allow(self) -> None:
+        """Set how much may wait, before more comes to it."""
+        if self.shortage:
+            self._most_waiting = MAX_HELD_SECONDS
+            self._held_until = self._clock() + HELD_SECONDS
+        elif self._clock() >= self._held_until and (
+            self._most_waiting == MAX_HELD_SECONDS or self._waiting_seconds <= MAX_BEHIND_SECONDS
+        ):
+            self._most_waiting = max(self._waiting_seconds, MAX_BEHIND_SECONDS)
 
     def _finish(self, segment: SpeechSegment, decoding: Decoding) -> None:
         text = decoding.text.strip()[:MAX_TEXT]
@@ -341,12 +359,12 @@ class LiveTranscription:
 
     @property
     def _finals_only(self) -> bool:
-        return self._segmenter.heard < self._spares_until or self._node_shortage() is Shortage.SEVERE
+        return self._clock() < self._spares_until or self._node_shortage() is Shortage.SEVERE
 
     @property
     def _resting(self) -> bool:
         return (
-            self._segmenter.heard < self._rests_until
+            self._clock() < self._rests_until
             and not self._ended
             and self.shortage > Shortage.NONE
             and self._waiting_seconds <= _MOST_DEFERRED

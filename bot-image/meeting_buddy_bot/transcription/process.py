@@ -27,14 +27,7 @@ from typing import BinaryIO, Final
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES
 from meeting_buddy_bot.transcription import engines
 from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
-from meeting_buddy_bot.transcription.live import (
-    MAX_BEHIND_SECONDS,
-    MAX_HELD_SECONDS,
-    Job,
-    LiveTranscription,
-    attempt,
-    drain,
-)
+from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
 from meeting_buddy_bot.transcription.messages import (
     FRAME_HEAD,
     Fault,
@@ -106,7 +99,6 @@ class _Transcriber:
             settle=engine.settle,
             partials=partials,
             shortage=lambda: gauge.shortage if gauge else Shortage.NONE,
-            most_waiting=MAX_HELD_SECONDS if gauge else MAX_BEHIND_SECONDS,
         )
         self._progress_at = 0.0
 
