@@ -205,9 +205,10 @@ def test_a_shipped_table_is_whole(path: Path) -> None:
     assert {signal.state for signal in table.signals} >= {State.ENDED, State.REFUSED, State.IN_CALL, State.PRE_JOIN}
 
 
-def test_code_knows_no_platform() -> None:
+def test_code_that_all_platforms_share_knows_none() -> None:
     folder = SHIPPED[0].parent
-    code = [*folder.glob("*.py"), *folder.glob("*.js"), *folder.parent.glob("*.py")]
+    adapters = {table.with_suffix(".py") for table in SHIPPED}
+    code = [*({*folder.glob("*.py")} - adapters), *folder.glob("*.js"), *folder.parent.glob("*.py")]
     for table in SHIPPED:
         platform = load_table(yaml.safe_load(table.read_text())).platform
         spelled = re.compile(rf"""["']{platform}["']|Platform\.{platform}""", re.IGNORECASE)

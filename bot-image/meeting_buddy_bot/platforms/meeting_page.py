@@ -21,6 +21,7 @@ from meeting_buddy_bot.browser.errors import (
 from meeting_buddy_bot.browser.page import FrameAnswer
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.actions import perform
+from meeting_buddy_bot.platforms.adapter import AdapterRunner
 from meeting_buddy_bot.platforms.diagnostics import evidence_of
 from meeting_buddy_bot.platforms.opening import first_page, is_platform_host
 from meeting_buddy_bot.platforms.page_state import PageStateTracker
@@ -61,6 +62,7 @@ class MeetingPage:
         self._clock = clock
         self._events = events
         self._probe = Probe(table, self._fill)
+        self._adapter = AdapterRunner(table.platform, events)
         self._reported_bad: frozenset[str] = frozenset()
         self._unanswered = 0
         self.on_read: Callable[[], None] = lambda: None
@@ -112,12 +114,16 @@ class MeetingPage:
 
     async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
-        self.snapshot = await self._probe.read(self._browser.page)
+        snapshot = await self._probe.read(self._browser.page)
         self.on_read()
         if new := self._probe.bad_selectors - self._reported_bad:
             self._reported_bad |= new
             self._events.write("bad_selectors", selectors=sorted(new))
+        self.snapshot = await self._amended(snapshot)
         return self.snapshot
+
+    async def _amended(self, snapshot: PageSnapshot | None) -> PageSnapshot | None:
+        return None if snapshot is None else await self._adapter.amend(self._browser.page, snapshot)
 
     async def perform(self, step: Step) -> bool:
         """Run one step; ``False`` when its target could not be acted upon.
@@ -173,7 +179,7 @@ class MeetingPage:
     async def evidence_with(self, script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
         """Labels of what holds, and what ``script`` gives in each frame at that moment; raises as :meth:`read`."""
         snapshot, values = await self._probe.read_with(self._browser.page, script, seconds)
-        return self.evidence_of(snapshot), values
+        return self.evidence_of(await self._amended(snapshot)), values
 
     def _fill(self, value: str) -> str | None:
         """A step's value with the session's own values in place of ``{botName}``, ``{passcode}``, ``{announcement}``.
