@@ -12,22 +12,10 @@ from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import StepFailedError
 from meeting_buddy_bot.platforms.actions import perform
 from meeting_buddy_bot.platforms.probe import Probe
-from tests.bot.test_probe import table_of
+from tests.bot.test_probe import browser, site, table_of  # noqa: F401 -- fixtures
 from tests.support.synthetic_pages import ELSEWHERE, SyntheticSite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture
-def browser(shared_browser: Browser) -> Browser:
-    """One for all tests: none of them starts or ends it."""
-    return shared_browser
-
-
-@pytest.fixture
-def site(shared_browser_site: SyntheticSite) -> SyntheticSite:
-    """In the event loop of that browser."""
-    return shared_browser_site
 
 
 BUTTON = "<button id=join onclick=\"document.title = event.isTrusted ? 'joined' : 'faked'\">join</button>"

@@ -15,7 +15,6 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS
-from meeting_buddy_bot.transcription.live import MAX_BEHIND_SECONDS
 from meeting_buddy_bot.transcription.messages import (
     MESSAGES,
     Fault,
@@ -27,6 +26,7 @@ from meeting_buddy_bot.transcription.messages import (
     TranscriberConfig,
     Utterance,
 )
+from meeting_buddy_bot.transcription.sparing import MAX_BEHIND_SECONDS
 from tests.local.clone import SPEECH
 from tests.local.media import speech_server, transcriber
 from tests.local.media.probe import run
@@ -167,13 +167,13 @@ STALLED = """
 import sys, time
 from meeting_buddy_bot.transcription import process, shortage
 
-def stalled():
-    return time.monotonic() * 1e6
+def clock():
+    return time.monotonic() * 1e6  # however quickly all is decoded here, it has been so for long
 
 def throttled():
-    return time.monotonic() * 10, time.monotonic() * 10
+    return clock(), clock()
 
-process.ShortageGauge = lambda: shortage.ShortageGauge(stalled, lambda: None, throttled)
+process.ShortageGauge = lambda: shortage.ShortageGauge(clock, lambda: None, throttled, clock)
 sys.exit(process.main())
 """
 """The process on a node where something always waits for a processor, and where its own limit always stops it."""

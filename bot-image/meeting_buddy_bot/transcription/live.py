@@ -5,18 +5,7 @@ Finals go first, in order, and wait; passing texts are made of what is open at t
 slow decoder makes them rarer instead of later. In a pause the open segment is decoded as if it were over already: if
 it is, its final is there at once; if not, that was a passing text.
 
-Where processors are short, fewer decodings are made, and later ones; none that stays is left out for it:
-
-======  ====================  =============  ============================
-        passing texts         in a pause     after each final
-======  ====================  =============  ============================
-none    each second           as if over     the next one at once
-short   each six seconds      nothing        rests for as long as it took
-severe  none                  nothing        rests three times as long
-======  ====================  =============  ============================
-
-A decoding that itself waited for a processor longer than it had one ends passing texts, too, for a while. Nobody rests
-while more than a minute of speech waits, nor after the end, when the browser needs no processor any more.
+Where processors are short, fewer decodings are made, and later ones (``sparing``).
 
 Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits for it (a recording, a test), and
 ``process`` decodes in a thread while the sound goes on.
@@ -38,6 +27,7 @@ from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, En
 from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
 from meeting_buddy_bot.transcription.shortage import Shortage
+from meeting_buddy_bot.transcription.sparing import Sparing
 
 CADENCE_SECONDS: Final = 1.0
 """Of new sound between two passing texts of a segment, if the decoder is fast enough for it."""
@@ -46,23 +36,8 @@ FIRST_SECONDS: Final = 0.8
 _SHARE: Final = 0.6
 """Of the time that passing texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
-_STARVED: Final = 0.5
-"""Of a decoding's time, that it waited for a processor, from which on the machine is short of them."""
-_SPARING_SECONDS: Final = 20.0
-"""For which then only what stays is decoded: the meeting's own sound and picture need the processors more."""
-_REST: Final = {Shortage.NONE: 0.0, Shortage.SHORT: 1.0, Shortage.SEVERE: 3.0}
-"""Seconds for each that a final took."""
-_LONGEST_REST: Final = 10.0
-_MOST_DEFERRED: Final = 60.0
-"""Seconds of closed segments that wait, from which on nothing rests."""
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
-MAX_BEHIND_SECONDS: Final = 60.0
-"""Of closed segments that wait for a decoder: one that is slower than people speak does not become faster."""
-MAX_HELD_SECONDS: Final = 300.0
-"""Of those that wait for processors, which are there again at the meeting's end: 19 MB."""
-HELD_SECONDS: Final = 120.0
-"""For which this counts after the last shortage; then what waits still stays, but no more may come to it."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
@@ -125,12 +100,7 @@ class LiveTranscription:
             shortage: of processors, now.
             clock: seconds, which go on while no sound comes.
         """
-        self._node_shortage = shortage
-        self._clock = clock
-        self._most_waiting = MAX_BEHIND_SECONDS
-        """Seconds of closed segments; what is more is missed, the oldest first."""
-        self._held_until = 0.0
-        """Time up to which they may be as many as while processors are short."""
+        self._sparing = Sparing(shortage, clock)
         self._settle = settle
         self._segmenter = segmenter
         self._say = say
@@ -146,10 +116,6 @@ class LiveTranscription:
         self._early_awaited = False
         """Whether it is being made, and the segment is over by now."""
         self._early_cost = 0.0
-        self._spares_until = 0.0
-        """Time up to which only what stays is decoded."""
-        self._rests_until = 0.0
-        """Time up to which that waits, too, while processors are short."""
         self._ended = False
         self._agreement = LocalAgreement()
         self._agreed_on = 0
@@ -178,22 +144,19 @@ class LiveTranscription:
 
     def next_job(self) -> Job | None:
         """The decoding to make now; ``None``: there is none, or one has not been brought back yet."""
-        if self._running is not None or self._resting:
+        if self._running is not None or (not self._ended and self._sparing.rests(self._waiting_seconds)):
             return None
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._partials and not self._ended and not self._finals_only:
-            self._running = (None if self.shortage else self._early_job()) or self._passing_job()
+        elif self._partials and not self._ended and not self._sparing.finals_only:
+            self._running = (None if self._sparing.shortage else self._early_job()) or self._passing_job()
         return self._running
 
     def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, waited: float = 0.0) -> None:
         """Bring back what came of a job, which took so long, part of which it waited for a processor."""
         self._running = None
-        if waited > _STARVED * seconds:
-            self._spares_until = self._clock() + _SPARING_SECONDS
-        if job.final:
-            self._rests_until = self._clock() + min(_REST[self.shortage] * seconds, _LONGEST_REST)
+        self._sparing.decoded(seconds, waited, final=job.final)
         stays = job.final
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
@@ -221,12 +184,6 @@ class LiveTranscription:
         """Whether nothing is being decoded and nothing waits to be."""
         return self._running is None and not self._waiting
 
-    @property
-    def shortage(self) -> Shortage:
-        """Of processors, as far as it matters here."""
-        starved = self._clock() < self._spares_until
-        return max(self._node_shortage(), Shortage.SHORT if starved else Shortage.NONE)
-
     def progress(self, cpu_seconds: float = 0.0) -> Progress:
         """How far it is."""
         heard = self._segmenter.heard
@@ -238,13 +195,13 @@ class LiveTranscription:
             heard=round(heard, 3),
             done=round(max(min(undone), 0.0), 3),
             cpu_seconds=round(cpu_seconds, 2),
-            spares=self.shortage > Shortage.NONE,
+            spares=self._sparing.shortage > Shortage.NONE,
         )
 
     # --- finals -----------------------------------------------------------------------------------------------------
 
     def _queue(self, closed: list[SpeechSegment]) -> None:
-        self._allow()
+        most = self._sparing.most_waiting(self._waiting_seconds)
         for segment in closed:
             self._closed = segment.number
             if _extent(segment) != self._paused_at:
@@ -255,19 +212,9 @@ class LiveTranscription:
                 self._early_awaited = True
             else:  # it failed
                 self._waiting.append(segment)
-        while len(self._waiting) > 1 and self._waiting_seconds > self._most_waiting:
+        while len(self._waiting) > 1 and self._waiting_seconds > most:
             oldest = self._waiting.popleft()
-            self._miss(oldest, f"the decoder was more than {self._most_waiting:.0f} s of speech behind")
-
-    def _allow(self) -> None:
-        """Set how much may wait, before more comes to it."""
-        if self.shortage:
-            self._most_waiting = MAX_HELD_SECONDS
-            self._held_until = self._clock() + HELD_SECONDS
-        elif self._clock() >= self._held_until and (
-            self._most_waiting == MAX_HELD_SECONDS or self._waiting_seconds <= MAX_BEHIND_SECONDS
-        ):
-            self._most_waiting = max(self._waiting_seconds, MAX_BEHIND_SECONDS)
+            self._miss(oldest, f"the decoder was more than {most:.0f} s of speech behind")
 
     def _finish(self, segment: SpeechSegment, decoding: Decoding) -> None:
         text = decoding.text.strip()[:MAX_TEXT]
@@ -353,29 +300,16 @@ class LiveTranscription:
         if opened is None:
             return None
         if opened.number != self._agreed_on:
-            least = _SLOWEST_CADENCE if self.shortage else FIRST_SECONDS
+            least = _SLOWEST_CADENCE if self._sparing.shortage else FIRST_SECONDS
             return opened if opened.seconds - opened.onset >= least else None
         return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
-
-    @property
-    def _finals_only(self) -> bool:
-        return self._clock() < self._spares_until or self._node_shortage() is Shortage.SEVERE
-
-    @property
-    def _resting(self) -> bool:
-        return (
-            self._clock() < self._rests_until
-            and not self._ended
-            and self.shortage > Shortage.NONE
-            and self._waiting_seconds <= _MOST_DEFERRED
-        )
 
     @property
     def _waiting_seconds(self) -> float:
         return sum(each.seconds for each in self._waiting)
 
     def _cadence(self) -> float:
-        if self.shortage:
+        if self._sparing.shortage:
             return _SLOWEST_CADENCE
         return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 

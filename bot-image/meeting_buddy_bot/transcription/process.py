@@ -141,7 +141,7 @@ class _Transcriber:
     def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
         while True:
             job = jobs.get()
-            begun, cpu_begun, waits = time.monotonic(), time.process_time(), thread_waits()
+            begun, cpu_begun, waits = time.monotonic(), time.process_time(), thread_waits() if self._gauge else {}
             outcome = attempt(job, self._engine)
             seconds = time.monotonic() - begun
             waited = 0.0

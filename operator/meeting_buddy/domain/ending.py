@@ -122,11 +122,16 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     found = reconcile_error.outcome(snapshot.facts) if rejection is None else create_rejection.outcome(rejection)
     if found is None:
         return None
-    if found.reason is Reason.QUOTA_EXCEEDED:
-        return found if snapshot.now >= snapshot.quota_deadline else None
-    error = snapshot.facts.error
-    since = rejection.since if rejection is not None else error.since if error is not None else None
-    return found if snapshot.now >= snapshot.refusal_deadline(since) else None
+    quota = found.reason is Reason.QUOTA_EXCEEDED
+    deadline = snapshot.quota_deadline if quota else snapshot.refusal_deadline(_refused_since(snapshot))
+    return found if snapshot.now >= deadline else None
+
+
+def _refused_since(snapshot: Snapshot) -> datetime | None:
+    rejection, error = snapshot.known.rejection, snapshot.facts.error
+    if rejection is not None:
+        return rejection.since
+    return error.since if error is not None else None
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
