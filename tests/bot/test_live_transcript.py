@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import pytest
 import webvtt
 from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -39,8 +40,10 @@ from tests.conformance.running_bot import READ
 from tests.local.media.speech_model import model_folder
 from tests.support.awaiting import until
 
-_SECONDS = 60.0
-"""For one segment to be understood, on a busy machine."""
+_SECONDS = 240.0
+"""For one segment to be understood on a busy machine: its decoder is niced, and waits for everybody else."""
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(slots=True)
@@ -80,7 +83,7 @@ class Meeting:
     async def play(self, speaker: str) -> None:
         """Somebody says the clip, and the page shows who it was once it is over."""
         began = self.clock.now()
-        await run("paplay", ["paplay", str(JFK)], environment={"PULSE_SERVER": self.sound.server}, seconds=60)
+        await run("paplay", ["paplay", str(JFK)], environment={"PULSE_SERVER": self.sound.server}, seconds=_SECONDS)
         self.reporter.speaking(Interval(speaker, began, self.clock.now()))
 
     async def end(self) -> None:
@@ -143,10 +146,12 @@ async def test_what_is_said_is_there_with_its_speaker_while_the_meeting_goes_on(
             while len(words(" ".join(said(seen)))) < len(EXPECTED) - 2:
                 await found.hub.change()
                 await asyncio.sleep(0)
-        assert "partial" in kinds
         await found.end()
         await following
 
+        await found.events.flush()
+        spared = any(each["event"] == "transcriber_sparing" for each in found.written())
+        assert "partial" in kinds or spared, "passing texts are there while the machine has processors for them"
         assert words(" ".join(said(seen))) == EXPECTED
         assert {line["speaker"] for line in last(seen)} == {"Ada Lovelace"}
         assert found.lines() == seen
@@ -215,7 +220,7 @@ async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
     with bots() as start:
         engine = TranscriptionConfig(model=str(model_folder()))
         bot = start("join; record", transcription=engine, recording=RecordingConfig(video="none"), unprivileged=False)
-        await bot.until(lambda report: recording(report) and hears(report), 60)
+        await bot.until(lambda report: recording(report) and hears(report), _SECONDS)
         heard: list[dict[str, Any]] = []
         with speaker(bot):
             async with bot.http(READ) as client, client.get("/v1/transcript") as response, asyncio.timeout(_SECONDS):
@@ -228,7 +233,7 @@ async def test_a_bot_streams_and_keeps_what_it_hears() -> None:
                         heard.append(json.loads(value))
                         if len(words(" ".join(said(heard)))) >= len(EXPECTED):
                             break
-        books = await leave_and_end(bot)
+        books = await leave_and_end(bot, _SECONDS)
         assert words(" ".join(said(heard))) == EXPECTED
         assert {line["speaker"] for line in heard} == {None}  # nobody is shown as speaking
         outcome = bot.outcome
@@ -252,11 +257,11 @@ async def test_a_bot_that_records_nothing_transcribes_all_the_same() -> None:
             phases.add(report.phase)
             return report.transcription.lines > 0
 
-        await bot.until(hears, 60)
+        await bot.until(hears, _SECONDS)
         with speaker(bot) as playing:
             await bot.until(has_lines, _SECONDS)
-            await asyncio.to_thread(playing.wait, 30)  # to the clip's end
-        books = await leave_and_end(bot)
+            await asyncio.to_thread(playing.wait, _SECONDS)  # to the clip's end
+        books = await leave_and_end(bot, _SECONDS)
         outcome = bot.outcome
         assert phases == {ReportPhase.ACTIVE}
         assert outcome.reason is not None
@@ -288,7 +293,7 @@ async def test_a_bot_that_shall_not_transcribe_has_neither_stream_nor_file() -> 
     with bots() as start:
         nothing = TranscriptionConfig(enabled=False, model=str(model_folder()))
         bot = start("join; record", transcription=nothing, recording=RecordingConfig(enabled=False), unprivileged=False)
-        await bot.until(lambda report: report.ever_joined, 60)
+        await bot.until(lambda report: report.ever_joined)
         async with bot.http(READ) as client, client.get("/v1/transcript") as response:
             assert response.status == HTTPStatus.NOT_FOUND
         books = await leave_and_end(bot)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from meeting_buddy.app import key
-from meeting_buddy.app.watch_health import WatchHealth
+from meeting_buddy.app.watch_listener import WatchListener
 from meeting_buddy.app.watches import registry_for
 from meeting_buddy.controller import lease
 from meeting_buddy.controller.event_handler import EventHandler
@@ -126,7 +126,7 @@ async def called(arguments: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, st
 def watches() -> set[Right]:
     """What kopf asks for: it lists, then watches, every resource that has a handler."""
     selectors = registry_for(
-        cast(EventHandler, None), cast(WatchHealth, None), kubeconfig=True
+        cast(EventHandler, None), cast(WatchListener, None), None, kubeconfig=True
     )._watching.get_all_selectors()
     assert selectors
     return {

@@ -114,8 +114,11 @@ async def test_what_the_watch_said_meanwhile_is_newer_than_what_was_read() -> No
     operator = Operator(stored(AHEAD, startTime=START))
 
     async def read(*_: str) -> dict[str, Any]:
-        operator.cache.upsert_session(stored(AHEAD, 9, startTime=START, botName="Third"))
-        return stored(AHEAD, 8, startTime=START, botName="Second")
+        second = stored(AHEAD, 8, startTime=START, botName="Second")
+        third = stored(AHEAD, 9, startTime=START, botName="Third")
+        second["metadata"]["generation"], third["metadata"]["generation"] = 2, 3
+        operator.cache.upsert_session(third)
+        return second
 
     operator.api.get_session = read
     assert await operator.create() is Progress.OBSERVE_AGAIN

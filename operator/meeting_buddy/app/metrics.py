@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Hi
 from prometheus_client.exposition import generate_latest
 
 from meeting_buddy import __version__
-from meeting_buddy.app.watch_health import Reopened
+from meeting_buddy.app.watch_listener import Reopened
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason

@@ -13,8 +13,8 @@ from meeting_buddy.app.key import bot_keys
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.reader_keys import ReaderKeys
 from meeting_buddy.app.settings import Settings
-from meeting_buddy.app.watch_health import SILENCE_SECONDS, WatchHealth
-from meeting_buddy.app.watches import watch
+from meeting_buddy.app.watch_listener import SILENCE_SECONDS, WatchListener
+from meeting_buddy.app.watches import taken_in, watch
 from meeting_buddy.controller.class_check import ClassCheck
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.controller import Controller
@@ -52,7 +52,9 @@ async def operate(settings: Settings) -> None:
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
     crd_check = CrdCheck(api, metrics.crd_schema)
     streams = BotReportStreams(clock, queue.add, metrics.report)
-    health = WatchHealth(SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened, cache.echoes.take)
+    listener = WatchListener(
+        SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened, cache.echoes.take, partial(taken_in, events)
+    )
     stop = asyncio.Event()
     _install_signal_handlers(stop)
     gauges.register(metrics, cache, queue, streams, lease)
@@ -77,11 +79,17 @@ async def operate(settings: Settings) -> None:
             reader_keys = ReaderKeys(
                 api, installation.recordings.namespaces, keys.read, lambda: lease.held, metrics.reader_key
             )
-            gc.freeze()  # what is loaded by now stays: no collection has to look through it again
+            _tune_collector()
             async with reader_keys.running():
-                await _run(controller, _watching(events, health, settings, listings, stop), stop)
+                await _run(controller, _watching(events, listener, settings, listings, stop), stop)
     finally:
         await client.close()
+
+
+def _tune_collector() -> None:
+    """What is loaded by now stays; of what a session costs nearly nothing is a cycle that has to be searched for."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -112,7 +120,7 @@ async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop:
 
 async def _watching(
     events: EventHandler,
-    health: WatchHealth,
+    listener: WatchListener,
     settings: Settings,
     listings: Mapping[str | None, NamespaceResync],
     stop: asyncio.Event,
@@ -123,7 +131,7 @@ async def _watching(
     async with asyncio.TaskGroup() as group:
         for namespace, listing in listings.items():
             signals = partial(_install_signal_handlers, stop)
-            group.create_task(watch(events, health, settings, namespace, stop, signals, listing.trigger))
+            group.create_task(watch(events, listener, settings, namespace, stop, signals, listing.trigger))
 
 
 def _install_signal_handlers(stop: asyncio.Event) -> None:

@@ -1,9 +1,9 @@
-"""The use of kopf: login, and two watches that only pass events on.
+"""The use of kopf: login, listings, and two watches, whose events are taken from their lines (``app.watch_reader``).
 
 kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create, update, timer, daemon) keep their state
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.
 
-A watch that says nothing for 70 s, not even a bookmark, is opened again by kopf (``app.watch_health``).
+A watch that says nothing for 70 s, not even a bookmark, is opened again by kopf (``app.watch_listener``).
 
 One kopf a watched namespace: kopf ends when one of its watches is refused, as in a namespace that was deleted. It is
 started again until the namespace is back, and those of other namespaces do not notice.
@@ -20,12 +20,14 @@ import kopf
 
 from meeting_buddy.app.no_storage import NoDiffBase, NoProgress
 from meeting_buddy.app.settings import Settings
-from meeting_buddy.app.watch_health import WatchHealth
+from meeting_buddy.app.watch_listener import WatchListener
 from meeting_buddy.contract.identity import POD_SELECTOR
+from meeting_buddy.controller import failures
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.resource.session import GROUP, PLURAL, VERSION
 
+PODS: Final = "pods"
 FIRST_RETRY_SECONDS: Final = 1.0
 LAST_RETRY_SECONDS: Final = 30.0
 HEALTHY_SECONDS: Final = 300.0
@@ -34,7 +36,9 @@ HEALTHY_SECONDS: Final = 300.0
 _log = logging.getLogger(__name__)
 
 
-def registry_for(events: EventHandler, health: WatchHealth, *, kubeconfig: bool) -> kopf.OperatorRegistry:
+def registry_for(
+    events: EventHandler, listener: WatchListener, namespace: str | None, *, kubeconfig: bool
+) -> kopf.OperatorRegistry:
     """An explicit registry: no global state, so that several can live in one process."""
     registry = kopf.OperatorRegistry()
     sessions: dict[kopf.ConnectionInfo, kopf.AiohttpSession] = {}
@@ -47,21 +51,35 @@ def registry_for(events: EventHandler, health: WatchHealth, *, kubeconfig: bool)
         # up instead of trying them for ever.
         if found not in sessions:
             sessions[found] = kopf.AiohttpSession(
-                server=found.server, default_namespace=found.default_namespace, aiohttp_session=health.session(found)
+                server=found.server, default_namespace=found.default_namespace, aiohttp_session=listener.session(found)
             )
         return sessions[found]
 
     async def session(event: kopf.RawEvent, **_: Any) -> None:
-        events.session_event(event["type"], dict(event["object"]))
+        taken_in(events, PLURAL, event["type"], dict(event["object"]), listener.listed_at(PLURAL, namespace or ""))
 
     async def pod(event: kopf.RawEvent, **_: Any) -> None:
-        events.pod_event(event["type"], dict(event["object"]))
+        taken_in(events, PODS, event["type"], dict(event["object"]), listener.listed_at(PODS, namespace or ""))
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
     kopf.on.login(registry=registry)(login)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(session)
-    kopf.on.event("", "v1", "pods", registry=registry)(pod)
+    kopf.on.event("", "v1", PODS, registry=registry)(pod)
     return registry
+
+
+def taken_in(
+    events: EventHandler, resource: str, kind: str | None, document: dict[str, Any], listed_at: float | None = None
+) -> None:
+    """An event of a watch, or an object that was listed (its kind is ``None``). Never raises: listings heal it."""
+    try:
+        if resource == PODS:
+            events.pod_event(kind, document, listed_at)
+        else:
+            events.session_event(kind, document, listed_at)
+    except Exception as error:
+        facts = {"resource": resource, "error": type(error).__name__, "frames": failures.origin(error)}
+        _log.error("an event was not taken in", extra=facts)
 
 
 def _credentials(facts: dict[str, Any], *, kubeconfig: bool) -> kopf.ConnectionInfo | None:
@@ -90,7 +108,7 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     # Few tries, since kopf itself is started again (`watch`): a namespace that is back is seen the sooner.
     settings.networking.error_backoffs = (1, 2, 4)
     # Server-side: without it every pod of the cluster would come over the wire.
-    settings.watching.label_selectors["pods"] = POD_SELECTOR
+    settings.watching.label_selectors[PODS] = POD_SELECTOR
     settings.watching.inactivity_timeout = silence
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
     settings.process.ultimate_exiting_timeout = None
@@ -99,7 +117,7 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
 
 async def watch(
     events: EventHandler,
-    health: WatchHealth,
+    listener: WatchListener,
     settings: Settings,
     namespace: str | None,
     stop: asyncio.Event,
@@ -110,7 +128,7 @@ async def watch(
 
     Args:
         events: where events go.
-        health: told what the watches are like.
+        listener: hears what the watches say.
         settings: how this process runs.
         namespace: ``None`` for all.
         stop: ends the watch in order.
@@ -122,7 +140,7 @@ async def watch(
     while True:
         started = loop.time()
         try:
-            await _watch_once(events, health, settings, namespace, stop, install_signal_handlers)
+            await _watch_once(events, listener, settings, namespace, stop, install_signal_handlers)
         except Exception as error:
             _log.warning(
                 "the watches ended; will start again",
@@ -143,7 +161,7 @@ async def watch(
 
 async def _watch_once(
     events: EventHandler,
-    health: WatchHealth,
+    listener: WatchListener,
     settings: Settings,
     namespace: str | None,
     stop: asyncio.Event,
@@ -154,8 +172,8 @@ async def _watch_once(
     Not ``kopf.operator()``: when that ends it cancels every task of the loop that is younger than itself, ours too.
     """
     tasks = await kopf.spawn_tasks(
-        registry=registry_for(events, health, kubeconfig=settings.kubeconfig is not None),
-        settings=settings_for(health.silence),
+        registry=registry_for(events, listener, namespace, kubeconfig=settings.kubeconfig is not None),
+        settings=settings_for(listener.silence),
         clusterwide=namespace is None,
         namespaces=() if namespace is None else (namespace,),
         identity=settings.identity,  # else kopf asks for the user's name, which an arbitrary uid does not have

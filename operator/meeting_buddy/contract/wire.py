@@ -11,7 +11,7 @@ from meeting_buddy.contract.text import json_text
 
 
 def _spell_time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 _RFC3339: Final = re.compile(

@@ -36,17 +36,17 @@ class EventHandler:
         for entry in self._cache:
             self._cache.forget_if_gone(entry.uid)
 
-    def session_event(self, kind: str | None, document: JsonObject) -> None:
-        """An event of the MeetingSessions' watch."""
+    def session_event(self, kind: str | None, document: JsonObject, listed_at: float | None = None) -> None:
+        """An event of the MeetingSessions' watch; ``None``: a listing that began at ``listed_at`` shows it."""
         if kind == "DELETED":
             self.enqueue(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
         else:
-            self.upsert_session(document)
+            self.upsert_session(document, listed_at if kind is None else None)
 
-    def pod_event(self, kind: str | None, document: JsonObject) -> None:
-        """An event of the bot pods' watch."""
+    def pod_event(self, kind: str | None, document: JsonObject, listed_at: float | None = None) -> None:
+        """An event of the bot pods' watch, as :meth:`session_event`."""
         if kind != "DELETED":
-            self.upsert_pod(document)
+            self.upsert_pod(document, listed_at if kind is None else None)
             return
         metadata = document["metadata"]
         uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}

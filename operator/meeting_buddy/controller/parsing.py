@@ -29,13 +29,22 @@ class CachedPod:
     """Its annotation: which key its control token is derived from."""
 
 
-def parse_session(document: JsonObject) -> SessionFacts:
+def parse_session(document: JsonObject, before: SessionFacts | None = None) -> SessionFacts:
     """Read a MeetingSession.
+
+    Args:
+        document: as the API server returned it.
+        before: the same session as it was: its spec is read again only if it changed.
 
     Raises:
         UnreadableError: it was stored under a schema of which this operator can read nothing.
     """
-    session, unreadable = read(dict(document))
+    kept: tuple[str, ...] = ()
+    if before is not None and _has_same_spec(document["metadata"], before):
+        document = {**document, "spec": before.spec}
+        kept = tuple(part for part in before.unreadable if part.startswith("spec"))
+    session, found = read(dict(document))
+    unreadable = tuple(sorted({*kept, *found}))
     metadata = session.metadata
     if metadata.creation_timestamp is None:
         raise ValueError("a stored object has a creationTimestamp")
@@ -52,6 +61,12 @@ def parse_session(document: JsonObject) -> SessionFacts:
         requested_at=_requested_at(metadata.annotations),
         unreadable=unreadable,
     )
+
+
+def _has_same_spec(metadata: JsonObject, before: SessionFacts) -> bool:
+    """By the generation, which counts changes of the spec, unless etcd was restored and counts again."""
+    same = metadata["uid"] == before.uid and metadata.get("generation") == before.generation
+    return same and newer(metadata["resourceVersion"], before.resource_version)
 
 
 def _requested_at(annotations: Mapping[str, str]) -> datetime | None:

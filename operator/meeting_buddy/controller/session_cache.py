@@ -2,16 +2,19 @@
 
 Keys are uids: a session of the same name that is created later is another one. What a watch says replaces what is known
 only if it is newer, because a watch may show late what the answer to our own write showed before. A listing that began
-after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored.
+after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored. What one
+shows that began before the object was seen to go is gone.
 
 If this process dies: all of it can be listed again, but what only memory holds (the last report, whether a bot was
 already asked to leave) is learned again from the bot itself.
 """
 
+import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import PodId
@@ -20,6 +23,9 @@ from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
 from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
 from meeting_buddy.resource.session import PLURAL
+
+_REMEMBERED: Final = 8192
+"""Objects that went; a listing takes seconds."""
 
 
 @dataclass(slots=True)
@@ -79,6 +85,8 @@ class SessionCache:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: dict[str, CacheEntry] = {}
+        self._gone_at: OrderedDict[str, float] = OrderedDict()
+        """When objects were seen to go, by uid."""
         self.echoes = Echoes()
         """What this process wrote and its watches have not repeated yet."""
 
@@ -103,13 +111,15 @@ class SessionCache:
             UnreadableError: the object cannot be read.
         """
         metadata = document["metadata"]
+        if self._went_since(metadata["uid"], listed_at):
+            return None
         entry = self._entries.get(metadata["uid"])
         # Looked at before it is parsed, because the watch repeats each own write.
         if entry is not None and entry.session is not None:
             known = entry.session.resource_version
             if not self._replaces(entry, metadata["resourceVersion"], known, listed_at):
                 return None
-        facts = parse_session(document)
+        facts = parse_session(document, entry.session if entry is not None else None)
         entry = self._heard(facts.uid, facts.namespace, facts.name, listed_at)
         if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
             entry.namespace, entry.name = facts.namespace, facts.name
@@ -129,6 +139,7 @@ class SessionCache:
         if entry is None:
             return None
         entry.session, entry.gone = None, confirmed
+        self._note_gone(uid)
         return uid
 
     def upsert_pod(self, document: JsonObject, listed_at: float | None = None) -> str | None:
@@ -136,6 +147,8 @@ class SessionCache:
         seen = parse_pod(document)
         if seen is None:
             return self._disown(document)
+        if self._went_since(seen.facts.uid, listed_at):
+            return None
         entry = self._entries.get(seen.session_uid)
         if entry is not None and entry.session is not None and entry.namespace != seen.namespace:
             return None  # no owner of a pod is in another namespace
@@ -179,6 +192,7 @@ class SessionCache:
         found = last or known
         if found is not None:
             entry.note(found.facts.id, last_seen=found.facts)
+            self._note_gone(found.facts.uid)
         return uid
 
     def forget(self, uid: str) -> None:
@@ -192,6 +206,15 @@ class SessionCache:
             return False
         self.forget(uid)
         return True
+
+    def _note_gone(self, uid: str) -> None:
+        self._gone_at[uid] = self._clock.monotonic()
+        if len(self._gone_at) > _REMEMBERED:
+            self._gone_at.popitem(last=False)
+
+    def _went_since(self, uid: str, listed_at: float | None) -> bool:
+        """Whether an object went after the listing began that shows it."""
+        return listed_at is not None and listed_at <= self._gone_at.get(uid, -math.inf)
 
     def _replaces(self, entry: CacheEntry, candidate: str, known: str, listed_at: float | None) -> bool:
         """Whether an object takes the place of the known one."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -88,7 +89,7 @@ class KubeClient:
             self._observe(method, about[0], status)
         if status >= 300:
             raise KubeError.from_answer(*about, status, data, headers)
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = orjson.loads(data)
         return document
 
     async def _send(
@@ -101,7 +102,7 @@ class KubeClient:
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Content-Type": content_type}
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
-        data = json.dumps(body).encode() if body is not None else None
+        data = _encoded(body) if body is not None else None
         async with asyncio.timeout(TIMEOUT_SECONDS):
             # Reads the service account's token again once it has been rotated.
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -127,3 +128,10 @@ class KubeClient:
                 trust_env=False,
             )
         return self._http
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a text with a lone surrogate, which JSON can spell and UTF-8 cannot hold
+        return json.dumps(body).encode()

@@ -6,6 +6,7 @@ Signed number, then a binary suffix (``Ki`` … ``Ei``), a decimal one (``n`` ``
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
@@ -27,6 +28,7 @@ _PARTS: Final = re.compile(r"([+-]?[0-9.]+)(.*)")
 _VALID: Final = re.compile(PATTERN)
 
 
+@lru_cache(256)
 def parse_quantity(text: str) -> Fraction:
     """``1500m`` → 3/2, ``2Gi`` → 2147483648, ``1e3`` → 1000.
 

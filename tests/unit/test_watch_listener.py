@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from meeting_buddy.app.watch_health import Reopened, WatchHealth
+from meeting_buddy.app.watch_listener import Reopened, WatchListener
 
 PODS = "/api/v1/namespaces/team-a/pods"
 SESSIONS = "/apis/meetingbuddy.io/v1alpha1/meetingsessions"
-SILENCE = 0.2
+SILENCE = 70.0
 
 End = Callable[[web.Request], Awaitable[None]]
 
@@ -32,7 +32,7 @@ async def breaks(request: web.Request) -> None:
 
 
 async def stays(_: web.Request) -> None:
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()
 
 
 @dataclass
@@ -42,8 +42,15 @@ class Place:
     ending: End = closes
     status: int = 200
     hangs: bool = False
+    now: float = 0.0
+    """What the listener's clock says."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     ages: dict[tuple[str, str], Callable[[], float]] = field(default_factory=dict)
     reopened: list[Reopened] = field(default_factory=list)
+    line: bytes = b"{}\n"
+    taken: list[tuple[str, str, object]] = field(default_factory=list)
+    listener: WatchListener = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
     server: TestServer = field(init=False)
 
@@ -52,26 +59,37 @@ class Place:
         self.ages[resource, namespace] = age
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.set()
         if self.hangs:
             await stays(request)
         response = web.StreamResponse(status=self.status)
         response.enable_chunked_encoding()
         await response.prepare(request)
-        await response.write(b"{}\n")
+        await response.write(self.line)
         await self.ending(request)
         return response
 
-    async def watch(self, path: str = PODS, parts: int | None = None, seconds: float = 5) -> None:
-        """Read as kopf does: so many parts, or to the end, at most so many seconds."""
-        with suppress(TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(seconds):
-                async with self.http.get(self.server.make_url(path), params={"watch": "true"}) as response:
-                    content = response.content.iter_chunked(1024)
-                    seen = 0
-                    async for _ in content:
-                        seen += 1
-                        if seen == parts:
-                            break
+    async def watch(self, path: str = PODS, parts: int | None = None, given_up_after: float | None = None) -> None:
+        """Read as kopf does: so many parts, or to the end, or until it is given up after so many silent seconds."""
+        self.asked.clear()
+        self.heard.clear()
+        reading = asyncio.create_task(self._read(path, parts))
+        async with asyncio.timeout(60):
+            if given_up_after is not None:
+                await (self.asked if self.hangs else self.heard).wait()
+                self.now += given_up_after
+                reading.cancel()
+            with suppress(asyncio.CancelledError, aiohttp.ClientError):
+                await reading
+
+    async def _read(self, path: str, parts: int | None) -> None:
+        async with self.http.get(self.server.make_url(path), params={"watch": "true"}) as response:
+            seen = 0
+            async for _ in response.content.iter_chunked(1024):
+                seen += 1
+                self.heard.set()
+                if seen == parts:
+                    break
 
 
 @pytest.fixture
@@ -81,8 +99,15 @@ async def place() -> AsyncIterator[Place]:
     application.router.add_get("/{path:.*}", found.answer)
     found.server = TestServer(application)
     await found.server.start_server()
-    health = WatchHealth(SILENCE, found.first, found.reopened.append, lambda _resource, _version: None)
-    found.http = health.session(kopf.ConnectionInfo(server=str(found.server.make_url("/"))))
+    found.listener = WatchListener(
+        SILENCE,
+        found.first,
+        found.reopened.append,
+        lambda _resource, _version: None,
+        lambda *event: found.taken.append(event),
+        clock=lambda: found.now,
+    )
+    found.http = found.listener.session(kopf.ConnectionInfo(server=str(found.server.make_url("/"))))
     yield found
     await found.http.close()
     await found.server.close()
@@ -92,28 +117,28 @@ async def test_each_watch_is_known_by_resource_and_namespace_and_ages_until_it_i
     await place.watch(PODS)
     await place.watch(SESSIONS)
     assert place.ages.keys() == {("pods", "team-a"), ("meetingsessions", "")}
-    await asyncio.sleep(0.1)
-    assert place.ages["pods", "team-a"]() >= 0.1
+    place.now += 7
+    assert place.ages["pods", "team-a"]() == 7
     await place.watch(PODS)
-    assert place.ages["pods", "team-a"]() < 0.1
-    assert place.ages["meetingsessions", ""]() >= 0.1
+    assert place.ages["pods", "team-a"]() == 0
+    assert place.ages["meetingsessions", ""]() == 7
 
 
 @pytest.mark.parametrize(
-    ("ending", "parts", "seconds", "reason"),
+    ("ending", "parts", "given_up_after", "reason"),
     [
-        pytest.param(closes, None, 5, Reopened.CLOSED, id="the API server ends it"),
-        pytest.param(breaks, None, 5, Reopened.BROKEN, id="the connection is lost"),
-        pytest.param(stays, None, 2 * SILENCE, Reopened.SILENT, id="kopf gives it up after the silence"),
+        pytest.param(closes, None, None, Reopened.CLOSED, id="the API server ends it"),
+        pytest.param(breaks, None, None, Reopened.BROKEN, id="the connection is lost"),
+        pytest.param(stays, None, SILENCE, Reopened.SILENT, id="kopf gives it up after the silence"),
         pytest.param(stays, None, SILENCE / 4, Reopened.RESTARTED, id="kopf is stopped before"),
-        pytest.param(stays, 1, 5, Reopened.EXPIRED, id="kopf reads no further after a 410"),
+        pytest.param(stays, 1, None, Reopened.EXPIRED, id="kopf reads no further after a 410"),
     ],
 )
 async def test_why_it_ended_is_counted_when_it_is_open_again(
-    place: Place, ending: End, parts: int | None, seconds: float, reason: Reopened
+    place: Place, ending: End, parts: int | None, given_up_after: float | None, reason: Reopened
 ) -> None:
     place.ending = ending
-    await place.watch(parts=parts, seconds=seconds)
+    await place.watch(parts=parts, given_up_after=given_up_after)
     assert place.reopened == []
     place.ending = closes
     await place.watch()
@@ -128,16 +153,27 @@ async def test_a_watch_that_is_refused_is_not_open(place: Place) -> None:
     assert place.reopened == []
 
 
-async def test_other_requests_are_no_watches(place: Place) -> None:
+async def test_an_event_is_taken_with_its_resource(place: Place) -> None:
+    place.line = b'{"type":"ADDED","object":{"metadata":{"resourceVersion":"7"}}}\n'
+    await place.watch(PODS)
+    await place.watch(SESSIONS)
+    document = {"metadata": {"resourceVersion": "7"}}
+    assert place.taken == [("pods", "ADDED", document), ("meetingsessions", "ADDED", document)]
+
+
+async def test_other_requests_are_listings_whose_beginning_is_known(place: Place) -> None:
+    place.now = 7
     async with place.http.get(place.server.make_url(PODS)) as response:
+        place.now = 8
         assert await response.read() == b"{}\n"
     assert place.ages == {}
+    assert place.listener.listed_at("pods", "team-a") == 7
 
 
 async def test_a_watch_that_is_not_answered_at_all_was_silent(place: Place) -> None:
     await place.watch()
     place.hangs = True
-    await place.watch(seconds=SILENCE)
+    await place.watch(given_up_after=SILENCE)
     place.hangs = False
     await place.watch()
     assert place.reopened == [Reopened.SILENT]

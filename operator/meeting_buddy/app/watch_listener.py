@@ -1,9 +1,10 @@
-"""When each watch last said something, and why it had to be opened again.
+"""Listens to kopf's requests: what its watches say, when each last said something, and why it was opened again.
+
+kopf takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it. Events are
+taken from there (``app.watch_reader``); the rest is for kopf.
 
 A network that loses packets does not close connections. So kopf opens a watch again that was silent for too long, and
-goes on from the last version that it saw; it tells nobody, and shows its bookmarks to nobody. Its requests are listened
-to from outside: it takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it,
-and hands on what kopf has to read (``app.echo_filter``).
+goes on from the last version that it saw; it tells nobody, and shows its bookmarks to nobody.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any, Final, cast
 import aiohttp
 import kopf
 
-from meeting_buddy.app.echo_filter import without_echoes
+from meeting_buddy.app.watch_reader import Expected, Take, without_events
 
 SILENCE_SECONDS: Final = 70.0
 """The API server sends a bookmark every 60 s, and remembers what happened in the last 75."""
@@ -48,7 +49,7 @@ class _Watch:
     """Why it ended; ``None`` while it was never open."""
 
 
-class WatchHealth:
+class WatchListener:
     """Knows all watches of this process by resource and namespace (empty: all)."""
 
     def __init__(
@@ -57,6 +58,7 @@ class WatchHealth:
         on_first: Callable[[str, str, Callable[[], float]], None],
         on_reopened: Callable[[Reopened], None],
         expected: Callable[[str, str], str | None],
+        take: Callable[[str, str, dict[str, Any]], None],
         clock: Clock | None = None,
     ) -> None:
         """What to tell whom.
@@ -66,14 +68,17 @@ class WatchHealth:
             on_first: told once of each watch: resource, namespace, what says its age in seconds.
             on_reopened: told whenever one that was open before is open again.
             expected: uid of the object of this resource that this process wrote in this version (the second).
+            take: told of each event of this resource: its type and the object. It may not raise.
             clock: seconds that only go forward; default: the running event loop's.
         """
         self.silence = silence
         self._on_first = on_first
         self._on_reopened = on_reopened
         self._expected = expected
+        self._take = take
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._watches: dict[tuple[str, str], _Watch] = {}
+        self._listed_at: dict[tuple[str, str], float] = {}
 
     def session(self, info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         """A session as kopf would make it from these credentials, but for our middleware."""
@@ -85,15 +90,19 @@ class WatchHealth:
             middlewares=(self._listen,),
         )
 
+    def listed_at(self, resource: str, namespace: str) -> float:
+        """When the listing began that kopf reads now, or read last: what it shows may be older than what was heard."""
+        return self._listed_at[resource, namespace]
+
     async def _listen(
         self, request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Any]
     ) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse
+        key, asked_at = _resource_and_namespace(request.url.path), self._clock()
         if request.url.query.get("watch") != "true":
+            self._listed_at[key] = asked_at
             response = await handler(request)
             return response
-        key = _resource_and_namespace(request.url.path)
-        asked_at = self._clock()
         try:
             response = await handler(request)
         except asyncio.CancelledError:
@@ -102,8 +111,8 @@ class WatchHealth:
                 watch.ended = Reopened.SILENT
             raise
         if response.status == 200:
-            watch, expected = self._opened(key), partial(self._expected, key[0])
-            content = _Heard(response.content, watch, self._clock, self.silence, expected)
+            expected, take = partial(self._expected, key[0]), partial(self._take, key[0])
+            content = _Heard(response.content, self._opened(key), self._clock, self.silence, expected, take)
             response.content = cast(aiohttp.StreamReader, content)
         return response
 
@@ -124,7 +133,7 @@ class WatchHealth:
 
 
 class _Heard:
-    """A response's content, which notes when parts of it arrive and how it ends, and leaves out echoes."""
+    """A response's content, which notes when parts of it arrive and how it ends, and whose events are taken."""
 
     def __init__(
         self,
@@ -132,20 +141,22 @@ class _Heard:
         watch: _Watch,
         clock: Clock,
         silence: float,
-        expected: Callable[[str], str | None],
+        expected: Expected,
+        take: Take,
     ) -> None:
         self._content = content
         self._watch = watch
         self._clock = clock
         self._silence = silence
         self._expected = expected
+        self._take = take
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
     def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """What kopf reads, as it comes."""
-        return without_echoes(self._parts(size), self._expected)
+        return without_events(self._parts(size), self._expected, self._take)
 
     async def _parts(self, size: int) -> AsyncIterator[bytes]:
         watch = self._watch

@@ -1,0 +1,82 @@
+"""Takes a watch's events from its lines, and leaves kopf a bookmark in their place.
+
+kopf logs in, lists, opens watches, and opens them again from the version that it saw last. An event's way through its
+workers, causes and handlers would cost as much as all that the operator decides about it, so events go from here to the
+cache. What this process wrote itself is not even read as JSON: of a session's thirteen events eight repeat what the
+answer to a write has said.
+
+What cannot be read here goes on to kopf as it came: its handlers lead to the same cache, and it knows what an error is.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+
+Expected = Callable[[str], str | None]
+"""Uid of the object that this process wrote in a version, if it did."""
+Take = Callable[[str, dict[str, Any]], None]
+"""Told of each event: its type and the object."""
+
+# The first one of a line is the object's own, or an annotation of this name. Inside of a text its quotes would be
+# escaped.
+_VERSION: Final = re.compile(rb'"resourceVersion":"([^"\\]+)"')
+_WRITTEN: Final = (b'{"type":"ADDED"', b'{"type":"MODIFIED"')
+_EVENTS: Final = (*_WRITTEN, b'{"type":"DELETED"')
+
+
+async def without_events(parts: AsyncIterator[bytes], expected: Expected, take: Take) -> AsyncIterator[bytes]:
+    """What kopf has to read of a watch: whole lines.
+
+    Args:
+        parts: the watch as it arrives, cut anywhere.
+        expected: asked with the version of each object that was added or modified; nobody has to be told of what this
+            process wrote.
+        take: told of each other event, in order.
+    """
+    rest = bytearray()
+    async for part in parts:
+        rest += part
+        end = rest.rfind(b"\n") + 1
+        if not end:
+            continue
+        lines = bytes(rest[:end]).splitlines(keepends=True)
+        del rest[:end]
+        yield b"".join(_left(lines, expected, take))
+    if rest:
+        yield bytes(rest)
+
+
+def _left(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[bytes]:
+    version = None
+    for line in lines:
+        version = _taken(line, expected, take) if line.startswith(_EVENTS) else None
+        if version is None:
+            yield line
+    if version is not None:
+        bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
+        yield json.dumps(bookmark).encode() + b"\n"
+
+
+def _taken(line: bytes, expected: Expected, take: Take) -> str | None:
+    """Version of the object whose event this line is, once it is taken; ``None``: it cannot be read."""
+    if (version := _echoed(line, expected)) is not None:
+        return version
+    try:
+        event = orjson.loads(line)
+        kind, document, found = event["type"], event["object"], event["object"]["metadata"]["resourceVersion"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    take(kind, document)
+    return str(found)
+
+
+def _echoed(line: bytes, expected: Expected) -> str | None:
+    found = _VERSION.search(line) if line.startswith(_WRITTEN) else None
+    if found is None:
+        return None
+    version = found[1].decode(errors="replace")
+    uid = expected(version)
+    return version if uid is not None and f'"uid":"{uid}"'.encode() in line else None
