@@ -27,14 +27,15 @@ _GROUPS = {
     "tests/bot/test_local_meeting.py": "meeting",
     "tests/bot/test_replaced_bot.py": "meeting",
     "tests/e2e/test_http_api.py": "meeting",
+    "tests/e2e/test_network.py": "meeting",
     "tests/e2e/test_node_loss.py": "meeting",
     "tests/e2e/test_platforms.py": "meeting",
     "tests/e2e/test_recording.py": "meeting",
     "tests/e2e/test_cluster_repair.py": "cluster",
-    "tests/e2e/test_network.py": "cluster",
     "tests/e2e/test_operator_endings.py": "cluster",
 }
-"""Some of these end the local meeting's server, or use the cluster; every other file is a group by itself."""
+"""Some of these end the local meeting's server, take its port, or use the cluster; every other file is a group by
+itself."""
 
 _LONGEST_FIRST = (
     "meeting",

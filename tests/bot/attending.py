@@ -31,6 +31,9 @@ from meeting_buddy_bot.support.volume import Volume
 from tests.bot.container import BrowserContainer
 from tests.support.awaiting import all_of
 
+_PATIENCE = 100.0
+"""Seconds; it ends a wait that would never end, and judges nothing."""
+
 
 class FakeRecorder:
     """A recorder that writes down what the session asks of it, and when."""
@@ -153,7 +156,7 @@ class Attending:
         """What the bot tells."""
         return self.state.report
 
-    async def ending(self, seconds: float = 60) -> SessionResult:
+    async def ending(self, seconds: float = _PATIENCE) -> SessionResult:
         """How it ended. Raises `TimeoutError`, with the bot's events, when it does not."""
         if self._task is None:
             raise AssertionError("not started")
@@ -163,7 +166,7 @@ class Attending:
         except TimeoutError:
             raise TimeoutError(f"still {self.report.phase}: {await self.events()}") from None
 
-    async def until(self, holds: Callable[[Report], bool], seconds: float = 60) -> Report:
+    async def until(self, holds: Callable[[Report], bool], seconds: float = _PATIENCE) -> Report:
         """The first report of which this holds. Raises `TimeoutError`, or what ended the bot."""
         try:
             async with asyncio.timeout(seconds):
@@ -177,7 +180,7 @@ class Attending:
         except TimeoutError:
             raise TimeoutError(f"still {self.report}: {await self.events()}") from None
 
-    async def until_recording(self, seconds: float = 60) -> Report:
+    async def until_recording(self, seconds: float = _PATIENCE) -> Report:
         """The first report from inside the meeting."""
         return await self.until(lambda report: report.phase is ReportPhase.RECORDING, seconds)
 

@@ -25,7 +25,7 @@ from tests.support.unprivileged import NO_USER_NAMESPACES, UID
 
 SCREEN = screen_size(RecordingConfig())
 """Of a bot that records as by default."""
-_PATIENCE = 30.0  # seconds for chromedriver to answer on a loaded machine
+_PATIENCE = 90.0  # seconds for chromedriver to answer on a loaded machine
 
 
 class BrowserContainer:
@@ -152,7 +152,7 @@ def screen_process(width: int = 1280, height: int = 720) -> Iterator[tuple[str, 
     finally:
         process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @contextlib.contextmanager

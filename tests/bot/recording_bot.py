@@ -20,6 +20,7 @@ from meeting_buddy_bot.recording.manifest import Finished, GapLine, Segment, rea
 from tests.conformance.running_bot import RunningBot, make_assignment, reachable_folder, stop_all
 from tests.conformance.unprivileged import GID, UID
 from tests.local.clone import SPEECH
+from tests.support.awaiting import PATIENCE
 
 JFK = SPEECH / "en" / "jfk.wav"
 
@@ -139,7 +140,7 @@ class Books:
         return any(event["event"] == name for event in self.events)
 
 
-async def child(bot: RunningBot, name: str, *, other_than: int | None = None, seconds: float = 15) -> int:
+async def child(bot: RunningBot, name: str, *, other_than: int | None = None, seconds: float = PATIENCE) -> int:
     """Process id of the bot's child of that name, awaited; another one than ``other_than``."""
     async with asyncio.timeout(seconds):
         while True:
@@ -149,10 +150,10 @@ async def child(bot: RunningBot, name: str, *, other_than: int | None = None, se
             await asyncio.sleep(0.05)
 
 
-async def leave_and_end(bot: RunningBot) -> Books:
+async def leave_and_end(bot: RunningBot, seconds: float = 2 * PATIENCE) -> Books:
     """Ask it to leave, wait for its end, open its books."""
     await bot.leave()
-    assert await bot.ended() == 0, bot.log
+    assert await bot.ended(seconds) == 0, bot.log
     return Books(bot)
 
 

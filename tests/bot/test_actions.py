@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from meeting_buddy_bot.browser.errors import StepFailedError
 from meeting_buddy_bot.platforms.actions import perform
 from meeting_buddy_bot.platforms.probe import Probe
 from tests.bot.test_probe import browser, site, table_of  # noqa: F401 -- fixtures
+from tests.support.awaiting import PATIENCE
 from tests.support.synthetic_pages import ELSEWHERE, SyntheticSite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,22 +26,21 @@ BUTTON = "<button id=join onclick=\"document.title = event.isTrusted ? 'joined' 
 async def act(browser: Browser, do: str, value: str | None = None, **target: Any) -> None:
     """Run a step on what a locator finds, once it is there."""
     probe = Probe(table_of(target=target))
-    for _ in range(100):
-        snapshot = await probe.read(browser.page)
-        if snapshot is not None and snapshot.seen:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while (snapshot := await probe.read(browser.page)) is None or not snapshot.seen:  # noqa: ASYNC110 -- a page
+            await asyncio.sleep(0.05)
     step = Step.model_validate({"name": "step", "do": do, "target": "target", "value": value})
     await perform(browser.page, step, probe.script, value or "", "https://elsewhere.test")
 
 
 async def everywhere(browser: Browser, expression: str, wanted: Any) -> list[Any]:
     """What an expression is in each frame, once it is `wanted` in one."""
-    for _ in range(100):
-        answers = [answer.value for answer in await browser.page.evaluate(expression)]
-        if wanted in answers:
-            break
-        await asyncio.sleep(0.05)
+    answers: list[Any] = []
+    with contextlib.suppress(TimeoutError):  # whoever asks says what it is instead
+        async with asyncio.timeout(PATIENCE):
+            while wanted not in answers:
+                answers = [answer.value for answer in await browser.page.evaluate(expression)]
+                await asyncio.sleep(0.05)
     return answers
 
 
@@ -66,7 +67,8 @@ async def test_clicks_types_and_presses(browser: Browser, site: SyntheticSite) -
     await act(browser, "press", "Escape", css="#other")
     await act(browser, "press", "Control+Shift+H", css="#other")
     await act(browser, "press", "Enter", css="#other")
-    assert await everywhere(browser, "document.querySelector('#name').value", "") == ["Meeting B\u00fcddy \U0001f600"]
+    typed = "Meeting B\u00fcddy \U0001f600"
+    assert await everywhere(browser, "document.querySelector('#name').value", typed) == [typed]
     titles = await everywhere(browser, "document.title", "Synthetic clicked over far escape shortcut enter")
     assert titles == ["Synthetic clicked over far escape shortcut enter"]
 

@@ -34,7 +34,7 @@ PAGES = [
 """Packs and the variants of their pages that differ in their chat: those of a row side by side."""
 
 
-async def event(bot: Attending, name: str, seconds: float = 40, **fields: object) -> dict[str, Any]:
+async def event(bot: Attending, name: str, seconds: float = 90, **fields: object) -> dict[str, Any]:
     """The first event of this name with these fields, awaited."""
     try:
         async with asyncio.timeout(seconds):
@@ -50,6 +50,13 @@ async def event(bot: Attending, name: str, seconds: float = 40, **fields: object
 async def in_frames(bot: Attending, expression: str) -> list[Any]:
     """What a script says in each frame of the bot's page."""
     return [answer.value for answer in await bot.browser.page.evaluate(expression)]
+
+
+async def shows(bot: Attending, expression: str, wanted: list[Any]) -> None:
+    """Return once a script says so in the frames of the bot's page. Raises `TimeoutError`."""
+    async with asyncio.timeout(60):
+        while await in_frames(bot, expression) != wanted:  # noqa: ASYNC110 -- a page is asked
+            await asyncio.sleep(0.1)
 
 
 async def said(bot: Attending) -> list[str]:
@@ -78,7 +85,9 @@ async def test_the_announcement_is_written_once_and_the_chat_is_closed_again(
             await asyncio.sleep(1.5)  # longer than a page takes to be drawn anew, and a second message to be written
             assert await said(bot) == [TEXT]
             fields = "document.querySelectorAll('textarea, [contenteditable=true]').length"
-            assert sum(await in_frames(bot, fields)) == 0
+            async with asyncio.timeout(60):
+                while sum(await in_frames(bot, fields)):  # noqa: ASYNC110 -- a page is asked
+                    await asyncio.sleep(0.1)
             assert len(await bot.events("announcement_posted")) == 1
             assert await bot.events("announcement_failed") == []
             assert bot.report.phase is ReportPhase.RECORDING
@@ -123,7 +132,9 @@ async def test_a_chat_button_that_hides_is_brought_back_first(
     link = sites["googlemeet"].meeting("meeting")
     async with Attending(sites_container.url, tmp_path, link, platform_table("googlemeet"), announcement=TEXT) as bot:
         await bot.until_recording()
-        await asyncio.sleep(5)  # the page hides its controls after four
+        # The page hides its controls after four seconds.
+        button = """document.querySelector('button[aria-label="Chat with everyone"]')"""
+        await shows(bot, f"{button}.checkVisibility({{visibilityProperty: true}})", [False])
         may_write.set()
         await event(bot, "step", step="close chat")
         assert "show the chat button" in [each["step"] for each in await bot.events("step")]
@@ -143,18 +154,18 @@ async def test_a_real_meeting_hears_it(
         make_container(meeting_authority=meeting.paths.authority) as its,
     ):
         async with Attending(hers.url, ada_folder, link, table, bot_name="Ada Lovelace") as ada:
-            await ada.until_recording(30)
+            await ada.until_recording()
             async with Attending(its.url, bot_folder, link, table, announcement=TEXT) as bot:
-                await bot.until_recording(30)
+                await bot.until_recording()
                 await event(bot, "announcement_posted")
                 await event(bot, "step", step="close chat")
-                await asyncio.sleep(1)
                 heard = (
                     "[...document.querySelectorAll('.lk-chat-entry .lk-message-body')].map(each => each.textContent)"
                 )
+                await shows(ada, heard, [[TEXT]])
+                await shows(bot, "document.querySelector('.lk-chat').checkVisibility()", [False])
+                await asyncio.sleep(1)  # a second message would be there
                 assert await in_frames(ada, heard) == [[TEXT]]
-                shown = "document.querySelector('.lk-chat').checkVisibility()"
-                assert await in_frames(bot, shown) == [False]
                 assert bot.report.phase is ReportPhase.RECORDING
 
 
@@ -184,9 +195,8 @@ async def test_what_somebody_writes_opens_no_breakout_rooms(
     async with Attending(sites_container.url, tmp_path, link, platform_table("zoom")) as bot:
         await bot.until_recording()
         await bot.until(lambda each: each.people.present == 2)
-        await asyncio.sleep(1)
-        shown = "document.body.innerText.includes('The host has opened Breakout Rooms')"
-        assert await in_frames(bot, shown) == [True]
+        await shows(bot, "document.body.innerText.includes('The host has opened Breakout Rooms')", [True])
+        await asyncio.sleep(1)  # the bot has looked at it
         assert not bot.report.breakout_rooms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ from meeting_buddy_bot.browser.sandbox_check import judge_sandbox
 from meeting_buddy_bot.browser.user_input import UserInput
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.media.probe import run
-from tests.support.awaiting import until
+from tests.support.awaiting import PATIENCE, until
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
 
@@ -35,25 +36,25 @@ HANGS = "<h1>Hello</h1><script>onclick = () => { for (;;); }</script>"
 
 async def value(browser: Browser, expression: str) -> object:
     """Of an expression in the top frame, once it has one."""
-    for _ in range(100):
-        answers = await browser.page.evaluate(f"document.readyState === 'complete' ? ({expression}) : undefined")
-        if answers and answers[0].value is not None:
-            return answers[0].value
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"no value of {expression}")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answers = await browser.page.evaluate(f"document.readyState === 'complete' ? ({expression}) : undefined")
+            if answers and answers[0].value is not None:
+                return answers[0].value
+            await asyncio.sleep(0.05)
 
 
-async def death(browser: Browser, seconds: float) -> float:
-    """How long it took until the browser was known to be dead, seconds."""
+async def death(browser: Browser) -> float:
+    """How long it took until the browser was known to be dead, although nobody asked it anything; seconds."""
     began = time.monotonic()
-    await until(lambda: not browser.alive, seconds)
+    await until(lambda: not browser.alive)
     return time.monotonic() - began
 
 
-async def eventually(holds: asyncio.Event, seconds: float) -> float:
+async def eventually(holds: asyncio.Event) -> float:
     """How long it took, seconds."""
     began = time.monotonic()
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         await holds.wait()
     return time.monotonic() - began
 
@@ -116,11 +117,7 @@ async def test_has_no_microphone_no_camera_and_no_notifications(browser: Browser
     for name in ("microphone", "camera", "notifications", "geolocation"):
         note = f"got => document.title += ' {name}=' + got.state"
         await value(browser, f"navigator.permissions.query({{name: '{name}'}}).then({note}) && 1")
-    for _ in range(50):
-        title = str(await value(browser, "document.title"))
-        if title.count("=") == 4:
-            break
-        await asyncio.sleep(0.05)
+    title = str(await value(browser, "document.title.split('=').length === 5 ? document.title : null"))
     assert title.count("=denied") == 4
 
 
@@ -229,7 +226,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 async def texts(browser: Browser, enough: Callable[[list[str]], bool] = lambda found: len(found) == 2) -> list[str]:
     """What the frames show, the top one first, once that is `enough`."""
     found: list[str] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while not enough(found):
             await asyncio.sleep(0.05)
             found = [str(each.value) for each in await browser.page.evaluate("document.body?.innerText")]
@@ -244,7 +241,7 @@ async def test_a_frame_that_is_removed_meanwhile_owes_no_answer(
     await browser.page.navigate(site.url("/"))
     await texts(browser)
     remove = "if (window === top) document.querySelector('iframe').remove(); else for (;;);"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         answers = await browser.page.evaluate(remove, 60)
     assert [answer.top for answer in answers] == [True]
     assert await texts(browser, bool) == ["around"]
@@ -258,7 +255,7 @@ async def test_a_frame_whose_process_died_owes_no_answer_until_it_is_loaded_agai
     await browser.page.navigate(site.url("/"))
     assert await texts(browser) == ["around", "inside"]
     _, of_frame = asked
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         with pytest.raises(CdpError, match="gone"):
             await browser.page.call("Page.crash", {}, session=of_frame, seconds=60)
         assert [answer.top for answer in await browser.page.evaluate("1", 60)] == [True]
@@ -276,16 +273,16 @@ async def test_a_frame_that_hangs_is_not_asked_at_every_look_and_hides_no_frame_
     }
     await browser.page.navigate(site.url("/"))
     await texts(browser)
-    await asyncio.sleep(1.5)  # until it hangs
-    before = asked.copy()
-    await texts(browser, lambda found: found == ["around"])
+    await texts(browser, lambda found: found == ["around"])  # it hangs
+    of_tab, of_frame = asked
+    before, began = asked.copy(), time.monotonic()
     late = "document.body.append(Object.assign(document.createElement('iframe'), {src: '/late'}))"
     await browser.page.evaluate(f"if (window === top) {late};")
     for _ in range(10):
         assert "late" in await texts(browser, lambda found: "late" in found)
-    of_tab, of_frame = asked - before
     assert asked[of_tab] - before[of_tab] > 12
-    assert asked[of_frame] - before[of_frame] < 5  # once in three seconds
+    # Once in three seconds.
+    assert asked[of_frame] - before[of_frame] <= 2 + (time.monotonic() - began) / 3
 
 
 async def test_a_frame_that_hung_is_seen_once_it_answers(browser: Browser, site: SyntheticSite) -> None:
@@ -303,10 +300,7 @@ async def test_notes_the_host_of_every_document(browser: Browser, site: Syntheti
     browser.page.on_host = hosts.append
     site.pages |= {"/": "<script>location = '%ELSEWHERE%/there'</script>", "/there": BLANK}
     await browser.page.navigate(site.url("/"))
-    for _ in range(100):
-        if len(hosts) == 2:
-            break
-        await asyncio.sleep(0.05)
+    await until(lambda: len(hosts) == 2)
     assert hosts == [HOME, ELSEWHERE]
 
 
@@ -354,7 +348,7 @@ async def test_nothing_of_the_machine_or_the_browser_can_be_opened(browser: Brow
 
 async def test_a_killed_chromium_is_known_to_be_dead_at_once(browser: Browser, container: BrowserContainer) -> None:
     os.kill(container.chromium()[0], signal.SIGKILL)
-    print(f"\nknown dead after {await death(browser, 2):.3f} s")
+    print(f"\nknown dead after {await death(browser):.3f} s")
     with pytest.raises(BrowserGoneError):
         await browser.page.evaluate("1")
     await browser.start()
@@ -368,9 +362,10 @@ async def test_a_crashed_tab_is_known_to_be_dead_at_once(
     await browser.page.navigate(site.url("/"))
     await value(browser, "1")
     for pid in container.chromium():
-        if "--type=renderer" in command_line(pid):
-            os.kill(pid, signal.SIGKILL)
-    print(f"\nknown crashed after {await eventually(browser.page.gone, 3):.3f} s")
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # a spare one may end by itself
+            if "--type=renderer" in command_line(pid):
+                os.kill(pid, signal.SIGKILL)
+    print(f"\nknown crashed after {await eventually(browser.page.gone):.3f} s")
     with pytest.raises(BrowserGoneError):
         await browser.page.evaluate("1")
     assert not browser.alive
@@ -388,7 +383,7 @@ async def test_a_page_that_hangs_hangs_nobody_else(browser: Browser, site: Synth
     began = time.monotonic()
     with pytest.raises(PageTimeoutError):
         await browser.page.evaluate("1", 1.0)
-    assert time.monotonic() - began < 5  # its deadline is one second, the page hangs for ever
+    assert time.monotonic() - began < 30  # its deadline is one second, the page hangs for ever
     await browser.start()  # ends the one that hangs
     await browser.page.navigate(site.url("/"))
     assert await value(browser, "document.title") == "Synthetic"
@@ -408,8 +403,8 @@ async def test_a_stopped_chromium_is_replaced_and_not_joined_by_a_second(
 
 async def test_waits_for_a_container_that_is_restarted(browser: Browser, container: BrowserContainer) -> None:
     container.kill()
-    await death(browser, 3)
-    starting = asyncio.create_task(browser.start(30))
+    await death(browser)
+    starting = asyncio.create_task(browser.start(100))
     await asyncio.sleep(1)  # the kubelet's back-off
     assert not starting.done()
     container.restart()  # here, not in a thread: a child that is to die with its parent dies with the parent's thread

@@ -36,7 +36,7 @@ async def until_busy(container: BrowserContainer) -> None:
     """Return once chromedriver cannot list its sessions because one of them is busy."""
     while True:
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(5):
                 await sessions(container)
         except TimeoutError:
             return
@@ -89,7 +89,7 @@ async def test_a_session_that_cannot_be_ended_goes_with_its_chromedriver(
             await until_busy(container)
             browser = Browser(SCREEN, container.url)
             starting = asyncio.create_task(browser.start(100))
-            await until(container.ended, 60)
+            await until(container.ended)
             container.restart()
             await starting
             await asyncio.gather(stuck, return_exceptions=True)

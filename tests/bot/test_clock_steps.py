@@ -73,4 +73,4 @@ async def test_a_step_costs_two_seconds_at_most_and_is_a_gap(start: Start, secon
         assert bot.outcome.recording.verified, books.finished
         on_clock = sum(segment.seconds for segment in books.segments)
         assert probe(bot.recordings / "recording.mp4").seconds == pytest.approx(on_clock, abs=1)
-        assert on_clock < 30
+        assert on_clock < 60, "the step is not in it"

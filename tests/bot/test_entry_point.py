@@ -23,10 +23,12 @@ _STARTED_BY_IMAGE = "#!/bin/sh\nexec {python} -P -m meeting_buddy_bot\n"
 
 @contextmanager
 def container(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The pod's command, with an assignment that would keep a bot waiting for its browser for two minutes."""
+    """The pod's command, whose interpreter gets no further than its own start."""
     (command := folder / "bin" / "meeting-buddy-bot").parent.mkdir()
     command.write_text(_STARTED_BY_IMAGE.format(python=sys.executable))
     command.chmod(0o755)
+    (never_up := folder / "startup").mkdir()
+    (never_up / "sitecustomize.py").write_text("import time\ntime.sleep(600)\n")
     (folder / "assignment.json").write_text(make_assignment().to_json())
     places = {name: folder / name.lower() for name in ("RECORDINGS", "SOCKETS")}
     for place in places.values():
@@ -39,7 +41,7 @@ def container(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         env={
             "PATH": f"{command.parent}:{os.environ['PATH']}",
             "HOME": str(folder),
-            "PYTHONPATH": ":".join(str(REPOSITORY / part) for part in ("operator", "bot-image")),
+            "PYTHONPATH": ":".join(map(str, (never_up, REPOSITORY / "operator", REPOSITORY / "bot-image"))),
             **{f"MEETING_BUDDY_{name}": str(place) for name, place in places.items()},
         },
         stdout=subprocess.DEVNULL,

@@ -39,17 +39,15 @@ async def test_joins_by_the_table_alone(container: BrowserContainer, site: Synth
 
 
 async def test_waits_in_the_lobby_and_says_so(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
-    site.pages[ROOM] = join_page(
-        says("The meeting has not started")
-        + "; setTimeout(() => document.body.firstChild.data = 'Someone will let you in soon', 2000)"
-        + "; setTimeout(() => location.reload(), 4000)"
-    )
+    site.pages[ROOM] = join_page(says("The meeting has not started"))
     async with attending(container, site, tmp_path) as bot:
         await bot.until(lambda report: report.waiting is Waiting.NOT_STARTED)
+        await bot.browser.page.evaluate(says("Someone will let you in soon"))
         report = await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
         assert report.phase is ReportPhase.JOINING
         assert not report.ever_joined
         site.pages[ROOM] = join_page()
+        await bot.browser.page.evaluate("setTimeout(() => location.reload()); 1")
         report = await bot.until_recording()
         assert report.waiting is None
         assert [name for name, _ in bot.recorder.entries] == ["start"]
@@ -69,7 +67,7 @@ async def test_ends_with_the_reason_that_the_page_gives(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path, then: str, reason: Reason
 ) -> None:
     site.pages[ROOM] = join_page(then)
-    table = synthetic_table(join=3)
+    table = synthetic_table(**({"join": 5} if reason is Reason.JOIN_TIMEOUT else {}))
     async with attending(container, site, tmp_path, table=table, limits=Limits(waiting_room_seconds=2)) as bot:
         assert (await bot.ending()).reason is reason
         assert not bot.report.ever_joined
@@ -115,7 +113,7 @@ async def test_a_notice_in_the_call_is_accepted(
     site.pages[ROOM] = join_page(later.replace('"', "&quot;"))
     async with attending(container, site, tmp_path) as bot:
         await bot.until_recording()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "notice" not in [line["step"] for line in await bot.events("step")]:  # noqa: ASYNC110 -- a file
                 await asyncio.sleep(0.1)
         bot.leave.request(Reason.LEAVE_REQUESTED)
@@ -127,7 +125,7 @@ async def test_leaves_the_lobby_when_asked(container: BrowserContainer, site: Sy
     async with attending(container, site, tmp_path) as bot:
         await bot.until(lambda report: report.waiting is Waiting.WAITING_ROOM)
         bot.leave.request(Reason.LEAVE_REQUESTED)
-        assert (await bot.ending(15)).reason is Reason.LEAVE_REQUESTED
+        assert (await bot.ending()).reason is Reason.LEAVE_REQUESTED
         assert not bot.report.ever_joined
         assert bot.report.left_at is None
 
@@ -145,7 +143,7 @@ async def test_a_site_in_trouble_is_unreachable(
 ) -> None:
     site.pages[ROOM] = "<h1>Bad gateway</h1>"
     site.statuses[ROOM] = 502
-    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=5)) as bot:
         result = await bot.ending()
         assert result.reason is Reason.PAGE_UNREACHABLE
         assert result.message == "the meeting's site answered 502"
@@ -156,11 +154,10 @@ async def test_a_site_that_comes_up_a_little_late_is_joined(
 ) -> None:
     site.pages[ROOM] = join_page()
     await site.stop()
-    async with attending(container, site, tmp_path, table=synthetic_table(load=20)) as bot:
-        for _ in range(200):
-            if await bot.events("page_not_loaded"):
-                break
-            await asyncio.sleep(0.1)
+    async with attending(container, site, tmp_path, table=synthetic_table(load=60)) as bot:
+        async with asyncio.timeout(60):
+            while not await bot.events("page_not_loaded"):  # noqa: ASYNC110 -- a file
+                await asyncio.sleep(0.1)
         async with site:
             await bot.until_recording()
 
@@ -179,7 +176,7 @@ async def test_going_elsewhere_is_noted_by_host_alone(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
     site.pages |= {ROOM: "<script>location = '%ELSEWHERE%/login?token=abc123'</script>", "/login": "<h1>Log in</h1>"}
-    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=5)) as bot:
         assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
         assert [line["host"] for line in await bot.events("navigated_elsewhere")] == ["elsewhere.unrelated.test"]
 
@@ -222,11 +219,13 @@ async def test_debug_mode_documents_every_state_without_names(
 ) -> None:
     shadow = "<div id=host><template shadowrootmode=open><p>inside a shadow root</p></template></div>"
     site.pages[ROOM] = shadow + join_page(
-        "document.body.append('Someone will let you in soon'); setTimeout(enter, 2000)"
+        "document.body.append('Someone will let you in soon'); window.addEventListener('let-in', enter)"
     )
     async with attending(container, site, tmp_path, debug_mode=True) as bot:
+        await bot.until(lambda report: any("lobby-WaitingRoom" in path for path in report.evidence))
+        await bot.browser.page.evaluate("dispatchEvent(new Event('let-in'))")
         await bot.until_recording()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not list((tmp_path / "debug").glob("*inCall.html")):  # noqa: ASYNC110 -- files
                 await asyncio.sleep(0.1)
         bot.leave.request(Reason.LEAVE_REQUESTED)

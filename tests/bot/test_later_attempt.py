@@ -31,6 +31,8 @@ from tests.support.awaiting import all_of, until
 from tests.support.faulty_volume import FaultyVolume, faulty_volume
 
 _SECONDS = 60.0
+_TEXT_SECONDS = 400.0
+"""For a clip to be understood on a busy machine: its decoder is niced, and waits for everybody else."""
 SOUND = RecordingConfig(video="none")
 FOUR_SECONDS = {"MEETING_BUDDY_SEGMENT_SECONDS": "4"}
 
@@ -49,6 +51,12 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "segments").iterdir())
 
 
+def one_is_open(folder: Path, report: Report) -> bool:
+    """Whether all but the newest segment are in the books, and a cluster of that one is whole."""
+    *closed, newest = files(folder)
+    return report.recording.segments == len(closed) and newest.stat().st_size > 8000
+
+
 async def first_attempt(start: Start, *, script: str = "join; people Ann; record", **changes: Any) -> RunningBot:
     """One that has a closed segment, and media in the next one."""
     bot = start(script, FOUR_SECONDS, **{"recording": SOUND, **changes})
@@ -60,8 +68,7 @@ async def recorded(bot: RunningBot, least: int) -> None:
     """It has so many closed segments, and media in the next one."""
     await bot.until(recording, _SECONDS)
     with tone(bot):
-        await bot.until(has_segments(least), _SECONDS)
-        await until(lambda: files(bot.recordings)[-1].stat().st_size > 8000, _SECONDS)  # a cluster is whole
+        await bot.until(lambda report: has_segments(least)(report) and one_is_open(bot.recordings, report), _SECONDS)
 
 
 async def killed(start: Start) -> Path:
@@ -305,15 +312,15 @@ def transcript(folder: Path) -> list[dict[str, Any]]:
 
 async def heard(bot: RunningBot, lines: int) -> None:
     """The speech was played to it, and its last words are in the transcript."""
-    await bot.until(lambda each: recording(each) and each.transcription.state == "Live", _SECONDS)
-    await bot.until(lambda each: each.transcription.lag_seconds is not None, _SECONDS)
+    await bot.until(lambda each: recording(each) and each.transcription.state == "Live", _TEXT_SECONDS)
+    await bot.until(lambda each: each.transcription.lag_seconds is not None, _TEXT_SECONDS)
     with speaker(bot) as playing:
-        await until(lambda: playing.poll() is not None, _SECONDS)
-    await bot.until(lambda each: each.transcription.lines > lines, _SECONDS)
-    await until(lambda: "your country" in str(transcript(bot.recordings)[lines:]).rpartition("ask ")[2], _SECONDS)
+        await until(lambda: playing.poll() is not None, _TEXT_SECONDS)
+    await bot.until(lambda each: each.transcription.lines > lines, _TEXT_SECONDS)
+    await until(lambda: "your country" in str(transcript(bot.recordings)[lines:]).rpartition("ask ")[2], _TEXT_SECONDS)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     engine = TranscriptionConfig(model=str(model_folder()))
     first = start("join; record", recording=SOUND, transcription=engine, unprivileged=False)
@@ -324,7 +331,7 @@ async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     second = rejoining(start, folder, transcription=engine, unprivileged=False)
     await second.until(lambda each: each.transcription.lines == len(before), _SECONDS)
     await heard(second, len(before))
-    books = await leave_and_end(second)
+    books = await leave_and_end(second, _TEXT_SECONDS)
 
     lines = transcript(folder)
     assert lines[: len(before)] == before

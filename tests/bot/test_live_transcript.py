@@ -40,10 +40,10 @@ from tests.conformance.running_bot import READ
 from tests.local.media.speech_model import model_folder
 from tests.support.awaiting import until
 
-_SECONDS = 240.0
+_SECONDS = 400.0
 """For one segment to be understood on a busy machine: its decoder is niced, and waits for everybody else."""
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 
 @dataclass(slots=True)

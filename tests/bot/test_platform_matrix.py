@@ -138,7 +138,7 @@ async def test_gives_a_join_up_after_the_time_that_an_override_sets(name: str, v
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 async def test_a_page_that_hangs_is_left_for_a_new_browser(name: str, variant: int, bots: Bots) -> None:
     site = bots.sites[name]
-    link = site.meeting("meeting", variant=variant, media=True, hang="in-call", hang_after=4)
+    link = site.meeting("meeting", variant=variant, media=True, hang="in-call", hang_after=10)
     with bots.attend(name, link) as bot:
         await bot.until(lambda report: report.phase is ReportPhase.RECORDING, SECONDS)
         site.stop_hanging(link)

@@ -97,7 +97,7 @@ async def test_gives_a_join_up_after_the_time_that_an_override_sets(
     table = platform_table("teams", {"timeouts": {"join": 2}})
     nothing_follows_join = sites["teams"].at("pre-join")
     async with Attending(sites_container.url, tmp_path, nothing_follows_join, table) as bot:
-        result = await bot.ending(30)  # less than any built-in table waits
+        result = await bot.ending(60)  # less than any built-in table waits
         assert (result.reason, result.message) == (
             Reason.JOIN_TIMEOUT,
             "the page was not through to the call in 2 s",
@@ -110,7 +110,7 @@ async def test_pages_that_hang_are_left_for_new_browsers_which_leave_politely(
     tmp_path: Path,
 ) -> None:
     async def comes_back(name: str, chromedriver: str) -> None:
-        link = sites[name].meeting("meeting", hang="in-call", hang_after=5)
+        link = sites[name].meeting("meeting", hang="in-call", hang_after=10)
         (folder := tmp_path / name).mkdir()
         async with Attending(chromedriver, folder, link, platform_table(name)) as bot:
             await bot.until_recording(90)

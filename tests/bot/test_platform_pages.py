@@ -35,7 +35,7 @@ PACKS = packs.names()
 _CHANGES = (Path(mutations.__file__).parent / "page_changes.js").read_text().partition("\n")[2].rstrip()
 CHANGES = re.findall(r"^  '([a-z ]+)': ", _CHANGES, re.MULTILINE)
 _PAUSE = 0.05
-_PATIENCE = 8.0  # seconds for a page to be drawn, frames and components included
+_PATIENCE = 60.0  # seconds for a page to be drawn, frames and components included
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
+from tests.support.awaiting import PATIENCE
 from tests.support.platform_tables import platform_table
 from tests.support.small_table import SOURCE, raw_table
 from tests.support.synthetic_pages import SyntheticSite
@@ -67,11 +69,12 @@ def there(snapshot: PageSnapshot) -> set[str]:
 
 async def read(browser: Browser, table: PlatformTable, ready: str = "true") -> PageSnapshot:
     """A snapshot of the page once it is complete and `ready` (JavaScript) holds."""
-    for _ in range(100):
-        answers = await browser.page.evaluate(f"document.readyState === 'complete' && ({ready})")
-        if answers and answers[0].value:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answers = await browser.page.evaluate(f"document.readyState === 'complete' && ({ready})")
+            if answers and answers[0].value:
+                break
+            await asyncio.sleep(0.05)
     snapshot = await Probe(table).read(browser.page)
     assert snapshot is not None
     return snapshot
@@ -257,11 +260,9 @@ async def test_sees_into_frames_of_the_same_and_of_another_site(browser: Browser
         unseen={"text": "in a frame that is not shown"},
         elsewhere={"text": "in the same site", "frame": "/other"},
     )
-    for _ in range(50):
-        snapshot = await read(browser, table)
-        if len(snapshot.seen) == 2:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while len((snapshot := await read(browser, table)).seen) < 2:  # noqa: ASYNC110 -- a page is asked
+            await asyncio.sleep(0.05)
     assert snapshot.seen == {Match(element="same"), Match(element="other")}
 
 
@@ -290,18 +291,25 @@ async def test_a_frame_that_hangs_hides_nothing_else(hanging_browser: Browser, s
     began = time.monotonic()
     snapshot = await read(browser, table_of(outside={"text": "outside"}), "1")
     assert there(snapshot) == {"outside"}
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20  # the frame hangs for ever
 
 
 async def test_a_page_that_hangs_costs_one_deadline(hanging_browser: Browser, site: SyntheticSite) -> None:
     browser = hanging_browser
-    site.pages["/"] = "<p>x</p><script>setTimeout(() => { for (;;); }, 300)</script>"
+    site.pages["/"] = "<p>x</p>"
     await browser.page.navigate(site.url("/"))
-    await asyncio.sleep(1)  # until it hangs
-    began = time.monotonic()
-    with pytest.raises(PageTimeoutError):
-        await Probe(table_of(words={"text": "x"})).read(browser.page)
-    assert 2.5 < time.monotonic() - began < 6  # two deadlines
+    await read(browser, table_of(words={"text": "x"}))
+    await browser.page.evaluate("setTimeout(() => { for (;;); })")
+    with contextlib.suppress(PageTimeoutError):  # it hangs
+        while True:
+            await browser.page.evaluate("1", 1.0)
+    costs = []
+    for _ in range(3):  # a machine that stands still for a while may prolong one
+        began = time.monotonic()
+        with pytest.raises(PageTimeoutError):
+            await Probe(table_of(words={"text": "x"})).read(browser.page)
+        costs.append(time.monotonic() - began)
+    assert 2.5 < min(costs) < 6  # two deadlines
 
 
 async def test_who_asks_a_page_between_two_documents_lets_the_news_of_the_next_one_in(
@@ -318,7 +326,7 @@ async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSi
     site.pages |= {"/": "<script>setTimeout(() => location = '/next', 50)</script>", "/next": "<p>arrived</p>"}
     probe = Probe(table_of(arrived={"text": "arrived"}))
     await browser.page.navigate(site.url("/"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:  # as fast as can be, so that snapshots fall between documents
             snapshot = await probe.read(browser.page)
             if snapshot is not None and snapshot.seen:
@@ -409,9 +417,9 @@ async def test_sees_clocks_run_and_stand(browser: Browser, site: SyntheticSite) 
     </script>"""
     await browser.page.navigate(site.url("/"))
     table = table_of()
-    clocks = []
-    for _ in range(3):
-        clocks.append((await read(browser, table)).audio)
-        await asyncio.sleep(0.5)
-    assert clocks[0][0][0] == clocks[2][0][0]
-    assert clocks[0][0][1] < clocks[2][0][1]
+    [(element, first)] = (await read(browser, table)).audio
+    async with asyncio.timeout(PATIENCE):
+        while (now := (await read(browser, table)).audio) == ((element, first),):  # noqa: ASYNC110 -- a page
+            await asyncio.sleep(0.1)
+    assert now[0][0] == element
+    assert now[0][1] > first

@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from tests.bot.recording_bot import (
     speaker,
     tone,
 )
-from tests.conformance.running_bot import RunningBot
+from tests.conformance.running_bot import RunningBot, reachable_folder
 from tests.local.media import hearing
 from tests.local.media.probe import frame_times, probe
 from tests.local.media.sound import Utterance, decode
@@ -87,8 +86,10 @@ async def test_sound_alone_becomes_an_m4a(start: Start) -> None:
 
 
 async def test_size_and_rate_are_parameters(start: Start) -> None:
-    bot = start("join; record 5s; end MeetingEnded", recording=RecordingConfig(video="1080p", frame_rate=5))
-    await bot.ended()
+    bot = start(recording=RecordingConfig(video="1080p", frame_rate=5))
+    await bot.until(recording)
+    await asyncio.sleep(4)
+    await leave_and_end(bot)
     media = probe(bot.recordings / "recording.mp4")
     assert (media.of("video")[0].width, media.of("video")[0].height) == (1920, 1080)
     distance = float(np.median(np.diff(frame_times(bot.recordings / "recording.mp4"))))
@@ -135,6 +136,7 @@ async def test_a_killed_device_comes_back_and_the_recording_goes_on(start: Start
     bot = start()
     await bot.until(recording)
     devices = {"Xvfb": "Xvfb", "pulseaudio": "PulseAudio"}
+    told: list[float] = []
     for number, (name, device) in enumerate(devices.items(), 1):
         with tone(bot):
             await asyncio.sleep(4)
@@ -143,13 +145,15 @@ async def test_a_killed_device_comes_back_and_the_recording_goes_on(start: Start
         kill(pid)
         await child(bot, name, other_than=pid)
         await bot.until(lambda report, wanted=number: len(report.recording.gaps) == wanted)  # type: ignore[misc]
-        print(f"{device}: recording again, and said so, after {time.monotonic() - killed:.2f} s")
+        told.append(time.monotonic() - killed)
+        print(f"{device}: recording again, and said so, after {told[-1]:.2f} s")
     with tone(bot):
         await asyncio.sleep(4)
     books = await leave_and_end(bot)
     assert [each["device"] for each in books.events if each["event"] == "device_restarted"] == [*devices.values()]
     assert [gap.gap for gap in books.gaps] == [f"{device} ended" for device in devices.values()]
-    assert all(gap.end - gap.start < 6 for gap in books.gaps)
+    # What is lost is what was not yet written at the kill, and the time until it records again, however long that took.
+    assert all(gap.end - gap.start < seconds + 4 for gap, seconds in zip(books.gaps, told, strict=True))
     assert bot.outcome.recording.verified
     assert len(books.segments) == 3
     for segment in books.segments[1:]:
@@ -162,7 +166,7 @@ async def test_a_frozen_ffmpeg_is_killed_and_replaced(start: Start) -> None:
     await asyncio.sleep(2)
     pid = await child(bot, "ffmpeg")
     kill(pid, signal.SIGSTOP)
-    await child(bot, "ffmpeg", other_than=pid, seconds=15)
+    await child(bot, "ffmpeg", other_than=pid)
     await bot.until(lambda report: bool(report.recording.gaps))
     books = await leave_and_end(bot)
     assert [gap.gap for gap in books.gaps] == ["the recorder froze"]
@@ -178,8 +182,8 @@ async def test_a_frozen_device_is_killed_and_replaced(start: Start) -> None:
         pid = await child(bot, name)
         gaps = len((await bot.report()).recording.gaps)
         kill(pid, signal.SIGSTOP)
-        await child(bot, name, other_than=pid, seconds=40)
-        await bot.until(lambda report, before=gaps: len(report.recording.gaps) > before, seconds=40)  # type: ignore[misc]
+        await child(bot, name, other_than=pid)
+        await bot.until(lambda report, before=gaps: len(report.recording.gaps) > before)  # type: ignore[misc]
     books = await leave_and_end(bot)
     assert all(books.has_event(event) for event in events.values())
     assert bot.outcome.recording.verified
@@ -199,23 +203,25 @@ async def test_a_still_and_silent_meeting_wakes_no_watchdog_and_is_recorded_from
 
 
 @contextmanager
-def small_volume(bot: RunningBot) -> Iterator[Path]:
-    """24 MB in place of the bot's volume; put there while the bot's interpreter still starts."""
-    volume = str(bot.recordings)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=777", "tmpfs", volume], check=True)
-    try:
-        yield bot.recordings
-    finally:
-        bot.clear()
-        subprocess.run(["umount", volume], check=True)
+def on_a_small_volume(start: Start) -> Iterator[RunningBot]:
+    """A bot whose volume has 24 MB."""
+    with reachable_folder() as volume:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=777", "tmpfs", str(volume)], check=True)
+        try:
+            bot = start(recordings=volume)
+            try:
+                yield bot
+            finally:
+                bot.clear()
+        finally:
+            subprocess.run(["umount", str(volume)], check=True)
 
 
 async def test_a_full_volume_ends_it_with_what_is_there(start: Start) -> None:
-    bot = start()
-    with small_volume(bot) as volume:
+    with on_a_small_volume(start) as bot:
         await bot.until(recording)
         await asyncio.sleep(3)
-        (volume / "somebody-else").write_bytes(bytes(9 * 1024 * 1024))
+        (bot.recordings / "somebody-else").write_bytes(bytes(9 * 1024 * 1024))
         await bot.ended()
         assert bot.outcome.reason is Reason.STORAGE_FULL
         assert bot.outcome.storage_pressure

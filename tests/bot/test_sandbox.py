@@ -25,7 +25,7 @@ async def test_a_node_without_user_namespaces_is_named_with_chromium_s_own_words
 ) -> None:
     with make_container(user_namespaces=False) as container:
         async with Attending(container.url, tmp_path, site.url("/rooms/weekly"), synthetic_table()) as bot:
-            result = await bot.ending(30)
+            result = await bot.ending()
         assert result.reason is Reason.CONFIG_INVALID
         assert "(No usable sandbox!)" in (result.message or "")
         assert "seccomp profile" in (result.message or "")

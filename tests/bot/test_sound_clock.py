@@ -35,7 +35,7 @@ async def test_the_sinks_clock_is_true_while_chromium_plays(
             with make_container(sound=sound.server) as container:
                 browser = Browser(SCREEN, container.url)
                 await browser.start()
-                await browser.page.navigate(site.url("/tone"), 10)
+                await browser.page.navigate(site.url("/tone"), 60)
                 error = await _rate_error(sound)
                 await browser.close()
     print(f"the sink's clock is {error:+.1f} ppm off")

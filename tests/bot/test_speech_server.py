@@ -23,7 +23,10 @@ from tests.local.media.sound import decode
 from tests.local.media.speech_server import Fault, SpeechServer, WhisperDecoder
 
 KEY = "sk-test-4f9Zx7Qp2LmW8aBc"
-_SECONDS = 60.0
+_SECONDS = 400.0
+"""For a clip to be played and understood on a busy machine."""
+
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,6 @@ def test_the_process_understands_a_clip_through_the_server(server: SpeechServer,
     print(f"{len(server.requests)} requests, {last.cpu_seconds:.1f} CPU s in the transcriber")
 
 
-@pytest.mark.timeout(600)
 async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechServer, key_file: Path) -> None:
     with bots() as start:
         bot = start(
@@ -84,7 +86,7 @@ async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechSe
             recording=RecordingConfig(video="none"),
             unprivileged=False,
         )
-        await bot.until(lambda report: recording(report) and hears(report), 60)
+        await bot.until(lambda report: recording(report) and hears(report), _SECONDS)
         seen = ""
 
         async def until_told(state: str, words: str | None, least: int = 0) -> Report:
@@ -117,7 +119,7 @@ async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechSe
             back = await until_told("Live", None)
             assert back.transcription.message is None
             await over(playing)
-        books = await leave_and_end(bot)
+        books = await leave_and_end(bot, _SECONDS)
         outcome = bot.outcome.transcription
         assert (outcome.state, outcome.reason) == ("Done", "Incomplete")
         assert "answered 401" in (outcome.message or "")

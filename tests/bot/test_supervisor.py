@@ -1,6 +1,7 @@
 """The supervisor: whatever happens to its components, the outcome is reported in time and the files are complete."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.recording.segments import probe as probe_segment
 from tests.bot.recording_bot import Books, Start, bots, child, kill, leave_and_end, recording
+from tests.conformance.running_bot import reachable_folder
 
 
 @pytest.fixture
@@ -50,19 +52,19 @@ async def test_a_session_that_fails_is_a_crash_with_a_finished_recording(start: 
 
 
 async def test_a_session_that_does_not_leave_is_cut_inside_the_grace_period(start: Start) -> None:
-    bot = start("join; record 2s; hang", grace_seconds=15)
+    bot = start("join; record 2s; hang", grace_seconds=30)
     await bot.until(recording)
     await asyncio.sleep(3)
     bot.terminate()
     asked = time.monotonic()
     assert await bot.ended() == 0
-    print(f"told {time.monotonic() - asked:.1f} s after SIGTERM, of 15 s")
-    assert time.monotonic() - asked < 15
+    print(f"told {time.monotonic() - asked:.1f} s after SIGTERM, of 30 s")
+    assert time.monotonic() - asked < 30
     assert bot.outcome.reason is Reason.EVICTED
     assert bot.outcome.recording.verified
 
 
-async def test_sigterm_is_answered_quickly_when_the_session_leaves(start: Start) -> None:
+async def test_sigterm_is_answered_without_cutting_a_session_that_leaves(start: Start) -> None:
     bot = start()
     await bot.until(recording)
     await asyncio.sleep(2)
@@ -70,11 +72,14 @@ async def test_sigterm_is_answered_quickly_when_the_session_leaves(start: Start)
     asked = time.monotonic()
     assert await bot.ended() == 0
     print(f"told {time.monotonic() - asked:.1f} s after SIGTERM")
-    assert time.monotonic() - asked < 8
+    assert time.monotonic() - asked < 30, "the grace period"
+    assert not Books(bot).has_event("session_overran")
+    assert not Books(bot).has_event("finishing_overran")
+    assert bot.outcome.recording.verified
 
 
 async def test_the_sessions_deadline_ends_it(start: Start) -> None:
-    bot = start(active_deadline_seconds=5)
+    bot = start(active_deadline_seconds=20)  # by then it records, on whatever machine
     assert await bot.ended() == 0
     assert bot.outcome.reason is Reason.MAX_DURATION_REACHED
     assert bot.outcome.recording.verified
@@ -83,7 +88,7 @@ async def test_the_sessions_deadline_ends_it(start: Start) -> None:
 async def test_its_own_death_leaves_readable_segments_and_no_word(start: Start) -> None:
     bot = start("join; record")
     await bot.until(recording)
-    await asyncio.sleep(4)
+    await asyncio.sleep(8)
     kill(bot.process.pid)
     assert await bot.ended() == -signal.SIGKILL
     bot.clear()
@@ -95,24 +100,24 @@ async def test_its_own_death_leaves_readable_segments_and_no_word(start: Start) 
 
 
 async def test_a_volume_that_cannot_be_written_is_named(start: Start) -> None:
-    bot = start("lobby 1s; join; record")
-    bot.recordings.chmod(0o555)  # before it looks: the interpreter alone takes longer to start
-    os.chown(bot.recordings, 0, 0)
-    assert await bot.ended() == 0
-    assert (bot.outcome.phase, bot.outcome.reason) == (ReportPhase.ENDED, Reason.CONFIG_INVALID)
-    assert bot.outcome.message == "the recordings volume cannot be written"
+    with reachable_folder() as folder:  # root's, which others may read
+        bot = start("lobby 1s; join; record", recordings=folder)
+        assert await bot.ended() == 0
+        assert (bot.outcome.phase, bot.outcome.reason) == (ReportPhase.ENDED, Reason.CONFIG_INVALID)
+        assert bot.outcome.message == "the recordings volume cannot be written"
 
 
 async def test_a_device_that_dies_again_and_again_ends_it(start: Start) -> None:
     bot = start()
     await bot.until(recording)
-    result = asyncio.create_task(bot.ended(seconds=60))
+    result = asyncio.create_task(bot.ended())
     killed: set[int] = set()
     while not result.done():
         pid = bot.children().get("Xvfb")
         if pid is not None and pid not in killed:
             killed.add(pid)
-            kill(pid)
+            with contextlib.suppress(ProcessLookupError):  # the bot ends the last one itself
+                kill(pid)
         await asyncio.wait({result}, timeout=0.05)
     assert await result == 0
     assert len(killed) > 2

@@ -46,7 +46,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
     )
 
 
@@ -274,7 +274,7 @@ async def test_a_saved_page_shows_what_the_page_showed_without_its_styles(
         async with SyntheticSite(authority) as site:
             site.pages["/"] = STYLED
             await browser.page.navigate(site.url("/"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not await loaded(browser):  # noqa: ASYNC110 -- nothing tells that a document has come
                     await asyncio.sleep(0.05)
             [there] = await browser.page.evaluate(SHOWN)

@@ -33,11 +33,14 @@ from tests.local.media.probe import run
 from tests.local.media.sound import RATE, Samples, decode
 from tests.local.media.speech_model import model_folder
 from tests.local.media.speech_server import Answer, Request, SpeechServer
+from tests.support.awaiting import wait_until
 
 BEGINNING = 100.0
 """Of the sound, on the session's clock."""
 MINUTES = 3
 MOST_WRONG = 0.08
+
+pytestmark = pytest.mark.timeout(1800)  # the process is niced: on a busy machine it waits for everybody else
 
 
 def config(language: str = "en", model: str | None = None) -> TranscriberConfig:
@@ -85,7 +88,6 @@ def minutes(spoken: tuple[Samples, str]) -> list[Message]:
     return messages
 
 
-@pytest.mark.timeout(900)
 def test_three_minutes_of_speech_are_understood(minutes: list[Message], spoken: tuple[Samples, str]) -> None:
     normal = EnglishTextNormalizer()
     text = " ".join(each.text for each in utterances(minutes))
@@ -98,7 +100,6 @@ def test_three_minutes_of_speech_are_understood(minutes: list[Message], spoken: 
     assert last.done == last.heard == pytest.approx(BEGINNING + len(spoken[0]) / RATE, abs=FRAME_SECONDS)
 
 
-@pytest.mark.timeout(900)
 def test_what_was_committed_stays_until_the_final_and_revisions_rise(minutes: list[Message]) -> None:
     said: dict[int, list[Hypothesis | Utterance]] = {}
     for each in minutes:
@@ -114,7 +115,6 @@ def test_what_was_committed_stays_until_the_final_and_revisions_rise(minutes: li
     assert len(committed) > len(said)
 
 
-@pytest.mark.timeout(900)
 def test_words_of_a_final_lie_inside_it_and_in_order(minutes: list[Message]) -> None:
     for each in utterances(minutes):
         assert " ".join(word.text for word in each.words).split() == each.text.split()
@@ -152,7 +152,6 @@ def test_a_language_that_is_not_given_is_found() -> None:
     assert {each.language for each in utterances(messages)} == {"de"}
 
 
-@pytest.mark.timeout(900)
 def test_speech_that_comes_faster_than_it_can_be_decoded_waits(spoken: tuple[Samples, str]) -> None:
     code, messages = transcribed(frames(spoken[0][: round(MAX_BEHIND_SECONDS) * RATE]), config())
     assert code == 0
@@ -213,8 +212,8 @@ def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str]
             assert process.stdin is not None
             process.stdin.write(frames(spoken[0][: 20 * RATE]))
             process.stdin.flush()
-            while b"utterance" not in output.read_bytes():
-                assert process.poll() is None
+            wait_until(lambda: process.poll() is not None or b"utterance" in output.read_bytes(), "an utterance", 600)
+            assert process.poll() is None
         finally:
             process.kill()
             process.communicate()

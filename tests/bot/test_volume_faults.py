@@ -1,6 +1,7 @@
 """A volume that hangs or goes away under a bot at work: a gap and a condition, or an end with its cause."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ async def livez_seconds(bot: RunningBot) -> float:
 
 async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
     with on_a_faulty_volume(start) as (bot, volume):
-        await bot.until(recording, seconds=40)
+        await bot.until(recording)
         with tone(bot):
             await asyncio.sleep(5)
             ffmpeg = await child(bot, "ffmpeg")
@@ -61,21 +62,22 @@ async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
             while time.monotonic() - hung < HANGS:
                 probes.append(await livez_seconds(bot))
                 await asyncio.sleep(0.5)
-            report = await bot.report()
-            assert report.storage_unresponsive
+            report = await bot.until(lambda report: report.storage_unresponsive)
             assert recording(report)
+            hung_for = time.monotonic() - hung
             volume.answer()
-            await child(bot, "ffmpeg", other_than=ffmpeg, seconds=30)
-            await bot.until(lambda report: bool(report.recording.gaps) and not report.storage_unresponsive, seconds=30)
+            await child(bot, "ffmpeg", other_than=ffmpeg)
+            await bot.until(lambda report: bool(report.recording.gaps) and not report.storage_unresponsive)
             await asyncio.sleep(3)
         print(f"the slowest of {len(probes)} liveness probes took {max(probes):.2f} s")
-        assert max(probes) < 3, "the kubelet's time-out"
+        # The kubelet acts on several in a row that are over its time-out; one may be the machine's.
+        assert all(min(each) < 3 for each in itertools.pairwise(probes))
         await bot.leave()
         assert await bot.ended() == 0, bot.log
         books = Books(bot)
         [gap] = books.gaps
         assert gap.gap == "the volume does not answer"
-        assert HANGS - 2 <= gap.end - gap.start <= HANGS + 5 * FROZEN_SECONDS
+        assert HANGS - 2 <= gap.end - gap.start <= hung_for + 5 * FROZEN_SECONDS
         assert bot.outcome.reason is Reason.LEAVE_REQUESTED
         assert bot.outcome.recording.verified
         assert books.has_event("volume_trouble")
@@ -83,23 +85,23 @@ async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
 
 
 async def hangs_while_the_bot_leaves_an_outcome_in_time(start: Start) -> None:
-    with on_a_faulty_volume(start, grace_seconds=20) as (bot, volume):
-        await bot.until(recording, seconds=40)
+    with on_a_faulty_volume(start, grace_seconds=40) as (bot, volume):
+        await bot.until(recording)
         await asyncio.sleep(3)
         volume.hang()
         bot.terminate()
         asked = time.monotonic()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not bot.termination_message:  # noqa: ASYNC110  # a file; nobody says when it is written
                 await asyncio.sleep(0.05)
-        print(f"outcome after {time.monotonic() - asked:.1f} s of 20 s")
+        print(f"outcome after {time.monotonic() - asked:.1f} s of 40 s")
         assert bot.outcome.reason is Reason.EVICTED
         assert not bot.outcome.recording.verified
 
 
 async def goes_away_and_ends_the_session_with_its_cause(start: Start) -> None:
     with on_a_faulty_volume(start) as (bot, volume):
-        await bot.until(recording, seconds=40)
+        await bot.until(recording)
         await asyncio.sleep(3)
         volume.vanish()
         await bot.ended(seconds=120)

@@ -35,6 +35,7 @@ from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.token import digest
 from tests.conformance.unprivileged import GID, UID
 from tests.local.clone import REPOSITORY
+from tests.support.awaiting import PATIENCE
 from tests.support.machine_wide import free_display, free_port
 from tests.support.platform_tables import platform_table
 
@@ -153,7 +154,7 @@ class RunningBot:
             response.raise_for_status()
             return Report.model_validate_json(await response.text())
 
-    async def until(self, holds: Callable[[Report], bool], seconds: float = 20) -> Report:
+    async def until(self, holds: Callable[[Report], bool], seconds: float = PATIENCE) -> Report:
         """Its first report for which ``holds``; fails with the last one and the log."""
         deadline = time.monotonic() + seconds
         last: Report | None = None
@@ -178,7 +179,7 @@ class RunningBot:
         """What the kubelet does first when a pod has to go."""
         self.process.send_signal(signal.SIGTERM)
 
-    async def ended(self, seconds: float = 40) -> int:
+    async def ended(self, seconds: float = 2 * PATIENCE) -> int:
         """Its exit code."""
         try:
             return await asyncio.wait_for(asyncio.to_thread(self.process.wait), seconds)

@@ -57,7 +57,7 @@ class Working:
     async def ended(self) -> RunningBot:
         """Its outcome is written."""
         self.let_go()
-        assert await self.running.ended(60) == 0, self.running.log
+        assert await self.running.ended() == 0, self.running.log
         return self.running
 
 
@@ -128,7 +128,7 @@ async def test_it_ends_with_the_attempts_own_reason_and_verified_files(finish: F
 
 async def test_while_it_works_it_is_alive_and_never_ready(finish: Finish) -> None:
     working = finish(metadata=TAKES_LONG)
-    report = await working.running.until(lambda each: each.phase is ReportPhase.LEAVING, 30)
+    report = await working.running.until(lambda each: each.phase is ReportPhase.LEAVING)
     assert (report.ever_joined, report.joined_at, report.reason) == (True, JOINED, None)
     async with working.running.http(None) as client:
         for path, status in (("/livez", 200), ("/readyz", 503), ("/v1/report", 401), ("/v1/events", 401)):
@@ -139,7 +139,7 @@ async def test_while_it_works_it_is_alive_and_never_ready(finish: Finish) -> Non
 
 async def test_a_leave_is_accepted_and_changes_nothing(finish: Finish) -> None:
     working = finish(metadata=TAKES_LONG)
-    await working.running.until(lambda each: each.phase is ReportPhase.LEAVING, 30)
+    await working.running.until(lambda each: each.phase is ReportPhase.LEAVING)
     assert await working.running.leave() == 202
     outcome = (await working.ended()).outcome
     assert (outcome.reason, outcome.recording.verified) == (Reason.OUT_OF_MEMORY, True)

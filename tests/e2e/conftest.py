@@ -96,7 +96,7 @@ def deleted_namespaces(cluster: Cluster) -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     for name in names:
-        cluster.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=90s")
+        cluster.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=240s", timeout=250)
     cluster.volumes.recycle()
 
 
@@ -114,7 +114,7 @@ def make_namespace(cluster: Cluster, deleted_namespaces: list[str]) -> Iterator[
         metadata = {"name": name, "labels": RESTRICTED}
         cluster.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         # Pods cannot be created before the namespace has its default service account.
-        cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=30s")
+        cluster.kubectl("wait", "--for=create", "serviceaccount/default", f"--namespace={name}", "--timeout=100s")
         return name
 
     yield make

@@ -78,8 +78,8 @@ class Installed:
         """Run so many operators, and wait until they are ready."""
         deployment = f"deployment/{RELEASE}-operator"
         self.kubectl("scale", deployment, f"--replicas={replicas}", f"--namespace={self.own}")
-        self.kubectl("rollout", "status", deployment, f"--namespace={self.own}", "--timeout=60s")
-        wait_until(lambda: len(self.operators()) == replicas, f"{replicas} operators", 60)
+        self.kubectl("rollout", "status", deployment, f"--namespace={self.own}", "--timeout=110s")
+        wait_until(lambda: len(self.operators()) == replicas, f"{replicas} operators", 120)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,8 @@ def installed(cluster: Cluster, make_namespace: Callable[[str], str]) -> Iterato
     }
     install(kubectl, values, release=RELEASE, namespace=own)
     yield Installed(kubectl, own, namespace, other)
-    kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=60s")
-    wait_until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 60)
+    kubectl("delete", "meetingsessions", "--all", f"--namespace={namespace}", "--timeout=110s")
+    wait_until(lambda: not Sessions(kubectl.in_namespace(namespace)).pods(), "all bots are gone", 120)
     uninstall(kubectl, release=RELEASE, namespace=own)
 
 
@@ -131,7 +131,7 @@ def told(sessions: Sessions, name: str) -> list[str]:
     return [event["reason"] for event in sorted(mine, key=lambda event: str(event["eventTime"]))]
 
 
-def gone(sessions: Sessions, pod: dict[str, Any], seconds: float = 60) -> float:
+def gone(sessions: Sessions, pod: dict[str, Any], seconds: float = 120) -> float:
     """Wait until a pod is gone; how many seconds that took."""
     started, uid = time.monotonic(), pod["metadata"]["uid"]
     wait_until(lambda: uid not in {each["metadata"]["uid"] for each in sessions.pods()}, "the pod is gone", seconds)

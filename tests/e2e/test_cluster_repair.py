@@ -42,7 +42,7 @@ def test_killed_parts_come_back_and_the_others_are_adopted(
     assert {name for name in before if after[name] != before[name]} == set(KILLED)
     here = kubectl.in_namespace(make_namespace("repair"))
     here.create(_pod("afterwards"))
-    here("wait", "pod/afterwards", "--for=condition=Ready", "--timeout=60s")
+    here("wait", "pod/afterwards", "--for=condition=Ready", "--timeout=110s")
 
 
 def _pod(name: str) -> dict[str, object]:

@@ -68,5 +68,5 @@ def install_roles(kubectl: Kubectl, manifests: list[Manifest]) -> None:
     for binding in bindings:
         namespace = binding["metadata"]["namespace"]
         wait_until(
-            partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known"
+            partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known", 60
         )

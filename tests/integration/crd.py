@@ -14,7 +14,7 @@ TEAMS_LINK = "https://teams.microsoft.com/l/meetup-join/abc123"
 def install_crd(kubectl: Kubectl) -> None:
     """Apply the CRD as a user would, and wait until the API server serves it."""
     kubectl("apply", "--server-side", f"--filename={CRD}")
-    wait_until(lambda: _established(kubectl), "the API server serves the CRD", 30)
+    wait_until(lambda: _established(kubectl), "the API server serves the CRD", 60)
 
 
 def _established(kubectl: Kubectl) -> bool:

@@ -72,7 +72,7 @@ class ApiProcess:
 
     def page(self, name: str) -> str:
         """A page of the health port."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.health_port}/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{self.health_port}/{name}", timeout=30) as answer:
             return str(answer.read().decode())
 
     def counted(self, name: str, **labels: str) -> float:
@@ -97,7 +97,7 @@ class ApiProcess:
     def wait(self) -> int:
         """Its exit status."""
         assert self.process is not None
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def _ready(self) -> bool:
         assert self.process is not None

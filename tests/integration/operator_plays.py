@@ -15,14 +15,12 @@ from typing import Any, NamedTuple
 
 from meeting_buddy.contract.identity import Role
 from meeting_buddy.contract.phases import Phase
-from tests.integration.operator_process import Sessions
+from tests.integration.operator_process import PATIENCE, Sessions
 from tests.integration.test_operator_lifecycle import JOINED, VERIFIED, conditions, last_word, released
 from tests.integration.test_pod_secret import DIGEST, content, secret
 from tests.support.awaiting import wait_until
 from tests.support.report_server import ReportServer
 
-PATIENCE = 60.0
-"""Seconds that a test waits for something, also on a slow machine."""
 UNVERIFIED = VERIFIED | {"verified": False}
 COUNTS = {"segmentCount": 2, "audioFileCount": 1, "videoFileCount": 1, "totalSizeBytes": 9}
 """What the finisher says, as `last_word` has it."""
@@ -209,7 +207,7 @@ class Told(NamedTuple):
 
 @contextmanager
 def phases_of(sessions: Sessions, name: str) -> Iterator[list[Told]]:
-    """What a session's phases were; complete after the block, in which it has to end."""
+    """What the phases of a session that is there were; complete after the block, in which it has to end."""
     shown = 'jsonpath={.status.attempt}|{.status.phase}|{.status.message}{"\\n"}'
     argv = sessions.kubectl.argv("get", "mbs", name, "--watch", f"--output={shown}")
     lines: list[str] = []
@@ -219,8 +217,9 @@ def phases_of(sessions: Sessions, name: str) -> Iterator[list[Told]]:
         reader = threading.Thread(target=_collect, args=(process.stdout, lines), daemon=True)
         reader.start()
         try:
+            wait_until(lambda: lines, f"{name} is watched", PATIENCE)
             yield found
-            wait_until(lambda: lines and lines[-1].split("|")[1] in ("Completed", "Failed"), f"{name} ends")
+            wait_until(lambda: lines[-1].split("|")[1] in ("Completed", "Failed"), f"{name} ends", PATIENCE)
         finally:
             process.terminate()
             reader.join(10)

@@ -30,19 +30,21 @@ from tests.support.awaiting import wait_until
 READY_SINCE = "2026-11-23T10:00:20Z"
 """When a pod became ready, by the tests' kubelet."""
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
+PATIENCE = 60.0
+"""Seconds that a test waits for something, also on a slow machine."""
 _NOT_COUNTED = ("Lease", "Event", DRY_RUN)
 
 INSTALLATION: dict[str, Any] = {
     "botClasses": {
         "default": {
             "image": "localhost:5000/meeting-buddy/bot:test",
-            "timeouts": {"startupTimeoutSeconds": 30, "graceSeconds": 10},
+            "timeouts": {"startupTimeoutSeconds": 120, "graceSeconds": 10},
         },
         "english": {
             "image": "localhost:5000/meeting-buddy/bot:test",
             "transcription": {"model": "/models/whisper-base.en"},
         },
-        "hasty": {"image": "localhost:5000/meeting-buddy/bot:test", "timeouts": {"startupTimeoutSeconds": 5}},
+        "hasty": {"image": "localhost:5000/meeting-buddy/bot:test", "timeouts": {"startupTimeoutSeconds": 20}},
     },
     "selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.buddy.test", "port": 8443}]},
 }
@@ -92,7 +94,7 @@ class OperatorProcess:
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
             )
         if ready:
-            wait_until(self.ready, f"{self.name} is ready")
+            wait_until(self.ready, f"{self.name} is ready", PATIENCE)
 
     def _program(self) -> list[str]:
         if self.silence is None:
@@ -110,7 +112,7 @@ class OperatorProcess:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"the operator ended: {self.log.read_text()[-2000:]}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -164,7 +166,7 @@ class OperatorProcess:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=PATIENCE)
         self.process = None
         return status
 
@@ -209,7 +211,7 @@ class Sessions:
         found: dict[str, Any] = self.get(name).get("status", {})
         return found
 
-    def phase(self, name: str, *phases: str, seconds: float = 20.0) -> dict[str, Any]:
+    def phase(self, name: str, *phases: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Its status, once it is in one of these phases."""
         last: dict[str, Any] = {}
 
@@ -228,7 +230,7 @@ class Sessions:
         found: list[dict[str, Any]] = self.kubectl.json("get", "pods")["items"]
         return found
 
-    def pod(self, name: str, attempt: int = 1, role: Role = Role.BOT, seconds: float = 20.0) -> dict[str, Any]:
+    def pod(self, name: str, attempt: int = 1, role: Role = Role.BOT, seconds: float = PATIENCE) -> dict[str, Any]:
         """One of a session's pods, once there is one."""
         expected = pod_name(name, self.get(name)["metadata"]["uid"], attempt, role)
         return wait_until(

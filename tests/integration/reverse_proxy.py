@@ -83,12 +83,12 @@ def proxied(upstream: int, folder: Path) -> Iterator[ReverseProxy]:
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen(argv, stderr=log)
     try:
-        wait_until(lambda: process.poll() is not None or _listens(found.port), "nginx listens")
+        wait_until(lambda: process.poll() is not None or _listens(found.port), "nginx listens", 60)
         assert process.poll() is None, (folder / "nginx.log").read_text()
         yield found
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def _listens(port: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.chart import LIVEKIT_HOST, Manifest, of_kind, rendered
 from tests.integration.crd import session
 from tests.local.cluster.kubectl import Kubectl, KubectlError
+from tests.support.awaiting import wait_until
 
 WATCHED: Manifest = {"watchNamespaces": ["meetings"]}
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
@@ -27,7 +28,7 @@ def policy(kubectl: Kubectl) -> Iterator[None]:
     for name in ("meetings", "elsewhere"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     install(kubectl, {**WATCHED, **LIVEKIT_HOST}, "CustomResourceDefinition", *KINDS)
-    kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=30s")
+    kubectl("wait", "--for=condition=Established", "crd/meetingsessions.meetingbuddy.io", "--timeout=60s")
     apply_until(kubectl, self_hosted("https://evil.example.org:8443/rooms/a"), refused=True)
     yield
     for each in of_kind(rendered(WATCHED), *KINDS):
@@ -40,11 +41,17 @@ def self_hosted(link: str, namespace: str = "meetings") -> Manifest:
 
 def apply_until(kubectl: Kubectl, manifest: Manifest, refused: bool) -> str:
     """Apply (dry) until the policy, which the API server compiles a moment after it is stored, judges as expected."""
-    for _ in range(100):
+
+    def judged() -> str | None:
         run = kubectl.run("create", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
-        if (run.returncode != 0) is refused:
-            return run.stderr
-    raise AssertionError(f"refused: {not refused}; {run.stderr}")
+        said.append(run.stderr)
+        return (run.stderr or "accepted") if (run.returncode != 0) is refused else None
+
+    said: list[str] = []
+    try:
+        return wait_until(judged, f"the policy judges; refused: {refused}", 60)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {said[-1]}") from None
 
 
 class TestSelfHostedHosts:

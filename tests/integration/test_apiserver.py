@@ -6,6 +6,7 @@ import json
 
 from tests.local.cluster.commands import kubernetes_version
 from tests.local.cluster.kubectl import Kubectl
+from tests.support.awaiting import wait_until
 
 
 def test_it_is_the_pinned_version(kubectl: Kubectl) -> None:
@@ -38,6 +39,8 @@ def test_a_stranger_may_nothing_until_rbac_says_so(kubectl: Kubectl) -> None:
     kubectl("create", "role", "read-configmaps", "--verb=get,list", "--resource=configmaps")
     kubectl("create", "rolebinding", "team-a-reads", "--role=read-configmaps", "--group=team-a")
     try:
+        # The authoriser learns of a binding by a watch.
+        wait_until(lambda: jane.run("auth", "can-i", "list", "configmaps").returncode == 0, "she may list them", 60)
         assert jane("auth", "can-i", "list", "configmaps").strip() == "yes"
     finally:
         kubectl("delete", "rolebinding/team-a-reads", "role/read-configmaps")

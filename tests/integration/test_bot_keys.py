@@ -17,7 +17,7 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import session_pod
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions
 from tests.local.cluster.api_only import ApiServer
 from tests.support import operator_facts as make
 from tests.support.awaiting import wait_until
@@ -95,11 +95,11 @@ def test_a_live_bot_of_a_former_version_hears_its_own_token_and_a_new_one_the_ne
         bot.say("Recording", joinedAt="2026-11-23T10:00:20Z", everJoined=True)
         sessions.phase("old", "Recording")
         sessions.apply("old", leave=True)
-        assert bot.asked_to_leave.wait(20)
+        assert bot.asked_to_leave.wait(PATIENCE)
         assert bot.tokens == {derive(FORMER, uid, 1, Scope.CONTROL)}
     sessions.apply("new")
     name = sessions.pod("new")["metadata"]["name"]
-    wait_until(lambda: sessions.exists("secret", name), "the new one's Secret")
+    wait_until(lambda: sessions.exists("secret", name), "the new one's Secret", PATIENCE)
     data = sessions.kubectl.json("get", "secret", name)["data"]["assignment.json"]
     tokens = json.loads(base64.b64decode(data))["tokens"]
     new_uid = sessions.get("new")["metadata"]["uid"]

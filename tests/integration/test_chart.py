@@ -18,6 +18,7 @@ from tests.integration.chart import LIVEKIT_HOST, Manifest, helm, install_roles,
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
 from tests.support import operator_facts as make
+from tests.support.awaiting import wait_until
 from tests.support.bot_class_values import WORKING, WRONG
 
 NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "77", "123", "1000000")
@@ -263,6 +264,7 @@ def test_who_is_bound_to_a_role_of_a_namespaced_installation_may_do_its_work(
     if role != "none":
         binding = kubectl("create", "rolebinding", user, f"--role={role}", f"--user={user}", "--namespace=meetings")
         assert binding
+        wait_until(lambda: may(kubectl, "meetings", "list", SESSIONS, user), f"{user}'s binding is known", 60)
     assert may(kubectl, "meetings", verb, SESSIONS, user) is allowed
     assert not may(kubectl, "elsewhere", verb, SESSIONS, user)
     assert not may(kubectl, "meetings", verb, {**SESSIONS, "subresource": "status"}, user)

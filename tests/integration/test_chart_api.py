@@ -259,7 +259,7 @@ def test_reading_a_session_is_not_hearing_it(kubectl: Kubectl, scope: str, role:
         }
 
     # The authoriser learns of a binding by a watch.
-    wait_until(lambda: any(granted("meetings").values()), f"{user}'s binding is known")
+    wait_until(lambda: any(granted("meetings").values()), f"{user}'s binding is known", 60)
     assert granted("meetings") == expected
     assert not any(granted("elsewhere").values())
     assert not may(kubectl, "meetings", "patch", {**SESSIONS, "subresource": "status"}, user)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.resource.bot_class import BotClass
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running
+from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
 from tests.support.awaiting import wait_until
@@ -61,11 +62,24 @@ def set_quota(kubectl: Kubectl, place: str, hard: dict[str, str], used: dict[str
 
 async def until_judged(check: ClassCheck, bot_class: str, place: str, *, refused: bool) -> None:
     """Ask until the API server's admission, which hears of a new quota by a watch, says this."""
-    for _ in range(200):
+    async with asyncio.timeout(PATIENCE):
         await check.once()
-        if ((bot_class, place) in check.refusals) is refused:
-            return
-    raise AssertionError(f"refused: {not refused}: {check.refusals}")
+        while ((bot_class, place) in check.refusals) is not refused:
+            await asyncio.sleep(0.05)
+            await check.once()
+
+
+async def checked(
+    api: KubernetesApi, place: str, holds: Callable[[ClassCheck, Mapping[tuple[str, str], bool]], bool]
+) -> ClassCheck:
+    """A check of the plain class of which this holds; a fresh one each time, as one that accepted asks no more."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            check, verdicts = check_of(api, place, default=PLAIN)
+            await check.once()
+            if holds(check, verdicts):
+                return check
+            await asyncio.sleep(0.05)
 
 
 async def test_pod_security_refuses_one_class_and_not_the_other(api: KubernetesApi, place: str) -> None:
@@ -80,13 +94,7 @@ async def test_a_quota_that_demands_cpu_limits_refuses_classes_without(
     api: KubernetesApi, crd: ApiServer, place: str
 ) -> None:
     set_quota(crd.kubectl, place, {"limits.cpu": "10"})
-    without, _ = check_of(api, place, default=PLAIN)
-    # A class that was accepted is not asked about again: a fresh check each time, until admission knows the quota.
-    for _ in range(200):
-        without, _ = check_of(api, place, default=PLAIN)
-        await without.once()
-        if without.refusals:
-            break
+    without = await checked(api, place, lambda check, _: bool(check.refusals))  # once admission knows the quota
     assert "must specify limits.cpu" in without.refusals["default", place]
     limited, verdicts = check_of(api, place, default=LIMITED)
     await limited.once()
@@ -95,12 +103,7 @@ async def test_a_quota_that_demands_cpu_limits_refuses_classes_without(
 
 async def test_a_full_quota_is_not_the_classes_fault(api: KubernetesApi, crd: ApiServer, place: str) -> None:
     set_quota(crd.kubectl, place, {"pods": "1"}, used={"pods": "1"})
-    for _ in range(200):
-        check, verdicts = check_of(api, place, default=PLAIN)
-        await check.once()
-        if not verdicts:
-            break
-    assert not verdicts
+    check = await checked(api, place, lambda _, verdicts: not verdicts)  # once admission knows the quota
     assert not check.refusals
 
 
@@ -132,6 +135,8 @@ def test_the_operator_starts_all_the_same_and_says_it_by_metric_and_log(
     process = OperatorProcess(crd.kubeconfig, tmp_path, place, free_port(), installation=installation)
     with running(process):
         metric = "meetingbuddy_bot_class_refused"
-        wait_until(lambda: process.metric(metric, bot_class="open", namespace=place) == 1, "the metric says it")
+        wait_until(
+            lambda: process.metric(metric, bot_class="open", namespace=place) == 1, "the metric says it", PATIENCE
+        )
         assert process.metric(metric, bot_class="default", namespace=place) == 0
         assert "seccompProfile" in process.log.read_text()

@@ -17,7 +17,7 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.resource.crd import schema_hash
 from meeting_buddy.resource.session import API_VERSION
 from tests.integration.operator_fixtures import crd, operator, place  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess
+from tests.integration.operator_process import PATIENCE, OperatorProcess
 from tests.local.clone import CRD
 from tests.local.cluster.api_only import ApiServer
 from tests.support import exposition
@@ -52,7 +52,7 @@ def describe(crd: ApiServer) -> Iterator[Callable[[str], None]]:
 
 async def until_it_says(check: CrdCheck, verdict: bool) -> None:
     """The API server publishes a changed CRD a moment later."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await check.once() is not verdict:  # noqa: ASYNC110 -- it is the API server that changes
             await asyncio.sleep(0.1)
 
@@ -61,6 +61,7 @@ async def test_the_crd_of_this_version_matches_and_is_looked_at_no_more(api: Kub
     await until_it_says(CrdCheck(api, lambda _: None), True)
     seen: list[bool | None] = []
     async with CrdCheck(api, seen.append, period=0.1).running():
+        await until(lambda: seen)
         await asyncio.sleep(0.5)
     assert seen == [True]
 
@@ -96,11 +97,14 @@ async def test_where_it_cannot_be_read_there_is_no_verdict(crd: ApiServer) -> No
 def test_the_operator_starts_with_an_older_crd_and_says_so(
     crd: ApiServer, describe: Callable[[str], None], operator: OperatorProcess
 ) -> None:
-    wait_until(lambda: operator.metric(MATCHES) == 1, "the right CRD matches")
+    wait_until(lambda: operator.metric(MATCHES) == 1, "the right CRD matches", PATIENCE)
     assert REMEDY not in operator.log.read_text()
     operator.terminate()
     describe(OTHER_HASH)
-    wait_until(lambda: OTHER_HASH in crd.kubectl("get", f"--raw=/openapi/v3/apis/{API_VERSION}"), "it is published", 30)
+    wait_until(
+        lambda: OTHER_HASH in crd.kubectl("get", f"--raw=/openapi/v3/apis/{API_VERSION}"), "it is published", PATIENCE
+    )
     operator.start()
-    wait_until(lambda: REMEDY in operator.log.read_text(), "the log has the remedy")
+    wait_until(lambda: REMEDY in operator.log.read_text(), "the log has the remedy", PATIENCE)
+    wait_until(lambda: list(exposition.samples("127.0.0.1", operator.port, MATCHES)), "it is counted", PATIENCE)
     assert list(exposition.samples("127.0.0.1", operator.port, MATCHES)) == [({"version": "v1alpha1"}, 0.0)]

@@ -31,6 +31,7 @@ from meeting_buddy.http_api.service import Sessions
 from meeting_buddy.http_api.streams import StreamLimits
 from meeting_buddy.http_api.transcripts import LiveTranscripts
 from meeting_buddy.kube.caller import CallerApi
+from tests.integration.chart import may
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
@@ -72,6 +73,7 @@ def granted(namespace: str, name: str, resources: Sequence[str], verbs: Sequence
 
 
 def make_tenant(server: ApiServer, verbs: tuple[str, ...] = VERBS) -> Tenant:
+    """A tenant whose rights the authoriser, which watches them, knows already."""
     namespace = f"tenant-{secrets.token_hex(4)}"
     server.kubectl.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
@@ -79,7 +81,15 @@ def make_tenant(server: ApiServer, verbs: tuple[str, ...] = VERBS) -> Tenant:
         *granted(namespace, "caller", ["meetingsessions"], verbs),
     )
     token = server.kubectl("create", "token", "caller", f"--namespace={namespace}").strip()
-    return Tenant(namespace, token, f"system:serviceaccount:{namespace}:caller")
+    tenant = Tenant(namespace, token, f"system:serviceaccount:{namespace}:caller")
+    wait_until(lambda: may_do(server, tenant, verbs[0]), "the tenant's rights are known", 60)
+    return tenant
+
+
+def may_do(server: ApiServer, tenant: Tenant, verb: str, subresource: str = "") -> bool:
+    """What RBAC says of a tenant and the sessions of its namespace."""
+    what = {"group": "meetingbuddy.io", "resource": "meetingsessions", "subresource": subresource}
+    return may(server.kubectl, tenant.namespace, verb, what, tenant.user)
 
 
 @pytest.fixture(scope="module")
@@ -540,9 +550,9 @@ async def test_a_stream_ends_with_the_right_the_session_or_the_process(
     streams = [asyncio.create_task(follow(each)) for each in (first, second)]
     await asyncio.sleep(2.5)  # watches were opened again meanwhile, and nothing is sent twice
     assert (await door("DELETE", f"{SESSIONS}/{second['session_id']}", tenant.token)).status == 204
-    assert await asyncio.wait_for(streams[1], 10) == ["session", "end"]
+    assert await asyncio.wait_for(streams[1], 60) == ["session", "end"]
     await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", "caller", f"--namespace={tenant.namespace}")
-    assert await asyncio.wait_for(streams[0], 10) == ["session", "problem"]
+    assert await asyncio.wait_for(streams[0], 60) == ["session", "problem"]
     (await door("GET", f"{SESSIONS}/{third['session_id']}/events", tenant.token)).problem(403, "forbidden")
 
 

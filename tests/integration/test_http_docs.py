@@ -21,6 +21,7 @@ from meeting_buddy.http_api.problems import KINDS
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_http_api import Door, door, make_tenant  # noqa: F401 -- fixture
 from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import until
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 MEASURE = """
@@ -82,15 +83,21 @@ async def test_its_commands_do_what_they_say(door: Door, crd: ApiServer, tmp_pat
     commands["deleteSession"] = commands.pop("deleteSession")  # last
     shown = re.search("mbsess_[0-9a-f]{32}", commands["getSession"])
     assert shown
-    seen, session_id = {}, ""
+    seen, session_id = dict[str, str](), ""
+    following: asyncio.Task[str] | None = None
     for name, command in commands.items():
         line = unescape(command).replace("https://HOST", door.url).replace(shown[0], session_id)
-        seconds = 1 if name == "followSession" else 60  # it does not end by itself
-        script = f"{line} --silent --show-error --max-time {seconds} --write-out '\\n%{{http_code}}'"
-        run = await asyncio.to_thread(_shell, script, tmp_path, tenant.token)
-        said, _, seen[name] = run.rpartition("\n")
+        script = f"{line} --silent --show-error --max-time 60 --write-out '\\n%{{http_code}}'"
+        running = asyncio.create_task(asyncio.to_thread(_shell, script, tmp_path, tenant.token))
+        if name == "followSession":  # it ends with the session, which is deleted last
+            following = running
+            await until(lambda: door.streams._open.total() == 1)
+            continue
+        said, _, seen[name] = (await running).rpartition("\n")
         if name == "createSession":
             session_id = json.loads(said)["session_id"]
+    assert following is not None
+    seen["followSession"] = (await following).rpartition("\n")[2]
     reading = dict.fromkeys(("listSessions", "getSession", "followSession"), "200")
     hearing = dict.fromkeys(("followTranscript", "listRecordings", "downloadRecording"), "403")  # a right of its own
     assert seen == {"createSession": "201", **reading, "leaveSession": "202", **hearing, "deleteSession": "204"}

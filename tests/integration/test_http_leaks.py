@@ -182,6 +182,7 @@ async def test_a_fault_of_its_own_is_logged_without_its_words(crd: ApiServer, tm
         async with asking(process) as asked:
             (await asked("GET", f"{SESSIONS}/{NOBODYS_ID}", mine.token)).problem(500, "internal")
             await until(lambda: sum("RuntimeError" in json.dumps(each) for each in process.log()) == 2)
+            await until(process.requests)
             metrics = await asyncio.to_thread(process.page, "metrics")
     assert_nowhere(crd, process, metrics, asked, mine.token)
     faults = [each for each in process.log() if each["level"] == "error"]

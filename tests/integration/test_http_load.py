@@ -84,7 +84,7 @@ async def test_readers_that_do_not_read_and_half_requests_cost_little_and_are_cu
             await until(lambda: process.counted(STREAMS, operation="followSession") == USERS * EACH, 60)
             assert process.healthy()
             most = await _change_until_cut(crd, process, tenants, made)
-            await until(lambda: process.counted(REFUSED, reason="head_timeout") == HALF)
+            await until(lambda: process.counted(REFUSED, reason="head_timeout") == HALF, 60)
             gone = sum(process.counted(ENDS, reason=reason) for reason in ("slow", "client"))
             assert gone == process.counted(ENDS) == USERS * EACH, "cut, and for nothing else than that they do not read"
             assert process.counted(REFUSED, reason="send_timeout") > 0

@@ -16,13 +16,14 @@ import pytest
 
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from meeting_buddy.http_api.streams import StreamLimits
-from tests.integration.chart import Manifest, of_kind, rendered
+from tests.integration.chart import Manifest, may, of_kind, rendered
 from tests.integration.crd import install_crd
 from tests.integration.http_process import ApiProcess, followed, replica, running
 from tests.integration.test_admission_policy import CREATED_BY, KINDS, apply_until, by, install
 from tests.integration.test_http_api import LINK, Door, Tenant, events, named
 from tests.local.cluster import api_only
 from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import wait_until
 
 NAMESPACE = "team-a"
 GROUP = "https://idp.example.org/groups/team-a"
@@ -73,6 +74,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         server.kubectl.create(*roles, looks, _bound(ROLE, "Group", GROUP), _bound("looks", "User", john.user))
         install(server.kubectl, values, *KINDS)
         apply_until(server.kubectl, by(john.user, "never", NAMESPACE), refused=True)
+        looked = {"group": "meetingbuddy.io", "resource": "meetingsessions"}
+        wait_until(lambda: may(server.kubectl, NAMESPACE, "list", looked, john.user), "all bindings are known", 60)
         yield People(server, jane, john, mary)
 
 

@@ -38,12 +38,13 @@ from tests.integration.test_http_api import (
     events,
     granted,
     make_tenant,
+    may_do,
     named,
     served,
     set_status,
 )
 from tests.local.cluster.api_only import ApiServer
-from tests.support.awaiting import until
+from tests.support.awaiting import until, wait_until
 from tests.support.machine_wide import free_port
 
 KEY = bytes(range(32))  # with blanks and a line feed: it is no text
@@ -60,6 +61,7 @@ def make_listener(server: ApiServer) -> Tenant:
     tenant = make_tenant(server)
     virtual = ["meetingsessions/recordings", "meetingsessions/transcript"]
     server.kubectl.create(*granted(tenant.namespace, "listener", virtual, ["get"]))
+    wait_until(lambda: may_do(server, tenant, "get", "transcript"), "the tenant's rights are known", 60)
     return tenant
 
 
@@ -115,7 +117,7 @@ class Session:
     @asynccontextmanager
     async def hear(self, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
         door, bearer = self.place.door, {"Authorization": f"Bearer {self.tenant.token}"}
-        async with asyncio.timeout(60), door.client.get(door.url + self.path, headers=bearer | headers) as answer:
+        async with asyncio.timeout(120), door.client.get(door.url + self.path, headers=bearer | headers) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             yield answer
@@ -365,7 +367,7 @@ async def test_lines_that_are_not_as_they_should_be_end_the_stream_for_now(
 async def test_what_is_no_http_in_mid_stream_ends_it_for_all(
     place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.upstream.SILENT_SECONDS", 1)
+    monkeypatch.setattr("meeting_buddy.http_api.upstream.SILENT_SECONDS", 3)
     session = await place.session(mine)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     wrong = asyncio.Event()

@@ -15,7 +15,6 @@ from meeting_buddy.domain.plan import PatchStatus
 from meeting_buddy.domain.times import spelled
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_plays import (
-    PATIENCE,
     begun,
     change,
     fails,
@@ -23,7 +22,7 @@ from tests.integration.operator_plays import (
     finishing,
     is_killed,
 )
-from tests.integration.operator_process import OperatorProcess, Sessions, session
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions, session
 from tests.integration.test_operator_lifecycle import JOINED, last_word
 from tests.local.kstatus import library
 from tests.support.awaiting import wait_until
@@ -90,15 +89,15 @@ def test_tools_judge_a_session_by_its_phase(operator: OperatorProcess, sessions:
     sessions.kubectl.apply(
         session("planned", startTime=in_an_hour),
         session("attended"),
-        session("killed"),
-        session("retried", backoffLimit=1),
     )
     sessions.phase("planned", "Scheduled", seconds=PATIENCE)
     assert judged(sessions, "planned") == ("Scheduled", "Current", False)
     in_every_phase_of_an_attempt(sessions, operator)
+    sessions.apply("retried", backoffLimit=1)
     fails(sessions, "retried")
     begun(sessions, "retried", 2)
     assert judged(sessions, "retried") == ("Initializing", "InProgress", False)
+    sessions.apply("killed")
     is_killed(sessions, "killed")
     finishing(sessions, "killed")
     assert judged(sessions, "killed") == ("Leaving", "InProgress", False)

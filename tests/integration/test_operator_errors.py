@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import LINK, OperatorProcess, Sessions
+from tests.integration.operator_process import LINK, PATIENCE, OperatorProcess, Sessions
 from tests.integration.test_operator_scope import installed, namespace
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
@@ -64,18 +64,22 @@ def test_a_webhook_that_fails_is_shown_told_counted_and_ends_the_session(
     operator: OperatorProcess, webhook: str, sessions: Sessions
 ) -> None:
     sessions.apply("standup", botClassName="hasty")
-    found = wait_until(lambda: condition(sessions.status("standup")), "the condition")
+    status = wait_until(
+        lambda: seen if condition(seen := sessions.status("standup")) else None, "the condition", PATIENCE
+    )
+    found = condition(status)
+    assert found is not None
     assert (found["status"], found["reason"]) == ("True", "InternalError")
     assert webhook in found["message"]
-    assert sessions.status("standup")["phase"] == "Initializing"
-    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 1, "the gauge")
-    ended = sessions.phase("standup", "Failed", seconds=40)
+    assert status["phase"] == "Initializing"
+    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 1, "the gauge", PATIENCE)
+    ended = sessions.phase("standup", "Failed")
     assert ended["reason"] == "ConfigInvalid"
     assert webhook in ended["message"]
     assert condition(ended) is None
     assert len(error_events(sessions)) == 1
     assert operator.metric("meetingbuddy_reconcile_errors_total", code="500") >= 3
-    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 0, "the gauge falls")
+    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 0, "the gauge falls", PATIENCE)
     told = [*error_events(sessions), str(ended), operator.log.read_text()]
     assert not any(SECRET_PART in text for text in told)
 
@@ -84,10 +88,10 @@ def test_a_webhook_that_answers_again_lets_the_session_go_on(
     operator: OperatorProcess, webhook: str, sessions: Sessions, crd: ApiServer
 ) -> None:
     sessions.apply("standup")
-    wait_until(lambda: condition(sessions.status("standup")), "the condition")
+    wait_until(lambda: condition(sessions.status("standup")), "the condition", PATIENCE)
     crd.kubectl("delete", "validatingwebhookconfiguration", webhook)
-    wait_until(lambda: sessions.status("standup").get("botPod"), "the pod", 40)
-    wait_until(lambda: condition(sessions.status("standup")) is None, "the condition goes")
+    wait_until(lambda: sessions.status("standup").get("botPod"), "the pod", PATIENCE)
+    wait_until(lambda: condition(sessions.status("standup")) is None, "the condition goes", PATIENCE)
 
 
 def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServer, tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServe
     operator.start()
     try:
         sessions.apply("standup")
-        found = wait_until(lambda: error_events(sessions), "an Event")
+        found = wait_until(lambda: error_events(sessions), "an Event", PATIENCE)
         assert "meetingsessions/status" in found[0] or "MeetingSession/status" in found[0]
         tried = operator.metric("meetingbuddy_reconcile_total", result="error")
         wait_until(
@@ -121,7 +125,7 @@ def test_a_quota_that_keeps_the_pod_out_is_shown_and_told(operator: OperatorProc
     path = '--patch={"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
     sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", path)
     sessions.apply("standup")
-    found = wait_until(lambda: condition(sessions.status("standup")), "the condition")
+    found = wait_until(lambda: condition(sessions.status("standup")), "the condition", PATIENCE)
     assert found["reason"] == "QuotaExceeded"
     assert "exceeded quota" in found["message"]
-    wait_until(lambda: error_events(sessions), "an Event")
+    wait_until(lambda: error_events(sessions), "an Event", PATIENCE)

@@ -20,7 +20,6 @@ from tests.integration.operator_plays import (
     CRASHED,
     FAILED,
     IN_PROGRESS,
-    PATIENCE,
     UNVERIFIED,
     all_released,
     assignment_of,
@@ -35,7 +34,7 @@ from tests.integration.operator_plays import (
     reason_told,
     summary,
 )
-from tests.integration.operator_process import INSTALLATION, LINK, OperatorProcess, Sessions, running
+from tests.integration.operator_process import INSTALLATION, LINK, PATIENCE, OperatorProcess, Sessions, running
 from tests.integration.test_operator_lifecycle import conditions, last_word
 from tests.integration.test_pod_secret import content, secret
 from tests.local.cluster.api_only import ApiServer
@@ -190,7 +189,9 @@ def that_a_quota_keeps_out_for_a_while(sessions: Sessions) -> None:
     status = reason_told(sessions, "standup")
     assert (status["phase"], status["reason"]) == ("Leaving", "BotCrashed")
     refused = wait_until(
-        lambda: found if "ReconcileError" in conditions(found := sessions.status("standup")) else None, "it is told"
+        lambda: found if "ReconcileError" in conditions(found := sessions.status("standup")) else None,
+        "it is told",
+        PATIENCE,
     )
     assert conditions(refused)["ReconcileError"] == ("True", "QuotaExceeded")
     assert "finisherPod" not in refused

@@ -18,7 +18,6 @@ from meeting_buddy.domain.times import spelled
 from tests.integration.operator_fixtures import crd, fresh_namespace  # noqa: F401 -- fixtures
 from tests.integration.operator_plays import (
     COUNTS,
-    PATIENCE,
     UNREACHABLE,
     all_released,
     change,
@@ -31,7 +30,7 @@ from tests.integration.operator_plays import (
     names,
     phases_of,
 )
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions, running
+from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions, running
 from tests.integration.test_operator_lifecycle import conditions
 from tests.local.cluster.api_only import ApiServer
 from tests.support.machine_wide import free_port

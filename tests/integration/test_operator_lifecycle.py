@@ -12,7 +12,7 @@ import pytest
 
 from meeting_buddy.contract.identity import session_id
 from tests.integration.operator_fixtures import crd, fresh_namespace, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import LINK, OperatorProcess, Sessions, running, session
+from tests.integration.operator_process import LINK, PATIENCE, OperatorProcess, Sessions, running, session
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
@@ -91,14 +91,18 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
         sessions.phase("standup", "Active")
         bot.say("Active", **JOINED)
         bot.say("Recording", recording={"segments": 1})
-        wait_until(lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"), "it records")
+        wait_until(
+            lambda: conditions(sessions.status("standup")).get("Recording") == ("True", "Writing"),
+            "it records",
+            PATIENCE,
+        )
         bot.say("Leaving")
         sessions.phase("standup", "Leaving")
         last = bot.say("Leaving", leftAt="2026-11-23T10:00:55Z")
-        wait_until(lambda: bot.has_told(last), "the operator heard that the bot has left")
+        wait_until(lambda: bot.has_told(last), "the operator heard that the bot has left", PATIENCE)
         sessions.ended(pod, last_word(sessions, "standup"))
     status = sessions.phase("standup", "Completed")
-    wait_until(lambda: released(sessions, pod), "the pod is released")
+    wait_until(lambda: released(sessions, pod), "the pod is released", PATIENCE)
     assert (status["reason"], status["segmentCount"], status["totalDurationSeconds"]) == ("MeetingEnded", 2, 40)
     assert (status["botPod"], status["botAddress"]) == (pod["metadata"]["name"], bot.address), "they stay"
     assert {"Complete": "True", "Ready": "True", "Joined": "False"}.items() <= {
@@ -148,12 +152,12 @@ def test_a_transcripts_progress_costs_no_write_and_its_end_has_all_lines(
         sessions.running(pod, ip=bot.address, ready=True)
         last = bot.say("Active", **JOINED, transcription={"state": "Live", "lines": 1, "lagSeconds": 1.5})
         sessions.phase("standup", "Active")
-        wait_until(lambda: bot.has_told(last), "the operator heard of the first line")
+        wait_until(lambda: bot.has_told(last), "the operator heard of the first line", PATIENCE)
         before = sum(operator.writes().values())
         for lines in range(2, 32):
             state = "Lagging" if lines % 2 else "Live"
             last = bot.say("Active", transcription={"state": state, "lines": lines, "lagSeconds": lines})
-        wait_until(lambda: bot.has_told(last), "the operator heard of all lines")
+        wait_until(lambda: bot.has_told(last), "the operator heard of all lines", PATIENCE)
         time.sleep(1)
         assert sum(operator.writes().values()) - before <= 1, "the end of the wait for the first report"
         assert sessions.status("standup")["phase"] == "Active"
@@ -163,7 +167,9 @@ def test_a_transcripts_progress_costs_no_write_and_its_end_has_all_lines(
     assert (status["transcriptLineCount"], status.get("transcriptLagSeconds")) == (40, None)
     assert conditions(status)["Transcribed"] == ("True", "Done")
     assert status["outputDirectory"]
-    wait_until(lambda: operator.metric("meetingbuddy_transcripts_total", result="Complete") == 1, "it is counted")
+    wait_until(
+        lambda: operator.metric("meetingbuddy_transcripts_total", result="Complete") == 1, "it is counted", PATIENCE
+    )
     assert operator.metric("meetingbuddy_transcript_lines_total", platform="LiveKit") == 40
 
 
@@ -176,7 +182,7 @@ def test_leave_reaches_the_bot_and_stays_although_it_is_set_back(guest: Sessions
         bot.say("Recording", **JOINED)
         guest.phase("standup", "Recording")
         guest.apply("standup", leave=True)
-        assert bot.asked_to_leave.wait(10)
+        assert bot.asked_to_leave.wait(PATIENCE)
         guest.apply("standup", leave=False)
         guest.phase("standup", "Leaving")
         guest.ended(pod, last_word(guest, "standup", "LeaveRequested"))
@@ -214,7 +220,7 @@ def a_cut_stream_is_told_and_costs_no_session(guest: Sessions) -> None:
     wait_until(
         lambda: conditions(guest.status("standup")).get("Reporting") == ("Unknown", "BotUnreachable"),
         "it is told",
-        40,
+        PATIENCE,
     )
     guest.ended(pod, last_word(guest, "standup"))
     assert guest.phase("standup", "Completed")["segmentCount"] == 2
@@ -226,7 +232,9 @@ def an_image_that_does_not_come_ends_the_session_and_removes_the_pod(guest: Sess
     guest.scheduled(pod)
     guest.waiting(pod, "ImagePullBackOff", "Back-off pulling image")
     assert guest.phase("standup", "Failed")["reason"] == "ImagePullFailed"
-    wait_until(lambda: not guest.pods() or guest.pods()[0]["metadata"].get("deletionTimestamp"), "the pod goes")
+    wait_until(
+        lambda: not guest.pods() or guest.pods()[0]["metadata"].get("deletionTimestamp"), "the pod goes", PATIENCE
+    )
 
 
 def a_missing_secret_is_named(guest: Sessions) -> None:
@@ -299,9 +307,9 @@ def test_a_deleted_session_lets_its_pod_go(guest: Sessions) -> None:
     guest.apply("standup")
     pod = guest.pod("standup")
     guest.kubectl("delete", "meetingsession", "standup")
-    wait_until(lambda: not guest.pods(), "the pod goes")
+    wait_until(lambda: not guest.pods(), "the pod goes", PATIENCE)
     assert pod["metadata"]["finalizers"]
-    wait_until(lambda: "Deleted" in guest.kubectl("get", "events"), "people are told")
+    wait_until(lambda: "Deleted" in guest.kubectl("get", "events"), "people are told", PATIENCE)
 
 
 def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -316,9 +324,11 @@ def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorP
     for name in names:
         sessions.phase(name, "Active")
     sessions.kubectl("delete", "meetingsession", "--all", "--wait=false")
-    wait_until(lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released")
-    wait_until(lambda: len(deleted_events(sessions)) >= len(names), "people are told of each")
-    wait_until(lambda: operator.metric("meetingbuddy_workqueue_depth") == 0, "nothing is left to do")
+    wait_until(
+        lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released", PATIENCE
+    )
+    wait_until(lambda: len(deleted_events(sessions)) >= len(names), "people are told of each", PATIENCE)
+    wait_until(lambda: operator.metric("meetingbuddy_workqueue_depth") == 0, "nothing is left to do", PATIENCE)
     assert sorted(deleted_events(sessions)) == names
     assert operator.conflicts() == before
 
@@ -354,7 +364,7 @@ def test_somebody_elses_pod_of_the_same_name_is_left_alone(operator: OperatorPro
     }
     sessions.kubectl.create(foreign)
     operator.resume()
-    status = sessions.phase("standup", "Failed", seconds=40)
+    status = sessions.phase("standup", "Failed")
     assert (status["reason"], len(sessions.pods())) == ("ConfigInvalid", 1)
 
 

@@ -58,7 +58,7 @@ def test_a_session_runs_through_with_the_charts_rights_alone(
     served = namespace(crd.kubectl, "served")
     sessions = Sessions(crd.kubectl.in_namespace(served))
     with running(installed(crd, tmp_path, [served] if scope == "one namespace" else [])) as operator:
-        wait_until(lambda: operator.metric("meetingbuddy_crd_schema_matches") == 1, "the CRD's hash could be read")
+        wait_until(lambda: operator.metric("meetingbuddy_crd_schema_matches") == 1, "the CRD's hash could be read", 60)
         sessions.apply("standup")
         pod = sessions.pod("standup")
         sessions.scheduled(pod)
@@ -91,7 +91,9 @@ def test_a_watched_namespace_that_may_not_be_read_stops_no_other_and_is_served_o
         crd.kubectl("delete", each["kind"].lower(), each["metadata"]["name"], f"--namespace={lost}")
     with running(operator):
         wait_until(lambda: "the watches ended" in operator.log.read_text(), "kopf gives up there", 60)
-        wait_until(lambda: operator.metric("meetingbuddy_listing_failures_total", namespace=lost), "its listing fails")
+        wait_until(
+            lambda: operator.metric("meetingbuddy_listing_failures_total", namespace=lost), "its listing fails", 60
+        )
         assert operator.metric("meetingbuddy_listing_failures_total", namespace=kept) == 0
         sessions, back = (Sessions(crd.kubectl.in_namespace(each)) for each in (kept, lost))
         sessions.apply("meanwhile")

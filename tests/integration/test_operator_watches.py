@@ -34,7 +34,7 @@ def sessions_go_on(operator: OperatorProcess, sessions: Sessions, silence: Calla
     pod = sessions.pod("standup")
     sessions.scheduled(pod)
     watches = {("pods", operator.namespace), ("meetingsessions", operator.namespace)}
-    wait_until(lambda: ages(operator).keys() == watches, "both are watched")
+    wait_until(lambda: ages(operator).keys() == watches, "both are watched", 60)
     before = operator.metric(REOPENED, reason="silent")
     silence()
     sessions.running(pod, ready=True)

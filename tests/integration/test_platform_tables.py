@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +13,8 @@ import yaml
 
 from meeting_buddy.contract.table import table_hash
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions, running
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions, running
+from tests.integration.test_pod_secret import content, secret
 from tests.local.clone import PLATFORM_TABLES
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
@@ -48,16 +48,17 @@ def operator_with(crd: ApiServer, place: str, tmp_path: Path) -> Operator:
 
 def table_condition(sessions: Sessions, name: str) -> dict[str, Any]:
     """Condition PlatformTable of a session whose status was written."""
-    status = wait_until(lambda: sessions.status(name) or None, f"{name} has a status")
+    status = wait_until(
+        lambda: found if "phase" in (found := sessions.status(name)) else None, f"{name} has a status", PATIENCE
+    )
     return next((each for each in status["conditions"] if each["type"] == "PlatformTable"), {})
 
 
 def join_timeout(sessions: Sessions, name: str) -> float:
     """As the bot's assignment has it."""
     pod = sessions.pod(name)["metadata"]["name"]
-    secret = wait_until(lambda: sessions.kubectl.json("get", "secrets")["items"] or None, "there is a Secret")
-    [data] = [each["data"]["assignment.json"] for each in secret if each["metadata"]["name"] == pod]
-    timeout: float = json.loads(base64.b64decode(data))["table"]["timeouts"]["join"]
+    found = wait_until(lambda: secret(sessions, pod), "the pod has its Secret", PATIENCE)
+    timeout: float = json.loads(content(found))["table"]["timeouts"]["join"]
     return timeout
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from meeting_buddy.contract.token import fingerprint
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import INSTALLATION, OperatorProcess, Sessions
+from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions
 from tests.support.awaiting import wait_until
 
 DIGEST = "meetingbuddy.io/assignment-sha256"
@@ -40,7 +40,7 @@ def matching_secret(sessions: Sessions, pod: dict[str, Any]) -> dict[str, Any]:
         digest = annotations_of(sessions)[DIGEST]
         return found if found and hashlib.sha256(content(found)).hexdigest() == digest else None
 
-    return wait_until(look, "the Secret that the pod was made for")
+    return wait_until(look, "the Secret that the pod was made for", PATIENCE)
 
 
 def died_between(operator: OperatorProcess, sessions: Sessions) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_a_pod_that_has_its_secret_keeps_it_although_the_bot_class_is_another(
     operator.installation = changed
     operator.start()
     sessions.apply("later")
-    wait_until(lambda: secret(sessions, sessions.pod("later")["metadata"]["name"]), "the operator is at work")
+    wait_until(lambda: secret(sessions, sessions.pod("later")["metadata"]["name"]), "the operator is at work", PATIENCE)
     after = matching_secret(sessions, pod)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert annotations_of(sessions)[DIGEST] == pod["metadata"]["annotations"][DIGEST]
@@ -109,7 +109,7 @@ def test_somebody_elses_secret_of_the_same_name_ends_the_session(operator: Opera
     name = f"standup-{sessions.get('standup')['metadata']['uid'][:8]}-1"
     sessions.kubectl.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
     operator.resume()
-    status = sessions.phase("standup", "Failed", seconds=40)
+    status = sessions.phase("standup", "Failed")
     assert status["reason"] == "ConfigInvalid"
     assert name in status["message"]
 
@@ -128,7 +128,7 @@ def test_a_secret_that_a_quota_keeps_out_is_asked_for_again(operator: OperatorPr
     )
     sessions.apply("standup")
     pod = sessions.pod("standup")
-    wait_until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why")
+    wait_until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why", PATIENCE)
     assert not sessions.exists("secret", pod["metadata"]["name"])
     sessions.kubectl("delete", "resourcequota", "no-secrets")
     matching_secret(sessions, pod)

@@ -170,20 +170,20 @@ def test_an_operator_makes_them_at_its_start_and_goes_on_without_a_namespace_tha
         return operator.metric("meetingbuddy_api_requests_total", verb="POST", resource="Secret")
 
     with running(operator):
-        wait_until(lambda: stored(crd.kubectl, served), "the reader's key is made")
+        wait_until(lambda: stored(crd.kubectl, served), "the reader's key is made", 60)
         own = crd.kubectl.json("get", "secret", key.NAME, f"--namespace={NAMESPACE}")["data"]["read"]
         found = stored(crd.kubectl, served)
         assert found is not None
         assert found["items"] == {KEY_ITEM: reader_key(base64.b64decode(own), served)}
-        wait_until(lambda: missing(late), "the other one's is missing")
+        wait_until(lambda: missing(late), "the other one's is missing", 60)
         assert not missing(served)
         asked = tries()
-        wait_until(lambda: tries() > asked, "it is asked for again")
+        wait_until(lambda: tries() > asked, "it is asked for again", 60)
         assert operator.log.read_text().count(MISSING) == 1, "one line, however often it is asked"
         namespace(crd.kubectl, late)
         install_roles(crd.kubectl, rendered({"watchNamespaces": [late]}))
         wait_until(lambda: stored(crd.kubectl, late), "the late one's key is made", 60)
-        wait_until(lambda: not missing(late), "and no longer missing")
+        wait_until(lambda: not missing(late), "and no longer missing", 60)
         log = operator.log.read_text()
         assert (log.count(MADE), log.count(MISSING), log.count(BACK)) == (2, 1, 1)
         assert own not in log

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 
+PATIENCE = 60.0
+"""Seconds for what takes one or two on an idle machine; it ends a wait that would never end, and judges nothing."""
 _PAUSE = 0.02  # seconds between two looks, at the least
 _COSTLY = 5.0  # times what the last look took, at the most
 _PATIENT = 0.2  # of the time that was waited until then, at the most
 _LONGEST_PAUSE = 0.5
 
 
-async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
+async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Return once this holds. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
@@ -41,7 +43,7 @@ async def all_of(parts: Mapping[str, Coroutine[Any, Any, None]]) -> None:
             group.create_task(run(name, part))
 
 
-def wait_until(look: Callable[[], Found | None], what: str, seconds: float = 20.0) -> Found:
+def wait_until(look: Callable[[], Found | None], what: str, seconds: float = PATIENCE) -> Found:
     """What `look` finds, as soon as it finds something; for tests that wait for another process.
 
     A costly look, such as one by kubectl, is taken less often the longer nothing was found: those who wait must not

@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.local.clone import REPOSITORY
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 class FaultyVolume:

@@ -102,7 +102,7 @@ class ReportServer:
 
     def __enter__(self) -> ReportServer:
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

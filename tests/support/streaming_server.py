@@ -1,4 +1,4 @@
-"""``python -m tests.support.streaming_server PORT HEALTH_PORT``: the HTTP API's server with endless streams.
+"""``python -m tests.support.streaming_server PORT HEALTH_PORT GRACEFUL GONE_AFTER``: the HTTP API's server and streams.
 
 `/polite` tells its client that the process ends, and returns; `/stubborn` goes on; `/deaf` does so even if cancelled.
 """
@@ -19,8 +19,8 @@ from tests.support.http_server import SETTINGS
 FAREWELL = b"event: end\n\n"
 
 
-async def run(port: int, health_port: int) -> None:
-    """Serve until SIGTERM."""
+async def run(port: int, health_port: int, graceful: int, gone_after: int) -> None:
+    """Serve until SIGTERM; the last two are seconds from then on."""
     ending = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -35,9 +35,9 @@ async def run(port: int, health_port: int) -> None:
         await send({"type": "http.response.body", "body": FAREWELL})
 
     found = replace(SETTINGS, port=port, health_port=health_port)
-    await serve(app, found, ending, limits=Limits(graceful_seconds=1), gone_after=3)
+    await serve(app, found, ending, limits=Limits(graceful_seconds=graceful), gone_after=gone_after)
 
 
 if __name__ == "__main__":
     logs.configure("DEBUG")
-    asyncio.run(run(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(run(*map(int, sys.argv[1:])))

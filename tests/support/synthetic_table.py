@@ -11,7 +11,7 @@ _SOURCE = "synthetic 2026-11-23"
 
 
 def synthetic_table(**timeouts: float) -> PlatformTable:
-    """The table; `timeouts` overrides the deadlines (seconds)."""
+    """The table; `timeouts` overrides the deadlines (seconds), which are long enough for a busy machine."""
 
     def found(**how: Any) -> list[dict[str, Any]]:
         return [{**how, "source": _SOURCE}]
@@ -27,7 +27,7 @@ def synthetic_table(**timeouts: float) -> PlatformTable:
             "checked": "2026-11-23",
             "source": _SOURCE,
             "url": {"query": {"lang": "en"}},
-            "timeouts": {"load": 5, "join": 10, "missing": 3, "reconnect": 10, "rejoin": 10, **timeouts},
+            "timeouts": {"load": 20, "join": 40, "missing": 3, "reconnect": 20, "rejoin": 60, **timeouts},
             "elements": {
                 "cookies button": found(css="#cookies"),
                 "name field": found(css="#name"),

@@ -41,7 +41,7 @@ class Bot:
             raise self._failures.pop(0)
 
     async def keep(self, failure: Reason | None) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.components._keep_running(Component("part", self.run, failure))
 
 

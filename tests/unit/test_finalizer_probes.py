@@ -39,7 +39,7 @@ async def test_segments_are_probed_side_by_side_and_listed_in_their_order(
     segments = [Segment(n, f"segments/{n:05d}.mkv", n * 10.0, n * 10.0 + 10, "", 1, "", 1) for n in range(COUNT)]
     plan = CapturePlan(":0", "unix:/nowhere", "monitor", (1280, 720), 15)
     finishing = RecordingFinalizer(Volume(tmp_path), plan, EventLog(tmp_path / "events.jsonl", SessionClock()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         concat_list = await finishing._concat_list(segments)
     assert most == PROBES
     files = [line for line in concat_list.splitlines() if line.startswith("file")]

@@ -68,7 +68,7 @@ def test_it_serves_without_kubernetes_and_ends_with_status_0(tmp_path: Path) -> 
         ]
         assert "listSessions" in operations
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("installation", ["botClasses: {", "botClasses: {}"])

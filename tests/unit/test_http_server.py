@@ -125,7 +125,7 @@ async def test_a_new_certificate_that_is_wrong_leaves_the_old_one_and_is_logged_
         await until(lambda: caplog.text.count("the new TLS certificate is wrong") == 2)
         assert await name_of(server, authority) == "first"
         volume.swap(*issued(authority, "fourth"))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while await name_of(server, authority) != "fourth":
             assert time.monotonic() < deadline
 
@@ -166,14 +166,15 @@ async def test_a_handshake_that_does_not_come_is_cut_at_the_deadline_of_a_head(v
     async with with_tls(volume, SHORT) as server:
         begin = time.monotonic()
         assert await (await server.connect()).ask(b"\x16\x03\x01") is None
-        assert 0.3 < time.monotonic() - begin < 5
+        assert 0.3 < time.monotonic() - begin < 20
 
 
 @contextmanager
-def child() -> Iterator[tuple[subprocess.Popen[str], int, int]]:
-    """A process of its own that serves two streams: process, port, health port."""
+def child(graceful: int, gone_after: int) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """A process of its own that serves streams: process, port, health port; its patience, in seconds."""
     port, health_port = free_port(), free_port()
-    line = (sys.executable, "-m", "tests.support.streaming_server", str(port), str(health_port))
+    numbers = map(str, (port, health_port, graceful, gone_after))
+    line = (sys.executable, "-m", "tests.support.streaming_server", *numbers)
     environment = {"PYTHONPATH": f"{REPOSITORY}/operator:{REPOSITORY}"}
     process = subprocess.Popen(line, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
     try:
@@ -185,7 +186,7 @@ def child() -> Iterator[tuple[subprocess.Popen[str], int, int]]:
 
 async def opened(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A stream whose first bytes have come."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 reader, writer = await asyncio.open_connection(HOST, port)
@@ -200,7 +201,8 @@ async def opened(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.St
 
 
 async def test_a_process_that_is_told_to_end_tells_its_streams_and_is_gone_whatever_they_do() -> None:
-    with child() as (process, port, health_port):
+    # Streams that go on are cut late enough for all that is looked at before.
+    with child(graceful=5, gone_after=60) as (process, port, health_port):
         polite, writer = await opened(port, "/polite")
         stubborn, other_writer = await opened(port, "/stubborn")
         idle_reader, idle_writer = await asyncio.open_connection(HOST, port)
@@ -210,15 +212,15 @@ async def test_a_process_that_is_told_to_end_tells_its_streams_and_is_gone_whate
                 assert answer.status == 200
             begin = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert FAREWELL in await asyncio.wait_for(polite.read(), 0.9), "told before anything is cut"
-            assert await asyncio.wait_for(idle_reader.read(), 5) == b""
+            assert FAREWELL in await asyncio.wait_for(polite.read(), 60), "told before anything is cut"
+            assert await asyncio.wait_for(idle_reader.read(), 60) == b""
             async with client.get(f"{url}/readyz") as answer:
                 assert (answer.status, await answer.text()) == (503, "ending\n")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(HOST, port)
-        assert FAREWELL not in await asyncio.wait_for(stubborn.read(), 10)
-        assert await asyncio.to_thread(process.wait, 10) == 0
-        print(f"gone {time.monotonic() - begin:.2f} s after SIGTERM, 1 s of which is the stubborn stream's")
+        assert FAREWELL not in await asyncio.wait_for(stubborn.read(), 60)
+        assert await asyncio.to_thread(process.wait, 60) == 0
+        print(f"gone {time.monotonic() - begin:.2f} s after SIGTERM, 5 s of which are the stubborn stream's")
         assert process.stderr is not None
         lines = [json.loads(line) for line in process.stderr.read().splitlines()]
         for each in (writer, other_writer, idle_writer):
@@ -232,10 +234,10 @@ async def test_a_process_that_is_told_to_end_tells_its_streams_and_is_gone_whate
 
 
 async def test_a_stream_that_cannot_even_be_cancelled_does_not_keep_the_process() -> None:
-    with child() as (process, port, _):
+    with child(graceful=1, gone_after=3) as (process, port, _):
         _, writer = await opened(port, "/deaf")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 10) == 1
+        assert await asyncio.to_thread(process.wait, 60) == 1
         writer.close()
 
 

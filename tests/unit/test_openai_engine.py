@@ -381,7 +381,7 @@ class TestTime:
         for ask in (final, partial):
             began = time.monotonic()
             assert "did not answer in time" in str(failure(engine, ask))
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 30
         assert len(server.requests) == 2
         server.fail(None)
         monkeypatch.undo()

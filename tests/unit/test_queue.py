@@ -11,7 +11,7 @@ from meeting_buddy.controller.queue import LAST_RETRY_SECONDS, KeyedQueue
 
 
 async def take(queue: KeyedQueue) -> str:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         return (await queue.take())[0]
 
 
@@ -137,11 +137,13 @@ async def test_the_age_is_that_of_the_key_which_waits_longest_and_a_pause_is_no_
     assert queue.oldest_age == 0
     queue.add("a")
     await asyncio.sleep(0.05)
+    now = asyncio.get_running_loop().time
+    began = now()
     queue.add("b")
     queue.add("a")
     assert queue.oldest_age >= 0.05
     await take(queue)
-    assert queue.oldest_age < 0.05
+    assert queue.oldest_age <= now() - began
     await take(queue)
     assert queue.oldest_age == 0
     queue.clear()

@@ -58,14 +58,14 @@ def volume_threads() -> int:
 
 
 async def nothing_left(reader: RunningReader) -> None:
-    await until(lambda: not volume_descriptors(reader) and not volume_threads(), 10)
+    await until(lambda: not volume_descriptors(reader) and not volume_threads(), 60)
 
 
 async def healthy(reader: RunningReader) -> None:
     began = time.monotonic()
     async with reader.client.get(f"http://127.0.0.1:{reader.port}/healthz") as answer:
         assert answer.status == 200
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 8  # a call on the volume waits for 10
 
 
 async def taken(reading: asyncio.StreamReader) -> int:
@@ -93,7 +93,7 @@ async def test_a_volume_that_hangs_when_it_is_asked_costs_503_and_nothing_stays(
 ) -> None:
     monkeypatch.setattr(listing, "list_files", hangs(answers, listing.list_files))
     monkeypatch.setattr(listing, "open_file", hangs(answers, listing.open_file))
-    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 2.0})
     names = ("", RECORDING) * 40
     began = time.monotonic()
     asked = asyncio.gather(*(reader.ask(name) for name in names))
@@ -102,7 +102,7 @@ async def test_a_volume_that_hangs_when_it_is_asked_costs_503_and_nothing_stays(
     assert volume_threads() <= THREADS
     for answer in await asked:
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # at once, not one after the other
     assert volume_threads() == THREADS
     answers.set()
     await nothing_left(reader)  # what was opened too late is closed
@@ -113,7 +113,7 @@ async def test_a_volume_that_hangs_at_the_first_piece_is_told_by_the_status(
     reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OpenFile, "read", hangs(answers, OpenFile.read, after=2))  # the manifest and its end
-    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 2.0})
     assert (await reader.ask(RECORDING)).status == 503
     await healthy(reader)
     answers.set()
@@ -124,7 +124,7 @@ async def test_one_that_hangs_later_breaks_the_connection(
     reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OpenFile, "read", hangs(answers, OpenFile.read, after=12))
-    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 2.0})
     with pytest.raises(aiohttp.ClientError):
         await reader.ask(RECORDING)
     await healthy(reader)
@@ -150,10 +150,10 @@ async def test_a_file_that_becomes_shorter_breaks_the_connection(
 async def test_a_client_that_takes_nothing_is_cut(reader: RunningReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CLIENT_SECONDS", 1.0)
     reading, writing = await reader.stalled(RECORDING)
-    await until(lambda: bool(volume_descriptors(reader)), 5)
+    await until(lambda: bool(volume_descriptors(reader)), 60)
     began = time.monotonic()
     await nothing_left(reader)
-    assert 0.5 < time.monotonic() - began < 5
+    assert 0.5 < time.monotonic() - began < 25  # and not the 30 of every day
     assert await taken(reading) < BIG
     writing.close()
 
@@ -161,7 +161,7 @@ async def test_a_client_that_takes_nothing_is_cut(reader: RunningReader, monkeyp
 async def test_one_that_goes_away_frees_what_it_held(reader: RunningReader) -> None:
     for _ in range(20):
         _, writing = await reader.stalled(RECORDING)
-        await until(lambda: bool(volume_descriptors(reader)), 5)
+        await until(lambda: bool(volume_descriptors(reader)), 60)
         writing.transport.abort()
     await nothing_left(reader)
 
@@ -171,7 +171,7 @@ async def test_one_that_goes_away_while_the_volume_hangs_does_not_either_keep_an
 ) -> None:
     monkeypatch.setattr(listing, "open_file", hangs(answers, listing.open_file))
     writers = [(await reader.stalled(RECORDING))[1] for _ in range(THREADS + 4)]
-    await until(lambda: volume_threads() == THREADS, 5)
+    await until(lambda: volume_threads() == THREADS, 60)
     for each in writers:
         each.transport.abort()
     await asyncio.sleep(0.2)
@@ -184,27 +184,27 @@ async def test_more_requests_than_there_is_room_for_are_asked_to_come_again(
 ) -> None:
     monkeypatch.setattr(server, "MOST_REQUESTS", 2)
     connections = [await reader.stalled(RECORDING) for _ in range(2)]
-    await until(lambda: len(volume_descriptors(reader)) == 2, 5)
+    await until(lambda: len(volume_descriptors(reader)) == 2, 60)
     answer = await reader.ask(RECORDING)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     await healthy(reader)
     connections[0][1].transport.abort()
-    await until(lambda: len(volume_descriptors(reader)) == 1, 5)
+    await until(lambda: len(volume_descriptors(reader)) == 1, 60)
     assert (await reader.ask()).status == 200
 
 
 async def test_the_end_waits_for_downloads_and_not_for_ever(reader: RunningReader) -> None:
     assert reader.server is not None
     _, writing = await reader.stalled(RECORDING)
-    await until(lambda: bool(volume_descriptors(reader)), 5)
+    await until(lambda: bool(volume_descriptors(reader)), 60)
     reading, slow = await reader.stalled(RECORDING)
-    await until(lambda: len(volume_descriptors(reader)) == 2, 5)
+    await until(lambda: len(volume_descriptors(reader)) == 2, 60)
     began = time.monotonic()
-    ending = asyncio.create_task(reader.server.stop(3))
+    ending = asyncio.create_task(reader.server.stop(6))
     await asyncio.sleep(0.2)
     assert await taken(reading) > BIG  # and the head
     await ending
-    assert 2.5 < time.monotonic() - began < 6
+    assert 5.5 < time.monotonic() - began < 60
     await nothing_left(reader)
     for each in (writing, slow):
         each.close()
@@ -226,8 +226,8 @@ async def test_a_descriptor_is_not_given_back_while_it_is_read(
     assert closing.is_alive()
     os.fstat(descriptor)
     answers.set()
-    closing.join(5)
-    reading.join(5)
+    closing.join(60)
+    reading.join(60)
     assert reads == [b"content"]
     with pytest.raises(OSError, match="closed"):
         file.read(0, 1)
@@ -249,4 +249,4 @@ async def test_waiting_for_a_thread_counts_and_can_be_given_up(answers: threadin
     await asyncio.sleep(0)
     answers.set()
     assert await first
-    assert await call(lambda: True)
+    assert await volume.call("wait", lambda: True)

@@ -104,7 +104,7 @@ def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
         reporter.speaking(Interval("Ada Lovelace", 80.0, 90.0))
         running = asyncio.create_task(transcript.run(lambda: asyncio.sleep(0)))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while state.report.transcription.state != "Live":
                     await state.newer_than(state.report.revision)
                 await transcript.finish()

@@ -62,7 +62,7 @@ async def begin(folder: Path) -> Session:
 async def session(tmp_path: Path) -> AsyncIterator[Session]:
     session = await begin(tmp_path)
     yield session
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 def shown(event: Event | None) -> tuple[str, int | None, str]:
@@ -71,7 +71,7 @@ def shown(event: Event | None) -> tuple[str, int | None, str]:
 
 
 async def rest(subscription: Subscription) -> list[tuple[str, int | None, str]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return [shown(event) async for event in subscription]
 
 
@@ -83,7 +83,7 @@ async def test_all_lines_then_what_follows(session: Session) -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     session.say("c")
-    assert shown(await asyncio.wait_for(waiting, 10)) == ("line", 3, "c")
+    assert shown(await asyncio.wait_for(waiting, 60)) == ("line", 3, "c")
     session.hub.end()
     assert await following.next() is None
 
@@ -92,14 +92,14 @@ async def test_all_lines_then_what_follows(session: Session) -> None:
 async def test_what_an_earlier_process_wrote_comes_from_the_file(tmp_path: Path, last_id: int | None) -> None:
     earlier = await begin(tmp_path)
     earlier.say(*(f"w{number}" for number in range(1, 21)))
-    await earlier.writer.close(5)
+    await earlier.writer.close(60)
     session = await begin(tmp_path)
     following = session.hub.subscribe(last_id)
     session.say("w21")
     session.hub.end()
     after = min(last_id or 0, 20)
     assert await rest(following) == [("line", number, f"w{number}") for number in range(after + 1, 22)]
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 @pytest.mark.parametrize("last_id", [0, 3, 25])
@@ -109,7 +109,7 @@ async def test_nothing_is_lost_or_doubled_while_lines_arrive(
     monkeypatch.setattr(writer_module, "_CHUNK", 300)  # about two lines at once
     earlier = await begin(tmp_path)
     earlier.say(*(f"w{number}" for number in range(1, 41)))
-    await earlier.writer.close(5)
+    await earlier.writer.close(60)
     session = await begin(tmp_path)
 
     async def speak() -> None:
@@ -118,7 +118,7 @@ async def test_nothing_is_lost_or_doubled_while_lines_arrive(
             session.guess("…", f"{number}")
             await asyncio.sleep(0)
             if number % 10 == 0:
-                await session.writer.flush(5)
+                await session.writer.flush(60)
         session.hub.end()
 
     async with asyncio.TaskGroup() as group:
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_or_doubled_while_lines_arrive(
         group.create_task(speak())
     lines = [event for event in reading.result() if event[0] != "partial"]
     assert lines == [("line", number, f"w{number}") for number in range(last_id + 1, 141)]
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 async def test_the_file_is_read_when_the_hub_no_longer_keeps_the_lines(
@@ -135,16 +135,16 @@ async def test_the_file_is_read_when_the_hub_no_longer_keeps_the_lines(
     monkeypatch.setattr(module, "MOST_BEHIND", 5)
     session = await begin(tmp_path)
     session.say(*(f"w{number}" for number in range(1, 31)))
-    await session.writer.flush(5)
+    await session.writer.flush(60)
     session.hub.end()
     assert await rest(session.hub.subscribe(10)) == [("line", number, f"w{number}") for number in range(11, 31)]
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 async def test_a_torn_line_is_no_gap(tmp_path: Path) -> None:
     earlier = await begin(tmp_path)
     earlier.say("a")
-    await earlier.writer.close(5)
+    await earlier.writer.close(60)
     with (tmp_path / TRANSCRIPT_FILE).open("a") as file:
         file.write('{"segment":')
     session = await begin(tmp_path)
@@ -152,7 +152,7 @@ async def test_a_torn_line_is_no_gap(tmp_path: Path) -> None:
     session.say("b")
     session.hub.end()
     assert await rest(following) == [("line", 1, "a"), ("line", 3, "b")]
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 async def test_who_is_slow_is_told_what_was_left_out_and_gets_it_by_coming_back(
@@ -164,14 +164,14 @@ async def test_who_is_slow_is_told_what_was_left_out_and_gets_it_by_coming_back(
     slow = session.hub.subscribe()
     assert shown(await slow.next()) == ("line", 1, "w1")
     session.say(*(f"w{number}" for number in range(2, 13)))
-    await session.writer.flush(5)
+    await session.writer.flush(60)
     session.hub.end()
     gap = await slow.next()
     assert gap is not None
     assert (gap.kind, gap.number, json.loads(gap.data)) == ("gap", None, {"first": 2, "last": 7})
     assert await rest(slow) == [("line", number, f"w{number}") for number in range(8, 13)]
     assert await rest(session.hub.subscribe(1)) == [("line", number, f"w{number}") for number in range(2, 13)]
-    await session.writer.close(5)
+    await session.writer.close(60)
 
 
 async def test_what_a_volume_that_hangs_keeps_back_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ async def get(session: Session) -> AsyncIterator[Served]:
     async with aiohttp.ClientSession(
         f"http://127.0.0.1:{port}",
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=aiohttp.ClientTimeout(total=30),
+        timeout=aiohttp.ClientTimeout(total=60),
         connector=aiohttp.TCPConnector(limit=0),
     ) as client:
         yield Served(server, port, client)

@@ -155,7 +155,7 @@ class Session:
 
     async def end(self, at: float) -> TranscriptionReport:
         self.clock.time = at
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.transcript.finish()
             await self.transcript.close()
             await self.transcript.publish()

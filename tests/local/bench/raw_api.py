@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -19,6 +20,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 _PAGE = 500
 _CONNECTIONS = 100
+_AGAIN_SECONDS = 0.5
 _WATCH_BUFFER = 2**20
 """Bytes; a watch's line is one object."""
 
@@ -79,8 +81,16 @@ class RawApi:
         for each in objects:
             yield {"type": "ADDED", "object": each}
         yield None
-        async for event in self.watch(path, version, selector):
-            yield event
+        while True:
+            try:
+                async for event in self.watch(path, version, selector):
+                    yield event
+            except aiohttp.ClientResponseError as error:
+                if error.status != 429:  # the API server's own watch is not ready yet
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from tests.local.meetings import priority
 
 USER = 1810  # no account of this machine; it may do nothing that its files do not allow
 SIZE = (1280, 720)
-_PATIENCE = 20.0  # seconds for a program to be ready on a loaded machine
+_PATIENCE = 60.0  # seconds for a program to be ready on a loaded machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ReferenceBrowser:
     def join(self, link: str, name: str) -> None:
         """Open a LiveKit meeting, enter it under `name` without microphone and camera; return when in the call."""
         self.driver.get(link)
-        wait = WebDriverWait(self.driver, 30)
+        wait = WebDriverWait(self.driver, _PATIENCE)
         wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".lk-prejoin #username"))
         for source in ("microphone", "camera"):
             toggle = self.driver.find_element(By.CSS_SELECTOR, f".lk-prejoin button[data-lk-source={source}]")
@@ -62,7 +62,7 @@ class ReferenceBrowser:
             )
         )
 
-    def path_becomes(self, path: str, seconds: float = 20) -> bool:
+    def path_becomes(self, path: str, seconds: float = _PATIENCE) -> bool:
         """True as soon as the page shows this path of its site; False when it does not within `seconds`."""
         try:
             return bool(
@@ -79,7 +79,7 @@ class ReferenceBrowser:
     def sandbox(self) -> str:
         """What `chrome://sandbox` says, as text."""
         self.driver.get("chrome://sandbox")
-        WebDriverWait(self.driver, 10).until(lambda driver: "sandbox" in _text(driver).lower())
+        WebDriverWait(self.driver, _PATIENCE).until(lambda driver: "sandbox" in _text(driver).lower())
         return _text(self.driver)
 
     @contextmanager
@@ -221,7 +221,7 @@ def _run(stack: ExitStack, argv: Sequence[str], log: Path, **options: object) ->
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -48,11 +48,11 @@ class Room:
         """Who is in the room now, as the host sees it."""
         return self.host.participants()
 
-    def wait_for(self, name: str, seconds: float = 30) -> Participant:
+    def wait_for(self, name: str, seconds: float = 60) -> Participant:
         """Return as soon as somebody of this name is in the room. Raises `TimeoutError`."""
         return self._wait(name, seconds, present=True)
 
-    def wait_until_gone(self, name: str, seconds: float = 30) -> None:
+    def wait_until_gone(self, name: str, seconds: float = 60) -> None:
         """Return as soon as nobody of this name is in the room. Raises `TimeoutError`."""
         self._wait(name, seconds, present=False)
 
