@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_buddy.app.watch_reader import without_events
+from meeting_buddy.app.watches import taken_in
 from meeting_buddy.controller.echoes import _REMEMBERED, Echoes
+from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.queue import KeyedQueue
+from meeting_buddy.controller.session_cache import SessionCache
+from tests.support.operator_clock import ManualClock
 
 
 def event(version: str, kind: str = "MODIFIED", uid: str = "u1", **metadata: object) -> bytes:
@@ -150,6 +155,16 @@ async def test_where_the_network_cuts_changes_nothing(
     found = await read(sent, expecting(*expected), cut)
     assert found.taken == left
     assert found.version == (events[-1][0] if events else None)
+
+
+@pytest.mark.parametrize("resource", ["pods", "meetingsessions"])
+@pytest.mark.parametrize("kind", ["MODIFIED", "DELETED", None])
+def test_an_event_that_makes_no_sense_is_told_and_ends_no_watch(
+    resource: str, kind: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = EventHandler(SessionCache(ManualClock()), KeyedQueue())
+    taken_in(events, resource, kind, {"metadata": ["no", "object"]}, 0.0)
+    assert [each.message for each in caplog.records] == ["an event was not taken in"]
 
 
 def test_what_is_never_repeated_is_forgotten() -> None:
