@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_pages import HOME, SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
 ROOM = "/rooms/weekly-sync-7431"
@@ -160,6 +163,40 @@ async def test_a_site_that_comes_up_a_little_late_is_joined(
                 await asyncio.sleep(0.1)
         async with site:
             await bot.until_recording()
+
+
+@contextmanager
+def another_interface() -> Iterator[None]:
+    """This machine has one more for the block; every browser on it hears of that, and gives up what it is loading."""
+    subprocess.run(["ip", "link", "add", "mbtest0", "type", "veth", "peer", "name", "mbtest1"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "198.51.100.7/32", "dev", "mbtest0"], check=True)
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", "mbtest0"], check=True)
+
+
+@pytest.mark.alone
+async def test_a_page_that_shows_nothing_because_its_script_was_given_up_is_opened_again(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    connecting = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connecting.set()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1")
+    site.pages[ROOM] = f"<script src=https://{HOME}:{server.sockets[0].getsockname()[1]}/slow.js></script>"
+    async with attending(container, site, tmp_path, table=synthetic_table(load=60)) as bot:
+        async with asyncio.timeout(60):
+            await connecting.wait()
+        site.pages[ROOM] = join_page()
+        with another_interface():
+            await bot.until_recording()
+        assert len(await bot.events("page_opened_again")) == 1
+    server.close()
 
 
 async def test_a_site_that_is_down_is_unreachable(

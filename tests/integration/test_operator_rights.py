@@ -126,7 +126,7 @@ async def called(arguments: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, st
 def watches() -> set[Right]:
     """What kopf asks for: it lists, then watches, every resource that has a handler."""
     selectors = registry_for(
-        cast(EventHandler, None), cast(WatchListener, None), None, kubeconfig=True
+        cast(EventHandler, None), cast(WatchListener, None), kubeconfig=True
     )._watching.get_all_selectors()
     assert selectors
     return {

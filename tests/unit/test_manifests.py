@@ -348,19 +348,26 @@ def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
     assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
 
 
-def test_transcription_is_added_to_the_bots_container_where_it_is_done() -> None:
+def test_transcription_is_done_in_the_bots_container_and_takes_nothing_from_the_browsers_share() -> None:
     resources = {"cpu": "1500m", "cpuLimit": "3", "memory": "2Gi", "memoryLimit": "4Gi"}
     engine = {"model": "/models/base", "threads": 2, "cpu": "500m", "memory": "768Mi"}
     chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}, "transcription": engine})
     without = session_pod(pod_input(chosen, transcription={"enabled": False}))["spec"]
     spec = session_pod(pod_input(chosen))["spec"]
-    assert spec["initContainers"][0]["resources"] == without["initContainers"][0]["resources"]
+    assert without["initContainers"][0]["resources"] == {
+        "requests": {"cpu": "1000m", "memory": "1365Mi"},
+        "limits": {"cpu": "2000m", "memory": "2730Mi"},
+    }
     assert without["containers"][0]["resources"] == {
         "requests": {"cpu": "500m", "memory": "683Mi"},
         "limits": {"cpu": "1000m", "memory": "1366Mi"},
     }
+    assert spec["initContainers"][0]["resources"] == {
+        "requests": {"cpu": "1333m", "memory": "1365Mi"},
+        "limits": {"cpu": "2000m", "memory": "2730Mi"},
+    }
     assert spec["containers"][0]["resources"] == {
-        "requests": {"cpu": "1000m", "memory": "1451Mi"},
+        "requests": {"cpu": "667m", "memory": "1451Mi"},
         "limits": {"cpu": "1500m", "memory": "2134Mi"},
     }
     told = document(pod_input(chosen, transcription={"vocabulary": ["Kubernetes"]})).transcription
@@ -383,6 +390,16 @@ QUANTITIES = st.builds(
     st.from_regex(r"\A([1-9][0-9]{0,20}(\.[0-9]{0,9})?|\.[0-9]{0,5}[1-9])\Z"),
     st.sampled_from(["", *"numkMGTPE", *(f"{each}i" for each in "KMGTPE"), "e3", "E-12", "e+99", "e-999"]),
 )
+
+
+def test_a_request_that_transcription_raises_stays_within_the_browsers_limit() -> None:
+    resources = {"cpu": "1500m", "cpuLimit": "1500m", "memory": "2Gi", "memoryLimit": "4Gi"}
+    chosen = BotClass.model_validate(
+        {"image": "i", "resources": {"720p": resources}, "transcription": {"model": "/models/base", "cpu": "1"}}
+    )
+    spec = session_pod(pod_input(chosen))["spec"]
+    for container, cpu in ((spec["initContainers"][0], "1000m"), (spec["containers"][0], "1500m")):
+        assert (container["resources"]["requests"]["cpu"], container["resources"]["limits"]["cpu"]) == (cpu, cpu)
 
 
 @given(QUANTITIES)

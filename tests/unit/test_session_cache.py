@@ -91,27 +91,38 @@ async def test_a_pod_in_another_namespace_is_nobody_s(memory: Memory, first: boo
     assert (memory.entry.namespace, memory.entry.pods) == ("meetings", {})
 
 
-async def test_a_listing_that_began_before_something_went_does_not_bring_it_back(memory: Memory) -> None:
-    memory.events.session_event("ADDED", documents.session())
-    memory.events.pod_event("ADDED", documents.pod())
+@pytest.mark.parametrize("known", [True, False], ids=["known", "never heard of"])
+async def test_a_listing_that_began_before_something_went_does_not_bring_it_back(memory: Memory, known: bool) -> None:
+    if known:
+        memory.events.session_event("ADDED", documents.session())
+        memory.events.pod_event("ADDED", documents.pod())
     began = memory.clock.monotonic()
     memory.clock.advance(1)
     memory.events.pod_event("DELETED", documents.pod())
     memory.events.session_event("DELETED", documents.session())
     memory.events.upsert_pod(documents.pod(), began)
-    memory.events.session_event(None, documents.session(), began)
+    memory.events.upsert_session(documents.session(), began)
+    memory.events.pod_event(None, documents.pod())  # as kopf's listing shows it, whenever that began
+    memory.events.session_event(None, documents.session())
     assert len(memory.cache) == 0
     memory.clock.advance(1)
-    memory.events.session_event(None, documents.session(), memory.clock.monotonic())
+    memory.events.upsert_session(documents.session(), memory.clock.monotonic())
     assert len(memory.cache) == 1, "etcd was restored: it is there again"
 
 
+async def test_what_kopf_lists_is_news_only_if_it_is_newer(memory: Memory) -> None:
+    memory.events.session_event("ADDED", documents.session(version=8, botName="newer"))
+    memory.events.session_event(None, documents.session(version=7, botName="older"))
+    assert memory.entry.session is not None
+    assert memory.entry.session.spec.bot_name == "newer"
+
+
 async def test_a_spec_is_read_again_when_it_changed_or_etcd_was_restored(memory: Memory) -> None:
-    def told(version: int, generation: int, name: str) -> str:
+    def told(version: int, generation: int, name: str, *, listed: bool = False) -> str:
         document = documents.session(version=version)
         document["metadata"]["generation"] = generation
         document["spec"]["botName"] = name
-        memory.cache.upsert_session(document, memory.clock.monotonic())
+        memory.cache.upsert_session(document, memory.clock.monotonic() if listed else None)
         memory.clock.advance(1)
         assert memory.entry.session is not None
         return memory.entry.session.spec.bot_name
@@ -119,7 +130,7 @@ async def test_a_spec_is_read_again_when_it_changed_or_etcd_was_restored(memory:
     assert told(5, 2, "first") == "first"
     assert told(6, 2, "cannot have changed") == "first"
     assert told(7, 3, "second") == "second"
-    assert told(4, 3, "restored") == "restored"
+    assert told(8, 3, "restored", listed=True) == "restored"
 
 
 async def test_a_standby_keeps_nothing_of_a_session_that_is_gone(memory: Memory) -> None:

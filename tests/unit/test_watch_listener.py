@@ -161,13 +161,10 @@ async def test_an_event_is_taken_with_its_resource(place: Place) -> None:
     assert place.taken == [("pods", "ADDED", document), ("meetingsessions", "ADDED", document)]
 
 
-async def test_other_requests_are_listings_whose_beginning_is_known(place: Place) -> None:
-    place.now = 7
+async def test_other_requests_are_no_watches(place: Place) -> None:
     async with place.http.get(place.server.make_url(PODS)) as response:
-        place.now = 8
         assert await response.read() == b"{}\n"
     assert place.ages == {}
-    assert place.listener.listed_at("pods", "team-a") == 7
 
 
 async def test_a_watch_that_is_not_answered_at_all_was_silent(place: Place) -> None:

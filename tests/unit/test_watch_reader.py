@@ -112,6 +112,7 @@ async def test_everything_else_is_taken(line: bytes, version: str) -> None:
         pytest.param(b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n', id="an error"),
         pytest.param(b'{"type":"MODIFIED","object":{}}\n', id="no version"),
         pytest.param(b'{"type":"ADDED","object":[]}\n', id="no object"),
+        pytest.param(b'{"type":"ADDED","object":{"metadata":{"resourceVersion":""}}}\n', id="an empty version"),
         pytest.param(b'{"type":"ADDED"\n', id="half an event"),
         pytest.param(b"\xff\x00{\n", id="no event"),
     ],
@@ -163,7 +164,7 @@ def test_an_event_that_makes_no_sense_is_told_and_ends_no_watch(
     resource: str, kind: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = EventHandler(SessionCache(ManualClock()), KeyedQueue())
-    taken_in(events, resource, kind, {"metadata": ["no", "object"]}, 0.0)
+    taken_in(events, resource, kind, {"metadata": ["no", "object"]})
     assert [each.message for each in caplog.records] == ["an event was not taken in"]
 
 

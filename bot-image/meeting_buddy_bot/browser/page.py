@@ -38,6 +38,8 @@ _FRAME_SECONDS: Final = 1.0  # for frames, once the page itself has answered
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
 _HIDDEN_SECONDS: Final = 0.1  # between two looks whether the tab is shown
+_INTERRUPTED: Final = "ERR_NETWORK_CHANGED"
+"""Chromium gives up all loads when an interface of its host comes or goes; nothing is wrong with the page."""
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
@@ -46,6 +48,7 @@ _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
     ("Runtime.enable", {}),
     ("Inspector.enable", {}),
     ("DOM.enable", {}),
+    ("Log.enable", {}),
     # An empty script in a named world: the browser makes the world for it in each new document, and in this one.
     ("Page.addScriptToEvaluateOnNewDocument", {"source": ";", "worldName": WORLD, "runImmediately": True}),
     ("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}),
@@ -89,6 +92,8 @@ class Page:
         """Texts of dialogs since :meth:`navigate`, tokens masked."""
         self.console: deque[str] = deque(maxlen=_MOST_LINES)
         """Lines of the console since :meth:`navigate`, tokens masked."""
+        self.load_interrupted = False
+        """Whether, since :meth:`navigate`, Chromium has given up loading a part of the page: a script, perhaps."""
         self.gone = asyncio.Event()
         """Set once the tab has crashed or was closed."""
         self.on_host: Callable[[str], None] = lambda host: None
@@ -132,14 +137,16 @@ class Page:
         """
         self.alerts.clear()
         self.console.clear()
+        self.load_interrupted = False
         deadline = time.monotonic() + seconds
         while True:
             answer = await self.call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())
             error = str(answer.get("errorText", "")).removeprefix("net::")
             if not error:
+                if "loaderId" not in answer:  # it is there already, but for a fragment: nothing would be loaded
+                    await self.call("Page.reload", {"ignoreCache": True}, seconds=deadline - time.monotonic())
                 return
-            # Chromium gives up a load when an interface of its host comes or goes; nothing is wrong with the page.
-            if error != "ERR_NETWORK_CHANGED" or time.monotonic() + _INTERRUPTED_SECONDS > deadline:
+            if error != _INTERRUPTED or time.monotonic() + _INTERRUPTED_SECONDS > deadline:
                 raise NavigationError(error)
             await asyncio.sleep(_INTERRUPTED_SECONDS)
 
@@ -318,6 +325,7 @@ class Page:
         on("Runtime.executionContextDestroyed", ours(self._context_destroyed))
         on("Runtime.executionContextsCleared", ours(self._contexts_cleared))
         on("Runtime.consoleAPICalled", ours(self._console))
+        on("Log.entryAdded", ours(self._log_entry))
         on("Page.javascriptDialogOpening", ours(self._dialog))
         on("Page.frameNavigated", ours(self._navigated))
         on("Inspector.targetCrashed", ours(self._crashed))
@@ -341,6 +349,9 @@ class Page:
 
     def _console(self, params: Params, _: str) -> None:
         self.console.append(page_line(console_line(params.get("args", []))))
+
+    def _log_entry(self, params: Params, _: str) -> None:
+        self.load_interrupted |= _INTERRUPTED in str(params["entry"].get("text", ""))
 
     def _dialog(self, params: Params, session: str) -> None:
         text = page_line(str(params.get("message", "")))

@@ -35,6 +35,11 @@ class JoinDeadlines:
         self._in_lobby = 0.0
         self._last = self._opened
 
+    @property
+    def recognised(self) -> bool:
+        """Whether the page ever showed anything that the table knows."""
+        return self._recognised is not None
+
     def verdict(self, seen: PageState, step: Step | None, status: int) -> SessionResult | None:
         """Why joining must be given up by now, if so; called with what each look found.
 
@@ -73,7 +78,7 @@ async def join(
     try:
         await page.open()
     except NavigationError as error:
-        return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
+        return _not_loaded(error)
     tracker, responsive = PageStateTracker(table), PageResponsive(clock)
     steps, deadlines = StepRunner(table.steps), JoinDeadlines(table, clock)
     while True:
@@ -102,7 +107,16 @@ async def join(
             await page.perform(step)
         if (result := deadlines.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
+        if page.load_interrupted and not deadlines.recognised:
+            try:
+                await page.open_again()
+            except NavigationError as error:
+                return _not_loaded(error)
         await asyncio.sleep(pause(snapshot, POLL))
+
+
+def _not_loaded(error: NavigationError) -> SessionResult:
+    return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
 
 
 REFUSALS: Final = {

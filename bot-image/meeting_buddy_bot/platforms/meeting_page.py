@@ -103,6 +103,16 @@ class MeetingPage:
                 self._events.write("page_not_loaded", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
+    @property
+    def load_interrupted(self) -> bool:
+        """Whether a part of the page was not loaded for want of a network, so that it may never show anything."""
+        return self._browser.page.load_interrupted
+
+    async def open_again(self) -> None:
+        """As :meth:`open`, of a page that shows nothing."""
+        self._events.write("page_opened_again")
+        await self.open()
+
     async def _grant(self) -> None:
         """Give the meeting's origin the devices of the table, before its page can ask."""
         devices = self._table.devices

@@ -68,7 +68,7 @@ class WatchListener:
             on_first: told once of each watch: resource, namespace, what says its age in seconds.
             on_reopened: told whenever one that was open before is open again.
             expected: uid of the object of this resource that this process wrote in this version (the second).
-            take: told of each event of this resource: its type and the object. It may not raise.
+            take: told of each event of this resource: its type and the object. It must not raise.
             clock: seconds that only go forward; default: the running event loop's.
         """
         self.silence = silence
@@ -78,7 +78,6 @@ class WatchListener:
         self._take = take
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._watches: dict[tuple[str, str], _Watch] = {}
-        self._listed_at: dict[tuple[str, str], float] = {}
 
     def session(self, info: kopf.ConnectionInfo) -> aiohttp.ClientSession:
         """A session as kopf would make it from these credentials, but for our middleware."""
@@ -90,19 +89,14 @@ class WatchListener:
             middlewares=(self._listen,),
         )
 
-    def listed_at(self, resource: str, namespace: str) -> float:
-        """When the listing began that kopf reads now, or read last: what it shows may be older than what was heard."""
-        return self._listed_at[resource, namespace]
-
     async def _listen(
         self, request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Any]
     ) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse
-        key, asked_at = _resource_and_namespace(request.url.path), self._clock()
         if request.url.query.get("watch") != "true":
-            self._listed_at[key] = asked_at
             response = await handler(request)
             return response
+        key, asked_at = _resource_and_namespace(request.url.path), self._clock()
         try:
             response = await handler(request)
         except asyncio.CancelledError:

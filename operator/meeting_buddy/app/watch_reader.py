@@ -44,15 +44,15 @@ async def without_events(parts: AsyncIterator[bytes], expected: Expected, take: 
             continue
         lines = bytes(rest[:end]).splitlines(keepends=True)
         del rest[:end]
-        yield b"".join(_left(lines, expected, take))
+        yield b"".join(_lines_for_kopf(lines, expected, take))
     if rest:
         yield bytes(rest)
 
 
-def _left(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[bytes]:
+def _lines_for_kopf(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[bytes]:
     version = None
     for line in lines:
-        version = _taken(line, expected, take) if line.startswith(_EVENTS) else None
+        version = _handled(line, expected, take) if line.startswith(_EVENTS) else None
         if version is None:
             yield line
     if version is not None:
@@ -60,17 +60,19 @@ def _left(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[by
         yield json.dumps(bookmark).encode() + b"\n"
 
 
-def _taken(line: bytes, expected: Expected, take: Take) -> str | None:
+def _handled(line: bytes, expected: Expected, take: Take) -> str | None:
     """Version of the object whose event this line is, once it is taken; ``None``: it cannot be read."""
     if (version := _echoed(line, expected)) is not None:
         return version
     try:
         event = orjson.loads(line)
-        kind, document, found = event["type"], event["object"], event["object"]["metadata"]["resourceVersion"]
+        kind, document, version = event["type"], event["object"], event["object"]["metadata"]["resourceVersion"]
     except (ValueError, KeyError, TypeError):
         return None
+    if not (isinstance(version, str) and version):
+        return None
     take(kind, document)
-    return str(found)
+    return version
 
 
 def _echoed(line: bytes, expected: Expected) -> str | None:

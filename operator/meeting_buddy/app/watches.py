@@ -36,9 +36,7 @@ HEALTHY_SECONDS: Final = 300.0
 _log = logging.getLogger(__name__)
 
 
-def registry_for(
-    events: EventHandler, listener: WatchListener, namespace: str | None, *, kubeconfig: bool
-) -> kopf.OperatorRegistry:
+def registry_for(events: EventHandler, listener: WatchListener, *, kubeconfig: bool) -> kopf.OperatorRegistry:
     """An explicit registry: no global state, so that several can live in one process."""
     registry = kopf.OperatorRegistry()
     sessions: dict[kopf.ConnectionInfo, kopf.AiohttpSession] = {}
@@ -56,10 +54,10 @@ def registry_for(
         return sessions[found]
 
     async def session(event: kopf.RawEvent, **_: Any) -> None:
-        taken_in(events, PLURAL, event["type"], dict(event["object"]), listener.listed_at(PLURAL, namespace or ""))
+        taken_in(events, PLURAL, event["type"], dict(event["object"]))
 
     async def pod(event: kopf.RawEvent, **_: Any) -> None:
-        taken_in(events, PODS, event["type"], dict(event["object"]), listener.listed_at(PODS, namespace or ""))
+        taken_in(events, PODS, event["type"], dict(event["object"]))
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
     kopf.on.login(registry=registry)(login)
@@ -68,15 +66,13 @@ def registry_for(
     return registry
 
 
-def taken_in(
-    events: EventHandler, resource: str, kind: str | None, document: dict[str, Any], listed_at: float | None = None
-) -> None:
+def taken_in(events: EventHandler, resource: str, kind: str | None, document: dict[str, Any]) -> None:
     """An event of a watch, or an object that was listed (its kind is ``None``). Never raises: listings heal it."""
     try:
         if resource == PODS:
-            events.pod_event(kind, document, listed_at)
+            events.pod_event(kind, document)
         else:
-            events.session_event(kind, document, listed_at)
+            events.session_event(kind, document)
     except Exception as error:
         facts = {"resource": resource, "error": type(error).__name__, "frames": failures.origin(error)}
         _log.error("an event was not taken in", extra=facts)
@@ -110,6 +106,8 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     # Server-side: without it every pod of the cluster would come over the wire.
     settings.watching.label_selectors[PODS] = POD_SELECTOR
     settings.watching.inactivity_timeout = silence
+    # A watch's lines are live events, and its versions where to go on (`app.watch_reader`): nothing else may be in it.
+    settings.watching.initial_streaming = False
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
     settings.process.ultimate_exiting_timeout = None
     return settings
@@ -172,7 +170,7 @@ async def _watch_once(
     Not ``kopf.operator()``: when that ends it cancels every task of the loop that is younger than itself, ours too.
     """
     tasks = await kopf.spawn_tasks(
-        registry=registry_for(events, listener, namespace, kubeconfig=settings.kubeconfig is not None),
+        registry=registry_for(events, listener, kubeconfig=settings.kubeconfig is not None),
         settings=settings_for(listener.silence),
         clusterwide=namespace is None,
         namespaces=() if namespace is None else (namespace,),

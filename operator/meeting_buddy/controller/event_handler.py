@@ -36,17 +36,19 @@ class EventHandler:
         for entry in self._cache:
             self._cache.forget_if_gone(entry.uid)
 
-    def session_event(self, kind: str | None, document: JsonObject, listed_at: float | None = None) -> None:
-        """An event of the MeetingSessions' watch; ``None``: a listing that began at ``listed_at`` shows it."""
+    def session_event(self, kind: str | None, document: JsonObject) -> None:
+        """An event of the MeetingSessions' watch; ``None``: kopf's listing shows it, perhaps later than the watch."""
+        uid = document["metadata"]["uid"]
         if kind == "DELETED":
-            self.enqueue(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
-        else:
-            self.upsert_session(document, listed_at if kind is None else None)
+            self.enqueue(self._cache.remove_session(uid, confirmed=True))
+        elif kind is not None or not self._cache.went(uid):
+            self.upsert_session(document)
 
-    def pod_event(self, kind: str | None, document: JsonObject, listed_at: float | None = None) -> None:
+    def pod_event(self, kind: str | None, document: JsonObject) -> None:
         """An event of the bot pods' watch, as :meth:`session_event`."""
         if kind != "DELETED":
-            self.upsert_pod(document, listed_at if kind is None else None)
+            if kind is not None or not self._cache.went(document["metadata"]["uid"]):
+                self.upsert_pod(document)
             return
         metadata = document["metadata"]
         uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}

@@ -34,7 +34,8 @@ def parse_session(document: JsonObject, before: SessionFacts | None = None) -> S
 
     Args:
         document: as the API server returned it.
-        before: the same session as it was: its spec is read again only if it changed.
+        before: the same session as it was: its spec is read again only if it changed. Not for a listing, which may
+            show what an etcd that was restored counted anew.
 
     Raises:
         UnreadableError: it was stored under a schema of which this operator can read nothing.
@@ -64,7 +65,7 @@ def parse_session(document: JsonObject, before: SessionFacts | None = None) -> S
 
 
 def _has_same_spec(metadata: JsonObject, before: SessionFacts) -> bool:
-    """By the generation, which counts changes of the spec, unless etcd was restored and counts again."""
+    """By the generation, which counts changes of the spec."""
     same = metadata["uid"] == before.uid and metadata.get("generation") == before.generation
     return same and newer(metadata["resourceVersion"], before.resource_version)
 

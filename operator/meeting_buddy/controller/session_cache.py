@@ -2,8 +2,8 @@
 
 Keys are uids: a session of the same name that is created later is another one. What a watch says replaces what is known
 only if it is newer, because a watch may show late what the answer to our own write showed before. A listing that began
-after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored. What one
-shows that began before the object was seen to go is gone.
+after all that was heard of a session is the truth, whatever its versions: those go back when etcd is restored. One that
+began before an object was seen to go does not bring it back.
 
 If this process dies: all of it can be listed again, but what only memory holds (the last report, whether a bot was
 already asked to leave) is learned again from the bot itself.
@@ -24,7 +24,7 @@ from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse
 from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
 from meeting_buddy.resource.session import PLURAL
 
-_REMEMBERED: Final = 8192
+_REMEMBERED: Final = 32768
 """Objects that went; a listing takes seconds."""
 
 
@@ -119,7 +119,8 @@ class SessionCache:
             known = entry.session.resource_version
             if not self._replaces(entry, metadata["resourceVersion"], known, listed_at):
                 return None
-        facts = parse_session(document, entry.session if entry is not None else None)
+        before = entry.session if entry is not None and listed_at is None else None
+        facts = parse_session(document, before)
         entry = self._heard(facts.uid, facts.namespace, facts.name, listed_at)
         if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
             entry.namespace, entry.name = facts.namespace, facts.name
@@ -135,11 +136,11 @@ class SessionCache:
 
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
+        self._note_gone(uid)
         entry = self._entries.get(uid)
         if entry is None:
             return None
         entry.session, entry.gone = None, confirmed
-        self._note_gone(uid)
         return uid
 
     def upsert_pod(self, document: JsonObject, listed_at: float | None = None) -> str | None:
@@ -181,6 +182,9 @@ class SessionCache:
 
     def remove_pod(self, uid: str, name: str, document: JsonObject | None = None) -> str | None:
         """A pod is gone; ``document`` is its last state, if it is known."""
+        last = parse_pod(document) if document is not None else None
+        if document is not None:
+            self._note_gone(document["metadata"]["uid"])
         entry = self._entries.get(uid)
         if entry is None:
             return None
@@ -188,7 +192,6 @@ class SessionCache:
         if known is not None and document is not None and known.facts.uid != document["metadata"]["uid"]:
             return None  # another one has the name by now
         entry.pods.pop(name, None)
-        last = parse_pod(document) if document is not None else None
         found = last or known
         if found is not None:
             entry.note(found.facts.id, last_seen=found.facts)
@@ -209,8 +212,13 @@ class SessionCache:
 
     def _note_gone(self, uid: str) -> None:
         self._gone_at[uid] = self._clock.monotonic()
+        self._gone_at.move_to_end(uid)
         if len(self._gone_at) > _REMEMBERED:
             self._gone_at.popitem(last=False)
+
+    def went(self, uid: str) -> bool:
+        """Whether an object was seen to go, not long ago."""
+        return uid in self._gone_at
 
     def _went_since(self, uid: str, listed_at: float | None) -> bool:
         """Whether an object went after the listing began that shows it."""

@@ -23,8 +23,6 @@ MAX_EVIDENCE: Final = 20
 MAX_TEXT: Final = 256
 MAX_MESSAGE: Final = 1024
 
-_NAMES: Final = {name: field.alias or name for name, field in MeetingSessionStatus.model_fields.items()}
-"""Of the fields on the wire."""
 _IMMEDIATE_FIELDS: Final = (
     "phase",
     "reason",
@@ -258,8 +256,9 @@ def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> di
     """What turns ``before`` into ``after``, as an RFC 7396 merge patch; lists go whole, removed fields as ``None``."""
     # Few fields change at a time, and to spell them out costs most.
     unlike = {name for name in MeetingSessionStatus.model_fields if getattr(before, name) != getattr(after, name)}
-    changed = after.model_dump(mode="json", by_alias=True, exclude_none=True, include=unlike)
-    return changed | {_NAMES[name]: None for name in unlike if getattr(after, name) is None}
+    old, new = _document(before, unlike), _document(after, unlike)
+    changed: dict[str, Any] = {key: value for key, value in new.items() if old.get(key) != value}
+    return changed | {key: None for key in old if key not in new}
 
 
 def transcript_result(status: MeetingSessionStatus) -> str | None:
@@ -288,3 +287,7 @@ def deferrable(condition: Condition) -> bool:
     if condition.type in _DEFERRABLE_TYPES:
         return condition.status != "False"
     return (condition.type, condition.status, condition.reason) in _DEFERRABLE_CONDITIONS
+
+
+def _document(status: MeetingSessionStatus, fields: set[str]) -> dict[str, Any]:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)

@@ -206,7 +206,12 @@ def _container_security() -> dict[str, Any]:
 
 
 def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Browser's and bot's share. No CPU limit unless the class asks for one: a throttled recorder drops frames."""
+    """Browser's and bot's share. No CPU limit unless the class asks for one: a throttled recorder drops frames.
+
+    Where processors are short, the kernel shares them out by the requests. A transcript is made in container ``bot``;
+    its CPU is shared out like the rest, so that the browser comes off as well as without one. In ``bot`` the recorder
+    goes before the transcriber, which is niced.
+    """
     asked = _profile(pod_input)
     requests = {"cpu": asked.cpu, "memory": asked.memory, "ephemeral-storage": asked.ephemeral_storage}
     limits = {"cpu": asked.cpu_limit, "memory": asked.memory_limit, "ephemeral-storage": asked.ephemeral_storage_limit}
@@ -215,7 +220,11 @@ def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
     )
     engine = pod_input.bot_class.transcription
     if pod_input.spec.transcription.enabled and engine.engine:
-        bot["requests"]["cpu"] = add_cpu(bot["requests"]["cpu"], engine.cpu)
+        if pod_input.meets:
+            both, most = add_cpu(asked.cpu, engine.cpu), browser["limits"].get("cpu")
+            browser["requests"]["cpu"], bot["requests"]["cpu"] = split_cpu(both, BROWSER_SHARE, most)
+        else:  # there is no browser
+            bot["requests"]["cpu"] = add_cpu(bot["requests"]["cpu"], engine.cpu)
         for part in (bot["requests"], bot["limits"]):
             part["memory"] = add_bytes(part["memory"], engine.memory)
         if "cpu" in bot["limits"]:

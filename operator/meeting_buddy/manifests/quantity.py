@@ -9,10 +9,17 @@ from meeting_buddy.resource.quantity import parse_quantity
 _MEBIBYTE: Final = 1024 * 1024
 
 
-def split_cpu(quantity: str, share: Fraction) -> tuple[str, str]:
-    """Share out a CPU quantity; the two parts, in millicores, add up to it, rounded up as the API server does."""
+def split_cpu(quantity: str, share: Fraction, most: str | None = None) -> tuple[str, str]:
+    """Share out a CPU quantity; the two parts, in millicores, add up to it, rounded up as the API server does.
+
+    Args:
+        quantity: both parts.
+        share: the first one's.
+        most: of the first one, in millicores; the second has what is left.
+    """
     first, second = _split(parse_quantity(quantity) * 1000, share)
-    return f"{first}m", f"{second}m"
+    over = max(0, first - int(parse_quantity(most) * 1000)) if most is not None else 0
+    return f"{first - over}m", f"{second + over}m"
 
 
 def split_bytes(quantity: str, share: Fraction) -> tuple[str, str]:

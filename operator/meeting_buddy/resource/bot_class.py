@@ -226,10 +226,14 @@ class Transcription(ConfigModel):
         default_of(TranscriptionConfig, "threads"), ge=1, le=16, description="Processors that a decoding may use."
     )
     cpu: Quantity = Field(
-        "1", description="CPU that is added to the request of container bot; 100m is enough where a server is asked."
+        "1",
+        description="CPU that is added to the bot's request, and to a limit of its container bot; 100m is enough "
+        "where a server is asked.",
     )
     memory: Quantity = Field(
-        "1Gi", description="Memory that is added to its request and limit; 256Mi is enough where a server is asked."
+        "1Gi",
+        description="Memory that is added to request and limit of container bot; 256Mi is enough where a server "
+        "is asked.",
     )
 
     @property

@@ -123,7 +123,13 @@ const forget = () => {
 
 const root = document.querySelector('#root') ?? document.body;
 let drawn = null;
+// A framework keeps a button's node while it is pressed; one that is drawn anew between press and release gets no click.
+let pressed = false;
+addEventListener('pointerdown', () => { pressed = true; }, true);
+addEventListener('click', () => { pressed = false; }, true);
+for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { pressed = false; }), true);
 const draw = () => {
+  if (pressed) { setTimeout(draw, 20); return; }
   const active = document.activeElement?.localName === 'iframe' ? null : document.activeElement?.id;
   render(root, state, context);
   if (drawn === state && active) document.getElementById(active)?.focus();  // as frameworks that keep the node do
