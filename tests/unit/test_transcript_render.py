@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import srt
 import webvtt
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.text import page_text
@@ -286,6 +286,7 @@ def squeezed(text: str) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.lists(st.tuples(hostile_text, hostile_text), min_size=1, max_size=4))
+@example([("Eve --", "Hello."), ("--", "-->"), ("-", "->")])
 def test_hostile_names_and_texts_come_back_as_they_are_and_forge_nothing(
     tmp_path: Path, said: list[tuple[str, str]]
 ) -> None:

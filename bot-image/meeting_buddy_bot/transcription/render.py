@@ -193,7 +193,10 @@ def _timed(line: TranscriptLine) -> list[tuple[str, Span]]:
 def _vtt(shown: Sequence[_Cue]) -> str:
     document = webvtt.WebVTT()
     for cue in shown:
-        payload = f"<v {html.escape(cue.speaker, quote=False)}>{html.escape(cue.text, quote=False)}"
+        name = html.escape(cue.speaker, quote=False)
+        if name.endswith("--"):  # with the tag's own bracket behind it, that would be the arrow between two times
+            name = f"{name[:-1]}&#45;"
+        payload = f"<v {name}>{html.escape(cue.text, quote=False)}"
         document.captions.append(webvtt.Caption(_clock(cue.start), _clock(cue.end), payload))
     return str(document.content).rstrip("\n") + "\n"
 
