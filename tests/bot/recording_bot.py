@@ -150,6 +150,17 @@ async def child(bot: RunningBot, name: str, *, other_than: int | None = None, se
             await asyncio.sleep(0.05)
 
 
+def files(folder: Path) -> list[Path]:
+    """The segments of a recording, the newest last."""
+    return sorted((folder / "segments").iterdir())
+
+
+def one_is_open(folder: Path, report: Report) -> bool:
+    """Whether all but the newest segment are in the books, and a cluster of that one is whole."""
+    *closed, newest = files(folder)
+    return report.recording.segments == len(closed) and newest.stat().st_size > 8000
+
+
 async def leave_and_end(bot: RunningBot, seconds: float = 2 * PATIENCE) -> Books:
     """Ask it to leave, wait for its end, open its books."""
     await bot.leave()

@@ -22,7 +22,6 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from meeting_buddy.contract.assignment import FinisherAssignment, RecordingConfig, TranscriptionConfig
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
@@ -37,7 +36,7 @@ from meeting_buddy_bot.recording.manifest import (
 )
 from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.recording.segments import fsync_and_hash
-from tests.bot.recording_bot import JFK, bots, copied, recording, tone
+from tests.bot.recording_bot import JFK, bots, copied, files, one_is_open, recording, tone
 from tests.conformance.running_bot import (
     JOINED,
     RunningBot,
@@ -72,16 +71,6 @@ async def killed() -> AsyncIterator[Path]:
             )
             bot.clear()
         yield bot.recordings
-
-
-def one_is_open(folder: Path, report: Report) -> bool:
-    """Whether all but the newest segment are in the books, and a cluster of that one is whole."""
-    closed = len(list((folder / "segments").iterdir())) - 1
-    return report.recording.segments == closed and newest_segment(folder).stat().st_size > 8000
-
-
-def newest_segment(folder: Path) -> Path:
-    return max((folder / "segments").iterdir())
 
 
 Finish = Callable[..., RunningBot]
@@ -221,7 +210,7 @@ async def test_a_later_attempt_that_was_killed_too_is_finished_with_the_first(fo
         await bot.until(recording, _SECONDS)
         with tone(bot):
             await bot.until(lambda report: report.recording.segments > first, _SECONDS)
-            await until(lambda: newest_segment(folder).stat().st_size > 8000, _SECONDS)
+            await until(lambda: files(folder)[-1].stat().st_size > 8000, _SECONDS)
             bot.clear()
     finisher = await done(finish(folder, assignment(attempt=2)))
     report = finisher.outcome
@@ -294,7 +283,7 @@ async def test_a_session_without_a_recording_has_nothing_to_verify(finish: Finis
 
 
 async def test_a_segment_that_cannot_be_read_is_a_gap_in_a_verified_file(folder: Path, finish: Finish) -> None:
-    last = newest_segment(folder)
+    last = files(folder)[-1]
     written = last.stat().st_mtime
     last.write_bytes(b"nothing that can be read")
     # The kill came some time after the bot's last line.

@@ -22,7 +22,18 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, read, utc_text
 from meeting_buddy_bot.recording.manifest_writer import REPLACED
-from tests.bot.recording_bot import Books, Start, bots, copied, leave_and_end, recording, speaker, tone
+from tests.bot.recording_bot import (
+    Books,
+    Start,
+    bots,
+    copied,
+    files,
+    leave_and_end,
+    one_is_open,
+    recording,
+    speaker,
+    tone,
+)
 from tests.conformance.running_bot import RunningBot
 from tests.conformance.unprivileged import GID, UID
 from tests.local.media.probe import probe
@@ -45,16 +56,6 @@ def start() -> Iterator[Start]:
 
 def has_segments(least: int) -> Callable[[Report], bool]:
     return lambda report: recording(report) and report.recording.segments >= least
-
-
-def files(folder: Path) -> list[Path]:
-    return sorted((folder / "segments").iterdir())
-
-
-def one_is_open(folder: Path, report: Report) -> bool:
-    """Whether all but the newest segment are in the books, and a cluster of that one is whole."""
-    *closed, newest = files(folder)
-    return report.recording.segments == len(closed) and newest.stat().st_size > 8000
 
 
 async def first_attempt(start: Start, *, script: str = "join; people Ann; record", **changes: Any) -> RunningBot:

@@ -8,7 +8,6 @@ answer to a write has said.
 What cannot be read here goes on to kopf as it came: its handlers lead to the same cache, and it knows what an error is.
 """
 
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Final
@@ -57,7 +56,7 @@ def _lines_for_kopf(lines: Iterable[bytes], expected: Expected, take: Take) -> I
             yield line
     if version is not None:
         bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
-        yield json.dumps(bookmark).encode() + b"\n"
+        yield orjson.dumps(bookmark) + b"\n"
 
 
 def _handled(line: bytes, expected: Expected, take: Take) -> str | None:
