@@ -199,7 +199,7 @@ def test_a_slow_server_is_asked_for_passing_texts_all_the_same() -> None:
     with SpeechServer(decoder) as server:
         server.fail(speech_server.Fault.SLOW)
         asked = TranscriberConfig(engine="openai", model="whisper-1", base_url=server.url)
-        messages = [message for _, message in transcriber.in_real_time(transcriber.frames(sound), asked)]
+        messages = [message for _, message in transcriber.in_real_time(transcriber.frames(sound), asked, lead=2)]
     assert len([each for each in messages if isinstance(each, Hypothesis)]) > 1
     assert not [each for each in messages if isinstance(each, Progress) and each.spares]
 
