@@ -18,7 +18,7 @@ from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
-from tests.support.synthetic_pages import HOME, SyntheticSite
+from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
 ROOM = "/rooms/weekly-sync-7431"
@@ -176,9 +176,19 @@ def another_interface() -> Iterator[None]:
         subprocess.run(["ip", "link", "delete", "mbtest0"], check=True)
 
 
+def frame_instead(host: str) -> str:
+    """A page whose button is replaced by a frame when it is pressed."""
+    return f"""<div id=cookies onclick="this.outerHTML = '<iframe src=https://{host}:%PORT%/>'">Cookies!</div>"""
+
+
 @pytest.mark.alone
-async def test_a_page_that_shows_nothing_because_its_script_was_given_up_is_opened_again(
-    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+@pytest.mark.parametrize(
+    "page",
+    [f"<script src=https://{HOME}:%PORT%/></script>", frame_instead(HOME), frame_instead(ELSEWHERE)],
+    ids=["script", "frame", "frame of another site"],
+)
+async def test_a_page_that_shows_nothing_because_a_load_was_given_up_is_opened_again(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path, page: str
 ) -> None:
     connecting = asyncio.Event()
 
@@ -188,7 +198,7 @@ async def test_a_page_that_shows_nothing_because_its_script_was_given_up_is_open
             await writer.wait_closed()
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1")
-    site.pages[ROOM] = f"<script src=https://{HOME}:{server.sockets[0].getsockname()[1]}/slow.js></script>"
+    site.pages[ROOM] = page.replace("%PORT%", str(server.sockets[0].getsockname()[1]))
     async with attending(container, site, tmp_path, table=synthetic_table(load=60)) as bot:
         async with asyncio.timeout(60):
             await connecting.wait()

@@ -69,7 +69,7 @@ class FakePage(Page):
 
     def __init__(self) -> None:
         self.alerts, self.console = deque(), deque()
-        self.load_interrupted = False
+        self._load_interrupted = False
 
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
         """Done at once."""

@@ -41,6 +41,9 @@ _HIDDEN_SECONDS: Final = 0.1  # between two looks whether the tab is shown
 _INTERRUPTED: Final = "ERR_NETWORK_CHANGED"
 """Chromium gives up all loads when an interface of its host comes or goes; nothing is wrong with the page."""
 _INTERRUPTED_SECONDS: Final = 0.2  # until a load that a change of the network interrupted is begun again
+_INTERRUPTED_FRAME: Final = (
+    f"location.protocol === 'chrome-error:' && document.documentElement.textContent.includes('{_INTERRUPTED}')"
+)
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,2}")
 
 _PREPARATIONS: Final[tuple[tuple[str, Params], ...]] = (
@@ -92,8 +95,8 @@ class Page:
         """Texts of dialogs since :meth:`navigate`, tokens masked."""
         self.console: deque[str] = deque(maxlen=_MOST_LINES)
         """Lines of the console since :meth:`navigate`, tokens masked."""
-        self.load_interrupted = False
-        """Whether, since :meth:`navigate`, Chromium has given up loading a part of the page: a script, perhaps."""
+        self._load_interrupted = False
+        """Whether, since :meth:`navigate`, Chromium has given up loading a script, or the like."""
         self.gone = asyncio.Event()
         """Set once the tab has crashed or was closed."""
         self.on_host: Callable[[str], None] = lambda host: None
@@ -137,7 +140,7 @@ class Page:
         """
         self.alerts.clear()
         self.console.clear()
-        self.load_interrupted = False
+        self._load_interrupted = False
         deadline = time.monotonic() + seconds
         while True:
             answer = await self.call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())
@@ -201,6 +204,17 @@ class Page:
         ):
             if which:
                 await asyncio.wait(which, timeout=patience)
+
+    async def load_interrupted(self, seconds: float = 3.0) -> bool:
+        """Whether a change of the network made Chromium give up loading a part of the page, or a frame in it.
+
+        Raises:
+            PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
+        """
+        # Of a script, its console tells; of a frame, nothing but what stands in it.
+        return self._load_interrupted or any(
+            answer.value is True for answer in await self.evaluate(_INTERRUPTED_FRAME, seconds)
+        )
 
     def _leave(self, context: Context, task: asyncio.Task[Any]) -> None:
         """Let a question be answered later than anybody waits for: that it is tells that its frame can be asked."""
@@ -351,7 +365,7 @@ class Page:
         self.console.append(page_line(console_line(params.get("args", []))))
 
     def _log_entry(self, params: Params, _: str) -> None:
-        self.load_interrupted |= _INTERRUPTED in str(params["entry"].get("text", ""))
+        self._load_interrupted |= _INTERRUPTED in str(params["entry"].get("text", ""))
 
     def _dialog(self, params: Params, session: str) -> None:
         text = page_line(str(params.get("message", "")))

@@ -22,6 +22,8 @@ from meeting_buddy_bot.session.result import SessionResult
 
 POLL: Final = 0.2
 """Seconds between two looks while joining."""
+_BLANK_SECONDS: Final = 5.0
+"""That a page shows nothing known after a part of it was not loaded, until it is opened again."""
 
 
 class JoinDeadlines:
@@ -33,12 +35,16 @@ class JoinDeadlines:
         self._opened = clock.now()
         self._recognised: float | None = None
         self._in_lobby = 0.0
-        self._last = self._opened
+        self._last = self._last_known = self._opened
 
     @property
-    def recognised(self) -> bool:
-        """Whether the page ever showed anything that the table knows."""
-        return self._recognised is not None
+    def blank_seconds(self) -> float:
+        """For how long the page has shown nothing that the table knows, up to the last look."""
+        return self._last - self._last_known
+
+    def reopened(self) -> None:
+        """The page was opened again: it may take its time to show something."""
+        self._last = self._last_known = self._clock.now()
 
     def verdict(self, seen: PageState, step: Step | None, status: int) -> SessionResult | None:
         """Why joining must be given up by now, if so; called with what each look found.
@@ -49,8 +55,9 @@ class JoinDeadlines:
         since_last, self._last = now - self._last, now
         if seen.state is State.LOBBY:
             self._in_lobby += since_last  # people's time, not the page's
-        if self._recognised is None and (seen.state is not None or step is not None):
-            self._recognised = now
+        if seen.state is not None or step is not None:
+            self._last_known = now
+            self._recognised = now if self._recognised is None else self._recognised
         timeouts = self._table.timeouts
         if self._recognised is None:
             if now - self._opened < timeouts.load:
@@ -107,11 +114,13 @@ async def join(
             await page.perform(step)
         if (result := deadlines.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
-        if page.load_interrupted and not deadlines.recognised:
+        if deadlines.blank_seconds >= _BLANK_SECONDS and await page.load_interrupted():
             try:
                 await page.open_again()
             except NavigationError as error:
                 return _not_loaded(error)
+            tracker, steps = PageStateTracker(table), StepRunner(table.steps)
+            deadlines.reopened()
         await asyncio.sleep(pause(snapshot, POLL))
 
 

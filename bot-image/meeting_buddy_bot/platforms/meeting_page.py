@@ -103,10 +103,15 @@ class MeetingPage:
                 self._events.write("page_not_loaded", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
-    @property
-    def load_interrupted(self) -> bool:
-        """Whether a part of the page was not loaded for want of a network, so that it may never show anything."""
-        return self._browser.page.load_interrupted
+    async def load_interrupted(self) -> bool:
+        """Whether a part of the page was not loaded for want of a network, so that it may never show anything.
+
+        Raises:
+            BrowserGoneError: the browser is gone.
+        """
+        with contextlib.suppress(PageTimeoutError):
+            return await self._browser.page.load_interrupted()
+        return False
 
     async def open_again(self) -> None:
         """As :meth:`open`, of a page that shows nothing."""
