@@ -18,7 +18,6 @@ from meeting_buddy.app import key
 from meeting_buddy.app.watch_listener import WatchListener
 from meeting_buddy.app.watches import registry_for
 from meeting_buddy.controller import lease
-from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, Manifest, install_roles, may, of_kind, rendered
@@ -125,9 +124,7 @@ async def called(arguments: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, st
 
 def watches() -> set[Right]:
     """What kopf asks for: it lists, then watches, every resource that has a handler."""
-    selectors = registry_for(
-        cast(EventHandler, None), cast(WatchListener, None), kubeconfig=True
-    )._watching.get_all_selectors()
+    selectors = registry_for(cast(WatchListener, None), kubeconfig=True)._watching.get_all_selectors()
     assert selectors
     return {
         (selector.group or "", selector.plural or selector.any_name or "", "", verb)

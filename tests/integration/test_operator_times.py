@@ -311,9 +311,8 @@ from meeting_buddy.domain import active
 
 active.REFUSED_RETRY = timedelta(minutes=2)
 deaf = Path(sys.argv.pop(1))
-for name in ("session_event", "pod_event"):
-    heard = getattr(EventHandler, name)
-    setattr(EventHandler, name, lambda *event, heard=heard: None if deaf.exists() else heard(*event))
+heard = EventHandler.event
+EventHandler.event = lambda *event: None if deaf.exists() else heard(*event)
 sys.exit(main())
 """
 

@@ -55,7 +55,9 @@ def test_the_table_shows_every_reason_that_the_operator_itself_gives() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
-def test_a_decision_validates_the_spec_at_most_once(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decision_validates_the_spec_of_a_session_without_a_bot_once(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[object] = []
 
     def counted(*arguments: Any) -> admission.AdmissionResult:
@@ -64,7 +66,10 @@ def test_a_decision_validates_the_spec_at_most_once(row: Row, monkeypatch: pytes
 
     monkeypatch.setattr(snapshot, "validate", counted)
     decide(row.facts, lambda: row.at)
-    assert len(calls) == (0 if row.facts.session is None or row.facts.session.deleting else 1)
+    session = row.facts.session
+    goes_on = session is not None and not session.deleting
+    has_bot = session is not None and None not in (session.status.bot_pod, session.status.platform)
+    assert len(calls) == (1 if goes_on and not has_bot else 0)
 
 
 @pytest.mark.parametrize(

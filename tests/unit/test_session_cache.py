@@ -12,6 +12,7 @@ from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import Facts
 from meeting_buddy.domain.plan import DeletePod
+from meeting_buddy.resource.session import PLURAL
 from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
 from tests.support.operator_clock import ManualClock
@@ -75,7 +76,7 @@ async def test_the_end_of_a_pod_that_another_one_replaced_is_no_news(memory: Mem
     gone["metadata"]["uid"] = "an-earlier-one"
     memory.cache.upsert_session(documents.session())
     memory.cache.upsert_pod(there)
-    memory.events.pod_event("DELETED", gone)
+    memory.events.event("pods", "DELETED", gone)
     assert [pod.facts.uid for pod in memory.entry.pods.values()] == [there["metadata"]["uid"]]
 
 
@@ -94,27 +95,18 @@ async def test_a_pod_in_another_namespace_is_nobody_s(memory: Memory, first: boo
 @pytest.mark.parametrize("known", [True, False], ids=["known", "never heard of"])
 async def test_a_listing_that_began_before_something_went_does_not_bring_it_back(memory: Memory, known: bool) -> None:
     if known:
-        memory.events.session_event("ADDED", documents.session())
-        memory.events.pod_event("ADDED", documents.pod())
+        memory.events.event(PLURAL, "ADDED", documents.session())
+        memory.events.event("pods", "ADDED", documents.pod())
     began = memory.clock.monotonic()
     memory.clock.advance(1)
-    memory.events.pod_event("DELETED", documents.pod())
-    memory.events.session_event("DELETED", documents.session())
+    memory.events.event("pods", "DELETED", documents.pod())
+    memory.events.event(PLURAL, "DELETED", documents.session())
     memory.events.upsert_pod(documents.pod(), began)
     memory.events.upsert_session(documents.session(), began)
-    memory.events.pod_event(None, documents.pod())  # as kopf's listing shows it, whenever that began
-    memory.events.session_event(None, documents.session())
     assert len(memory.cache) == 0
     memory.clock.advance(1)
     memory.events.upsert_session(documents.session(), memory.clock.monotonic())
     assert len(memory.cache) == 1, "etcd was restored: it is there again"
-
-
-async def test_what_kopf_lists_is_news_only_if_it_is_newer(memory: Memory) -> None:
-    memory.events.session_event("ADDED", documents.session(version=8, botName="newer"))
-    memory.events.session_event(None, documents.session(version=7, botName="older"))
-    assert memory.entry.session is not None
-    assert memory.entry.session.spec.bot_name == "newer"
 
 
 async def test_a_spec_is_read_again_when_it_changed_or_etcd_was_restored(memory: Memory) -> None:
@@ -136,22 +128,22 @@ async def test_a_spec_is_read_again_when_it_changed_or_etcd_was_restored(memory:
 async def test_a_standby_keeps_nothing_of_a_session_that_is_gone(memory: Memory) -> None:
     for number in range(20):
         session, pod = documents.session(f"uid-{number}"), documents.pod(f"uid-{number}")
-        memory.events.session_event("ADDED", session)
-        memory.events.pod_event("ADDED", pod)
-        order = [(memory.events.pod_event, pod), (memory.events.session_event, session)]
-        for handler, document in order if number % 2 else reversed(order):
-            handler("DELETED", document)
+        memory.events.event(PLURAL, "ADDED", session)
+        memory.events.event("pods", "ADDED", pod)
+        order = [("pods", pod), (PLURAL, session)]
+        for resource, document in order if number % 2 else reversed(order):
+            memory.events.event(resource, "DELETED", document)
     assert (len(memory.cache), len(memory.queue)) == (0, 0)
 
 
 async def test_a_standby_that_begins_to_lead_looks_at_each_session_and_one_that_stops_forgets_its_keys(
     memory: Memory,
 ) -> None:
-    memory.events.session_event("ADDED", documents.session())
+    memory.events.event(PLURAL, "ADDED", documents.session())
     assert len(memory.queue) == 0
     memory.events.start_leading()
     assert len(memory.queue) == 1
-    memory.events.session_event("DELETED", documents.session())
+    memory.events.event(PLURAL, "DELETED", documents.session())
     assert len(memory.cache) == 1, "while it acts, a worker forgets: it has a stream to stop"
     memory.events.stop_leading()
     assert (len(memory.cache), len(memory.queue)) == (0, 0)
@@ -177,7 +169,7 @@ async def test_a_clock_that_is_ten_minutes_off_fails_no_session_before_its_time(
 async def test_an_object_that_cannot_be_read_takes_no_other_along(memory: Memory) -> None:
     broken = documents.session("broken")
     broken["spec"] = "no object"
-    memory.events.session_event("ADDED", broken)
-    memory.events.pod_event("ADDED", {**documents.pod(), "spec": {}, "status": {"containerStatuses": [{}]}})
-    memory.events.session_event("ADDED", documents.session())
+    memory.events.event(PLURAL, "ADDED", broken)
+    memory.events.event("pods", "ADDED", {**documents.pod(), "spec": {}, "status": {"containerStatuses": [{}]}})
+    memory.events.event(PLURAL, "ADDED", documents.session())
     assert [entry.uid for entry in memory.cache] == [make.UID]

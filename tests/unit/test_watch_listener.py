@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Place:
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     ages: dict[tuple[str, str], Callable[[], float]] = field(default_factory=dict)
     reopened: list[Reopened] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     line: bytes = b"{}\n"
     taken: list[tuple[str, str, object]] = field(default_factory=list)
     listener: WatchListener = field(init=False)
@@ -103,6 +105,7 @@ async def place() -> AsyncIterator[Place]:
         SILENCE,
         found.first,
         found.reopened.append,
+        found.listed.append,
         lambda _resource, _version: None,
         lambda *event: found.taken.append(event),
         clock=lambda: found.now,
@@ -161,10 +164,28 @@ async def test_an_event_is_taken_with_its_resource(place: Place) -> None:
     assert place.taken == [("pods", "ADDED", document), ("meetingsessions", "ADDED", document)]
 
 
-async def test_other_requests_are_no_watches(place: Place) -> None:
-    async with place.http.get(place.server.make_url(PODS)) as response:
+@pytest.mark.parametrize(("path", "namespace"), [(PODS, "team-a"), (SESSIONS, "")])
+async def test_a_listing_tells_kopf_its_version_alone_and_us_to_list(place: Place, path: str, namespace: str) -> None:
+    pod = {"metadata": {"name": "standup", "resourceVersion": "7"}}
+    metadata = {"resourceVersion": "9", "continue": "there are more"}
+    place.line = json.dumps({"kind": "PodList", "metadata": metadata, "items": [pod]}).encode()
+    async with place.http.get(place.server.make_url(path), params={"limit": "1"}) as response:
+        assert await response.json(content_type=None) == {"metadata": {"resourceVersion": "9"}, "items": []}
+    assert place.listed == [namespace]
+    assert (place.ages, place.taken) == ({}, [])
+
+
+async def test_a_listing_that_is_refused_says_so_to_kopf(place: Place) -> None:
+    place.status, place.line = 403, b'{"kind":"Status","code":403}'
+    async with place.http.get(place.server.make_url(PODS), params={"limit": "1"}) as response:
+        assert await response.read() == place.line
+    assert place.listed == []
+
+
+async def test_other_requests_are_none_of_its_business(place: Place) -> None:
+    async with place.http.get(place.server.make_url("/api/v1")) as response:
         assert await response.read() == b"{}\n"
-    assert place.ages == {}
+    assert (place.ages, place.listed) == ({}, [])
 
 
 async def test_a_watch_that_is_not_answered_at_all_was_silent(place: Place) -> None:

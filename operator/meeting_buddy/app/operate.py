@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.app.reader_keys import ReaderKeys
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watch_listener import SILENCE_SECONDS, WatchListener
-from meeting_buddy.app.watches import taken_in, watch
+from meeting_buddy.app.watches import watch
 from meeting_buddy.controller.class_check import ClassCheck
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.controller import Controller
@@ -52,9 +52,6 @@ async def operate(settings: Settings) -> None:
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
     crd_check = CrdCheck(api, metrics.crd_schema)
     streams = BotReportStreams(clock, queue.add, metrics.report)
-    listener = WatchListener(
-        SILENCE_SECONDS, metrics.watch_age, metrics.watch_reopened, cache.echoes.take, partial(taken_in, events)
-    )
     stop = asyncio.Event()
     _install_signal_handlers(stop)
     gauges.register(metrics, cache, queue, streams, lease)
@@ -74,6 +71,14 @@ async def operate(settings: Settings) -> None:
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
             resync = Resync(tuple(listings.values()))
+            listener = WatchListener(
+                SILENCE_SECONDS,
+                metrics.watch_age,
+                metrics.watch_reopened,
+                lambda namespace: listings[namespace or None].trigger(),
+                cache.echoes.take,
+                events.event,
+            )
             observer = Observer(api, cache, installation, tables, class_check.refusal, faults, clock)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
             reader_keys = ReaderKeys(
@@ -81,7 +86,7 @@ async def operate(settings: Settings) -> None:
             )
             _tune_collector()
             async with reader_keys.running():
-                await _run(controller, _watching(events, listener, settings, listings, stop), stop)
+                await _run(controller, _watching(listener, settings, scope, stop), stop)
     finally:
         await client.close()
 
@@ -119,19 +124,15 @@ async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop:
 
 
 async def _watching(
-    events: EventHandler,
-    listener: WatchListener,
-    settings: Settings,
-    listings: Mapping[str | None, NamespaceResync],
-    stop: asyncio.Event,
+    listener: WatchListener, settings: Settings, scope: Sequence[str | None], stop: asyncio.Event
 ) -> None:
     """The watches of all namespaces, until ``stop``."""
     if settings.kubeconfig is not None:
         os.environ["KUBECONFIG"] = settings.kubeconfig  # where kopf's login looks
     async with asyncio.TaskGroup() as group:
-        for namespace, listing in listings.items():
+        for namespace in scope:
             signals = partial(_install_signal_handlers, stop)
-            group.create_task(watch(events, listener, settings, namespace, stop, signals, listing.trigger))
+            group.create_task(watch(listener, settings, namespace, stop, signals))
 
 
 def _install_signal_handlers(stop: asyncio.Event) -> None:

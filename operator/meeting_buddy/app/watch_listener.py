@@ -1,7 +1,8 @@
 """Listens to kopf's requests: what its watches say, when each last said something, and why it was opened again.
 
 kopf takes an HTTP session of ours, whose middleware sees each watch being opened and what arrives of it. Events are
-taken from there (``app.watch_reader``); the rest is for kopf.
+taken from there (``app.watch_reader``); the rest is for kopf. Before a watch begins anew kopf lists, to learn from
+which version on. That is all it gets: ``controller.resync`` lists what is there, and can tell what is gone.
 
 A network that loses packets does not close connections. So kopf opens a watch again that was silent for too long, and
 goes on from the last version that it saw; it tells nobody, and shows its bookmarks to nobody.
@@ -16,8 +17,11 @@ from typing import Any, Final, cast
 
 import aiohttp
 import kopf
+import orjson
 
 from meeting_buddy.app.watch_reader import Expected, Take, without_events
+from meeting_buddy.kube.paths import PODS
+from meeting_buddy.resource.session import PLURAL
 
 SILENCE_SECONDS: Final = 70.0
 """The API server sends a bookmark every 60 s, and remembers what happened in the last 75."""
@@ -57,6 +61,7 @@ class WatchListener:
         silence: float,
         on_first: Callable[[str, str, Callable[[], float]], None],
         on_reopened: Callable[[Reopened], None],
+        on_listed: Callable[[str], None],
         expected: Callable[[str, str], str | None],
         take: Callable[[str, str, dict[str, Any]], None],
         clock: Clock | None = None,
@@ -67,6 +72,7 @@ class WatchListener:
             silence: seconds after which kopf opens a silent watch again.
             on_first: told once of each watch: resource, namespace, what says its age in seconds.
             on_reopened: told whenever one that was open before is open again.
+            on_listed: told the namespace whenever one begins anew: what is there by now, it will not say.
             expected: uid of the object of this resource that this process wrote in this version (the second).
             take: told of each event of this resource: its type and the object. It must not raise.
             clock: seconds that only go forward; default: the running event loop's.
@@ -74,6 +80,7 @@ class WatchListener:
         self.silence = silence
         self._on_first = on_first
         self._on_reopened = on_reopened
+        self._on_listed = on_listed
         self._expected = expected
         self._take = take
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -93,10 +100,13 @@ class WatchListener:
         self, request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Any]
     ) -> aiohttp.ClientResponse:
         response: aiohttp.ClientResponse
+        key, asked_at = _resource_and_namespace(request.url.path), self._clock()
         if request.url.query.get("watch") != "true":
             response = await handler(request)
+            if key[0] in (PODS, PLURAL) and response.status == 200:
+                response.content = cast(aiohttp.StreamReader, _VersionAlone(response.content))
+                self._on_listed(key[1])
             return response
-        key, asked_at = _resource_and_namespace(request.url.path), self._clock()
         try:
             response = await handler(request)
         except asyncio.CancelledError:
@@ -124,6 +134,21 @@ class WatchListener:
 
     def _age(self, watch: _Watch) -> float:
         return self._clock() - watch.heard_at
+
+
+class _VersionAlone:
+    """A listing's content: as of which version it is, and no objects."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def read(self) -> bytes:
+        """What kopf reads; raises `ValueError` where it would: no JSON came."""
+        metadata = orjson.loads(await self._content.read())["metadata"]
+        return orjson.dumps({"metadata": {"resourceVersion": metadata["resourceVersion"]}, "items": []})
 
 
 class _Heard:

@@ -1,11 +1,11 @@
 """Takes a watch's events from its lines, and leaves kopf a bookmark in their place.
 
-kopf logs in, lists, opens watches, and opens them again from the version that it saw last. An event's way through its
-workers, causes and handlers would cost as much as all that the operator decides about it, so events go from here to the
-cache. What this process wrote itself is not even read as JSON: of a session's thirteen events eight repeat what the
-answer to a write has said.
+kopf logs in, opens watches, and opens them again from the version that it saw last. An event's way through its workers,
+causes and handlers would cost as much as all that the operator decides about it, so events go from here to the cache.
+What this process wrote itself is not even read as JSON: of a session's thirteen events eight repeat what the answer to
+a write has said.
 
-What cannot be read here goes on to kopf as it came: its handlers lead to the same cache, and it knows what an error is.
+Bookmarks, errors and what makes no sense go on to kopf as they came: it knows when to begin anew.
 """
 
 import re
@@ -23,7 +23,7 @@ Take = Callable[[str, dict[str, Any]], None]
 # escaped.
 _VERSION: Final = re.compile(rb'"resourceVersion":"([^"\\]+)"')
 _WRITTEN: Final = (b'{"type":"ADDED"', b'{"type":"MODIFIED"')
-_EVENTS: Final = (*_WRITTEN, b'{"type":"DELETED"')
+_EVENTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 async def without_events(parts: AsyncIterator[bytes], expected: Expected, take: Take) -> AsyncIterator[bytes]:
@@ -51,7 +51,7 @@ async def without_events(parts: AsyncIterator[bytes], expected: Expected, take: 
 def _lines_for_kopf(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[bytes]:
     version = None
     for line in lines:
-        version = _handled(line, expected, take) if line.startswith(_EVENTS) else None
+        version = _handled(line, expected, take)
         if version is None:
             yield line
     if version is not None:
@@ -60,7 +60,7 @@ def _lines_for_kopf(lines: Iterable[bytes], expected: Expected, take: Take) -> I
 
 
 def _handled(line: bytes, expected: Expected, take: Take) -> str | None:
-    """Version of the object whose event this line is, once it is taken; ``None``: it cannot be read."""
+    """Version of the object whose event this line is, once it is taken; ``None``: it is none."""
     if (version := _echoed(line, expected)) is not None:
         return version
     try:
@@ -68,7 +68,7 @@ def _handled(line: bytes, expected: Expected, take: Take) -> str | None:
         kind, document, version = event["type"], event["object"], event["object"]["metadata"]["resourceVersion"]
     except (ValueError, KeyError, TypeError):
         return None
-    if not (isinstance(version, str) and version):
+    if kind not in _EVENTS or not (isinstance(version, str) and version):
         return None
     take(kind, document)
     return version

@@ -1,4 +1,4 @@
-"""The use of kopf: login, listings, and two watches, whose events are taken from their lines (``app.watch_reader``).
+"""The use of kopf: login, and two watches, whose events are taken from their lines (``app.watch_reader``).
 
 kopf's low-level ``on.event`` handlers write nothing. Its stateful ones (create, update, timer, daemon) keep their state
 in annotations and finalizers on users' objects, and miss level-triggering; none of them is registered.
@@ -10,6 +10,7 @@ started again until the namespace is back, and those of other namespaces do not 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -18,16 +19,13 @@ from typing import Any, Final
 
 import kopf
 
-from meeting_buddy.app.no_storage import NoDiffBase, NoProgress
 from meeting_buddy.app.settings import Settings
 from meeting_buddy.app.watch_listener import WatchListener
 from meeting_buddy.contract.identity import POD_SELECTOR
-from meeting_buddy.controller import failures
 from meeting_buddy.controller.backoff import Backoff
-from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import GROUP, PLURAL, VERSION
 
-PODS: Final = "pods"
 FIRST_RETRY_SECONDS: Final = 1.0
 LAST_RETRY_SECONDS: Final = 30.0
 HEALTHY_SECONDS: Final = 300.0
@@ -36,7 +34,7 @@ HEALTHY_SECONDS: Final = 300.0
 _log = logging.getLogger(__name__)
 
 
-def registry_for(events: EventHandler, listener: WatchListener, *, kubeconfig: bool) -> kopf.OperatorRegistry:
+def registry_for(listener: WatchListener, *, kubeconfig: bool) -> kopf.OperatorRegistry:
     """An explicit registry: no global state, so that several can live in one process."""
     registry = kopf.OperatorRegistry()
     sessions: dict[kopf.ConnectionInfo, kopf.AiohttpSession] = {}
@@ -53,29 +51,14 @@ def registry_for(events: EventHandler, listener: WatchListener, *, kubeconfig: b
             )
         return sessions[found]
 
-    async def session(event: kopf.RawEvent, **_: Any) -> None:
-        taken_in(events, PLURAL, event["type"], dict(event["object"]))
-
-    async def pod(event: kopf.RawEvent, **_: Any) -> None:
-        taken_in(events, PODS, event["type"], dict(event["object"]))
+    async def nothing(**_: Any) -> None:
+        """kopf watches what has a handler; no event comes as far as that."""
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
     kopf.on.login(registry=registry)(login)
-    kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(session)
-    kopf.on.event("", "v1", PODS, registry=registry)(pod)
+    kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(nothing)
+    kopf.on.event("", "v1", PODS, registry=registry)(nothing)
     return registry
-
-
-def taken_in(events: EventHandler, resource: str, kind: str | None, document: dict[str, Any]) -> None:
-    """An event of a watch, or an object that was listed (its kind is ``None``). Never raises: listings heal it."""
-    try:
-        if resource == PODS:
-            events.pod_event(kind, document)
-        else:
-            events.session_event(kind, document)
-    except Exception as error:
-        facts = {"resource": resource, "error": type(error).__name__, "frames": failures.origin(error)}
-        _log.error("an event was not taken in", extra=facts)
 
 
 def _credentials(facts: dict[str, Any], *, kubeconfig: bool) -> kopf.ConnectionInfo | None:
@@ -95,8 +78,6 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     """What kopf must not do, and how long it waits; ``silence``: seconds until a silent watch is opened again."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
-    settings.persistence.diffbase_storage = NoDiffBase()
-    settings.persistence.progress_storage = NoProgress()
     settings.peering.standalone = True
     # Literal namespaces or all of them: nothing to discover, and no right to list namespaces or CRDs is needed.
     settings.scanning.disabled = True
@@ -106,39 +87,36 @@ def settings_for(silence: float) -> kopf.OperatorSettings:
     # Server-side: without it every pod of the cluster would come over the wire.
     settings.watching.label_selectors[PODS] = POD_SELECTOR
     settings.watching.inactivity_timeout = silence
-    # A watch's lines are live events, and its versions where to go on (`app.watch_reader`): nothing else may be in it.
+    # From which version to watch is all that a listing of kopf's has to say (`app.watch_listener`).
     settings.watching.initial_streaming = False
+    settings.watching.chunk_size = 1
     # kopf ends ten minutes after a watch failed by killing the process; here it is started again instead.
     settings.process.ultimate_exiting_timeout = None
     return settings
 
 
 async def watch(
-    events: EventHandler,
     listener: WatchListener,
     settings: Settings,
     namespace: str | None,
     stop: asyncio.Event,
     install_signal_handlers: Callable[[], None],
-    listing_wanted: Callable[[], None],
 ) -> None:
     """Watch one namespace, or all of them, until ``stop`` is set.
 
     Args:
-        events: where events go.
         listener: hears what the watches say.
         settings: how this process runs.
         namespace: ``None`` for all.
         stop: ends the watch in order.
         install_signal_handlers: called after kopf has put its own in their place, which stop one kopf alone.
-        listing_wanted: called when a watch begins anew, because it does not say what vanished meanwhile.
     """
     loop = asyncio.get_running_loop()
     backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
-    while True:
+    while not stop.is_set():
         started = loop.time()
         try:
-            await _watch_once(events, listener, settings, namespace, stop, install_signal_handlers)
+            await _watch_once(listener, settings, namespace, stop, install_signal_handlers)
         except Exception as error:
             _log.warning(
                 "the watches ended; will start again",
@@ -148,17 +126,12 @@ async def watch(
             return
         if loop.time() - started > HEALTHY_SECONDS:
             backoff.reset()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(backoff.next()):
                 await stop.wait()
-        except TimeoutError:
-            listing_wanted()
-        else:
-            return
 
 
 async def _watch_once(
-    events: EventHandler,
     listener: WatchListener,
     settings: Settings,
     namespace: str | None,
@@ -170,7 +143,7 @@ async def _watch_once(
     Not ``kopf.operator()``: when that ends it cancels every task of the loop that is younger than itself, ours too.
     """
     tasks = await kopf.spawn_tasks(
-        registry=registry_for(events, listener, kubeconfig=settings.kubeconfig is not None),
+        registry=registry_for(listener, kubeconfig=settings.kubeconfig is not None),
         settings=settings_for(listener.silence),
         clusterwide=namespace is None,
         namespaces=() if namespace is None else (namespace,),

@@ -8,9 +8,11 @@ import logging
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.lenient import UnreadableError
+from meeting_buddy.controller import failures
 from meeting_buddy.controller.parsing import JsonObject
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.session_cache import SessionCache
+from meeting_buddy.kube.paths import PODS
 
 _log = logging.getLogger(__name__)
 
@@ -36,19 +38,29 @@ class EventHandler:
         for entry in self._cache:
             self._cache.forget_if_gone(entry.uid)
 
-    def session_event(self, kind: str | None, document: JsonObject) -> None:
-        """An event of the MeetingSessions' watch; ``None``: kopf's listing shows it, perhaps later than the watch."""
-        uid = document["metadata"]["uid"]
+    def event(self, resource: str, kind: str, document: JsonObject) -> None:
+        """An event of a watch. Never raises: a listing heals what makes no sense.
+
+        Args:
+            resource: plural of what is watched.
+            kind: ADDED, MODIFIED or DELETED.
+            document: the object; as it was, when it was deleted.
+        """
+        try:
+            (self._pod_event if resource == PODS else self._session_event)(kind, document)
+        except Exception as error:
+            facts = {"resource": resource, "error": type(error).__name__, "frames": failures.origin(error)}
+            _log.error("an event was not taken in", extra=facts)
+
+    def _session_event(self, kind: str, document: JsonObject) -> None:
         if kind == "DELETED":
-            self.enqueue(self._cache.remove_session(uid, confirmed=True))
-        elif kind is not None or not self._cache.went(uid):
+            self.enqueue(self._cache.remove_session(document["metadata"]["uid"], confirmed=True))
+        else:
             self.upsert_session(document)
 
-    def pod_event(self, kind: str | None, document: JsonObject) -> None:
-        """An event of the bot pods' watch, as :meth:`session_event`."""
+    def _pod_event(self, kind: str, document: JsonObject) -> None:
         if kind != "DELETED":
-            if kind is not None or not self._cache.went(document["metadata"]["uid"]):
-                self.upsert_pod(document)
+            self.upsert_pod(document)
             return
         metadata = document["metadata"]
         uids = {owner["uid"] for owner in metadata.get("ownerReferences", ())}

@@ -1,6 +1,7 @@
-"""Lists everything at the start and every few minutes, and compares: heals what a watch lost.
+"""Lists everything at the start, when a watch begins anew, and every few minutes, and compares: heals what was lost.
 
-After a 410 kopf lists again but never says what vanished meanwhile, and watches die silently behind load balancers.
+A watch that begins anew (a 410, say) shows neither what is there by then nor what vanished meanwhile, and watches die
+silently behind load balancers.
 
 Each namespace is listed by itself, with its own pauses: one that was deleted, or whose roles are gone, is asked again
 until it is back, and the others do not notice.

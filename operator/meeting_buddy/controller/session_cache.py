@@ -22,6 +22,7 @@ from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
 from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
+from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
 _REMEMBERED: Final = 32768
@@ -168,7 +169,7 @@ class SessionCache:
     def wrote_pod(self, document: JsonObject) -> None:
         """Take in a pod as a write of this process left it."""
         self.upsert_pod(document)
-        self.echoes.expect("pods", document)
+        self.echoes.expect(PODS, document)
 
     def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""
@@ -215,10 +216,6 @@ class SessionCache:
         self._gone_at.move_to_end(uid)
         if len(self._gone_at) > _REMEMBERED:
             self._gone_at.popitem(last=False)
-
-    def went(self, uid: str) -> bool:
-        """Whether an object was seen to go, not long ago."""
-        return uid in self._gone_at
 
     def _went_since(self, uid: str, listed_at: float | None) -> bool:
         """Whether an object went after the listing began that shows it."""

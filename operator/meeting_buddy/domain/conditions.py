@@ -242,27 +242,32 @@ def compute(snapshot: Snapshot) -> list[Condition]:
         draft = function(snapshot)
         if draft is None:
             continue
-        old = before.get(kind)
-        since = old.last_transition_time if old is not None and old.status == draft.status else snapshot.now
-        found.append(
-            Condition(
-                type=kind,
-                status=draft.status,
-                reason=draft.reason,
-                message=draft.message[:MAX_MESSAGE],
-                last_transition_time=since,
-                observed_generation=snapshot.session.generation,
-            )
-        )
+        found.append(_condition(kind, draft, before.get(kind), snapshot))
     return found
+
+
+def _condition(kind: str, draft: Draft, old: Condition | None, snapshot: Snapshot) -> Condition:
+    draft = Draft(draft.status, draft.reason, draft.message[:MAX_MESSAGE])
+    generation = snapshot.session.generation
+    if old is not None and draft == _draft(old) and old.observed_generation == generation:
+        return old
+    return Condition(
+        type=kind,
+        status=draft.status,
+        reason=draft.reason,
+        message=draft.message,
+        last_transition_time=old.last_transition_time if old and old.status == draft.status else snapshot.now,
+        observed_generation=generation,
+    )
 
 
 def previous(snapshot: Snapshot, kind: str) -> Draft | None:
     """What was written before."""
-    for condition in snapshot.session.status.conditions or ():
-        if condition.type == kind:
-            return Draft(condition.status, condition.reason, condition.message)
-    return None
+    return next((_draft(each) for each in snapshot.session.status.conditions or () if each.type == kind), None)
+
+
+def _draft(condition: Condition) -> Draft:
+    return Draft(condition.status, condition.reason, condition.message)
 
 
 def _nobody_came(snapshot: Snapshot) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final, Literal, Self
 
 from meeting_buddy.contract import identity
@@ -21,14 +22,18 @@ UNREACHABLE_AFTER: Final = timedelta(seconds=10)
 """A stream that is cut for less is not reported: bots and operators restart, and networks fail for a moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """The facts with what follows from them; ``going_on`` and ``ended`` give the one that is written."""
+    """The facts with what follows from them; ``going_on`` and ``ended`` give the one that is written.
+
+    Without slots: what nearly every rule asks for is found once.
+    """
 
     facts: Facts
     session: SessionFacts
     now: datetime
     admission: AdmissionResult
+    """Whether it may have a bot; of one that has, the platform alone, as its link does not change any more."""
     phase: Phase
     """As the facts show it; terminal only once the session has ended."""
     report: Report | None
@@ -44,23 +49,23 @@ class Snapshot:
     @classmethod
     def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
         """Evaluate the facts of a session that goes on; the only place that validates its spec."""
+        known = session.status.platform if session.status.bot_pod is not None else None
         found = cls(
             facts=facts,
             session=session,
             now=now,
-            admission=validate(session, facts.installation),
+            admission=AdmissionResult(known) if known is not None else validate(session, facts.installation),
             phase=session.status.phase or Phase.INITIALIZING,
             report=facts.of(PodId(session.status.attempt or 1)).report,
             reason=session.status.reason,
         )
-        has_bot = found.bot_pod is not None or session.status.bot_pod is not None
-        found = replace(found, has_bot=has_bot)
-        if not has_bot and times.refused_before_due(found.known.rejection, session, found.timeouts):
+        phase = phases.current(session.status.phase, found.bot_pod, found.report)
+        if found.bot_pod is not None or session.status.bot_pod is not None:
+            return replace(found, phase=phase, has_bot=True)
+        if times.refused_before_due(found.known.rejection, session, found.timeouts):
             forgotten = {**facts.attempts, found.current: replace(found.known, rejection=None)}
             found = replace(found, facts=replace(facts, attempts=forgotten))
-        if found.ahead and found.attempt == 1:
-            return replace(found, phase=Phase.SCHEDULED)
-        return replace(found, phase=phases.current(session.status.phase, found.bot_pod, found.report))
+        return replace(found, phase=Phase.SCHEDULED if found.ahead and found.attempt == 1 else phase)
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
         """The snapshot to be written of a session that goes on."""
@@ -75,7 +80,7 @@ class Snapshot:
     def attempt(self) -> int:
         return self.session.status.attempt or 1
 
-    @property
+    @cached_property
     def current(self) -> PodId:
         """The pod that the session has now, or waits for."""
         return self.facts.current
@@ -85,12 +90,12 @@ class Snapshot:
         """Whether the bot has ended, and only its files are still to be finished."""
         return self.current.role is Role.FINISHER
 
-    @property
+    @cached_property
     def pod(self) -> PodFacts | None:
         """The one that the session has now: its bot's, or the finisher's."""
         return self._pod(self.current)
 
-    @property
+    @cached_property
     def bot_pod(self) -> PodFacts | None:
         """Its bot's, also while the finisher works."""
         return self._pod(PodId(self.attempt))
@@ -133,7 +138,7 @@ class Snapshot:
         made = self.finishing and (self.pod is not None or self.named or self.creating)
         return identity.pod_name(self.session.name, self.session.uid, *self.current) if made else None
 
-    @property
+    @cached_property
     def known(self) -> AttemptFacts:
         """What else is known of the current pod."""
         return self.facts.of(self.current)

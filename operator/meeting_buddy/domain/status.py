@@ -51,7 +51,8 @@ _DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
 
 def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     """The whole status; what is not known now keeps what was known before."""
-    snapshot = replace(snapshot, report=_complete(snapshot))
+    report = _complete(snapshot)
+    snapshot = snapshot if report is snapshot.report else replace(snapshot, report=report)
     session, before, spec = snapshot.session, snapshot.session.status, snapshot.session.spec
     identifier = identity.session_id(session.uid)
     changes: dict[str, Any] = {

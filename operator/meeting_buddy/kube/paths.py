@@ -6,6 +6,7 @@ from urllib.parse import quote
 FIELD_MANAGER: Final = "meeting-buddy"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
+PODS: Final = "pods"
 
 
 def path_of(group_version: str, namespace: str | None, plural: str, name: str = "", subresource: str = "") -> str:
