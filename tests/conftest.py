@@ -4,21 +4,22 @@ Most of their time is waiting, so `make test` runs more processes than there are
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
 and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one.
-What ends parts of the cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One
-of another group may come between any two tests of a module, so what a module has on the cluster survives it.
+Of a group these come first and in a row, so that what others have begun is waited for once. What ends parts of the
+cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One of another group may
+come between any two tests of a module, so what a module has on the cluster survives it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.local.machine import machine_lock
+from tests.local.machine.machine_lock import SLOTS, Cluster, Held, Needs
 from tests.local.meetings.facts.usage import usages
 
 _GROUPS = {
@@ -26,6 +27,8 @@ _GROUPS = {
     "tests/bot/test_livekit_join.py": "meeting",
     "tests/bot/test_local_meeting.py": "meeting",
     "tests/bot/test_replaced_bot.py": "meeting",
+    "tests/bot/test_recorder.py": "recorder",
+    "tests/bot/test_sound_clock.py": "recorder",
     "tests/e2e/test_http_api.py": "meeting",
     "tests/e2e/test_network.py": "meeting",
     "tests/e2e/test_node_loss.py": "meeting",
@@ -34,12 +37,15 @@ _GROUPS = {
     "tests/e2e/test_cluster_repair.py": "cluster",
     "tests/e2e/test_operator_endings.py": "cluster",
 }
-"""Some of these end the local meeting's server, take its port, or use the cluster; every other file is a group by
-itself."""
+"""Some of these end the local meeting's server, take its port, or use the cluster, some need the machine alone; every
+other file is a group by itself."""
+
+_held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 _LONGEST_FIRST = (
     "meeting",
     "cluster",
+    "recorder",
     "tests/e2e/",
     "tests/bot/",
     "tests/conformance/",
@@ -62,19 +68,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest goes first."""
-    items.sort(key=lambda item: _rank(_group(item.nodeid)))
+    """What takes longest goes first, and of it what needs most of the machine; files stay whole."""
+    most: dict[Path, int] = {}
+    for item in items:
+        most[item.path] = max(most.get(item.path, 0), _needs(item).slots)
+    items.sort(key=lambda item: (_rank(_group(item.nodeid)), -most[item.path], -_needs(item).slots))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    with ExitStack() as held:
-        if item.get_closest_marker("cluster") is not None:
-            held.enter_context(machine_lock.cluster(alone=item.get_closest_marker("cluster_alone") is not None))
-        held.enter_context(machine_lock.slots(int(worker.removeprefix("gw")), _slots(item)))
+    _held.take(_needs(item))
+    try:
         return (yield)
+    finally:
+        _held.give_back(None if nextitem is None else _needs(nextitem))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -107,7 +115,9 @@ def _rank(group: str) -> int:
     return next(rank for rank, start in enumerate(_LONGEST_FIRST) if group.startswith(start))
 
 
-def _slots(item: pytest.Item) -> int:
-    if item.get_closest_marker("alone") is not None:
-        return machine_lock.SLOTS
-    return machine_lock.SLOTS - 1 if item.get_closest_marker("busy") is not None else 1
+def _needs(item: pytest.Item) -> Needs:
+    def marked(name: str) -> bool:
+        return item.get_closest_marker(name) is not None
+
+    cluster = (Cluster.ALONE if marked("cluster_alone") else Cluster.SHARED) if marked("cluster") else None
+    return Needs(SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 1, cluster)

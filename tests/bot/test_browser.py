@@ -137,7 +137,6 @@ def test_judges_what_chromium_says_of_its_sandbox(text: str, verdict: str | None
 # The page
 
 
-@pytest.mark.alone  # it is the machine's network that changes
 async def test_a_network_that_changes_meanwhile_costs_no_load(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = BLANK
     connected, changed = asyncio.Event(), asyncio.Event()

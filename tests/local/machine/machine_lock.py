@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 SLOTS = 4
@@ -19,38 +19,71 @@ SLOTS = 4
 _FOLDER = Path("/run/lock")
 
 
-@contextmanager
-def slots(first: int, count: int = 1, folder: Path = _FOLDER) -> Iterator[None]:
-    """Hold `count` of the `SLOTS` slots for the block, from number `first` on and round; waits until they are free.
+class Cluster(Enum):
+    """How a test needs the local cluster."""
 
-    Tests that run side by side are given different first slots; else they wait for each other.
-    """
-    with ExitStack() as held:
-        for number in sorted(each % SLOTS for each in range(first, first + min(count, SLOTS))):  # no two wait in a ring
-            held.callback(os.close, _taken(folder, f"slot-{number}", f"queue-{number}"))
-        yield
+    SHARED = fcntl.LOCK_SH
+    ALONE = fcntl.LOCK_EX
 
 
-@contextmanager
-def cluster(*, alone: bool, folder: Path = _FOLDER) -> Iterator[None]:
-    """Hold the local cluster for the block, `alone` or beside others."""
-    held = _taken(folder, "cluster", "queue-cluster", fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-    try:
-        yield
-    finally:
-        os.close(held)
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a test needs of the machine."""
+
+    slots: int = 1
+    cluster: Cluster | None = None
 
 
-def _taken(folder: Path, name: str, queue_name: str, how: int = fcntl.LOCK_EX) -> int:
-    """The descriptor that holds it, once it is free."""
-    queue, held = _open(folder, queue_name), _open(folder, name)
-    try:
-        fcntl.flock(queue, fcntl.LOCK_EX)
-        fcntl.flock(held, how)
-    finally:
-        os.close(queue)
-    return held
+class Held:
+    """What one process has of the machine, for a test or for several that follow one another."""
 
+    def __init__(self, first: int, folder: Path = _FOLDER) -> None:
+        """``first``: the slot to begin with. Processes that are given different ones do not wait for each other."""
+        self._first = first
+        self._folder = folder
+        self._slots: list[int] = []
+        self._cluster: int | None = None
+        self._needs = Needs(0)
 
-def _open(folder: Path, name: str) -> int:
-    return os.open(folder / f"meeting-buddy-tests.{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def take(self, needs: Needs) -> None:
+        """Hold what a test needs, and no more; waits for what is not held already."""
+        if not self._suffices(needs):
+            self.give_back()
+            if needs.cluster is not None:
+                self._cluster = self._taken("cluster", "queue-cluster", needs.cluster.value)
+            numbers = {number % SLOTS for number in range(self._first, self._first + min(needs.slots, SLOTS))}
+            for number in sorted(numbers):  # no two wait in a ring
+                self._slots.append(self._taken(f"slot-{number}", f"queue-{number}"))
+        while len(self._slots) > needs.slots:
+            os.close(self._slots.pop())
+        self._needs = needs
+
+    def give_back(self, following: Needs | None = None) -> None:
+        """Let others have it, unless the test that follows needs most of the machine, too, and no more than is held.
+
+        It would wait until what began meanwhile has ended, and keep from others what it had got by then.
+        """
+        if following is not None and following.slots > 1 and self._suffices(following):
+            return
+        for each in (*self._slots, self._cluster):
+            if each is not None:
+                os.close(each)
+        self._slots.clear()
+        self._cluster = None
+        self._needs = Needs(0)
+
+    def _suffices(self, needs: Needs) -> bool:
+        return len(self._slots) >= needs.slots and self._needs.cluster is needs.cluster
+
+    def _taken(self, name: str, queue_name: str, how: int = fcntl.LOCK_EX) -> int:
+        """The descriptor that holds it, once it is free."""
+        queue, held = self._open(queue_name), self._open(name)
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            fcntl.flock(held, how)
+        finally:
+            os.close(queue)
+        return held
+
+    def _open(self, name: str) -> int:
+        return os.open(self._folder / f"meeting-buddy-tests.{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
