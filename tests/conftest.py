@@ -4,9 +4,9 @@ Most of their time is waiting, so `make test` runs more processes than there are
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
 and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one.
-Of a group these come first and in a row, so that what others have begun is waited for once. What ends parts of the
-cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One of another group may
-come between any two tests of a module, so what a module has on the cluster survives it.
+Within a group these come first, one after the other, so that what others have begun is waited for once. What ends
+parts of the cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One of another
+group may come between any two tests of a module, so what a module has on the cluster survives it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest goes first, and of it what needs most of the machine; files stay whole."""
+    """What takes longest goes first, and of a group what needs most of the machine, also if that parts a file."""
     most: dict[Path, int] = {}
     for item in items:
         most[item.path] = max(most.get(item.path, 0), _needs(item).slots)

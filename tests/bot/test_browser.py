@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from meeting_buddy_bot.browser.user_input import UserInput
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.media.probe import run
 from tests.support.awaiting import PATIENCE, until
+from tests.support.machine_wide import another_interface
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
 
@@ -167,16 +167,8 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _interface_comes_and_goes() -> None:
-    """As when a pod starts on this machine."""
-    subprocess.run(["ip", "link", "delete", "mb-test0"], check=False, capture_output=True)  # of a test that was killed
-    for arguments in (
-        ("link", "add", "mb-test0", "type", "veth", "peer", "name", "mb-test1"),
-        ("address", "add", "10.245.99.1/32", "dev", "mb-test0"),
-        ("link", "set", "mb-test0", "up"),
-        ("link", "set", "mb-test1", "up"),
-        ("link", "delete", "mb-test0"),
-    ):
-        subprocess.run(["ip", *arguments], check=True)
+    with another_interface():
+        pass
 
 
 async def test_names_why_a_page_cannot_be_loaded(browser: Browser) -> None:

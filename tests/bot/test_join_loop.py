@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
+from tests.support.machine_wide import another_interface
 from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
@@ -163,17 +162,6 @@ async def test_a_site_that_comes_up_a_little_late_is_joined(
                 await asyncio.sleep(0.1)
         async with site:
             await bot.until_recording()
-
-
-@contextmanager
-def another_interface() -> Iterator[None]:
-    """This machine has one more for the block; every browser on it hears of that, and gives up what it is loading."""
-    subprocess.run(["ip", "link", "add", "mbtest0", "type", "veth", "peer", "name", "mbtest1"], check=True)
-    try:
-        subprocess.run(["ip", "address", "add", "198.51.100.7/32", "dev", "mbtest0"], check=True)
-        yield
-    finally:
-        subprocess.run(["ip", "link", "delete", "mbtest0"], check=True)
 
 
 def frame_instead(host: str) -> str:

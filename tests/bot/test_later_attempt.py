@@ -222,7 +222,10 @@ async def test_a_third_attempt_goes_on_behind_the_second(start: Start, folder: P
 
 
 async def test_an_attempt_that_left_nothing_is_followed_by_a_plain_start(start: Start) -> None:
-    folder = start().recordings
+    first = start("wait 0.1s; end EntryDenied", recording=SOUND)
+    await first.ended(_SECONDS)
+    folder = first.recordings
+    assert not (folder / "segments").exists()
     bot = start("join; record", attempt=2, recordings=folder, recording=SOUND)
     await bot.until(recording, _SECONDS)
     with tone(bot):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -184,17 +183,3 @@ async def test_a_listing_heals_what_a_watch_lost(api: KubernetesApi, sessions: S
     assert await listing.told() == {uid}
     assert (entry.session is None, len(entry.pods), entry.gone) == (True, 0, False)
     assert entry.of(FIRST_BOT).last_seen is not None
-
-
-async def test_a_listing_that_began_earlier_does_not_forget_what_came_meanwhile(
-    api: KubernetesApi, sessions: Sessions, place: str
-) -> None:
-    listing = Listing(api, place)
-    sessions.apply("standup")
-    document = await api.get_session(place, "standup")
-    began = asyncio.get_running_loop().time()
-    listing.cache.upsert_session(document)
-    listing.resync._remove_missing(began, set(), set())
-    entry = listing.cache.get(document["metadata"]["uid"])
-    assert entry is not None
-    assert entry.session is not None

@@ -1,10 +1,13 @@
-"""Displays, addresses and ports that no two tests choose, of another worker or of another clone alike."""
+"""Displays, addresses, ports and interfaces that no two tests choose, of another worker or of another clone alike."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _LOCKS = Path("/run/lock")
@@ -50,3 +53,24 @@ def _take(name: str) -> bool:
         return False
     _held.append(descriptor)
     return True
+
+
+@contextmanager
+def another_interface() -> Iterator[None]:
+    """This machine has one more for the block, as when a pod runs on it; each browser on it hears of that.
+
+    Those of a process that was killed are taken away by the next one with its number.
+    """
+    ours, other = (f"mbtest{os.getpid()}{end}" for end in "ab")
+    subprocess.run(["ip", "link", "delete", ours], check=False, capture_output=True)
+    subprocess.run(["ip", "link", "add", ours, "type", "veth", "peer", "name", other], check=True)
+    try:
+        for arguments in (
+            ("address", "add", "198.51.100.7/32", "dev", ours),
+            ("link", "set", ours, "up"),
+            ("link", "set", other, "up"),
+        ):
+            subprocess.run(["ip", *arguments], check=True)
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", ours], check=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import Condition, Match, State, Step
-from meeting_buddy_bot.platforms.join_loop import JoinDeadlines
+from meeting_buddy_bot.platforms.join_loop import BlankPage, JoinDeadlines
 from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot, fold
 from meeting_buddy_bot.platforms.step_runner import StepRunner
@@ -212,6 +212,51 @@ def test_a_page_that_nothing_is_known_of_is_given_up_after_loading() -> None:
     result = deadlines.verdict(NOTHING, None, 200)
     assert result is not None
     assert result.reason is Reason.PAGE_NOT_RECOGNISED
+
+
+def test_the_time_of_opening_again_is_no_time_to_show_something() -> None:
+    clock = FakeClock()
+    deadlines = JoinDeadlines(TABLE, clock)
+    clock.later(5)
+    assert deadlines.verdict(NOTHING, None, 200) is None
+    began = clock.now()
+    clock.later(TABLE.timeouts.load)
+    deadlines.reopened(began)
+    clock.later(TABLE.timeouts.load - 6)
+    assert deadlines.verdict(NOTHING, None, 200) is None
+    clock.later(1)
+    assert deadlines.verdict(NOTHING, None, 200) is not None
+
+
+def test_a_page_is_blank_while_it_answers_and_shows_nothing_known() -> None:
+    clock = FakeClock()
+    blank = BlankPage(clock)
+
+    def look(seconds: float, *, read: bool = True, known: bool = False) -> bool:
+        clock.later(seconds)
+        blank.look(read=read, known=known)
+        return blank.due
+
+    assert not look(4)
+    assert not look(60, read=False), "it may only be slow"
+    assert look(1)
+    assert not look(1, known=True)
+    assert not look(4)
+    assert look(1)
+
+
+def test_a_page_that_showed_something_is_opened_again_twice_at_most() -> None:
+    clock = FakeClock()
+    blank = BlankPage(clock)
+    for recognised in (False, False, False, True, True):
+        clock.later(5)
+        blank.look(read=True, known=False)
+        assert blank.due
+        blank.reopened(recognised=recognised)
+        assert not blank.due
+    clock.later(60)
+    blank.look(read=True, known=False)
+    assert not blank.due
 
 
 def test_an_error_page_of_the_site_is_unreachable_instead() -> None:

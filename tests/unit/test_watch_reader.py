@@ -111,6 +111,7 @@ async def test_everything_else_is_taken(line: bytes, version: str) -> None:
         pytest.param(b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n', id="an error"),
         pytest.param(b'{"type":"MODIFIED","object":{}}\n', id="no version"),
         pytest.param(b'{"type":"ADDED","object":[]}\n', id="no object"),
+        pytest.param(b'{"type":["ADDED"],"object":{"metadata":{"resourceVersion":"7"}}}\n', id="no type"),
         pytest.param(b'{"type":"ADDED","object":{"metadata":{"resourceVersion":""}}}\n', id="an empty version"),
         pytest.param(b'{"type":"ADDED"\n', id="half an event"),
         pytest.param(b"\xff\x00{\n", id="no event"),
@@ -135,6 +136,12 @@ async def test_what_is_cut_at_the_end_is_handed_on() -> None:
     found = await read(event("6") + event("7")[:-20], expecting("7"))
     assert found.taken == [("MODIFIED", "6")]
     assert found.raw.endswith(event("7")[:-20])
+
+
+async def test_the_last_line_needs_no_end() -> None:
+    found = await read(event("6") + event("7").rstrip(b"\n"), Echoes())
+    assert found.taken == [("MODIFIED", "6"), ("MODIFIED", "7")]
+    assert found.version == "7"
 
 
 @given(

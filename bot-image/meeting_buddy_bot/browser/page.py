@@ -96,7 +96,7 @@ class Page:
         self.console: deque[str] = deque(maxlen=_MOST_LINES)
         """Lines of the console since :meth:`navigate`, tokens masked."""
         self._load_interrupted = False
-        """Whether, since :meth:`navigate`, Chromium has given up loading a script, or the like."""
+        """Whether, since it was last forgotten, Chromium has given up loading a script, or the like."""
         self.gone = asyncio.Event()
         """Set once the tab has crashed or was closed."""
         self.on_host: Callable[[str], None] = lambda host: None
@@ -215,6 +215,10 @@ class Page:
         return self._load_interrupted or any(
             answer.value is True for answer in await self.evaluate(_INTERRUPTED_FRAME, seconds)
         )
+
+    def forget_interruption(self) -> None:
+        """What was given up until now is not missed, but for frames."""
+        self._load_interrupted = False
 
     def _leave(self, context: Context, task: asyncio.Task[Any]) -> None:
         """Let a question be answered later than anybody waits for: that it is tells that its frame can be asked."""

@@ -24,6 +24,8 @@ POLL: Final = 0.2
 """Seconds between two looks while joining."""
 _BLANK_SECONDS: Final = 5.0
 """That a page shows nothing known after a part of it was not loaded, until it is opened again."""
+_MOST_REOPENED: Final = 2
+"""Times, once it has shown something: what was typed is typed again, and who was let in has to ask again."""
 
 
 class JoinDeadlines:
@@ -35,16 +37,20 @@ class JoinDeadlines:
         self._opened = clock.now()
         self._recognised: float | None = None
         self._in_lobby = 0.0
-        self._last = self._last_known = self._opened
+        self._last = self._opened
 
     @property
-    def blank_seconds(self) -> float:
-        """For how long the page has shown nothing that the table knows, up to the last look."""
-        return self._last - self._last_known
+    def recognised(self) -> bool:
+        """Whether the page ever showed anything that the table knows."""
+        return self._recognised is not None
 
-    def reopened(self) -> None:
-        """The page was opened again: it may take its time to show something."""
-        self._last = self._last_known = self._clock.now()
+    def reopened(self, began: float) -> None:
+        """The page was opened again, since then: that is no time in which it could have shown anything."""
+        took = self._clock.now() - began
+        self._opened += took
+        self._last += took
+        if self._recognised is not None:
+            self._recognised += took
 
     def verdict(self, seen: PageState, step: Step | None, status: int) -> SessionResult | None:
         """Why joining must be given up by now, if so; called with what each look found.
@@ -55,9 +61,8 @@ class JoinDeadlines:
         since_last, self._last = now - self._last, now
         if seen.state is State.LOBBY:
             self._in_lobby += since_last  # people's time, not the page's
-        if seen.state is not None or step is not None:
-            self._last_known = now
-            self._recognised = now if self._recognised is None else self._recognised
+        if self._recognised is None and (seen.state is not None or step is not None):
+            self._recognised = now
         timeouts = self._table.timeouts
         if self._recognised is None:
             if now - self._opened < timeouts.load:
@@ -68,6 +73,34 @@ class JoinDeadlines:
         if now - self._recognised - self._in_lobby < timeouts.join:
             return None
         return SessionResult(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {timeouts.join:g} s")
+
+
+class BlankPage:
+    """Whether a page whose parts were not all loaded has to be opened again. Pure but for the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = clock.now()
+        self._seconds = 0.0
+        self._reopened = 0
+
+    def look(self, *, read: bool, known: bool) -> None:
+        """Whether the page could be read, and whether it shows anything that the table knows."""
+        since_last, self._last = self._clock.now() - self._last, self._clock.now()
+        if known:
+            self._seconds = 0.0
+        elif read:  # what a page shows that does not answer, nobody knows
+            self._seconds += since_last
+
+    def reopened(self, *, recognised: bool) -> None:
+        """It was opened again; ``recognised``: it had shown something before."""
+        self._last, self._seconds = self._clock.now(), 0.0
+        self._reopened += recognised
+
+    @property
+    def due(self) -> bool:
+        """Whether it was blank for long enough, if something of it is missing."""
+        return self._seconds >= _BLANK_SECONDS and self._reopened < _MOST_REOPENED
 
 
 async def join(
@@ -87,7 +120,7 @@ async def join(
     except NavigationError as error:
         return _not_loaded(error)
     tracker, responsive = PageStateTracker(table), PageResponsive(clock)
-    steps, deadlines = StepRunner(table.steps), JoinDeadlines(table, clock)
+    steps, deadlines, blank = StepRunner(table.steps), JoinDeadlines(table, clock), BlankPage(clock)
     while True:
         started = clock.now()
         try:
@@ -108,19 +141,25 @@ async def join(
         if (reason := lobby.verdict(waiting)) is not None:
             return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
         step = steps.next(snapshot)
+        known = page_state.state is not None or step is not None
+        blank.look(read=snapshot is not None, known=known)
+        if known:
+            page.note_known()
         if step is not None:
             if step.secret and not page.has_passcode:
                 return SessionResult(Reason.PASSCODE_MISSING, "the meeting asks for a passcode")
             await page.perform(step)
         if (result := deadlines.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
-        if deadlines.blank_seconds >= _BLANK_SECONDS and await page.load_interrupted():
+        if blank.due and await page.load_interrupted():
+            began = clock.now()
             try:
                 await page.open_again()
             except NavigationError as error:
                 return _not_loaded(error)
-            tracker, steps = PageStateTracker(table), StepRunner(table.steps)
-            deadlines.reopened()
+            tracker, steps, responsive = PageStateTracker(table), StepRunner(table.steps), PageResponsive(clock)
+            blank.reopened(recognised=deadlines.recognised)
+            deadlines.reopened(began)
         await asyncio.sleep(pause(snapshot, POLL))
 
 

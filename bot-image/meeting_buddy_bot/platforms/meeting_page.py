@@ -113,6 +113,10 @@ class MeetingPage:
             return await self._browser.page.load_interrupted()
         return False
 
+    def note_known(self) -> None:
+        """The page shows something that the table knows: what was not loaded before was not needed for it."""
+        self._browser.page.forget_interruption()
+
     async def open_again(self) -> None:
         """As :meth:`open`, of a page that shows nothing."""
         self._events.write("page_opened_again")

@@ -86,7 +86,7 @@ async def operate(settings: Settings) -> None:
             )
             _tune_collector()
             async with reader_keys.running():
-                await _run(controller, _watching(listener, settings, scope, stop), stop)
+                await _run(controller, _watching(listener, settings, tuple(listings), stop), stop)
     finally:
         await client.close()
 

@@ -146,7 +146,7 @@ class _VersionAlone:
         return getattr(self._content, name)
 
     async def read(self) -> bytes:
-        """What kopf reads; raises `ValueError` where it would: no JSON came."""
+        """What kopf reads; raises `ValueError` or `KeyError` for what is no listing, and the watch begins anew."""
         metadata = orjson.loads(await self._content.read())["metadata"]
         return orjson.dumps({"metadata": {"resourceVersion": metadata["resourceVersion"]}, "items": []})
 

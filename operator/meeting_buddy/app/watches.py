@@ -52,7 +52,7 @@ def registry_for(listener: WatchListener, *, kubeconfig: bool) -> kopf.OperatorR
         return sessions[found]
 
     async def nothing(**_: Any) -> None:
-        """kopf watches what has a handler; no event comes as far as that."""
+        """kopf watches what has a handler."""
 
     # Called, not used as decorators: kopf's decorators have no types that a strict checker can follow.
     kopf.on.login(registry=registry)(login)

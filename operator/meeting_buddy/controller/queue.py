@@ -1,7 +1,6 @@
 """The work queue: keyed and de-duplicating, one worker a key at a time, retry with back-off, one wake-up a key.
 
-A key that is added while a worker has it is worked on once more afterwards, however often it was added. kopf never
-repeats a failed low-level handler, so retrying is ours.
+A key that is added while a worker has it is worked on once more afterwards, however often it was added.
 """
 
 import asyncio

@@ -25,6 +25,8 @@ from meeting_buddy.kube.errors import KubeError
 PERIOD_SECONDS: Final = 300.0
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 15.0
+SETTLING_SECONDS: Final = 0.5
+"""For which others may ask, too: both watches of a namespace begin at nearly the same time."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,27 +63,29 @@ class NamespaceResync:
     async def run(self) -> None:
         """List again and again, until cancelled."""
         while True:
-            pause = self._period if await self._tried() else self._backoff.next()
             try:
-                async with asyncio.timeout(pause):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+                await self.once()
+            except KubeError as error:
+                self._report(f"{error.kind}: {error.message or error.reason or error.status}")
+                await asyncio.sleep(self._backoff.next())
+            except Exception as error:
+                # Whatever it is about this namespace: the others go on.
+                self._report(type(error).__name__, origin(error))
+                await asyncio.sleep(self._backoff.next())
+            else:
+                self._backoff.reset()
+                self.listed.set()
+                await self._pause()
             self._wanted.clear()
 
-    async def _tried(self) -> bool:
+    async def _pause(self) -> None:
+        """Until somebody asks for a listing, or it is time for one."""
         try:
-            await self.once()
-        except KubeError as error:
-            self._report(f"{error.kind}: {error.message or error.reason or error.status}")
-            return False
-        except Exception as error:
-            # Whatever it is about this namespace: the others go on.
-            self._report(type(error).__name__, origin(error))
-            return False
-        self._backoff.reset()
-        self.listed.set()
-        return True
+            async with asyncio.timeout(self._period):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(SETTLING_SECONDS)
 
     def _report(self, error: str, frames: Sequence[str] = ()) -> None:
         self._telemetry.listing_failed(self._namespace or "")
@@ -93,27 +97,33 @@ class NamespaceResync:
     async def once(self) -> None:
         """List pods, then sessions: a session whose pod is known is never given another."""
         began = self._clock.monotonic()
-        pods: set[tuple[str, str]] = set()
-        sessions: set[str] = set()
+        missing_pods = {(entry.uid, seen.facts.uid) for entry in self._cache for seen in entry.pods.values()}
+        missing_sessions = {entry.uid for entry in self._cache if entry.session is not None}
         async for document in self._api.list_pods(self._namespace):
             metadata = document["metadata"]
             uids = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
             label = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID, "")  # of an orphan
-            pods.update((uid, metadata["name"]) for uid in uids or [label])
+            missing_pods.difference_update((uid, metadata["uid"]) for uid in uids or [label])
             self._events.upsert_pod(document, began)
         async for document in self._api.list_sessions(self._namespace):
-            sessions.add(document["metadata"]["uid"])
+            missing_sessions.discard(document["metadata"]["uid"])
             self._events.upsert_session(document, began)
-        self._remove_missing(began, pods, sessions)
+        self._remove(missing_pods, missing_sessions)
 
-    def _remove_missing(self, began: float, pods: set[tuple[str, str]], sessions: set[str]) -> None:
+    def _remove(self, pods: set[tuple[str, str]], sessions: set[str]) -> None:
+        """What was known before the listing began, and is not in it, is gone.
+
+        Args:
+            pods: uid of the session and of the pod.
+            sessions: uids.
+        """
         for entry in self._cache:
-            if entry.last_event_at > began or self._namespace not in (None, entry.namespace):
+            if self._namespace not in (None, entry.namespace):
                 continue
-            for name in tuple(entry.pods):
-                if (entry.uid, name) not in pods:
+            for name, seen in tuple(entry.pods.items()):
+                if (entry.uid, seen.facts.uid) in pods:
                     self._events.enqueue(self._cache.remove_pod(entry.uid, name))
-            if entry.session is not None and entry.uid not in sessions:
+            if entry.session is not None and entry.uid in sessions:
                 self._events.enqueue(self._cache.remove_session(entry.uid, confirmed=False))
 
 

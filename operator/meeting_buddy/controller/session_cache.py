@@ -48,7 +48,7 @@ class CacheEntry:
     announced_error: str | None = None
     written_at: datetime | None = None
     last_event_at: float = 0.0
-    """Monotonic time of the last news; a listing that began earlier cannot say what is gone, or was replaced."""
+    """Monotonic time of the last news; a listing that began earlier cannot say what was replaced."""
 
     @property
     def has_persistent_error(self) -> bool:

@@ -48,7 +48,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, facts: Facts, session: SessionFacts, now: datetime) -> Self:
-        """Evaluate the facts of a session that goes on; the only place that validates its spec."""
+        """Evaluate the facts of a session that goes on; the only place that validates the spec of one without a bot."""
         known = session.status.platform if session.status.bot_pod is not None else None
         found = cls(
             facts=facts,

@@ -44,9 +44,9 @@ _DEFERRABLE_CONDITIONS: Final = frozenset(
         ("Transcribed", "False", "Lagging"),  # comes and goes on a busy machine
     }
 )
+"""Good news about details, and what is known already; it waits for the next write instead of costing one."""
 _DEFERRABLE_TYPES: Final = frozenset({"AudioReceived", "VideoReceived"})
 """Of these only ``False`` is news that somebody waits for."""
-"""Good news about details, and what is known already; it waits for the next write instead of costing one."""
 
 
 def compose(snapshot: Snapshot) -> MeetingSessionStatus:

@@ -12,7 +12,7 @@ from uuid import uuid4
 from meeting_buddy.contract import identity
 from meeting_buddy.kube.client import KubeClient
 from meeting_buddy.kube.errors import KubeError
-from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, STRATEGIC_MERGE_PATCH, path_of
+from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, PODS, STRATEGIC_MERGE_PATCH, path_of
 from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
 JsonObject = dict[str, Any]
@@ -84,28 +84,28 @@ class KubernetesApi:
 
     async def get_pod(self, namespace: str, name: str) -> JsonObject:
         """Read a pod."""
-        return await self._client.call("GET", path_of("v1", namespace, "pods", name), about=("Pod", namespace, name))
+        return await self._client.call("GET", path_of("v1", namespace, PODS, name), about=("Pod", namespace, name))
 
     async def list_pods(self, namespace: str | None) -> AsyncIterator[JsonObject]:
         """All bot pods of a namespace, or of all."""
         selector = {"labelSelector": identity.POD_SELECTOR}
-        async for item in self._list(path_of("v1", namespace, "pods"), ("Pod", namespace or "", ""), selector):
+        async for item in self._list(path_of("v1", namespace, PODS), ("Pod", namespace or "", ""), selector):
             yield item
 
     async def create_pod(self, manifest: JsonObject) -> JsonObject:
         """Create a bot's pod."""
-        return await self._create("v1", "pods", manifest)
+        return await self._create("v1", PODS, manifest)
 
     async def dry_run_pod(self, manifest: JsonObject) -> None:
         """Ask the API server by a dry run (``dryRun=All``) whether it would take a pod, admission included."""
         metadata = manifest["metadata"]
-        path = path_of("v1", metadata["namespace"], "pods")
+        path = path_of("v1", metadata["namespace"], PODS)
         about = (DRY_RUN, metadata["namespace"], metadata["name"])
         await self._client.call("POST", path, about=about, body=manifest, query={**_MANAGED, "dryRun": "All"})
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this pod, with its own grace period; gone already is fine."""
-        await self._delete(path_of("v1", namespace, "pods", name), ("Pod", namespace, name), uid)
+        await self._delete(path_of("v1", namespace, PODS, name), ("Pod", namespace, name), uid)
 
     async def release_pod(self, namespace: str, name: str, uid: str, finalizer: str) -> JsonObject:
         """Take one finalizer from exactly this pod, whatever else changed meanwhile (422 if the uid is another).
@@ -114,7 +114,7 @@ class KubernetesApi:
         writes a pod's status at the same moments, cannot be in the way.
         """
         body = {"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [finalizer]}}
-        path = path_of("v1", namespace, "pods", name)
+        path = path_of("v1", namespace, PODS, name)
         about = ("Pod", namespace, name)
         return await self._client.call(
             "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
@@ -125,7 +125,7 @@ class KubernetesApi:
     ) -> JsonObject:
         """Set annotations of a pod, provided that it is unchanged since ``resource_version`` (409 if not)."""
         body = {"metadata": {"resourceVersion": resource_version, "annotations": dict(annotations)}}
-        path = path_of("v1", namespace, "pods", name)
+        path = path_of("v1", namespace, PODS, name)
         about = ("Pod", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 

@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send all logs to standard error as JSON; kopf's own only from warnings on (it logs each object it handles)."""
+    """Send all logs to standard error as JSON; kopf's own only from warnings on."""
     # Nobody reads them here, and they are found out for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
