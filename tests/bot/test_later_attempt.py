@@ -329,8 +329,12 @@ async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     engine = TranscriptionConfig(model=str(model_folder()))
     first = start("join; record", recording=SOUND, transcription=engine, unprivileged=False)
     await heard(first, 0)
-    first.clear()
     folder = first.recordings
+    said = transcript(folder)[-1]
+    silent_since = datetime.fromisoformat(said["at"]).timestamp() + said["end"] - said["start"]
+    # It goes on recording, and says of what came since neither that it is text nor that it is none.
+    await until(lambda: files(folder)[-1].stat().st_mtime > silent_since + 4, _SECONDS)
+    first.clear()
     before = transcript(folder)
     second = rejoining(start, folder, transcription=engine, unprivileged=False)
     await second.until(lambda each: each.transcription.lines == len(before), _SECONDS)
