@@ -140,7 +140,7 @@ class Page:
         """
         self.alerts.clear()
         self.console.clear()
-        self._load_interrupted = False
+        self.forget_interruption()
         deadline = time.monotonic() + seconds
         while True:
             answer = await self.call("Page.navigate", {"url": url}, seconds=deadline - time.monotonic())

@@ -122,8 +122,6 @@ async def watch(
                 "the watches ended; will start again",
                 extra={"namespace": namespace or "all", "error": type(error).__name__},
             )
-        if stop.is_set():
-            return
         if loop.time() - started > HEALTHY_SECONDS:
             backoff.reset()
         with contextlib.suppress(TimeoutError):

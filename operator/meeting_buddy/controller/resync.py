@@ -63,20 +63,25 @@ class NamespaceResync:
     async def run(self) -> None:
         """List again and again, until cancelled."""
         while True:
-            try:
-                await self.once()
-            except KubeError as error:
-                self._report(f"{error.kind}: {error.message or error.reason or error.status}")
-                await asyncio.sleep(self._backoff.next())
-            except Exception as error:
-                # Whatever it is about this namespace: the others go on.
-                self._report(type(error).__name__, origin(error))
-                await asyncio.sleep(self._backoff.next())
-            else:
-                self._backoff.reset()
-                self.listed.set()
+            if await self._tried():
                 await self._pause()
+            else:
+                await asyncio.sleep(self._backoff.next())
             self._wanted.clear()
+
+    async def _tried(self) -> bool:
+        try:
+            await self.once()
+        except KubeError as error:
+            self._report(f"{error.kind}: {error.message or error.reason or error.status}")
+            return False
+        except Exception as error:
+            # Whatever it is about this namespace: the others go on.
+            self._report(type(error).__name__, origin(error))
+            return False
+        self._backoff.reset()
+        self.listed.set()
+        return True
 
     async def _pause(self) -> None:
         """Until somebody asks for a listing, or it is time for one."""
