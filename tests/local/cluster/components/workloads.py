@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tests.local.cluster.paths import Paths
@@ -36,7 +37,8 @@ def remove_cgroup() -> None:
     """Remove our control group and everything below it, once it is empty."""
     for root in {*(hierarchy / CGROUP for hierarchy in _hierarchies()), _CGROUPS / "unified" / CGROUP}:
         for folder, _, _ in os.walk(root, topdown=False):
-            Path(folder).rmdir()
+            with suppress(FileNotFoundError):  # whoever ran the pod removes its group, too
+                Path(folder).rmdir()
 
 
 def kill(paths: Paths) -> None:
