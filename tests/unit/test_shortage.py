@@ -33,6 +33,7 @@ class Kernel:
             lambda: None if self.silent else self.idle,
             lambda: None if self.silent else (self.throttled, self.periods),
             lambda: self.now,
+            processors=2,
         )
 
     def run(self, seconds: float, share: float, throttled: float = 0.0) -> None:
@@ -114,10 +115,36 @@ def test_a_shortage_lasts_until_there_is_room_again() -> None:
     assert kernel.speak(60, 0.5) is Shortage.NONE
 
 
-def test_what_the_node_was_like_before_the_first_decoding_does_not_count() -> None:
+@pytest.mark.parametrize(
+    ("idle_share", "shortage"), [(0.1, Shortage.SHORT), (0.45, Shortage.SHORT), (0.55, Shortage.NONE)]
+)
+def test_the_first_decoding_needs_a_processor_that_idles(idle_share: float, shortage: Shortage) -> None:
     kernel = Kernel()
+    kernel.idle_share = idle_share  # of two
     for _ in range(60):
         kernel.run(1.0, 1.0)
+        kernel.gauge.look()
+    assert kernel.gauge.shortage is shortage
+    kernel.gauge.begin()
+    assert kernel.gauge.shortage is shortage
+
+
+def test_what_idled_before_the_first_decoding_counts_until_something_tells_more() -> None:
+    kernel = Kernel()
+    kernel.gauge.look()
+    kernel.run(1.0, 1.0)
+    kernel.gauge.look()
+    assert kernel.gauge.shortage is Shortage.SHORT
+    kernel.decode(1.0)
+    assert kernel.gauge.shortage is Shortage.SHORT
+    assert kernel.speak(10, 0.0) is Shortage.NONE
+
+
+def test_what_waited_before_the_first_decoding_does_not_count() -> None:
+    kernel = Kernel()
+    kernel.idle_share = 0.55
+    for _ in range(60):
+        kernel.run(1.0, 1.0, throttled=1.0)
         kernel.gauge.look()
     assert kernel.speak(4, 1.0) is Shortage.NONE
 

@@ -8,7 +8,7 @@ import pytest
 
 from meeting_buddy_bot.transcription.live import attempt
 from meeting_buddy_bot.transcription.shortage import Shortage
-from meeting_buddy_bot.transcription.sparing import HELD_SECONDS, MAX_HELD_SECONDS
+from meeting_buddy_bot.transcription.sparing import HELD_SECONDS, MAX_HELD_SECONDS, Sparing
 from tests.unit.test_live_transcription import Meeting
 
 
@@ -181,3 +181,25 @@ def test_a_backlog_that_was_worked_off_is_held_no_more() -> None:
     meeting.hear(*TALK * 10, decoding=False)
     assert len(meeting.missed) == 4
     assert "more than 60 s" in meeting.missed[0].cause
+
+
+def test_who_takes_the_room_that_is_not_there_waits_twice_as_long_before_the_next_try() -> None:
+    now = 0.0
+    sparing = Sparing(lambda: Shortage.NONE, lambda: now)
+
+    def tried(at: float) -> float:
+        """Seconds for which a decoding that had to wait ends passing texts."""
+        nonlocal now
+        now = at
+        sparing.decoded(3.0, 2.0, final=True)
+        while sparing.finals_only:
+            now += 1.0
+        return now - at
+
+    assert tried(100.0) == 20.0
+    assert tried(now + 5.0) == 40.0
+    assert tried(now + 35.0) == 80.0
+    assert tried(now + 81.0) == 20.0  # meanwhile there was room
+    for _ in range(10):
+        longest = tried(now)
+    assert longest == 320.0

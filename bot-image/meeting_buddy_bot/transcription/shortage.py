@@ -9,6 +9,8 @@ to leave processors alone by itself. What the browser suffers cannot be seen fro
 * how often the container is stopped for its CPU limit (``cpu.stat`` of its cgroup),
 * how long a decoding itself waits (``/proc/self/task/*/schedstat``).
 
+Before the first decoding none of that says what one would cost. Then processors are short unless one idles for it.
+
 Where the kernel tells none of it, nothing is short.
 """
 
@@ -61,12 +63,17 @@ class _Level:
         self._share = 0.0
         self.shortage = Shortage.NONE
 
+    def assume(self, shortage: Shortage) -> None:
+        """Until there is something to add it is so, and just so."""
+        self.shortage = shortage
+        self._share = self._limits[shortage - 1].above if shortage else 0.0
+
     def add(self, part: float, whole: float, seconds: float) -> None:
         """So much of the whole, in the last seconds."""
         if seconds <= 0:
             return
         share = min(max(part / whole, 0.0), 1.0) if whole > 0 else 0.0
-        self._share += (share - self._share) * -math.expm1(-seconds / _SMOOTHING_SECONDS)
+        self._share += (share - self._share) * _taken_over(seconds)
         found = Shortage.NONE
         for each, limit in zip((Shortage.SHORT, Shortage.SEVERE), self._limits, strict=True):
             if self._share > (limit.below if self.shortage >= each else limit.above):
@@ -93,23 +100,28 @@ class ShortageGauge:
         idle: Callable[[], float | None] | None = None,
         throttled: Callable[[], Throttled | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        processors: int | None = None,
     ) -> None:
-        """Nothing is short before the first decoding: what the node was like before anybody spoke does not count.
+        """Nothing is short before the first look.
 
         Args:
             stalled: seconds for which something has waited on the node so far; ``None``: the kernel does not tell.
             idle: seconds for which a processor has idled so far, in the mean of all; ``None``: the same.
             throttled: periods of this container's limit so far; ``None``: there is no limit, or the same.
             clock: seconds.
+            processors: of the node.
         """
         self._stalled = stalled or node_stalled
         self._idle = idle or node_idle
         self._throttled = throttled or container_throttled
         self._clock = clock
+        self._processors = processors or os.cpu_count() or 1
         self._node, self._container = _Level(_NODE), _Level(_THROTTLED)
         self._decoding = False
+        self._decoded = False
+        self._idle_share: float | None = None
+        """Of the processors' time before the first decoding, smoothed."""
         self._looked: _Look | None = None
-        """Since the first decoding ended."""
 
     def begin(self) -> None:
         """A decoding begins."""
@@ -119,22 +131,31 @@ class ShortageGauge:
     def end(self) -> None:
         """A decoding has ended."""
         self.look()
-        self._decoding = False
-        self._looked = self._looked or self._now()
+        self._decoding, self._decoded = False, True
 
     def look(self) -> None:
         """Take in what has happened since the last look; to be called now and then."""
-        before = self._looked
+        before, now = self._looked, self._now()
+        self._looked = now
         if before is None:
             return
-        now = self._looked = self._now()
         seconds = now.at - before.at
+        if not self._decoded:
+            if not self._decoding and before.idle is not None and now.idle is not None and seconds > 0:
+                self._expect((now.idle - before.idle) / seconds, seconds)
+            return
         if _more(before.idle, now.idle) >= _ROOM * seconds:
             self._node.add(0.0, seconds, seconds)
         elif not self._decoding:
             self._node.add(_more(before.stalled, now.stalled), seconds, seconds)
         stopped, periods = (_more(*each) for each in zip(before.throttled, now.throttled, strict=True))
         self._container.add(stopped, periods, seconds)
+
+    def _expect(self, idle: float, seconds: float) -> None:
+        """What a first decoding would meet: this share of the processors' time was idle in the last seconds."""
+        before = idle if self._idle_share is None else self._idle_share
+        self._idle_share = before + (idle - before) * _taken_over(seconds)
+        self._node.assume(Shortage.NONE if self._idle_share * self._processors >= 1 else Shortage.SHORT)
 
     def _now(self) -> _Look:
         return _Look(self._clock(), self._stalled(), self._idle(), self._throttled() or (None, None))
@@ -143,6 +164,11 @@ class ShortageGauge:
     def shortage(self) -> Shortage:
         """As of the last look."""
         return max(self._node.shortage, self._container.shortage)
+
+
+def _taken_over(seconds: float) -> float:
+    """How much of a change that has lasted so long counts."""
+    return -math.expm1(-seconds / _SMOOTHING_SECONDS)
 
 
 def _more(before: float | None, now: float | None) -> float:

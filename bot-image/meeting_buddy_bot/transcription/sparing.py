@@ -8,10 +8,12 @@ short   each six seconds      nothing        rests for as long as it took
 severe  none                  nothing        rests three times as long
 ======  ====================  =============  ============================
 
-A decoding that itself waited for a processor longer than it had one ends passing texts, too, for a while. Nobody rests
+A decoding that itself waited for a processor longer than it had one ends passing texts, too, for a while, and for twice
+as long if that happens again soon after: the only way to learn that there is room again is to take it. Nobody rests
 while more than a minute of speech waits, nor after the end, when the browser needs no processor any more.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -21,6 +23,8 @@ _STARVED: Final = 0.5
 """Of a decoding's time, that it waited for a processor, from which on the machine is short of them."""
 _SPARING_SECONDS: Final = 20.0
 """For which then only what stays is decoded: the meeting's own sound and picture need the processors more."""
+_LONGEST_SPARING: Final = 320.0
+"""Seconds."""
 _REST: Final = {Shortage.NONE: 0.0, Shortage.SHORT: 1.0, Shortage.SEVERE: 3.0}
 """Seconds for each that a final took."""
 _LONGEST_REST: Final = 10.0
@@ -41,7 +45,8 @@ class Sparing:
         """``shortage``: of processors, now, but for what decodings tell."""
         self._shortage = shortage
         self._clock = clock
-        self._starved_until = 0.0
+        self._starved_until = -math.inf
+        self._sparing_seconds = _SPARING_SECONDS
         self._rests_until = 0.0
         self._held_until = 0.0
         """Time up to which as much may wait as while processors are short."""
@@ -50,7 +55,7 @@ class Sparing:
     def decoded(self, seconds: float, waited: float, *, final: bool) -> None:
         """A decoding took so long, part of which it waited for a processor."""
         if waited > _STARVED * seconds:
-            self._starved_until = self._clock() + _SPARING_SECONDS
+            self._starve()
         if final:
             self._rests_until = self._clock() + min(_REST[self.shortage] * seconds, _LONGEST_REST)
 
@@ -78,6 +83,14 @@ class Sparing:
         ):
             self._most_waiting = max(waiting, MAX_BEHIND_SECONDS)
         return self._most_waiting
+
+    def _starve(self) -> None:
+        now, soon = self._clock(), self._starved_until + self._sparing_seconds
+        if now >= soon:
+            self._sparing_seconds = _SPARING_SECONDS
+        elif not self._starved:
+            self._sparing_seconds = min(2 * self._sparing_seconds, _LONGEST_SPARING)
+        self._starved_until = now + self._sparing_seconds
 
     @property
     def _starved(self) -> bool:
