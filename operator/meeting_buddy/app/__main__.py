@@ -1,8 +1,9 @@
 """``python -m meeting_buddy.app``: the operator's process."""
 
-import asyncio
 import logging
 import sys
+
+import uvloop
 
 from meeting_buddy.app import settings
 from meeting_buddy.app.operate import operate
@@ -14,7 +15,7 @@ def main() -> int:
     found = settings.parse(sys.argv[1:])
     logs.configure(found.log_level)
     try:
-        asyncio.run(operate(found))
+        uvloop.run(operate(found))
     except (OSError, ValueError) as error:
         logging.getLogger("meeting_buddy").error("cannot start", extra={"error": str(error)})
         return 1

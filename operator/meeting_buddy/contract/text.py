@@ -42,11 +42,17 @@ def well_formed(text: str) -> str:
 def json_text(document: object, indent: int | None = None) -> str:
     """JSON of ``document``, without ``indent`` on one line whatever is in it. Never raises for a text's content.
 
-    Controls, line separators and invisible characters are spelled as escapes: readers get them back, while terminals,
-    and programs that split lines as Unicode does, are not led astray. What JSON cannot hold is written as text.
+    What JSON cannot hold is written as text.
     """
     separators = (",", ":") if indent is None else None
-    text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators, default=str)
+    return escaped_json(json.dumps(document, ensure_ascii=False, indent=indent, separators=separators, default=str))
+
+
+def escaped_json(text: str) -> str:
+    """JSON with controls, line separators and invisible characters as escapes.
+
+    Readers get them back, while terminals, and programs that split lines as Unicode does, are not led astray.
+    """
     if text.isascii() and "\x7f" not in text:
         return text  # JSON has escaped the other controls
     return _ESCAPED.sub(lambda found: json.dumps(found[0])[1:-1], well_formed(text))

@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
-from meeting_buddy.contract.text import json_text
+from meeting_buddy.contract.text import escaped_json, json_text
 
 
 def _spell_time(moment: datetime) -> str:
@@ -65,4 +66,8 @@ class ContractModel(BaseModel):
 
     def to_json(self) -> str:
         """Compact camelCase JSON; a lone surrogate in any text becomes U+FFFD."""
-        return json_text(self.model_dump(mode="json", by_alias=True))
+        try:
+            text = self.model_dump_json(by_alias=True)
+        except PydanticSerializationError:  # such a surrogate
+            return json_text(self.model_dump(mode="json", by_alias=True))
+        return escaped_json(text)

@@ -81,7 +81,9 @@ class KubeClient:
         """
         status = 0
         try:
-            async with self._limiter.slot(write=method != "GET"):
+            if method != "GET":
+                await self._limiter.pace_write()
+            async with self._limiter.parallel:
                 status, headers, data = await self._send(method, path, body, query, content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error

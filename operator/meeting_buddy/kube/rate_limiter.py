@@ -4,8 +4,7 @@ A thousand sessions that appear together are served in order instead of as a tho
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Final
 
 MAX_PARALLEL: Final = 32
@@ -18,19 +17,16 @@ class RateLimiter:
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or asyncio.get_running_loop().time
-        self._gate = asyncio.Semaphore(MAX_PARALLEL)
+        self.parallel = asyncio.Semaphore(MAX_PARALLEL)
+        """Held during each call."""
         self._tokens = BURST
         self._filled_at = self._clock()
 
-    @asynccontextmanager
-    async def slot(self, *, write: bool) -> AsyncIterator[None]:
-        """Wait for a turn and hold it for the block."""
-        if write:
-            wait = self._take()
-            if wait > 0:
-                await asyncio.sleep(wait)
-        async with self._gate:
-            yield
+    async def pace_write(self) -> None:
+        """Wait until one more write may be sent."""
+        wait = self._take()
+        if wait > 0:
+            await asyncio.sleep(wait)
 
     def _take(self) -> float:
         """Take a token, perhaps one that does not exist yet; seconds until it does."""
