@@ -479,6 +479,20 @@ async def test_a_sigterm_leaves_the_rest_without_text_and_publishes_what_there_i
     assert "Hello." in (spoken / "transcript.txt").read_text()
 
 
+async def test_sound_that_cannot_be_read_to_its_end_leaves_the_rest_without_text(
+    spoken: Path, finish: Finish, blocked: Path
+) -> None:
+    program = shutil.which("ffmpeg")
+    (blocked / "ffmpeg").write_text(
+        f'#!/bin/sh\ncase "$*" in *s16le*) {program} "$@" | head -c 32000; exit 1;; esac\nexec {program} "$@"\n'
+    )
+    given = assignment(transcription=TranscriptionConfig(model=str(model_folder())))
+    outcome = (await done(finish(spoken, given, blocked=blocked, unprivileged=False))).outcome
+    assert outcome.recording.verified
+    assert (outcome.transcription.state, outcome.transcription.reason) == ("Done", "Incomplete")
+    assert "(the recording's sound could not be read to its end)" in str(outcome.transcription.message)
+
+
 async def test_a_last_line_that_is_torn_counts_for_nobody(spoken: Path, finish: Finish) -> None:
     await done(finish(spoken, assignment(transcription=TranscriptionConfig(model=None))))
     assert [line["segment"] for line in transcript(spoken)] == ["7"]

@@ -53,6 +53,24 @@ def test_no_part_counts_twice() -> None:
     assert session.told == [(20, 30, "it was late"), (30, 40, "the transcriber died")]
 
 
+def test_what_is_told_later_may_lie_before_between_and_around_what_is_known() -> None:
+    session = Session()
+    session.missing.add(400, 402, "no sound came")
+    session.missing.add(450, 460, "it was late")
+    session.missing.begin(150, "the transcriber died")
+    session.missing.end(470)
+    assert session.told[2:] == [
+        (150, 400, "the transcriber died"),
+        (402, 450, "the transcriber died"),
+        (460, 470, "the transcriber died"),
+    ]
+    session.missing.add(100, 500, "it was late")
+    assert session.told[5:] == [(100, 150, "it was late"), (470, 500, "it was late")]
+    sentence = session.missing.sentence()
+    assert sentence is not None
+    assert sentence.startswith("without text: 100-150 s (it was late), 150-400 s (the transcriber died), 400-402 s")
+
+
 def test_a_start_may_take_longer() -> None:
     session = Session()
     session.missing.begin(0, "no transcriber heard it", least=5)

@@ -129,6 +129,17 @@ def test_the_first_decoding_needs_a_processor_that_idles(idle_share: float, shor
     assert kernel.gauge.shortage is shortage
 
 
+def test_before_the_first_decoding_a_little_more_than_a_processor_is_room_again() -> None:
+    kernel = Kernel()
+    found = []
+    for kernel.idle_share in (0.45, 0.55, 0.7, 0.55):
+        for _ in range(60):
+            kernel.run(1.0, 1.0)
+            kernel.gauge.look()
+        found.append(kernel.gauge.shortage)
+    assert found == [Shortage.SHORT, Shortage.SHORT, Shortage.NONE, Shortage.NONE]
+
+
 def test_what_idled_before_the_first_decoding_counts_until_something_tells_more() -> None:
     kernel = Kernel()
     kernel.gauge.look()

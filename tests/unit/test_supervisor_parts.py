@@ -271,6 +271,19 @@ class TestBudget:
         assert 1.0 < clock.now() < 300  # 0.2 + 0.9 of the grace period
         task.cancel()
 
+    async def test_a_transcript_that_is_heard_out_leaves_time_for_its_files(self) -> None:
+        clock = SessionClock()
+        deadline = ShutdownDeadline(clock, 1.0, 1800)
+        task = asyncio.create_task(asyncio.sleep(600))
+        deadline.terminate()
+        assert not await deadline.hearing_out(task)
+        files = asyncio.create_task(asyncio.sleep(0))
+        assert await deadline.finishing(files)
+        task.cancel()
+        assert not await ShutdownDeadline(SessionClock(), 60, finish=0.1).hearing_out(
+            asyncio.create_task(asyncio.sleep(60))
+        )
+
 
 _COUNTS_REQUESTS = """
 import signal, sys, time

@@ -282,6 +282,19 @@ async def test_it_resumes_behind_the_last_event(session: Session, get: Served) -
         assert (await response.content.read()).startswith(b"id: 3\n")
 
 
+async def test_who_comes_before_the_file_was_counted_waits_for_it(session: Session, get: Served) -> None:
+    session.say("a", "b", "c")
+    hub = TranscriptHub(Volume(session.hub._volume.folder))
+    get.server.transcript = transcript_stream(hub)
+    async with get(Last_Event_ID="1") as response:
+        await until(lambda: get.subscribers == 1)
+        await until(lambda: (session.hub._volume.folder / "transcript.jsonl").read_text().count("\n") == 3)
+        hub.begin(3)
+        assert (await block(response)).startswith("id: 2\n")
+        hub.end()
+        assert (await response.content.read()).startswith(b"id: 3\n")
+
+
 @pytest.mark.parametrize("given", ["1.5", "x", "", "9" * 13, "0x1", "١", str(-1)])
 async def test_an_id_that_is_no_number_is_refused(session: Session, get: Served, given: str) -> None:
     async with get(Last_Event_ID=given) as response:

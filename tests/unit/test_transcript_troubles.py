@@ -21,7 +21,7 @@ from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription import component
 from meeting_buddy_bot.transcription.component import LiveTranscript
-from meeting_buddy_bot.transcription.messages import Message, Progress, Ready, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Message, Progress, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
@@ -80,9 +80,14 @@ class Sound:
     def __init__(self) -> None:
         self.to_come: asyncio.Queue[PcmFrame] = asyncio.Queue()
         self.opened = 0
+        self.refused = 0
+        """How often it cannot be opened yet."""
 
     async def frames(self) -> AsyncGenerator[PcmFrame, None]:
         self.opened += 1
+        if self.refused:
+            self.refused -= 1
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         while True:
             yield await self.to_come.get()
 
@@ -111,8 +116,9 @@ class Session:
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.events = EventLog(folder / "events.jsonl", self.clock, Redactor())
         self.reporter = SessionReporter(self.state, self.events)
+        self.hub = TranscriptHub(volume)
         self.transcript = LiveTranscript(
-            TranscriberConfig(), self.sound, TranscriptHub(volume), volume, self.clock, self.events, self.reporter
+            TranscriberConfig(), self.sound, self.hub, volume, self.clock, self.events, self.reporter
         )
         self.running: asyncio.Task[None] | None = None
 
@@ -258,6 +264,82 @@ async def test_a_source_without_frames_is_opened_again_and_its_silence_told(
     await session.say(progress(60))
     report = await session.end(60.2)
     assert report.message == "without text: 0-60 s (no sound came)"
+
+
+async def test_a_source_that_cannot_be_opened_for_a_while_is_opened_again(session: Session) -> None:
+    session.sound.refused = 2
+    await session.begin()
+    session.reporter.admitted(session.clock.utc(), "hints")
+    await session.say(READY)
+    await until(lambda: session.sound.opened == 3)
+    session.clock.time = 60
+    await session.hear(60)
+    await session.say(progress(60))
+    report = await session.end(60.2)
+    assert report.message == "without text: 0-60 s (no transcriber heard it)"
+
+
+async def test_sound_that_does_not_come_is_behind(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(component, "_SILENT_SECONDS", 0.05)
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(1))
+    before = session.sound.opened
+    await until(lambda: session.sound.opened > before)
+    session.clock.time = 40
+    await session.say(progress(1))
+    assert (session.report.state, session.report.lag_seconds) == ("Lagging", 39.9)
+
+
+async def test_a_transcriber_that_hangs_is_followed_by_another(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component, "_HUNG_SECONDS", 0.05)
+    await session.begin()
+    await session.admitted(0)
+    session.clock.time = 300
+    await asyncio.sleep(0.2)
+    assert len(session.processes) == 1  # it loads its model
+    hung = session.processes[0]
+    hung.code = -9
+    await session.say(READY, progress(300))
+    session.clock.time = 400
+    await until(lambda: len(session.processes) == 2)
+    await session.say(READY)
+    await session.hear(402)
+    session.processes[1].code = 0
+    report = await session.end(402.2)
+    assert report.message == "without text: 300-402 s (the transcriber died)"
+
+
+async def test_why_a_transcriber_dies_stays_told(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, Fault(reason="ServerFailed", message="the server's certificate is not known"))
+    await session.die()
+    assert (session.report.state, session.report.reason) == ("Failed", "ServerFailed")
+    assert session.report.message == "the server's certificate is not known"
+
+
+async def test_what_there_is_no_time_for_is_told_before_its_process_is_dead(session: Session) -> None:
+    session.hears_the_end = False
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY, progress(10))
+    session.clock.time = 20
+    finishing = asyncio.create_task(session.transcript.finish())
+    process, dead = session.processes[-1], asyncio.Event()
+    process.kill = dead.wait  # type: ignore[assignment,method-assign]
+    closing = asyncio.create_task(session.transcript.close())
+    await asyncio.sleep(0.05)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert session.hub.ended
+    await session.transcript.publish()
+    assert session.report.message == "without text: 10-20 s (there was no time left for it)"
+    dead.set()
+    process.said.put_nowait(None)
+    await finishing
 
 
 async def test_a_transcriber_that_says_nothing_lags(session: Session) -> None:

@@ -1,6 +1,7 @@
 """The transcript of a bot that has ended: what was recorded behind its last line is transcribed, all is published."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -108,7 +109,7 @@ class UnfinishedTranscript:
             spoken: who spoke when.
 
         Raises:
-            OSError: the transcriber or ffmpeg cannot be started.
+            OSError: the transcriber or ffmpeg cannot be started, or the recording cannot be read to its end.
         """
         if self._writer is None:
             return
@@ -213,7 +214,7 @@ def _lines(path: Path) -> list[TranscriptLine]:
 
 
 async def _frames(media: Path, timeline: Timeline, since: float) -> AsyncGenerator[PcmFrame, None]:
-    """The sound of a recording from a moment on, timed by the session's clock."""
+    """The sound of a recording from a moment on, timed by the session's clock. Raises OSError: there is more of it."""
     position = timeline.at(since)
     # fmt: off
     child = await Child.start("ffmpeg sound", [
@@ -227,7 +228,9 @@ async def _frames(media: Path, timeline: Timeline, since: float) -> AsyncGenerat
             yield PcmFrame(timeline.moment(position), pcm)
             position += FRAME_SECONDS
     except asyncio.IncompleteReadError:
-        return
+        if await child.wait() != 0:
+            _log.warning("ffmpeg did not read the recording to its end: %s", " ".join(child.stderr_tail))
+            raise OSError(errno.EIO, "the recording's sound could not be read to its end") from None
     finally:
         if child.alive:
             await child.kill()

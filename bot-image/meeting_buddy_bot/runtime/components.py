@@ -276,7 +276,7 @@ class Components:
         finally:
             if transcript is not None and hearing is not None:
                 await hearing
-                await self._in_time("transcript", transcript.publish())
+                await self._in_time("transcript", transcript.publish(), self.deadline.finishing)
 
     async def _finish_recording(self, recorder: Recorder) -> RecordingReport:
         finishing = asyncio.create_task(recorder.finish(), name="finishing")
@@ -294,14 +294,16 @@ class Components:
             await asyncio.wait({finishing}, timeout=_CLEAN_UP_SECONDS)
 
     async def _finish_transcript(self, transcript: LiveTranscript) -> None:
-        await self._in_time("hearing out", transcript.finish())
-        await self._in_time("transcript", transcript.close())
+        await self._in_time("hearing out", transcript.finish(), self.deadline.hearing_out)
+        await self._in_time("transcript", transcript.close(), self.deadline.finishing)
 
-    async def _in_time(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _in_time(
+        self, what: str, work: Coroutine[Any, Any, None], in_time: Callable[[asyncio.Task[None]], Awaitable[bool]]
+    ) -> None:
         """Do something of the transcript's; whatever becomes of it, the recording counts."""
         task = asyncio.create_task(work, name=what)
         try:
-            if await self.deadline.finishing(task):
+            if await in_time(task):
                 task.result()
             else:
                 self.events.write("transcript_overran", doing=what)

@@ -44,6 +44,10 @@ from meeting_buddy_bot.transcription.writer import TranscriptWriter
 LAGGING_SECONDS: Final = 15.0
 """By which the text may be behind what was said before that is told."""
 _RESTART_SECONDS: Final = 2.0
+_LONGEST_RESTART: Final = 60.0
+"""Seconds before a transcriber is started that has never been ready."""
+_HUNG_SECONDS: Final = 60.0
+"""Without a message of a transcriber that was ready: it says each second how far it is, whatever it decodes."""
 _REPORT_SECONDS: Final = 10.0
 """Between two reports of a lag that changes and nothing else."""
 _FLUSH_SECONDS: Final = 10.0
@@ -112,6 +116,8 @@ class LiveTranscript:
         self._heard: float | None = None
         self._answered = 0.0
         """Time of the transcriber's last message."""
+        self._ready = asyncio.Event()
+        """Of the process that runs: it has said that it can begin."""
         self._missing = MissingText(self._joined, self._tell_missed)
         self._missing.begin(0.0, "no transcriber heard it", _START_SECONDS)
         self._spares = False
@@ -163,11 +169,13 @@ class LiveTranscript:
                 self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
                 self._tell(lines=self._writer.lines)
+            pause = _RESTART_SECONDS
             while not (self._ending.is_set() or self._given_up):
                 if await self._unless_ending(answering()):
-                    await self._run_once(self._writer)
+                    ready = await self._run_once(self._writer)
+                    pause = _RESTART_SECONDS if ready else min(2 * pause, _LONGEST_RESTART)
                 if not (self._ending.is_set() or self._given_up):
-                    await self._unless_ending(asyncio.sleep(_RESTART_SECONDS))
+                    await self._unless_ending(asyncio.sleep(pause))
         except Exception as error:  # whoever runs this says it and tries again
             self._missing.begin(self._done, f"the transcript failed ({type(error).__name__})")
             raise
@@ -185,15 +193,17 @@ class LiveTranscript:
     async def close(self) -> None:
         """End what still runs and write the last lines; streams end behind the last one."""
         self._ending.set()
-        if self._transcriber is not None:  # it was given the time that there was
-            self._overran = True
-            await self._transcriber.kill()
-            await self._over.wait()
-        if self._writer is not None:
-            self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
-            if self._writer.lost:
-                self._events.write("transcript_lines_lost", lines=self._writer.lost)
-        self._hub.end()
+        try:
+            if self._transcriber is not None:  # it was given the time that there was
+                self._overran = True
+                await self._transcriber.kill()
+                await self._over.wait()
+            if self._writer is not None:
+                self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
+                if self._writer.lost:
+                    self._events.write("transcript_lines_lost", lines=self._writer.lost)
+        finally:  # also when there was no time for it
+            self._hub.end()
 
     async def publish(self) -> None:
         """Write the files for readers and players, enter them in the manifest, read them again, say how it all went.
@@ -222,6 +232,8 @@ class LiveTranscript:
         """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
             return
+        if self._overran:
+            self._missing.begin(self._done, "there was no time left for it")
         self._missing.end(self._clock.now() if self._left is None else self._left)
         if unverified is not None:
             self._events.write("transcript_not_verified", cause=unverified)
@@ -230,14 +242,19 @@ class LiveTranscript:
 
     # One run of the process
 
-    async def _run_once(self, writer: TranscriptWriter) -> None:
+    async def _run_once(self, writer: TranscriptWriter) -> bool:
+        """Until it ends; whether it was ready before."""
+        self._ready.clear()
         self._attributor.new_run(writer.segments)  # each process counts its segments from 1
         self._hub.forget_partials()
         transcriber = self._transcriber = await Transcriber.start(self._config)
         self._answered = self._clock.now()
         if self._ending.is_set():  # meanwhile
             transcriber.end_of_meeting()
-        feeding = asyncio.create_task(self._feed(transcriber), name="sound to the transcriber")
+        beside = [
+            asyncio.create_task(self._feed(transcriber), name="sound to the transcriber"),
+            asyncio.create_task(self._end_if_hung(transcriber), name="transcriber that hangs"),
+        ]
         try:
             async for message in transcriber.messages():
                 self._take(message)
@@ -245,29 +262,44 @@ class LiveTranscript:
                     await transcriber.kill()
             code = await transcriber.wait()
         finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await transcriber.kill()
             self._transcriber = None
-        if self._overran:
-            self._missing.begin(self._done, "there was no time left for it")
-        elif code != 0 and not self._given_up:
+        if code != 0 and not (self._given_up or self._overran):
             self._events.write("transcriber_died", code=code)
             _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
             self._missing.begin(self._done, "the transcriber died")
-            self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
+            if not self._failing:  # the fault stays told: it is why
+                self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
+        return self._ready.is_set()
+
+    async def _end_if_hung(self, transcriber: Transcriber) -> None:
+        """Kill a process that was ready and says nothing any more: as one that died, it is followed by another."""
+        await self._ready.wait()
+        while True:
+            left = self._answered + _HUNG_SECONDS - self._clock.now()
+            if left <= 0:
+                break
+            await asyncio.sleep(left)
+        self._events.write("transcriber_hung", seconds=_HUNG_SECONDS)
+        await transcriber.kill()
 
     async def _feed(self, transcriber: Transcriber) -> None:
         """Hand over the sound of the meeting, from admission on, until the bot leaves."""
         while not self._ending.is_set():
-            async with aclosing(self._source.frames()) as frames:
-                with contextlib.suppress(TimeoutError):
-                    while not self._ending.is_set():
-                        async with asyncio.timeout(_SILENT_SECONDS):
-                            frame = await anext(frames, None)
-                        if frame is None:
-                            break
-                        self._hand_over(frame, transcriber)
+            try:
+                async with aclosing(self._source.frames()) as frames:
+                    with contextlib.suppress(TimeoutError):
+                        while not self._ending.is_set():
+                            async with asyncio.timeout(_SILENT_SECONDS):
+                                frame = await anext(frames, None)
+                            if frame is None:
+                                break
+                            self._hand_over(frame, transcriber)
+            except OSError as error:
+                _log.warning("the source of sound cannot be opened: %s", error.strerror)
             if self._heard is not None:
                 self._missing.begin(self._heard + FRAME_SECONDS, "no sound came")
             await asyncio.sleep(_RESTART_SECONDS / 10)  # parec ended: as a rule its server did
@@ -289,6 +321,7 @@ class LiveTranscript:
         now = self._answered = self._clock.now()
         match message:
             case Ready():
+                self._ready.set()
                 self._events.write("transcriber_ready", engine=message.engine, model=message.model)
                 self._recovered()
             case Recovered():
@@ -300,10 +333,13 @@ class LiveTranscript:
                 self._write(self._attributor.take(message, now))
             case Progress():
                 self._done = max(message.done, self._done)
-                self._note_sparing(message.spares)
+                if self._joined() is not None:
+                    self._note_sparing(message.spares)
                 self._write(self._attributor.look_again(now))
                 if message.heard > 0:
-                    self._tell_lag(max(message.heard, self._heard or 0.0) - message.done)
+                    # Sound that does not come any more is behind, too.
+                    unheard = now - self._missing.since if self._missing.since is not None else 0.0
+                    self._tell_lag(max(message.heard - message.done, (self._heard or 0.0) - message.done, unheard))
             case Missed():
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():

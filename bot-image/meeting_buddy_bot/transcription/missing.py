@@ -1,5 +1,6 @@
 """What was said in the meeting and will have no text: from when to when, and why."""
 
+from bisect import bisect
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -40,7 +41,7 @@ class MissingText:
 
     def recall(self, earlier: Iterable[Missed]) -> None:
         """Stretches before all others, which an earlier process has told already."""
-        self._spans = [*earlier, *self._spans]
+        self._spans = sorted([*earlier, *self._spans], key=lambda each: each.start)
 
     @property
     def since(self) -> float | None:
@@ -55,19 +56,30 @@ class MissingText:
 
     def add(self, start: float, end: float, cause: str, least: float = _LEAST) -> None:
         """A stretch as a whole; no part of it counts twice, and none before admission."""
-        joined, last = self._joined(), self._spans[-1] if self._spans else None
+        joined = self._joined()
         if joined is None:
             return
-        start = max(start, joined)
-        if last is not None and start < last.end:
-            start = last.end
-        if end - start < least:
-            return
-        self._tell(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
-        if last is not None and last.cause == cause and start - last.end < _NEAR:
-            self._spans[-1] = last.model_copy(update={"end": round(end, 1)})
+        for first, last in self._untold(max(start, joined), end):
+            if last - first >= least:
+                self._note(Missed(start=round(first, 1), end=round(last, 1), cause=cause))
+
+    def _untold(self, start: float, end: float) -> list[tuple[float, float]]:
+        """What of a stretch is in none that was told, be it later or earlier ones."""
+        found = []
+        for each in self._spans:
+            if each.start < end and each.end > start:
+                found.append((start, each.start))
+                start = each.end
+        return [*found, (start, end)]
+
+    def _note(self, missed: Missed) -> None:
+        self._tell(missed)
+        place = bisect(self._spans, missed.start, key=lambda each: each.start)
+        last = self._spans[place - 1] if place else None
+        if last is not None and last.cause == missed.cause and missed.start - last.end < _NEAR:
+            self._spans[place - 1] = last.model_copy(update={"end": missed.end})
         else:
-            self._spans.append(Missed(start=round(start, 1), end=round(end, 1), cause=cause))
+            self._spans.insert(place, missed)
 
     def sentence(self) -> str | None:
         """All of it in a few words; ``None``: nothing is missing."""

@@ -47,6 +47,10 @@ _NODE: Final = (_Limit(0.6, 0.4), _Limit(0.8, 0.65))
 """Measured on two cores under many small programs: 0.4 with a quarter of them idle, 0.6 with a tenth, 0.8 with none."""
 _ROOM: Final = 0.2
 """Share of the processors' time that is idle, from which on nothing is short on the node, whatever waits."""
+_FIRST_ROOM: Final = 1.0
+"""Processors that idle before the first decoding, below which it has no room."""
+_ROOM_AGAIN: Final = 1.25
+"""From which on it has room again."""
 _THROTTLED: Final = (_Limit(0.25, 0.1), _Limit(0.5, 0.25))
 """Of the limit's periods. The recorder is stopped along with the decoder, and loses frames. Measured on two busy cores:
 what has to be ready thirty times a second is late in 2 to 8 % at 0, in 0 to 11 % up to 0.3, in 15 to 27 % above 0.5."""
@@ -155,7 +159,8 @@ class ShortageGauge:
         """What a first decoding would meet: this share of the processors' time was idle in the last seconds."""
         before = idle if self._idle_share is None else self._idle_share
         self._idle_share = before + (idle - before) * _taken_over(seconds)
-        self._node.assume(Shortage.NONE if self._idle_share * self._processors >= 1 else Shortage.SHORT)
+        needed = _ROOM_AGAIN if self._node.shortage else _FIRST_ROOM
+        self._node.assume(Shortage.SHORT if self._idle_share * self._processors < needed else Shortage.NONE)
 
     def _now(self) -> _Look:
         return _Look(self._clock(), self._stalled(), self._idle(), self._throttled() or (None, None))

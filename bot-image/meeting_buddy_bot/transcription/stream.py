@@ -59,10 +59,16 @@ class TranscriptHub:
         """Segment → its newest line, and the place of that among all lines of open segments."""
         self._partials_published = 0
         self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
 
     def begin(self, lines: int) -> None:
         """The file has so many lines already."""
         self.last = lines
+        self._begun.set()
+
+    async def begun(self) -> None:
+        """Wait until it is known how many lines there are already: before, nobody can be told what comes next."""
+        await self._begun.wait()
 
     def publish_final(self, number: int, line: TranscriptLine) -> None:
         """A line that is stored as ``number``: what the writer hands on."""
@@ -88,10 +94,11 @@ class TranscriptHub:
     def end(self) -> None:
         """No line follows; streams end behind the last one."""
         self.ended = True
+        self._begun.set()
         self._wake()
 
     def subscribe(self, last_id: int | None = None) -> "Subscription":
-        """Lines after ``last_id``, all by default, then those that follow."""
+        """Lines after ``last_id``, all by default, then those that follow; to be called once it has begun."""
         # An id that the file has not reached is from another file; what follows is all there is for it.
         return Subscription(self, StoredLines(self._volume.folder / TRANSCRIPT_FILE), min(last_id or 0, self.last))
 
@@ -187,7 +194,9 @@ def transcript_stream(hub: TranscriptHub) -> Handler:
         given = request.headers.get("Last-Event-ID")
         if given is not None and _EVENT_ID.fullmatch(given) is None:
             return problem(HTTPStatus.BAD_REQUEST, "Last-Event-ID is the number of a line")
-        return await _follow(await EventStream.begin(request), hub.subscribe(None if given is None else int(given)))
+        stream = await EventStream.begin(request)
+        await stream.wait(hub.begun())
+        return await _follow(stream, hub.subscribe(None if given is None else int(given)))
 
     return handle
 
