@@ -100,6 +100,15 @@ _CONFUSED = make.report("Ended", reason="ConfigInvalid", sessionId="", attempt=0
 _CRASHED: dict[str, Any] = {**_RECORDING, "phase": "Leaving", "reason": "BotCrashed", "message": "It crashed."}
 _WORKS: dict[str, Any] = {**_CRASHED, "finisherPod": f"{make.POD}-f"}
 _KILLED = make.ended(code=137, reason="Error")
+_NO_ROOM = make.ended("container init was OOM-killed (memory limit too low?)", 128, "StartError")
+_REJOINS = {**_RECORDING, "attempt": 3, "botPod": make.THIRD}
+_REFUSED_BY_NODE = replace(
+    make.terminated(ContainerFacts(), reason="Evicted", message="The node had condition: [DiskPressure]."),
+    name=make.THIRD,
+    uid="pod-3",
+    attempt=3,
+)
+"""At its admission: no container of it ever ran."""
 
 # One line a row, so that it reads as a table.
 # ruff: noqa: E501
@@ -275,6 +284,9 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("the second bot runs", _F(_S({**_second(), "botPod": make.SECOND}, backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), replace(make.RUNNING_POD, name=make.SECOND, uid="pod-2", attempt=2)), "FollowStream PatchStatus EmitEvent", "Joining", at=later(20)),
         Row("the last one failed as well", _F(_S({**_second(), "attempt": 3}, backoffLimit=2), replace(make.terminated(_THIRD), name=make.THIRD, uid="pod-3", attempt=3)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "PageUnreachable", later(60)),
         Row("drained in the meeting, and another is to join", _F(_S(_RECORDING, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing"),
+        Row("the one that was to join again was refused by its node: the next one waits", _F(_S(_REJOINS, onDisruption="Rejoin"), _REFUSED_BY_NODE), "PatchStatus EmitEvent", "Initializing", at=later(100)),
+        Row("there was no room to start it, and more bots are allowed: it was not in the meeting", _F(_S(_STARTED, backoffLimit=2), make.terminated(_NO_ROOM)), "PatchStatus EmitEvent", "Initializing"),
+        Row("there was no room to start it, and no more bots are allowed: there is nothing to finish", _F(_S(_STARTED), make.terminated(_NO_ROOM)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "OutOfMemory"),
         Row("drained long after its start", _F(_S({**_RECORDING, "joinTimestamp": "2026-11-23T11:00:20Z"}, **_AT_ELEVEN, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent", "Initializing", at=later(9000)),
         Row("its second bot is made long after its start", _F(_S({**_JOINING, "phase": "Initializing", "attempt": 2, "botPod": None, "joinTimestamp": "2026-11-23T11:00:20Z", "nextAttemptTime": "2026-11-23T12:30:00Z"}, **_AT_ELEVEN, onDisruption="Rejoin"), make.terminated(make.ended(make.last_word("Evicted")), finalizer=False)), "CreatePod PatchStatus EmitEvent", "Initializing", at=later(9000)),
         Row("drained while it verified what it had recorded: it had left", _F(_S(_LEAVING, onDisruption="Rejoin"), make.terminated(make.ended(code=137, reason="Error", at=later(900)), disrupted=_disrupted("EvictionByEvictionAPI"), grace_seconds=_GRACE), report=_FINISHING), "PatchStatus EmitEvent", "Leaving", "Evicted", later(900)),

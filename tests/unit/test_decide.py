@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from meeting_buddy.contract import identity
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
+from meeting_buddy.domain.facts import ContainerFacts
 from meeting_buddy.domain.plan import EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
@@ -114,3 +117,36 @@ def test_a_partial_recording_is_listed_when_the_session_failed() -> None:
 def test_a_platform_without_a_table_is_answered_with_those_that_have_one() -> None:
     patch = patch_of(decide(make.facts(make.session(platform="Parlour")), lambda: make.NOW))
     assert "there is no platform table of Parlour; this installation has LiveKit" in str(patch["message"])
+
+
+@pytest.mark.parametrize(
+    ("attempt", "bot", "seconds"),
+    [
+        (1, make.ended(make.last_word("Evicted")), 0),
+        (1, make.ended(code=137, reason="Error"), 0),
+        (5, make.ended(code=137, reason="Error"), 0),
+        (2, ContainerFacts(), 20),
+        (5, ContainerFacts(), 160),
+        (19, ContainerFacts(), 300),
+        (2, make.ended("no such device", 128, "StartError"), 20),
+        (20, ContainerFacts(), None),
+    ],
+)
+def test_a_bot_joins_again_at_once_where_the_one_before_ran(
+    attempt: int, bot: ContainerFacts, seconds: float | None
+) -> None:
+    """A node that refuses one pod after the other must not use up all attempts within seconds."""
+    name = identity.pod_name("standup", make.UID, attempt)
+    status = {"phase": "Recording", "attempt": attempt, "botPod": name, "joinTimestamp": "2026-11-23T10:00:20Z"}
+    pod = replace(make.terminated(bot, reason="Evicted"), name=name, attempt=attempt)
+    ends: dict[str, Any] = {"endTime": "2026-11-23T10:00:15Z"}
+    for spec, expected in (({}, seconds), (ends, 0 if seconds == 0 else None)):
+        facts = make.facts(make.session(status, onDisruption="Rejoin", **spec), pod)
+        patch = patch_of(decide(facts, lambda: make.NOW))
+        if expected is None:
+            assert patch["reason"] == "Evicted"
+            assert "attempt" not in patch
+        else:
+            found = MeetingSessionStatus.model_validate(patch)
+            assert (found.attempt, found.next_attempt_time) == (attempt + 1, make.later(expected))
+            assert ("the next bot is made at" in str(found.message)) == (expected > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
@@ -14,7 +15,7 @@ from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import CreateRejection, ReconcileError
-from meeting_buddy.domain.plan import CreatePod, PatchStatus, Plan
+from meeting_buddy.domain.plan import CreatePod, CreateSecret, PatchStatus, Plan
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.installation import Installation
@@ -91,11 +92,27 @@ async def test_the_pod_of_a_planned_session_that_is_as_it_was_is_made() -> None:
     assert (operator.api.get_session.await_count, operator.api.create_pod.await_count) == (1, 1)
 
 
-@pytest.mark.parametrize("status", [{}, WAITS], ids=["new", "tried again"])
-async def test_a_session_that_is_not_planned_is_not_read(status: dict[str, Any]) -> None:
+@pytest.mark.parametrize("status", [{}, {"observedGeneration": -1}], ids=["new", "as the API server stores it"])
+async def test_a_new_session_is_not_read(status: dict[str, Any]) -> None:
     operator = Operator(stored(status))
     assert await operator.create() is Progress.NEXT
     assert (operator.api.get_session.await_count, operator.api.create_pod.await_count) == (0, 1)
+
+
+async def test_a_session_that_waited_for_a_quota_is_read_again() -> None:
+    """Its link may still be changed."""
+    operator = Operator(stored(WAITS))
+    assert await operator.create() is Progress.NEXT
+    assert (operator.api.get_session.await_count, operator.api.create_pod.await_count) == (1, 1)
+
+
+async def test_a_session_that_was_changed_while_it_waited_for_a_quota_is_looked_at_again() -> None:
+    operator = Operator(stored(WAITS))
+    operator.api.get_session.return_value = stored(WAITS, 8, botName="Another")
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    operator.api.create_pod.assert_not_awaited()
+    assert operator.entry.session is not None
+    assert operator.entry.session.spec.bot_name == "Another"
 
 
 @pytest.mark.parametrize("version", [8, 6], ids=["newer", "of an etcd that was restored"])
@@ -239,3 +256,30 @@ async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
     operator.entry.note(FIRST_BOT, rejection=CreateRejection("quota", "exceeded quota", make.NOW))
     await operator.plan(1)
     assert operator.entry.of(FIRST_BOT).rejection is not None
+
+
+# Whether a pod has its Secret
+
+
+@pytest.mark.parametrize("gone", ["bot class", "platform table"])
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_pod_that_has_its_secret_needs_no_class_and_no_table(gone: str, there: bool) -> None:
+    """An upgrade took away what the pod was made with, and this process did not see its Secret being made."""
+    operator = Operator(stored({**WAITS, "attempt": 1, "botPod": make.POD}))
+    operator.cache.upsert_pod(documents.pod())
+    operator.api.secret_exists.return_value = there
+    facts, _ = await operator.observer.observe(operator.entry)
+    platform: Any = "LiveKit"
+    if gone == "bot class":
+        facts = replace(facts, installation=replace(facts.installation, bot_class=None))
+    else:
+        platform = "Zoom"
+    found = await operator.executor.execute(operator.entry, facts, CreateSecret(FIRST_BOT, platform))
+    (manifest,) = operator.api.secret_exists.await_args.args
+    assert (manifest["kind"], manifest["metadata"]) == ("Secret", {"name": make.POD, "namespace": "meetings"})
+    assert "data" not in manifest
+    operator.api.create_secret.assert_not_awaited()
+    rejection = operator.entry.of(FIRST_BOT).rejection
+    assert found is (Progress.NEXT if there else Progress.OBSERVE_AGAIN)
+    assert (None if rejection is None else rejection.kind) == (None if there else "invalid")
+    assert operator.entry.secrets_of == ({f"pod-of-{make.UID}"} if there else set())

@@ -6,7 +6,9 @@ import pytest
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import pod_outcome
+from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts
+from meeting_buddy.domain.plan import PatchStatus
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW
 
@@ -84,3 +86,16 @@ def test_a_pod_is_dead_only_when_nothing_can_run_any_more() -> None:
     assert not make.pod(phase="Unknown").terminated
     assert make.pod(node=None, deleted_at=NOW).terminated
     assert make.terminated(KILLED).terminated
+
+
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun", "CreateContainerError", "RunContainerError"])
+@pytest.mark.parametrize("backoff_limit", [0, 1])
+def test_what_never_ran_was_not_in_the_meeting(reason: str, backoff_limit: int) -> None:
+    """Nobody has to finish its files, and another bot may follow."""
+    bot = make.ended("container init was OOM-killed (memory limit too low?)", 128, reason)
+    status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD}
+    facts = make.facts(make.session(status, backoffLimit=backoff_limit), make.terminated(bot))
+    [patch] = [each.patch for each in decide(facts, lambda: make.NOW).actions if isinstance(each, PatchStatus)]
+    assert patch.get("phase") == (None if backoff_limit else "Failed")
+    assert (patch.get("attempt"), patch.get("reason")) == ((2, None) if backoff_limit else (None, "OutOfMemory"))
+    assert "OutOfMemory" in patch["message"] or not backoff_limit

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from meeting_buddy.contract import identity
 from meeting_buddy.controller import report_streams
@@ -165,6 +166,34 @@ async def test_a_stream_that_is_refused_is_asked_for_more_and_more_rarely(
     finally:
         await found.streams.close()
         await bot.stop()
+
+
+@pytest.mark.parametrize("status", [302, 307])
+async def test_a_bot_cannot_send_the_operator_elsewhere(status: int) -> None:
+    asked: set[str] = set()
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.add(request.path)
+        if request.path.startswith("/elsewhere"):
+            return web.Response(text=make.joined().to_json())
+        return web.Response(status=status, headers={"Location": f"/elsewhere{request.path}"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", redirect)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found = Following(ReportApi(""), int(runner.addresses[0][1]))
+    try:
+        assert not await found.streams.request_leave(found.line)
+        found.streams.follow(found.entry, found.line)
+        await until(lambda: "/v1/report" in asked)
+        await asyncio.sleep(0.1)  # for its answer to be read
+        assert asked == {"/v1/leave", "/v1/events", "/v1/report"}
+        assert found.known.report is None
+    finally:
+        await found.streams.close()
+        await runner.cleanup()
 
 
 async def test_after_the_last_word_nothing_more_is_asked(following: Following) -> None:

@@ -12,8 +12,10 @@ class UnreadableError(ValueError):
     """A part without which a document says nothing cannot be read; the message names it and quotes no value."""
 
 
-def read_leniently(model: type[Model], document: dict[str, Any]) -> tuple[Model, list[str]]:
+def read_leniently(model: type[Model], document: dict[str, Any], context: object = None) -> tuple[Model, list[str]]:
     """The model, and the parts of ``document`` that were left out of it, as ``spec.limits``.
+
+    ``context`` is for the model's validators.
 
     Raises:
         UnreadableError: a part that has no default is missing or cannot be read.
@@ -22,7 +24,7 @@ def read_leniently(model: type[Model], document: dict[str, Any]) -> tuple[Model,
     readable = document
     while True:  # ends: each round removes something, and a part that has no default ends it
         try:
-            return model.model_validate(readable), sorted(left_out)
+            return model.model_validate(readable, context=context), sorted(left_out)
         except ValidationError as error:
             if readable is document:  # a copy only for the few that need one: every event of a watch is read here
                 readable = deepcopy(document)

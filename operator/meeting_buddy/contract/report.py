@@ -6,15 +6,16 @@ message, and whole it is ``session.json`` on the volume.
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from meeting_buddy.contract import VERSION
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.text import json_text
-from meeting_buddy.contract.wire import ContractModel, Timestamp
+from meeting_buddy.contract.text import json_text, well_formed
+from meeting_buddy.contract.wire import YEARS, ContractModel, Timestamp
 
 PORT: Final = 8470
 """TCP port of the report server on the pod's address."""
@@ -34,6 +35,35 @@ MAX_LEFT: Final = 20
 NAMELESS: Final = ("", 0)
 """Session and attempt in the report of a bot that could not read its assignment."""
 
+MAX_COUNT: Final = 2**53
+"""Largest number that every reader of JSON has exactly."""
+MAX_WORD: Final = 64
+READING: Final = "reading a report"
+"""Validation context in which values are held to their bounds: a writer must never fail for what it found."""
+
+
+def _read_count(value: int, info: ValidationInfo) -> int:
+    if info.context == READING and not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"a count is 0 to {MAX_COUNT}")
+    return value
+
+
+def _read_word(value: str, info: ValidationInfo) -> str:
+    if info.context == READING and (len(value) > MAX_WORD or well_formed(value) != value):
+        raise ValueError(f"a word has at most {MAX_WORD} characters, and no lone surrogate")
+    return value
+
+
+def _read_moment(value: datetime, info: ValidationInfo) -> datetime:
+    if info.context == READING and (value.tzinfo is None or value.year not in YEARS):
+        raise ValueError(f"a moment has a time zone, and is in one of the years {YEARS.start} to {YEARS.stop - 1}")
+    return value
+
+
+Count = Annotated[int, AfterValidator(_read_count)]
+Word = Annotated[str, AfterValidator(_read_word)]
+Moment = Annotated[Timestamp, AfterValidator(_read_moment)]
+
 
 class Gap(ContractModel):
     """A stretch of the meeting that was not written; seconds on the session clock."""
@@ -46,10 +76,10 @@ class Gap(ContractModel):
 class RecordingReport(ContractModel):
     """What is on the volume so far."""
 
-    segments: int = 0
-    audio_files: int = 0
-    video_files: int = 0
-    bytes: int = 0
+    segments: Count = 0
+    audio_files: Count = 0
+    video_files: Count = 0
+    bytes: Count = 0
     seconds: float = 0.0
     gaps: tuple[Gap, ...] = ()
     verified: bool = False
@@ -63,11 +93,11 @@ class TranscriptionReport(ContractModel):
     """How the transcript is doing; ``Off`` where there is no engine, or nobody asked for it."""
 
     state: Literal["Off", "Starting", "Live", "Lagging", "Failed", "Done"] = "Off"
-    reason: str | None = None
+    reason: Word | None = None
     """Why it failed, or what of a finished one is missing, in one word."""
     message: str | None = None
     """The same in a sentence, with the remedy."""
-    lines: int = 0
+    lines: Count = 0
     """Final lines that were written."""
     lag_seconds: float | None = None
     """How far the text is behind what was said."""
@@ -77,7 +107,7 @@ class PersonReport(ContractModel):
     """Somebody whom the page named. A person is a name and a time of joining: who comes again is another entry."""
 
     name: str
-    joined_at: Timestamp | None = None
+    joined_at: Moment | None = None
     """When the bot first saw them; ``None``: a bot that reported names alone."""
 
     @model_validator(mode="before")
@@ -89,7 +119,7 @@ class PersonReport(ContractModel):
 class LeftReport(PersonReport):
     """Somebody who has left the meeting, or was there when the bot left it."""
 
-    left_at: Timestamp
+    left_at: Moment
     """When the bot last saw them."""
 
 
@@ -103,9 +133,9 @@ class PeopleReport(ContractModel):
     """In the order of their coming, at most ``MAX_CURRENT``; none where the bot class keeps names out."""
     left: tuple[LeftReport, ...] = ()
     """The latest first, at most ``MAX_LEFT``; none where the bot class keeps names out."""
-    present: int = 0
+    present: Count = 0
     """How many are there now, named or not."""
-    seen: int = 0
+    seen: Count = 0
     """How many different people were seen, named or not."""
 
 
@@ -116,7 +146,7 @@ class BrowserReport(ContractModel):
     restarts: int = 0
     version: str | None = None
     age_days: int | None = None
-    sandbox: str | None = None
+    sandbox: Word | None = None
     """``seccomp`` when Chromium's own sandbox is on in both layers; ``none`` when not; null while unknown."""
 
 
@@ -125,7 +155,7 @@ class Reception(ContractModel):
 
     received: bool | None = None
     """``None``: it could not be known yet, such as sound before anybody spoke."""
-    reason: str = "NotInMeeting"
+    reason: Word = "NotInMeeting"
 
 
 class MediaReport(ContractModel):
@@ -146,20 +176,20 @@ class Report(ContractModel):
     """Rises with every change, from 1."""
     session_id: str
     attempt: int
-    time: Timestamp
+    time: Moment
     phase: ReportPhase
     reason: Reason | None = None
     message: str | None = None
     waiting: Waiting | None = None
-    joined_at: Timestamp | None = None
-    left_at: Timestamp | None = None
+    joined_at: Moment | None = None
+    left_at: Moment | None = None
     ever_joined: bool = False
     recording: RecordingReport = RecordingReport()
     transcription: TranscriptionReport = TranscriptionReport()
     people: PeopleReport = PeopleReport()
     browser: BrowserReport = BrowserReport()
     media: MediaReport = MediaReport()
-    table_hash: str | None = None
+    table_hash: Word | None = None
     evidence: tuple[str, ...] = Field(default=(), description="Paths relative to the session's folder.")
     breakout_rooms: bool = False
     """The host has opened breakout rooms; the bot stays in the main session."""

@@ -1,7 +1,7 @@
 """Reads a report that another version of the bot may have written: what is not known counts as little as possible.
 
-The identity of a report (session, attempt, revision, time) must be there. Any other part that cannot be read is left
-out, as if the bot had not sent it. For the three closed lists the fallbacks are:
+The identity of a report (session, attempt, revision, time) must be there. Any other part that cannot be read, or that
+no status could hold, is left out, as if the bot had not sent it. For the three closed lists the fallbacks are:
 
 ==========  ==========================================================================================================
 unknown     read as
@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from meeting_buddy.contract.lenient import UnreadableError, read_leniently
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.contract.report import READABLE_VERSIONS, Report
+from meeting_buddy.contract.report import READABLE_VERSIONS, READING, Report
 
 _ENDING_REASONS: Final = frozenset(reason for reason, spec in REASONS.items() if spec.end is not None)
 _WORD: Final = re.compile(r"[A-Za-z0-9]{1,64}")
@@ -42,7 +42,7 @@ def read_report(text: str) -> Report:
         ReportError: it is not JSON, its contract is too far away, or it does not say whose report it is.
     """
     try:
-        report = Report.model_validate_json(text)
+        report = Report.model_validate_json(text, context=READING)
         if report.reason is not None and report.reason not in _ENDING_REASONS:
             report = _read_leniently(text)
     except ValidationError:
@@ -61,7 +61,7 @@ def _read_leniently(text: str) -> Report:
         raise ReportError("not an object")
     _replace_unknown_words(document)
     try:
-        return read_leniently(Report, document)[0]
+        return read_leniently(Report, document, READING)[0]
     except UnreadableError as error:
         raise ReportError(str(error)) from None
 

@@ -18,8 +18,8 @@ def _spell_time(moment: datetime) -> str:
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_YEARS: Final = range(1970, 9000)
-"""Years that a planned time may be in: what is added to it or taken from it must be a date, too."""
+YEARS: Final = range(1970, 9000)
+"""Years that a moment which somebody else chose may be in: what is added to it or taken from it must be a date, too."""
 
 
 def moment(text: str) -> datetime:
@@ -31,8 +31,8 @@ def moment(text: str) -> datetime:
     if _RFC3339.fullmatch(text) is None:
         raise ValueError("a time is spelled as 2026-11-23T10:00:00Z, with its time zone")
     found = datetime.fromisoformat(text.upper())
-    if found.year not in _YEARS:
-        raise ValueError(f"a time is in one of the years {_YEARS.start} to {_YEARS.stop - 1}")
+    if found.year not in YEARS:
+        raise ValueError(f"a time is in one of the years {YEARS.start} to {YEARS.stop - 1}")
     return found
 
 

@@ -14,7 +14,6 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import AttemptConfig
 from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName
-from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.clock import Clock
@@ -31,7 +30,13 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import session_pod
-from meeting_buddy.manifests.secret import assignment, assignment_annotations, bot_secret, finisher_assignment
+from meeting_buddy.manifests.secret import (
+    assignment,
+    assignment_annotations,
+    bot_secret,
+    finisher_assignment,
+    named_secret,
+)
 from meeting_buddy.resource.bot_class import BotClass
 
 _log = logging.getLogger(__name__)
@@ -122,7 +127,7 @@ class Executor:
         prepared = self._prepare(facts, which, platform, self._keys)
         if prepared is None or facts.session is None:
             return Progress.NEXT
-        waited = facts.session.status.phase is Phase.SCHEDULED or which.attempt > 1
+        waited = facts.session.status.phase is not None or which.attempt > 1
         if waited and which.role is Role.BOT and await self._changed_meanwhile(entry, facts.session):
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared[0], prepared[1].to_json()
@@ -153,7 +158,7 @@ class Executor:
         self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
 
     async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:
-        """Whether a session that waited for its time is another one by now; if so, the cache has it.
+        """Whether a session that waited, for its time or for a quota, is another one by now; if so, the cache has it.
 
         Its timer rings on what the watch said long ago, and the watch may be late. A pod is guarded by no version, and
         once there is one the author cannot change its start any more.
@@ -190,6 +195,10 @@ class Executor:
         keys = self._keys.of_pod(seen.key_fingerprint)
         prepared = self._prepare(facts, which, platform, keys)
         if prepared is None:
+            # Nobody can say what would be in it; one that is there was made before, and its bot needs nothing more.
+            if await self._api.secret_exists(named_secret(entry.namespace, seen.facts.name)):
+                entry.note_secret(which, seen.facts.uid)
+                return Progress.NEXT
             message = "the bot class or platform table that the pod was made with is gone"
             entry.note(which, rejection=CreateRejection("invalid", message, self._clock.now()))
             return Progress.OBSERVE_AGAIN

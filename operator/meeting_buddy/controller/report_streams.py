@@ -47,7 +47,10 @@ class BotEndpoint:
 
 
 class BotReportStreams:
-    """One task for each bot that is followed; what it reads goes into the session's entry."""
+    """One task for each bot that is followed; what it reads goes into the session's entry.
+
+    Redirects are not followed: a bot must not choose to whom the operator speaks.
+    """
 
     def __init__(self, clock: Clock, on_change: Callable[[str], None], on_result: Callable[[str], None]) -> None:
         self._clock = clock
@@ -101,6 +104,7 @@ class BotReportStreams:
                 _url(endpoint, "/v1/leave"),
                 headers=_bearer(endpoint),
                 timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS),
+                allow_redirects=False,
             ) as answer:
                 return answer.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -135,6 +139,7 @@ class BotReportStreams:
                 _url(endpoint, "/v1/report"),
                 headers=_bearer(endpoint),
                 timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS),
+                allow_redirects=False,
             ) as answer:
                 if answer.status == 200:
                     self._accept(entry, endpoint, await _report_text(answer.content))
@@ -150,7 +155,10 @@ class BotReportStreams:
     async def _events(self, endpoint: BotEndpoint) -> AsyncIterator[str]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         headers = _bearer(endpoint) | {"Accept": "text/event-stream"}
-        async with self._session().get(_url(endpoint, "/v1/events"), headers=headers, timeout=timeout) as answer:
+        asked = self._session().get(
+            _url(endpoint, "/v1/events"), headers=headers, timeout=timeout, allow_redirects=False
+        )
+        async with asked as answer:
             if answer.status != 200:
                 raise BotUnreachableError(f"status {answer.status}")
             data: list[str] = []

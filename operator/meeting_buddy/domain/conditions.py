@@ -10,11 +10,13 @@ from typing import Final, Literal, NamedTuple
 from meeting_buddy.contract.phases import PHASES, Phase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Reception, TranscriptionReport
+from meeting_buddy.contract.text import well_formed
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition
 
 Truth = Literal["True", "False", "Unknown"]
-MAX_MESSAGE: Final = 1024
+MAX_TEXT: Final = 1024
+"""Of a condition's reason and message."""
 _UNFINISHED: Final = ("Starting", "Live", "Lagging")
 """Of a transcript: what is no outcome."""
 _NO_ENGINE: Final = "the bot class has no transcription engine"
@@ -247,7 +249,7 @@ def compute(snapshot: Snapshot) -> list[Condition]:
 
 
 def _condition(kind: str, draft: Draft, old: Condition | None, snapshot: Snapshot) -> Condition:
-    draft = Draft(draft.status, draft.reason, draft.message[:MAX_MESSAGE])
+    draft = Draft(draft.status, _fitting(draft.reason), _fitting(draft.message))
     generation = snapshot.session.generation
     if old is not None and draft == _draft(old) and old.observed_generation == generation:
         return old
@@ -259,6 +261,11 @@ def _condition(kind: str, draft: Draft, old: Condition | None, snapshot: Snapsho
         last_transition_time=old.last_transition_time if old and old.status == draft.status else snapshot.now,
         observed_generation=generation,
     )
+
+
+def _fitting(text: str) -> str:
+    """``text`` as a condition can hold it, whoever wrote it."""
+    return well_formed(text)[:MAX_TEXT]
 
 
 def previous(snapshot: Snapshot, kind: str) -> Draft | None:

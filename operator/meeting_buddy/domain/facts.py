@@ -20,6 +20,8 @@ Clock = Callable[[], datetime]
 """Tells the time in UTC; injected, so that tests own it."""
 PERSISTENT_AFTER: Final = 3
 """Failed reconciliations in a row after which status and Event say so."""
+CANNOT_START: Final = frozenset({"ContainerCannotRun", "StartError", "CreateContainerError", "RunContainerError"})
+"""Reasons with which a container ends that never ran."""
 QUOTA_EXCEEDED: Final = "QuotaExceeded"
 """Reason of an error that is a quota's."""
 
@@ -75,8 +77,13 @@ class ContainerFacts:
 
     @property
     def started(self) -> bool:
-        """Whether it runs, or ran."""
+        """Whether it runs, or has ended, perhaps without having run."""
         return self.running or self.terminated is not None
+
+    @property
+    def ran(self) -> bool:
+        """Whether a process of it runs, or may have run."""
+        return self.running or (self.terminated is not None and self.terminated.reason not in CANNOT_START)
 
 
 @dataclass(frozen=True, slots=True)

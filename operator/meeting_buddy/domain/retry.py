@@ -1,8 +1,9 @@
 """Whether another bot follows one whose attempt has ended, when, and the plan for it.
 
 Before the meeting, if that is known: for a reason that may pass, ``spec.backoffLimit`` times. During the meeting: where
-the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin. Always only once the bot is known to be
-dead: one that did not start is removed first, and one whose node is silent may still get into the meeting.
+the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin: at once if its bot ran, else with the
+same back-off. Always only once the bot is known to be dead: one that did not start is removed first, and one whose node
+is silent may still get into the meeting.
 
 The status says that the next attempt begins before anything of it is made, so that whoever operates then goes on
 there.
@@ -78,14 +79,24 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
     if ended.may_have_joined(outcome.report):
         again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
         again = again and ended.attempt < MAX_ATTEMPTS and not _had_left(ended)
-        return NextAttempt(ended.now, rejoins=True) if again else None
+        return _following(ended, rejoins=True) if again else None
     if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
         return None  # it was tried all the time
     if not REASONS[outcome.reason].retry or ended.attempt > ended.session.spec.backoff_limit:
         return None
+    return _following(ended, rejoins=False)
+
+
+def _following(ended: Snapshot, *, rejoins: bool) -> NextAttempt | None:
+    """The attempt after this one, if there is time for it.
+
+    At once only where a bot was driven out of the meeting: what keeps bots from starting would use up all attempts.
+    """
+    if rejoins and ended.pod is not None and ended.pod.bot.ran:
+        return NextAttempt(ended.now, rejoins=True)
     at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)
     ends = (ended.missed_at, ended.session.spec.end_time)
-    return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins=False)
+    return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins)
 
 
 def _had_left(ended: Snapshot) -> bool:
@@ -106,8 +117,8 @@ def is_dead(snapshot: Snapshot) -> bool:
 
 
 def _message(snapshot: Snapshot, outcome: Outcome, following: NextAttempt) -> str:
-    made = f"the next bot is made at {times.spelled(following.at)}"
-    then = "another bot joins and goes on" if following.rejoins else made
+    at_once = following.rejoins and following.at == snapshot.now
+    then = "another bot joins and goes on" if at_once else f"the next bot is made at {times.spelled(following.at)}"
     return f"attempt {snapshot.attempt} ended with {outcome.reason}: {_cause(outcome)}; {then}"
 
 

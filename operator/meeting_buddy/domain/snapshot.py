@@ -289,7 +289,7 @@ class Snapshot:
         Args:
             last_word: the report that it left when it ended, if it did; else one that was read just before counts.
         """
-        ran = self.bot_pod is not None and self.bot_pod.bot.started
+        ran = self.bot_pod is not None and self.bot_pod.bot.ran
         followed = self.known.followed or (self.stream is not None and not self.unreachable)
         unknown = last_word is None and (self.report is None or not followed)
         return self.ever_joined or (ran and unknown)

@@ -33,7 +33,7 @@ INJECTED_REMEDY: Final = (
 
 
 def started(pod: PodFacts) -> bool:
-    """Whether container ``bot`` ever ran."""
+    """Whether container ``bot`` runs, or has ended."""
     return pod.bot.started
 
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain.causes import Cause
+from meeting_buddy.domain.facts import CANNOT_START
 from meeting_buddy.domain.startup_causes import CONTAINERS
 
-_CANNOT_START: Final = frozenset({"ContainerCannotRun", "StartError", "CreateContainerError", "RunContainerError"})
 _R = Reason
 _NODE_PLACEMENT: Final = "Let the bot class's nodeSelector, affinity and tolerations fit the node's labels and taints."
 _SHUTDOWN: Final = "The node was shut down; keep bots on nodes that stay up while meetings last."
@@ -90,7 +90,7 @@ LOST_CONTAINERS: Final = (
 )
 """That nobody saw a container end, by the reason of its end."""
 STARTS: Final = (
-    *(row._replace(words=_CANNOT_START) for row in CONTAINERS),
-    Cause(_CANNOT_START, "", _R.CONFIG_INVALID),
+    *(row._replace(words=CANNOT_START) for row in CONTAINERS),
+    Cause(CANNOT_START, "", _R.CONFIG_INVALID),
 )
 """Why a container never ran, by the reason of its end."""

@@ -53,6 +53,11 @@ def bot_secret(pod_input: BotPodInput, document: str, pod_uid: str) -> dict[str,
     }
 
 
+def named_secret(namespace: str, name: str) -> dict[str, Any]:
+    """Manifest of an empty Secret: to ask whether one of its name is there, never to be created."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": "Opaque"}
+
+
 def assignment_annotations(document: str, keys: BotKeys) -> dict[str, str]:
     """What the pod says of its assignment (JSON): which content its bot takes, and which key can command it."""
     return {
