@@ -167,6 +167,15 @@ class Session:
             await self.transcript.publish()
         return self.report
 
+    async def run_out_of_time(self) -> asyncio.Task[None]:
+        """Ten seconds were heard and are not final at the end, for which somebody still waits."""
+        self.hears_the_end = False
+        await self.begin()
+        await self.admitted(0)
+        await self.say(READY, progress(10))
+        self.clock.time = 20
+        return asyncio.create_task(self.transcript.finish())
+
     async def close(self) -> None:
         if self.running is not None:
             self.running.cancel()
@@ -322,12 +331,7 @@ async def test_why_a_transcriber_dies_stays_told(session: Session) -> None:
 
 
 async def test_what_there_is_no_time_for_is_told_before_its_process_is_dead(session: Session) -> None:
-    session.hears_the_end = False
-    await session.begin()
-    await session.admitted(0)
-    await session.say(READY, progress(10))
-    session.clock.time = 20
-    finishing = asyncio.create_task(session.transcript.finish())
+    finishing = await session.run_out_of_time()
     process, dead = session.processes[-1], asyncio.Event()
     process.kill = dead.wait  # type: ignore[assignment,method-assign]
     closing = asyncio.create_task(session.transcript.close())
@@ -372,12 +376,7 @@ async def test_the_end_is_not_held_up_by_a_source_that_cannot_be_opened(session:
 
 
 async def test_whoever_has_no_time_left_did_not_die(session: Session) -> None:
-    session.hears_the_end = False
-    await session.begin()
-    await session.admitted(0)
-    await session.say(READY, progress(10))
-    session.clock.time = 20
-    finishing = asyncio.create_task(session.transcript.finish())
+    finishing = await session.run_out_of_time()
     await asyncio.sleep(0.05)
     session.processes[-1].code = -9
     await session.transcript.close()

@@ -117,7 +117,7 @@ class LiveTranscript:
         self._answered = 0.0
         """Time of the transcriber's last message."""
         self._ready = asyncio.Event()
-        """Of the process that runs: it has said that it can begin."""
+        """The process that runs, or ran last, has said that it can begin."""
         self._missing = MissingText(self._joined, self._tell_missed)
         self._missing.begin(0.0, "no transcriber heard it", _START_SECONDS)
         self._spares = False
@@ -172,8 +172,8 @@ class LiveTranscript:
             pause = _RESTART_SECONDS
             while not (self._ending.is_set() or self._given_up):
                 if await self._unless_ending(answering()):
-                    ready = await self._run_once(self._writer)
-                    pause = _RESTART_SECONDS if ready else min(2 * pause, _LONGEST_RESTART)
+                    await self._run_once(self._writer)
+                    pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
                 if not (self._ending.is_set() or self._given_up):
                     await self._unless_ending(asyncio.sleep(pause))
         except Exception as error:  # whoever runs this says it and tries again
@@ -242,8 +242,7 @@ class LiveTranscript:
 
     # One run of the process
 
-    async def _run_once(self, writer: TranscriptWriter) -> bool:
-        """Until it ends; whether it was ready before."""
+    async def _run_once(self, writer: TranscriptWriter) -> None:
         self._ready.clear()
         self._attributor.new_run(writer.segments)  # each process counts its segments from 1
         self._hub.forget_partials()
@@ -273,7 +272,6 @@ class LiveTranscript:
             self._missing.begin(self._done, "the transcriber died")
             if not self._failing:  # the fault stays told: it is why
                 self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
-        return self._ready.is_set()
 
     async def _end_if_hung(self, transcriber: Transcriber) -> None:
         """Kill a process that was ready and says nothing any more: as one that died, it is followed by another."""
@@ -339,7 +337,7 @@ class LiveTranscript:
                 if message.heard > 0:
                     # Sound that does not come any more is behind, too.
                     unheard = now - self._missing.since if self._missing.since is not None else 0.0
-                    self._tell_lag(max(message.heard - message.done, (self._heard or 0.0) - message.done, unheard))
+                    self._tell_lag(max(max(message.heard, self._heard or 0.0) - message.done, unheard))
             case Missed():
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():

@@ -25,10 +25,10 @@ from pydantic import ValidationError
 from meeting_buddy.contract.lenient import UnreadableError, read_leniently
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.contract.report import READABLE_VERSIONS, READING, Report
+from meeting_buddy.contract.report import MAX_WORD, READABLE_VERSIONS, READING, Report
 
 _ENDING_REASONS: Final = frozenset(reason for reason, spec in REASONS.items() if spec.end is not None)
-_WORD: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+_WORD: Final = re.compile(rf"[A-Za-z0-9]{{1,{MAX_WORD}}}")
 
 
 class ReportError(ValueError):

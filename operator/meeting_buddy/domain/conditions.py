@@ -15,8 +15,8 @@ from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition
 
 Truth = Literal["True", "False", "Unknown"]
-MAX_TEXT: Final = 1024
-"""Of a condition's reason and message."""
+MAX_MESSAGE: Final = 1024
+"""Of a status or a condition, and of a condition's reason."""
 _UNFINISHED: Final = ("Starting", "Live", "Lagging")
 """Of a transcript: what is no outcome."""
 _NO_ENGINE: Final = "the bot class has no transcription engine"
@@ -249,7 +249,7 @@ def compute(snapshot: Snapshot) -> list[Condition]:
 
 
 def _condition(kind: str, draft: Draft, old: Condition | None, snapshot: Snapshot) -> Condition:
-    draft = Draft(draft.status, _fitting(draft.reason), _fitting(draft.message))
+    draft = Draft(draft.status, fitting(draft.reason), fitting(draft.message))
     generation = snapshot.session.generation
     if old is not None and draft == _draft(old) and old.observed_generation == generation:
         return old
@@ -263,9 +263,9 @@ def _condition(kind: str, draft: Draft, old: Condition | None, snapshot: Snapsho
     )
 
 
-def _fitting(text: str) -> str:
-    """``text`` as a condition can hold it, whoever wrote it."""
-    return well_formed(text)[:MAX_TEXT]
+def fitting(text: str) -> str:
+    """``text`` as a status and its conditions can hold it, whoever wrote it."""
+    return well_formed(text)[:MAX_MESSAGE]
 
 
 def previous(snapshot: Snapshot, kind: str) -> Draft | None:

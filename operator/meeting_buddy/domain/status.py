@@ -13,7 +13,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import LeftReport, PeopleReport, PersonReport, Report, TranscriptionReport
-from meeting_buddy.contract.text import page_text, well_formed
+from meeting_buddy.contract.text import page_text
 from meeting_buddy.domain import conditions
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Participant, PastParticipant
@@ -21,7 +21,6 @@ from meeting_buddy.resource.session import Condition, MeetingSessionStatus, Part
 MAX_PEOPLE: Final = 50
 MAX_EVIDENCE: Final = 20
 MAX_TEXT: Final = 256
-MAX_MESSAGE: Final = 1024
 
 _IMMEDIATE_FIELDS: Final = (
     "phase",
@@ -58,7 +57,7 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     changes: dict[str, Any] = {
         "phase": snapshot.phase,
         "reason": snapshot.reason,
-        "message": well_formed(snapshot.message or "")[:MAX_MESSAGE] or None,
+        "message": conditions.fitting(snapshot.message or "") or None,
         "session_id": identifier,
         "platform": snapshot.platform or before.platform,
         "observed_generation": session.generation,
