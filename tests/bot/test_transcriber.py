@@ -6,6 +6,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -202,6 +203,37 @@ def test_a_slow_server_is_asked_for_passing_texts_all_the_same() -> None:
         messages = [message for _, message in transcriber.in_real_time(transcriber.frames(sound), asked, lead=2)]
     assert len([each for each in messages if isinstance(each, Hypothesis)]) > 1
     assert not [each for each in messages if isinstance(each, Progress) and each.spares]
+
+
+IMPATIENT = """
+import sys
+from meeting_buddy_bot.transcription import process
+
+process.LONGEST_DECODING = 2.0
+sys.exit(process.main())
+"""
+
+
+def test_a_process_whose_decoding_does_not_end_gives_up_for_the_next_one() -> None:
+    """Such as with a server that sends a head without end, a byte each second."""
+    asked, over = [], threading.Event()
+
+    def decoder(samples: Samples, request: Request) -> Answer:
+        asked.append(request)
+        over.wait(60)
+        return {"text": "", "language": "english"}
+
+    with SpeechServer(decoder) as server:
+        configured = TranscriberConfig(engine="openai", model="whisper-1", base_url=server.url)
+        sound = frames(np.concatenate((silence(1), decode(SPEECH / "en" / "jfk.wav"), silence(1))))
+        argv = [sys.executable, "-c", IMPATIENT, configured.model_dump_json()]
+        done = subprocess.run(argv, input=sound, capture_output=True, check=False)
+        over.set()
+    assert asked
+    assert (done.returncode, done.stderr.decode().splitlines()[-1:]) == (
+        1,
+        ["ERROR:meeting_buddy_bot.transcription.process:a decoding did not end within 2 s"],
+    )
 
 
 def test_a_process_that_is_killed_leaves_whole_lines(spoken: tuple[Samples, str], tmp_path: Path) -> None:

@@ -168,11 +168,13 @@ def another_bot_goes_on_after_a_drain(sessions: Sessions) -> None:
         status = begun(sessions, "standup", 2)
         assert (status["phase"], status["joinTimestamp"], status["segmentCount"]) == ("Initializing", JOINED_AT, 2)
         assert summary(status) == IN_PROGRESS
-        assert status.keys().isdisjoint({"reason", "finisherPod", "completionTime", "leaveTimestamp"})
+        assert status.keys().isdisjoint({"reason", "finisherPod", "completionTime"})
+        assert "leaveTimestamp" in status
         with recording(sessions, "standup", 2) as (second, bot):
             told = assignment_of(sessions, second)
             assert (told["attempt"], told["rejoins"], told["link"]) == (2, True, LINK)
             bot.say("Recording", joinedAt="2026-11-23T10:30:00Z")
+            assert "leaveTimestamp" not in sessions.phase("standup", "Recording"), "a bot is there again"
             word = last_word(sessions, "standup", attempt=2, joinedAt="2026-11-23T10:30:00Z", recording=ALL_SEGMENTS)
             sessions.ended(second, word)
     status = sessions.phase("standup", "Completed")

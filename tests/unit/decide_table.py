@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
     ContainerFacts,
@@ -93,6 +95,7 @@ def _removed() -> dict[str, Any]:
 
 
 _S, _F = make.session, make.facts
+_GIVEN_UP = Outcome(Reason.BROWSER_CRASHED, "container browser ends again and again")
 _CRASH_LOOP = make.pod(browser=make.waiting("CrashLoopBackOff"))
 _UNREACHABLE = make.ended(make.report("Ended", reason="PageUnreachable").to_json())
 _THIRD = make.ended(make.report("Ended", reason="PageUnreachable", attempt=3).to_json())
@@ -262,11 +265,14 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("nothing answers any more when its quota could have given way", _F(_S(_told("QuotaExceeded"), backoffLimit=2), error=replace(_REFUSED, since=later(700))), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=later(710)),
         Row("its quota never gave way, for as long as all of them would have been given", _F(_S(_told("QuotaExceeded"), backoffLimit=2), rejection=CreateRejection("quota", "exceeded quota", later(1785))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1800)),
         Row("the same, as an error of the operator's", _F(_S(_told("QuotaExceeded"), backoffLimit=2), error=_NO_QUOTA), "PatchStatus CreatePod", "Initializing", at=later(1799)),
-        Row("a quota keeps its Secret out: its pod goes first", _F(_S(_STARTED, backoffLimit=2), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus DeletePod", "Initializing", at=_LATE),
+        Row("a quota keeps its Secret out: its pod goes first", _F(_S(_STARTED, backoffLimit=2), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus GiveUpPod", "Initializing", at=_LATE),
         Row("a quota keeps the second one out for good", _F(_S(_second(), backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", later(1209))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1210)),
-        Row("the browser dies again and again, and more bots are allowed: its pod goes first", _F(_S(_STARTED, backoffLimit=2), _CRASH_LOOP), "PatchStatus DeletePod", "Initializing", at=_LATE),
+        Row("the browser dies again and again, and more bots are allowed: its pod goes first", _F(_S(_STARTED, backoffLimit=2), _CRASH_LOOP), "PatchStatus GiveUpPod", "Initializing", at=_LATE),
         Row("its pod is about to go", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "", at=_LATE),
-        Row("its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE), given_up=_GIVEN_UP), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("its pod is gone, and the operator has forgotten that it removed it", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
+        Row("its pod is gone, and no time is left: why it did not start counts", _F(_S({**_STARTED, **_removed()}, backoffLimit=2, endTime="2026-11-23T10:10:05Z"), make.terminated(ContainerFacts(), deleted_at=_LATE), given_up=_GIVEN_UP), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", at=_LATE),
+        Row("its pod was removed by force meanwhile: why it did not start counts", _F(_S({**_STARTED, **_removed()}, backoffLimit=2, endTime="2026-11-23T10:10:05Z"), given_up=_GIVEN_UP), "PatchStatus EmitEvent", "Failed", "BrowserCrashed", at=_LATE),
         Row("its pod started all the same, and was in the meeting", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(make.ended(make.last_word("MeetingEnded")), deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded", _LATE),
         Row("its node never says that its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", later(1201)),
         Row("not admitted: that does not pass", _F(_S(_JOINING, backoffLimit=2), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),

@@ -25,6 +25,7 @@ _WORDS = {
     "EmitErrorEvent": "emit Event of the error",
     "ReleaseFinalizer": "release the pod",
     "DeletePod": "delete the pod",
+    "GiveUpPod": "delete the pod and keep why",
     "DeleteSession": "delete the session's object",
 }
 

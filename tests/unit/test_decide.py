@@ -11,10 +11,11 @@ import pytest
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.facts import ContainerFacts
-from meeting_buddy.domain.plan import EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
+from meeting_buddy.domain.facts import ContainerFacts, StreamFacts
+from meeting_buddy.domain.plan import CreatePod, EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
 from tests.unit.decide_table import ROWS, Row
@@ -150,3 +151,48 @@ def test_a_bot_joins_again_at_once_where_the_one_before_ran(
             found = MeetingSessionStatus.model_validate(patch)
             assert (found.attempt, found.next_attempt_time) == (attempt + 1, make.later(expected))
             assert ("the next bot is made at" in str(found.message)) == (expected > 0)
+
+
+def test_a_bot_of_which_nobody_knows_counts_as_there_at_its_end_and_another_joins_again() -> None:
+    """The operator was away while it joined and was evicted; the next bot never gets in."""
+    status = {"phase": "Joining", "attempt": 1, "botPod": make.POD, "scheduledTime": "2026-11-23T10:00:00Z"}
+    gone_at = make.later(95)
+    lost = make.terminated(make.ended(code=137, reason="Error", at=gone_at), reason="Evicted")
+    rejoins = make.session(status, onDisruption="Rejoin", startTime="2026-11-23T10:00:00Z")
+    patch = patch_of(decide(make.facts(rejoins, lost), lambda: make.later(100)))
+    assert patch["attempt"] == 2
+    assert (patch["joinTimestamp"], patch["leaveTimestamp"]) == ("2026-11-23T10:01:35.000Z",) * 2
+
+    told = {key: value for key, value in {**status, **patch}.items() if value is not None}
+    waiting = make.session(told, onDisruption="Rejoin", startTime="2026-11-23T10:00:00Z")
+    long_after = decide(make.facts(waiting, replace(lost, finalizer=False)), lambda: make.later(7200))
+    assert isinstance(long_after.actions[0], CreatePod), "it was there: it is not Missed"
+
+    name = identity.pod_name("standup", make.UID, 2)
+    second = replace(make.terminated(make.ended(code=137, reason="Error")), name=name, uid="pod-2", attempt=2)
+    outside = make.facts(make.session({**told, "botPod": name}), second, report=make.report("Joining", attempt=2))
+    patch = patch_of(decide(outside, lambda: make.later(7200)))
+    assert (patch["phase"], patch["reason"]) == ("Leaving", "BotCrashed"), "what the first one recorded is finished"
+    assert "leaveTimestamp" not in patch, "the first one's stays"
+
+
+def test_the_time_of_leaving_goes_once_a_bot_is_in_the_meeting_again() -> None:
+    name = identity.pod_name("standup", make.UID, 2)
+    known = {"joinTimestamp": "2026-11-23T10:00:20Z", "leaveTimestamp": "2026-11-23T10:01:35Z"}
+    status = {"phase": "Initializing", "attempt": 2, "botPod": name, **known}
+    second = replace(make.RUNNING_POD, name=name, uid="pod-2", attempt=2)
+    for phase, gone in (("Joining", False), ("Active", True)):
+        report = make.report(phase, attempt=2, everJoined=phase == "Active")
+        facts = make.facts(make.session(status), second, report=report, stream=StreamFacts(True, None))
+        patch = patch_of(decide(facts, lambda: make.NOW))
+        assert patch["phase"] == phase
+        assert ("leaveTimestamp" in patch) is gone
+
+
+def test_the_operator_s_own_removal_of_a_pod_is_told_as_what_kept_it_from_starting() -> None:
+    status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD}
+    why = Outcome(Reason.BROWSER_CRASHED, "the browser ends again and again")
+    gone = make.terminated(ContainerFacts(), deleted_at=make.NOW)
+    facts = make.facts(make.session(status, backoffLimit=2), gone, given_up=why)
+    patch = patch_of(decide(facts, lambda: make.NOW))
+    assert "attempt 1 ended with BrowserCrashed: the browser ends again and again" in str(patch["message"])

@@ -20,6 +20,7 @@ from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain import plan as actions
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
     ContainerFacts,
@@ -100,6 +101,7 @@ class World(RuleBasedStateMachine):
         self.report: Report | None = None
         self.leave: LeaveFacts | None = None
         self.warnings: tuple[PodWarning, ...] | None = None
+        self.given_up: Outcome | None = None
         self.written_at: datetime | None = None
         self.secret_seen_of = ""
         self.error: ReconcileError | None = None
@@ -108,7 +110,7 @@ class World(RuleBasedStateMachine):
     def facts(self) -> Facts:
         if self.session is not None and self.followed != current_pod(self.session):
             self.followed = current_pod(self.session)
-            self.stream = self.report = self.leave = self.warnings = None
+            self.stream = self.report = self.leave = self.warnings = self.given_up = None
             self.secret_seen_of = ""
         return make.facts(
             self.session,
@@ -118,6 +120,7 @@ class World(RuleBasedStateMachine):
             report=self.report,
             leave=self.leave,
             warnings=self.warnings,
+            given_up=self.given_up,
             error=self.error,
             announced_error=self.announced,
             written_at=self.written_at,
@@ -200,6 +203,9 @@ class World(RuleBasedStateMachine):
             case actions.ReleaseFinalizer(name):
                 self.release(name)
             case actions.DeletePod(name, _):
+                self.delete_pod(name)
+            case actions.GiveUpPod(_, name, _, outcome):
+                self.given_up = outcome
                 self.delete_pod(name)
             case actions.DeleteSession():
                 self.a_session_had_its_time()

@@ -232,6 +232,20 @@ async def test_no_session_ends_by_its_times_while_the_api_server_does_not_say(
     assert not any(isinstance(action, CreatePod) for action in found.actions)
 
 
+async def test_what_becomes_too_late_while_the_api_server_answers_is_asked_about_as_well() -> None:
+    operator = Operator(stored({**WAITS, "attempt": 2, "nextAttemptTime": END}, endTime=END))
+    asked: list[str] = []
+
+    async def slowly(_: str, name: str) -> dict[str, Any]:
+        operator.clock.advance(1)
+        asked.append(name)
+        raise GONE
+
+    operator.api.get_pod = slowly
+    assert ending_of(await operator.plan(OVER - 1)) == ("Completed", "EndTimeReached")
+    assert asked == [make.POD, make.SECOND]
+
+
 async def test_a_session_that_is_over_is_not_asked_about() -> None:
     ended = {**AHEAD, "phase": "Failed", "reason": "Missed", "completionTime": START}
     operator = Operator(stored(ended, startTime=START))

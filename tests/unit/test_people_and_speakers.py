@@ -255,6 +255,16 @@ def test_intervals_follow_the_hints_and_bridge_flickering() -> None:
     ]
 
 
+def test_an_interval_ends_where_nobody_looked_for_long() -> None:
+    """A page that hung for a minute while it showed Ada as speaking does not say that she spoke for a minute."""
+    found: list[Interval] = []
+    hints = SpeakingHints(found.append)
+    for now in (1.0, 2.5, 60.0, 60.25):
+        hints.take([ADA_SPEAKS], now)
+    hints.close(61.0)
+    assert found == [Interval("Ada", 1.0, 2.5), Interval("Ada", 60.0, 60.25)]
+
+
 def test_the_bot_does_not_speak() -> None:
     found: list[Interval] = []
     hints = SpeakingHints(found.append)

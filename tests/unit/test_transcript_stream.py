@@ -205,11 +205,19 @@ async def test_open_segments_are_kept_in_a_bounded_number(session: Session, monk
     assert [text for _, _, text in await rest(session.hub.subscribe())] == ["2", "3"]
 
 
-async def test_segments_of_a_transcriber_that_is_gone_are_forgotten(session: Session) -> None:
-    session.guess("So")
+async def test_segments_of_a_transcriber_that_is_gone_are_taken_back_from_those_who_read_them(
+    session: Session,
+) -> None:
+    following, late = session.hub.subscribe(), session.hub.subscribe()
+    session.guess("So", "1")
+    session.guess("Now", "2")
+    assert shown(await following.next()) == ("partial", None, "So")
     session.hub.forget_partials()
+    session.hub.forget_partials()  # the next one died, too
+    session.guess("Well", "3")
     session.hub.end()
-    assert await rest(session.hub.subscribe()) == []
+    assert await rest(following) == [("partial", None, ""), ("partial", None, ""), ("partial", None, "Well")]
+    assert await rest(late) == await rest(session.hub.subscribe()) == [("partial", None, "Well")]
 
 
 def test_events_are_spelled_as_server_sent_events() -> None:

@@ -12,8 +12,8 @@ from meeting_buddy_bot.platforms.probe import Person
 
 PAUSE: Final = 0.7
 """Seconds of silence that do not end an interval: hints flicker between words."""
-
-
+LONGEST_UNSEEN: Final = 3.0
+"""Seconds between two looks at the page, after which nobody knows who spoke in between."""
 _MOST_SPOKEN: Final = 1000
 
 
@@ -37,6 +37,9 @@ class SpeakingHints:
 
     def take(self, people: Iterable[Person], now: float) -> None:
         """One more snapshot of the page, at ``now``."""
+        for name, (_, last) in list(self._open.items()):
+            if now - last > LONGEST_UNSEEN:
+                self._finish(name)
         for name in {person.name for person in people if person.speaking and person.name and not person.own}:
             start, _ = self._open.get(name, (now, now))
             self._open[name] = (start, now)

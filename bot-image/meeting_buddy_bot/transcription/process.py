@@ -41,6 +41,8 @@ from meeting_buddy_bot.transcription.shortage import Shortage, ShortageGauge, lo
 NICENESS: Final = 19
 """The lowest. SCHED_IDLE would leave half of it on a busy machine: too little for finals to keep up."""
 PROGRESS_SECONDS: Final = 1.0
+LONGEST_DECODING: Final = 300.0
+"""Seconds after which a decoding is taken to hang; what waits meanwhile would soon be given up anyhow."""
 _OFFLINE_FRAMES: Final = 100
 """That are read ahead when the sound can wait."""
 _LIVE_FRAMES: Final = 600
@@ -66,6 +68,10 @@ class _Decoded:
 
 class _End:
     """Of the input."""
+
+
+class _HungError(Exception):
+    """A decoding does not end, and no thread can be made to: another process has to go on."""
 
 
 _Inbox = queue.Queue[_Frame | _Decoded | _End]
@@ -101,9 +107,14 @@ class _Transcriber:
             shortage=lambda: gauge.shortage if gauge else Shortage.NONE,
         )
         self._progress_at = 0.0
+        self._decoding_since: float | None = None
 
     def run(self) -> None:
-        """Transcribe while the sound goes on."""
+        """Transcribe while the sound goes on.
+
+        Raises:
+            _HungError: a decoding does not end.
+        """
         jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         threading.Thread(target=self._decode, args=(jobs,), name="decoder", daemon=True).start()
         ended = False
@@ -113,6 +124,7 @@ class _Transcriber:
                     case _Frame(start, pcm):
                         self._live.feed(start, pcm)
                     case _Decoded(job, outcome, seconds, waited):
+                        self._decoding_since = None
                         if self._gauge:
                             self._gauge.end()
                         self._live.complete(job, outcome, seconds, waited)
@@ -124,7 +136,10 @@ class _Transcriber:
             if (next_job := self._live.next_job()) is not None:
                 if self._gauge:
                     self._gauge.begin()
+                self._decoding_since = time.monotonic()
                 jobs.put(next_job)
+            if self._decoding_since is not None and time.monotonic() > self._decoding_since + LONGEST_DECODING:
+                raise _HungError
             self._say_progress()
         self._say_progress(now=True)
 
@@ -188,6 +203,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments.config, output, inbox, offline=arguments.offline, partials=not arguments.finals_only)
     except BrokenPipeError:
         _log.warning("nobody reads what is transcribed")
+        return 1
+    except _HungError:
+        _log.error("a decoding did not end within %.0f s", LONGEST_DECODING)
         return 1
 
 

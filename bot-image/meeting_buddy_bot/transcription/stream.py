@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Final, Literal
 
 from aiohttp import web
@@ -55,7 +56,7 @@ class TranscriptHub:
         self.ended = False
         self._volume = volume
         self._recent: deque[tuple[int, str]] = deque(maxlen=MOST_BEHIND)
-        self._partials: dict[str, tuple[int, str]] = {}
+        self._partials: dict[str, tuple[int, TranscriptLine]] = {}
         """Segment → its newest line, and the place of that among all lines of open segments."""
         self._partials_published = 0
         self._changed = asyncio.Event()
@@ -79,17 +80,19 @@ class TranscriptHub:
 
     def publish_partial(self, line: TranscriptLine) -> None:
         """The newest line of a segment that is still open."""
-        self._partials_published += 1
         segment = whole_segment(line.segment)
         self._partials.pop(segment, None)
-        self._partials[segment] = (self._partials_published, cleaned(line).to_json())
+        self._put(segment, cleaned(line))
         if len(self._partials) > _MOST_OPEN:
             del self._partials[next(iter(self._partials))]
         self._wake()
 
     def forget_partials(self) -> None:
-        """Nothing becomes of the segments that are open: their transcriber is gone."""
-        self._partials.clear()
+        """Nothing becomes of open segments, as their transcriber is gone: who reads them gets each without text."""
+        for segment, (_, line) in self._partials.items():
+            if line.text:
+                self._put(segment, line.model_copy(update={"text": "", "words": (), "committed": 0}))
+        self._wake()
 
     def end(self) -> None:
         """No line follows; streams end behind the last one."""
@@ -111,8 +114,10 @@ class TranscriptHub:
         return self._recent[number - self._recent[0][0]][1]
 
     def partial_after(self, place: int) -> tuple[int, str] | None:
-        """The next line of an open segment behind a place among them."""
-        return min((each for each in self._partials.values() if each[0] > place), default=None)
+        """The next line of an open segment behind a place among them; who had none yet gets none without text."""
+        following = (each for each in self._partials.values() if each[0] > place and (each[1].text or place))
+        found = min(following, key=itemgetter(0), default=None)
+        return None if found is None else (found[0], found[1].to_json())
 
     async def read(self, stored: StoredLines) -> list[tuple[int, str]] | None:
         """Some more lines of the file. Raises OSError."""
@@ -121,6 +126,10 @@ class TranscriptHub:
     async def change(self) -> None:
         """Wait for the next line, or the end."""
         await self._changed.wait()
+
+    def _put(self, segment: str, line: TranscriptLine) -> None:
+        self._partials_published += 1
+        self._partials[segment] = (self._partials_published, line)
 
     def _wake(self) -> None:
         self._changed.set()

@@ -114,6 +114,9 @@ class Executor:
                 return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
                 await self._api.delete_pod(entry.namespace, pod, uid)
+            case plan.GiveUpPod(which, pod, uid, outcome):
+                await self._api.delete_pod(entry.namespace, pod, uid)
+                entry.note(which, given_up=outcome)
             case plan.DeleteSession(uid, resource_version):
                 return await self._delete_session(entry, uid, resource_version)
         return Progress.NEXT

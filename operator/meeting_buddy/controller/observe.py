@@ -63,15 +63,12 @@ class Observer:
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         self._forget_old_refusal(entry)
-        unknown = self._unknown_pods(entry)
-        if unknown:
-            try:
-                for name in unknown:
-                    await self._confirm_pod(entry, name)
-            except KubeError as error:
-                if not entry.has_persistent_error:
-                    raise
-                failure = error
+        try:
+            await self._confirm_pods(entry)
+        except KubeError as error:
+            if not entry.has_persistent_error:
+                raise
+            failure = error
         return Observation(self._facts(entry, confirmed=failure is None), failure)
 
     def _facts(self, entry: CacheEntry, *, confirmed: bool) -> Facts:
@@ -133,6 +130,14 @@ class Observer:
         found = [name] if not status.finishing and times.too_late(session, self._clock.now()) else []
         former = _former_bot(session)
         return found if former is None or former in entry.pods else [*found, former]
+
+    async def _confirm_pods(self, entry: CacheEntry) -> None:
+        """Ask for what is unknown; while that is answered, it may become too late for a pod that was not asked for."""
+        asked: set[str] = set()
+        while unknown := set(self._unknown_pods(entry)) - asked:
+            for name in sorted(unknown):
+                await self._confirm_pod(entry, name)
+            asked |= unknown
 
     async def _confirm_pod(self, entry: CacheEntry, name: str) -> None:
         """The watch of pods may only be late for a session that shows none.

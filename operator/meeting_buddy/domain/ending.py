@@ -40,11 +40,15 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
     if pod is None:
         if not snapshot.named:
             return _outcome_without_pod(snapshot)
+        if (given_up := _given_up(snapshot, snapshot.known.last_seen)) is not None:
+            return given_up
         if any(each.orphaned for each in snapshot.facts.pods):
             return Outcome(Reason.EVICTED, "the pod's ownerReference was removed, so it is not this session's any more")
         return pod_outcome.of_missing_pod(
             snapshot.known.last_seen, snapshot.session.uid, snapshot.known.report, leaving=snapshot.asked_to_leave
         )
+    if pod.terminated and (given_up := _given_up(snapshot, pod)) is not None:
+        return given_up
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
         # Only a leave that was seen before: what stopped a bot before its end time was not the end time.
         return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.asked_to_leave)
@@ -60,6 +64,12 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
     if snapshot.now >= snapshot.startup_deadline:
         return startup.failure(pod, snapshot.known.warnings or (), snapshot.timeouts.startup_timeout_seconds)
     return startup.unrecoverable(pod)
+
+
+def _given_up(snapshot: Snapshot, pod: PodFacts | None) -> Outcome | None:
+    """Why the operator itself removed the pod; ``None``: it did not, or the bot started or had to leave meanwhile."""
+    started = snapshot.known.report is not None or (pod is not None and pod.bot.ran)
+    return None if started or snapshot.asked_to_leave else snapshot.known.given_up
 
 
 def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.links import LinkRules, PlatformName, SelfHostedHost
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus
 
@@ -229,6 +230,8 @@ class AttemptFacts:
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
     """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
+    given_up: Outcome | None = None
+    """Why the operator deleted the pod, whose bot did not start."""
     secret_missing: bool = False
     """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
 

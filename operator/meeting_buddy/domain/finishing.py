@@ -5,7 +5,6 @@ decides only whether the files are whole. What it cannot do within ``timeouts.fi
 """
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from meeting_buddy.contract.phases import Phase
@@ -34,15 +33,9 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     message = terminal_message(outcome.reason, cause, outcome.remedy)
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
     if after.leave_timestamp is None and ended.has_bot:
-        after = after.model_copy(update={"leave_timestamp": _ended_at(ended)})
+        after = after.model_copy(update={"leave_timestamp": ended.bot_gone_at})
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
     return Plan(tuple(settle(snapshot, after, EmitEvent("Normal", "Finishing", note))), snapshot.now)
-
-
-def _ended_at(ended: Snapshot) -> datetime:
-    """When a bot ended that did not say when it left."""
-    last = ended.pod.bot.terminated if ended.pod is not None else None
-    return (last.at if last is not None else None) or ended.now
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.links import PlatformName
+from meeting_buddy.domain.causes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,16 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUpPod:
+    """Delete exactly this pod, whose bot does not start; why comes back as a fact: its attempt ends with it."""
+
+    id: PodId
+    pod: str
+    uid: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteSession:
     """Delete exactly this MeetingSession as it was seen, which has ended and had its time; never its files."""
 
@@ -116,6 +127,7 @@ Action = (
     | EmitErrorEvent
     | ReleaseFinalizer
     | DeletePod
+    | GiveUpPod
     | DeleteSession
 )
 

@@ -18,7 +18,7 @@ from meeting_buddy.domain import startup, status, times
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.ending import settle
 from meeting_buddy.domain.facts import PodFacts
-from meeting_buddy.domain.plan import Action, DeletePod, EmitEvent, PatchStatus, Plan
+from meeting_buddy.domain.plan import Action, EmitEvent, GiveUpPod, PatchStatus, Plan
 from meeting_buddy.domain.snapshot import Snapshot
 
 FIRST_BACKOFF: Final = timedelta(seconds=10)
@@ -47,7 +47,7 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     if snapshot.pod is not None and not startup.started(snapshot.pod) and not snapshot.pod.terminated:
         return _plan_removal(snapshot, snapshot.pod, outcome)
     message = _message(snapshot, outcome, following)
-    after = status.next_attempt(ended, outcome.reason, following.at, message)
+    after = status.next_attempt(ended, outcome.reason, following.at, message, rejoins=following.rejoins)
     return Plan(tuple(settle(snapshot, after, EmitEvent("Warning", outcome.reason.value, message))), snapshot.now)
 
 
@@ -65,7 +65,7 @@ def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan |
     )
     actions: list[Action] = [PatchStatus(patch)] if patch else []
     if pod.deleted_at is None:
-        actions.append(DeletePod(pod.name, pod.uid))
+        actions.append(GiveUpPod(pod.id, pod.name, pod.uid, outcome))
     return Plan(tuple(actions), patience)
 
 

@@ -283,6 +283,12 @@ class Snapshot:
         """Whether a bot of this session was in the meeting, in this attempt or an earlier one."""
         return self.joined_at is not None or (self.report is not None and self.report.ever_joined)
 
+    @property
+    def bot_gone_at(self) -> datetime:
+        """When a bot that has ended was in the meeting no more, if it did not say when it left."""
+        last = self.bot_pod.bot.terminated if self.bot_pod is not None else None
+        return (last.at if last is not None else None) or self.now
+
     def may_have_joined(self, last_word: Report | None) -> bool:
         """Whether a bot was in the meeting, or ran and nobody knows.
 

@@ -106,7 +106,9 @@ def _place(snapshot: Snapshot) -> dict[str, Any]:
     return {"node": pod.node or before.node, "bot_address": pod.ip or before.bot_address}
 
 
-def next_attempt(snapshot: Snapshot, reason: Reason, at: datetime, message: str) -> MeetingSessionStatus:
+def next_attempt(
+    snapshot: Snapshot, reason: Reason, at: datetime, message: str, *, rejoins: bool
+) -> MeetingSessionStatus:
     """The status with which the next attempt begins: what its bot is and reports is not known yet.
 
     Args:
@@ -114,14 +116,18 @@ def next_attempt(snapshot: Snapshot, reason: Reason, at: datetime, message: str)
         reason: why that ended.
         at: when the next bot is made.
         message: both in a sentence.
+        rejoins: the bot that ended was in the meeting; one of which nobody knows that counts as there at its end.
     """
     ended = compose(replace(snapshot, reason=reason))
+    left_at = (ended.leave_timestamp or snapshot.bot_gone_at) if rejoins else None
     afresh = {
         "phase": Phase.INITIALIZING,
         "reason": None,
         "attempt": snapshot.attempt + 1,
         "next_attempt_time": at,
-        **dict.fromkeys(("bot_pod", "bot_address", "node", "leave_timestamp", "transcript_lag_seconds")),
+        "join_timestamp": ended.join_timestamp or left_at,
+        "leave_timestamp": left_at,
+        **dict.fromkeys(("bot_pod", "bot_address", "node", "transcript_lag_seconds")),
     }
     session = replace(snapshot.session, status=ended.model_copy(update=afresh))
     facts = replace(snapshot.facts, session=session)
@@ -155,10 +161,11 @@ def _complete(snapshot: Snapshot) -> Report | None:
 
 def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     before = snapshot.session.status
+    in_meeting = snapshot.phase in (Phase.ACTIVE, Phase.RECORDING)
     evidence = [page_text(path, MAX_TEXT) for path in report.evidence]
     earlier = [path for path in before.evidence or () if path not in evidence]
     found: dict[str, Any] = {
-        "leave_timestamp": report.left_at or before.leave_timestamp,
+        "leave_timestamp": report.left_at or (None if in_meeting else before.leave_timestamp),
         "segment_count": report.recording.segments,
         "audio_file_count": report.recording.audio_files,
         "video_file_count": report.recording.video_files,

@@ -266,7 +266,9 @@ class MeetingSessionStatus(StoredModel):
     )
     scheduled_time: Timestamp | None = Field(None, description="When the session was accepted.")
     join_timestamp: Timestamp | None = Field(None, description="When the bot was first in the meeting.")
-    leave_timestamp: Timestamp | None = Field(None, description="When the bot left for the last time.")
+    leave_timestamp: Timestamp | None = Field(
+        None, description="When the bot left for the last time; not while one is in the meeting again."
+    )
     completion_time: Timestamp | None = Field(None, description="When the session ended.")
     total_duration_seconds: int | None = Field(None, ge=0, description="Seconds in the meeting.")
     duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
