@@ -13,10 +13,13 @@ from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
 from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, last_known, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
+from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
 from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import FEWEST_SILENT, PageResponsive
 from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
+from meeting_buddy_bot.platforms import adapter
+from meeting_buddy_bot.platforms.probe import DEADLINE, PageSnapshot, pause
 
 
 class FakeClock:
@@ -30,6 +33,27 @@ class FakeClock:
 
     def later(self, seconds: float) -> None:
         self.time += seconds
+
+
+# Observed time
+
+
+def test_the_slowest_looks_with_the_longest_pauses_between_them_still_observe() -> None:
+    assert DEADLINE + adapter.SECONDS + pause(PageSnapshot(frozenset(), seconds=DEADLINE), 0.25) < LONGEST_INTERVAL
+
+
+def test_every_check_fires_where_looks_are_slow() -> None:
+    clock = FakeClock()
+    nobody_came, everyone_left, only_bots = NobodyCame(clock, 60), EveryoneLeft(clock, 60), OnlyBots(clock, 60)
+    silence, no_media, waiting_room = Silence(clock, 60), NoMedia(clock), WaitingRoom(clock, 60)
+    everyone_left.verdict(1)
+    fired: set[Reason | None] = set()
+    for _ in range(20):
+        clock.later(5.1)  # a pause of 3 s and a look of 2.1 s
+        fired |= {nobody_came.verdict(0), everyone_left.verdict(0), only_bots.verdict(only_bots=True)}
+        fired |= {silence.verdict(None), no_media.verdict(NO, UNKNOWN), waiting_room.verdict(Waiting.WAITING_ROOM)}
+    ends = {Reason.NOBODY_CAME, Reason.EVERYONE_LEFT, Reason.ONLY_BOTS_LEFT, Reason.SILENCE, Reason.NO_MEDIA}
+    assert fired - {None} == {*ends, Reason.NOT_ADMITTED}
 
 
 # Nobody came
@@ -127,43 +151,49 @@ def test_everyone_left_does_not_speak_of_people_who_never_came() -> None:
 # Waiting room
 
 
+def wait(check: WaitingRoom, clock: FakeClock, seconds: int, waiting: Waiting | None) -> list[Reason | None]:
+    """The verdicts of a look each second."""
+    verdicts = []
+    for _ in range(seconds):
+        verdicts.append(check.verdict(waiting))
+        clock.later(1)
+    return verdicts
+
+
 def test_the_waiting_room_fires_at_its_deadline_with_what_it_waited_for() -> None:
     for waiting, reason in (
         (Waiting.WAITING_ROOM, Reason.NOT_ADMITTED),
         (Waiting.NOT_STARTED, Reason.MEETING_NOT_STARTED),
     ):
         clock = FakeClock()
-        check = WaitingRoom(clock, 900)
-        assert check.verdict(waiting) is None
-        clock.later(899)
-        assert check.verdict(waiting) is None
-        clock.later(1)
-        assert check.verdict(waiting) is reason
+        assert wait(WaitingRoom(clock, 900), clock, 901, waiting) == [None] * 900 + [reason]
 
 
 def test_time_outside_the_waiting_room_does_not_count() -> None:
     clock = FakeClock()
     check = WaitingRoom(clock, 900)
-    check.verdict(None)
-    clock.later(10_000)
-    assert check.verdict(Waiting.WAITING_ROOM) is None
-    clock.later(899)
-    assert check.verdict(None) is None
-    clock.later(10_000)
+    assert not any(wait(check, clock, 10_000, None))
+    assert not any(wait(check, clock, 899, Waiting.WAITING_ROOM))
+    assert not any(wait(check, clock, 10_000, None))
     assert check.verdict(Waiting.WAITING_ROOM) is None
 
 
 def test_a_waiting_room_that_flickers_adds_up() -> None:
     clock = FakeClock()
     check = WaitingRoom(clock, 900)
-    reason = None
     for _ in range(9):
-        reason = reason or check.verdict(Waiting.WAITING_ROOM)
-        clock.later(100)
+        assert not any(wait(check, clock, 100, Waiting.WAITING_ROOM))
         check.verdict(None)
         clock.later(1)
-    assert reason is None
     assert check.verdict(Waiting.WAITING_ROOM) is Reason.NOT_ADMITTED
+
+
+def test_the_waiting_room_does_not_count_time_in_which_nobody_looked() -> None:
+    clock = FakeClock()
+    check = WaitingRoom(clock, 60)
+    assert wait(check, clock, 2, Waiting.WAITING_ROOM) == [None, None]
+    clock.later(3600)  # the browser died in the lobby
+    assert wait(check, clock, 60, Waiting.WAITING_ROOM) == [None] * 59 + [Reason.NOT_ADMITTED]
 
 
 # Media

@@ -163,6 +163,55 @@ def test_one_reading_after_a_long_silence_ends_nothing() -> None:
     assert judge([IN_CALL] * 4, tracker=tracker, start=501)[-1].state is State.IN_CALL
 
 
+def test_time_in_which_the_page_could_not_be_read_ends_no_meeting_but_its_connection() -> None:
+    verdicts = judge([None] * 200, tracker=in_the_call(), start=1)
+    assert next(number for number, each in enumerate(verdicts) if each != NOTHING) == pytest.approx(
+        TABLE.timeouts.missing / POLL, abs=2
+    )
+    assert verdicts[-1] == PageState(State.ENDED, reason=Reason.CONNECTION_LOST)
+
+
+@pytest.mark.parametrize("between", [None, BLANK, IN_CALL], ids=["a new document", "nothing known", "the call"])
+def test_a_page_that_mostly_times_out_has_lost_its_connection(between: PageSnapshot | None) -> None:
+    tracker, now = in_the_call(), 1.0
+    for number in range(100):
+        timed_out = number % 4 < 3
+        now += POLL + (3 if timed_out else 0)
+        state = tracker.update(None if timed_out else between, now)
+        if state.state is State.ENDED:
+            break
+    assert state.reason is Reason.CONNECTION_LOST
+    assert now == pytest.approx(TABLE.timeouts.missing, abs=10)
+
+
+def test_one_gap_between_looks_ends_nothing() -> None:
+    for seen in (BLANK, None):
+        tracker = in_the_call()
+        verdicts = judge([seen] * 10, tracker=tracker, start=10)
+        verdicts += judge([seen] * 10, tracker=tracker, start=1000)
+        assert State.ENDED not in {each.state for each in verdicts}
+
+
+@pytest.mark.parametrize(("seen", "reason"), [(BLANK, Reason.MEETING_ENDED), (None, Reason.CONNECTION_LOST)])
+def test_looks_that_are_always_far_apart_come_to_an_end(seen: PageSnapshot | None, reason: Reason) -> None:
+    tracker = in_the_call()
+    assert reason in {tracker.update(seen, 20.0 * number).reason for number in range(1, 10)}
+
+
+def test_a_sign_of_the_call_makes_up_for_what_was_not_read() -> None:
+    almost = int(TABLE.timeouts.missing / POLL) - 5
+    verdicts = judge(([None] * almost + [IN_CALL] * 4) * 3, tracker=in_the_call(), start=1)
+    assert State.ENDED not in {each.state for each in verdicts}
+
+
+@given(st.lists(st.sampled_from([BLANK, None, None, None]), max_size=400))
+def test_a_meeting_is_over_only_after_its_time_without_a_sign_was_read(snapshots: list[PageSnapshot | None]) -> None:
+    verdicts = judge(snapshots, tracker=in_the_call(), start=1)
+    for number, verdict in enumerate(verdicts):
+        if verdict.reason is Reason.MEETING_ENDED:
+            assert snapshots[: number + 1].count(BLANK) * POLL > TABLE.timeouts.missing
+
+
 @given(st.lists(st.sampled_from([IN_CALL, BLANK, None, snapshot(OWN, LEAVE, TOAST)]), max_size=60))
 def test_a_joined_tracker_never_ends_within_its_time(snapshots: list[PageSnapshot | None]) -> None:
     verdicts = judge(snapshots, tracker=in_the_call(), start=10)

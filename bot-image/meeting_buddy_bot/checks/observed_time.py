@@ -4,8 +4,14 @@ from typing import Final
 
 from meeting_buddy_bot.checks.clock import Clock
 
-LONGEST_INTERVAL: Final = 5.0
-"""Seconds between two looks that still count as observing; a look takes 3 s at most and follows the last in 0.25 s."""
+LONGEST_LOOK: Final = 3.0
+"""Seconds that one look at the page may take."""
+LONGEST_PAUSE: Final = 3.0
+"""Seconds between two looks where each of them is costly."""
+_SLACK: Final = 2.0
+"""For what a platform's adapter adds to a look, and for a busy machine."""
+LONGEST_INTERVAL: Final = LONGEST_LOOK + LONGEST_PAUSE + _SLACK
+"""Seconds from one look to the next that still count as observing."""
 
 
 class ObservedTime:

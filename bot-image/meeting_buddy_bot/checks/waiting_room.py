@@ -3,27 +3,24 @@
 from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock
+from meeting_buddy_bot.checks.observed_time import ObservedTime
 
 
 class WaitingRoom:
-    """Adds up the time in the lobby; fires at ``seconds``."""
+    """Adds up the observed time in the lobby; fires at ``seconds``."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
         self._seconds = seconds
-        self._before = 0.0
-        self._since: float | None = None
+        self._observed = ObservedTime(clock)
+        self._waited = 0.0
+        self._before = False
 
     def verdict(self, waiting: Waiting | None) -> Reason | None:
         """``waiting``: what the page says it waits for, ``None`` while it does not wait."""
-        now = self._clock.now()
-        if waiting is None:
-            if self._since is not None:
-                self._before += now - self._since
-                self._since = None
-            return None
-        if self._since is None:
-            self._since = now
-        if self._before + now - self._since < self._seconds:
+        seconds = self._observed.look()
+        if self._before:
+            self._waited += seconds
+        self._before = waiting is not None
+        if waiting is None or self._waited < self._seconds:
             return None
         return Reason.MEETING_NOT_STARTED if waiting is Waiting.NOT_STARTED else Reason.NOT_ADMITTED

@@ -1,8 +1,10 @@
 """From snapshots over time to the state of the call: pure, so that every misleading page is a list of snapshots.
 
 Signals are judged in the order of :class:`State`, and each must hold as long as it says. Once in the call, one snapshot
-without a sign of it means nothing; many for long enough mean that the meeting is over. A call that was reconnecting is
-believed to be back only while its pictures advance: pages drop their toast long before they give up.
+without a sign of it means nothing; many for long enough mean that the meeting is over. A page that could not be read
+for so long says nothing of the meeting: the connection to it counts as lost, and the page has to be opened again. A
+call that was reconnecting is believed to be back only while its pictures advance: pages drop their toast long before
+they give up.
 """
 
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ from typing import Final
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable, Signal, State
+from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 
 FEWEST_MISSING: Final = 5
-"""Readings without a sign of the call that end a meeting at the earliest, however far apart they are."""
+"""Looks without a sign of the call that end a stay at the earliest, however far apart they are."""
 
 _ORDER: Final = tuple(State)
 
@@ -33,6 +36,17 @@ class PageState:
 NOTHING: Final = PageState(None)
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """Looks of one kind since the last sign of the call, and the time that they cover; long gaps count in part."""
+
+    looks: int = 0
+    seconds: float = 0.0
+
+    def lasts(self, seconds: float) -> bool:
+        return self.looks >= FEWEST_MISSING and self.seconds >= seconds
+
+
 class PageStateTracker:
     """Judges the snapshots of one stay on one page."""
 
@@ -41,8 +55,9 @@ class PageStateTracker:
         # Stable: within a state the table's own order counts.
         self._signals = sorted(table.signals, key=lambda signal: _ORDER.index(signal.state))
         self._since: dict[Signal, float] = {}
-        self._missing_since: float | None = None
-        self._missing = 0
+        self._missing, self._unread = _Stretch(), _Stretch()
+        self._last: tuple[float, bool] | None = None
+        """When the last look was, and whether the page could be read."""
         self._reconnecting: Signal | None = None
         self.joined = False
         """Whether the call was reached."""
@@ -64,7 +79,7 @@ class PageStateTracker:
             else:
                 self._reconnecting = None
                 self.joined = True
-        return self._count_missing(state, now)
+        return self._count_missing(state, now, read=snapshot is not None)
 
     def _evaluate(self, snapshot: PageSnapshot | None, now: float) -> PageState:
         if snapshot is None:
@@ -78,13 +93,20 @@ class PageStateTracker:
                 found = found or signal
         return PageState(found.state, found, found.reason) if found else NOTHING
 
-    def _count_missing(self, state: PageState, now: float) -> PageState:
+    def _count_missing(self, state: PageState, now: float, *, read: bool) -> PageState:
+        then, read_then = self._last or (now, read)
+        self._last = now, read
         if not self.joined or state.state not in (None, State.PRE_JOIN):
-            self._missing_since, self._missing = None, 0
+            self._missing, self._unread = _Stretch(), _Stretch()
             return state
-        if self._missing_since is None:
-            self._missing_since = now
-        self._missing += 1
-        if self._missing < FEWEST_MISSING or now - self._missing_since < self._table.timeouts.missing:
-            return state
-        return PageState(State.ENDED, reason=Reason.CONNECTION_LOST if self._reconnecting else Reason.MEETING_ENDED)
+        seconds = min(now - then, LONGEST_INTERVAL)
+        if not (read and read_then):
+            self._unread.seconds += seconds
+        elif self._missing.looks > 0:
+            self._missing.seconds += seconds
+        (self._missing if read else self._unread).looks += 1
+        if self._missing.lasts(self._table.timeouts.missing):
+            return PageState(State.ENDED, reason=Reason.CONNECTION_LOST if self._reconnecting else Reason.MEETING_ENDED)
+        if self._unread.lasts(self._table.timeouts.missing):
+            return PageState(State.ENDED, reason=Reason.CONNECTION_LOST)
+        return state

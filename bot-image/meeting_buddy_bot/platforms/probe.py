@@ -18,14 +18,14 @@ from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.browser.closed_shadows import read_closed_text
 from meeting_buddy_bot.browser.errors import CdpError, PageTimeoutError
 from meeting_buddy_bot.browser.page import FrameAnswer, Page
+from meeting_buddy_bot.checks.observed_time import LONGEST_LOOK, LONGEST_PAUSE
 
-DEADLINE: Final = 3.0
+DEADLINE: Final = LONGEST_LOOK
 """Seconds for one reading of all frames."""
 DEEP_LOOK_SECONDS: Final = 2.0
 """Between two looks into closed shadow roots, while nothing else is recognised."""
 _LARGEST_SHARE: Final = 0.1
 """Of a core, for looking: in a huge document the looks come less often."""
-_LONGEST_PAUSE: Final = 3.0
 MOST_PEOPLE: Final = 200
 """Tiles that one snapshot holds."""
 
@@ -82,7 +82,7 @@ class PageSnapshot:
 def pause(snapshot: PageSnapshot | None, shortest: float) -> float:
     """Seconds until the next look, at least ``shortest``."""
     cost = snapshot.seconds if snapshot else 0.0
-    return max(shortest, min(cost / _LARGEST_SHARE, _LONGEST_PAUSE))
+    return max(shortest, min(cost / _LARGEST_SHARE, LONGEST_PAUSE))
 
 
 def fold(text: str) -> str:

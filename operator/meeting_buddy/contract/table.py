@@ -269,7 +269,7 @@ class Timeouts(TableModel):
     join: float = Field(90, gt=0, le=600)
     """From the page's first answer to the lobby or the call; time in the lobby does not count."""
     missing: float = Field(60, gt=0, le=300)
-    """How long readings of the call may be missing before the meeting counts as over."""
+    """How long the call may show no sign before it counts as over, or may not be read before it counts as lost."""
     reconnect: float = Field(60, gt=0, le=600)
     """How long the page may say that it is reconnecting, until the call counts as lost."""
     rejoin: float = Field(120, gt=0, le=600)
