@@ -33,6 +33,7 @@ _ANSWER = {
     "metadata": {"resourceVersion": "1"},
     "data": {"key": "", "control": "", "read": ""},
     "components": {"schemas": {"io.meetingbuddy.v1alpha1.MeetingSession": {}}},
+    "spec": {},
 }
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
     ContainerFacts,
@@ -20,7 +18,7 @@ from meeting_buddy.domain.facts import (
     ReconcileError,
     StreamFacts,
 )
-from meeting_buddy.domain.plan import PatchStatus
+from meeting_buddy.domain.plan import GiveUpPod, PatchStatus, Plan
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
 
@@ -88,15 +86,19 @@ def _second() -> dict[str, Any]:
     return {key: value for key, value in {**_JOINING, **changes}.items() if value is not None}
 
 
+def _removal() -> Plan:
+    """Of the pod of a bot that did not start."""
+    return decide(make.facts(make.session(_STARTED, backoffLimit=2), _CRASH_LOOP), lambda: _LATE)
+
+
 def _removed() -> dict[str, Any]:
-    """What the status says of a bot that did not start, while its pod is removed."""
-    late = make.facts(make.session(_STARTED, backoffLimit=2), _CRASH_LOOP)
-    return next(dict(action.patch) for action in decide(late, lambda: _LATE).actions if isinstance(action, PatchStatus))
+    """What the status says meanwhile."""
+    return next(dict(action.patch) for action in _removal().actions if isinstance(action, PatchStatus))
 
 
 _S, _F = make.session, make.facts
-_GIVEN_UP = Outcome(Reason.BROWSER_CRASHED, "container browser ends again and again")
 _CRASH_LOOP = make.pod(browser=make.waiting("CrashLoopBackOff"))
+_GIVEN_UP = next(action.outcome for action in _removal().actions if isinstance(action, GiveUpPod))
 _UNREACHABLE = make.ended(make.report("Ended", reason="PageUnreachable").to_json())
 _THIRD = make.ended(make.report("Ended", reason="PageUnreachable", attempt=3).to_json())
 _CONFUSED = make.report("Ended", reason="ConfigInvalid", sessionId="", attempt=0, message="no assignment").to_json()
@@ -232,7 +234,9 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("drained before its end time, and no operator looked", _F(_S(_RECORDING, **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted", later(1900)),
         Row("reached before the bot started", _F(_S(_STARTED, **_ENDS), replace(make.STARTING_POD, created_at=later(1790))), "PatchStatus DeletePod", "Initializing", at=_END),
         Row("reached before there was a pod", _F(_S(**_ENDS)), "PatchStatus EmitEvent", "Completed", "EndTimeReached", _END),
-        Row("reached before it was too late for a bot", _F(_S(_AHEAD, **_AT_ELEVEN, endTime="2026-11-23T11:10:00Z")), "PatchStatus EmitEvent", "Completed", "EndTimeReached", later(9000)),
+        Row("no bot was made for a planned session until then", _F(_S(_AHEAD, **_AT_ELEVEN, endTime="2026-11-23T11:10:00Z")), "PatchStatus EmitEvent", "Failed", "Missed", later(9000)),
+        Row("no other bot was made until then, although one failed before the meeting", _F(_S(_second(), backoffLimit=2, **_ENDS), make.terminated(_UNREACHABLE, finalizer=False)), "PatchStatus EmitEvent", "Failed", "Missed", _END),
+        Row("no other bot was made until then, and one was in the meeting", _F(_S({**_RECORDING, "phase": "Initializing", "attempt": 2, "botPod": None}, onDisruption="Rejoin", **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), finalizer=False)), "PatchStatus EmitEvent", "Leaving", "EndTimeReached", _END),
     ),
     "The pod ended": (
         Row("meeting ended, files verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
@@ -268,13 +272,16 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("a quota keeps its Secret out: its pod goes first", _F(_S(_STARTED, backoffLimit=2), make.STARTING_POD, secret_missing=True, rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus GiveUpPod", "Initializing", at=_LATE),
         Row("a quota keeps the second one out for good", _F(_S(_second(), backoffLimit=2), make.terminated(_UNREACHABLE, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", later(1209))), "PatchStatus EmitEvent", "Failed", "QuotaExceeded", later(1210)),
         Row("the browser dies again and again, and more bots are allowed: its pod goes first", _F(_S(_STARTED, backoffLimit=2), _CRASH_LOOP), "PatchStatus GiveUpPod", "Initializing", at=_LATE),
-        Row("its pod is about to go", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "", at=_LATE),
+        Row("its pod is about to go", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE), given_up=_GIVEN_UP), "", at=_LATE),
+        Row("its pod is about to go, its containers have ended, and it stays known why", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, browser=make.ended(code=143), deleted_at=_LATE), given_up=_GIVEN_UP), "", at=_LATE),
+        Row("somebody deletes it before its bot starts: its end is waited for", _F(_S(_STARTED, backoffLimit=2), make.pod(browser=make.ended(code=143), deleted_at=later(595)), written_at=later(600)), "PatchStatus", "Initializing", at=_LATE),
+        Row("somebody deleted it, and nobody says that it has gone", _F(_S(_STARTED, backoffLimit=2), make.pod(browser=make.ended(code=143), deleted_at=later(595))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "Evicted", later(1201)),
         Row("its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE), given_up=_GIVEN_UP), "PatchStatus EmitEvent", "Initializing", at=_LATE),
         Row("its pod is gone, and the operator has forgotten that it removed it", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(ContainerFacts(), deleted_at=_LATE)), "PatchStatus EmitEvent", "Initializing", at=_LATE),
         Row("its pod is gone, and no time is left: why it did not start counts", _F(_S({**_STARTED, **_removed()}, backoffLimit=2, endTime="2026-11-23T10:10:05Z"), make.terminated(ContainerFacts(), deleted_at=_LATE), given_up=_GIVEN_UP), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", at=_LATE),
         Row("its pod was removed by force meanwhile: why it did not start counts", _F(_S({**_STARTED, **_removed()}, backoffLimit=2, endTime="2026-11-23T10:10:05Z"), given_up=_GIVEN_UP), "PatchStatus EmitEvent", "Failed", "BrowserCrashed", at=_LATE),
         Row("its pod started all the same, and was in the meeting", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), make.terminated(make.ended(make.last_word("MeetingEnded")), deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded", _LATE),
-        Row("its node never says that its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", later(1201)),
+        Row("its node never says that its pod is gone", _F(_S({**_STARTED, **_removed()}, backoffLimit=2), replace(_CRASH_LOOP, deleted_at=_LATE), given_up=_GIVEN_UP), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BrowserCrashed", later(1201)),
         Row("not admitted: that does not pass", _F(_S(_JOINING, backoffLimit=2), make.terminated(make.ended(make.report("Ended", reason="NotAdmitted").to_json()))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "NotAdmitted"),
         Row("killed in the meeting: nobody joins again for that", _F(_S(_RECORDING, backoffLimit=2), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("killed before the meeting, which is known", _F(_S(_JOINING, backoffLimit=2), make.terminated(_KILLED), report=make.report("Joining"), followed=True), "PatchStatus EmitEvent", "Initializing"),
@@ -312,6 +319,11 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("its node is unreachable", _F(_S(_WORKS), replace(make.FINISHER, deleted_at=NOW, **_TIMED)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed", _LOST),
         Row("the operator was down for long after the bot's end", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.terminated(_KILLED, finalizer=False)), "CreatePod PatchStatus EmitEvent", "Leaving", "BotCrashed", later(9000)),
         Row("a quota kept it out for too long", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.terminated(_KILLED, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", NOW)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(9000)),
+        Row("nobody looked for long, and a quota keeps it out now: that may pass", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.terminated(_KILLED, finalizer=False), rejection=CreateRejection("quota", "exceeded quota", later(8995))), "EmitErrorEvent PatchStatus", "Leaving", "BotCrashed", later(9000)),
+        Row("nobody looked for long, and a sidecar keeps the bot's pod alive", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.pod(phase="Running", bot=_KILLED, **_TIMED)), "DeletePod PatchStatus", "Leaving", "BotCrashed", later(9000)),
+        Row("a sidecar keeps the bot's pod alive although it is deleted", _F(_S({**_CRASHED, "leaveTimestamp": "2026-11-23T10:01:00Z"}), make.pod(phase="Running", bot=_KILLED, deleted_at=later(8000), **_TIMED)), "PatchStatus EmitEvent", "Failed", "BotCrashed", later(9000)),
+        Row("only text was wanted, and the bot was killed", _F(_S(_RECORDING, recording={"enabled": False}), make.terminated(_KILLED)), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("only text was wanted, and the text is whole", _F(_S({**_WORKS, "reason": "MeetingEnded"}, recording={"enabled": False}), make.finished(make.last_word("MeetingEnded", recording={}))), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("nobody knows whether the bot was in the meeting, it was to leave, and its files are not whole", _F(_S({**_STARTED, **_ASKED, "phase": "Leaving", "reason": "LeaveRequested"}), make.finished(make.report("Ended", reason="LeaveRequested").to_json())), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("it vanished", _F(_S(_WORKS)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(600 + 1800 + 120)),

@@ -34,6 +34,11 @@ _SECCOMP = (
     'failed to create containerd container: cannot load seccomp profile "/var/lib/kubelet/seccomp/meeting-buddy/'
     'chromium.json": open /var/lib/kubelet/seccomp/meeting-buddy/chromium.json: no such file or directory'
 )
+_NO_DRIVER = (
+    "Waiting for a volume to be created either by the external provisioner 'csi.example.com' or manually by the system "
+    "administrator. If volume creation is delayed, please verify that the provisioner is running and correctly "
+    "registered."
+)
 _RWX = (
     'failed to provision volume with StorageClass "standard-rwo": rpc error: code = InvalidArgument desc = '
     "VolumeCapabilities is invalid: specified multi writer with mount access type"
@@ -54,6 +59,7 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (UNBOUND, "", 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded', _R.CONFIG_INVALID, "claim's Events"),
     (CLAIM_EVENTS, "ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found', _R.CONFIG_INVALID, "storage class that exists"),
     (CLAIM_EVENTS, "FailedBinding", "no persistent volumes available for this claim and no storage class is set", _R.CONFIG_INVALID, "set a default one"),
+    (CLAIM_EVENTS, "ExternalProvisioning", _NO_DRIVER, _R.CONFIG_INVALID, "provisioner that runs"),
     (CLAIM_EVENTS, "ProvisioningFailed", _RWX, _R.CONFIG_INVALID, "ReadWriteMany needs a shared file system"),
     (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "ebs": rpc error: code = InvalidArgument desc = Volume capabilities MULTI_NODE_MULTI_WRITER not supported. Only AccessModes[ReadWriteOnce] supported.', _R.CONFIG_INVALID, "access mode"),
     (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "gold": rpc error: code = ResourceExhausted desc = not enough space in the pool', _R.CONFIG_INVALID, "smaller claim"),
@@ -250,6 +256,20 @@ CASES = {
         ("multi writer", "ReadWriteMany needs a shared file system"),
         (PodWarning("FailedScheduling", _IMMEDIATE), PodWarning("ProvisioningFailed", _RWX)),
         "requests",
+    ),
+    "claim whose driver does not run": Case(
+        _pending(_IMMEDIATE),
+        _R.CONFIG_INVALID,
+        ("Waiting for a volume", "provisioner that runs"),
+        (PodWarning("ExternalProvisioning", _NO_DRIVER), PodWarning("FailedScheduling", _IMMEDIATE)),
+        "ReadWriteMany",
+    ),
+    "claim whose driver says why": Case(
+        _pending(_IMMEDIATE),
+        _R.CONFIG_INVALID,
+        ("multi writer", "ReadWriteMany needs a shared file system"),
+        (PodWarning("ProvisioningFailed", _RWX), PodWarning("ExternalProvisioning", _NO_DRIVER)),
+        "provisioner",
     ),
     "claim that stays unbound, and nobody says why": Case(
         _pending(_IMMEDIATE), _R.CONFIG_INVALID, ("unbound immediate", "storage class"), (), "requests"

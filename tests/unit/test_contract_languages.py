@@ -32,6 +32,8 @@ def test_whispers_hundred_codes_all_fit_the_schemas_pattern() -> None:
         ("/models/whisper-base.en", {"en"}),
         ("Systran/faster-whisper-tiny.en", {"en"}),
         ("distil-small.en", {"en"}),
+        ("ggml-base.en-q5_1.bin", {"en"}),
+        ("ggml-small.en-tdrz.bin", {"en"}),
         ("/models/faster-whisper-base/", WHISPER - {"yue"}),
         ("small", WHISPER - {"yue"}),
         ("Whisper-Medium-int8", WHISPER - {"yue"}),

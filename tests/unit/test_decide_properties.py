@@ -404,6 +404,12 @@ class World(RuleBasedStateMachine):
         self.change(phase="Failed", bot=make.ended(code=137, reason="Error"))
         self.collect()
 
+    @precondition(lambda self: self.pod is not None and self.pod.deleted_at is not None and not self.pod.terminated)
+    @rule(code=st.sampled_from([0, 143]))
+    def browser_of_a_deleted_pod_ends(self, code: int) -> None:
+        """Its kubelet starts it no more."""
+        self.change(browser=make.ended(code=code, at=self.now))
+
     @precondition(lambda self: self.pod is not None)
     @rule(happens=RARELY)
     def somebody_deletes_the_pod(self, happens: bool) -> None:
@@ -500,8 +506,9 @@ class World(RuleBasedStateMachine):
         self.warnings = ()
         plan = decide(self.facts(), lambda: later_than(pod.started_at))
         patch = next((action.patch for action in plan.actions if isinstance(action, actions.PatchStatus)), {})
-        makes = any(isinstance(action, actions.CreatePod) for action in plan.actions)
-        further = makes or {"attempt", "reason"} & patch.keys()
+        going_on = actions.CreatePod | actions.DeletePod
+        acts = any(isinstance(action, going_on) for action in plan.actions)
+        further = acts or {"attempt", "reason"} & patch.keys()
         assert session.status.phase in TERMINAL or patch.get("phase") in TERMINAL or further
 
     @invariant()

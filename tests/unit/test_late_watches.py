@@ -182,7 +182,7 @@ BY_TIME = pytest.mark.parametrize(
     [
         (WAITS, {"startTime": START}, MISSED, ("Failed", "Missed")),
         (AHEAD, {"startTime": START}, MISSED, ("Failed", "Missed")),
-        (WAITS, {"startTime": START, "endTime": END}, OVER, ("Completed", "EndTimeReached")),
+        (WAITS, {"startTime": START, "endTime": END}, OVER, ("Failed", "Missed")),
         (WAITS, {"endTime": END}, OVER, ("Completed", "EndTimeReached")),
     ],
     ids=["its start was long ago", "it is still planned", "it ended before it was too late", "it ended"],
@@ -242,7 +242,7 @@ async def test_what_becomes_too_late_while_the_api_server_answers_is_asked_about
         raise GONE
 
     operator.api.get_pod = slowly
-    assert ending_of(await operator.plan(OVER - 1)) == ("Completed", "EndTimeReached")
+    assert ending_of(await operator.plan(OVER - 1)) == ("Failed", "Missed")
     assert asked == [make.POD, make.SECOND]
 
 

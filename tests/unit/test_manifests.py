@@ -393,6 +393,18 @@ QUANTITIES = st.builds(
 )
 
 
+def test_a_class_says_how_much_of_it_is_the_browsers() -> None:
+    resources = {"cpu": "1", "memory": "1000Mi", "memoryLimit": "2000Mi", "browserPercent": 80}
+    chosen = BotClass.model_validate({"image": "i", "resources": {"720p": resources}})
+    spec = session_pod(pod_input(chosen, transcription={"enabled": False}))["spec"]
+    found = [each["resources"] for each in (spec["initContainers"][0], spec["containers"][0])]
+    assert [each["requests"] for each in found] == [
+        {"cpu": "800m", "memory": "800Mi"},
+        {"cpu": "200m", "memory": "200Mi"},
+    ]
+    assert [each["limits"] for each in found] == [{"memory": "1600Mi"}, {"memory": "400Mi"}]
+
+
 def test_a_request_that_transcription_raises_stays_within_the_browsers_limit() -> None:
     resources = {"cpu": "1500m", "cpuLimit": "1500m", "memory": "2Gi", "memoryLimit": "4Gi"}
     chosen = BotClass.model_validate(

@@ -57,7 +57,7 @@ def known_languages(model: str) -> frozenset[str] | None:
     size but was trained for less (Distil-Whisper) says nothing.
     """
     name = PurePosixPath(model.lower()).name
-    if name.endswith(".en"):
+    if re.search(r"\b(tiny|base|small|medium)\.en\b", name) or name.endswith(".en"):
         return frozenset({"en"})
     words = set(re.split(r"[^a-z0-9]+", name))
     if "distil" in words:

@@ -60,8 +60,10 @@ def plan_active(snapshot: Snapshot) -> Plan:
         _plan_pod(snapshot, snapshot.pod, before, after, wakeups)
     elif snapshot.ahead:
         wakeups.extend([snapshot.pod_due_at] if snapshot.pod_due_at is not None else [])
-    elif snapshot.living_former_pod is not None:  # its end is an event
+    elif (living := snapshot.living_former_pod) is not None:  # its end is an event
         wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
+        if living.deleted_at is not None:
+            wakeups.extend(_ahead(snapshot.now, snapshot.patience_from(living.deleted_at)))
     elif (snapshot.platform is not None or snapshot.finishing) and snapshot.facts.confirmed:
         _retry(snapshot, CreatePod(snapshot.current, snapshot.platform), before, wakeups)
     if snapshot.finishing:
@@ -114,7 +116,8 @@ def _plan_pod(
     for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
         wakeups.extend(_ahead(snapshot.now, moment) if moment is not None else [])
     if not startup.started(pod):
-        wakeups.extend(_ahead(snapshot.now, snapshot.startup_deadline))
+        deadline = snapshot.startup_deadline if pod.deleted_at is None else snapshot.removal_deadline
+        wakeups.extend(_ahead(snapshot.now, deadline))
     if snapshot.leaving and not snapshot.finishing:
         _leave(snapshot, pod, after, wakeups)
     elif snapshot.known.secret_missing and pod.deleted_at is None and not startup.started(pod):

@@ -18,6 +18,8 @@ def needs_warnings(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
         return False
+    if pod.deleted_at is not None:
+        return False  # it is not going to start
     if snapshot.finishing:
         return False  # it has a deadline of its own
     if snapshot.known.rejection is not None:
@@ -58,6 +60,11 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
         return None
     if snapshot.leaving:  # the pod was deleted; where its node does not confirm that, nobody waits any longer
         return Outcome(Reason.LEAVE_REQUESTED) if snapshot.now >= snapshot.startup_deadline else None
+    if (given_up := _given_up(snapshot, pod)) is not None:
+        return given_up
+    if pod.deleted_at is not None:  # how its containers end says nothing of why it did not start
+        over = snapshot.now >= snapshot.removal_deadline
+        return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=False) if over else None
     rejected = _outcome_of_rejection(snapshot)
     if rejected is not None:
         return rejected
@@ -101,14 +108,18 @@ def not_ended(pod: PodFacts) -> str:
 def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
     """Whichever came first, so that it does not matter when somebody looks."""
     missed, end = snapshot.missed_at, snapshot.session.spec.end_time
-    if missed is not None and snapshot.now >= missed and (end is None or missed <= end):
-        return _missed(snapshot, missed)
-    return Outcome(Reason.END_TIME_REACHED) if snapshot.end_reached else None
+    first = min((each for each in (missed, end) if each is not None), default=None)
+    if first is None or snapshot.now < first:
+        return None
+    attended = snapshot.session.status.join_timestamp is not None
+    if missed is None and (attended or snapshot.attempt == 1):
+        return Outcome(Reason.END_TIME_REACHED)
+    return _missed(snapshot, first)
 
 
 def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
     start = snapshot.session.spec.start_time
-    if start is None:
+    if start is None and snapshot.attempt == 1:
         requested = times.spelled(snapshot.session.requested_at or deadline)
         return Outcome(
             Reason.MISSED,
@@ -117,9 +128,10 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
         )
     error = reconcile_error.current(snapshot.facts)
     why = f": {error.message}" if error is not None else ""
-    until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
-    if snapshot.attempt > 1:
+    if start is None or snapshot.attempt > 1:
         until = f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}"
+    else:
+        until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
     return Outcome(Reason.MISSED, until + why)
 
 

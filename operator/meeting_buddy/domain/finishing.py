@@ -39,9 +39,12 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
-    if ended.finishing or not ended.session.spec.recording.enabled or not ended.may_have_joined(outcome.report):
+    if ended.finishing or not ended.may_have_joined(outcome.report) or ended.facts.installation.bot_class is None:
         return False
-    if ended.facts.installation.bot_class is None or (ended.report is not None and ended.report.recording.verified):
+    if not ended.session.spec.recording.enabled:
+        if not ended.transcribing or outcome.report is not None:  # a bot that ends by itself finishes its transcript
+            return False
+    elif ended.report is not None and ended.report.recording.verified:
         return False
     # A bot whose node is silent may still write. One that was to join again and never ran left what others recorded.
     return retry.is_dead(ended)
@@ -81,10 +84,13 @@ def _without_finisher(snapshot: Snapshot) -> Outcome | None:
         return _unfinished(snapshot, "the bot class is gone, so that no pod could be made to finish them")
     if snapshot.now < snapshot.finishing_deadline:
         return None
+    # What is in the way has its own time, too: perhaps nobody looked until now.
     if rejection is not None:
-        return _refused(snapshot, rejection)
+        over = snapshot.now >= snapshot.patience_from(rejection.since or rejection.at)
+        return _refused(snapshot, rejection) if over else None
     if former is not None:
-        return _unfinished(snapshot, not_ended(former))
+        over = former.deleted_at is not None and snapshot.now >= snapshot.patience_from(former.deleted_at)
+        return _unfinished(snapshot, not_ended(former)) if over else None
     error = snapshot.facts.persistent_error
     return None if error is None else _unfinished(snapshot, error.message)  # else nobody has tried yet
 
@@ -101,7 +107,7 @@ def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
     if (found.session_id, found.attempt) == NAMELESS:
         return _unfinished(snapshot, found.message or "the finisher could not read what it was to do")
     report = _with_files(snapshot, found)
-    if not found.recording.verified:
+    if snapshot.session.spec.recording.enabled and not found.recording.verified:
         return _unfinished(snapshot, found.message or "they could not be verified", report)
     return replace(_settled(snapshot), report=report)
 

@@ -56,8 +56,7 @@ def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan |
 
     ``None``: nobody says that it has gone, and the session ends.
     """
-    patience = snapshot.startup_deadline + timedelta(seconds=snapshot.timeouts.startup_timeout_seconds)
-    if snapshot.now >= patience:
+    if snapshot.now >= snapshot.removal_deadline:
         return None
     message = f"{_cause(outcome)}; another bot is tried once pod {pod.name} is gone"
     patch = status.merge_patch(
@@ -66,7 +65,7 @@ def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan |
     actions: list[Action] = [PatchStatus(patch)] if patch else []
     if pod.deleted_at is None:
         actions.append(GiveUpPod(pod.id, pod.name, pod.uid, outcome))
-    return Plan(tuple(actions), patience)
+    return Plan(tuple(actions), snapshot.removal_deadline)
 
 
 def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:

@@ -222,10 +222,18 @@ class Snapshot:
             return False
         return bot_class.transcription.engine if bot_class is not None else None
 
+    def patience_from(self, moment: datetime) -> datetime:
+        """When nobody waits any longer for something that has kept a pod from starting since then."""
+        return moment + timedelta(seconds=self.timeouts.startup_timeout_seconds)
+
     @property
     def startup_deadline(self) -> datetime:
-        anchor = self.pod.waiting_since if self.pod is not None else self._due_since
-        return anchor + timedelta(seconds=self.timeouts.startup_timeout_seconds)
+        return self.patience_from(self.pod.waiting_since if self.pod is not None else self._due_since)
+
+    @property
+    def removal_deadline(self) -> datetime:
+        """When nobody waits any longer for a pod to go that is removed before its bot started."""
+        return self.patience_from(self.startup_deadline)
 
     @property
     def quota_deadline(self) -> datetime:
@@ -243,7 +251,7 @@ class Snapshot:
         """
         if since is None or since <= self.startup_deadline:
             return self.startup_deadline
-        return since + timedelta(seconds=self.timeouts.startup_timeout_seconds)
+        return self.patience_from(since)
 
     @property
     def finishing_deadline(self) -> datetime:

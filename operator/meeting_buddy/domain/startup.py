@@ -20,6 +20,7 @@ from meeting_buddy.domain.startup_causes import (
     IMAGES,
     LOST_CLAIMS,
     NODES,
+    UNANSWERED_CLAIM,
     UNBOUND_CLAIMS,
 )
 
@@ -111,10 +112,11 @@ def _not_scheduled(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int
         return Outcome(claim.reason, message, remedy=claim.remedy)
     claim = find(UNBOUND_CLAIMS, "", message)
     if claim is not None:
-        for warning in reversed(warnings):
-            if warning.reason in CLAIM_WORDS:
-                row = find(CLAIM_EVENTS, warning.reason, warning.message) or claim
-                return Outcome(row.reason, sentence(warning.message), remedy=row.remedy)
+        said = [warning for warning in warnings if warning.reason in CLAIM_WORDS]
+        said = said or [warning for warning in warnings if warning.reason == UNANSWERED_CLAIM]
+        if said:
+            row = find(CLAIM_EVENTS, said[-1].reason, said[-1].message) or claim
+            return Outcome(row.reason, sentence(said[-1].message), remedy=row.remedy)
         return Outcome(claim.reason, message, remedy=claim.remedy)
     remedies = dict.fromkeys(row.remedy for row in NODES if row.remedy and row.matches("", message))
     remedy = " ".join(remedies) or None

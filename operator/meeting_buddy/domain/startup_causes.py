@@ -27,6 +27,8 @@ CONFIG_WORDS: Final = frozenset({"CreateContainerConfigError", "CreateContainerE
 VOLUME_WORDS: Final = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 CLAIM_WORDS: Final = frozenset({"ProvisioningFailed", "FailedBinding", "VolumeMismatch", "ClaimMisbound"})
 """Reasons of Events about a claim, not about the pod."""
+UNANSWERED_CLAIM: Final = "ExternalProvisioning"
+"""Reason of the Event with which the control plane waits for a driver, whether or not there is one."""
 
 _STORAGE_CLASS: Final = (
     "Use a storage class that can serve the claim's access mode (ReadWriteMany needs a shared file system), or ask for "
@@ -81,6 +83,12 @@ CLAIM_EVENTS: Final = (
         r"quota|exceed|insufficient|no space|not enough",
         _R.CONFIG_INVALID,
         "Ask for a smaller claim, or give the storage more room.",
+    ),
+    Cause(
+        {UNANSWERED_CLAIM},
+        "",
+        _R.CONFIG_INVALID,
+        "See that the storage class names a provisioner that runs: it neither made a volume nor said why not.",
     ),
     Cause(
         CLAIM_WORDS, "", _R.CONFIG_INVALID, "Mend the claim's storage class, or name another claim in the bot class."

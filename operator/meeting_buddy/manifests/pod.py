@@ -7,7 +7,6 @@ is in the mounted Secrets only: nothing in this manifest, which many may read, i
 """
 
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
@@ -31,8 +30,6 @@ from meeting_buddy.resource.session import SecretLink, SecretPasscode
 HOME: Final = "/home/buddy"
 BOT_ENV: Final = {"HOME": HOME}
 """What a class cannot set."""
-BROWSER_SHARE: Final = Fraction(2, 3)
-"""The browser's part of requests and limits."""
 AWAY_SECONDS: Final = 900
 """How long a node may be not ready or unreachable before its pods are given up: most failures are shorter."""
 
@@ -216,13 +213,14 @@ def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
     requests = {"cpu": asked.cpu, "memory": asked.memory, "ephemeral-storage": asked.ephemeral_storage}
     limits = {"cpu": asked.cpu_limit, "memory": asked.memory_limit, "ephemeral-storage": asked.ephemeral_storage_limit}
     browser, bot = (
-        {"requests": _part(requests, container), "limits": _part(limits, container)} for container in (0, 1)
+        {"requests": _part(requests, asked, container), "limits": _part(limits, asked, container)}
+        for container in (0, 1)
     )
     engine = pod_input.bot_class.transcription
     if pod_input.spec.transcription.enabled and engine.engine:
         if pod_input.meets:
             both, most = add_cpu(asked.cpu, engine.cpu), browser["limits"].get("cpu")
-            browser["requests"]["cpu"], bot["requests"]["cpu"] = split_cpu(both, BROWSER_SHARE, most)
+            browser["requests"]["cpu"], bot["requests"]["cpu"] = split_cpu(both, asked.browser_share, most)
         else:  # there is no browser
             bot["requests"]["cpu"] = add_cpu(bot["requests"]["cpu"], engine.cpu)
         for part in (bot["requests"], bot["limits"]):
@@ -232,10 +230,10 @@ def _resources(pod_input: BotPodInput) -> tuple[dict[str, Any], dict[str, Any]]:
     return browser, bot
 
 
-def _part(quantities: Mapping[str, str | None], container: int) -> dict[str, str]:
+def _part(quantities: Mapping[str, str | None], asked: Resources, container: int) -> dict[str, str]:
     """The browser's (0) or the bot's (1) part of each quantity that is set."""
     return {
-        name: (split_cpu if name == "cpu" else split_bytes)(quantity, BROWSER_SHARE)[container]
+        name: (split_cpu if name == "cpu" else split_bytes)(quantity, asked.browser_share)[container]
         for name, quantity in quantities.items()
         if quantity is not None
     }

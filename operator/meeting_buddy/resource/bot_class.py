@@ -1,5 +1,6 @@
 """Bot classes: where and how bots run, in the administrator's words; a session only names one."""
 
+from fractions import Fraction
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
@@ -42,7 +43,7 @@ Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class Resources(ConfigModel):
-    """Requests and limits of one whole bot, both containers together; two thirds go to the browser."""
+    """Requests and limits of one whole bot, both containers together."""
 
     cpu: Quantity = Field(description="CPU request, such as 1500m.")
     cpu_limit: Quantity | None = Field(
@@ -52,6 +53,14 @@ class Resources(ConfigModel):
     memory_limit: Quantity = Field(description="Memory limit, such as 4Gi.")
     ephemeral_storage: Quantity | None = Field(None, description="Request of local disk, such as 1Gi.")
     ephemeral_storage_limit: Quantity | None = Field(None, description="Limit of local disk, such as 4Gi.")
+    browser_percent: int | None = Field(
+        None, ge=10, le=90, description="How much of each is container browser's, the rest being bot's; two thirds."
+    )
+
+    @property
+    def browser_share(self) -> Fraction:
+        """The browser's part of requests and limits."""
+        return Fraction(2, 3) if self.browser_percent is None else Fraction(self.browser_percent, 100)
 
     @model_validator(mode="after")
     def _requests_within_limits(self) -> "Resources":
@@ -227,8 +236,8 @@ class Transcription(ConfigModel):
     )
     cpu: Quantity = Field(
         "1",
-        description="CPU that is added to the bot's request, and to a limit of its container bot; 100m is enough "
-        "where a server is asked.",
+        description="CPU that is added to the bot's request, of which its browser gets its share, and to a limit of "
+        "container bot; 100m is enough where a server is asked.",
     )
     memory: Quantity = Field(
         "1Gi",

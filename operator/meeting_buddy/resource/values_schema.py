@@ -194,6 +194,7 @@ def values_schema() -> dict[str, Any]:
             ),
             reader=_closed(enabled={"type": ["boolean", "null"]}, **api["properties"]),
             admissionPolicy=_closed(enabled=_BOOLEAN),
+            uninstallHook=_closed(enabled=_BOOLEAN),
             crds=_closed(enabled=_BOOLEAN, keep=_BOOLEAN),
             seccompInstaller=_closed(
                 enabled=_BOOLEAN,

@@ -1,0 +1,76 @@
+"""What the chart's Job does before an uninstall, with the chart's rights, its arguments and a real API server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.chart import of_kind, rendered
+from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
+from tests.integration.operator_process import PATIENCE, Sessions, running
+from tests.integration.test_operator_lifecycle import last_word, released
+from tests.integration.test_operator_scope import installed, namespace
+from tests.local.clone import REPOSITORY
+from tests.local.cluster.api_only import ApiServer
+from tests.support.awaiting import wait_until
+
+
+def uninstall(values: dict[str, object], kubeconfig: Path) -> str:
+    """Run what the hook's container runs; its log."""
+    (job,) = of_kind(rendered(values), "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    program = container["command"][container["command"].index("-m") :]
+    done = subprocess.run(
+        [sys.executable, *program, *container["args"], f"--kubeconfig={kubeconfig}"],
+        env={"PYTHONPATH": str(REPOSITORY / "operator")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scope", ["some namespaces", "all namespaces"])
+def test_pods_of_sessions_can_be_deleted_after_an_uninstall(crd: ApiServer, tmp_path: Path, scope: str) -> None:
+    served = namespace(crd.kubectl, "served")
+    watched = ["gone", served] if scope == "some namespaces" else []
+    sessions = Sessions(crd.kubectl.in_namespace(served))
+    operator = installed(crd, tmp_path, [served] if watched else [])
+    with running(operator):
+        sessions.apply("standup")
+        pod = sessions.pod("standup")
+        sessions.scheduled(pod)
+        sessions.running(pod, ready=True)
+        sessions.phase("standup", "Active")
+    assert not released(sessions, pod)
+    said = uninstall({"watchNamespaces": watched}, operator.kubeconfig)
+    assert released(sessions, pod)
+    assert ("cannot be listed" in said) == bool(watched), "a namespace that is gone keeps no pod of another one"
+
+
+def test_a_drain_waits_for_an_operator_that_records_why_the_bot_ended(crd: ApiServer, tmp_path: Path) -> None:
+    served = namespace(crd.kubectl, "drained")
+    sessions = Sessions(crd.kubectl.in_namespace(served))
+    operator = installed(crd, tmp_path, [served])
+    with running(operator):
+        sessions.apply("standup")
+        pod = sessions.pod("standup")
+        sessions.scheduled(pod)
+        sessions.running(pod, ready=True)
+        sessions.phase("standup", "Active")
+    name = pod["metadata"]["name"]
+    sessions.kubectl("delete", "pod", name, "--wait=false")
+    sessions.ended(pod, last_word(sessions, "standup", "Evicted"))
+    assert sessions.kubectl.json("get", "pod", name)["metadata"]["deletionTimestamp"], (
+        "it is there until it is recorded"
+    )
+    operator.start()
+    try:
+        assert sessions.phase("standup", "Failed")["reason"] == "Evicted"
+        wait_until(lambda: released(sessions, pod), "the pod is let go", PATIENCE)
+    finally:
+        operator.kill()
