@@ -1,9 +1,10 @@
-"""How the tests run side by side: in four processes, by what they share.
+"""How the tests run side by side: in five processes, by what they share.
 
-Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 4`). One of them
+Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 5`). One of them
 has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
 whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
-and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one.
+and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one;
+what nearly only waits for moments of its own is marked `waits` and takes none.
 Within a group these come first, one after the other, so that what others have begun is waited for once. What ends
 parts of the cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One of another
 group may come between any two tests of a module, so what a module has on the cluster survives it.
@@ -46,7 +47,8 @@ _LONGEST_FIRST = (
     "meeting",
     "cluster",
     "recorder",
-    "tests/integration/test_operator_times.py",  # it nearly only waits, and can do so beside what needs the machine
+    "tests/integration/test_operator_times.py",  # it waits, and can do so beside what needs the machine
+    "tests/integration/test_operator_attempts.py",
     "tests/e2e/",
     "tests/bot/",
     "tests/conformance/",
@@ -121,4 +123,5 @@ def _needs(item: pytest.Item) -> Needs:
         return item.get_closest_marker(name) is not None
 
     cluster = (Cluster.ALONE if marked("cluster_alone") else Cluster.SHARED) if marked("cluster") else None
-    return Needs(SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 1, cluster)
+    slots = SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 0 if marked("waits") else 1
+    return Needs(slots, cluster)

@@ -55,6 +55,8 @@ from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
+pytestmark = pytest.mark.waits
+
 BACKOFF = timedelta(seconds=10)
 WRITES = 9
 """Of a session with one bot: see the lifecycle's test."""

@@ -30,6 +30,8 @@ from tests.local.cluster.kubectl import KubectlError
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
+pytestmark = pytest.mark.waits
+
 CALLS = "meetingbuddy_api_requests_total"
 LEAD = 2
 GUESTS = 9

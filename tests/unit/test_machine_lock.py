@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -36,31 +36,25 @@ def taken(folder: Path, first: int, count: int = 1, cluster: Cluster | None = No
 
 @pytest.mark.parametrize(
     ("count", "beside"),
-    [(1, set(range(1, SLOTS))), (SLOTS - 1, {SLOTS - 1}), (SLOTS, set())],
+    [(1, SLOTS - 1), (SLOTS - 1, 1), (SLOTS, 0)],
     ids=["ordinary", "busy", "alone"],
 )
-def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: set[int]) -> None:
-    with holding(tmp_path, 0, Needs(count)):
-        assert all(taken(tmp_path, number).wait(60) for number in beside)
-        waiting = [taken(tmp_path, number) for number in set(range(SLOTS)) - beside]
+def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: int) -> None:
+    with ExitStack() as others, holding(tmp_path, 0, Needs(count)):
+        for _ in range(beside):
+            others.enter_context(holding(tmp_path, 0, Needs()))
+        assert taken(tmp_path, 0, 0).wait(60), "one that only waits takes none"
+        waiting = [taken(tmp_path, number) for number in range(SLOTS)]
         assert not any(event.wait(0.1) for event in waiting)
     assert all(event.wait(60) for event in waiting)
-
-
-def test_who_waits_for_a_slot_keeps_nobody_from_another(tmp_path: Path) -> None:
-    with holding(tmp_path, 0, Needs()):
-        waiting = taken(tmp_path, 0)
-        assert not waiting.wait(0.1)
-        assert taken(tmp_path, 1).wait(60)
-        assert taken(tmp_path, 2).wait(60)
-    assert waiting.wait(60)
 
 
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
     with holding(tmp_path, 2, Needs()):
         alone = taken(tmp_path, 1, SLOTS)
         assert not alone.wait(1)
-        later = taken(tmp_path, 1)
+        assert taken(tmp_path, 1).wait(60), "slot 3, for which it does not wait yet"
+        later = taken(tmp_path, 1, 3)
         assert not later.wait(0.1)
     assert alone.wait(60)
     assert later.wait(60)
@@ -68,15 +62,17 @@ def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp
 
 def test_what_follows_and_needs_no_more_waits_for_nobody(tmp_path: Path) -> None:
     with holding(tmp_path, 0, Needs(SLOTS)) as held:
-        waiting = [taken(tmp_path, number) for number in range(SLOTS)]
         held.give_back(Needs(SLOTS - 1))
         held.take(Needs(SLOTS - 1))
-        assert waiting[SLOTS - 1].wait(60), "what it does not need any more"
-        held.give_back(Needs(SLOTS - 1))
-        held.take(Needs(SLOTS - 1))
-        assert not any(event.wait(0.1) for event in waiting[: SLOTS - 1])
-        held.give_back(Needs())
-        assert all(event.wait(60) for event in waiting), "an ordinary test waits in the queue"
+        assert taken(tmp_path, 0).wait(60), "what it does not need any more"
+        with holding(tmp_path, SLOTS - 1, Needs()):
+            waiting = [taken(tmp_path, number) for number in range(SLOTS)]
+            held.give_back(Needs(SLOTS - 1))
+            held.take(Needs(SLOTS - 1))
+            assert not any(event.wait(0.1) for event in waiting)
+            held.give_back(Needs())
+            assert all(event.wait(60) for event in waiting[: SLOTS - 1]), "an ordinary test waits in the queue"
+        assert all(event.wait(60) for event in waiting)
 
 
 @pytest.mark.parametrize("following", [Needs(SLOTS), Needs(SLOTS - 1, Cluster.SHARED)], ids=["more", "other"])

@@ -1,9 +1,9 @@
 """Slots for tests on this machine: what a two-processor machine can promise to what runs in real time.
 
-An ordinary test takes one slot, one whose recording is judged takes all but one, and one that measures takes all. Each
-slot has a queue, so that those who come later do not keep the one who waits for it out. The slots are the machine's,
-not a run's: a second clone's tests wait in the same queues. So is the cluster, which many use or one has for itself;
-who needs both takes the cluster first.
+An ordinary test takes one slot, whichever is free, one whose recording is judged takes all but one, one that measures
+takes all, and one that nearly only waits takes none. Each slot has a queue, so that those who come later do not keep
+the one who waits for it out. The slots are the machine's, not a run's: a second clone's tests wait in the same queues.
+So is the cluster, which many use or one has for itself; who needs both takes the cluster first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 SLOTS = 4
-"""As many as `make test` runs processes: the mean test keeps a processor busy for less than half its time."""
+"""The mean test keeps a processor busy for less than half its time."""
 _FOLDER = Path("/run/lock")
 
 
@@ -38,7 +38,7 @@ class Held:
     """What one process has of the machine, for a test or for several that follow one another."""
 
     def __init__(self, first: int, folder: Path = _FOLDER) -> None:
-        """``first``: the slot to begin with. Processes that are given different ones do not wait for each other."""
+        """``first``: the slot to begin with, and to wait for where none is free."""
         self._first = first
         self._folder = folder
         self._slots: list[int] = []
@@ -52,6 +52,9 @@ class Held:
             if needs.cluster is not None:
                 self._cluster = self._taken("cluster", "queue-cluster", needs.cluster.value)
             numbers = {number % SLOTS for number in range(self._first, self._first + min(needs.slots, SLOTS))}
+            if needs.slots == 1 and (free := self._free()) is not None:
+                self._slots.append(free)
+                numbers = set()
             for number in sorted(numbers):  # no two wait in a ring
                 self._slots.append(self._taken(f"slot-{number}", f"queue-{number}"))
         while len(self._slots) > needs.slots:
@@ -74,6 +77,21 @@ class Held:
 
     def _suffices(self, needs: Needs) -> bool:
         return len(self._slots) >= needs.slots and self._needs.cluster is needs.cluster
+
+    def _free(self) -> int | None:
+        """The descriptor of a slot that nobody holds or waits for."""
+        for number in range(self._first, self._first + SLOTS):
+            queue, held = self._open(f"queue-{number % SLOTS}"), self._open(f"slot-{number % SLOTS}")
+            try:
+                fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(held)
+            else:
+                return held
+            finally:
+                os.close(queue)
+        return None
 
     def _taken(self, name: str, queue_name: str, how: int = fcntl.LOCK_EX) -> int:
         """The descriptor that holds it, once it is free."""
