@@ -22,8 +22,8 @@ from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS, Platforms, SessionObject
 from meeting_buddy.http_api.finding import Finder
-from meeting_buddy.http_api.hearing import Hearing
 from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.media_access import MediaAccess
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.readers import Readers
@@ -169,7 +169,7 @@ async def served(
     ending, streams = asyncio.Event(), StreamLimits(heartbeat_seconds=0.2)
     finder = Finder(api)
     service = Sessions(api, finder, PLATFORMS, created_by_policy, now)
-    app = build(finder, service, Hearing(api, finder, LiveTranscripts(bots), readers), ending, streams, metrics)
+    app = build(finder, service, MediaAccess(api, finder, LiveTranscripts(bots), readers), ending, streams, metrics)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())

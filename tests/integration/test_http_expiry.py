@@ -95,7 +95,7 @@ async def test_streams_and_downloads_end_with_the_token(
     crd: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meeting_buddy.http_api.service.WATCH_SECONDS", 1)
-    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 1.0)
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.RECHECK_SECONDS", 1.0)
     tenant = await asyncio.to_thread(make_listener, crd)
     port, metrics = free_port(), Metrics()
     (tmp_path / "read").write_bytes(KEY)

@@ -268,7 +268,7 @@ async def test_without_key_or_reader_it_says_what_to_do(shelf: Shelf) -> None:
 async def test_a_right_that_is_withdrawn_cuts_a_download(
     shelf: Shelf, crd: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.RECHECK_SECONDS", 0.5)
     tenant = await asyncio.to_thread(make_listener, crd)
     (shelf.folder / "reader-key").write_bytes(reader_key(KEY, tenant.namespace))
     long = bytes(64 << 20)
@@ -394,7 +394,7 @@ async def test_what_is_no_http_in_mid_download_cuts_it(shelf: Shelf, monkeypatch
 
 
 async def test_a_session_that_is_deleted_cuts_its_download(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.RECHECK_SECONDS", 0.5)
     session = (await shelf.session()).write(film=bytes(64 << 20))
     url = f"{shelf.door.url}{SESSIONS}/{session.session_id}"
     bearer = {"Authorization": f"Bearer {shelf.tenant.token}"}

@@ -245,7 +245,7 @@ async def test_an_odd_place_to_resume_at_is_refused(place: Place, mine: Tenant, 
 async def test_a_right_that_is_withdrawn_ends_the_stream(
     place: Place, crd: ApiServer, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.RECHECK_SECONDS", 0.5)
     tenant = await asyncio.to_thread(make_listener, crd)
     session = await place.session(tenant)
     async with session.bot() as bot, session.hear() as answer:
@@ -264,7 +264,7 @@ async def test_a_right_that_is_withdrawn_ends_the_stream(
 async def test_a_session_that_is_deleted_ends_the_stream(
     place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.http_api.hearing.HEARING_SECONDS", 0.5)
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.RECHECK_SECONDS", 0.5)
     session = await place.session(mine)
     async with session.bot(), session.hear() as answer:
         await place.door("DELETE", session.path.removesuffix("/transcript"), mine.token)

@@ -14,7 +14,7 @@ from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import Platforms
 from meeting_buddy.http_api.finding import Finder
-from meeting_buddy.http_api.hearing import Hearing
+from meeting_buddy.http_api.media_access import MediaAccess
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.readers import Readers
 from meeting_buddy.http_api.server import serve
@@ -50,9 +50,9 @@ async def _run(found: settings.Settings) -> None:
     readers = Readers(found.read_key, found.readers, observe=partial(metrics.upstream, "reader"))
     finder = Finder(api, found.default_namespace)
     service = Sessions(api, finder, platforms, found.created_by_policy)
-    hearing = Hearing(api, finder, LiveTranscripts(bots), readers)
+    media = MediaAccess(api, finder, LiveTranscripts(bots), readers)
     try:
-        app = build(finder, service, hearing, ending, metrics=metrics)
+        app = build(finder, service, media, ending, metrics=metrics)
         await serve(app, found, ending, metrics=metrics, gone_after=GONE_AFTER)
     finally:
         await readers.close()

@@ -13,8 +13,8 @@ from meeting_buddy import __version__
 from meeting_buddy.http_api import docs_page
 from meeting_buddy.http_api.finding import Finder
 from meeting_buddy.http_api.gate import Gate
-from meeting_buddy.http_api.hearing import Hearing
-from meeting_buddy.http_api.hearing_routes import add_event_route, add_hearing_routes
+from meeting_buddy.http_api.media_access import MediaAccess
+from meeting_buddy.http_api.media_routes import add_event_route, add_media_routes
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.openapi import describe
 from meeting_buddy.http_api.problems import Fault, ProblemError
@@ -26,7 +26,7 @@ from meeting_buddy.http_api.streams import StreamLimits, Streams
 def build(
     finder: Finder,
     service: Sessions,
-    hearing: Hearing,
+    media: MediaAccess,
     ending: asyncio.Event | None = None,
     limits: StreamLimits | None = None,
     metrics: Metrics | None = None,
@@ -36,7 +36,7 @@ def build(
     Args:
         finder: finds sessions.
         service: does the work.
-        hearing: lets people hear what was said.
+        media: lets people hear what was said.
         ending: set when the process is told to end: streams tell their clients and close.
         limits: how many streams there may be, and how patient they are.
         metrics: counts streams.
@@ -53,7 +53,7 @@ def build(
     _handle_errors(app)
     add_session_routes(app, service)
     add_event_route(app, service, finder, streams)
-    add_hearing_routes(app, hearing, finder, streams)
+    add_media_routes(app, media, finder, streams)
     app.openapi = cache(lambda: describe(app.routes))  # type: ignore[method-assign]
     docs_page.serve(app)
     return app

@@ -97,7 +97,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "name": {"example": "recording.mp4"},
 }
 """By parameter: an example, and what a schema says of it that no validator of FastAPI does."""
-_HEARING: Final = frozenset({"followTranscript", "listRecordings", "downloadRecording"})
+_MEDIA: Final = frozenset({"followTranscript", "listRecordings", "downloadRecording"})
 _WRITING: Final = frozenset({"createSession", "leaveSession", "deleteSession"})
 ONLY: Final[dict[str, frozenset[str]]] = {
     "conflict": _WRITING,
@@ -109,7 +109,7 @@ ONLY: Final[dict[str, frozenset[str]]] = {
     "bot-unavailable": frozenset({"followTranscript"}),
     "no-such-recording": frozenset({"downloadRecording"}),
     "range-not-satisfiable": frozenset({"downloadRecording"}),
-    "reader-unavailable": _HEARING,
+    "reader-unavailable": _MEDIA,
 }
 """Problems that few operations have; any other may come with its status everywhere."""
 SAID: Final[dict[str, ProblemError]] = {

@@ -129,7 +129,7 @@ class Stream(Response):
                 await _cancelled(sending)
                 if others[1:] and others[1].done():
                     ends("ending")
-                    await self._farewell(send)
+                    await self._send_end(send)
         except TimeoutError:
             ends("slow")  # the client does not read: whoever serves closes the connection
         except OSError:
@@ -150,7 +150,7 @@ class Stream(Response):
     @abstractmethod
     async def _send_parts(self, send: Send) -> str: ...
 
-    async def _farewell(self, send: Send) -> None:
+    async def _send_end(self, send: Send) -> None:
         """What is said when the process ends."""
 
     async def _send(self, send: Send, text: str | bytes, *, more: bool = True) -> None:
@@ -193,7 +193,7 @@ class EventStream(Stream):
             if coming is not None:
                 await _cancelled(coming)
 
-    async def _farewell(self, send: Send) -> None:
+    async def _send_end(self, send: Send) -> None:
         # No `end`: the session goes on, and another replica answers the client that comes again.
         await self._send(send, ": this server ends, come again\n\n", more=False)
 

@@ -28,7 +28,7 @@ from meeting_buddy.http_api.upstream import BrokenError
 from meeting_buddy.kube.caller import CallerApi, JsonObject
 from meeting_buddy.resource.session import PLURAL, MeetingSession
 
-HEARING_SECONDS: Final = 60.0
+RECHECK_SECONDS: Final = 60.0
 """After so long who hears is judged again."""
 JUDGING_SECONDS: Final = 8.0
 """For the API server to say."""
@@ -58,7 +58,7 @@ class RecordingList(BaseModel):
     verified: bool = Field(description="The finished recording was read again and found whole.")
 
 
-class Hearing:
+class MediaAccess:
     """The operations. All errors are ``ProblemError``; what iterators raise later, ``BrokenError`` too."""
 
     def __init__(self, api: CallerApi, finder: Finder, transcripts: LiveTranscripts, readers: Readers) -> None:
@@ -175,11 +175,11 @@ class Hearing:
         while True:
             part: bytes | None = b""
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(judged + HEARING_SECONDS):
+                async with asyncio.timeout_at(judged + RECHECK_SECONDS):
                     part = await source.next()
             if part is None:
                 return
-            if clock.time() >= judged + HEARING_SECONDS:  # before what came meanwhile is handed out
+            if clock.time() >= judged + RECHECK_SECONDS:  # before what came meanwhile is handed out
                 if not await self._still(caller, found, what):
                     if what == _TRANSCRIPT:
                         return  # no line follows

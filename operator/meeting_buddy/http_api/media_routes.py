@@ -9,8 +9,8 @@ from fastapi import FastAPI, Header, Path, Request, Response
 
 from meeting_buddy.http_api.documents import SessionObject
 from meeting_buddy.http_api.finding import Finder
-from meeting_buddy.http_api.hearing import Hearing, RecordingList
 from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.media_access import MediaAccess, RecordingList
 from meeting_buddy.http_api.parameters import (
     ONE,
     SESSIONS,
@@ -75,7 +75,7 @@ def add_event_route(app: FastAPI, service: Sessions, finder: Finder, streams: St
             return EventStream(parts, streams, operation="followSession", held=held)
 
 
-def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: Streams) -> None:
+def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: Streams) -> None:
     """``…/transcript`` and ``…/recordings``."""
 
     @app.get(
@@ -101,7 +101,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
         check_once(request, "Last-Event-ID")
         with ExitStack() as held:
             namespace = await _place(held, finder, streams, caller, place.namespace)
-            parts, hang_up = await hearing.open_transcript(caller, namespace, session_id, last_event_id)
+            parts, hang_up = await media.open_transcript(caller, namespace, session_id, last_event_id)
             held.callback(hang_up)
             return EventStream(parts, streams, operation="followTranscript", held=held)
 
@@ -120,7 +120,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
         """
         with ExitStack() as held:  # a long list is work: it takes a place, too
             namespace = await _place(held, finder, streams, caller, place.namespace)
-            return await hearing.recordings(caller, namespace, session_id)
+            return await media.recordings(caller, namespace, session_id)
 
     async def download(
         caller: CallerOf,
@@ -134,7 +134,7 @@ def add_hearing_routes(app: FastAPI, hearing: Hearing, finder: Finder, streams: 
             check_once(request, header)
         with ExitStack() as held:
             namespace = await _place(held, finder, streams, caller, place.namespace)
-            stored, parts = await hearing.open_recording(
+            stored, parts = await media.open_recording(
                 caller, namespace, session_id, name, request.headers, request.method
             )
             held.callback(stored.close)
