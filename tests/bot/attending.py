@@ -12,6 +12,7 @@ from typing import Any, Self
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TokenDigests
 from meeting_buddy.contract.links import SelfHostedHost, is_self_hosted
 from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
@@ -25,7 +26,6 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
 from tests.bot.container import BrowserContainer

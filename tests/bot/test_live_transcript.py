@@ -21,6 +21,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
 from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.contract.reasons import Reason, end_phase
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import Report, TranscriptionReport
 from meeting_buddy_bot.devices.sound import Sound
 from meeting_buddy_bot.platforms.speakers import Interval
@@ -31,7 +32,6 @@ from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
 from meeting_buddy_bot.transcription.stream import TranscriptHub
@@ -76,8 +76,8 @@ class Meeting:
 
     async def admitted(self) -> None:
         """The bot is in the meeting, and its transcriber is given what is said there."""
-        await self.until("Live")
         self.reporter.admitted(self.clock.utc(), "hints")
+        await self.until("Live")
         await self.hearing()
 
     async def play(self, speaker: str) -> None:
@@ -166,7 +166,9 @@ async def test_what_is_said_is_there_with_its_speaker_while_the_meeting_goes_on(
 
 async def test_what_is_said_before_admission_is_not_kept(tmp_path: Path) -> None:
     async with meeting(tmp_path) as found:
-        await found.until("Live")
+        events = tmp_path / "events.jsonl"
+        await until(lambda: events.exists() and "transcriber_ready" in events.read_text(), _SECONDS)
+        assert found.report.state == "Starting"
         await found.play("Ada Lovelace")
         found.reporter.admitted(found.clock.utc(), "hints")
         await found.end()
@@ -174,7 +176,7 @@ async def test_what_is_said_before_admission_is_not_kept(tmp_path: Path) -> None
         assert found.report.lines == 0
 
 
-async def test_a_killed_transcriber_is_started_again_and_says_what_is_missing(tmp_path: Path) -> None:
+async def test_a_killed_transcriber_is_started_again_and_nothing_is_missing(tmp_path: Path) -> None:
     async with meeting(tmp_path) as found:
         await found.admitted()
         await found.play("Ada Lovelace")
@@ -186,20 +188,16 @@ async def test_a_killed_transcriber_is_started_again_and_says_what_is_missing(tm
         assert pid is not None
         kept = found.lines()
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: found.transcript.process_id != pid, _SECONDS)
-        without = found.clock.now()
-        await found.hearing(since=without)
-        hearing = found.clock.now()
-        await found.play("Grace Hopper")
+        await found.play("Grace Hopper")  # in part to nobody, and to a process that loads its model
+        await until(lambda: found.transcript.process_id not in (pid, None), _SECONDS)
         await found.end()
         assert found.lines()[: len(kept)] == kept
         before, after = (words(" ".join(said(lines))) for lines in (kept, found.lines()))
         assert after[: len(before)] == before, "the second process counts its segments from 1 too"
         assert after[-len(EXPECTED) :] == EXPECTED
-        assert (found.report.state, found.report.reason) == ("Done", "Incomplete")
+        assert (found.report.state, found.report.reason) == ("Done", None)
         await found.events.flush()
-        [missed] = [each for each in found.written() if each["event"] == "not_transcribed"]
-        assert missed["start"] < without < missed["end"] <= hearing
+        assert not [each for each in found.written() if each["event"] == "not_transcribed"]
 
 
 async def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract.locator import Role
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import Match, PlatformTable, Signal, State
 from meeting_buddy.contract.table_reader import load_table
 from meeting_buddy_bot.browser.browser import Browser
@@ -21,7 +22,6 @@ from meeting_buddy_bot.platforms.diagnostics import collect
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from tests.support.awaiting import PATIENCE
 from tests.support.platform_tables import platform_table

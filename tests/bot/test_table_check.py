@@ -16,9 +16,9 @@ import pytest_asyncio
 import yaml
 
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.platforms.diagnostics import collect
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.tools.offline_browser import OfflineBrowser
 from meeting_buddy_bot.tools.page_pack import SavedDocument, SavedPage, read_page

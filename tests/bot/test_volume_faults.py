@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.recording.capture import FROZEN_SECONDS
 from tests.bot.recording_bot import Books, Start, bots, child, recording, tone
@@ -26,14 +27,18 @@ def start() -> Iterator[Start]:
 
 
 @contextmanager
-def on_a_faulty_volume(start: Start, **changes: object) -> Iterator[tuple[RunningBot, FaultyVolume]]:
-    """A bot on a volume that a test can make fail."""
+def on_a_faulty_volume(
+    start: Start, *, hangs: bool = False, **changes: object
+) -> Iterator[tuple[RunningBot, FaultyVolume]]:
+    """A bot on a volume that a test can make fail, or that ``hangs`` from the bot's start on."""
     with reachable_folder() as root:
         mount, backing = root / "mounted", root / "backing"
         for folder in (mount, backing):
             folder.mkdir()
             folder.chmod(0o777)
         with faulty_volume(mount, backing) as volume:
+            if hangs:
+                volume.hang()
             bot = start(recordings=mount, **changes)
             try:
                 yield bot, volume
@@ -84,6 +89,22 @@ async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
         assert books.has_event("volume_back")
 
 
+async def hangs_before_the_bot_starts_and_is_waited_for(start: Start) -> None:
+    with on_a_faulty_volume(start, hangs=True) as (bot, volume):
+        report = await bot.until(lambda report: report.storage_unresponsive)
+        assert report.phase is ReportPhase.JOINING
+        assert await livez_seconds(bot) < 3
+        volume.answer()
+        await bot.until(recording)
+        with tone(bot):
+            await asyncio.sleep(5)
+        await bot.leave()
+        assert await bot.ended() == 0, bot.log
+        assert (bot.outcome.reason, bot.outcome.recording.verified) == (Reason.LEAVE_REQUESTED, True)
+        assert not bot.outcome.storage_unresponsive
+        assert Books(bot).has_event("volume_back")
+
+
 async def hangs_while_the_bot_leaves_an_outcome_in_time(start: Start) -> None:
     with on_a_faulty_volume(start, grace_seconds=40) as (bot, volume):
         await bot.until(recording)
@@ -113,6 +134,7 @@ async def goes_away_and_ends_the_session_with_its_cause(start: Start) -> None:
 async def test_a_volume_that_fails(start: Start) -> None:
     scenarios = (
         hangs_and_costs_a_gap_and_not_the_bot,
+        hangs_before_the_bot_starts_and_is_waited_for,
         hangs_while_the_bot_leaves_an_outcome_in_time,
         goes_away_and_ends_the_session_with_its_cause,
     )

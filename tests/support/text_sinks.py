@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from meeting_buddy.contract.phases import Phase, ReportPhase
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import Gap, RecordingReport, Report, report_json
 from meeting_buddy.domain import status
 from meeting_buddy.domain.snapshot import Snapshot
@@ -28,7 +29,6 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE, EventLog
 from meeting_buddy_bot.support.logs import JsonLines
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from tests.support import operator_facts as make
 from tests.support.synthetic_table import synthetic_table

@@ -13,6 +13,7 @@ from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.transcription import attribution
 from meeting_buddy_bot.transcription.attribution import Attributor, part_name, speakers
 from meeting_buddy_bot.transcription.messages import Hypothesis, Utterance
+from meeting_buddy_bot.transcription.writer import cleaned
 
 BEGAN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
@@ -227,6 +228,14 @@ def test_hostile_text_is_cleaned_before_it_is_split() -> None:
     assert line.text.startswith("a --> xxx")
     assert len(line.text) == 4000
     assert [len(word.text) for word in line.words] == [5, attribution.MAX_WORD]
+
+
+def test_joiners_of_a_script_stay_in_the_text_and_its_words_and_in_no_name() -> None:
+    home = "خانه\u200cام"
+    [line] = attributor(Interval("A\u200cnn", 10, 12)).take(utterance((home, 10, 12)), 12.0)
+    stored = cleaned(line)
+    assert (stored.speaker, stored.text, stored.words[0].text) == ("Ann", home, home)
+    assert TranscriptLine.model_validate_json(stored.to_json()).text == home
 
 
 def test_an_open_segment_has_a_line_with_who_speaks() -> None:

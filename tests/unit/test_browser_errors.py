@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.cdp import Params
 from meeting_buddy_bot.browser.driver import Driver
@@ -141,3 +143,29 @@ async def test_each_kind_ends_in_a_typed_way(
     bot.browser = FakeBrowser((1280, 720))
     async with bot:
         assert (await bot.ending(20)).reason is ENDS[kind][number]
+
+
+async def test_a_page_that_cannot_be_read_in_the_call_is_opened_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = synthetic_table(missing=0.5)
+    [call] = [signal for signal in table.signals if signal.state is State.IN_CALL]
+    bot = Attending("http://127.0.0.1:9", tmp_path, LINK, table)
+    bot.browser = FakeBrowser((1280, 720))
+    opened = 0
+
+    async def navigate(_: Page, __: str, ___: float = 30.0) -> None:
+        nonlocal opened
+        opened += 1
+
+    async def look(_: Probe, __: Page) -> PageSnapshot | None:
+        return None if opened == 1 and bot.recorder.entries else PageSnapshot(frozenset(call.all))
+
+    monkeypatch.setattr(FakePage, "navigate", navigate)
+    monkeypatch.setattr(Probe, "read", look)
+    async with bot:
+        async with asyncio.timeout(60):
+            while not await bot.events("rejoined"):  # noqa: ASYNC110 -- a file
+                await asyncio.sleep(0.1)
+        assert opened == 2
+        assert [cause for _, _, cause in bot.recorder.gaps] == ["connection lost"]

@@ -1,7 +1,9 @@
 """Components of the bot: each failure has the answer that the component declares, and none is silent."""
 
 import asyncio
+import errno
 import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,12 +11,15 @@ from typing import Any, cast
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.devices.device import DeviceError
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import components
 from meeting_buddy_bot.runtime.components import Component, Components
+from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
@@ -70,3 +75,97 @@ async def test_a_part_that_ends_by_itself_is_not_started_again(tmp_path: Path) -
     bot = Bot(tmp_path)
     await bot.keep(Reason.BOT_CRASHED)
     assert (bot.runs, bot.leave.requested) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/recordings/x"), "No space left on device"),
+        (DeviceError("Xvfb died 6 times"), "Xvfb died 6 times"),
+        (ValueError("https://meet.test/secret"), "ValueError"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+async def test_what_failed_inside_a_part_is_named(tmp_path: Path, error: Exception, words: str) -> None:
+    bot = Bot(tmp_path, ExceptionGroup("outer", [ExceptionGroup("inner", [error])]))
+    await bot.keep(Reason.RECORDING_FAILED)
+    assert bot.leave.message == f"component part failed: {words}"
+
+
+async def test_a_part_whose_own_tasks_failed_gets_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "_RETRY_SECONDS", 0)
+    bot = Bot(tmp_path, ValueError("x"))
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bot.run())
+
+    async with asyncio.timeout(60):
+        await bot.components._keep_running(Component("part", run, None))
+    assert bot.runs == 2
+
+
+class FakeDevice:
+    """A device that needs no process; its end may fail."""
+
+    def __init__(self, fault: OSError | None = None) -> None:
+        self._fault = fault
+
+    async def __aenter__(self) -> None:
+        """Done at once."""
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+
+OUTCOME = SessionResult(Reason.MEETING_ENDED), RecordingReport(verified=True)
+
+
+async def attend(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, background: tuple[Component, ...] = (), fault: OSError | None = None
+) -> tuple[SessionResult, RecordingReport]:
+    """A session that ends at once, beside ``background`` and with a sound card whose end fails."""
+
+    async def ends(*_: object) -> SessionResult:
+        await asyncio.sleep(0.05)
+        return OUTCOME[0]
+
+    async def finishes(*_: object) -> RecordingReport:
+        return OUTCOME[1]
+
+    monkeypatch.setattr(components, "screen_size", lambda _: (1, 1))
+    monkeypatch.setattr(components, "Display", lambda *_: FakeDevice())
+    monkeypatch.setattr(components, "Sound", lambda *_: FakeDevice(fault))
+    monkeypatch.setattr(Components, "_recorder", lambda *_: None)
+    monkeypatch.setattr(Components, "_transcript", lambda *_: None)
+    monkeypatch.setattr(Components, "_background_tasks", lambda *_: background)
+    monkeypatch.setattr(Components, "_attend_in_time", ends)
+    monkeypatch.setattr(Components, "_finish", finishes)
+    bot.components.assignment = cast(Any, SimpleNamespace(recording=None))
+    bot.components.settings = cast(Any, SimpleNamespace(display=99, sockets=None))
+    async with asyncio.timeout(10):
+        return await bot.components.attend(cast(Attend, None))
+
+
+async def test_a_part_whose_clean_up_fails_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "_RETRY_SECONDS", 0)
+    bot = Bot(tmp_path)
+
+    async def run() -> None:
+        bot.runs += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError(errno.EIO, "clean-up failed")
+
+    assert await attend(bot, monkeypatch, (Component("part", run, None),)) == OUTCOME
+    assert bot.runs == 1
+
+
+async def test_a_device_whose_clean_up_fails_does_not_replace_the_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+    assert await attend(Bot(tmp_path), monkeypatch, fault=fault) == OUTCOME
+    assert "Directory not empty" in caplog.text

@@ -402,3 +402,15 @@ def test_names_and_evidence_are_bounded() -> None:
     assert all(len(each.name) <= 256 for each in found.current_participants)
     assert found.evidence is not None
     assert (len(found.evidence), len(found.evidence[0])) == (20, 256)
+
+
+def test_a_meeting_that_no_bot_was_in_has_no_transcript() -> None:
+    before = {
+        "type": "Transcribed",
+        "status": "Unknown",
+        "reason": "Starting",
+        "lastTransitionTime": "2026-11-23T10:00:30Z",
+    }
+    ended = make.report("Ended", reason="NotAdmitted")
+    found = said(snapshot(Phase.FAILED, session=make.session({"conditions": [before]}), report=ended, pod=None))
+    assert "Transcribed" not in found

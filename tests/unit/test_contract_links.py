@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from meeting_buddy.contract.link_secrets import SHORTEST, link_secrets
 from meeting_buddy.contract.links import (
     MAX_LENGTH,
     LinkError,
@@ -27,7 +28,6 @@ from meeting_buddy.contract.links import (
     unwrap,
 )
 from meeting_buddy.resource.crd import NO_PUNYCODE
-from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
 from tests.support.links_corpus import KINDS, RULES, SELF_HOSTED, Case, cases
 
 ACCEPTED = [case for case in cases() if case.found]

@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 
 
 def lines(path: Path) -> list[dict[str, object]]:

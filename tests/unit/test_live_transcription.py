@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from meeting_buddy_bot.recording.audio_source import RATE
+from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
 from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
 from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Recovered, Utterance
@@ -444,3 +446,19 @@ def test_quiet_speech_is_given_to_the_engine_as_loud_as_any() -> None:
     live.end()
     drain(live, engine)
     assert peaks == [pytest.approx(0.5, abs=0.01)]
+
+
+def test_what_is_committed_is_counted_in_the_text_that_is_shown() -> None:
+    texts = iter(
+        [
+            "\u200fשלום\u200f לכולם\u200f מה נשמע",
+            "\u200fשלום\u200f לכולם\u200f מה שמעתם",
+            "\u200fשלום\u200f לכולם\u200f אז הלכנו",
+        ]
+    )
+    meeting = Meeting(FakeEngine(lambda *_: next(texts, "")))
+    meeting.hear((0, 1), (0.9, 3.5))
+    lines = [Attributor(lambda _: datetime.now(UTC)).partial(each) for each in meeting.hypotheses[:3]]
+    assert [each.text for each in lines] == [each.text for each in meeting.hypotheses[:3]]
+    committed = [each.text[: each.committed] for each in lines]
+    assert committed == ["", "שלום לכולם מה", "שלום לכולם מה"]

@@ -481,3 +481,33 @@ class TestConfiguration:
             None,
             None,
         )
+
+
+class TestWhatAServerQuotes:
+    """What was said in the meeting stays out of a failure's words, which reach the session's status."""
+
+    @pytest.mark.parametrize(
+        ("content", "shown"),
+        [
+            ({"error": {"message": "prompt 'We will dismiss Mr. Smith' is too long"}}, ""),
+            ({"error": {"message": "unknown word: MEETING, buddy (Kubernetes)"}}, ""),
+            ({"error": {"type": "too_long", "input": "gehört: über dismiss, Mr. Smith"}}, ""),
+            ({"detail": [{"type": "too_long", "loc": ["body", "prompt"], "input": "dismiss Mr. Smith"}]}, ""),
+            ({"detail": [{"loc": ["body", "model"], "input": "x", "msg": "no such model"}]}, " (no such model)"),
+            ({"error": {"message": "the prompt of Mr. Smith is too long"}}, " (the prompt of Mr. Smith is too long)"),
+        ],
+    )
+    def test_it_is_left_out(self, make: Make, content: dict[str, Any], shown: str) -> None:
+        told = ("Meeting Buddy, Kubernetes, Lovelace.", "and on Friday we will dismiss Mr. Smith")
+        error = make()._refusal(400, json.dumps(content).encode(), "", None, told)
+        assert error.cause.partition(" answered 400")[2] == shown
+
+    def test_a_sentence_without_blanks_is_known_too(self, make: Make) -> None:
+        content = json.dumps({"error": {"message": "prompt '史密斯先生' too long"}}).encode()
+        assert make()._refusal(400, content, "", None, ("", "我们要解雇史密斯先生")).cause.endswith("answered 400")
+
+    def test_what_is_asked_is_what_is_left_out(self, make: Make, server: SpeechServer) -> None:
+        server.fail(Fault.BROKEN)
+        error = failure(make(), lambda engine: final(engine, "they said the server had an error"))
+        assert "answered 500:" in str(error)
+        server.fail(None)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, MAX_TERMINATION_BYTES, Report
-from meeting_buddy.contract.text import MAX_LINE, MAX_NAME, page_text, utf8, well_formed
+from meeting_buddy.contract.text import MAX_LINE, MAX_NAME, page_text, spoken_text, utf8, well_formed
 from meeting_buddy.resource.session import MeetingSessionStatus
 from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import Person
-from meeting_buddy_bot.support.redaction import Redactor
 from tests.support.text_sinks import write_everywhere
 
 ANYTHING = st.text(st.one_of(st.characters(categories=None), st.characters(categories=["Cs", "Cf", "Cc", "Mn", "Zs"])))
@@ -95,3 +95,34 @@ def test_nothing_that_is_written_fails_for_what_a_page_says(text: str) -> None:
     assert len(written.log()) >= 5
     for sink in ("session.json", "manifest.jsonl", "debug/shown.signals.json"):
         assert json.loads(written.sinks[sink])
+
+
+PERSIAN, SINHALA, HINDI = "می\u200cروم خانه\u200cام", "ශ\u0dca\u200dරී ලංකා", "क\u094d\u200dष"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (PERSIAN, PERSIAN),
+        (SINHALA, SINHALA),
+        (HINDI, HINDI),
+        ("می\u200f\u200cروم", "می\u200cروم"),
+        ("a\u200c\u200d\u200cb", "a\u200cb"),
+        ("\u200ca \u200d b\u200c 1\u200d2", "a b 12"),
+        ("\u202ea\u200bb", "ab"),
+    ],
+)
+def test_joiners_that_are_spelling_stay_in_what_is_said_and_in_no_name(said: str, kept: str) -> None:
+    assert spoken_text(said, 100) == kept
+    assert not set("\u200c\u200d") & set(page_text(said, 100))
+
+
+@given(ANYTHING | st.text(st.sampled_from("aم\u094d1 \u200c\u200d\u200f\n\u0301")), st.integers(1, 40))
+def test_spoken_text_differs_from_a_pages_in_joiners_alone(text: str, limit: int) -> None:
+    said = spoken_text(text, limit)
+    assert len(said) <= limit
+    assert said == spoken_text(said, limit)
+    assert unicodedata.is_normalized("NFC", said)
+    if len(said) < limit and len(text) <= limit:
+        bare = said.replace("\u200c", "").replace("\u200d", "")
+        assert unicodedata.normalize("NFC", bare) == page_text(text, limit)

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from meeting_buddy.contract.escapes import readings
+from meeting_buddy.contract.link_secrets import SHORTEST, link_secrets
 from meeting_buddy.contract.links import Platform, parse_link
+from meeting_buddy.contract.redaction import REDACTED, Redactor
 from meeting_buddy.contract.text import MAX_NAME
-from meeting_buddy_bot.support.escapes import readings
-from meeting_buddy_bot.support.link_secrets import SHORTEST, link_secrets
 from meeting_buddy_bot.support.logs import JsonLines
-from meeting_buddy_bot.support.redaction import REDACTED, Redactor
 from tests.support import links_corpus
 from tests.support.links_corpus import RULES
 from tests.support.text_sinks import write_everywhere
@@ -34,6 +34,9 @@ TOKEN = "c0ffee" * 10
     ("text", "left"),
     [
         (f"could not open {LINK}", "could not open https://us05web.zoom.us/…"),
+        (r"of Go: https://a.example/x?a=1\u0026b=2 is", "of Go: https://a.example/… is"),
+        (r"https:\/\/a.example\/rooms\/x", r"https:\/\/a.example/…"),
+        ("to=https%3A%2F%2Fa.example%2Frooms%2Fx", "to=https%3A%2F%2Fa.example/…"),
         ("wss://meet.buddy.test:8443/rtc?access_token=x", "wss://meet.buddy.test:8443/…"),
         ("https://me:secret@zoom.us/", "https://zoom.us/…"),
         ("https://zoom.us is down", "https://zoom.us is down"),

@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from meeting_buddy.contract.phases import ReportPhase, Waiting
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.support.clock import SessionClock
-from meeting_buddy_bot.support.redaction import Redactor
 
 
 @pytest.fixture

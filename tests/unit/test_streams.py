@@ -9,12 +9,13 @@ import pytest
 from aiohttp import web
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.report import Report
 from meeting_buddy.controller import report_streams
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
-from meeting_buddy.domain.facts import AttemptFacts
+from meeting_buddy.domain.facts import AttemptFacts, StreamFacts
 from tests.support import operator_facts as make
 from tests.support.awaiting import until
 from tests.support.report_server import ReportApi
@@ -193,6 +194,32 @@ async def test_a_bot_cannot_send_the_operator_elsewhere(status: int) -> None:
     finally:
         await found.streams.close()
         await runner.cleanup()
+
+
+async def test_a_stream_that_fails_for_whatever_reason_is_lost_and_opened_again(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    following.bot.say(make.joined(revision=1).to_json())
+    await until(lambda: following.known.report)
+
+    def broken(text: str) -> Report:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(report_streams, "read_report", broken)
+    following.bot.say(make.joined(revision=2).to_json())
+    await until(lambda: following.known.stream and following.known.stream.lost_since)
+    await until(lambda: following.bot.connections >= 2)
+    assert following.on_result == ["accepted", "lost"]
+    assert following.on_change == [make.UID, make.UID]
+    logged = caplog.records[0]
+    assert (logged.levelname, vars(logged)["uid"], vars(logged)["error"]) == ("ERROR", make.UID, "RuntimeError")
+    assert "test_streams.py" in vars(logged)["frames"][-1]
+    assert "revision" not in caplog.text + str(vars(logged)), "what a bot said is not for the log"
+
+    monkeypatch.undo()
+    following.bot.say(make.joined(revision=3).to_json())
+    await until(lambda: following.known.report and following.known.report.revision == 3)
+    assert following.known.stream == StreamFacts(connected=True, lost_since=None)
 
 
 async def test_after_the_last_word_nothing_more_is_asked(following: Following) -> None:

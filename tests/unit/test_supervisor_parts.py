@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from meeting_buddy.contract.assignment import assignment_sha256
 from meeting_buddy.contract.links import parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
+from meeting_buddy_bot.recording import volume_watch
+from meeting_buddy_bot.runtime import earlier_attempts
 from meeting_buddy_bot.runtime.assignment_loader import (
     MAX_PASSCODE,
     AssignmentError,
@@ -29,6 +32,7 @@ from meeting_buddy_bot.session.context import Attend, SessionContext
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.settings import Settings
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from tests.conformance.running_bot import LINK, make_assignment
 from tests.support.machine_wide import free_port
 
@@ -187,6 +191,106 @@ class TestPasscode:
         assert await Supervisor(own, never).run() == 0
         found: dict[str, Any] = json.loads(own.termination_log.read_text())
         return found
+
+
+class SilentVolume(Volume):
+    """Answers after it was asked ``silent`` times."""
+
+    def __init__(self, folder: Path, silent: float, asked: Callable[[int], None] = lambda _: None) -> None:
+        super().__init__(folder)
+        self.asked = 0
+        self._silent = silent
+        self._on_asked = asked
+
+    async def call(self, what: str, access: Callable[[], Any], seconds: float = 10.0) -> Any:
+        self.asked += 1
+        self._on_asked(self.asked)
+        if self.asked <= self._silent:
+            raise VolumeTimeoutError(what)
+        return await super().call(what, access, seconds)
+
+
+class TestVolumeAtTheStart:
+    """A volume that does not answer when a bot starts is waited for; one that says no is not."""
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def attend(components: Components, _: Attend) -> tuple[SessionResult, RecordingReport]:
+            return SessionResult(Reason.MEETING_ENDED), RecordingReport()
+
+        monkeypatch.setattr(Components, "attend", attend)
+        monkeypatch.setattr(earlier_attempts, "_RETRY_SECONDS", 0)
+
+    @staticmethod
+    async def run_bot(
+        folder: Path, silent: float, *, leave_after: int = 0, attempt: int = 1, recordings: str = "recordings"
+    ) -> tuple[dict[str, Any], SilentVolume]:
+        """Run a supervisor on a volume that is silent for some time; the termination message and the volume."""
+        (folder / "recordings").mkdir(exist_ok=True)
+        (folder / "assignment.json").write_text(make_assignment(attempt=attempt).to_json())
+        own = replace(
+            settings(folder),
+            recordings=folder / recordings,
+            termination_log=folder / "termination-log",
+            port=free_port(),
+        )
+
+        async def never(_: SessionContext) -> SessionResult:
+            raise AssertionError("a session began")
+
+        def asked(times: int) -> None:
+            if times == leave_after:
+                supervisor._leave.request(Reason.LEAVE_REQUESTED)
+
+        supervisor = Supervisor(own, never)
+        volume = supervisor._volume = SilentVolume(own.recordings, silent, asked)
+        async with asyncio.timeout(60):
+            assert await supervisor.run() == 0
+        return json.loads(own.termination_log.read_text()), volume
+
+    @pytest.mark.parametrize("attempt", [1, 2])
+    async def test_it_is_asked_until_it_answers(self, tmp_path: Path, attempt: int) -> None:
+        outcome, volume = await self.run_bot(tmp_path, 3, attempt=attempt)
+        assert outcome["reason"] == "MeetingEnded"
+        assert not outcome.get("storageUnresponsive")
+        assert volume.asked > 3
+        events = [json.loads(line)["event"] for line in (tmp_path / "recordings/events.jsonl").read_text().splitlines()]
+        assert events[:3] == ["volume_trouble", "volume_back", "bot_started"]
+
+    async def test_one_that_stays_silent_is_no_wrong_configuration(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(volume_watch, "HANGING_SECONDS", 0.2)
+        outcome, volume = await self.run_bot(tmp_path, float("inf"))
+        assert (outcome["reason"], outcome["message"]) == (
+            "RecordingFailed",
+            "the recordings volume cannot be used: the volume does not answer (check)",
+        )
+        assert volume.asked > 2
+
+    async def test_a_request_to_leave_is_heard_meanwhile(self, tmp_path: Path) -> None:
+        outcome, _ = await self.run_bot(tmp_path, float("inf"), leave_after=3)
+        assert outcome["reason"] == "LeaveRequested"
+
+    async def test_one_that_says_no_is_named_at_once(self, tmp_path: Path) -> None:
+        outcome, volume = await self.run_bot(tmp_path, 0, recordings="missing")
+        assert (outcome["reason"], outcome["message"]) == (
+            "ConfigInvalid",
+            "the recordings volume cannot be used: No such file or directory",
+        )
+        assert volume.asked == 2, "once, and once for the outcome"
+
+    async def test_a_later_attempt_that_never_read_the_folder_writes_nothing_to_it(self, tmp_path: Path) -> None:
+        (tmp_path / "recordings").mkdir()
+        earlier = {
+            "session.json": '{"participants": ["Ada"], "evidence": ["debug/x.png"]}',
+            "events.jsonl": '{"t": 7200.0, "time": "2026-11-27T08:00:00.000Z", "event": "participant_left"}\n',
+        }
+        for name, content in earlier.items():
+            (tmp_path / "recordings" / name).write_text(content)
+        outcome, _ = await self.run_bot(tmp_path, 3, leave_after=3, attempt=2)
+        assert outcome["reason"] == "LeaveRequested"
+        assert files(tmp_path / "recordings") == earlier
 
 
 class TestSettings:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import PcmFrame
@@ -23,7 +24,6 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.logs import JsonLines
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription import publishing
 from meeting_buddy_bot.transcription.component import LiveTranscript

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.recording.audio_source import PcmFrame
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.component import LiveTranscript
 from meeting_buddy_bot.transcription.messages import (

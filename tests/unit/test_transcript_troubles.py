@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription import component
 from meeting_buddy_bot.transcription.component import LiveTranscript
@@ -53,6 +53,8 @@ class ScriptedProcess:
         self.said: asyncio.Queue[Message | None] = asyncio.Queue()
         self.code = 0
         self.fed: list[float] = []
+        self.takes = 10**6
+        """Frames, before it reads no more."""
         self._hears_the_end = hears_the_end
 
     async def messages(self) -> AsyncIterator[Message]:
@@ -60,6 +62,8 @@ class ScriptedProcess:
             yield message
 
     def feed(self, frame: PcmFrame) -> bool:
+        if len(self.fed) >= self.takes:
+            return False
         self.fed.append(frame.start)
         return True
 
@@ -107,6 +111,7 @@ class Session:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(component, "_RESTART_SECONDS", 0.02)
         monkeypatch.setattr(Transcriber, "start", self._start)
+        self.folder = folder
         self.starting = asyncio.Event()
         self.starting.set()
         self.hears_the_end = True
@@ -206,19 +211,18 @@ async def test_a_death_in_the_lobby_costs_nothing(session: Session) -> None:
     assert (report.state, report.reason, report.message) == ("Done", None, None)
 
 
-async def test_a_transcriber_that_dies_again_and_again_is_told_meanwhile_and_as_one_stretch(session: Session) -> None:
+async def test_a_transcriber_that_dies_again_and_again_is_told_meanwhile(session: Session) -> None:
     await session.begin()
     await session.admitted(0)
     await session.say(READY, progress(100))
-    for second in range(100, 200, 10):
+    for second in range(100, 105):
         session.clock.time = second
         await session.die()
         assert session.report.state == "Lagging"
         assert session.report.message == "the transcriber died and is started again"
-        await session.hear(second + 2)
+    await session.say(READY, progress(200))
     report = await session.end(200)
-    assert (report.state, report.reason) == ("Done", "Incomplete")
-    assert report.message == "without text: 100-192 s (the transcriber died)"
+    assert (report.state, report.reason) == ("Done", None)
 
 
 async def test_a_transcriber_that_works_again_is_live_again(session: Session) -> None:
@@ -314,11 +318,9 @@ async def test_a_transcriber_that_hangs_is_followed_by_another(
     await session.say(READY, progress(300))
     session.clock.time = 400
     await until(lambda: len(session.processes) == 2)
-    await session.say(READY)
-    await session.hear(402)
-    session.processes[1].code = 0
-    report = await session.end(402.2)
-    assert report.message == "without text: 300-402 s (the transcriber died)"
+    assert "died and is started again" in str(session.report.message)
+    await session.say(READY, progress(402))
+    assert session.report.message is None
 
 
 async def test_why_a_transcriber_dies_stays_told(session: Session) -> None:

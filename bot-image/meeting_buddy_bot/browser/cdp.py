@@ -35,6 +35,8 @@ class Cdp:
         self._waiting: dict[int, asyncio.Future[Params]] = {}
         self._handlers: dict[str, list[Handler]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        self._fault: str | None = None
+        """Why nothing more was read, where that was no ordinary end."""
         self.closed = asyncio.Event()
         """Set once the socket is gone, from either side."""
         self._reader = asyncio.create_task(self._read(), name="cdp reader")
@@ -75,7 +77,7 @@ class Cdp:
             CdpError: the browser refused.
         """
         if self.closed.is_set():
-            raise BrowserGoneError("the connection to the browser is gone")
+            raise self._gone()
         number = next(self._numbers)
         message: Params = {"id": number, "method": method, "params": params or {}}
         if session is not None:
@@ -89,7 +91,7 @@ class Cdp:
         except TimeoutError:
             raise PageTimeoutError(f"no answer to {method} in {seconds:g} s") from None
         except (ConnectionError, aiohttp.ClientError) as error:
-            raise BrowserGoneError("the connection to the browser is gone") from error
+            raise self._gone() from error
         finally:
             self._waiting.pop(number, None)
 
@@ -122,11 +124,22 @@ class Cdp:
             async for message in self._socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(json.loads(message.data))
+                elif message.type is aiohttp.WSMsgType.ERROR:
+                    error = message.data
+                    self._fault = str(error) if isinstance(error, aiohttp.WebSocketError) else type(error).__name__
+        except Exception as error:
+            _log.exception("what the browser said cannot be read")
+            self._fault = type(error).__name__
         finally:
             self.closed.set()
+            _log.log(logging.WARNING if self._fault else logging.INFO, "%s", self._gone())
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_exception(BrowserGoneError("the connection to the browser is gone"))
+                    answer.set_exception(self._gone())
+
+    def _gone(self) -> BrowserGoneError:
+        why = self._fault or (f"close code {self._socket.close_code}" if self._socket.close_code else None)
+        return BrowserGoneError("the connection to the browser is gone" + (f" ({why})" if why else ""))
 
     def _take(self, message: Params) -> None:
         answer = self._waiting.get(message.get("id", 0))

@@ -11,11 +11,12 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 
 MAX_DEATHS: Final = 5
-"""Within :data:`WINDOW_SECONDS`; a device that dies more often is not to be had on this node."""
+"""Within :data:`WINDOW_SECONDS`, or so many starts in vain one after the other: it is not to be had on this node."""
 WINDOW_SECONDS: Final = 60.0
 _PROBE_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.5
-"""Seconds after a start that failed; each further one waits twice as long."""
+"""Seconds after a start that failed; each further one waits twice as long, up to :data:`_LONGEST_PAUSE`."""
+_LONGEST_PAUSE: Final = 5.0
 _UNANSWERED_PROBES: Final = 2
 """So many unanswered probes in a row, each with its own time limit, make a process hang: one may be bad luck."""
 
@@ -30,7 +31,8 @@ async def supervise(
     ``lost`` is called with the cause when it has died or was killed because it hung, while it is started again.
 
     Raises:
-        DeviceError: it died more than :data:`MAX_DEATHS` times within :data:`WINDOW_SECONDS`.
+        DeviceError: it died more than :data:`MAX_DEATHS` times within :data:`WINDOW_SECONDS`, or was started that often
+            in vain.
     """
     deaths: deque[float] = deque(maxlen=MAX_DEATHS)
     while True:
@@ -46,8 +48,8 @@ async def supervise(
 
 
 async def _restart(device: Device, deaths: deque[float], clock: SessionClock) -> DeviceError | None:
-    """Start the device again; the error to end with when it has died too often."""
-    tries = 0
+    """Start the device again; the error to end with when that has failed, or it has died, too often."""
+    failed = 0
     while True:
         if len(deaths) == MAX_DEATHS and clock.now() - deaths[0] < WINDOW_SECONDS:
             return DeviceError(f"{device.name} died {MAX_DEATHS + 1} times within {WINDOW_SECONDS:.0f} s")
@@ -56,8 +58,10 @@ async def _restart(device: Device, deaths: deque[float], clock: SessionClock) ->
             await device.start()
         except DeviceError as error:
             _log.error("%s", error)
-            await asyncio.sleep(_FIRST_PAUSE * 2**tries)
-            tries += 1
+            failed += 1
+            if failed == MAX_DEATHS:
+                return DeviceError(f"{device.name} was started {failed} times in vain: {error}")
+            await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (failed - 1), _LONGEST_PAUSE))
         else:
             return None
 

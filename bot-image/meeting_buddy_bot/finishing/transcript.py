@@ -20,7 +20,15 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.log_lines import LineLog
-from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Progress, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.messages import (
+    Fault,
+    Message,
+    Missed,
+    Progress,
+    Recovered,
+    TranscriberConfig,
+    Utterance,
+)
 from meeting_buddy_bot.transcription.missing import MissingText
 from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
 from meeting_buddy_bot.transcription.render import Timeline, last_lines
@@ -124,8 +132,9 @@ class UnfinishedTranscript:
             async for message in transcriber.messages():
                 self._take(message, attributor)
             code = await transcriber.wait()
+            if feeding.done():
+                feeding.result()  # what is wrong with the recording is told, however the process ended
             if code == 0 and feeding.done():
-                feeding.result()
                 self._done = max((segment.end for segment in segments), default=0.0)
         finally:
             feeding.cancel()
@@ -185,8 +194,10 @@ class UnfinishedTranscript:
             case Missed():
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():
-                self._fault = f"the engine failed: {message.reason}"
+                self._fault = f"the engine failed: {message.message}"
                 self._events.write("transcriber_fault", reason=message.reason)
+            case Recovered():
+                self._fault = None
 
     def _write(self, lines: Sequence[TranscriptLine]) -> None:
         if self._writer is None:

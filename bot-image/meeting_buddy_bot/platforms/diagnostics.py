@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from typing import Final
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.text import json_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import FrameAnswer, Page, mask_tokens
 from meeting_buddy_bot.platforms.probe import PageSnapshot, label
 from meeting_buddy_bot.support.atomic_file import atomic_write
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.volume import Volume
 
 FOLDER: Final = "debug"

@@ -5,9 +5,9 @@ import logging
 import signal
 from pathlib import Path
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.recordings.server import RecordingsServer
 from meeting_buddy_bot.support import logs
-from meeting_buddy_bot.support.redaction import Redactor
 
 _log = logging.getLogger(__name__)
 

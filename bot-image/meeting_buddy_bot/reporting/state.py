@@ -5,10 +5,10 @@ from collections.abc import Collection
 from typing import Final
 
 from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import PeopleReport, Report
 from meeting_buddy_bot.reporting.health import Health
 from meeting_buddy_bot.support.clock import SessionClock
-from meeting_buddy_bot.support.redaction import Redactor
 
 _ORDER: Final = list(ReportPhase)
 

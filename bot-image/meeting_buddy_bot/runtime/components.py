@@ -57,6 +57,15 @@ _RETRY_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
+def cause_of(error: BaseException) -> str:
+    """Words for a failure that are fit for a status: the kernel's, a device's, or else the type of the error."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, DeviceError):
+        return str(error)
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """Something that runs beside the session."""
@@ -87,6 +96,8 @@ class Components:
     """Where the transcript's lines go; ``None``: there is no transcript."""
     earlier: SessionFolder | None = None
     """What earlier attempts left; ``None``: this is the first."""
+    _ending: bool = field(default=False, init=False, repr=False)
+    """Whether the components are being ended; none is started again."""
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
@@ -94,6 +105,7 @@ class Components:
         sound = Sound(self.settings.sockets)
         recorder = self._recorder(display, sound)
         transcript = self._transcript(sound)
+        ended: tuple[SessionResult, RecordingReport] | None = None
         try:
             async with display, sound, asyncio.TaskGroup() as tasks:
                 background = [
@@ -102,12 +114,19 @@ class Components:
                 ]
                 try:
                     result = await self._attend_in_time(attend, recorder)
-                    return result, await self._finish(recorder, transcript)
+                    ended = result, await self._finish(recorder, transcript)
                 finally:
+                    self._ending = True
                     for task in background:  # before the devices end, or they would be brought back
                         task.cancel()
-        except DeviceError as error:
-            return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
+        except Exception as error:
+            if ended is not None:  # all is written that counts
+                _log.exception("ending the components failed")
+            elif isinstance(error, DeviceError):
+                return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
+            else:
+                raise
+        return ended
 
     def _recorder(self, display: Display, sound: Sound) -> Recorder:
         wanted = self.assignment.recording
@@ -176,10 +195,11 @@ class Components:
                 return await component.run()
             except Exception as error:  # each component's failure has its answer, whatever it is
                 _log.exception("component %s failed", component.name)
-                self.events.write("component_failed", component=component.name, error=type(error).__name__)
+                if self._ending:  # it was cancelled, and its clean-up failed
+                    return None
+                self.events.write("component_failed", component=component.name, error=cause_of(error))
                 if component.failure is not None:
-                    detail = str(error) if isinstance(error, DeviceError) else type(error).__name__
-                    self.leave.request(component.failure, f"component {component.name} failed: {detail}")
+                    self.leave.request(component.failure, f"component {component.name} failed: {cause_of(error)}")
                     return None
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -264,8 +284,8 @@ class Components:
             # The session knows only the reason; who asked may have left a sentence.
             return asked if asked and result.reason is asked.reason and result.message is None else result
         _log.error("the session failed", exc_info=error)
-        self.events.write("session_failed", error=type(error).__name__)
-        return SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {type(error).__name__}")
+        self.events.write("session_failed", error=cause_of(error))
+        return SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {cause_of(error)}")
 
     async def _finish(self, recorder: Recorder, transcript: LiveTranscript | None) -> RecordingReport:
         """Close, join and verify the recording; beside it, let the transcript become final."""

@@ -6,7 +6,8 @@ people and text, are done beside it (:mod:`components`).
 
 import asyncio
 import logging
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeVar
 
 from meeting_buddy_bot.recording.recovery import SessionFolder, read_folder
 from meeting_buddy_bot.support.clock import SessionClock
@@ -17,6 +18,8 @@ _READ_SECONDS: Final = 60.0
 """For looking at the folder: hours of meeting are some thousand entries."""
 _RETRY_SECONDS: Final = 1.0
 """Until a volume that does not answer is asked again."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -32,28 +35,38 @@ class Watch(Protocol):
 
 
 async def go_on(volume: Volume, clock: SessionClock, events: EventLog, watch: Watch) -> SessionFolder:
-    """Read the session's folder and let ``clock`` go on with its seconds; events are kept back until then.
+    """Read the session's folder, let ``clock`` go on with its seconds, and then write the events that were held.
 
     Raises:
         OSError: the volume does not answer, or is gone, for longer than it is worth waiting for.
     """
-    events.hold()
-    found = await _read(volume, watch)
+    found = await wait_for_answer(lambda: _read(volume), watch)
     if found.zero is not None:
         clock.go_on(found.zero, found.reached)
     events.release()
-    watch.answered()
     return found
 
 
-async def _read(volume: Volume, watch: Watch) -> SessionFolder:
+async def _read(volume: Volume) -> SessionFolder:
     folder = volume.folder
+    await volume.call("look at the session's folder", folder.stat)  # soon says that it does not answer
+    return await volume.call("read the session's folder", lambda: read_folder(folder), _READ_SECONDS)
+
+
+async def wait_for_answer(ask: Callable[[], Awaitable[T]], watch: Watch) -> T:
+    """What the volume answers, however often it must be asked.
+
+    Raises:
+        OSError: it does not answer, or is gone, for longer than it is worth waiting for.
+    """
     while True:
         try:
-            await volume.call("look at the session's folder", folder.stat)  # soon says that it does not answer
-            return await volume.call("read the session's folder", lambda: read_folder(folder), _READ_SECONDS)
+            answer = await ask()
         except OSError as error:
             if (message := watch.failed(error)) is not None:
                 raise OSError(error.errno, message) from error
             _log.warning("the recordings volume does not answer: %s", error.strerror)
+        else:
+            watch.answered()
+            return answer
         await asyncio.sleep(_RETRY_SECONDS)

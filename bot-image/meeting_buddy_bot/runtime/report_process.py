@@ -14,6 +14,7 @@ from typing import Final
 from meeting_buddy.contract.assignment import AttemptConfig
 from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import NAMELESS
 from meeting_buddy_bot.reporting.outcome import write_session, write_termination_message
 from meeting_buddy_bot.reporting.server import ReportServer
@@ -24,7 +25,6 @@ from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.support import logs
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE, EventLog
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
 
@@ -48,6 +48,8 @@ class ReportProcess:
         self._leave = LeaveSignal()
         self._volume = Volume(settings.recordings)
         self._events = EventLog(settings.recordings / EVENTS_FILE, self._clock)
+        self._unread = False
+        """Whether the folder holds what earlier processes wrote and was not read: nothing is written to it then."""
 
     async def _refuse(self, error: AssignmentError) -> int:
         """End without having begun: the assignment cannot be used; the process's exit code."""
@@ -75,11 +77,21 @@ class ReportProcess:
         self._events.configure(redact, publish_personal=config.publish_participants)
 
     async def _check_volume(self) -> None:
-        """Raises AssignmentError when nothing can be written to the volume."""
+        """Ask whether the volume can be written.
+
+        Raises:
+            AssignmentError: it says no.
+            OSError: it does not say.
+        """
         folder = self._settings.recordings
+
+        def check() -> bool:
+            folder.stat()  # of what went wrong, access says nothing
+            return os.access(folder, os.W_OK | os.X_OK)
+
         try:
-            writable = await self._volume.call("check", lambda: os.access(folder, os.W_OK | os.X_OK))
-        except OSError as error:
+            writable = await self._volume.call("check", check)
+        except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
             raise AssignmentError(
                 Reason.CONFIG_INVALID, f"the recordings volume cannot be used: {error.strerror}"
             ) from error
@@ -116,7 +128,7 @@ class ReportProcess:
             written += 1
         except OSError as error:
             _log.error("the termination message cannot be written: %s", error.strerror)
-        if config is not None:
+        if config is not None and not self._unread:
             folder, report, facts = self._settings.recordings, state.report, self._session_facts(state, config)
             try:
                 await self._volume.call(

@@ -9,6 +9,7 @@ import logging
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy.contract.table import table_hash
 from meeting_buddy_bot.recording.recovery import SessionFolder
@@ -16,15 +17,14 @@ from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
-from meeting_buddy_bot.runtime.components import Components
-from meeting_buddy_bot.runtime.earlier_attempts import go_on
+from meeting_buddy_bot.runtime.components import Components, cause_of
+from meeting_buddy_bot.runtime.earlier_attempts import go_on, wait_for_answer
 from meeting_buddy_bot.runtime.report_process import ReportProcess
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support import logs
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 
@@ -52,6 +52,9 @@ class Supervisor(ReportProcess):
         )
         tokens = (assignment.tokens.control, assignment.tokens.read)
         self._redact_with(Redactor.for_link(assignment.link or "", *tokens), state, assignment)
+        if assignment.attempt > 1:
+            self._unread = True
+            self._events.hold()
         reporter = SessionReporter(
             state, self._events, publish_names=assignment.publish_participants, rejoins=assignment.rejoins
         )
@@ -83,7 +86,7 @@ class Supervisor(ReportProcess):
             return SessionResult(error.reason, str(error)), reporter.recorded
         except Exception as error:  # a fault of ours; the outcome is written all the same
             _log.exception("the bot failed")
-            return SessionResult(Reason.BOT_CRASHED, f"the bot failed: {type(error).__name__}"), reporter.recorded
+            return SessionResult(Reason.BOT_CRASHED, f"the bot failed: {cause_of(error)}"), reporter.recorded
 
     async def _work(
         self,
@@ -97,13 +100,9 @@ class Supervisor(ReportProcess):
         tokens = (assignment.tokens.control, assignment.tokens.read)
         redact = Redactor.for_link(meeting.link, *tokens, rules=meeting.rules, passcode=passcode)
         self._redact_with(redact, state, assignment)
-        earlier: SessionFolder | None = None
-        if assignment.attempt > 1:
-            found = await self._go_on(reporter)
-            if isinstance(found, SessionResult):
-                return found, reporter.recorded
-            earlier = found
-        await self._check_volume()
+        earlier = await self._wait_for_volume(reporter)
+        if isinstance(earlier, SessionResult):
+            return earlier, reporter.recorded
         self._events.write("bot_started", attempt=assignment.attempt, platform=meeting.platform)
         if assignment.left_out_of_table:
             self._events.write("table_parts_left_out", parts=assignment.left_out_of_table)
@@ -129,16 +128,28 @@ class Supervisor(ReportProcess):
         self._events.write("ended", reason=result.reason, message=result.message, verified=recording.verified)
         return result, recording
 
-    async def _go_on(self, reporter: SessionReporter) -> SessionFolder | SessionResult:
-        """The folder as earlier attempts left it, or why the session ends before it can be read."""
-        watch = VolumeWatch(self._volume, self._process_clock, self._events, reporter)
-        reading = asyncio.create_task(go_on(self._volume, self._clock, self._events, watch), name="earlier attempts")
+    async def _wait_for_volume(self, reporter: SessionReporter) -> SessionFolder | SessionResult | None:
+        """The folder as earlier attempts left it, if any; or why the session ends before it can be used.
+
+        Raises:
+            AssignmentError: it cannot be written.
+        """
+        opening = asyncio.create_task(self._open_folder(reporter), name="session's folder")
         asked = asyncio.create_task(self._leave.wait(), name="asked to leave")
         try:
-            await asyncio.wait({reading, asked}, return_when=asyncio.FIRST_COMPLETED)
-            return reading.result() if reading.done() else SessionResult(asked.result(), self._leave.message)
+            await asyncio.wait({opening, asked}, return_when=asyncio.FIRST_COMPLETED)
+            return opening.result() if opening.done() else SessionResult(asked.result(), self._leave.message)
         except OSError as error:
             return SessionResult(Reason.RECORDING_FAILED, error.strerror)
         finally:
-            reading.cancel()
+            opening.cancel()
             asked.cancel()
+
+    async def _open_folder(self, reporter: SessionReporter) -> SessionFolder | None:
+        watch = VolumeWatch(self._volume, self._process_clock, self._events, reporter)
+        await wait_for_answer(self._check_volume, watch)
+        if not self._unread:
+            return None
+        found = await go_on(self._volume, self._clock, self._events, watch)
+        self._unread = False
+        return found

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from meeting_buddy.contract.phases import Phase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
@@ -42,7 +43,6 @@ from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.rejoin import PASSING, after_joining
 from meeting_buddy_bot.session.result import SessionResult
-from meeting_buddy_bot.support.redaction import Redactor
 
 POLL: Final = 0.25
 """Seconds between two looks at the call; speaking hints are that precise."""

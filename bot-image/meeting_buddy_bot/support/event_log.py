@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import json_text
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
-from meeting_buddy_bot.support.redaction import Redactor
 
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 

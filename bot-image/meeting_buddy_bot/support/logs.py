@@ -8,8 +8,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import json_text
-from meeting_buddy_bot.support.redaction import Redactor
 
 
 class JsonLines(logging.Formatter):

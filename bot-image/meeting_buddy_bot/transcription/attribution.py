@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy.contract.text import MAX_NAME, page_text, spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, SpeakerSource, TranscriptLine, Word
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.transcription.messages import Hypothesis, Utterance
@@ -206,7 +206,7 @@ class Attributor:
 
     def partial(self, hypothesis: Hypothesis) -> TranscriptLine:
         """The line of a segment that is still open."""
-        text = page_text(hypothesis.text, MAX_TEXT)
+        text = spoken_text(hypothesis.text, MAX_TEXT)
         [speaker] = self._speakers([(hypothesis.start, hypothesis.end)])
         return TranscriptLine(
             segment=part_name(self._number(hypothesis.segment), 0),
@@ -295,7 +295,7 @@ class Attributor:
         for first, last, name in turns:
             mine = words[first : last + 1]
             if offsets is None:
-                said = page_text(" ".join(word.text for word in mine), MAX_TEXT)
+                said = spoken_text(" ".join(word.text for word in mine), MAX_TEXT)
             else:
                 until = offsets[last + 1] if last + 1 < len(words) else len(text)
                 said = text[offsets[first] if first else 0 : until].strip()
@@ -308,11 +308,11 @@ class Attributor:
 def _cleaned(utterance: Utterance) -> Utterance:
     """The same with text that is fit to be kept, and without words of which nothing is left then."""
     return utterance.model_copy(
-        update={"text": page_text(utterance.text, MAX_TEXT), "words": cleaned_words(utterance.words)}
+        update={"text": spoken_text(utterance.text, MAX_TEXT), "words": cleaned_words(utterance.words)}
     )
 
 
 def cleaned_words(words: Iterable[Word]) -> tuple[Word, ...]:
     """Words that are fit to be kept, without those of which nothing is left then."""
-    cleaned = (word.model_copy(update={"text": page_text(word.text, MAX_WORD)}) for word in words)
+    cleaned = (word.model_copy(update={"text": spoken_text(word.text, MAX_WORD)}) for word in words)
     return tuple(word for word in cleaned if word.text)

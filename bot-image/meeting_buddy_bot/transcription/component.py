@@ -1,14 +1,15 @@
 """The transcript as a component of the bot: sound to the transcriber process, names to what it understands, lines out.
 
-Nothing that happens here touches the recording. A transcriber that dies is started again, and what nobody transcribed
-meanwhile is told: in the events, and at the end in the report.
+Nothing that happens here touches the recording. A transcriber that dies is started again, and is given what the dead
+one had not made final and what was said meanwhile. What nobody transcribes is told: in the events, and at the end in
+the report.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,9 @@ from meeting_buddy_bot.transcription.messages import (
     Utterance,
 )
 from meeting_buddy_bot.transcription.missing import MissingText
-from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
+from meeting_buddy_bot.transcription.openai_answer import UNKNOWN_LANGUAGE
+from meeting_buddy_bot.transcription.pending import PendingSound
+from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, outcome_given_up, publish_files
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
@@ -114,6 +117,15 @@ class LiveTranscript:
         self._done = clock.now()
         """Time up to which all speech is final."""
         self._heard: float | None = None
+        self._reached: float | None = None
+        """End of the last sound that was taken in."""
+        self._pending = PendingSound(lambda start, end: self._missing.add(start, end, self._cause))
+        self._stirred = asyncio.Event()
+        """Something happened after which sound may be handed over."""
+        self._cause = "no transcriber heard it"
+        """Why sound that waits has no text yet."""
+        self._died_at: float | None = None
+        """How far all was final when the last transcriber died, which had been ready."""
         self._answered = 0.0
         """Time of the transcriber's last message."""
         self._ready = asyncio.Event()
@@ -125,7 +137,11 @@ class LiveTranscript:
         self._unwritten = False
         self._failing = False
         """Whether no decoding has succeeded since the last fault."""
+        self._language: str | None = None
+        """That was found, where it is to be."""
         self._given_up = False
+        self._runs = False
+        self._closing = asyncio.Event()
         self._overran = False
         self._left: float | None = None
         """Time after which nothing that is said belongs to the meeting."""
@@ -169,34 +185,36 @@ class LiveTranscript:
                 self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
                 self._tell(lines=self._writer.lines)
-            pause = _RESTART_SECONDS
-            while not (self._ending.is_set() or self._given_up):
-                if await self._unless_ending(answering()):
-                    await self._run_once(self._writer)
-                    pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
-                if not (self._ending.is_set() or self._given_up):
-                    await self._unless_ending(asyncio.sleep(pause))
+            if await _unless(self._ending, answering()) or self._pending:
+                self._runs = True
+                async with _beside(self._listen()):
+                    await self._transcribe(self._writer)
         except Exception as error:  # whoever runs this says it and tries again
-            self._missing.begin(self._done, f"the transcript failed ({type(error).__name__})")
+            self._cause = f"the transcript failed ({type(error).__name__})"
+            self._missing.begin(self._done if self._reached is None else self._reached, self._cause)
+            if not (self._failing or self._ending.is_set()):
+                self._tell(state="Lagging", message=f"{self._cause} and is started again", lag_seconds=None)
             raise
         finally:
+            self._runs = False
             self._over.set()
 
     async def finish(self) -> None:
         """No sound follows: wait until all that was heard is written, for as long as the caller lets it."""
         self._ending.set()
         self._left = self._clock.now()
-        if self._transcriber is not None:
-            self._transcriber.end_of_meeting()
+        self._stirred.set()
         await self._over.wait()
 
     async def close(self) -> None:
         """End what still runs and write the last lines; streams end behind the last one."""
         self._ending.set()
         try:
-            if self._transcriber is not None:  # it was given the time that there was
+            if self._runs:  # it was given the time that there was
                 self._overran = True
-                await self._transcriber.kill()
+                self._closing.set()
+                if self._transcriber is not None:
+                    await self._transcriber.kill()
                 await self._over.wait()
             if self._writer is not None:
                 self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
@@ -231,47 +249,79 @@ class LiveTranscript:
     def _tell_end(self, unverified: str | None) -> None:
         """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
-            return
-        if self._overran:
+            self._missing.begin(self._done, f"the engine gave up: {self._report.reason}")
+        elif self._overran:
             self._missing.begin(self._done, "there was no time left for it")
+        elif self._pending:
+            self._missing.begin(self._done, self._cause)
         self._missing.end(self._clock.now() if self._left is None else self._left)
         if unverified is not None:
             self._events.write("transcript_not_verified", cause=unverified)
         lost = self._writer.lost if self._writer is not None else 0
-        self._tell(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
+        without = self._missing.sentence()
+        ended = outcome(without, unverified, lost=lost, unwritten=self._unwritten)
+        if self._given_up:
+            self._tell(**outcome_given_up(self._report.message, ended["message"]))
+        elif self._joined() is None and self._report.lines == 0 and ended["reason"] is None:
+            self._tell(state="Off", reason=None, message=None, lag_seconds=None)
+        else:
+            self._tell(**ended)
 
-    # One run of the process
+    # One run of the process after the other
+
+    async def _transcribe(self, writer: TranscriptWriter) -> None:
+        """Until the end, and as long as sound waits then."""
+        pause = _RESTART_SECONDS
+        while not (self._given_up or self._overran or (self._ending.is_set() and not self._pending)):
+            await self._run_once(writer)
+            if self._ending.is_set() and not self._ready.is_set():
+                break  # the next one would not be any better
+            pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
+            if not self._given_up:
+                await _unless(self._closing if self._ending.is_set() else self._ending, asyncio.sleep(pause))
 
     async def _run_once(self, writer: TranscriptWriter) -> None:
         self._ready.clear()
         self._attributor.new_run(writer.segments)  # each process counts its segments from 1
         self._hub.forget_partials()
+        self._pending.hand_again()
         transcriber = self._transcriber = await Transcriber.start(self._config)
         self._answered = self._clock.now()
-        if self._ending.is_set():  # meanwhile
-            transcriber.end_of_meeting()
-        beside = [
-            asyncio.create_task(self._feed(transcriber), name="sound to the transcriber"),
-            asyncio.create_task(self._end_if_hung(transcriber), name="transcriber that hangs"),
-        ]
         try:
-            async for message in transcriber.messages():
-                self._take(message)
-                if self._given_up:  # a server may say so in mid-meeting, and its process would go on asking
-                    await transcriber.kill()
-            code = await transcriber.wait()
+            if self._overran:  # meanwhile
+                return
+            async with _beside(self._hand_over(transcriber), self._end_if_hung(transcriber)):
+                async for message in transcriber.messages():
+                    self._take(message)
+                    if self._given_up:  # a server may say so in mid-meeting, and its process would go on asking
+                        await transcriber.kill()
+                code = await transcriber.wait()
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
             await transcriber.kill()
             self._transcriber = None
-        if code != 0 and not (self._given_up or self._overran):
+        if self._given_up or (code == 0 and self._ending.is_set()):
+            self._pending.clear()
+        elif code != 0 and not self._overran:
             self._events.write("transcriber_died", code=code)
             _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
-            self._missing.begin(self._done, "the transcriber died")
+            self._survive()
             if not self._failing:  # the fault stays told: it is why
                 self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
+
+    def _survive(self) -> None:
+        """A process died: the next one is given what it had, unless this very sound has killed two."""
+        self._cause = "the transcriber died"
+        if self._pending.forgotten > self._done:
+            self._missing.add(self._done, self._pending.forgotten, self._cause)
+        if not self._ready.is_set():  # it had not looked at any sound
+            return
+        if self._died_at is None or self._done > self._died_at:
+            self._died_at = self._done
+            return
+        self._died_at = None
+        for start, end in self._pending.drop_handed():
+            self._missing.add(start, end, self._cause)
+            self._done = max(end, self._done)
 
     async def _end_if_hung(self, transcriber: Transcriber) -> None:
         """Kill a process that was ready and says nothing any more: as one that died, it is followed by another."""
@@ -284,8 +334,8 @@ class LiveTranscript:
         self._events.write("transcriber_hung", seconds=_HUNG_SECONDS)
         await transcriber.kill()
 
-    async def _feed(self, transcriber: Transcriber) -> None:
-        """Hand over the sound of the meeting, from admission on, until the bot leaves."""
+    async def _listen(self) -> None:
+        """Take in the sound of the meeting, from admission on, until the bot leaves."""
         while not self._ending.is_set():
             try:
                 async with aclosing(self._source.frames()) as frames:
@@ -295,31 +345,44 @@ class LiveTranscript:
                                 frame = await anext(frames, None)
                             if frame is None:
                                 break
-                            self._hand_over(frame, transcriber)
+                            self._take_in(frame)
             except OSError as error:
                 _log.warning("the source of sound cannot be opened: %s", error.strerror)
-            if self._heard is not None:
-                self._missing.begin(self._heard + FRAME_SECONDS, "no sound came")
+            if self._reached is not None and not self._ending.is_set():
+                self._missing.begin(self._reached, "no sound came")
             await asyncio.sleep(_RESTART_SECONDS / 10)  # parec ended: as a rule its server did
 
-    def _hand_over(self, frame: PcmFrame, transcriber: Transcriber) -> None:
+    def _take_in(self, frame: PcmFrame) -> None:
         if self._ending.is_set() or not self._reporter.in_meeting:
             return
-        if transcriber.feed(frame):
-            self._missing.end(frame.start)
-            self._heard = frame.start
-        elif self._missing.since is None:
-            self._missing.begin(frame.start, "the transcriber did not take the sound")
-        if self._clock.now() - self._answered > LAGGING_SECONDS:
+        self._missing.end(frame.start)
+        self._reached = frame.start + FRAME_SECONDS
+        self._pending.add(frame)
+        self._stirred.set()
+        if self._transcriber is not None and self._clock.now() - self._answered > LAGGING_SECONDS:
             self._tell_lag(frame.start - self._done)
+
+    async def _hand_over(self, transcriber: Transcriber) -> None:
+        """Give the transcriber its sound as fast as it takes it; at the end, all that waits, and then the end."""
+        while True:
+            self._stirred.clear()
+            while (frame := self._pending.next()) is not None and transcriber.feed(frame):
+                self._pending.handed_over()
+                self._heard = frame.start
+            if self._ending.is_set() and not self._pending.waits:
+                break
+            await self._stirred.wait()
+        transcriber.end_of_meeting()
 
     # What it says
 
     def _take(self, message: Message) -> None:
         now = self._answered = self._clock.now()
+        self._stirred.set()
         match message:
             case Ready():
                 self._ready.set()
+                self._cause = "the transcriber did not take the sound"
                 self._events.write("transcriber_ready", engine=message.engine, model=message.model)
                 self._recovered()
             case Recovered():
@@ -329,22 +392,38 @@ class LiveTranscript:
                 self._hub.publish_partial(self._attributor.partial(message))
             case Utterance():
                 self._write(self._attributor.take(message, now))
+                if message.text:  # finals come in order; what is withdrawn may overtake one
+                    self._note_language(message.language)
+                    self._note_done(message.end)
             case Progress():
-                self._done = max(message.done, self._done)
+                self._note_done(message.done)
                 if self._joined() is not None:
                     self._note_sparing(message.spares)
+                    if self._report.state == "Starting":
+                        self._recovered()
                 self._write(self._attributor.look_again(now))
                 if message.heard > 0:
                     # Sound that does not come any more is behind, too.
                     unheard = now - self._missing.since if self._missing.since is not None else 0.0
-                    self._tell_lag(max(max(message.heard, self._heard or 0.0) - message.done, unheard))
+                    self._tell_lag(max(max(message.heard, self._reached or 0.0) - message.done, unheard))
             case Missed():
+                self._pending.missed(message.start, message.end)
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():
                 self._failing = True
                 self._given_up |= message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
                 self._tell(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
+
+    def _note_done(self, until: float) -> None:
+        """Up to here all speech is final, and no later transcriber needs its sound."""
+        self._done = max(until, self._done)
+        self._pending.done(self._done)
+
+    def _note_language(self, language: str) -> None:
+        if self._config.language == AUTO and language not in (self._language, UNKNOWN_LANGUAGE):
+            self._language = language
+            self._events.write("transcriber_language", language=language)
 
     def _note_sparing(self, spares: bool) -> None:
         if spares != self._spares:
@@ -373,23 +452,11 @@ class LiveTranscript:
         at = self._reporter.joined_at
         return None if at is None else (at - self._clock.utc(0.0)).total_seconds()
 
-    async def _unless_ending(self, what: Awaitable[None]) -> bool:
-        """Wait for something, at most until the end; whether it came."""
-        wanted, ending = asyncio.ensure_future(what), asyncio.ensure_future(self._ending.wait())
-        try:
-            await asyncio.wait({wanted, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if wanted.done():
-                wanted.result()
-            return wanted.done()
-        finally:
-            wanted.cancel()
-            ending.cancel()
-
     # What is told
 
     def _recovered(self) -> None:
         self._failing = False
-        self._tell(state="Live", reason=None, message=None)
+        self._tell(state="Starting" if self._joined() is None else "Live", reason=None, message=None)
 
     def _tell_lag(self, lag: float) -> None:
         if self._failing:  # the fault stays told: that the text is behind follows from it
@@ -404,3 +471,29 @@ class LiveTranscript:
         self._reported_at = self._clock.now()
         self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
         self._reporter.transcription(self._report)
+
+
+async def _unless(event: asyncio.Event, what: Awaitable[None]) -> bool:
+    """Wait for something, at most until the event; whether it came."""
+    wanted, other = asyncio.ensure_future(what), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({wanted, other}, return_when=asyncio.FIRST_COMPLETED)
+        if wanted.done():
+            wanted.result()
+        return wanted.done()
+    finally:
+        wanted.cancel()
+        other.cancel()
+
+
+@asynccontextmanager
+async def _beside(*helpers: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run helpers as long as the body runs; one that fails ends both, and its error is the body's."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(helper) for helper in helpers]
+            yield
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None

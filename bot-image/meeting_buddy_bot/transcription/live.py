@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 
+from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, Word
 from meeting_buddy_bot.transcription.agreement import LocalAgreement
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
@@ -325,7 +326,7 @@ class LiveTranscription:
             return  # meanwhile it was closed: its final comes next, or it was missed
         if _invented(decoding, segment):
             return
-        agreed = self._agreement.update(decoding.text[:MAX_TEXT])
+        agreed = self._agreement.update(spoken_text(decoding.text, MAX_TEXT))  # what is counted is what is shown
         last = self._last_said
         if last and (last.segment, last.text, last.committed) == (segment.number, agreed.text, agreed.committed):
             return
@@ -335,8 +336,8 @@ class LiveTranscription:
             start=round(segment.start, 3),
             end=round(segment.end, 3),
             language=decoding.language,
-            text=agreed.text,
-            committed=agreed.committed,
+            text=agreed.text[:MAX_TEXT],
+            committed=min(agreed.committed, MAX_TEXT),
         )
         self._say(self._last_said)
 

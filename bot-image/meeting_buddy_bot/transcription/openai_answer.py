@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from meeting_buddy.contract.languages import WHISPER
-from meeting_buddy.contract.text import page_text
+from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT
 from meeting_buddy_bot.transcription.engine import Decoding, TimedWord
 
@@ -106,7 +106,7 @@ def decoding(content: bytes, asked: str | None) -> Decoding:
         # What pydantic says quotes the answer, in which anything may stand.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise AnswerError("is not JSON" if first["type"] == "json_invalid" else _fault(first["loc"])) from None
-    text = page_text(answer.text, MAX_TEXT)
+    text = spoken_text(answer.text, MAX_TEXT)
     segments = answer.segments or []
     words = answer.words or [word for segment in segments for word in segment.words or ()]
     logprobs = [each.avg_logprob for each in segments if each.avg_logprob is not None]
@@ -125,7 +125,7 @@ def _fault(where: tuple[int | str, ...]) -> str:
 
 
 def _timed(word: _Word) -> TimedWord | None:
-    text = page_text(word.word, _MAX_WORD)
+    text = spoken_text(word.word, _MAX_WORD)
     start = max(0.0, word.start)
     return TimedWord(text, start, max(start, word.end), word.probability) if text else None
 

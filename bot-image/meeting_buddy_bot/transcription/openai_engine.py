@@ -33,9 +33,10 @@ from urllib3.exceptions import (
 from urllib3.filepost import encode_multipart_formdata
 
 from meeting_buddy.contract.languages import AUTO
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import page_text
 from meeting_buddy_bot.recording.audio_source import RATE
-from meeting_buddy_bot.support.redaction import Redactor
+from meeting_buddy_bot.transcription.agreement import words
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.openai_answer import AnswerError, decoding
@@ -72,6 +73,8 @@ _LANGUAGE: Final = re.compile(
     r"\b(unsupported|unknown|invalid) language\b|\blanguage\b.{0,60}\b(not supported|unsupported|is invalid)\b", re.I
 )
 _TAG: Final = re.compile(r"<[^>]*>")
+_QUOTED_WORDS: Final = 3
+"""In a row, that show that an answer quotes its request."""
 
 
 class _Form(Enum):
@@ -193,7 +196,7 @@ class OpenAIEngine:
         except HTTPError as error:
             raise self._unreachable(error) from None
         if status != 200:
-            raise self._refusal(status, content, key, retry_after)
+            raise self._refusal(status, content, key, retry_after, (self._vocabulary, prompt or ""))
         try:
             return decoding(content, self._language)
         except AnswerError as error:
@@ -304,11 +307,15 @@ class OpenAIEngine:
                 words, again = "cut the connection, or sent no HTTP", True
         return _RequestError(f"{self._server} {words}", check, type(error).__name__, again=again)
 
-    def _refusal(self, status: int, content: bytes, key: str, retry_after: float | None) -> EngineError:
+    def _refusal(
+        self, status: int, content: bytes, key: str, retry_after: float | None, told: tuple[str, ...] = ()
+    ) -> EngineError:
+        """``told``: what the request said beside its sound; an answer that quotes it is not repeated to anybody."""
         redact = Redactor((key,))
         said, fields = _server_words(content, redact)
-        said = page_text(redact(page_text(said, 2000)), MAX_WORDS)
-        cause = f"{self._server} answered {status}" + (f" ({said})" if said else "")
+        said = redact(page_text(said, 2000))
+        shown = "" if any(_quotes(said, each) for each in told) else page_text(said, MAX_WORDS)
+        cause = f"{self._server} answered {status}" + (f" ({shown})" if shown else "")
         wrong = status in (400, 422)
         if wrong and self._language is not None and ("language" in fields or _LANGUAGE.search(said)):
             return EngineError(
@@ -356,8 +363,22 @@ def _server_words(content: bytes, redact: Redactor) -> tuple[str, set[str]]:
         entries = [entry for entry in found[:5] if isinstance(entry, dict)]
         places = [entry["loc"] for entry in entries if isinstance(entry.get("loc"), list)]
         fields.update(str(name) for place in places for name in place)
-        found = "; ".join(str(entry.get("msg", "")) for entry in entries) or found
-    return (found if isinstance(found, str) else json.dumps(found))[:8192], fields
+        found = "; ".join(str(entry["msg"]) for entry in entries if entry.get("msg"))
+    return (found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))[:8192], fields
+
+
+def _quotes(said: str, told: str) -> bool:
+    """Whether some words in a row of ``said`` are of what was told; of less than these, all of it."""
+    mine, theirs = _bare_words(told), _bare_words(said)
+    count = min(_QUOTED_WORDS, len(mine))
+    known = {tuple(mine[at : at + count]) for at in range(len(mine) - count + 1)}
+    return count > 0 and any(tuple(theirs[at : at + count]) in known for at in range(len(theirs) - count + 1))
+
+
+def _bare_words(text: str) -> list[str]:
+    """Words as they sound, of scripts without blanks each character."""
+    parted = re.sub(r"[\W_]+", " ", text.casefold())
+    return [word.strip() for word in words(parted)]
 
 
 def _vocabulary(words: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ of it is missed), with ``--finals-only`` nothing is said of a segment before it 
 Exit code 0: the input ended and all of it was written; 1: it could not work at all, as the last line says (``fault``).
 
 If this process dies: the lines that it wrote are whole up to the last line break. The supervisor starts another one,
-which knows nothing of the segment that was open.
+and gives it the sound of what was not final.
 """
 
 import argparse

@@ -54,6 +54,16 @@ def outcome(without: str | None, unverified: str | None, *, lost: int, unwritten
     return {"state": "Done", "reason": reason, "message": message, "lag_seconds": None}
 
 
+def outcome_given_up(why: str | None, ended: str | None) -> dict[str, Any]:
+    """The same of one whose engine gave up, which stays told.
+
+    Args:
+        why: what was told of it.
+        ended: what :func:`outcome` says beside.
+    """
+    return {"message": "; ".join(filter(None, (why, ended)))[:_MAX_MESSAGE] or None, "lag_seconds": None}
+
+
 def _rendered(folder: Path) -> list[Derived]:
     segments = [line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)]
     return render(folder, segments)

@@ -21,7 +21,7 @@ import srt
 import webvtt
 from pydantic import ValidationError
 
-from meeting_buddy.contract.text import page_text, utf8
+from meeting_buddy.contract.text import spoken_text, utf8
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.recording.manifest import Derived, Segment
 from meeting_buddy_bot.recording.segments import fsync_and_hash
@@ -141,7 +141,7 @@ def _cues_of(line: TranscriptLine, timeline: Timeline) -> Iterator[_Cue]:
     waiting: list[tuple[str, float, float]] = []
 
     def cue() -> Iterator[_Cue]:
-        text = page_text("".join(piece[0] for piece in waiting), CUE_CHARACTERS)
+        text = spoken_text("".join(piece[0] for piece in waiting), CUE_CHARACTERS)
         if not waiting or not text or not timeline.recorded(waiting[0][1], waiting[-1][2]):
             return
         start = timeline.at(waiting[0][1])

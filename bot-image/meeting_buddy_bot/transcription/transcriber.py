@@ -1,6 +1,6 @@
 """The transcriber process as the supervisor sees it: sound goes in and never waits, messages come out.
 
-If the process dies: its messages end; what it had heard and not made final is lost as text, never as sound.
+If the process dies: its messages end; what it had heard and not made final is for the next one (``pending``).
 """
 
 import sys
@@ -43,7 +43,7 @@ class Transcriber:
         return self._child.pid
 
     def feed(self, frame: PcmFrame) -> bool:
-        """Hand a frame over; ``False``: the process takes nothing, and the frame is lost for the text."""
+        """Hand a frame over; ``False``: the process takes none now."""
         pipe = self._child.process.stdin
         if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MOST_WAITING:
             return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy.contract.text import MAX_NAME, page_text, spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, TRANSCRIPT_FILE, NumberedLines, TranscriptLine
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.volume import Volume
@@ -32,7 +32,7 @@ def cleaned(line: TranscriptLine) -> TranscriptLine:
     return line.model_copy(
         update={
             "speaker": page_text(line.speaker or "", MAX_NAME) or None,
-            "text": page_text(line.text, MAX_TEXT),
+            "text": spoken_text(line.text, MAX_TEXT),
             "words": cleaned_words(line.words),
         }
     )

@@ -29,6 +29,9 @@ _UNSEEN_SET: Final = (
     + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17))
 )
 _UNSEEN: Final = re.compile(f"[{_UNSEEN_SET}]")
+_JOINERS: Final = "\u200c\u200d"
+_UNSEEN_BUT_JOINERS: Final = re.compile(f"(?![{_JOINERS}])[{_UNSEEN_SET}]")
+_JOINERS_IN_A_ROW: Final = re.compile(f"[{_JOINERS}]+")
 _ESCAPED: Final = re.compile(rf"[{_UNSEEN_SET}\x85\u2028\u2029]")
 
 
@@ -71,3 +74,21 @@ def page_text(text: str, limit: int) -> str:
     text = well_formed(text[: limit * _RAW_FACTOR])
     text = " ".join(_UNSEEN.sub("", text).split())
     return unicodedata.normalize("NFC", text)[:limit].rstrip()
+
+
+def spoken_text(text: str, limit: int) -> str:
+    """As :func:`page_text`, for words and not for names: joiners stay where they are spelling (Persian, Sinhala).
+
+    Those are U+200C and U+200D, one of them between two letters or marks.
+    """
+    text = well_formed(text[: limit * _RAW_FACTOR])
+    text = _JOINERS_IN_A_ROW.sub(_spelt, _UNSEEN_BUT_JOINERS.sub("", text))
+    return unicodedata.normalize("NFC", " ".join(text.split()))[:limit].rstrip(f" {_JOINERS}")
+
+
+def _spelt(joiners: re.Match[str]) -> str:
+    """What of these joiners is spelling."""
+    text, before, behind = joiners.string, joiners.start() - 1, joiners.end()
+    inside = before >= 0 and behind < len(text)
+    spelling = inside and all(unicodedata.category(text[each])[0] in "LM" for each in (before, behind))
+    return joiners[0][0] if spelling else ""

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from meeting_buddy.controller.background import beside
+from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
@@ -26,6 +27,7 @@ MAX_MESSAGE: Final = 400
 _UID: Final = "00000000-0000-0000-0000-000000000000"
 _NO_VERDICT: Final = ("exceeded quota", "does not support dry run", "being terminated")
 """Refusals that are not the class': a full quota is a matter of the moment, the others of the question."""
+_NOT_CHECKED: Final = "a bot class could not be checked"
 
 _log = logging.getLogger(__name__)
 
@@ -67,37 +69,41 @@ class ClassCheck:
         """Check beside the block."""
         return beside(self._until_accepted, "class check")
 
-    async def once(self) -> None:
-        """Ask about every class that was not accepted yet."""
+    async def once(self) -> float:
+        """Ask about every class that was not accepted yet; the seconds that the API server asked to wait."""
+        wait = 0.0
         for bot_class, namespace in sorted(self._open):
-            await self._check(bot_class, namespace)
+            try:
+                wait = max(wait, await self._check(bot_class, namespace))
+            except Exception:
+                # One class' trouble must not keep the others from being asked about.
+                _log.exception(_NOT_CHECKED, extra={"bot_class": bot_class, "namespace": namespace})
+        return wait
 
     async def _until_accepted(self) -> None:
-        pause = FIRST_RETRY_SECONDS
+        backoff = Backoff(FIRST_RETRY_SECONDS, self._period)
         while self._open:
-            try:
-                await self.once()
-            except Exception:
-                _log.exception("the bot classes could not be checked")
-            await asyncio.sleep(pause)
-            pause = min(pause * 4, self._period)
+            wait = await self.once()
+            await asyncio.sleep(backoff.next(wait))
 
-    async def _check(self, bot_class: str, namespace: str) -> None:
+    async def _check(self, bot_class: str, namespace: str) -> float:
+        """Ask about one class; the seconds that the API server asked to wait."""
         pod_input = BotPodInput(namespace, "class-check", _UID, MeetingSessionSpec(), self._bot_classes[bot_class])
         about = {"bot_class": bot_class, "namespace": namespace}
         try:
             await self._api.dry_run_pod(session_pod(pod_input))
         except KubeError as error:
             if not error.refused or any(words in error.message for words in _NO_VERDICT):
-                _log.info("a bot class could not be checked", extra=about | {"error": str(error)[:MAX_MESSAGE]})
-                return
+                _log.info(_NOT_CHECKED, extra=about | {"error": str(error)[:MAX_MESSAGE]})
+                return error.retry_after
             message = error.message[:MAX_MESSAGE]
             if self._refusals.get((bot_class, namespace)) != message:
                 _log.warning("the API server refuses this bot class' pods", extra=about | {"error": message})
             self._refusals[bot_class, namespace] = message
             self._observe(bot_class, namespace, True)
-            return
+            return 0.0
         self._open.discard((bot_class, namespace))
         if self._refusals.pop((bot_class, namespace), None) is not None:
             _log.info("the API server accepts this bot class' pods now", extra=about)
         self._observe(bot_class, namespace, False)
+        return 0.0

@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from meeting_buddy.controller.background import beside
+from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.crd import schema_hash, stated_hash
@@ -45,6 +46,8 @@ class CrdCheck:
         self._wanted = schema_hash()
         self._said: str | None = None
         """What the log said last."""
+        self._wait = 0.0
+        """Seconds that the API server asked to wait when it was looked at last."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Look beside the block."""
@@ -52,9 +55,11 @@ class CrdCheck:
 
     async def once(self) -> bool | None:
         """Whether the CRD is this version's; ``None``: it could not be read."""
+        self._wait = 0.0
         try:
             description = (await self._api.served_schema()).get("description")
         except KubeError as error:
+            self._wait = error.retry_after
             self._say(logging.INFO, "the CRD's schema could not be read", error=str(error)[:MAX_MESSAGE])
             return None
         found = stated_hash(description) if isinstance(description, str) else None
@@ -71,7 +76,7 @@ class CrdCheck:
         return False
 
     async def _until_it_matches(self) -> None:
-        pause = min(FIRST_RETRY_SECONDS, self._period)
+        backoff = Backoff(FIRST_RETRY_SECONDS, self._period)
         while True:
             try:
                 matches = await self.once()
@@ -81,8 +86,7 @@ class CrdCheck:
             self._observe(matches)
             if matches:
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 4, self._period)
+            await asyncio.sleep(backoff.next(self._wait))
 
     def _say(self, level: int, message: str, **facts: str) -> None:
         said = f"{message} {facts}"

@@ -17,6 +17,7 @@ from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.failures import without_link
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
@@ -256,7 +257,9 @@ class Executor:
         """Remember why pod or Secret was refused; other errors are raised again."""
         if not error.refused:
             raise error
-        found = rejection(error.kind, error.status, error.reason, error.message, self._clock.now())
+        link = entry.session.spec.meeting_link if entry.session is not None else None
+        said = without_link(error.message, link)
+        found = rejection(error.kind, error.status, error.reason, said, self._clock.now())
         known = entry.of(which).rejection
         since = known.since if known is not None and known.kind == found.kind else found.at
         entry.note(which, rejection=replace(found, since=since))

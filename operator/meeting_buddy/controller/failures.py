@@ -1,7 +1,7 @@
 """From what a reconciliation failed on to the fact that ``domain.decide`` and people may see.
 
 Its text goes into status, Events and logs, so it never quotes a link or a Secret's value: words about a Secret are
-dropped but for a webhook's name, the session's own link is cut out of the rest, and of an exception that nobody raised
+dropped but for a webhook's name, the rest is redacted as all that a bot writes, and of an exception that nobody raised
 on purpose only the type is shown.
 """
 
@@ -9,13 +9,14 @@ import re
 import traceback
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
+from meeting_buddy.contract.link_secrets import UNKNOWN_PLATFORM
+from meeting_buddy.contract.links import LinkError, LinkRules, parse_link
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.domain.facts import QUOTA_EXCEEDED, ReconcileError
 from meeting_buddy.kube.errors import KubeError
 
 MAX_MESSAGE: Final = 400
-_SHORTEST_SECRET: Final = 4
 _WEBHOOK: Final = re.compile(r'webhook "[A-Za-z0-9.-]+"')
 _REASON: Final = re.compile(r"[A-Z][A-Za-z]{0,63}")
 
@@ -28,7 +29,7 @@ def counted(known: ReconcileError | None, error: Exception, link: str | None, no
     """One more failure in a row; ``known`` are those before it."""
     return ReconcileError(
         reason=_reason(error),
-        message=without_link(_message(error), link)[:MAX_MESSAGE],
+        message=_message(error, link)[:MAX_MESSAGE],
         count=known.count + 1 if known is not None else 1,
         since=known.since if known is not None else now,
     )
@@ -40,15 +41,17 @@ def origin(error: Exception) -> list[str]:
 
 
 def without_link(text: str, link: str | None) -> str:
-    """``text`` with the link, and whatever in it may be a secret, cut out."""
-    if not link:
-        return text
-    parts = urlsplit(link)
-    values = [value for _, value in parse_qsl(parts.query)]
-    hidden = [link, link.partition("://")[2], parts.query, parts.fragment, *values]
-    for secret in sorted((each for each in hidden if len(each) >= _SHORTEST_SECRET), key=len, reverse=True):
-        text = text.replace(secret, "[link]")
-    return text
+    """``text`` without the link, any part of it that may be a secret, and any other address's path."""
+    redact = Redactor.for_link(link, rules=_rules(link)) if link else Redactor()
+    return redact(text)
+
+
+def _rules(link: str) -> LinkRules:
+    """Of the link's platform, so that words which all its links have stay; of a self-hosted kind nothing is public."""
+    try:
+        return parse_link(link).rules
+    except LinkError:
+        return UNKNOWN_PLATFORM
 
 
 def _reason(error: Exception) -> str:
@@ -61,14 +64,15 @@ def _reason(error: Exception) -> str:
     return error.reason if _REASON.fullmatch(error.reason) else f"Http{error.status}"
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, link: str | None) -> str:
     if isinstance(error, KubeError):
         said = error.message
         if error.kind == "Secret":
             found = _WEBHOOK.search(said)
             said = f"refused by {found[0]}" if found else ""
-        return f"{error.kind} {error.name}: {said or error.reason or error.status}"
+        # The object's name stays, also where a word of the link is in it: it is nobody's secret.
+        return f"{error.kind} {error.name}: {without_link(said or error.reason, link) or error.status}"
     # Subclasses such as pydantic's ValidationError quote their input; a plain ValueError is our own sentence.
     if type(error) is ValueError or isinstance(error, UnsettledError):
-        return str(error).partition("\n")[0]
+        return without_link(str(error).partition("\n")[0], link)
     return f"{type(error).__name__} in the operator; its log says where"

@@ -18,6 +18,7 @@ from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.failures import origin
 from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.domain.facts import StreamFacts
 from meeting_buddy.domain.significance import is_significant
@@ -121,16 +122,26 @@ class BotReportStreams:
         backoff = Backoff(FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
         while True:
             try:
-                async for text in self._events(endpoint):
-                    backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
-                    self._accept(entry, endpoint, text)
-            except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
-            report = entry.of(endpoint.pod).report
-            if report is not None and report.phase is ReportPhase.ENDED:
-                return  # the bot said its last word; its pod says the rest
-            await self._ask(entry, endpoint)
+                await self._read(entry, endpoint, backoff)
+                report = entry.of(endpoint.pod).report
+                if report is not None and report.phase is ReportPhase.ENDED:
+                    return  # the bot said its last word; its pod says the rest
+                await self._ask(entry, endpoint)
+            except Exception as error:
+                # A task that ended would leave the stream connected for good, and nobody would open it again.
+                facts = {"uid": entry.uid, "error": type(error).__name__, "frames": origin(error)}
+                _log.error("a report stream failed; will be opened again", extra=facts)
+                self._lost(entry, endpoint)
             await asyncio.sleep(backoff.next())
+
+    async def _read(self, entry: CacheEntry, endpoint: BotEndpoint, backoff: Backoff) -> None:
+        """Take in events until the stream is cut."""
+        try:
+            async for text in self._events(endpoint):
+                self._accept(entry, endpoint, text)
+                backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
+        except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
 
     async def _ask(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
         """After a cut: one quick question decides whether the bot counts as lost."""
@@ -146,6 +157,10 @@ class BotReportStreams:
                     return
         except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError):
             pass
+        self._lost(entry, endpoint)
+
+    def _lost(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
+        """From now on the bot counts as lost, if it did not before."""
         stream = entry.of(endpoint.pod).stream
         if stream is not None and stream.lost_since is None:
             entry.note(endpoint.pod, stream=StreamFacts(connected=False, lost_since=self._clock.now()))

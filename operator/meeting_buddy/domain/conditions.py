@@ -106,7 +106,7 @@ def recording(snapshot: Snapshot) -> Draft | None:
 
 
 def transcribed(snapshot: Snapshot) -> Draft | None:
-    """Whether there is a transcript, and whether it keeps up."""
+    """Whether there is a transcript, and whether it keeps up; of a meeting that no bot was in there is none."""
     if not snapshot.session.spec.transcription.enabled:
         return None
     report = snapshot.report.transcription if snapshot.report is not None else TranscriptionReport()
@@ -118,6 +118,8 @@ def transcribed(snapshot: Snapshot) -> Draft | None:
     else:
         found = previous(snapshot, "Transcribed") or Draft("False", "NoEngine", _NO_ENGINE)
     if found is not None and snapshot.phase.terminal and found.reason in _UNFINISHED:
+        if found.reason == "Starting" and not (snapshot.ever_joined or snapshot.finishing):
+            return None
         return Draft("False", "Incomplete", "the bot ended before the transcript was finished")
     return found
 

@@ -201,17 +201,20 @@ class KubernetesApi:
     async def get_lease(self, namespace: str, name: str) -> JsonObject:
         """Read a Lease."""
         path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
-        return await self._client.call("GET", path, about=("Lease", namespace, name))
+        about = ("Lease", namespace, name)
+        return _lease(about, await self._client.call("GET", path, about=about))
 
     async def create_lease(self, manifest: JsonObject) -> JsonObject:
         """Create a Lease."""
-        return await self._create("coordination.k8s.io/v1", "leases", manifest)
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        return _lease(("Lease", namespace, name), await self._create("coordination.k8s.io/v1", "leases", manifest))
 
     async def update_lease(self, manifest: JsonObject) -> JsonObject:
         """Replace a Lease; its ``resourceVersion`` decides between two that want it."""
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
-        return await self._client.call("PUT", path, about=("Lease", namespace, name), body=manifest)
+        about = ("Lease", namespace, name)
+        return _lease(about, await self._client.call("PUT", path, about=about, body=manifest))
 
     async def _create(
         self, group_version: str, plural: str, manifest: JsonObject, *, dry_run: bool = False
@@ -242,6 +245,14 @@ class KubernetesApi:
             more = page["metadata"].get("continue") or ""
             if not more:
                 return
+
+
+def _lease(about: tuple[str, str, str], document: JsonObject) -> JsonObject:
+    """A Lease that has the parts that its contenders look at; raises KubeError for any other answer."""
+    metadata, spec = document.get("metadata"), document.get("spec")
+    if not isinstance(spec, dict) or not isinstance(metadata, dict) or "resourceVersion" not in metadata:
+        raise KubeError.of_nonsense(*about)
+    return document
 
 
 def _micro(moment: datetime) -> str:

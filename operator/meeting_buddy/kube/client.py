@@ -77,7 +77,7 @@ class KubeClient:
             content_type: of the body.
 
         Raises:
-            KubeError: any answer but 2xx, or none.
+            KubeError: any answer but 2xx, none, or one that is no JSON object.
         """
         status = 0
         try:
@@ -91,7 +91,12 @@ class KubeClient:
             self._observe(method, about[0], status)
         if status >= 300:
             raise KubeError.from_answer(*about, status, data, headers)
-        document: dict[str, Any] = orjson.loads(data)
+        try:
+            document = orjson.loads(data)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise KubeError.of_nonsense(*about)
         return document
 
     async def _send(

@@ -1,4 +1,4 @@
-"""Keeps links, passcodes and tokens out of everything the bot writes for others: logs, events, messages.
+"""Keeps links, passcodes and tokens out of everything that is written for others: logs, events, messages, status.
 
 Two nets, because one is never enough: every address is cut to its origin whatever it is, and the secrets that this
 session knows are replaced wherever they appear, in any case, escaped or not, also inside a page's own error message.
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
+from meeting_buddy.contract.escapes import readings
+from meeting_buddy.contract.link_secrets import SHORTEST, UNKNOWN_PLATFORM, link_secrets
 from meeting_buddy.contract.links import LinkRules
 from meeting_buddy.contract.text import MAX_NAME, page_text
-from meeting_buddy_bot.support.escapes import readings
-from meeting_buddy_bot.support.link_secrets import SHORTEST, UNKNOWN_PLATFORM, link_secrets
 
 REDACTED: Final = "[redacted]"
 
@@ -52,7 +52,7 @@ class Redactor:
         """``text`` with addresses cut to their origin and known secrets replaced."""
         pieces: list[str] = []
         done = 0
-        for span in _merged([*_addresses(text), *self._found(text)]):
+        for span in _merged(list(self._found(text))):
             pieces += (text[done : span.start], span.instead)
             done = span.end
         return "".join((*pieces, text[done:])) if pieces else text
@@ -73,9 +73,11 @@ class Redactor:
         return value
 
     def _found(self, text: str) -> Iterator[_Span]:
-        if self._known is None:
-            return
         for reading, offsets in readings(text):
+            for start, end, instead in _addresses(reading):
+                yield _Span(offsets[start], offsets[end], instead)
+            if self._known is None:
+                continue
             for found in self._known.finditer(reading):
                 yield _Span(offsets[found.start()], offsets[found.end()], REDACTED)
             begin = self._cut_off(reading)

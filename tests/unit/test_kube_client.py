@@ -1,0 +1,123 @@
+"""What the operator makes of the API server's answers, also of those that are none of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from meeting_buddy.controller.lease import Lease
+from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.client import KubeClient
+from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.rate_limiter import RateLimiter
+from tests.support.awaiting import until
+from tests.support.operator_clock import ManualClock
+
+NONSENSE = [b"<html>please wait</html>", b"", b"[]", b"null", b"\xff", b"[" * 10_000]
+LEASE = b'{"metadata": {"name": "lease", "namespace": "meetings", "resourceVersion": "7"}, "spec": {}}'
+
+
+class Upstream:
+    """Stands for the API server, or for what is in front of it."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self.answer: dict[str, Any] = {}
+        self.asked = 0
+        self.statuses: list[int] = []
+
+    async def answered(self, _request: web.Request) -> web.Response:
+        self.asked += 1
+        return web.Response(**self.answer)
+
+    def client(self) -> KubeClient:
+        """A client of it."""
+        settings = Configuration()
+        settings.host = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return KubeClient(settings, RateLimiter(), lambda _method, _kind, status: self.statuses.append(status))
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    application = web.Application()
+    runner = web.AppRunner(application)
+    found = Upstream(runner)
+    application.router.add_route("*", "/{path:.*}", found.answered)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield found
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def api(upstream: Upstream) -> AsyncIterator[KubernetesApi]:
+    client = upstream.client()
+    yield KubernetesApi(client, "test")
+    await client.close()
+
+
+@pytest.mark.parametrize("body", NONSENSE, ids=lambda body: body[:8].decode(errors="replace"))
+async def test_an_answer_that_is_no_object_is_an_error_of_the_call(
+    upstream: Upstream, api: KubernetesApi, body: bytes
+) -> None:
+    upstream.answer = {"body": body}
+    with pytest.raises(KubeError) as error:
+        await api.get_pod("meetings", "standup")
+    assert error.value.unreadable
+    assert (error.value.status, error.value.kind, error.value.name) == (502, "Pod", "standup")
+    assert not error.value.refused, "it is asked again"
+    assert upstream.statuses == [200], "the metric counts what was answered"
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [
+        (429, "7", 7.0),
+        (503, "120", 120.0),
+        (429, None, 0.0),
+        (429, "", 0.0),
+        (429, "Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
+        (429, "-1", 0.0),
+        (429, "1.5", 0.0),
+        (429, "soon", 0.0),
+    ],
+)
+async def test_the_api_server_may_say_for_how_long_to_wait(
+    upstream: Upstream, api: KubernetesApi, status: int, header: str | None, seconds: float
+) -> None:
+    headers = {} if header is None else {"Retry-After": header}
+    upstream.answer = {"status": status, "body": b'{"reason": "TooManyRequests"}', "headers": headers}
+    with pytest.raises(KubeError) as error:
+        await api.get_pod("meetings", "standup")
+    found = error.value
+    assert (found.status, found.reason, found.retry_after) == (status, "TooManyRequests", seconds)
+    assert not found.refused
+
+
+@pytest.mark.parametrize("body", [*NONSENSE, b"{}", b'{"metadata": {}, "spec": {}}', b'{"metadata": 1, "spec": 2}'])
+async def test_nonsense_about_the_lease_does_not_end_who_contends_for_it(
+    upstream: Upstream, api: KubernetesApi, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.controller.lease.PERIOD", 0.01)
+    upstream.answer, clock = {"body": LEASE}, ManualClock()
+    contender = Lease(api, "meetings", "operator-a", clock)
+    task = asyncio.create_task(contender.contend())
+    try:
+        await until(lambda: contender.held)
+        upstream.answer = {"body": body}
+        asked = upstream.asked
+        await until(lambda: task.done() or upstream.asked > asked + 3)
+        clock.advance(60)
+        assert not task.done()
+        assert not contender.held
+        upstream.answer = {"body": LEASE}
+        await until(lambda: task.done() or contender.held)
+        assert contender.held
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
