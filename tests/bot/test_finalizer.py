@@ -1,14 +1,17 @@
 """Joining segments: nothing of them is lost, nothing is moved, and what is not whole is not called verified."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from meeting_buddy_bot.recording import finalizer, storage
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Segment
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.segments import probe as probe_segment
+from meeting_buddy_bot.runtime import processes
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
@@ -124,6 +127,47 @@ async def test_a_file_shorter_than_its_manifest_is_not_verified(tmp_path: Path) 
 async def test_without_segments_nothing_is_verified(tmp_path: Path) -> None:
     finished = await finishing(tmp_path).run([], {})
     assert (finished.verified, finished.cause) == (False, "nothing was recorded")
+
+
+async def test_what_a_killed_remux_left_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments = await entered(tmp_path, make_run(tmp_path, first=1, video=6, audio=6), 1)
+    left = (".recording.mp4", ".0a1b2c3d.recording.mp4", ".segments.ffconcat", ".0a1b2c3d.ffconcat")
+    for name in left:
+        (tmp_path / name).write_bytes(b"x")
+
+    def free_bytes(_folder: Path) -> int:
+        return 0 if names(tmp_path) & set(left) else 10**9
+
+    monkeypatch.setattr(storage, "free_bytes", free_bytes)
+    finished = await finishing(tmp_path).run(segments, {})
+    assert finished.verified, finished.cause
+    assert names(tmp_path) - {"events.jsonl"} == {"segments", "recording.mp4"}
+
+
+@pytest.mark.parametrize("answer", ["", "{}", '{"streams": [{}]}', '{"streams": [], "format": {"duration": "N/A"}}'])
+async def test_an_answer_of_ffprobe_that_says_nothing_is_not_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    segments = await entered(tmp_path, make_run(tmp_path, first=1, video=3, audio=3), 1)
+
+    async def says(name: str, argv: Sequence[str]) -> tuple[int, str, list[str]]:
+        return (0, answer, []) if name == "ffprobe" else await processes.run(name, argv)
+
+    monkeypatch.setattr(finalizer, "run", says)
+    finished = await finishing(tmp_path).run(segments, {})
+    assert not finished.verified
+    assert finished.cause == "ffprobe tells neither streams nor length of the file"
+
+
+async def test_a_fault_of_ours_is_not_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments = await entered(tmp_path, make_run(tmp_path, first=1, video=3, audio=3), 1)
+
+    async def fails(file: Path, latest: float) -> None:
+        raise KeyError(file, latest)
+
+    monkeypatch.setattr(finalizer, "probe", fails)
+    finished = await finishing(tmp_path).run(segments, {})
+    assert (finished.verified, finished.cause) == (False, "finishing failed: KeyError")
 
 
 async def test_media_that_lasts_longer_than_the_clock_is_not_verified(tmp_path: Path) -> None:

@@ -453,7 +453,7 @@ async def test_without_an_engine_that_works_the_stretch_is_told(spoken: Path, fi
     finisher = await done(finish(spoken, given, unprivileged=False))
     found = finisher.outcome.transcription
     assert (found.state, found.reason) == ("Done", "Incomplete")
-    assert str(found.message).startswith("without text: 62-73 s (the engine failed: NoModel)")
+    assert str(found.message).startswith("without text: 62-73 s (the engine failed: there is no speech model in ")
     assert "Hello." in (spoken / "transcript.vtt").read_text()
     assert {line.derived for line in lines(spoken, Derived)} == FILES
     assert finisher.outcome.recording.verified

@@ -27,6 +27,8 @@ class Recording:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.kept_back: set[int] = set()
+        self.empty: set[int] = set()
+        """From which ffprobe reads no media."""
         clock = SessionClock()
         self.volume, self.events = Volume(folder), EventLog(folder / "events.jsonl", clock)
         self.writer = ManifestWriter(self.volume, clock, self.events, lambda: None)
@@ -37,8 +39,10 @@ class Recording:
             self.run.file(which).write_bytes(b"media")
         monkeypatch.setattr(manifest_writer, "probe", self._probe)
 
-    async def _probe(self, file: Path, latest: float = float("inf")) -> Span:
+    async def _probe(self, file: Path, latest: float = float("inf")) -> Span | None:
         which = number(file) or 0
+        if which in self.empty:
+            return None
         if which in self.kept_back:
             raise OSError(errno.EIO, "Input/output error")
         return Span((which - 1) * LENGTH, which * LENGTH)
@@ -81,6 +85,46 @@ async def test_a_segment_that_comes_late_takes_its_place(recording: Recording) -
     await recording.look_again()
     assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
     assert recording.gaps == []
+
+
+@pytest.mark.parametrize("which", [2, 4])
+async def test_a_segment_that_ffprobe_could_not_read_for_a_moment_takes_its_place(
+    recording: Recording, which: int
+) -> None:
+    recording.empty = {which}
+    await recording.over()
+    assert which not in recording.numbers
+    recording.empty = set()
+    await recording.look_again()
+    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert recording.gaps == []
+
+
+async def test_one_without_media_is_a_gap_and_the_clock_goes_on_counting_it(recording: Recording) -> None:
+    recording.empty = {2}
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == [GapLine("a segment cannot be read", LENGTH, 2 * LENGTH)]
+    assert recording.writer.captured == {1: 4 * LENGTH}
+
+
+async def test_a_file_that_the_volume_refuses_is_not_one_without_media(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_file: Path) -> tuple[int, str]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    recording.empty = {1}
+    monkeypatch.setattr(manifest_writer, "fsync_and_hash", refused)
+    with pytest.raises(OSError, match="Input/output error"):
+        await manifest_writer.inspect(recording.volume, recording.run.file(1), 1, 0.0, SessionClock(), complete=True)
+
+
+async def test_the_same_gap_is_stated_once(recording: Recording) -> None:
+    for _ in range(2):
+        recording.writer.enter_gap(GapLine("a segment cannot be read", LENGTH, 2 * LENGTH))
+    await recording.writer.close()
+    assert len(recording.gaps) == len(recording.writer.gaps) == 1
 
 
 async def test_a_run_that_could_not_be_listed_is_entered_at_the_end(recording: Recording) -> None:

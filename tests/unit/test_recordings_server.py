@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from meeting_buddy.contract.reader import MAX_SECONDS, reader_key
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart
 from meeting_buddy_bot.recordings import listing
 from meeting_buddy_bot.recordings.files import FileState
 from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
@@ -36,6 +36,7 @@ async def test_the_list_has_what_the_manifest_names_and_what_grows(reader: Runni
     session = reader.save()
     session.segment(1, b"one")
     session.segment(2, b"two!")
+    session.finished(CONTENT)
     session.derived("transcript.jsonl", b"{}\n")
     session.derived("transcript.vtt", b"WEBVTT\n")
     (session.folder / "events.jsonl").write_bytes(b"{}\n{}\n")
@@ -97,6 +98,20 @@ async def test_the_last_word_on_verification_counts(reader: RunningReader) -> No
     answer = await reader.ask()
     assert (answer.files, json.loads(answer.body)["verified"]) == ({}, False)
     assert (await reader.ask(RECORDING)).status == 404
+
+
+@pytest.mark.parametrize("kind", ["run", "segment"])
+async def test_what_a_later_attempt_records_is_verified_by_its_own_line(reader: RunningReader, kind: str) -> None:
+    session = reader.save()
+    if kind == "run":
+        session.add(RunStart(2, 2, 60.0, "2026-11-26T12:01:00.000Z"))
+    else:
+        session.segment(2, b"two!")
+    answer = await reader.ask()
+    assert json.loads(answer.body)["verified"] is False
+    assert answer.files[RECORDING]["final"] is True, "the file itself is what it was"
+    session.finished(CONTENT)
+    assert json.loads((await reader.ask()).body)["verified"] is True
 
 
 async def test_a_file_of_another_size_is_handed_out_without_a_hash(reader: RunningReader) -> None:

@@ -1,5 +1,6 @@
 """Recovery of a recording: what a killed bot left gets its place on the axis, and nothing is entered twice."""
 
+import errno
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy_bot.recording import manifest_writer
+from meeting_buddy_bot.recording import manifest_writer, recovery
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
@@ -195,6 +196,62 @@ async def test_segments_of_a_bot_that_stated_no_runs_are_placed_by_their_files(l
     assert left.segments[1].start == pytest.approx(14.2, abs=0.1)
     assert left.segments[1].end == pytest.approx(18.2, abs=0.1)
     assert left.segments[1].run == 2
+
+
+async def test_a_run_whose_line_was_lost_is_one_of_its_own(left: Left) -> None:
+    first = left.run(1, 1, 10.0, seconds=6)
+    lost = make_run(left.folder, first=3, video=11, audio=11)
+    for file, written in zip(lost, (24.0, 28.0, 31.0), strict=True):
+        last_written(file, written)
+    left.run(2, 6, 40.0, seconds=3)
+    await left.recover()
+    assert [(each.segment, each.run) for each in left.segments] == [(1, 1), (2, 1), (3, 3), (4, 3), (5, 3), (6, 2)]
+    starts = [each.start for each in left.segments]
+    assert starts == pytest.approx([10.0, 14.0, 20.0, 24.0, 28.0, 40.0], abs=0.1)
+    assert len(first) + len(lost) == 5
+    events = EventLog(left.folder / "events.jsonl", SessionClock())
+    finalizer = RecordingFinalizer(Volume(left.folder), MediaFormat((320, 180)), events)
+    finished = await finalizer.run(left.segments, {})
+    assert finished.verified, finished.cause
+    once = (left.folder / MANIFEST_FILE).read_bytes()
+    await left.recover()
+    assert (left.folder / MANIFEST_FILE).read_bytes() == once
+
+
+async def test_its_number_is_none_that_the_recording_bot_uses(left: Left) -> None:
+    left.run(1, 1, 10.0, seconds=6)
+    [lost] = make_run(left.folder, first=3, video=3, audio=3)
+    last_written(lost, 24.0)
+    clock, volume, found = SessionClock(), Volume(left.folder), read_folder(left.folder)
+    assert found.zero is not None
+    clock.go_on(found.zero, found.reached)
+    writer = ManifestWriter(volume, clock, EventLog(left.folder / "events.jsonl", clock), lambda: None, found.lines)
+    assert writer.new_run(found.next_run) == 2
+    await recover(found, writer, volume, clock)
+    assert [(each.segment, each.run) for each in writer.segments] == [(1, 1), (2, 1), (3, 3)]
+    assert writer.new_run(found.next_run) == 4
+    await writer.close()
+
+
+@pytest.mark.parametrize(("refusals", "gaps"), [(3, 0), (99, 1)])
+async def test_a_file_that_the_volume_refuses_is_looked_at_again(
+    left: Left, monkeypatch: pytest.MonkeyPatch, refusals: int, gaps: int
+) -> None:
+    _, second, _ = left.run(1, 1, 10.0, seconds=11)
+    looks = []
+
+    def refusing(file: Path) -> tuple[int, str]:
+        if file == second:
+            looks.append(file)
+            if len(looks) <= refusals:
+                raise OSError(errno.EIO, "Input/output error")
+        return fsync_and_hash(file)
+
+    monkeypatch.setattr(manifest_writer, "fsync_and_hash", refusing)
+    monkeypatch.setattr(recovery, "_AGAIN_SECONDS", 0.0)
+    await left.recover()
+    assert [each.segment for each in left.segments] == ([1, 3] if gaps else [1, 2, 3])
+    assert len(left.gaps) == gaps
 
 
 async def test_what_is_recovered_is_joined_and_verified(left: Left) -> None:

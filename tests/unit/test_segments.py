@@ -1,11 +1,13 @@
 """Segment files: names, numbers, hashes, and the room they need."""
 
 import hashlib
+import signal
 from pathlib import Path
 
 import pytest
 
 from meeting_buddy_bot.recording import plan, segments, storage
+from meeting_buddy_bot.support.volume import VolumeTimeoutError
 
 MEGABYTE = 1024 * 1024
 
@@ -44,6 +46,29 @@ async def test_a_file_without_media_has_no_span(tmp_path: Path) -> None:
     assert await segments.probe(tmp_path / "00001.mkv") is None
     (tmp_path / "00002.mkv").touch()
     assert await segments.probe(tmp_path / "00002.mkv") is None
+
+
+def blocked(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """An ffprobe that does this."""
+    program = folder / "ffprobe"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+async def test_a_killed_ffprobe_says_nothing_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked(tmp_path, monkeypatch, "kill -9 $$")
+    with pytest.raises(OSError, match=f"signal {signal.SIGKILL:d}"):
+        await segments.probe(tmp_path / "00001.mkv")
+
+
+async def test_one_that_waits_for_the_volume_is_a_volume_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked(tmp_path, monkeypatch, "exec sleep 3600")
+    monkeypatch.setattr(segments, "PROBE_SECONDS", 0.1)
+    with pytest.raises(VolumeTimeoutError):
+        await segments.probe(tmp_path / "00001.mkv")
 
 
 @pytest.mark.parametrize(

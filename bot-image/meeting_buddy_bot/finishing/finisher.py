@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from meeting_buddy.contract.assignment import AttemptConfig, FinisherAssignment
 from meeting_buddy.contract.phases import ReportPhase
+from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.finishing.recording import UnfinishedRecording
 from meeting_buddy_bot.finishing.transcript import NO_TIME, UnfinishedTranscript
@@ -29,7 +30,6 @@ from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, read_fi
 from meeting_buddy_bot.runtime.report_process import ReportProcess
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.support import logs
-from meeting_buddy_bot.support.redaction import Redactor
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.transcription.component import transcriber_config
 from meeting_buddy_bot.transcription.log_lines import line_log
@@ -51,6 +51,7 @@ class Finisher(ReportProcess):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._events.hold()
+        self._unread = True
         self._recording: UnfinishedRecording | None = None
 
     async def run(self) -> int:
@@ -102,6 +103,7 @@ class Finisher(ReportProcess):
     def _end(
         self, assignment: FinisherAssignment, state: ReportState, recording: UnfinishedRecording, fault: str | None
     ) -> None:
+        self._unread = not recording.was_read
         if fault is None and recording.finished is not None and not recording.finished.verified:
             fault = recording.finished.cause
         message = assignment.message if recording.report.verified else fault or assignment.message

@@ -53,6 +53,14 @@ class UnfinishedRecording:
         self._media = MediaFormat(picture_size(config))
         self._changed = changed
         self._found: SessionFolder | None = None
+        self._recovered = False
+        self._made: Finished | None = None
+        """What was made, and is perhaps not in the manifest yet."""
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it is known what the folder holds."""
+        return self._found is not None
 
     async def finish(self, watch: VolumeWatch) -> None:
         """Recover the folder, make the finished file, verify it.
@@ -88,19 +96,24 @@ class UnfinishedRecording:
         try:
             if self._enabled:
                 await recover(found, manifest, self._volume, self._clock)
-            watch.answered()  # not before it took a line: one that can only be read is of no use either
+            if not self._recovered:
+                # Not before it took a line: one that can only be read is of no use either. Later ones say nothing of
+                # what failed behind them.
+                self._recovered = True
+                watch.answered()
             if not self._enabled:
                 return
             self._tell(manifest)
             self.segments = manifest.segments
             finalizer = RecordingFinalizer(self._volume, self._media, self._events)
-            before = found.finished
+            before = self._made or found.finished
             finished = await finalizer.verified_before(before, manifest.segments) if before is not None else None
             if finished is None:
-                finished = await finalizer.run(manifest.segments, {})
+                finished = self._made = await finalizer.run(manifest.segments, {})
+            if finished != found.finished or not found.finished_last:
                 await manifest.append(finished)
-                if not await manifest.written():
-                    finished = Finished(False, cause="the volume did not take the manifest's lines")
+                await manifest.written()
+            watch.answered()
             self.finished = finished
             self.report = self.report.model_copy(update={"verified": finished.verified})
         finally:

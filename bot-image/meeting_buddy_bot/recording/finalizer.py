@@ -7,7 +7,7 @@ key frames and all of its sound decode without an error. Every frame would take 
 The segments stay: they are what the manifest's hashes speak of. Gaps without media are left out, not filled.
 
 If this process dies, or its time is up: the segments and the manifest are whole; a file under its dotted name beside
-them is no recording, and the next attempt replaces it. No ``verified`` line is written then.
+them is no recording, and the next attempt removes it. No ``verified`` line is written then.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import contextlib
 import json
 import logging
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,18 +77,24 @@ class RecordingFinalizer:
         return self.volume.folder
 
     async def run(self, segments: list[Segment], captured: Mapping[int, float]) -> Finished:
-        """Make, verify and name the file. Never raises for what is wrong with it: the line returned says so.
+        """Make, verify and name the file; the line returned says what is wrong with it.
 
         Args:
             segments: the manifest's segments, in order.
             captured: run → seconds for which it captured by the session clock.
+
+        Raises:
+            OSError: the volume does not answer, or refuses; that says nothing of the recording.
         """
         if not segments:
             return Finished(False, cause="nothing was recorded")
-        tmp_path = self.folder / f".{self.plan.result}"
-        concat_list = self.folder / ".segments.ffconcat"
+        # Names of this try alone: a call of an earlier one that comes back late must not touch what this one writes.
+        prefix = f".{secrets.token_hex(4)}."
+        tmp_path, concat_list = self.folder / f"{prefix}{self.plan.result}", self.folder / f"{prefix}ffconcat"
         try:
             _compare_with_clock(segments, captured)
+            left = await self.volume.call("look for what was left aside", self._left_aside)
+            await self.volume.call("remove what was left aside", lambda: _remove(*left), _HASH_SECONDS)
             free = await self.volume.call("ask for free room", lambda: storage.free_bytes(self.folder))
             if not storage.fits(free, sum(each.bytes for each in segments)):
                 raise VerificationError("no room for one file beside the segments")
@@ -97,14 +104,26 @@ class RecordingFinalizer:
             duration = await self._verify(tmp_path, segments)
             size, sha256 = await self.volume.call("hash", lambda: fsync_and_hash(tmp_path), _HASH_SECONDS)
             await self.volume.call("publish", lambda: self._publish(tmp_path), _HASH_SECONDS)
-        except (VerificationError, OSError) as error:
-            self.events.write("recording_not_verified", cause=str(error))
-            return Finished(False, segments=len(segments), cause=str(error))
+        except VerificationError as error:
+            return self._not_verified(segments, str(error))
+        except OSError:
+            raise
+        except Exception as error:  # a fault of ours; the line is written all the same
+            _log.exception("finishing failed")
+            return self._not_verified(segments, f"finishing failed: {type(error).__name__}")
         finally:
             with contextlib.suppress(OSError):
                 await self.volume.call("tidy up", lambda: _remove(concat_list, tmp_path), _TIDY_SECONDS)
         self.events.write("recording_verified", file=self.plan.result, seconds=duration, bytes=size)
         return Finished(True, self.plan.result, sha256, size, duration, len(segments))
+
+    def _not_verified(self, segments: list[Segment], cause: str) -> Finished:
+        self.events.write("recording_not_verified", cause=cause)
+        return Finished(False, segments=len(segments), cause=cause)
+
+    def _left_aside(self) -> list[Path]:
+        """What a try that was killed, or that the volume did not answer, left under its dotted names. Blocking."""
+        return [*self.folder.glob(f".*{self.plan.result}"), *self.folder.glob(".*ffconcat")]
 
     async def verified_before(self, before: Finished, segments: list[Segment]) -> Finished | None:
         """What an earlier process said of the finished file, if it is still so: of these segments, and unchanged.
@@ -149,14 +168,20 @@ class RecordingFinalizer:
 
         async def span(segment: Segment) -> Span | None:
             latest = float("inf") if segment.cut_at is None else segment.cut_at
+            path = self.folder / segment.file
             async with slots:
-                return await probe(self.folder / segment.file, latest)
+                if (found := await probe(path, latest)) is not None:
+                    return found
+                # ffprobe does not tell a volume that refuses from a file without media.
+                with contextlib.suppress(FileNotFoundError):
+                    await self.volume.call("read a segment", lambda: fsync_and_hash(path), _HASH_SECONDS)
+                return await probe(path, latest)
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(span(segment)) for segment in segments]
-        except* OSError as errors:
-            raise VerificationError("the segments cannot be read from the volume") from errors
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
@@ -180,12 +205,15 @@ class RecordingFinalizer:
         # fmt: on
         if code != 0:
             raise VerificationError(f"the file cannot be opened: {' / '.join(stderr_tail[-2:])}")
-        found = json.loads(output)
-        kinds = {stream["codec_type"] for stream in found["streams"]}
+        try:
+            found = json.loads(output)
+            kinds = {stream["codec_type"] for stream in found["streams"]}
+            duration = float(found["format"]["duration"])
+        except (ValueError, KeyError) as error:
+            raise VerificationError("ffprobe tells neither streams nor length of the file") from error
         wanted = {"audio", "video"} if self.plan.size else {"audio"}
         if kinds != wanted:
             raise VerificationError(f"the file holds {sorted(kinds)}, not {sorted(wanted)}")
-        duration = float(found["format"]["duration"])
         promised = sum(segment.seconds for segment in segments)
         allowed = _ALLOWED_SECONDS + _ALLOWED_PER_RUN * len({segment.run for segment in segments})
         if abs(duration - promised) > allowed:

@@ -8,7 +8,9 @@ process dies has no manifest line; the files have their names, and :mod:`recover
 import asyncio
 import bisect
 import contextlib
+import errno
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,7 +22,7 @@ from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ _LATE_SECONDS: Final = 0.5
 """By which a packet's stamp may lie after the moment in which its segment was closed: clocks are read one by one."""
 SMALLEST_GAP: Final = 0.05
 """Seconds; two runs that follow each other more closely than three frames have no gap between them."""
+NOT_TAKEN: Final = "the volume does not take the manifest's lines"
 REPLACED: Final = "the bot was replaced"
 """Cause of the gap between two attempts."""
 
@@ -60,10 +63,11 @@ async def inspect(
     Raises:
         OSError: the volume does not hand it out.
     """
+    # First: it tells a volume that refuses from a file without media, which ffprobe does not.
+    size, sha256 = await volume.call("hash a segment", lambda: fsync_and_hash(file), _HASH_SECONDS)
     which, span = number(file), await probe(file, latest)
     if which is None or span is None:
         return None
-    size, sha256 = await volume.call("hash a segment", lambda: fsync_and_hash(file), _HASH_SECONDS)
     start, end = round(origin + span.start, 3), round(origin + span.end, 3)
     cut_at = round(span.end, 6) if span.cut else None
     name, utc = f"{SEGMENTS_FOLDER}/{file.name}", utc_text(clock.utc(start))
@@ -102,6 +106,8 @@ class ManifestWriter:
         by_number = {line.segment: line for line in lines if isinstance(line, Segment)}
         self.segments: list[Segment] = [by_number[which] for which in sorted(by_number)]
         self.gaps = [Gap(start=line.start, end=line.end, cause=line.gap) for line in lines if isinstance(line, GapLine)]
+        self.starts = [line for line in lines if isinstance(line, RunStart)]
+        """Of the runs of processes that died."""
         self.captured: dict[int, float] = {}
         """Seconds for which each run captured by the session clock: what its segments, all entered, must add up to."""
         self._volume = volume
@@ -109,20 +115,36 @@ class ManifestWriter:
         self._events = events
         self._changed = changed
         self._file = AppendFile(volume.folder / MANIFEST_FILE, durable=True)
-        self._queue: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._entered = set(by_number)
+        self._last_run = 0
+        """The last number that :meth:`new_run` gave out."""
         self._incomplete: list[Run] = []
-        """Runs that may have segments without a line: the volume did not hand them out when the run ended."""
+        """Runs that may have segments without a line: nothing could be read from them when the run ended."""
         self._missing_since: tuple[float, str] | None = None
         self._writing: Run | None = None
         """The run that writes now."""
 
+    def new_run(self, least: int) -> int:
+        """Number of a run that begins, or is found: ``least``, or the first above it that was not given out yet."""
+        self._last_run = max(self._last_run + 1, least)
+        return self._last_run
+
     def started(self, run: Run) -> None:
         """A run has begun; whoever has to place its segments after this process has died can do it by this line."""
-        utc = utc_text(self._clock.utc(run.origin))
         # Not behind what is still being hashed: it has to be there before the run's first segment is.
-        self._file.append(encode(RunStart(run.number, run.first, round(run.origin, 3), utc)))
+        self._file.append(encode(self._start(run.number, run.first, run.origin)))
+
+    def found_run(self, number: int, first: int, origin: float) -> RunStart:
+        """A run of a process that died before its line was written."""
+        line = self._start(number, first, origin)
+        self.starts.append(line)
+        self._file.append(encode(line))
+        return line
+
+    def _start(self, number: int, first: int, origin: float) -> RunStart:
+        return RunStart(number, first, round(origin, 3), utc_text(self._clock.utc(origin)))
 
     def closed(self, run: Run, file: Path) -> None:
         """ffmpeg closed a segment."""
@@ -162,23 +184,32 @@ class ManifestWriter:
 
     def enter_gap(self, line: GapLine) -> None:
         """State a gap that such a process did not state; one that is stated already changes nothing."""
-        if not self._states(line):
-            self._submit(lambda: self._enter_gap(line))
+        self._submit(lambda: self._enter_new_gap(line))
 
     async def append(self, line: Line) -> None:
-        """Write a line after all that came before."""
+        """Put a line behind all that came before; :meth:`written` or :meth:`close` says whether it is in the file."""
         await self.flush()
         self._file.append(encode(line))
-        await self._file.flush(_FLUSH_SECONDS)
 
     async def flush(self) -> None:
         """Return when the queue is worked off."""
         await self._queue.join()
 
-    async def written(self) -> bool:
-        """Wait until all lines so far are in the file; False when the volume did not take them in time."""
+    async def written(self) -> None:
+        """Wait until all lines so far are in the file.
+
+        Raises:
+            VolumeTimeoutError: the volume does not answer.
+            OSError: it refuses them.
+        """
         await self.flush()
-        return await self._file.flush(_FLUSH_SECONDS)
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                taken = await self._file.flush(math.inf)
+        except TimeoutError:
+            raise VolumeTimeoutError("write the manifest") from None
+        if not taken:
+            raise OSError(errno.EIO, NOT_TAKEN)
 
     async def close(self) -> bool:
         """Work off the queue and stop; False when the volume did not take all lines."""
@@ -213,7 +244,7 @@ class ManifestWriter:
             gaps=tuple(self.gaps),
         )
 
-    def _submit(self, work: Callable[[], Awaitable[None]]) -> None:
+    def _submit(self, work: Callable[[], Awaitable[object]]) -> None:
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="writer")
         self._queue.put_nowait(work)
@@ -229,17 +260,19 @@ class ManifestWriter:
             finally:
                 self._queue.task_done()
 
-    async def _enter(self, run: Run, file: Path, closed_at: float, *, complete: bool) -> None:
+    async def _enter(self, run: Run, file: Path, closed_at: float, *, complete: bool) -> bool:
+        """Enter a segment; False: no media can be read from it."""
         which = number(file)
         if which is None or which in self._entered:
-            return
+            return True
         latest = closed_at - run.origin + _LATE_SECONDS
         segment = await inspect(self._volume, file, run.number, run.origin, self._clock, latest, complete=complete)
         if segment is None:
             # Not entered: the end of its run looks at it once more.
             self._events.write("segment_unreadable", file=file.name)
-            return
+            return False
         await self._add(segment)
+        return True
 
     async def _add(self, segment: Segment) -> None:
         self._entered.add(segment.segment)
@@ -265,18 +298,20 @@ class ManifestWriter:
             self._missing_since = (last, cause)
 
     async def _enter_all(self, run: Run, last: int, ended_at: float) -> list[int]:
-        """Enter what a run that is over left without a line; the numbers that the volume does not hand out."""
-        refused = []
+        """Enter what a run that is over left without a line; the numbers of which nothing can be read."""
+        unread, refused = [], False
         for which in range(run.first, last + 1):
             try:
-                await self._enter(run, run.file(which), ended_at, complete=False)
+                if not await self._enter(run, run.file(which), ended_at, complete=False):
+                    unread.append(which)
             except OSError as error:
-                refused.append(which)
+                unread.append(which)
+                refused = True
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
         mine = self._of(run)
         if mine and not refused:
             self.captured[run.number] = run.progress_at - mine[0].start
-        return refused
+        return unread
 
     async def _enter_missing(self, newest: int) -> None:
         incomplete, self._incomplete = self._incomplete, []
@@ -284,8 +319,8 @@ class ManifestWriter:
             last = newest if run.last is None else run.last  # only the newest run can have ended unlisted
             for which in await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at):
                 gap = unreadable_gap(which, self._of(run), run.origin, run.progress_at)
-                if gap is not None and not self._states(gap):
-                    await self._enter_gap(gap)
+                if gap is not None:
+                    await self._enter_new_gap(gap)
 
     def _of(self, run: Run) -> list[Segment]:
         return [segment for segment in self.segments if segment.run == run.number]
@@ -324,6 +359,10 @@ class ManifestWriter:
         (start, cause), self._missing_since = self._missing_since, None
         if now - start >= SMALLEST_GAP:
             await self._enter_gap(GapLine(cause, round(start, 3), round(now, 3)))
+
+    async def _enter_new_gap(self, line: GapLine) -> None:
+        if not self._states(line):
+            await self._enter_gap(line)
 
     async def _enter_gap(self, line: GapLine) -> None:
         self.gaps.append(Gap(start=line.start, end=line.end, cause=line.gap))

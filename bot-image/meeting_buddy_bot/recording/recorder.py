@@ -26,7 +26,7 @@ from meeting_buddy_bot.recording import segments, storage
 from meeting_buddy_bot.recording.capture import OPENING_SECONDS, Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
-from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
+from meeting_buddy_bot.recording.manifest_writer import NOT_TAKEN, ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recovery import SessionFolder, recover
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
@@ -129,7 +129,8 @@ class MeetingRecorder:
         )
         self._watch = VolumeWatch(volume, clock, events, listener)
         self._run: Run | None = None
-        self._first_run = self._next_run = 1 if earlier is None else earlier.next_run
+        self._first_run = 1 if earlier is None else earlier.next_run
+        self._runs = 0
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
@@ -199,11 +200,16 @@ class MeetingRecorder:
         await self._enter_missing()
         report = self._manifest.report(video=self._plan.size is not None)
         finished = await self._verified_before()
-        if finished is None:
-            finished = await self._make_file()
+        if finished is None or self._says_more_since():
+            finished = finished or await self._make_file()
             await self._manifest.append(finished)
-        await self._manifest.close()
+        if not await self._manifest.close() and finished.file is not None:
+            finished = self._unverified(NOT_TAKEN)
         return report.model_copy(update={"verified": finished.verified})
+
+    def _says_more_since(self) -> bool:
+        """Whether the manifest has runs or segments behind its last line on finishing."""
+        return self._started.is_set() or self._earlier is None or not self._earlier.finished_last
 
     async def _verified_before(self) -> Finished | None:
         """What an earlier attempt verified, where this one has added nothing to it."""
@@ -221,9 +227,16 @@ class MeetingRecorder:
         if self._was_stopped_at_once():
             return Finished(True)
         if self._unrecovered:
-            return Finished(False, segments=len(self._manifest.segments), cause=self._unrecovered)
+            return self._unverified(self._unrecovered)
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
-        return await finalizer.run(self._manifest.segments, self._manifest.captured)
+        try:
+            return await finalizer.run(self._manifest.segments, self._manifest.captured)
+        except OSError as error:  # there is no time to wait for the volume; the finisher has it
+            return self._unverified(error.strerror or str(error))
+
+    def _unverified(self, cause: str) -> Finished:
+        self._events.write("recording_not_verified", cause=cause)
+        return Finished(False, segments=len(self._manifest.segments), cause=cause)
 
     async def _enter_missing(self) -> None:
         """Enter what a volume that did not answer kept back, if it answers by now."""
@@ -240,7 +253,7 @@ class MeetingRecorder:
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
-        begun = self._started.is_set() and not self._gave_up and self._next_run <= self._first_run + 1
+        begun = self._started.is_set() and not self._gave_up and self._runs <= 1
         nothing = not self._first_bytes and not self._manifest.segments
         return begun and nothing and self._stopped_at - self._began < OPENING_SECONDS
 
@@ -265,8 +278,9 @@ class MeetingRecorder:
         failed_runs = 0
         highest = await self._ask_volume()
         while highest is not None and await self._unless_stopped(self._devices_answer()):
-            run = self._run = Run(self._next_run, self._plan, self._volume, highest + 1, self._clock)
-            self._next_run += 1
+            number = self._manifest.new_run(self._first_run)
+            run = self._run = Run(number, self._plan, self._volume, highest + 1, self._clock)
+            self._runs += 1
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
             self._run = None

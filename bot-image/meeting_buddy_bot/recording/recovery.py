@@ -2,15 +2,16 @@
 
 What a process leaves that is killed: closed segments that were waiting to be hashed, and the one that was being
 written, which is playable as far as it got. The ``started`` lines of the manifest say to which run a file belongs, by
-its number, and what zero is in its timestamps; so its start comes out on the same axis as that of all others. A file
-from which nothing can be read is stated as a gap.
+its number, and what zero is in its timestamps; so its start comes out on the same axis as that of all others. Where the
+stamps begin anew without such a line, it was lost: it is written then, by the time of the file. A file from which
+nothing can be read is stated as a gap; one that the volume refuses is looked at for half a minute before.
 
 A later attempt's bot does it while it joins, and records into the same folder behind all that is there.
 
 Doing it twice adds nothing, and what is interrupted is done by the next one: all that it goes by is in the folder.
 """
 
-import errno
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 
+_LOOKS: Final = 16
+"""At files that the volume refuses, before it is stated that they cannot be read."""
+_AGAIN_SECONDS: Final = 2.0
+"""Between two of them."""
 _TAIL_BYTES: Final = 64 * 1024
 """Of the events, in which the last line is found."""
 
@@ -67,6 +72,12 @@ class SessionFolder:
     def finished(self) -> Finished | None:
         """How finishing went the last time; ``None``: it was never tried."""
         return next((line for line in reversed(self.lines) if isinstance(line, Finished)), None)
+
+    @property
+    def finished_last(self) -> bool:
+        """Whether nothing was recorded, or entered, since the last finishing."""
+        counting = [line for line in self.lines if isinstance(line, (RunStart, Segment, Finished))]
+        return bool(counting) and isinstance(counting[-1], Finished)
 
     @property
     def highest_run(self) -> int:
@@ -173,49 +184,74 @@ class _Recovery:
         self._manifest = manifest
         self._volume = volume
         self._clock = clock
-        self._starts = [line for line in found.lines if isinstance(line, RunStart)]
-        earlier = [each.run for each in manifest.segments if each.segment <= found.highest_segment]
-        self._next_run = max([found.highest_run, *earlier]) + 1
+        runs = [each.run for each in manifest.segments if each.run < found.next_run]
+        self._next_run = max([found.highest_run, *runs]) + 1
 
     async def run(self) -> None:
         entered = {each.segment for each in self._manifest.segments}
-        unreadable = []
-        for index, file in enumerate(self._found.files):
-            if file.number in entered:
-                continue
-            following = self._found.files[index + 1 : index + 2]
-            start = self._start(file.number)
-            # What follows it in the same run says that it was closed.
-            complete = start is not None and any(self._start(each.number) is start for each in following)
-            segment = await self._inspect(file, start, complete=complete)
-            if segment is None:
-                unreadable.append((file, start))
-            else:
-                self._manifest.enter(segment)
-                await self._manifest.flush()
-        for file, start in unreadable:
-            self._state_unreadable(file, start)
+        unreadable = await self._enter([file for file in self._found.files if file.number not in entered])
+        for file in unreadable:
+            self._state_unreadable(file)
         await self._manifest.flush()
         self._state_gaps_between_runs()
-        if not await self._manifest.written():
-            raise OSError(errno.EIO, "the volume does not take the manifest's lines")
+        await self._manifest.written()
+
+    async def _enter(self, files: list[SegmentFile]) -> list[SegmentFile]:
+        """Enter the segments in these files; those from which nothing can be read."""
+        empty = []
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            refused = []
+            for file in files:
+                try:
+                    segment = await self._inspect(file)
+                except (TimeoutError, VolumeTimeoutError):
+                    raise
+                except OSError:  # this file alone, as long as the manifest can be written
+                    refused.append(file)
+                    continue
+                if segment is None:
+                    empty.append(file)
+                else:
+                    self._manifest.enter(segment)
+                    await self._manifest.flush()
+            files = refused
+            if not files:
+                break
+        return empty + files
 
     def _start(self, which: int) -> RunStart | None:
         """The start of a segment's run: the last that had not come further yet; ``None``: of a bot that kept none."""
-        return next((start for start in reversed(self._starts) if start.first <= which), None)
+        starts = sorted(self._manifest.starts, key=lambda start: start.first)
+        return next((start for start in reversed(starts) if start.first <= which), None)
 
-    async def _inspect(self, file: SegmentFile, start: RunStart | None, *, complete: bool) -> Segment | None:
+    async def _inspect(self, file: SegmentFile) -> Segment | None:
+        start = self._start(file.number)
+        # What follows it in the same run says that it was closed.
+        following = next((each for each in self._found.files if each.number > file.number), None)
+        complete = start is not None and following is not None and self._start(following.number) is start
         run, origin = (start.started, start.start) if start is not None else (self._next_run, 0.0)
-        try:
-            segment = await inspect(self._volume, file.path, run, origin, self._clock, complete=complete)
-        except (TimeoutError, VolumeTimeoutError):
-            raise
-        except OSError:  # this file alone, as long as the manifest can be written
+        segment = await inspect(self._volume, file.path, run, origin, self._clock, complete=complete)
+        if segment is None:
             return None
-        if start is None and segment is not None:
+        if start is None:
             self._next_run += 1
             return self._placed_by_its_file(segment, file)
+        if self._goes_back(segment):
+            placed = self._placed_by_its_file(segment, file)
+            run = self._manifest.new_run(self._found.next_run)
+            self._manifest.found_run(run, file.number, placed.start - (segment.start - origin))
+            return replace(placed, run=run)
         return segment
+
+    def _goes_back(self, segment: Segment) -> bool:
+        """Whether it begins before the middle of the one before it in its run: it is of another one, without a line.
+
+        Sound that was late in a starved encoder reaches back less far, and each run's stamps begin at zero.
+        """
+        run = [each for each in self._manifest.segments if each.run == segment.run and each.segment < segment.segment]
+        return bool(run) and segment.start < (run[-1].start + run[-1].end) / 2
 
     def _placed_by_its_file(self, segment: Segment, file: SegmentFile) -> Segment:
         """The same as a run of its own that ended when the file was last written, behind all segments before it."""
@@ -224,8 +260,8 @@ class _Recovery:
         utc = utc_text(self._clock.utc(start))
         return replace(segment, start=start, end=round(start + segment.seconds, 3), utc=utc)
 
-    def _state_unreadable(self, file: SegmentFile, start: RunStart | None) -> None:
-        entered = self._manifest.segments
+    def _state_unreadable(self, file: SegmentFile) -> None:
+        entered, start = self._manifest.segments, self._start(file.number)
         before = max((each.end for each in entered if each.segment < file.number), default=0.0)
         behind = min((each.start for each in entered if each.segment > file.number), default=float("inf"))
         run = [each for each in entered if start is not None and each.run == start.started]

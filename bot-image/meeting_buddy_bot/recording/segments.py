@@ -4,6 +4,7 @@ If this process dies: a segment that was being hashed has no manifest line yet; 
 finishes the folder later finds it by name.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Final
 
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
+from meeting_buddy_bot.support.volume import VolumeTimeoutError
 
 SEGMENTS_FOLDER: Final = "segments"
 
@@ -68,14 +70,21 @@ async def probe(file: Path, latest: float = float("inf")) -> Span | None:
     that was set stamps them so.
 
     Raises:
-        TimeoutError: the volume does not hand the file out.
+        VolumeTimeoutError: the volume does not hand the file out.
+        OSError: ffprobe could not be started, or was killed; that says nothing of the file.
     """
     # fmt: off
-    _, output, _ = await run("ffprobe", [
+    argv = [
         "ffprobe", "-v", "quiet", "-show_entries", "format=start_time:packet=pts_time,duration_time",
         "-of", "json", str(file),
-    ], seconds=PROBE_SECONDS)
+    ]
     # fmt: on
+    try:
+        code, output, _ = await run("ffprobe", argv, seconds=PROBE_SECONDS)
+    except TimeoutError:
+        raise VolumeTimeoutError("read a segment") from None
+    if code < 0:
+        raise OSError(errno.EINTR, f"ffprobe was ended by signal {-code}")
     try:
         found = json.loads(output)
     except ValueError:

@@ -58,6 +58,7 @@ class Manifest:
     claims: dict[str, Claim]
     """Name → what is said of it: the recording, what was derived, the growing logs, the segments."""
     verified: bool
+    """False also while a later attempt records: the finished file holds nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,9 @@ def read_manifest(content: bytes) -> Manifest:
     for line in _documents(content):
         if "segment" in line:
             segments |= _claim(line, line.get("file"), "segment")
+            verified = False
+        elif "started" in line:
+            verified = False
         elif "gap" in line:
             continue
         elif "verified" in line:  # the last one counts, also when it takes the one before back

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+LONGEST_WAIT: Final = 300.0
+"""Seconds of a ``Retry-After`` that are believed."""
 _UNREADABLE: Final = "Unreadable"
 
 
@@ -98,4 +100,4 @@ def _causes(document: dict[str, Any]) -> tuple[Cause, ...]:
 
 def _seconds(text: str) -> float:
     """Seconds of a ``Retry-After``; the API server never sends the other form, a date."""
-    return float(text) if text.isdecimal() else 0.0
+    return min(float(text), LONGEST_WAIT) if text.isdecimal() else 0.0

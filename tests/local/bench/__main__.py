@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tests.local.bench import (
     http_api,
+    image_size,
     meeting_transcripts,
     meetings,
     operator_load,
@@ -91,6 +92,8 @@ def _on_the_cluster(sections: Sequence[str]) -> list[Figure]:
     if "image" in sections:
         with step("image iteration time"):
             figures.append(Figure("one-line change → running pod", f"{iteration_time(kubectl):.1f} s", "", "≤ 30 s"))
+        with step("image size"):
+            figures.append(image_size.of_transcription(bot))
     return figures
 
 

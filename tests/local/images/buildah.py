@@ -63,6 +63,16 @@ def bud(context: Path, dockerfile: Path, tag: str, contexts: Mapping[str, Path])
         narrated("nice", "-n", "10", *argv, log=f"image-{name}", meaning=_step)
 
 
+@contextmanager
+def mounted(tag: str) -> Iterator[Path]:
+    """The files of an image of our storage, for the block; nobody writes there."""
+    container = buildah("from", "--pull-never", tag)
+    try:
+        yield Path(buildah("mount", container))
+    finally:
+        buildah("rm", container)
+
+
 def push(tag: str, *, plain_http: bool) -> None:
     """Push `tag` to the registry that it names. Without compression on this machine: nothing travels."""
     flags = ["--tls-verify=false", "--disable-compression"] if plain_http else []
