@@ -24,12 +24,12 @@ from meeting_buddy_bot.transcription.sparing import MAX_BEHIND_SECONDS
 from tests.unit.test_segmenter import ScriptedDetector, script
 
 FRAME = RATE // 10
-STORY = [f"word{n}" for n in range(1, 40)]
+WORDS = [f"word{n}" for n in range(1, 40)]
 
 
 def by_length(pcm: Samples, final: bool) -> str:
     """Two words for each second of the segment."""
-    return " ".join(STORY[: round(len(pcm) / RATE * 2)]) + ("." if final else "")
+    return " ".join(WORDS[: round(len(pcm) / RATE * 2)]) + ("." if final else "")
 
 
 @dataclass

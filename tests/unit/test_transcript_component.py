@@ -47,7 +47,7 @@ class ScriptedTranscriber:
     """Stands for the process: says its messages, then waits for the end of the meeting."""
 
     pid = 1
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages

@@ -38,7 +38,7 @@ class Process:
     """Stands for the transcriber: says what it is told to, until it is killed or the meeting is over."""
 
     pid = 1
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[Message | None] = asyncio.Queue()

@@ -27,7 +27,7 @@ FAULT = Fault(reason="ServerFailed", message="the server answered 500: see its l
 class ScriptedProcess:
     """Says its messages when the sound has ended, and ends with its code."""
 
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(self, code: int, *messages: Message) -> None:
         self._code, self._messages = code, messages

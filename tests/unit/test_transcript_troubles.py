@@ -47,7 +47,7 @@ class ScriptedProcess:
     """A transcriber that says what it is told to, and dies on demand."""
 
     pid = 1
-    last_words = "killed"
+    stderr_tail = "killed"
 
     def __init__(self, *, hears_the_end: bool) -> None:
         self.said: asyncio.Queue[Message | None] = asyncio.Queue()

@@ -92,7 +92,9 @@ class UnfinishedRecording:
             self._events.release()
             self._events.write("finisher_started", segments=len(found.files))
         self._found = found
-        manifest = ManifestWriter(self._volume, self._clock, self._events, lambda: self._tell(manifest), found.lines)
+        manifest = ManifestWriter(
+            self._volume, self._clock, self._events, lambda: self._update_report(manifest), found.lines
+        )
         try:
             if self._enabled:
                 await recover(found, manifest, self._volume, self._clock)
@@ -103,7 +105,7 @@ class UnfinishedRecording:
                 watch.answered()
             if not self._enabled:
                 return
-            self._tell(manifest)
+            self._update_report(manifest)
             self.segments = manifest.segments
             finalizer = RecordingFinalizer(self._volume, self._media, self._events)
             before = self._made or found.finished
@@ -119,6 +121,6 @@ class UnfinishedRecording:
         finally:
             await manifest.close()
 
-    def _tell(self, manifest: ManifestWriter) -> None:
+    def _update_report(self, manifest: ManifestWriter) -> None:
         self.report = manifest.report(video=self._media.size is not None)
         self._changed()

@@ -52,7 +52,7 @@ class UnfinishedTranscript:
         volume: Volume,
         clock: SessionClock,
         events: EventLog,
-        tell: Callable[[TranscriptionReport], None],
+        publish: Callable[[TranscriptionReport], None],
         joined: Callable[[], float],
         log_line: LineLog | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class UnfinishedTranscript:
             volume: with the session's folder.
             clock: of the folder's times.
             events: of the session.
-            tell: told of each change of the report.
+            publish: called with the report after each change.
             joined: when the bot was admitted, seconds on the clock.
             log_line: told of each line that is written; ``None``: no text goes to the log.
         """
@@ -71,10 +71,10 @@ class UnfinishedTranscript:
         self._volume = volume
         self._clock = clock
         self._events = events
-        self._tell_report = tell
+        self._publish = publish
         self._log_line = log_line
         self._report = TranscriptionReport()
-        self._missing = MissingText(joined, self._tell_missed)
+        self._missing = MissingText(joined, self._report_missed)
         self._known: set[tuple[float, float]] = set()
         self._writer: TranscriptWriter | None = None
         self._unwritten = False
@@ -98,7 +98,7 @@ class UnfinishedTranscript:
             if missed.start < self._done:  # what is behind the last line may get its text now
                 self._missing.add(missed.start, missed.end, missed.cause)
         if self._writer.lines:
-            self._tell(state="Starting", lines=self._writer.lines)
+            self._update_report(state="Starting", lines=self._writer.lines)
 
     @property
     def empty(self) -> bool:
@@ -121,7 +121,7 @@ class UnfinishedTranscript:
         """
         if self._writer is None:
             return
-        self._tell(state="Starting")
+        self._update_report(state="Starting")
         attributor = Attributor(self._clock.utc)
         attributor.new_run(self._writer.segments)
         for interval in spoken:
@@ -147,7 +147,7 @@ class UnfinishedTranscript:
 
     def give_up_reading(self, cause: str) -> None:
         """State that nothing can be said of the transcript, and why."""
-        self._tell_end(f"the transcript could not be read: {cause}")
+        self._report_outcome(f"the transcript could not be read: {cause}")
 
     async def publish(self, *, wanted: bool) -> None:
         """Write the last lines and the files for readers, verify them, say how it all went.
@@ -166,13 +166,13 @@ class UnfinishedTranscript:
         finally:  # also when there was no time for it
             self._hub.end()
             if wanted or not self.empty:
-                self._tell_end(unverified)
+                self._report_outcome(unverified)
 
-    def _tell_end(self, unverified: str | None) -> None:
+    def _report_outcome(self, unverified: str | None) -> None:
         if unverified is not None:
             self._events.write("transcript_not_verified", cause=unverified)
         lost = self._writer.lost if self._writer is not None else 0
-        self._tell(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
+        self._update_report(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
 
     async def _feed(self, transcriber: Transcriber, media: Path, timeline: Timeline) -> None:
         try:
@@ -180,7 +180,7 @@ class UnfinishedTranscript:
                 async for frame in frames:
                     await transcriber.deliver(frame)
         except ConnectionError:
-            _log.warning("the transcriber takes no more sound: %s", transcriber.last_words)
+            _log.warning("the transcriber takes no more sound: %s", transcriber.stderr_tail)
         finally:
             transcriber.end_of_meeting()
 
@@ -204,20 +204,20 @@ class UnfinishedTranscript:
             return
         for line in lines:
             self._writer.append(line)
-        self._tell(lines=self._writer.lines)
+        self._update_report(lines=self._writer.lines)
 
     def _stored(self, number: int, line: TranscriptLine) -> None:
         self._hub.publish_final(number, line)
         if self._log_line is not None:
             self._log_line(line)
 
-    def _tell_missed(self, missed: Missed) -> None:
+    def _report_missed(self, missed: Missed) -> None:
         if (missed.start, missed.end) not in self._known:
             self._events.write("not_transcribed", start=missed.start, end=missed.end, cause=missed.cause)
 
-    def _tell(self, **changes: object) -> None:
+    def _update_report(self, **changes: object) -> None:
         self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
-        self._tell_report(self._report)
+        self._publish(self._report)
 
 
 def _lines(path: Path) -> list[TranscriptLine]:

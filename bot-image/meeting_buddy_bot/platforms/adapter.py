@@ -72,13 +72,13 @@ class AdapterRunner:
 
     def __init__(self, platform: PlatformName, events: EventLog) -> None:
         self._events = events
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._rests_until = 0.0
         self._adapter: Adapter | None = None
         try:
             self._adapter = adapter_of(platform, FOLDER)
         except Exception as fault:
-            self._tell(fault)
+            self._log_once(fault)
 
     async def amend(self, page: ReadablePage, snapshot: PageSnapshot) -> PageSnapshot:
         """``snapshot`` with what the adapter says; as it is where there is none, and where it fails.
@@ -105,13 +105,13 @@ class AdapterRunner:
             return call.result()
         if isinstance(fault, BrowserGoneError):
             raise fault
-        self._tell(fault)
+        self._log_once(fault)
         return snapshot
 
-    def _tell(self, fault: BaseException) -> None:
+    def _log_once(self, fault: BaseException) -> None:
         kind = type(fault).__name__
-        if kind not in self._told:
-            self._told.add(kind)
+        if kind not in self._logged:
+            self._logged.add(kind)
             # The message may quote the page.
             self._events.write("adapter_failed", kind=kind, personal={"error": page_text(str(fault), MAX_LINE)})
 

@@ -14,9 +14,9 @@ LEAVE_SECONDS: Final = 30.0
 """Pressing "Leave" and waiting until the page has left."""
 LEAVE_SHARE: Final = 0.4
 """Of the grace period at most for leaving."""
-HEAR_SHARE: Final = 0.7
+TRANSCRIPT_SHARE: Final = 0.7
 """Of the grace period at most until a transcript is final: then come its last lines, and its files."""
-TELL_SHARE: Final = 0.1
+OUTCOME_SHARE: Final = 0.1
 """Of the grace period, kept for session.json, the termination message and the last event."""
 
 T = TypeVar("T")
@@ -49,15 +49,15 @@ class ShutdownDeadline:
 
         ``begun``: since when its time counts, seconds on this deadline's clock; ``None``: from now on.
         """
-        return await self._wait(task, (self._clock.now() if begun is None else begun) + self._finish, 1 - TELL_SHARE)
+        return await self._wait(task, (self._clock.now() if begun is None else begun) + self._finish, 1 - OUTCOME_SHARE)
 
     async def hearing_out(self, task: asyncio.Task[T]) -> bool:
         """Wait for a transcript to become final, which leaves time for its files; False when its time is over."""
-        return await self._wait(task, self._clock.now() + self._finish * (1 - TELL_SHARE), HEAR_SHARE)
+        return await self._wait(task, self._clock.now() + self._finish * (1 - OUTCOME_SHARE), TRANSCRIPT_SHARE)
 
     async def catching_up(self, task: asyncio.Task[T], begun: float) -> bool:
         """Wait for a task of finishing that leaves time for another one; False when its time is over."""
-        return await self._wait(task, begun + self._finish * (1 - TELL_SHARE), LEAVE_SHARE)
+        return await self._wait(task, begun + self._finish * (1 - OUTCOME_SHARE), LEAVE_SHARE)
 
     @property
     def terminated(self) -> bool:

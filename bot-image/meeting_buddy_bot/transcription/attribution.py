@@ -156,8 +156,8 @@ class _Part:
 
 
 @dataclass(slots=True)
-class _Told:
-    """A segment, and what was last told of it."""
+class _Segment:
+    """A segment, and the lines that were last made of it."""
 
     utterance: Utterance
     came_at: float
@@ -175,7 +175,7 @@ class Attributor:
         self._lag = lag
         self._intervals: deque[Interval] = deque(maxlen=_MOST_INTERVALS)
         """Over, on the clock of the sound."""
-        self._told: dict[int, _Told] = {}
+        self._segments: dict[int, _Segment] = {}
         self._highest = 0
         """Number of a segment that was told of."""
         self._behind = 0
@@ -190,18 +190,18 @@ class Attributor:
     def take(self, utterance: Utterance, now: float) -> list[TranscriptLine]:
         """Lines of a segment that is over, or over once more."""
         utterance = utterance.model_copy(update={"segment": self._number(utterance.segment)})
-        before = self._told.pop(utterance.segment, None)
+        before = self._segments.pop(utterance.segment, None)
         revision = utterance.revision if before is None else max(before.revision + 1, utterance.revision)
-        told = _Told(_cleaned(utterance), now, max(1, revision), before.parts if before else [])
-        self._told[utterance.segment] = told
-        while len(self._told) > _MOST_SEGMENTS:
-            del self._told[next(iter(self._told))]
-        parts = self._parts(told.utterance)
-        lines = self._changes(told, parts)
+        kept = _Segment(_cleaned(utterance), now, max(1, revision), before.parts if before else [])
+        self._segments[utterance.segment] = kept
+        while len(self._segments) > _MOST_SEGMENTS:
+            del self._segments[next(iter(self._segments))]
+        parts = self._parts(kept.utterance)
+        lines = self._changes(kept, parts)
         if not parts and before is None:  # nothing stands in the file; who follows live has seen a hypothesis
             nothing = _Part(None, utterance.start, utterance.end, utterance.language, "", ())
-            lines = [self._line(utterance.segment, 0, told.revision, nothing)]
-        told.parts = parts
+            lines = [self._line(utterance.segment, 0, kept.revision, nothing)]
+        kept.parts = parts
         return lines
 
     def partial(self, hypothesis: Hypothesis) -> TranscriptLine:
@@ -226,38 +226,38 @@ class Attributor:
         """An interval is over; lines of the segments whose speakers it changes."""
         heard = Interval(interval.name, interval.start - self._lag, interval.end - self._lag)
         self._intervals.append(heard)
-        return self._again(now, lambda told: heard.start < told.utterance.end and told.utterance.start < heard.end)
+        return self._again(now, lambda kept: heard.start < kept.utterance.end and kept.utterance.start < heard.end)
 
     def look_again(self, now: float) -> list[TranscriptLine]:
         """Lines of the segments that nobody could be named for, and for which somebody can now: ask each second."""
-        return self._again(now, lambda told: any(part.speaker is None for part in told.parts))
+        return self._again(now, lambda kept: any(part.speaker is None for part in kept.parts))
 
     def _number(self, segment: int) -> int:
         number = self._behind + segment
         self._highest = max(self._highest, number)
         return number
 
-    def _again(self, now: float, concerned: Callable[[_Told], bool]) -> list[TranscriptLine]:
+    def _again(self, now: float, concerned: Callable[[_Segment], bool]) -> list[TranscriptLine]:
         lines = []
-        for told in self._told.values():
-            if told.parts and now - told.came_at <= UNDECIDED_SECONDS and concerned(told):
-                parts = self._parts(told.utterance)
-                if parts != told.parts:
-                    told.revision += 1
-                    lines += self._changes(told, parts)
-                    told.parts = parts
+        for kept in self._segments.values():
+            if kept.parts and now - kept.came_at <= UNDECIDED_SECONDS and concerned(kept):
+                parts = self._parts(kept.utterance)
+                if parts != kept.parts:
+                    kept.revision += 1
+                    lines += self._changes(kept, parts)
+                    kept.parts = parts
         return lines
 
-    def _changes(self, told: _Told, parts: list[_Part]) -> list[TranscriptLine]:
-        segment, before = told.utterance.segment, told.parts
+    def _changes(self, kept: _Segment, parts: list[_Part]) -> list[TranscriptLine]:
+        segment, before = kept.utterance.segment, kept.parts
         lines = []
         for index, part in enumerate(parts):
             if index >= len(before) or before[index] != part:
-                lines.append(self._line(segment, index, told.revision, part))
+                lines.append(self._line(segment, index, kept.revision, part))
         for index in range(len(parts), len(before)):
             old = before[index]
             withdrawn = _Part(None, old.start, old.end, old.language, "", ())
-            lines.append(self._line(segment, index, told.revision, withdrawn))
+            lines.append(self._line(segment, index, kept.revision, withdrawn))
         return lines
 
     def _line(self, segment: int, index: int, revision: int, part: _Part) -> TranscriptLine:

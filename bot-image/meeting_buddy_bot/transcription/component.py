@@ -130,7 +130,7 @@ class LiveTranscript:
         """Time of the transcriber's last message."""
         self._ready = asyncio.Event()
         """The process that runs, or ran last, has said that it can begin."""
-        self._missing = MissingText(self._joined, self._tell_missed)
+        self._missing = MissingText(self._joined, self._report_missed)
         self._missing.begin(0.0, "no transcriber heard it", _START_SECONDS)
         self._spares = False
         """Whether the transcriber decodes less than it could."""
@@ -168,7 +168,7 @@ class LiveTranscript:
         """
         self._missing.recall(missed if unreported is None else (*missed, unreported))
         if unreported is not None:
-            self._tell_missed(unreported)
+            self._report_missed(unreported)
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.
@@ -178,13 +178,13 @@ class LiveTranscript:
         Raises:
             OSError: the volume does not hand out the file's earlier lines, or the process cannot be started.
         """
-        self._tell(state="Starting")
+        self._update_report(state="Starting")
         self._over.clear()
         try:
             if self._writer is None:
                 self._writer = await TranscriptWriter.open(self._volume, self._stored)
                 self._hub.begin(self._writer.lines)
-                self._tell(lines=self._writer.lines)
+                self._update_report(lines=self._writer.lines)
             if await _unless(self._ending, answering()) or self._pending:
                 self._runs = True
                 async with _beside(self._listen()):
@@ -193,7 +193,7 @@ class LiveTranscript:
             self._cause = f"the transcript failed ({type(error).__name__})"
             self._missing.begin(self._done if self._reached is None else self._reached, self._cause)
             if not (self._failing or self._ending.is_set()):
-                self._tell(state="Lagging", message=f"{self._cause} and is started again", lag_seconds=None)
+                self._update_report(state="Lagging", message=f"{self._cause} and is started again", lag_seconds=None)
             raise
         finally:
             self._runs = False
@@ -238,7 +238,7 @@ class LiveTranscript:
             unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
             raise
         finally:  # also when there was no time for it
-            self._tell_end(unverified)
+            self._report_outcome(unverified)
 
     async def _publish_files(self) -> str | None:
         """Write, enter and verify the files; what is wrong with them afterwards."""
@@ -246,7 +246,7 @@ class LiveTranscript:
             return None
         return await publish_files(self._volume)
 
-    def _tell_end(self, unverified: str | None) -> None:
+    def _report_outcome(self, unverified: str | None) -> None:
         """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
         if self._given_up:
             self._missing.begin(self._done, f"the engine gave up: {self._report.reason}")
@@ -261,11 +261,11 @@ class LiveTranscript:
         without = self._missing.sentence()
         ended = outcome(without, unverified, lost=lost, unwritten=self._unwritten)
         if self._given_up:
-            self._tell(**outcome_given_up(self._report.message, ended["message"]))
+            self._update_report(**outcome_given_up(self._report.message, ended["message"]))
         elif self._joined() is None and self._report.lines == 0 and ended["reason"] is None:
-            self._tell(state="Off", reason=None, message=None, lag_seconds=None)
+            self._update_report(state="Off", reason=None, message=None, lag_seconds=None)
         else:
-            self._tell(**ended)
+            self._update_report(**ended)
 
     # One run of the process after the other
 
@@ -303,10 +303,12 @@ class LiveTranscript:
             self._pending.clear()
         elif code != 0 and not self._overran:
             self._events.write("transcriber_died", code=code)
-            _log.warning("the transcriber ended with code %d: %s", code, transcriber.last_words)
+            _log.warning("the transcriber ended with code %d: %s", code, transcriber.stderr_tail)
             self._survive()
             if not self._failing:  # the fault stays told: it is why
-                self._tell(state="Lagging", message="the transcriber died and is started again", lag_seconds=None)
+                self._update_report(
+                    state="Lagging", message="the transcriber died and is started again", lag_seconds=None
+                )
 
     def _survive(self) -> None:
         """A process died: the next one is given what it had, unless this very sound has killed two."""
@@ -360,7 +362,7 @@ class LiveTranscript:
         self._pending.add(frame)
         self._stirred.set()
         if self._transcriber is not None and self._clock.now() - self._answered > LAGGING_SECONDS:
-            self._tell_lag(frame.start - self._done)
+            self._report_lag(frame.start - self._done)
 
     async def _hand_over(self, transcriber: Transcriber) -> None:
         """Give the transcriber its sound as fast as it takes it; at the end, all that waits, and then the end."""
@@ -405,7 +407,7 @@ class LiveTranscript:
                 if message.heard > 0:
                     # Sound that does not come any more is behind, too.
                     unheard = now - self._missing.since if self._missing.since is not None else 0.0
-                    self._tell_lag(max(max(message.heard, self._reached or 0.0) - message.done, unheard))
+                    self._report_lag(max(max(message.heard, self._reached or 0.0) - message.done, unheard))
             case Missed():
                 self._pending.missed(message.start, message.end)
                 self._missing.add(message.start, message.end, message.cause)
@@ -413,7 +415,7 @@ class LiveTranscript:
                 self._failing = True
                 self._given_up |= message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
-                self._tell(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
+                self._update_report(state="Failed", reason=message.reason, message=message.message, lag_seconds=None)
 
     def _note_done(self, until: float) -> None:
         """Up to here all speech is final, and no later transcriber needs its sound."""
@@ -445,7 +447,7 @@ class LiveTranscript:
             self._writer.append(line)
         self._report = self._report.model_copy(update={"lines": self._writer.lines})
 
-    def _tell_missed(self, missed: Missed) -> None:
+    def _report_missed(self, missed: Missed) -> None:
         self._events.write("not_transcribed", start=missed.start, end=missed.end, cause=missed.cause)
 
     def _joined(self) -> float | None:
@@ -456,18 +458,18 @@ class LiveTranscript:
 
     def _recovered(self) -> None:
         self._failing = False
-        self._tell(state="Starting" if self._joined() is None else "Live", reason=None, message=None)
+        self._update_report(state="Starting" if self._joined() is None else "Live", reason=None, message=None)
 
-    def _tell_lag(self, lag: float) -> None:
+    def _report_lag(self, lag: float) -> None:
         if self._failing:  # the fault stays told: that the text is behind follows from it
             return
         state = "Lagging" if lag > LAGGING_SECONDS else "Live"
         first = self._report.lag_seconds is None
         if first or state != self._report.state or self._clock.now() - self._reported_at >= _REPORT_SECONDS:
             cause = _SPARING if self._spares and state == "Lagging" else None
-            self._tell(state=state, reason=None, message=cause, lag_seconds=round(max(lag, 0.0), 1))
+            self._update_report(state=state, reason=None, message=cause, lag_seconds=round(max(lag, 0.0), 1))
 
-    def _tell(self, **changes: object) -> None:
+    def _update_report(self, **changes: object) -> None:
         self._reported_at = self._clock.now()
         self._report = TranscriptionReport.model_validate({**self._report.model_dump(), **changes})
         self._reporter.transcription(self._report)

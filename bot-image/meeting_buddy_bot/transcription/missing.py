@@ -17,15 +17,15 @@ _MAX_SPANS: Final = 5
 class MissingText:
     """The stretches without text of one session, seconds on its clock."""
 
-    def __init__(self, joined: Callable[[], float | None], tell: Callable[[Missed], None]) -> None:
+    def __init__(self, joined: Callable[[], float | None], missed: Callable[[Missed], None]) -> None:
         """Nothing is missing yet.
 
         Args:
             joined: when the bot was admitted; what was before is missed by nobody.
-            tell: told of each stretch, once it is over.
+            missed: called with each stretch, once it is over.
         """
         self._joined = joined
-        self._tell = tell
+        self._missed = missed
         self._spans: list[Missed] = []
         self._since: tuple[float, str] | None = None
         self._least = _LEAST
@@ -73,7 +73,7 @@ class MissingText:
         return [*found, (start, end)]
 
     def _note(self, missed: Missed) -> None:
-        self._tell(missed)
+        self._missed(missed)
         place = bisect(self._spans, missed.start, key=lambda each: each.start)
         last = self._spans[place - 1] if place else None
         if last is not None and last.cause == missed.cause and missed.start - last.end < _NEAR:

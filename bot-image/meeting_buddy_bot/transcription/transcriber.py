@@ -87,6 +87,6 @@ class Transcriber:
             await self._child.kill()
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last line of its standard error."""
         return self._child.stderr_tail[-1] if self._child.stderr_tail else ""

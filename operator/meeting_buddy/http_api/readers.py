@@ -24,7 +24,7 @@ READERS: Final = f"http://{SERVICE}.{{namespace}}.svc.cluster.local.:{PORT}"
 """Where the chart's readers are. The dot at the end: no search list makes another name of it, in another namespace."""
 ASKED: Final = ("range", "if-range", "if-none-match")
 """Headers of a caller that a reader gets."""
-TOLD: Final = ("content-length", "content-range", "content-type", "etag", "accept-ranges")
+FORWARDED: Final = ("content-length", "content-range", "content-type", "etag", "accept-ranges")
 """Headers of a reader that a caller gets."""
 LONGEST_LIST: Final = 2 << 20
 """Bytes; two days of recording, the longest that a session may last, have 6000 segments and 1.2 MB."""
@@ -139,18 +139,18 @@ class Readers:
         """
         headers = {each: asked[each] for each in ASKED if each in asked and len(asked[each]) <= LONGEST_ASKED}
         answer = await self._ask(method, namespace, session_id, name, headers)
-        told = {each: answer.headers[each] for each in TOLD if each in answer.headers}
-        odd = not all(_VISIBLE.fullmatch(each) for each in told.values())
-        endless = answer.status in (200, 206) and "content-length" not in told
+        headers = {each: answer.headers[each] for each in FORWARDED if each in answer.headers}
+        odd = not all(_VISIBLE.fullmatch(each) for each in headers.values())
+        endless = answer.status in (200, 206) and "content-length" not in headers
         if answer.status in (200, 206, 304) and not odd and not endless:
-            return StoredBytes(answer, told)
+            return StoredBytes(answer, headers)
         answer.close()
         if odd or endless:
             raise ProblemError("upstream-error", "the reader's answer cannot be read by this version")
         if answer.status == 404:
             return None
         if answer.status == 416:
-            size = told.get("content-range", "bytes */*")
+            size = headers.get("content-range", "bytes */*")
             raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
         raise _refused(answer.status, namespace)
 
