@@ -235,8 +235,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("reached before the bot started", _F(_S(_STARTED, **_ENDS), replace(make.STARTING_POD, created_at=later(1790))), "PatchStatus DeletePod", "Initializing", at=_END),
         Row("reached before there was a pod", _F(_S(**_ENDS)), "PatchStatus EmitEvent", "Completed", "EndTimeReached", _END),
         Row("no bot was made for a planned session until then", _F(_S(_AHEAD, **_AT_ELEVEN, endTime="2026-11-23T11:10:00Z")), "PatchStatus EmitEvent", "Failed", "Missed", later(9000)),
-        Row("no other bot was made until then, although one failed before the meeting", _F(_S(_second(), backoffLimit=2, **_ENDS), make.terminated(_UNREACHABLE, finalizer=False)), "PatchStatus EmitEvent", "Failed", "Missed", _END),
-        Row("no other bot was made until then, and one was in the meeting", _F(_S({**_RECORDING, "phase": "Initializing", "attempt": 2, "botPod": None}, onDisruption="Rejoin", **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), finalizer=False)), "PatchStatus EmitEvent", "Leaving", "EndTimeReached", _END),
+        Row("its next bot was not made until then, and one was in the meeting", _F(_S({**_RECORDING, "phase": "Initializing", "attempt": 2, "botPod": None}, onDisruption="Rejoin", **_ENDS), make.terminated(make.ended(make.last_word("Evicted")), finalizer=False)), "PatchStatus EmitEvent", "Leaving", "EndTimeReached", _END),
     ),
     "The pod ended": (
         Row("meeting ended, files verified", _F(_S(_RECORDING), make.terminated(make.ended(make.last_word("MeetingEnded")), "Succeeded"), stream=_CONNECTED), "StopStream PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),

@@ -242,7 +242,7 @@ async def test_what_becomes_too_late_while_the_api_server_answers_is_asked_about
         raise GONE
 
     operator.api.get_pod = slowly
-    assert ending_of(await operator.plan(OVER - 1)) == ("Failed", "Missed")
+    assert ending_of(await operator.plan(OVER - 1)) == ("Completed", "EndTimeReached")
     assert asked == [make.POD, make.SECOND]
 
 

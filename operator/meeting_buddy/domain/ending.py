@@ -108,18 +108,17 @@ def not_ended(pod: PodFacts) -> str:
 def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
     """Whichever came first, so that it does not matter when somebody looks."""
     missed, end = snapshot.missed_at, snapshot.session.spec.end_time
-    first = min((each for each in (missed, end) if each is not None), default=None)
-    if first is None or snapshot.now < first:
+    if missed is not None and snapshot.now >= missed and (end is None or missed <= end):
+        return _missed(snapshot, missed)
+    if end is None or snapshot.now < end:
         return None
-    attended = snapshot.session.status.join_timestamp is not None
-    if missed is None and (attended or snapshot.attempt == 1):
-        return Outcome(Reason.END_TIME_REACHED)
-    return _missed(snapshot, first)
+    planned = snapshot.session.spec.start_time is not None and snapshot.attempt == 1
+    return _missed(snapshot, end) if planned else Outcome(Reason.END_TIME_REACHED)
 
 
 def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
     start = snapshot.session.spec.start_time
-    if start is None and snapshot.attempt == 1:
+    if start is None:
         requested = times.spelled(snapshot.session.requested_at or deadline)
         return Outcome(
             Reason.MISSED,
@@ -128,10 +127,9 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
         )
     error = reconcile_error.current(snapshot.facts)
     why = f": {error.message}" if error is not None else ""
-    if start is None or snapshot.attempt > 1:
+    until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
+    if snapshot.attempt > 1:
         until = f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}"
-    else:
-        until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
     return Outcome(Reason.MISSED, until + why)
 
 
