@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.chart import of_kind, rendered
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
-from tests.integration.operator_process import PATIENCE, Sessions, running
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions, running
 from tests.integration.test_operator_lifecycle import last_word, released
 from tests.integration.test_operator_scope import installed, namespace
 from tests.local.clone import REPOSITORY
@@ -34,18 +35,24 @@ def uninstall(values: dict[str, object], kubeconfig: Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("scope", ["some namespaces", "all namespaces"])
-def test_pods_of_sessions_can_be_deleted_after_an_uninstall(crd: ApiServer, tmp_path: Path, scope: str) -> None:
-    served = namespace(crd.kubectl, "served")
-    watched = ["gone", served] if scope == "some namespaces" else []
-    sessions = Sessions(crd.kubectl.in_namespace(served))
-    operator = installed(crd, tmp_path, [served] if watched else [])
+def attended(sessions: Sessions, operator: OperatorProcess) -> dict[str, Any]:
+    """The pod of a bot that is in its meeting while its operator goes away."""
     with running(operator):
         sessions.apply("standup")
         pod = sessions.pod("standup")
         sessions.scheduled(pod)
         sessions.running(pod, ready=True)
         sessions.phase("standup", "Active")
+    return pod
+
+
+@pytest.mark.parametrize("scope", ["some namespaces", "all namespaces"])
+def test_pods_of_sessions_can_be_deleted_after_an_uninstall(crd: ApiServer, tmp_path: Path, scope: str) -> None:
+    served = namespace(crd.kubectl, "served")
+    watched = ["gone", served] if scope == "some namespaces" else []
+    sessions = Sessions(crd.kubectl.in_namespace(served))
+    operator = installed(crd, tmp_path, [served] if watched else [])
+    pod = attended(sessions, operator)
     assert not released(sessions, pod)
     said = uninstall({"watchNamespaces": watched}, operator.kubeconfig)
     assert released(sessions, pod)
@@ -56,12 +63,7 @@ def test_a_drain_waits_for_an_operator_that_records_why_the_bot_ended(crd: ApiSe
     served = namespace(crd.kubectl, "drained")
     sessions = Sessions(crd.kubectl.in_namespace(served))
     operator = installed(crd, tmp_path, [served])
-    with running(operator):
-        sessions.apply("standup")
-        pod = sessions.pod("standup")
-        sessions.scheduled(pod)
-        sessions.running(pod, ready=True)
-        sessions.phase("standup", "Active")
+    pod = attended(sessions, operator)
     name = pod["metadata"]["name"]
     sessions.kubectl("delete", "pod", name, "--wait=false")
     sessions.ended(pod, last_word(sessions, "standup", "Evicted"))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -16,14 +15,7 @@ from meeting_buddy_bot.transcription.messages import Fault, Missed, TranscriberC
 from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from tests.support.awaiting import until
-from tests.unit.test_transcript_troubles import READY, Session, at_once, progress
-
-
-@pytest.fixture
-async def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Session]:
-    session = Session(tmp_path, monkeypatch)
-    yield session
-    await session.close()
+from tests.unit.test_transcript_troubles import READY, Session, at_once, progress, session  # noqa: F401 -- fixture
 
 
 def frame(start: float) -> PcmFrame:
@@ -197,13 +189,18 @@ async def test_there_is_an_end_of_waiting_for_a_process_between_two(session: Ses
     assert session.report.message == "without text: 0-20 s (there was no time left for it)"
 
 
-async def test_a_process_gets_no_more_old_sound_than_it_lets_wait(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def behind(session: Session, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Forty seconds wait when its process dies; the next one gets ten at a time."""
     monkeypatch.setattr(pending, "AHEAD_FRAMES", 100)
     await begun(session)
     await play(session, 0, 40)
     await session.die()
+    return session
+
+
+async def test_a_process_gets_no_more_old_sound_than_it_lets_wait(behind: Session) -> None:
+    session = behind
     await until(lambda: session.processes[1].fed)
     assert seconds(session.processes[1].fed) == (0, 10)
     await session.say(READY, progress(4))
@@ -212,13 +209,8 @@ async def test_a_process_gets_no_more_old_sound_than_it_lets_wait(
     await until(lambda: seconds(session.processes[1].fed) == (0, 24))
 
 
-async def test_at_the_end_all_that_waits_is_given_before_the_end_is(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pending, "AHEAD_FRAMES", 100)
-    await begun(session)
-    await play(session, 0, 40)
-    await session.die()
+async def test_at_the_end_all_that_waits_is_given_before_the_end_is(behind: Session) -> None:
+    session = behind
     await session.say(READY)
     ending = asyncio.create_task(session.end(40))
     await asyncio.sleep(0.05)

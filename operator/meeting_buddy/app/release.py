@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from meeting_buddy.app.settings import add_scope
 from meeting_buddy.contract.identity import FINALIZER_OUTCOME
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
@@ -65,10 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m meeting_buddy.app.release",
         description="Let go of the pods of all sessions, before the operator is uninstalled.",
     )
-    scope = parser.add_mutually_exclusive_group(required=True)
-    scope.add_argument("--namespace", action="append", default=[], metavar="NAME", help="in this one; repeatable")
-    scope.add_argument("--all-namespaces", action="store_true", help="in all of them (needs cluster-wide roles)")
-    parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
+    add_scope(parser, "in")
     found = parser.parse_args(arguments)
     logs.configure("INFO")
     try:

@@ -31,6 +31,14 @@ class Settings:
     log_level: str
 
 
+def add_scope(parser: argparse.ArgumentParser, does: str) -> None:
+    """Flags for where a program works and with which API server; ``does``: what it does in a namespace."""
+    scope = parser.add_mutually_exclusive_group(required=True)
+    scope.add_argument("--namespace", action="append", default=[], metavar="NAME", help=f"{does} this one; repeatable")
+    scope.add_argument("--all-namespaces", action="store_true", help=f"{does} all of them (needs cluster-wide roles)")
+    parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
+
+
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
     """Read flags and environment.
 
@@ -41,12 +49,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         prog="python -m meeting_buddy.app",
         description="The Meeting Buddy operator: runs a bot for each MeetingSession.",
     )
-    scope = parser.add_mutually_exclusive_group(required=True)
-    scope.add_argument("--namespace", action="append", default=[], metavar="NAME", help="watch this one; repeatable")
-    scope.add_argument("--all-namespaces", action="store_true", help="watch all of them (needs cluster-wide roles)")
+    add_scope(parser, "watch")
     parser.add_argument("--own-namespace", help="where Lease and bot key live (default: $POD_NAMESPACE, or the pod's)")
     parser.add_argument("--identity", help="name in the Lease (default: $POD_NAME, or the host's name)")
-    parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
     parser.add_argument("--installation", type=Path, default=INSTALLATION, help="bot classes and self-hosted hosts")
     parser.add_argument(
         "--tables",
