@@ -73,6 +73,6 @@ def test_a_drain_waits_for_an_operator_that_records_why_the_bot_ended(crd: ApiSe
     operator.start()
     try:
         assert sessions.phase("standup", "Failed")["reason"] == "Evicted"
-        wait_until(lambda: released(sessions, pod), "the pod is let go", PATIENCE)
+        wait_until(lambda: released(sessions, pod), "the pod is released", PATIENCE)
     finally:
         operator.kill()

@@ -145,12 +145,18 @@ async def test_a_process_that_was_never_ready_says_nothing_of_the_sound(session:
     assert seconds(session.processes[-1].fed) == (0, 20)
 
 
-async def test_a_death_at_the_end_is_followed_by_a_process_for_what_waits(session: Session) -> None:
+async def ending_unheard(session: Session) -> asyncio.Task[None]:
+    """The meeting is over, and the process, which has twenty seconds of it, goes on; the waiting for its end."""
     session.hears_the_end = False
     await begun(session)
     await play(session, 0, 20)
     finishing = asyncio.create_task(session.transcript.finish())
     await asyncio.sleep(0.05)
+    return finishing
+
+
+async def test_a_death_at_the_end_is_followed_by_a_process_for_what_waits(session: Session) -> None:
+    finishing = await ending_unheard(session)
     session.hears_the_end = True
     await session.die()
     async with asyncio.timeout(60):
@@ -170,11 +176,7 @@ async def test_a_process_that_dies_unready_at_the_end_is_the_last(session: Sessi
 
 
 async def test_there_is_an_end_of_waiting_for_a_process_between_two(session: Session) -> None:
-    session.hears_the_end = False
-    await begun(session)
-    await play(session, 0, 20)
-    finishing = asyncio.create_task(session.transcript.finish())
-    await asyncio.sleep(0.05)
+    finishing = await ending_unheard(session)
     session.starting.clear()
     session.processes[-1].code = -9
     session.processes[-1].said.put_nowait(None)

@@ -120,7 +120,7 @@ class LiveTranscript:
         self._reached: float | None = None
         """End of the last sound that was taken in."""
         self._pending = PendingSound(lambda start, end: self._missing.add(start, end, self._cause))
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
         """Something happened after which sound may be handed over."""
         self._cause = "no transcriber heard it"
         """Why sound that waits has no text yet."""
@@ -203,7 +203,7 @@ class LiveTranscript:
         """No sound follows: wait until all that was heard is written, for as long as the caller lets it."""
         self._ending.set()
         self._left = self._clock.now()
-        self._stirred.set()
+        self._changed.set()
         await self._over.wait()
 
     async def close(self) -> None:
@@ -360,27 +360,27 @@ class LiveTranscript:
         self._missing.end(frame.start)
         self._reached = frame.start + FRAME_SECONDS
         self._pending.add(frame)
-        self._stirred.set()
+        self._changed.set()
         if self._transcriber is not None and self._clock.now() - self._answered > LAGGING_SECONDS:
             self._report_lag(frame.start - self._done)
 
     async def _hand_over(self, transcriber: Transcriber) -> None:
         """Give the transcriber its sound as fast as it takes it; at the end, all that waits, and then the end."""
         while True:
-            self._stirred.clear()
+            self._changed.clear()
             while (frame := self._pending.next()) is not None and transcriber.feed(frame):
                 self._pending.handed_over()
                 self._heard = frame.start
             if self._ending.is_set() and not self._pending.waits:
                 break
-            await self._stirred.wait()
+            await self._changed.wait()
         transcriber.end_of_meeting()
 
     # What it says
 
     def _take(self, message: Message) -> None:
         now = self._answered = self._clock.now()
-        self._stirred.set()
+        self._changed.set()
         match message:
             case Ready():
                 self._ready.set()

@@ -1,4 +1,4 @@
-"""``python -m meeting_buddy.app.release``: lets go of the pods of all sessions, before the operator is uninstalled.
+"""``python -m meeting_buddy.app.release``: releases the pods of all sessions, before the operator is uninstalled.
 
 Their finalizer waits for an operator that records their outcome. Without one they could not be deleted, nor could their
 namespace. Bots go on and finish their files; what became of them is in ``session.json`` beside these.
@@ -29,7 +29,7 @@ async def release(api: KubernetesApi, namespaces: Sequence[str]) -> int:
         namespaces: where; none: everywhere.
 
     Returns:
-        how many pods were let go; refusals are in the log, and keep no other pod.
+        how many pods were released; refusals are in the log, and keep no other pod.
     """
     released = 0
     for namespace in namespaces or (None,):
@@ -45,7 +45,7 @@ async def release(api: KubernetesApi, namespaces: Sequence[str]) -> int:
                 await api.release_pod(pod["namespace"], pod["name"], pod["uid"], FINALIZER_OUTCOME)
             except KubeError as error:
                 if not error.not_found:
-                    _log.warning("a pod cannot be let go", extra={"error": str(error)})
+                    _log.warning("a pod cannot be released", extra={"error": str(error)})
                 continue
             released += 1
     return released
@@ -57,14 +57,14 @@ async def _run(namespaces: Sequence[str], kubeconfig: str | None) -> None:
         released = await release(KubernetesApi(client, "uninstall"), namespaces)
     finally:
         await client.close()
-    _log.info("pods were let go", extra={"pods": released})
+    _log.info("pods were released", extra={"pods": released})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; exit status 1 if the API server cannot be reached as configured."""
     parser = argparse.ArgumentParser(
         prog="python -m meeting_buddy.app.release",
-        description="Let go of the pods of all sessions, before the operator is uninstalled.",
+        description="Release the pods of all sessions, before the operator is uninstalled.",
     )
     add_scope(parser, "in")
     found = parser.parse_args(arguments)
