@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +101,7 @@ class Attending:
         self.leave = LeaveSignal()
         self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
         reporter = SessionReporter(self.state, self._events, rejoins=rejoins)
+        reporter.read_at = math.inf  # as if a level meter heard nothing but silence
         self.recorder = FakeRecorder(self.clock, reporter)
         host, _, port = link.split("/")[2].partition(":")
         self_hosted = (

@@ -355,7 +355,8 @@ def test_an_upgrade_and_a_downgrade_change_nothing_for_sessions_and_a_planned_bo
 
     status = sessions.phase("planned", "Recording", seconds=PATIENCE)
     made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
-    assert start - timedelta(seconds=3) <= made <= start + timedelta(seconds=30)  # whole seconds
+    joined = datetime.fromisoformat(status["joinTimestamp"])
+    assert start - timedelta(seconds=3) <= made <= joined <= start + timedelta(seconds=30)  # made: whole seconds
     assert status["scheduledTime"] == planned["scheduledTime"]
     status = sessions.phase("planned", "Completed", "Failed", seconds=PATIENCE)
     assert (status["phase"], status["reason"]) == ("Completed", "EndTimeReached")

@@ -110,6 +110,18 @@ def is_evicted(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any
     return pod
 
 
+def is_stopped(sessions: Sessions, name: str, attempt: int = 1) -> bool:
+    """Whether a session's pod is told to end."""
+    return "deletionTimestamp" in sessions.pod(name, attempt)["metadata"]
+
+
+def is_gone(sessions: Sessions, pod: dict[str, Any]) -> None:
+    """A pod that was stopped before anything of it ran."""
+    sessions.kubectl(
+        "patch", "pod", *names(pod), "--subresource=status", "--type=merge", '--patch={"status":{"phase":"Failed"}}'
+    )
+
+
 def no_pods(sessions: Sessions) -> None:
     """A quota ``none`` that takes no pod any more."""
     hard = {"pods": "0"}

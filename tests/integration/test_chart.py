@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,14 +16,24 @@ from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.config_files import TABLES
 from meeting_buddy.resource.installation import Installation
-from tests.integration.chart import LIVEKIT_HOST, Manifest, helm, install_roles, may, of_kind, rendered
+from tests.integration.chart import (
+    LIVEKIT_HOST,
+    NAMESPACE,
+    RELEASE,
+    Manifest,
+    helm,
+    install_roles,
+    may,
+    of_kind,
+    rendered,
+)
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
 from tests.support import operator_facts as make
 from tests.support.awaiting import wait_until
 from tests.support.bot_class_values import WORKING, WRONG
 
-NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "77", "123", "1000000")
+NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "nodes", "77", "123", "1000000")
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +47,15 @@ def test_the_chart_lints() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def seccomp_installer(namespace: str, **values: Any) -> Manifest:
+    return {"seccompInstaller": {"enabled": True, "namespace": namespace, **values}}
+
+
 VARIANTS: dict[str, Manifest] = {
     "cluster scope": {},
     "namespaced": {"watchNamespaces": ["meetings"]},
     "two replicas, self-hosted meetings": {"operator": {"replicas": 2}, **LIVEKIT_HOST},
+    "seccomp installer": seccomp_installer("nodes", imagePullSecrets=[{"name": "registry"}]),
     "own platform table": {"platformTables": {"LiveKit": "platform: LiveKit\n"}},
     "own class": {"botClasses": {"default": {"hostAliases": [{"ip": "10.0.0.7", "hostnames": ["meet.example.org"]}]}}},
 }
@@ -71,6 +88,24 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
     "operator's label": ({"operator": {"podLabels": {"a b": "c"}}}, "podLabels"),
     "operator's user": ({"operator": {"podSecurityContext": {"runAsUser": "root"}}}, "runAsUser"),
     "image tag": ({"bot": {"image": {"tag": "a b"}}}, "tag"),
+    "no access mode that writes": ({"storage": {"accessModes": ["ReadOnlyMany"]}}, "accessModes"),
+    "operator's request above its limit": (
+        {"operator": {"resources": {"requests": {"memory": "1Gi"}}}},
+        "operator.resources: requests.memory (1Gi) is more than limits.memory (512Mi)",
+    ),
+    "no operator, by null": ({"operator": None}, "missing property 'operator'"),
+    "no image of the bot, by null": ({"bot": {"image": None}}, "missing property 'image'"),
+    "no bot classes, by null": ({"botClasses": None}, "missing property 'botClasses'"),
+    "no word on keeping the CRD, by null": ({"crds": {"keep": None}}, "missing property 'keep'"),
+    "host paths in the release's namespace": (seccomp_installer("default"), "default is the release's own"),
+    "host paths in a watched namespace": (
+        {"watchNamespaces": [123], **seccomp_installer("123")},
+        "123 is in watchNamespaces",
+    ),
+    "host paths in a recorded namespace": (
+        {"storage": {"namespaces": ["board"]}, **seccomp_installer("board")},
+        "board is in storage.namespaces",
+    ),
     "kubelet's folder": ({"seccompInstaller": {"kubeletRoot": "var/lib"}}, "kubeletRoot"),
 }
 
@@ -80,6 +115,24 @@ def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named:
     run = helm("template", "mb", str(CHART), values=values)
     assert run.returncode != 0
     assert named in run.stderr
+
+
+def unrequired(schema: Manifest, values: Manifest, definitions: Manifest) -> Iterator[str]:
+    """Paths of defaults that null takes away unseen."""
+    (reference,) = [each["$ref"] for each in schema.get("allOf", [schema]) if "$ref" in each] or [""]
+    schema = definitions[reference.rpartition("/")[2]] if reference else schema
+    for key, value in values.items():
+        if value is not None and key not in schema.get("required", ()):
+            yield key
+        if isinstance(value, dict) and key in schema.get("properties", ()):
+            yield from (f"{key}.{path}" for path in unrequired(schema["properties"][key], value, definitions))
+
+
+def test_null_takes_no_default_away_but_parts_of_a_security_context_and_of_resources() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    found = set(unrequired(schema, yaml.safe_load((CHART / "values.yaml").read_text()), schema["$defs"]))
+    assert "operator.podSecurityContext.runAsUser" in found
+    assert not {path for path in found if not {"podSecurityContext", "resources"} & set(path.split(".")[:-1])}
 
 
 @pytest.mark.parametrize(("fields", "named"), WRONG.values(), ids=WRONG)
@@ -123,6 +176,90 @@ def test_namespaces_of_digits_are_texts(kubectl: Kubectl) -> None:
     kubectl.apply(*manifests, arguments=["--server-side", "--dry-run=server"])
     same = helm("template", "7", str(CHART), "--namespace=77", values={"watchNamespaces": [123, 1000000]})
     assert same.stdout == run.stdout
+
+
+@pytest.mark.parametrize("names", [["meetings", "meetings"], [123, "123"]], ids=str)
+@pytest.mark.parametrize("field", ["watchNamespaces", "storage"])
+def test_a_namespace_that_is_listed_twice_is_one(field: str, names: list[Any]) -> None:
+    values = {field: {"namespaces": names} if field == "storage" else names, "reader": {"enabled": True}}
+    manifests = [
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in rendered(values)
+    ]
+    assert len(manifests) == len(set(manifests))
+
+
+def test_policies_of_two_releases_have_two_names() -> None:
+    names = set()
+    for namespace, release in (("a-b", "c"), ("a", "b-c"), ("a", "b.c")):
+        run = helm("template", release, str(CHART), f"--namespace={namespace}")
+        assert run.returncode == 0, run.stderr
+        (policy,) = of_kind([each for each in yaml.safe_load_all(run.stdout) if each], "ValidatingAdmissionPolicy")
+        names.add(policy["metadata"]["name"])
+    assert len(names) == 3
+
+
+def test_the_chart_keeps_its_own_labels_and_annotations_whatever_is_added() -> None:
+    def pods(**values: Any) -> dict[str, Manifest]:
+        sections = {"operator": values, "api": {"enabled": True, "tls": "ingress", **values}, "reader": values}
+        found = of_kind(rendered({"watchNamespaces": ["meetings"], **sections}), "Deployment", "Job")
+        return {each["metadata"]["name"]: each["spec"]["template"]["metadata"] for each in found}
+
+    plain = pods()
+    assert len(plain) == 4
+    labels = {"app.kubernetes.io/component": "mine", "app.kubernetes.io/instance": "mine", "team": "red"}
+    annotations = {"meetingbuddy.io/installation-hash": "mine", "example.org/note": "x"}
+    for name, metadata in pods(podLabels=labels, podAnnotations=annotations).items():
+        assert metadata["labels"] == {**labels, **plain[name]["labels"]}
+        assert metadata["annotations"] == {**annotations, **plain[name].get("annotations", {})}
+
+
+def test_the_uninstalls_pod_is_admitted_where_the_operators_is() -> None:
+    operator = {
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "system-cluster-critical",
+        "podLabels": {"team": "red"},
+        "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    }
+    pods = [each["spec"]["template"] for each in of_kind(rendered({"operator": operator}), "Deployment", "Job")]
+    for pod in pods:
+        assert pod["metadata"]["labels"]["team"] == "red"
+        assert pod["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+    first, second = ({field: pod["spec"].get(field) for field in operator if field[:3] != "pod"} for pod in pods)
+    assert first == second
+    assert None not in first.values()
+
+
+def test_the_seccomp_installer_runs_on_linux_with_its_own_pull_secrets() -> None:
+    secrets = [{"name": "registry"}]
+    (daemons,) = of_kind(rendered(seccomp_installer("nodes", imagePullSecrets=secrets)), "DaemonSet")
+    pod = daemons["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == secrets
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+
+
+@pytest.mark.parametrize(
+    ("values", "namespace"),
+    [
+        ({}, "default"),
+        ({"watchNamespaces": ["meetings"]}, "meetings"),
+        ({"storage": {"namespaces": ["board"]}}, "board"),
+        ({"watchNamespaces": ["meetings", "board"], "storage": {"namespaces": ["elsewhere", "board"]}}, "board"),
+        ({"watchNamespaces": ["meetings"], "storage": {"namespaces": ["elsewhere"]}}, "meetings"),
+    ],
+    ids=str,
+)
+def test_the_notes_begin_in_a_namespace_that_is_served(values: Manifest, namespace: str) -> None:
+    run = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
+    assert run.returncode == 0, run.stderr
+    notes = run.stdout.partition("\nNOTES:\n")[2]
+    _, _, script = notes.partition("\nkubectl apply -f - <<EOF\n")
+    document, ended, rest = script.partition("\nEOF\n")
+    assert ended, "a shell ends the document only where nothing is before its EOF"
+    assert yaml.safe_load(document)["metadata"]["namespace"] == namespace
+    assert f"\nkubectl get meetingsessions --namespace={namespace} --watch\n" in rest
 
 
 def test_the_stated_floor_is_what_the_chart_uses() -> None:

@@ -113,6 +113,15 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
         {"watchNamespaces": ["meetings"], **api(defaultNamespace="elsewhere")},
         "elsewhere is not in watchNamespaces",
     ),
+    "no word on a default namespace, by null": (
+        {"watchNamespaces": ["meetings"], **api(defaultNamespace=None)},
+        "missing property 'defaultNamespace'",
+    ),
+    "no type of its Service, by null": (api(service={"type": None}), "missing property 'type'"),
+    "processor's request above its limit": (
+        api(resources={"limits": {"cpu": "0.04"}}),
+        "api.resources: requests.cpu (50m) is more than limits.cpu (0.04)",
+    ),
     "memory": (api(resources={"limits": {"memory": "1,5Gi"}}), "memory"),
     "toleration": (api(tolerations=[{"efect": "NoExecute"}]), "efect"),
 }
@@ -123,6 +132,14 @@ def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named:
     run = helm("template", "mb", str(CHART), values=values)
     assert run.returncode != 0
     assert named in run.stderr
+
+
+@pytest.mark.parametrize("release", ["7", "a.b"])
+def test_a_release_after_which_no_service_can_be_named_has_no_api(release: str) -> None:
+    run = helm("template", release, str(CHART), values=api())
+    assert run.returncode != 0
+    assert f"named after release {release}." in run.stderr
+    assert helm("template", release, str(CHART)).returncode == 0
 
 
 class TestPod:

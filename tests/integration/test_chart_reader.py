@@ -140,6 +140,10 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     "unknown value": (one(reader={"replicas": 2}), "replicas"),
     "neither yes nor no": (one(reader={"enabled": "auto"}), "enabled"),
     "memory": (one(reader={"resources": {"limits": {"memory": "1,5Gi"}}}), "memory"),
+    "request above its limit": (
+        one(reader={"resources": {"limits": {"memory": "64Mi"}}}),
+        "reader.resources: requests.memory (96Mi) is more than limits.memory (64Mi)",
+    ),
     "toleration": (one(reader={"tolerations": [{"efect": "NoExecute"}]}), "efect"),
     "affinity": (one(reader={"affinity": {"nodeAfinity": {}}}), "nodeAfinity"),
     "node label": (one(reader={"nodeSelector": {"pool": "-files"}}), "pool"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from meeting_buddy.controller import lease
 from meeting_buddy.controller.clock import Clock, SystemClock
@@ -138,6 +141,71 @@ async def test_gives_the_lease_back_although_its_last_renewal_was_cut_off(crd: A
         await holder.release()
         left = await holder._api.get_lease(place, lease.NAME)
         assert not left["spec"].get("holderIdentity")
+
+
+async def test_a_renewal_that_arrived_although_its_answer_did_not_costs_nothing(crd: ApiServer, place: str) -> None:
+    async with contender(crd.kubeconfig, place, "a", ManualClock(), contends=False) as holder:
+        await holder._try()
+        update = holder._api.update_lease
+
+        async def twice(document: dict[str, Any]) -> dict[str, Any]:
+            """As aiohttp sends it where a connection is lost that was used before."""
+            await update(document)
+            return await update(document)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(holder._api, "update_lease", twice)
+            await holder._try()
+        assert holder.held
+        await holder._try()
+        assert holder.held
+
+
+async def test_a_slow_api_server_does_not_make_it_come_and_go(
+    crd: ApiServer, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call takes three seconds; holding must not end between two renewals."""
+    clock = ShiftedClock()
+
+    def slowly(call: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[..., Awaitable[dict[str, Any]]]:
+        async def taken(*arguments: Any) -> dict[str, Any]:
+            found = await call(*arguments)
+            clock.ahead += 3
+            held.append(holder.held)
+            return found
+
+        return taken
+
+    held: list[bool] = []
+    async with contender(crd.kubeconfig, place, "a", clock, contends=False) as holder:
+        await holder._try()
+        for name in ("get_lease", "update_lease"):
+            monkeypatch.setattr(holder._api, name, slowly(getattr(holder._api, name)))
+        for _ in range(5):
+            clock.ahead += lease.PERIOD
+            await holder._try()
+    assert held
+    assert all(held)
+
+
+async def test_a_lease_that_was_deleted_is_made_again(crd: ApiServer, place: str) -> None:
+    clock = ShiftedClock()
+    async with (
+        contender(crd.kubeconfig, place, "a", clock, contends=False) as one,
+        contender(crd.kubeconfig, place, "b", clock, contends=False) as two,
+    ):
+        await one._try()
+        await two._try()
+        crd.kubectl.in_namespace(place)("delete", "lease", lease.NAME)
+        for _ in range(2):  # to its next renewal it is a surprise
+            await one._try()
+        assert one.held
+        assert (await one._api.get_lease(place, lease.NAME))["spec"]["holderIdentity"] == "a"
+        crd.kubectl.in_namespace(place)("delete", "lease", lease.NAME)
+        clock.ahead = lease.RENEW_DEADLINE + 1
+        await two._try()
+        assert two.held
+        assert not one.held
 
 
 async def test_of_two_that_start_together_one_leads(crd: ApiServer, place: str) -> None:

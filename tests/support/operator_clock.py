@@ -12,9 +12,11 @@ class ManualClock:
 
     def __init__(self) -> None:
         self.seconds = 1000.0
+        self.set_ahead = timedelta()
+        """By how much somebody set it meanwhile."""
 
     def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds - 1000.0)
+        return NOW + timedelta(seconds=self.seconds - 1000.0) + self.set_ahead
 
     def monotonic(self) -> float:
         return self.seconds

@@ -81,8 +81,11 @@ OF_ATTEMPT = {each.name for each in fields(AttemptFacts)}
 
 
 def facts(found: SessionFacts | None, *pods: PodFacts, of: PodId | None = None, **more: Any) -> Facts:
-    """Facts of one session; what is known of one pod is that of the current one, or of ``of``."""
-    known = {name: more.pop(name) for name in OF_ATTEMPT & set(more)}
+    """Facts of one session; what is known of one pod is that of the current one, or of ``of``.
+
+    Where it is late, nobody says why, unless ``warnings`` are given.
+    """
+    known = {"warnings": (), **{name: more.pop(name) for name in OF_ATTEMPT & set(more)}}
     which = of or (current_pod(found) if found is not None else identity.FIRST_BOT)
     attempts = {which: AttemptFacts(**known), **more.pop("attempts", {})}
     return Facts(**{"session": found, "installation": INSTALLATION, "pods": pods, "attempts": attempts, **more})

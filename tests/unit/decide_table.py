@@ -155,7 +155,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("image missing", _F(_S(_STARTED), make.pod(browser=make.waiting("ImagePullBackOff", "not found"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
         Row("image name impossible", _F(_S(_STARTED), make.pod(browser=make.waiting("InvalidImageName"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", later(1)),
         Row("seccomp profile missing", _F(_S(_STARTED), make.pod(browser=make.waiting("CreateContainerError", "cannot load seccomp profile"))), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
-        Row("late, and only events can say why", _F(_S(_STARTED), make.STARTING_POD), "ReadWarnings", at=_LATE),
+        Row("late: it is read once more, since the watch may be late, too", _F(_S(_STARTED), make.STARTING_POD, warnings=None), "ReadLatePod", at=_LATE),
         Row("Secret or ConfigMap missing", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("FailedMount", 'secret "link" not found'),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("image still being pulled", _F(_S(_STARTED), make.STARTING_POD, warnings=(PodWarning("Pulling", "Pulling image"),)), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ImagePullFailed", _LATE),
         Row("leave before the bot started", _F(_S(_STARTED, leave=True), make.STARTING_POD), "PatchStatus DeletePod", "Initializing"),

@@ -19,7 +19,7 @@ _WORDS = {
     "FollowStream": "follow its reports",
     "StopStream": "stop following",
     "RequestLeave": "ask it to leave",
-    "ReadWarnings": "read the pod's events",
+    "ReadLatePod": "read the pod once more, and its Events",
     "PatchStatus": "write status",
     "EmitEvent": "emit Event",
     "EmitErrorEvent": "emit Event of the error",

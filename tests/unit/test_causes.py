@@ -15,7 +15,7 @@ from meeting_buddy.domain import create_rejection, startup_causes, termination_c
 from meeting_buddy.domain.causes import Cause, find
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, PodWarning, Terminated
-from meeting_buddy.domain.plan import PatchStatus, ReadWarnings
+from meeting_buddy.domain.plan import PatchStatus, ReadLatePod
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
 
@@ -411,12 +411,13 @@ def test_generic_advice_gives_way_to_a_better_remedy() -> None:
         (_pending(_IMMEDIATE), make.CLASS.storage.claim),
         (make.pod(browser=make.waiting("ImagePullBackOff", 'Back-off pulling image "bot:1"')), None),
         (make.STARTING_POD, None),
+        (_pending("0/3 nodes are available: 3 Insufficient memory."), None),
     ],
-    ids=["claim", "image", "silence"],
+    ids=["claim", "image", "silence", "no node"],
 )
-def test_events_are_read_where_only_they_know(pod: PodFacts, claim: str | None) -> None:
-    plan = decide(make.facts(make.session(STATUS), pod), lambda: later(601))
-    assert plan.actions == (ReadWarnings(FIRST_BOT, claim),)
+def test_a_late_pod_is_read_once_more_with_its_events(pod: PodFacts, claim: str | None) -> None:
+    plan = decide(make.facts(make.session(STATUS), pod, warnings=None), lambda: later(601))
+    assert plan.actions == (ReadLatePod(FIRST_BOT, claim),)
 
 
 @pytest.mark.parametrize("refusal", [each for each in REFUSALS if each[2] == "invalid"], ids=lambda each: each[1][:80])

@@ -11,7 +11,15 @@ from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
-from meeting_buddy_bot.checks.media_received import NO_MEDIA_SECONDS, AudioReceived, NoMedia, last_known, video_received
+from meeting_buddy_bot.checks.media_received import (
+    LISTENING_SECONDS,
+    NO_MEDIA_SECONDS,
+    AudioReceived,
+    NoMedia,
+    is_listening,
+    last_known,
+    video_received,
+)
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
 from meeting_buddy_bot.checks.only_bots import OnlyBots
@@ -51,7 +59,11 @@ def test_every_check_fires_where_looks_are_slow() -> None:
     for _ in range(20):
         clock.later(5.1)  # a pause of 3 s and a look of 2.1 s
         fired |= {nobody_came.verdict(0), everyone_left.verdict(0), only_bots.verdict(only_bots=True)}
-        fired |= {silence.verdict(None), no_media.verdict(NO, UNKNOWN), waiting_room.verdict(Waiting.WAITING_ROOM)}
+        fired |= {
+            silence.verdict(None, listening=True),
+            no_media.verdict(NO, UNKNOWN),
+            waiting_room.verdict(Waiting.WAITING_ROOM),
+        }
     ends = {Reason.NOBODY_CAME, Reason.EVERYONE_LEFT, Reason.ONLY_BOTS_LEFT, Reason.SILENCE, Reason.NO_MEDIA}
     assert fired - {None} == {*ends, Reason.NOT_ADMITTED}
 
@@ -307,13 +319,21 @@ def test_an_answer_starts_it_anew() -> None:
 
 
 def audio(
-    check: AudioReceived, clock: FakeClock, seconds: int, *, heard: bool, speaking: bool, playing: bool | None = True
+    check: AudioReceived,
+    clock: FakeClock,
+    seconds: int,
+    *,
+    heard: bool,
+    speaking: bool,
+    playing: bool | None = True,
+    listening: bool = True,
 ) -> Reception:
     """The answer after some seconds of looks."""
     found = Reception()
     for _ in range(seconds):
         clock.later(1)
-        found = check.update(clock.now() if heard else None, speaking=speaking, playing=playing)
+        heard_at = clock.now() if heard else None
+        found = check.update(heard_at, listening=listening, speaking=speaking, playing=playing)
     return found
 
 
@@ -339,6 +359,29 @@ def test_silence_says_whether_the_page_plays(playing: bool | None, reason: str) 
     clock = FakeClock()
     found = audio(AudioReceived(clock), clock, 12, heard=False, speaking=True, playing=playing)
     assert (found.received, found.reason) == (False, reason)
+
+
+def test_somebody_listens_while_frames_come() -> None:
+    assert not is_listening(None, 100.0)
+    assert is_listening(100.0, 100.0 + LISTENING_SECONDS)
+    assert not is_listening(100.0, 100.1 + LISTENING_SECONDS)
+
+
+def test_what_nobody_listened_to_is_neither_received_nor_missing() -> None:
+    clock = FakeClock()
+    check = AudioReceived(clock)
+    assert audio(check, clock, 9, heard=False, speaking=True).received is None
+    assert audio(check, clock, 600, heard=False, speaking=True, listening=False).received is None
+    assert audio(check, clock, 2, heard=False, speaking=True).received is False
+    assert audio(check, clock, 1, heard=True, speaking=True, listening=False).received is None
+
+
+def test_no_media_never_fires_from_what_nobody_listened_to() -> None:
+    clock = FakeClock()
+    check, no_media_check = AudioReceived(clock), NoMedia(clock)
+    for _ in range(600):
+        found = audio(check, clock, 1, heard=False, speaking=True, listening=False)
+        assert no_media_check.verdict(found, video_received(None)) is None
 
 
 def test_pictures_are_received_frozen_or_unknown() -> None:
@@ -429,8 +472,8 @@ def test_silence_ends_a_meeting_only_where_the_session_asks() -> None:
     for second in range(120):
         clock.later(1)
         heard_at = float(second) if second < 50 else 49.0
-        verdicts.append(asked.verdict(heard_at))
-        assert never.verdict(heard_at) is None
+        verdicts.append(asked.verdict(heard_at, listening=True))
+        assert never.verdict(heard_at, listening=True) is None
     assert verdicts.index(Reason.SILENCE) == 109
 
 
@@ -440,5 +483,15 @@ def test_silence_from_the_beginning_counts_from_the_first_look() -> None:
     verdicts = []
     for _ in range(7):
         clock.later(1)
-        verdicts.append(check.verdict(None))
+        verdicts.append(check.verdict(None, listening=True))
     assert verdicts == [None] * 5 + [Reason.SILENCE] * 2
+
+
+def test_time_in_which_nobody_listened_is_no_silence() -> None:
+    clock = FakeClock()
+    check = Silence(clock, 60)
+    verdicts = []
+    for second in range(1000):
+        clock.later(1)
+        verdicts.append(check.verdict(50.0, listening=second < 40 or second >= 900))
+    assert verdicts.index(Reason.SILENCE) == 920

@@ -1,6 +1,8 @@
 """The session's clock."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from meeting_buddy_bot.support.clock import SessionClock
 
@@ -17,3 +19,11 @@ def test_utc_is_the_anchor_plus_seconds() -> None:
     assert clock.utc(90.5) - clock.utc(0.0) == timedelta(seconds=90.5)
     assert clock.utc(0.0) <= clock.utc() <= clock.utc(1.0)
     assert clock.utc().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+def test_no_time_passes_by_a_step_of_the_wall_clock(step: float) -> None:
+    clock, zero = SessionClock(), datetime.now(UTC) - timedelta(seconds=step + 100.0)
+    clock.go_on(zero, 70.0, step)
+    assert clock.now() == pytest.approx(100.0, abs=1.0)
+    assert clock.utc(0.0) == zero

@@ -1,6 +1,7 @@
 """Components of the bot: each failure has the answer that the component declares, and none is silent."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -13,10 +14,20 @@ import pytest
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.devices.device import DeviceError
+from meeting_buddy_bot.recording.recorder import NoRecorder
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import components
 from meeting_buddy_bot.runtime.components import Component, Components
-from meeting_buddy_bot.session.context import Attend
+from meeting_buddy_bot.runtime.shutdown_deadline import (
+    CANCEL_SHARE,
+    CLEAN_UP_SHARE,
+    END_SHARE,
+    LEAVE_SHARE,
+    OUTCOME_SHARE,
+    ShutdownDeadline,
+)
+from meeting_buddy_bot.session import meeting_run
+from meeting_buddy_bot.session.context import Attend, SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
@@ -34,10 +45,11 @@ class Bot:
         self.leave = LeaveSignal()
         self.runs = 0
         self._failures = list(failures)
+        self.deadline = ShutdownDeadline(clock, 1.0, 60)
         unused = cast(Any, SimpleNamespace())
         reporter = SessionReporter(ReportState("mbsess_test", 1, clock), self.events)
         self.components = Components(
-            unused, unused, unused, reporter, clock, clock, self.events, Volume(folder), self.leave, unused
+            unused, unused, unused, reporter, clock, clock, self.events, Volume(folder), self.leave, self.deadline
         )
 
     async def run(self) -> None:
@@ -106,15 +118,18 @@ async def test_a_part_whose_own_tasks_failed_gets_another_try(tmp_path: Path, mo
 
 
 class FakeDevice:
-    """A device that needs no process; its end may fail."""
+    """A device that needs no process; its start and its end may take long, and its end may fail."""
 
-    def __init__(self, fault: OSError | None = None) -> None:
+    def __init__(self, fault: OSError | None = None, starts: float = 0.0, ends: float = 0.0) -> None:
         self._fault = fault
+        self._starts = starts
+        self._ends = ends
 
     async def __aenter__(self) -> None:
-        """Done at once."""
+        await asyncio.sleep(self._starts)
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(self._ends)
         if self._fault is not None:
             raise self._fault
 
@@ -123,11 +138,16 @@ OUTCOME = SessionResult(Reason.MEETING_ENDED), RecordingReport(verified=True)
 
 
 async def attend(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch, background: tuple[Component, ...] = (), fault: OSError | None = None
+    bot: Bot,
+    monkeypatch: pytest.MonkeyPatch,
+    background: tuple[Component, ...] = (),
+    fault: OSError | None = None,
+    starts: float = 0.0,
+    ends: float = 0.0,
 ) -> tuple[SessionResult, RecordingReport]:
-    """A session that ends at once, beside ``background`` and with a sound card whose end fails."""
+    """A session that ends at once, beside ``background`` and with a sound card as :class:`FakeDevice` says."""
 
-    async def ends(*_: object) -> SessionResult:
+    async def session_ends(*_: object) -> SessionResult:
         await asyncio.sleep(0.05)
         return OUTCOME[0]
 
@@ -136,11 +156,11 @@ async def attend(
 
     monkeypatch.setattr(components, "screen_size", lambda _: (1, 1))
     monkeypatch.setattr(components, "Display", lambda *_: FakeDevice())
-    monkeypatch.setattr(components, "Sound", lambda *_: FakeDevice(fault))
+    monkeypatch.setattr(components, "Sound", lambda *_: FakeDevice(fault, starts, ends))
     monkeypatch.setattr(Components, "_recorder", lambda *_: None)
     monkeypatch.setattr(Components, "_transcript", lambda *_: None)
     monkeypatch.setattr(Components, "_background_tasks", lambda *_: background)
-    monkeypatch.setattr(Components, "_attend_in_time", ends)
+    monkeypatch.setattr(Components, "_attend_in_time", session_ends)
     monkeypatch.setattr(Components, "_finish", finishes)
     bot.components.assignment = cast(Any, SimpleNamespace(recording=None))
     bot.components.settings = cast(Any, SimpleNamespace(display=99, sockets=None))
@@ -169,3 +189,95 @@ async def test_a_device_whose_clean_up_fails_does_not_replace_the_outcome(
     fault = OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
     assert await attend(Bot(tmp_path), monkeypatch, fault=fault) == OUTCOME
     assert "Directory not empty" in caplog.text
+
+
+def terminate(bot: Bot) -> None:
+    """What SIGTERM does."""
+    bot.deadline.terminate()
+    bot.leave.request(Reason.EVICTED)
+
+
+class TestTermination:
+    """Everything up to the outcome fits the grace period, which is one second here."""
+
+    async def test_devices_that_do_not_end_do_not_keep_the_outcome(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bot = Bot(tmp_path)
+        asyncio.get_running_loop().call_later(0.2, terminate, bot)
+        assert await attend(bot, monkeypatch, ends=60) == OUTCOME
+        assert bot.deadline.terminated
+
+    async def test_nor_do_devices_that_do_not_start(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bot = Bot(tmp_path)
+        asyncio.get_running_loop().call_later(0.2, terminate, bot)
+        result, _ = await attend(bot, monkeypatch, starts=60)
+        assert result == SessionResult(Reason.EVICTED)
+
+    async def test_nor_does_a_finishing_that_cannot_be_cancelled(self, tmp_path: Path) -> None:
+        class StubbornRecorder(NoRecorder):
+            async def finish(self) -> RecordingReport:
+                """Of a volume that hangs for as long as it is not told to answer."""
+                while not answers.is_set():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await answers.wait()
+                return RecordingReport()
+
+        answers = asyncio.Event()
+        bot = Bot(tmp_path)
+        began = bot.components.process_clock.now()
+        terminate(bot)
+        assert await bot.components._finish(StubbornRecorder(), None) == RecordingReport()
+        assert bot.components.process_clock.now() - began < 3, "and not three seconds of clean-up more"
+        answers.set()
+
+    @pytest.mark.parametrize("grace", [10, 60])
+    def test_the_steps_follow_each_other_inside_the_grace_period(self, grace: float) -> None:
+        ends = [share * grace for share in (LEAVE_SHARE, CANCEL_SHARE, 1 - OUTCOME_SHARE, CLEAN_UP_SHARE, END_SHARE)]
+        assert ends == sorted(ends)
+        assert grace - ends[-1] >= 0.5
+
+
+async def test_an_ending_that_is_known_stays_when_the_pod_is_stopped_while_the_bot_leaves(tmp_path: Path) -> None:
+    bot = Bot(tmp_path)
+    browser_closes = asyncio.Event()
+
+    async def leaves_for_ever(context: SessionContext) -> SessionResult:
+        context.on_result(OUTCOME[0])
+        terminate(bot)
+        while not browser_closes.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await browser_closes.wait()
+        return OUTCOME[0]
+
+    assert await bot.components._attend_in_time(leaves_for_ever, NoRecorder()) == OUTCOME[0]
+    assert bot.leave.reason is Reason.EVICTED
+    browser_closes.set()
+
+
+async def test_an_ending_that_is_known_stays_when_leaving_fails(tmp_path: Path) -> None:
+    async def fails(context: SessionContext) -> SessionResult:
+        context.on_result(OUTCOME[0])
+        raise ValueError("x")
+
+    assert await Bot(tmp_path).components._attend_in_time(fails, NoRecorder()) == OUTCOME[0]
+
+
+async def test_a_session_says_why_it_ends_before_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[SessionResult] = []
+
+    class Run:
+        def __init__(self, *_: object) -> None:
+            """Needs nothing."""
+
+        async def run(self) -> SessionResult:
+            return OUTCOME[0]
+
+        async def leave(self, result: SessionResult, *, asked: bool) -> None:
+            assert known == [result]
+            assert not asked
+
+    monkeypatch.setattr(meeting_run, "_MeetingRun", Run)
+    context = SimpleNamespace(assignment=SimpleNamespace(debug_mode=False), leave=LeaveSignal(), on_result=known.append)
+    assert await meeting_run.attend(cast(Any, context), cast(Any, None)) == OUTCOME[0]
+    assert known == [OUTCOME[0]]

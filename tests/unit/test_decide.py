@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.facts import ContainerFacts, StreamFacts
+from meeting_buddy.domain.facts import AttemptFacts, ContainerFacts, CreateRejection, StreamFacts
 from meeting_buddy.domain.plan import CreatePod, EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
+from meeting_buddy.domain.times import spelled
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
+from tests.support.operator_facts import NOW
 from tests.unit.decide_table import ROWS, Row
 
 
@@ -165,8 +168,12 @@ def test_a_bot_of_which_nobody_knows_counts_as_there_at_its_end_and_another_join
 
     told = {key: value for key, value in {**status, **patch}.items() if value is not None}
     waiting = make.session(told, onDisruption="Rejoin", startTime="2026-11-23T10:00:00Z")
-    long_after = decide(make.facts(waiting, replace(lost, finalizer=False)), lambda: make.later(7200))
-    assert isinstance(long_after.actions[0], CreatePod), "it was there: it is not Missed"
+    facts = make.facts(waiting, replace(lost, finalizer=False))
+    soon = decide(facts, lambda: make.later(990))
+    assert isinstance(soon.actions[0], CreatePod)
+    patch = patch_of(decide(facts, lambda: make.later(7200)))
+    assert (patch["phase"], patch["reason"]) == ("Leaving", "Evicted"), "it was there: it is not Missed"
+    assert "attempt" not in patch, "and nobody comes hours later"
 
     name = identity.pod_name("standup", make.UID, 2)
     second = replace(make.terminated(make.ended(code=137, reason="Error")), name=name, uid="pod-2", attempt=2)
@@ -196,3 +203,65 @@ def test_the_operator_s_own_removal_of_a_pod_is_told_as_what_kept_it_from_starti
     facts = make.facts(make.session(status, backoffLimit=2), gone, given_up=why)
     patch = patch_of(decide(facts, lambda: make.NOW))
     assert "attempt 1 ended with BrowserCrashed: the browser ends again and again" in str(patch["message"])
+
+
+def test_a_bot_that_is_heard_is_not_lost_whatever_the_clock_says() -> None:
+    lobby = make.pod(phase="Running", bot=make.RUNNING, started_at=NOW, active_deadline_seconds=15000)
+    joining = make.session({"phase": "Joining", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)})
+    for stream, lost in ((StreamFacts(True, None), False), (StreamFacts(False, NOW), True)):
+        facts = make.facts(joining, lobby, stream=stream, report=make.report("Joining", waiting="WaitingRoom"))
+        actions = decide(facts, lambda: make.later(5 * 3600)).actions
+        ends = [each.patch for each in actions if isinstance(each, PatchStatus) and each.patch.get("phase") == "Failed"]
+        assert bool(ends) is lost
+
+
+@pytest.mark.parametrize(
+    "bot", [make.ended(code=137, reason="Error", at=NOW), make.RUNNING], ids=["its bot had ended", "removed by force"]
+)
+def test_a_pod_that_vanished_keeps_its_finisher_out_for_a_while_at_most(bot: ContainerFacts) -> None:
+    """Its finalizer was removed by hand beside a sidecar that ran on, and nobody saw it being deleted."""
+    status = {"phase": "Leaving", "reason": "BotCrashed", "message": "It crashed.", "attempt": 1, "botPod": make.POD}
+    times = {"scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW), "leaveTimestamp": spelled(make.later(60))}
+    last_seen = make.pod(phase="Running", bot=bot, finalizer=False, started_at=NOW)
+    facts = make.facts(make.session({**status, **times}), attempts={PodId(1): AttemptFacts(last_seen=last_seen)})
+    soon = decide(facts, lambda: make.later(200))
+    if bot.terminated is not None:
+        assert isinstance(soon.actions[0], CreatePod)
+        return
+    assert not any(isinstance(each, CreatePod) for each in soon.actions)
+    assert soon.requeue_at is not None
+    patch = patch_of(decide(facts, lambda: make.later(10_000)))
+    assert patch["phase"] == "Failed"
+
+
+def test_the_first_refusal_by_a_quota_after_an_outage_is_waited_for() -> None:
+    status = {"phase": "Initializing", "attempt": 2, "nextAttemptTime": spelled(make.later(60))}
+    joined = {"scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW), "leaveTimestamp": spelled(make.later(60))}
+    session = make.session({**status, **joined}, onDisruption="Rejoin")
+    refused = CreateRejection("quota", "exceeded quota", make.later(720), since=make.later(720))
+    actions = decide(make.facts(session, rejection=refused), lambda: make.later(721)).actions
+    assert all(each.patch.get("phase") is None for each in actions if isinstance(each, PatchStatus))
+
+
+def test_no_bot_joins_again_long_after_the_one_before_was_driven_out() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)}
+    session = make.session({**status, "joinTimestamp": spelled(NOW)}, onDisruption="Rejoin")
+    evicted = make.terminated(make.ended(code=137, reason="Error", at=make.later(60)), reason="Evicted")
+    assert patch_of(decide(make.facts(session, evicted), lambda: make.later(120)))["attempt"] == 2
+    patch = patch_of(decide(make.facts(session, evicted), lambda: make.later(8 * 3600)))
+    assert (patch["phase"], patch["reason"]) == ("Leaving", "Evicted")
+
+
+def test_the_next_bot_has_a_table_of_its_own() -> None:
+    status = {"phase": "Joining", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW), "tableHash": "old"}
+    ended = make.terminated(make.ended(make.report("Ended", reason="PageUnreachable").to_json()))
+    patch = patch_of(decide(make.facts(make.session(status, backoffLimit=1), ended), lambda: make.later(60)))
+    assert (patch["attempt"], patch["tableHash"]) == (2, None)
+
+
+def test_the_files_of_a_session_are_where_its_first_pod_had_them() -> None:
+    first = make.pod(claim="recordings-old")
+    assert make.facts(make.session(), first).claim == "recordings-old"
+    gone = {PodId(1): AttemptFacts(last_seen=first)}
+    assert make.facts(make.session(), attempts=gone).claim == "recordings-old"
+    assert make.facts(make.session()).claim is None

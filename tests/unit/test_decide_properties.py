@@ -192,7 +192,7 @@ class World(RuleBasedStateMachine):
                 self.stream = None
             case actions.RequestLeave():
                 self.leave = LeaveFacts(True, self.now)
-            case actions.ReadWarnings():
+            case actions.ReadLatePod():
                 self.warnings = ()
             case actions.PatchStatus(patch):
                 assert patch, "an empty patch"
@@ -499,12 +499,13 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def every_session_ends(self) -> None:
-        """Once its pod's deadline is over, and whatever the node and other containers do."""
+        """Once its pod's deadline is over and nobody hears of its bot, whatever the node and other containers do."""
         session, pod = self.session, self.pod
         if session is None or pod is None or pod.orphaned or pod.started_at is None or pod.ready_since is not None:
             return
-        self.warnings = ()
-        plan = decide(self.facts(), lambda: later_than(pod.started_at))
+        facts = self.facts()
+        unheard = {which: replace(known, stream=None, warnings=()) for which, known in facts.attempts.items()}
+        plan = decide(replace(facts, attempts=unheard), lambda: later_than(pod.started_at))
         patch = next((action.patch for action in plan.actions if isinstance(action, actions.PatchStatus)), {})
         going_on = actions.CreatePod | actions.DeletePod
         acts = any(isinstance(action, going_on) for action in plan.actions)

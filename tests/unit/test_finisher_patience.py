@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
 from tests.conformance.running_bot import make_finisher_assignment
 from tests.support.machine_wide import free_port
-from tests.unit.test_recovery import Left, utc
+from tests.unit.test_recovery import LIVED, Left, left_with_clock_steps, utc
 
 RESULT: Final = "recording.mp4"
 
@@ -175,6 +176,41 @@ async def test_a_volume_that_refuses_the_file_each_time_is_not_waited_for_withou
     monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.2)
     with pytest.raises(OSError, match="cannot be used: No space left on device"):
         await finish(Volume(left.folder))
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EDQUOT])
+async def test_one_that_takes_no_lines_is_told_in_the_words_of_the_kernel(
+    left: Left, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    write = os.write
+
+    def refusing(descriptor: int, data: bytes) -> int:
+        if b'"segment"' in data:
+            raise OSError(number, os.strerror(number))
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", refusing)
+    monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.2)
+    with pytest.raises(OSError, match=f"does not take the manifest's lines: {os.strerror(number)}$") as told:
+        await finish(Volume(left.folder))
+    assert told.value.errno == number
+
+
+async def test_a_damaged_entry_does_not_cost_the_others(left: Left) -> None:
+    (left.folder / "segments/00003.mkv").symlink_to("gone")
+    left.says(RunStart(2, 3, 30.0, utc(30.0)))
+    with (left.folder / "manifest.jsonl").open("a") as manifest:
+        manifest.write('{"segment": 3}\n')
+    recording, _ = await finish(Volume(left.folder))
+    check(left, recording.finished)
+    assert recording.report.segments == 2
+
+
+async def test_its_clock_leaves_out_by_how_much_the_wall_clock_was_set(tmp_path: Path) -> None:
+    left_with_clock_steps(tmp_path, [86400.0])
+    await finish(Volume(tmp_path))
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines() if '"finisher' in line]
+    assert [each["t"] for each in events] == pytest.approx([LIVED + 30.0], abs=5.0)
 
 
 async def test_what_comes_back_late_touches_nothing_of_the_next_try(left: Left) -> None:

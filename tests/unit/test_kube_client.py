@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,10 +30,12 @@ class Upstream:
         self._runner = runner
         self.answer: dict[str, Any] = {}
         self.asked = 0
+        self.bodies: list[bytes] = []
         self.statuses: list[int] = []
 
-    async def answered(self, _request: web.Request) -> web.Response:
+    async def answered(self, request: web.Request) -> web.Response:
         self.asked += 1
+        self.bodies.append(await request.read())
         return web.Response(**self.answer)
 
     def client(self) -> KubeClient:
@@ -121,3 +124,30 @@ async def test_nonsense_about_the_lease_does_not_end_who_contends_for_it(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [
+        ({"status": 404, "text": "404 page not found"}, False),
+        ({"status": 404, "body": b'{"kind": "Status", "reason": "NotFound", "code": 404}'}, True),
+    ],
+    ids=["a kind that is not served, or a proxy", "the API server"],
+)
+async def test_only_the_api_servers_word_says_that_something_is_gone(
+    upstream: Upstream, api: KubernetesApi, answer: dict[str, Any], gone: bool
+) -> None:
+    upstream.answer = answer
+    with pytest.raises(KubeError) as raised:
+        await api.get_session("meetings", "standup")
+    assert raised.value.not_found is gone
+
+
+async def test_an_events_note_is_cut_to_the_bytes_that_the_api_server_takes(
+    upstream: Upstream, api: KubernetesApi
+) -> None:
+    upstream.answer = {"body": b"{}"}
+    regarding = {"namespace": "meetings", "name": "standup", "uid": "7"}
+    await api.create_event(regarding, "Normal", "Deleted", "ü" * 1000, ManualClock().now())
+    note = json.loads(upstream.bodies[-1])["note"]
+    assert note == "ü" * 512

@@ -8,14 +8,15 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from meeting_buddy.contract.identity import FIRST_BOT
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import FIRST_BOT, PodId
 from meeting_buddy.contract.token import BotKeys
 from meeting_buddy.controller.executor import Executor, Progress
 from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import CreateRejection, ReconcileError
-from meeting_buddy.domain.plan import CreatePod, CreateSecret, PatchStatus, Plan
+from meeting_buddy.domain.plan import CreatePod, CreateSecret, PatchStatus, Plan, ReadLatePod
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.installation import Installation
@@ -297,3 +298,38 @@ async def test_a_pod_that_has_its_secret_needs_no_class_and_no_table(gone: str, 
     assert found is (Progress.NEXT if there else Progress.OBSERVE_AGAIN)
     assert (None if rejection is None else rejection.kind) == (None if there else "invalid")
     assert operator.entry.secrets_of == ({f"pod-of-{make.UID}"} if there else set())
+
+
+async def test_a_pod_that_started_unseen_is_not_given_up() -> None:
+    """The watch of pods is late by more than the pod took to start."""
+    name = identity.pod_name("standup", make.UID, 1)
+    operator = Operator(stored({**WAITS, "attempt": 1, "botPod": name}))
+    operator.cache.upsert_pod(documents.pod())
+    operator.entry.note_secret(FIRST_BOT, operator.entry.pods[name].facts.uid)
+    late = await operator.plan(601)
+    assert late.actions == (ReadLatePod(FIRST_BOT, None),)
+    running = documents.pod(version=9)
+    running["spec"]["nodeName"] = "node1"
+    state = {"running": {"startedAt": "2026-11-23T10:05:00Z"}}
+    running["status"] = {"phase": "Running", "containerStatuses": [{"name": "bot", "state": state, "ready": False}]}
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = running
+    operator.api.pod_events.return_value = []
+    facts, _ = await operator.observer.observe(operator.entry)
+    await operator.executor.execute(operator.entry, facts, late.actions[0])
+    again = await operator.plan(601)
+    assert ending_of(again) == ("Joining", None)
+
+
+async def test_a_later_pod_has_the_volume_of_the_first_one() -> None:
+    """The bot class has another claim by now."""
+    operator = Operator(stored({**WAITS, "attempt": 2}))
+    first = documents.pod()
+    first["spec"]["volumes"] = [{"name": "recordings", "persistentVolumeClaim": {"claimName": "recordings-old"}}]
+    first["status"] = {"phase": "Failed"}
+    operator.cache.upsert_pod(first)
+    facts, _ = await operator.observer.observe(operator.entry)
+    await operator.executor.execute(operator.entry, facts, CreatePod(PodId(2), "LiveKit"))
+    (made,) = operator.api.create_pod.await_args.args
+    claims = [each["persistentVolumeClaim"] for each in made["spec"]["volumes"] if "persistentVolumeClaim" in each]
+    assert claims == [{"claimName": "recordings-old"}]

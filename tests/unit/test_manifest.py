@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from meeting_buddy_bot.recording.manifest import Finished, GapLine, Line, Segment, encode, read
 
 LINES: list[Line] = [
@@ -34,6 +36,32 @@ def test_lines_and_fields_from_the_future_are_skipped(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write('{"upload": "s3://x"}\n[1]\n{"verified": false, "cause": "x", "mood": "bad"}\n')
     assert list(read(path)) == [*LINES, Finished(False, cause="x")]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        '{"segment": 3}',
+        '{"started": 1, "first": "1", "start": 1.0, "utc": "2026-11-23T10:00:00.500Z"}',
+        '{"started": 1, "first": 1, "start": 1e300, "utc": "2026-11-23T10:00:00.500Z"}',
+        '{"started": 1, "first": 1, "start": 1.0, "utc": null}',
+        '{"gap": "x", "start": 1.0, "end": Infinity}',
+        '{"gap": "x", "start": NaN, "end": 2}',
+        '{"gap": "x", "start": 1, "end": 1' + 400 * "0" + "}",
+        '{"verified": 1}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_line_is_skipped(tmp_path: Path, nonsense: str) -> None:
+    path = written(tmp_path)
+    first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first, nonsense, *rest]))
+    assert list(read(path)) == LINES
+
+
+def test_whole_numbers_are_seconds_too(tmp_path: Path) -> None:
+    (path := tmp_path / "manifest.jsonl").write_text('{"gap": "x", "start": 1, "end": 2}\n')
+    assert list(read(path)) == [GapLine("x", 1.0, 2.0)]
 
 
 def test_a_folder_without_one_has_no_lines(tmp_path: Path) -> None:

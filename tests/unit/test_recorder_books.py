@@ -77,7 +77,7 @@ async def test_a_line_that_a_full_volume_refuses_was_not_said(left: Left, monkey
     assert (report.verified, report.segments, says_verified(left)) == (False, 2, False)
     events = [json.loads(line) for line in (left.folder / "events.jsonl").read_text().splitlines()]
     [told] = [each["cause"] for each in events if each["event"] == "recording_not_verified"]
-    assert told == "the volume does not take the manifest's lines"
+    assert told == "the volume does not take the manifest's lines: No space left on device"
 
 
 async def test_a_volume_that_does_not_answer_leaves_it_to_the_finisher(

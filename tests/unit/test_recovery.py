@@ -1,6 +1,7 @@
 """Recovery of a recording: what a killed bot left gets its place on the axis, and nothing is entered twice."""
 
 import errno
+import json
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import MediaFormat
 from meeting_buddy_bot.recording.recovery import read_folder, recover
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash
+from meeting_buddy_bot.runtime.earlier_attempts import go_on
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
@@ -254,6 +256,77 @@ async def test_a_file_that_the_volume_refuses_is_looked_at_again(
     assert len(left.gaps) == gaps
 
 
+def refuse_stat(monkeypatch: pytest.MonkeyPatch, refused: Path, number: int) -> None:
+    stat = Path.stat
+
+    def refusing(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == refused:
+            raise OSError(number, os.strerror(number), str(path))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+
+
+@pytest.mark.parametrize(("which", "gap"), [(2, (14.0, 18.0)), (3, (18.0, 20.5))])
+async def test_a_file_whose_inode_is_damaged_is_a_gap_and_no_more(
+    left: Left, monkeypatch: pytest.MonkeyPatch, which: int, gap: tuple[float, float]
+) -> None:
+    damaged = left.run(1, 1, 10.0, seconds=11)[which - 1]
+    (left.folder / "events.jsonl").write_text(json.dumps({"t": 20.5, "time": utc(20.5), "event": "speaking"}) + "\n")
+
+    def refusing(file: Path) -> tuple[int, str]:
+        if file == damaged:
+            raise OSError(errno.EIO, "Input/output error")
+        return fsync_and_hash(file)
+
+    refuse_stat(monkeypatch, damaged, errno.EIO)
+    monkeypatch.setattr(manifest_writer, "fsync_and_hash", refusing)
+    monkeypatch.setattr(recovery, "_AGAIN_SECONDS", 0.0)
+    await left.recover()
+    assert [each.segment for each in left.segments] == [each for each in (1, 2, 3) if each != which]
+    [stated] = left.gaps
+    assert (stated.start, stated.end) == pytest.approx(gap, abs=0.05)
+
+
+async def test_a_link_to_nothing_is_no_segment(left: Left) -> None:
+    left.run(1, 1, 10.0, seconds=6)
+    (left.folder / "segments/00003.mkv").symlink_to("gone")
+    await left.recover()
+    assert [each.segment for each in left.segments] == [1, 2]
+    assert not left.gaps
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
+def test_a_volume_that_is_gone_is_no_damaged_file(left: Left, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    first, _ = left.run(1, 1, 10.0, seconds=6)
+    refuse_stat(monkeypatch, first, number)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        read_folder(left.folder)
+
+
+def test_a_file_whose_time_is_none_counts(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = left.run(1, 1, 10.0, seconds=6)
+    stat = Path.stat
+
+    def odd(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = tuple(stat(path, follow_symlinks=follow_symlinks))
+        return os.stat_result((*found[:8], 10**15 if path == first else found[8], found[9]))
+
+    monkeypatch.setattr(Path, "stat", odd)
+    times = [each.modified for each in read_folder(left.folder).files]
+    assert times == [None, ZERO + timedelta(seconds=16)]
+
+
+async def test_what_cannot_be_read_is_no_longer_for_a_clock_that_was_set_meanwhile(left: Left) -> None:
+    _, last = left.run(1, 1, 10.0, seconds=8)
+    last.write_bytes(b"nothing that can be read")
+    tomorrow = datetime.now(UTC).timestamp() + 86400
+    os.utime(last, (tomorrow, tomorrow))
+    await left.recover()
+    [gap] = left.gaps
+    assert gap.end < (datetime.now(UTC) - ZERO).total_seconds() + 1
+
+
 async def test_what_is_recovered_is_joined_and_verified(left: Left) -> None:
     *_, torn = left.run(1, 1, 10.0, seconds=11)
     cut(torn)
@@ -287,8 +360,9 @@ async def test_a_volume_that_takes_no_lines_is_told(left: Left, monkeypatch: pyt
     clock, volume = SessionClock(), Volume(left.folder)
     events = EventLog(left.folder / "events.jsonl", clock)
     writer = ManifestWriter(volume, clock, events, lambda: None, found.lines)
-    with pytest.raises(OSError, match="does not take the manifest's lines"):
+    with pytest.raises(OSError, match="does not take the manifest's lines: Is a directory") as refused:
         await recover(found, writer, volume, clock)
+    assert refused.value.errno == errno.EISDIR
     await writer.close()
 
 
@@ -307,6 +381,25 @@ class TestFolder:
         found = read_folder(left.folder)
         assert (found.zero, found.reached) == (ZERO, 64.0)
 
+    @pytest.mark.parametrize(
+        "nonsense",
+        [
+            '{"t": 1e300, "time": "2026-11-26T09:00:00.000Z"}',
+            '{"t": Infinity, "time": "2026-11-26T09:00:00.000Z"}',
+            '{"t": NaN, "time": "2026-11-26T09:00:00.000Z"}',
+            '{"t": -1e18, "time": "2026-11-26T09:00:00.000Z"}',
+            '{"t": 1' + 400 * "0" + ', "time": "2026-11-26T09:00:00.000Z"}',
+            '{"t": 99.0, "time": "0001-01-01T00:00:00.000Z"}',
+            '{"t": 99.0, "time": 5}',
+            "[" * 10_000,
+        ],
+    )
+    def test_nonsense_in_the_events_is_no_line(self, left: Left, nonsense: str) -> None:
+        event = json.dumps({"t": 64.0, "time": utc(64.0), "event": "admitted"})
+        (left.folder / "events.jsonl").write_text(f"{nonsense}\n{event}\n{nonsense}\n")
+        found = read_folder(left.folder)
+        assert (found.zero, found.reached) == (ZERO, 64.0)
+
     def test_an_empty_one_has_none(self, left: Left) -> None:
         found = read_folder(left.folder)
         assert (found.zero, found.reached, found.files, found.finished) == (None, 0.0, (), None)
@@ -321,6 +414,51 @@ class TestFolder:
         clock.go_on(later, 500.0)
         assert clock.now() >= 500.0
         assert clock.utc(0.0) == later
+
+
+LIVED = 1200.0
+"""Seconds that the bot of :func:`left_with_clock_steps` lived."""
+
+
+def left_with_clock_steps(folder: Path, steps: list[float], *others: str) -> None:
+    """The events of a bot that died half a minute ago, and in whose meeting the wall clock was set."""
+    zero = datetime.now(UTC) - timedelta(seconds=sum(steps) + LIVED + 30.0)
+
+    def event(t: float, name: str, **facts: float) -> str:
+        return json.dumps({"t": t, "time": utc_text(zero + timedelta(seconds=t)), "event": name, **facts})
+
+    lines = [event(0.0, "bot_started")]
+    lines += [event(600.0 + which, "clock_set", seconds=step) for which, step in enumerate(steps)]
+    lines += [*others, event(LIVED, "segment_closed")]
+    (folder / "events.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize("steps", [[86400.0], [-86400.0], [3600.0, -7200.0, 0.5]])
+def test_no_time_passed_by_what_the_wall_clock_was_set(tmp_path: Path, steps: list[float]) -> None:
+    torn, nonsense = '{"t": 800.0, "event": "clock_set", "sec', '{"event": "clock_set", "seconds": Infinity}'
+    left_with_clock_steps(tmp_path, steps, torn, nonsense, '{"event": "clock_set"}', "[" * 10_000 + '"clock_set"')
+    found, clock = read_folder(tmp_path), SessionClock()
+    assert found.zero is not None
+    clock.go_on(found.zero, found.reached, found.clock_steps)
+    assert clock.now() == pytest.approx(LIVED + 30.0, abs=5.0)
+    assert clock.utc(0.0) == found.zero  # the axis is the same for all who record on it
+
+
+class Patient:
+    """Waits for a volume without end."""
+
+    def answered(self) -> None:
+        """It did."""
+
+    def failed(self, error: OSError) -> str | None:
+        """It did not."""
+
+
+async def test_the_gap_between_two_attempts_is_no_longer_for_a_clock_that_was_set(tmp_path: Path) -> None:
+    left_with_clock_steps(tmp_path, [86400.0])
+    clock = SessionClock()
+    await go_on(Volume(tmp_path), clock, EventLog(tmp_path / "events.jsonl", clock), Patient())
+    assert clock.now() == pytest.approx(LIVED + 30.0, abs=5.0)
 
 
 class TestNumbersOfALaterAttempt:

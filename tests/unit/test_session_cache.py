@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import FIRST_BOT
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain.decide import decide
-from meeting_buddy.domain.facts import Facts
+from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, StreamFacts
 from meeting_buddy.domain.plan import DeletePod
 from meeting_buddy.resource.session import PLURAL
 from tests.support import operator_documents as documents
@@ -173,3 +175,66 @@ async def test_an_object_that_cannot_be_read_takes_no_other_along(memory: Memory
     memory.events.event("pods", "ADDED", {**documents.pod(), "spec": {}, "status": {"containerStatuses": [{}]}})
     memory.events.event(PLURAL, "ADDED", documents.session())
     assert [entry.uid for entry in memory.cache] == [make.UID]
+
+
+@pytest.mark.parametrize("step", [timedelta(minutes=11), timedelta(minutes=-30)])
+async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set(
+    memory: Memory, step: timedelta
+) -> None:
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(documents.pod())
+    now = memory.clock.now()
+    refused = CreateRejection("quota", "exceeded quota", now, since=now)
+    memory.entry.note(FIRST_BOT, leave=LeaveFacts(False, now), stream=StreamFacts(False, now), rejection=refused)
+    memory.clock.advance(5)
+    memory.clock.set_ahead = step
+    assert memory.cache.follow_clock() == now + timedelta(seconds=5) + step
+    entry, known = memory.entry, memory.entry.of(FIRST_BOT)
+    (pod,) = entry.pods.values()
+    assert known.leave is not None
+    assert known.stream is not None
+    assert known.rejection is not None
+    moments = (
+        entry.written_at,
+        pod.facts.first_seen_at,
+        known.leave.tried_at,
+        known.stream.lost_since,
+        known.rejection.at,
+        known.rejection.since,
+    )
+    assert moments == (now + step,) * len(moments)
+    memory.clock.advance(5)
+    memory.cache.follow_clock()
+    assert memory.entry.written_at == now + step, "once"
+
+
+async def test_a_clock_that_is_set_slowly_moves_nothing(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session())
+    before = memory.entry.written_at
+    for _ in range(20):
+        memory.clock.advance(60)
+        memory.clock.set_ahead += timedelta(seconds=0.5)
+        memory.cache.follow_clock()
+    assert memory.entry.written_at == before
+
+
+async def test_a_pod_that_is_heard_of_first_does_not_name_the_session(memory: Memory) -> None:
+    """It has lost its owner, and its own name is cut where the session's is long."""
+    document = documents.session()
+    document["metadata"]["name"] = name = "a-meeting-with-a-name-of-just-about-fifty-letters1"
+    pod = documents.pod(name=identity.pod_name(name, make.UID, 1), ownerReferences=[])
+    pod["metadata"]["labels"][identity.LABEL_SESSION_UID] = make.UID
+    memory.cache.upsert_pod(pod)
+    assert memory.entry.name != name
+    memory.cache.upsert_session(document)
+    assert memory.entry.name == name
+
+
+async def test_a_session_that_is_to_be_read_again_is_known_after_the_lease_was_lost(memory: Memory) -> None:
+    memory.events.start_leading()
+    memory.events.event(PLURAL, "ADDED", documents.session())
+    memory.entry.session = None  # as after a write that conflicted
+    memory.events.stop_leading()
+    memory.events.start_leading()
+    assert memory.entry.session is None
+    assert len(memory.queue) == 1

@@ -315,12 +315,15 @@ def test_what_is_wrong_with_the_installation_for_a_while_ends_no_session_that_wa
     assert isinstance(patch, PatchStatus)
     assert "phase" not in patch.patch
     assert "now it would end with ConfigInvalid: bot class 'gone' does not exist" in patch.patch["message"]
-    # At its time it does, and so does what was changed since it was accepted, and a new one.
+    later_spec = replace(waiting, session=replace(waiting.session, generation=2))
+    assert not any(
+        "phase" in each.patch for each in decide(later_spec, lambda: make.NOW).actions if isinstance(each, PatchStatus)
+    )
+    # At its time it does, and so do a new one, and one whose own fault it is.
     due = waiting.session.spec.start_time
     assert due is not None
     for changed, now in (
         (waiting.session, due),
-        (replace(waiting.session, generation=2), make.NOW),
         (make.session(**start), make.NOW),
     ):
         found = decide(replace(waiting, session=changed), partial(lambda moment: moment, now)).actions

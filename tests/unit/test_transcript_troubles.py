@@ -323,6 +323,24 @@ async def test_a_transcriber_that_hangs_is_followed_by_another(
     assert session.report.message is None
 
 
+async def test_a_transcriber_that_is_never_ready_is_followed_by_another(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component, "_HUNG_SECONDS", 0.05)
+    await session.begin()
+    await session.admitted(0)
+    session.processes[0].code = -9
+    session.clock.time = component._LOADING_SECONDS - 1
+    await asyncio.sleep(0.2)
+    assert len(session.processes) == 1
+    session.clock.time = component._LOADING_SECONDS
+    await until(lambda: len(session.processes) == 2)
+    assert session.report.state == "Lagging"
+    assert "died and is started again" in str(session.report.message)
+    await session.events.flush()
+    assert '"event":"transcriber_hung","seconds":900' in (session.folder / "events.jsonl").read_text()
+
+
 async def test_why_a_transcriber_dies_stays_told(session: Session) -> None:
     await session.begin()
     await session.admitted(0)

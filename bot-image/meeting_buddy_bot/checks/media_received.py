@@ -11,6 +11,8 @@ from meeting_buddy.contract.report import Reception
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.checks.observed_time import ObservedTime
 
+LISTENING_SECONDS: Final = 5.0
+"""After a frame of sound came, silent or not, somebody counts as listening for so long."""
 HEARD_SECONDS: Final = 30.0
 """After sound was heard, it counts as received for so long."""
 SPEAKING_SECONDS: Final = 10.0
@@ -21,6 +23,11 @@ NO_MEDIA_SECONDS: Final = 60.0
 """Media that should come and does not, for so long, since the bot was let in, will not come."""
 
 
+def is_listening(read_at: float | None, now: float) -> bool:
+    """Whether sound would have been heard; ``read_at``: when a frame of it last came, ``None``: never."""
+    return read_at is not None and now - read_at <= LISTENING_SECONDS
+
+
 class AudioReceived:
     """Compares what reaches the sound device with who is shown as speaking."""
 
@@ -29,15 +36,18 @@ class AudioReceived:
         self._observed = ObservedTime(clock)
         self._unheard = 0.0
 
-    def update(self, heard_at: float | None, *, speaking: bool, playing: bool | None) -> Reception:
+    def update(self, heard_at: float | None, *, listening: bool, speaking: bool, playing: bool | None) -> Reception:
         """One more look.
 
         Args:
             heard_at: when sound was last heard, on the check's clock; ``None``: never.
+            listening: whether sound would have been heard; what was not listened to is unknown.
             speaking: whether the page shows somebody else as speaking.
             playing: whether the clock of any element of the page that plays sound advances; ``None``: there is none.
         """
         seconds = self._observed.look()
+        if not listening:
+            return Reception(received=None, reason="NotListening")
         silent = float("inf") if heard_at is None else self._clock.now() - heard_at
         if silent <= _PAUSE:
             self._unheard = 0.0

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from meeting_buddy.contract.assignment import AttemptConfig, FinisherAssignment
 from meeting_buddy.contract.phases import ReportPhase
@@ -36,7 +36,6 @@ from meeting_buddy_bot.transcription.log_lines import line_log
 from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN
 from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 
-_CLEAN_UP_SECONDS: Final = 3.0
 """For what was cut short to remove what it wrote aside."""
 
 _log = logging.getLogger(__name__)
@@ -75,10 +74,10 @@ class Finisher(ReportProcess):
         begun = self._process_clock.now()
 
         async def in_time(task: "asyncio.Task[None]") -> bool:
-            return await deadline.finishing(task, begun)
+            return await _within(deadline, task, deadline.finishing(task, begun))
 
         async def leaving_time(task: "asyncio.Task[None]") -> bool:
-            return await deadline.catching_up(task, begun)
+            return await _within(deadline, task, deadline.catching_up(task, begun))
 
         recording = self._recording = UnfinishedRecording(
             self._volume,
@@ -190,9 +189,6 @@ class Finisher(ReportProcess):
             _log.exception("finishing the %s failed", what)
             self._events.write("finishing_failed", doing=what, error=type(error).__name__)
             return f"the finisher failed: {type(error).__name__}"
-        finally:
-            task.cancel()
-            await asyncio.wait({task}, timeout=_CLEAN_UP_SECONDS)
         return None
 
     def _seconds(self, moment: datetime | None) -> float | None:
@@ -215,6 +211,16 @@ class _Storage:
 
     def storage(self, *, low: bool, unresponsive: bool) -> None:
         self._state.update(storage_pressure=low, storage_unresponsive=unresponsive)
+
+
+async def _within(deadline: ShutdownDeadline, task: "asyncio.Task[None]", waited: Awaitable[bool]) -> bool:
+    """Whether a task was done in its time; if not, or if nobody waits any longer, it is cancelled and cleans up."""
+    try:
+        return await waited
+    finally:
+        if not task.done():
+            task.cancel()
+            await deadline.cleaning_up(task)
 
 
 def _overran(assignment: FinisherAssignment, deadline: ShutdownDeadline) -> str:

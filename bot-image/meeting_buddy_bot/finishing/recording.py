@@ -87,7 +87,7 @@ class UnfinishedRecording:
             "read the session's folder", lambda: (read_folder(folder), read_earlier(folder)), _READ_SECONDS
         )
         if self._found is None and found.zero is not None:
-            self._clock.go_on(found.zero, found.reached)
+            self._clock.go_on(found.zero, found.reached, found.clock_steps)
         if self._found is None:
             self._events.release()
             self._events.write("finisher_started", segments=len(found.files))

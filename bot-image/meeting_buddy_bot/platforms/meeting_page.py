@@ -18,7 +18,7 @@ from meeting_buddy_bot.browser.errors import (
     PageTimeoutError,
     StepFailedError,
 )
-from meeting_buddy_bot.browser.page import FrameAnswer
+from meeting_buddy_bot.browser.page import FrameAnswer, Page
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.actions import perform
 from meeting_buddy_bot.platforms.adapter import AdapterRunner
@@ -33,6 +33,7 @@ _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
 _MOST_UNANSWERED = 2  # steps in a row whose input was not answered
 _NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
+_MOST_LISTED = 100  # different dialogs, and hosts, of one browser: a page can make any number of them
 
 _PLACEHOLDER = re.compile(r"\{(botName|passcode|announcement)\}")
 
@@ -65,6 +66,10 @@ class MeetingPage:
         self._adapter = AdapterRunner(table.platform, events)
         self._reported_bad: frozenset[str] = frozenset()
         self._unanswered = 0
+        self._page: Page | None = None
+        """Of which the dialogs and hosts were listed."""
+        self._dialogs: set[str] = set()
+        self._hosts: set[str] = set()
         self.on_read: Callable[[], None] = lambda: None
         """Called each time the page has answered."""
         self.snapshot: PageSnapshot | None = None
@@ -83,8 +88,10 @@ class MeetingPage:
             BrowserGoneError: the browser is gone, or refuses to load anything.
         """
         page = self._browser.page
+        if page is not self._page:
+            self._page, self._dialogs, self._hosts = page, set(), set()
         page.on_host = self._note_host
-        page.on_alert = lambda text: self._events.write("page_dialog", personal={"text": text})
+        page.on_alert = self._note_dialog
         self.snapshot = None
         self._unanswered = 0
         await self._grant()
@@ -212,9 +219,22 @@ class MeetingPage:
         return _PLACEHOLDER.sub(lambda found: known[found[1]] or "", value)
 
     def _note_host(self, host: str) -> None:
-        if host and not is_platform_host(host, self._meeting):
+        if host and not is_platform_host(host, self._meeting) and self._is_new("hosts", self._hosts, host):
             self._events.write("navigated_elsewhere", host=host)
             _log.warning("the page went to another host: %s", host)
+
+    def _note_dialog(self, text: str) -> None:
+        if self._is_new("dialogs", self._dialogs, text):
+            self._events.write("page_dialog", personal={"text": text})
+
+    def _is_new(self, what: str, listed: set[str], text: str) -> bool:
+        """Whether something that the page did is to be listed; says once that no more is."""
+        if text in listed or len(listed) > _MOST_LISTED:
+            return False
+        listed.add(text)
+        if len(listed) > _MOST_LISTED:
+            self._events.write("further_not_listed", what=what, listed=_MOST_LISTED)
+        return len(listed) <= _MOST_LISTED
 
 
 def _may_pass(net: str) -> bool:

@@ -50,9 +50,12 @@ class PulseAudioSource:
         self._server = server
         self._source = source
         self._clock = clock
+        self.last_line = ""
+        """What the last ``parec`` that ended said last."""
 
     async def frames(self) -> AsyncGenerator[PcmFrame, None]:
         """Frames until ``parec`` ends; it is ended when the listener goes."""
+        self.last_line = ""
         # fmt: off
         child = await Child.start("parec", [
             "parec", "--server", self._server, "--device", self._source, "--raw", "--format=s16le", f"--rate={RATE}",
@@ -71,5 +74,5 @@ class PulseAudioSource:
         except EOFError:
             return
         finally:
-            if child.alive:
-                await child.kill()
+            await (child.kill() if child.alive else child.wait())
+            self.last_line = child.stderr_tail[-1] if child.stderr_tail else ""

@@ -14,11 +14,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from meeting_buddy.contract.text import json_text
 
 MANIFEST_FILE: Final = "manifest.jsonl"
+MOST_SECONDS: Final = 1e10
+"""On the session clock; who reads a larger number, some centuries, reads nonsense."""
+_MOST: Final = 1 << 63
+"""Of what is counted: bytes, segments, runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def encode(line: Line) -> bytes:
 
 
 def read(path: Path) -> Iterator[Line]:
-    """Lines of a manifest, in order; what is torn, of an unknown kind or repeated is skipped.
+    """Lines of a manifest, in order; what is torn, damaged, of an unknown kind or repeated is skipped.
 
     A line is written once more when the volume took it and then refused to make it durable.
     """
@@ -134,12 +138,35 @@ def read(path: Path) -> Iterator[Line]:
         if text == before:
             continue
         before = text
-        try:
-            fields = json.loads(text)
-        except ValueError:
-            continue
-        for key, kind in _KINDS.items():
-            if isinstance(fields, dict) and key in fields:
-                known = {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
-                yield kind(**known)
-                break
+        line = _line(text)
+        if line is not None:
+            yield line
+
+
+def _line(text: str) -> Line | None:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    kind = next((_KINDS[key] for key in _KINDS if key in fields), None) if isinstance(fields, dict) else None
+    if kind is None:
+        return None
+    known = {name: fields[name] for name in kind.__dataclass_fields__ if name in fields}
+    if not all(_fits(value, kind.__dataclass_fields__[name].type) for name, value in known.items()):
+        return None
+    try:
+        return kind(**known)
+    except TypeError:  # a field is missing
+        return None
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a field of this type may hold it."""
+    match value:
+        case bool():
+            return kind is bool
+        case int() if kind is int:
+            return abs(value) < _MOST
+        case int() | float():  # neither Infinity nor NaN
+            return isinstance(0.0, kind) and abs(value) <= MOST_SECONDS
+    return isinstance(value, kind)

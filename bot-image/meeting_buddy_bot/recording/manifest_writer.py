@@ -34,7 +34,7 @@ _LATE_SECONDS: Final = 0.5
 """By which a packet's stamp may lie after the moment in which its segment was closed: clocks are read one by one."""
 SMALLEST_GAP: Final = 0.05
 """Seconds; two runs that follow each other more closely than three frames have no gap between them."""
-NOT_TAKEN: Final = "the volume does not take the manifest's lines"
+_NOT_TAKEN: Final = "the volume does not take the manifest's lines"
 REPLACED: Final = "the bot was replaced"
 """Cause of the gap between two attempts."""
 
@@ -90,6 +90,22 @@ def unreadable_gap(which: int, run: Sequence[Segment], begin: float, end: float)
     return GapLine("a segment cannot be read", round(start, 3), round(end, 3))
 
 
+class _ManifestFile(AppendFile):
+    """Remembers with which words the volume refuses a line."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, durable=True)
+        self.refusal: OSError | None = None
+
+    def _write_first(self) -> None:
+        try:
+            super()._write_first()
+        except OSError as error:
+            self.refusal = error
+            raise
+        self.refusal = None
+
+
 class ManifestWriter:
     """The manifest's only writer."""
 
@@ -114,7 +130,7 @@ class ManifestWriter:
         self._clock = clock
         self._events = events
         self._changed = changed
-        self._file = AppendFile(volume.folder / MANIFEST_FILE, durable=True)
+        self._file = _ManifestFile(volume.folder / MANIFEST_FILE)
         self._queue: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._entered = set(by_number)
@@ -209,7 +225,14 @@ class ManifestWriter:
         except TimeoutError:
             raise VolumeTimeoutError("write the manifest") from None
         if not taken:
-            raise OSError(errno.EIO, NOT_TAKEN)
+            refusal = self._file.refusal
+            raise OSError(errno.EIO if refusal is None else refusal.errno, self.not_taken)
+
+    @property
+    def not_taken(self) -> str:
+        """What to say when the volume did not take all lines, with the kernel's words if it refused one."""
+        refusal = self._file.refusal
+        return _NOT_TAKEN if refusal is None else f"{_NOT_TAKEN}: {refusal.strerror or refusal}"
 
     async def close(self) -> bool:
         """Work off the queue and stop; False when the volume did not take all lines."""

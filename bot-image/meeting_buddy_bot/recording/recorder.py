@@ -7,7 +7,7 @@ lies a gap, which the manifest writer works out from the media itself.
 |---|---|
 | ffmpeg dies or freezes | starts the next run at once; after a device's death it waits until the device answers |
 | five runs in a row write nothing | gives up: RecordingFailed |
-| the volume is full | stops, what is there is kept: StorageFull |
+| the volume, or the quota on it, is full | stops, what is there is kept: StorageFull |
 | the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
 | the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
 | the wall clock is set | starts a new run: ffmpeg's stamps come from that clock |
@@ -16,8 +16,10 @@ lies a gap, which the manifest writer works out from the media itself.
 
 import asyncio
 import contextlib
+import errno
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from meeting_buddy.contract.reasons import Reason
@@ -26,7 +28,7 @@ from meeting_buddy_bot.recording import segments, storage
 from meeting_buddy_bot.recording.capture import OPENING_SECONDS, Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
-from meeting_buddy_bot.recording.manifest_writer import NOT_TAKEN, ManifestWriter
+from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recovery import SessionFolder, recover
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
@@ -43,6 +45,11 @@ _FLUSH_SECONDS: Final = 15.0
 """For the last segments to be entered in the manifest while the bot leaves; finishing waits for the rest."""
 _PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
+_FULL: Final = "the recordings volume is full"
+_FULL_WORDS: Final = tuple(os.strerror(each) for each in (errno.ENOSPC, errno.EDQUOT))
+_KERNEL_WORDS: Final = tuple(map(os.strerror, errno.errorcode))
+_MOST_LETTERS: Final = 200
+"""Of a line of ffmpeg's in a message."""
 
 _log = logging.getLogger(__name__)
 
@@ -204,7 +211,7 @@ class MeetingRecorder:
             finished = finished or await self._make_file()
             await self._manifest.append(finished)
         if not await self._manifest.close() and finished.file is not None:
-            finished = self._unverified(NOT_TAKEN)
+            finished = self._unverified(self._manifest.not_taken)
         return report.model_copy(update={"verified": finished.verified})
 
     def _says_more_since(self) -> bool:
@@ -291,12 +298,13 @@ class MeetingRecorder:
             self._manifest.run_ended(run, None if asked else cause)
             if self._stopping.is_set() or self._gave_up:
                 break
-            if await self._is_full(run):
-                self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
+            if (full := await self._full(run, cause)) is not None:
+                self._give_up(Reason.STORAGE_FULL, full)
                 break
             failed_runs = 0 if run.writing.is_set() else failed_runs + 1
             if failed_runs >= _MAX_FAILED_RUNS:
-                self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {cause}")
+                why = ": ".join([cause, *_complaint(run.stderr_tail)])
+                self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {why}")
                 break
             if failed_runs:
                 await self._unless_stopped(asyncio.sleep(0.2 * 2**failed_runs))
@@ -354,18 +362,23 @@ class MeetingRecorder:
                     await run.stop(_INTERRUPT_SECONDS)
             else:
                 if storage.full(found.free):
-                    self._give_up(Reason.STORAGE_FULL, "the recordings volume is full")
+                    self._give_up(Reason.STORAGE_FULL, _FULL)
                     await run.stop(_CLOSE_SECONDS)
             self._report_progress()
             await asyncio.sleep(_PROGRESS_SECONDS)
 
-    async def _is_full(self, run: Run) -> bool:
-        if any("No space left" in line for line in run.stderr_tail):
-            return True
+    async def _full(self, run: Run, cause: str) -> str | None:
+        """What to say of a volume that takes nothing more; ``None``: it is not full."""
+        # A quota may be used up while the file system still shows room.
+        told = [cause, *run.stderr_tail]
+        for words in _FULL_WORDS:
+            if any(words in line for line in told):
+                return f"{_FULL}: {words}"
         try:
-            return storage.full(await self._volume.call("ask for free room", self._free_bytes))
+            free = await self._volume.call("ask for free room", self._free_bytes)
         except OSError:  # the next listing says what is wrong
-            return False
+            return None
+        return _FULL if storage.full(free) else None
 
     def _free_bytes(self) -> int:
         return storage.free_bytes(self._volume.folder)
@@ -408,6 +421,12 @@ class MeetingRecorder:
                 }
             )
         self._listener.recording_progress(report)
+
+
+def _complaint(stderr: Sequence[str]) -> Sequence[str]:
+    """ffmpeg's last line with the kernel's words in it, else its last; none if it said nothing."""
+    lines = [line for line in stderr if any(words in line for words in _KERNEL_WORDS)] or stderr
+    return [line[-_MOST_LETTERS:] for line in lines[-1:]]
 
 
 class NoRecorder:

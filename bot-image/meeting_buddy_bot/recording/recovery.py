@@ -12,6 +12,7 @@ Doing it twice adds nothing, and what is interrupted is done by the next one: al
 """
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from typing import Final
 
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
+    MOST_SECONDS,
     Finished,
     GapLine,
     Line,
@@ -43,6 +45,10 @@ _AGAIN_SECONDS: Final = 2.0
 """Between two of them."""
 _TAIL_BYTES: Final = 64 * 1024
 """Of the events, in which the last line is found."""
+_VOLUME_GONE: Final = (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT)
+"""Errors of a file that speak of the whole volume."""
+_NO_EVENT: Final = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
+"""What a line of the events raises that is torn, or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class SegmentFile:
 
     number: int
     path: Path
-    modified: datetime
-    """When it was last written, by the volume's clock."""
+    modified: datetime | None
+    """When it was last written, by the volume's clock; ``None``: the volume does not hand this file out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class SessionFolder:
     """UTC of second 0 of their clock; ``None``: the folder has nothing that is timed."""
     reached: float
     """The last second that anything in it speaks of."""
+    clock_steps: float = 0.0
+    """Seconds by which the wall clock was set while it was recorded."""
 
     @property
     def finished(self) -> Finished | None:
@@ -122,8 +130,9 @@ def read_folder(folder: Path) -> SessionFolder:
         lines,
         files,
         # Without any of them: half a minute off at most, which is as good as the file's own time.
-        next((zero for zero in zeros if zero is not None), files[0].modified if files else None),
+        next((zero for zero in [*zeros, *(each.modified for each in files)] if zero is not None), None),
         max([*ends, *(seconds for _, seconds in events)], default=0.0),
+        _clock_steps(folder / EVENTS_FILE),
     )
 
 
@@ -133,10 +142,27 @@ def _files(folder: Path) -> Iterator[SegmentFile]:
     except FileNotFoundError:
         return
     for which, path in sorted(found):
-        yield SegmentFile(which, path, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        try:
+            modified = _modified(path)
+        except FileNotFoundError:  # a link to nothing, or gone since it was listed
+            continue
+        yield SegmentFile(which, path, modified)
 
 
-def _first_and_last_event(path: Path) -> Iterator[tuple[datetime | None, float]]:
+def _modified(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in _VOLUME_GONE:
+            raise
+        return None  # of this file alone: whoever reads it is refused
+    except (ValueError, OverflowError):  # a time that is none
+        return None
+
+
+def _first_and_last_event(path: Path) -> Iterator[tuple[datetime, float]]:
     """Of each: UTC of second 0 by its time, and its second."""
     if not path.exists():
         return
@@ -148,18 +174,38 @@ def _first_and_last_event(path: Path) -> Iterator[tuple[datetime | None, float]]
     yield from whole[:1] + whole[-1:]
 
 
-def _event(line: bytes) -> tuple[datetime | None, float] | None:
+def _event(line: bytes) -> tuple[datetime, float] | None:
     try:
         fields = json.loads(line)
-        return _zero(fields["time"], float(fields["t"])), float(fields["t"])
-    except (ValueError, TypeError, KeyError):  # a torn line, or the end of one
+        time, seconds = fields["time"], float(fields["t"])
+        zero = _zero(time, seconds) if 0 <= seconds <= MOST_SECONDS else None
+    except _NO_EVENT:
         return None
+    return None if zero is None else (zero, seconds)
+
+
+def _clock_steps(path: Path) -> float:
+    """Seconds by which the bots saw the wall clock being set, all together."""
+    if not path.exists():
+        return 0.0
+    with path.open("rb") as file:
+        lines = {line for line in file if b'"clock_set"' in line}
+    return sum(map(_clock_step, lines))
+
+
+def _clock_step(line: bytes) -> float:
+    try:
+        fields = json.loads(line)
+        seconds = float(fields["seconds"]) if fields["event"] == "clock_set" else 0.0
+    except _NO_EVENT:
+        return 0.0
+    return seconds if abs(seconds) <= MOST_SECONDS else 0.0
 
 
 def _zero(utc: str, seconds: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(datetime.fromisoformat(utc).timestamp() - seconds, UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -256,7 +302,7 @@ class _Recovery:
     def _placed_by_its_file(self, segment: Segment, file: SegmentFile) -> Segment:
         """The same as a run of its own that ended when the file was last written, behind all segments before it."""
         before = max((each.end for each in self._manifest.segments if each.segment < segment.segment), default=0.0)
-        start = round(max(before, self._seconds(file.modified) - segment.seconds), 3)
+        start = round(max(before, self._last_written(file) - segment.seconds), 3)
         utc = utc_text(self._clock.utc(start))
         return replace(segment, start=start, end=round(start + segment.seconds, 3), utc=utc)
 
@@ -266,7 +312,7 @@ class _Recovery:
         behind = min((each.start for each in entered if each.segment > file.number), default=float("inf"))
         run = [each for each in entered if start is not None and each.run == start.started]
         begin = before if start is None else max(before, start.start)
-        gap = unreadable_gap(file.number, run, begin, min(behind, self._seconds(file.modified)))
+        gap = unreadable_gap(file.number, run, begin, min(behind, self._last_written(file)))
         if gap is not None:
             self._manifest.enter_gap(gap)
 
@@ -280,5 +326,8 @@ class _Recovery:
             if first.run != second.run and end - start >= SMALLEST_GAP and not stated:
                 self._manifest.enter_gap(GapLine("the recorder ended", start, end))
 
-    def _seconds(self, moment: datetime) -> float:
-        return (moment - self._clock.utc(0.0)).total_seconds()
+    def _last_written(self, file: SegmentFile) -> float:
+        if file.modified is None:
+            return self._found.reached
+        # Its time lies ahead if the wall clock was set forward meanwhile.
+        return min((file.modified - self._clock.utc(0.0)).total_seconds(), self._clock.now())

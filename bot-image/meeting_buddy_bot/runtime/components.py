@@ -43,10 +43,6 @@ from meeting_buddy_bot.transcription.render import written_until
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 
 _MEMORY_SECONDS: Final = 2.0
-_CANCEL_SECONDS: Final = 5.0
-"""For a session that overran its time to close what it holds open."""
-_CLEAN_UP_SECONDS: Final = 3.0
-"""For a finishing that was cut short to remove what it wrote aside."""
 _READ_SECONDS: Final = 60.0
 """For the events of earlier attempts: hours of meeting are some megabytes."""
 _LEAST_UNREPORTED: Final = 0.5
@@ -98,14 +94,26 @@ class Components:
     """What earlier attempts left; ``None``: this is the first."""
     _ending: bool = field(default=False, init=False, repr=False)
     """Whether the components are being ended; none is started again."""
+    _known: SessionResult | None = field(default=None, init=False, repr=False)
+    """Why the session ends, as soon as that is known; the first one counts."""
+    _outcome: tuple[SessionResult, RecordingReport] | None = field(default=None, init=False, repr=False)
 
     async def attend(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         """Run the whole session; how it ended, and what was recorded, verified or not."""
+        work = asyncio.create_task(self._attend_beside_devices(attend), name="components")
+        try:
+            if await self.deadline.ending(work):
+                return work.result()
+            self.events.write("ending_overran")
+            return self._outcome or (self._unended(), self.reporter.recorded)
+        finally:
+            work.cancel()
+
+    async def _attend_beside_devices(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         display = Display(screen_size(self.assignment.recording), self.settings.display)
         sound = Sound(self.settings.sockets)
         recorder = self._recorder(display, sound)
         transcript = self._transcript(sound)
-        ended: tuple[SessionResult, RecordingReport] | None = None
         try:
             async with display, sound, asyncio.TaskGroup() as tasks:
                 background = [
@@ -113,20 +121,22 @@ class Components:
                     for each in self._background_tasks(display, sound, recorder, transcript)
                 ]
                 try:
-                    result = await self._attend_in_time(attend, recorder)
-                    ended = result, await self._finish(recorder, transcript)
+                    result = self._known = await self._attend_in_time(attend, recorder)
+                    self._outcome = result, await self._finish(recorder, transcript)
                 finally:
                     self._ending = True
                     for task in background:  # before the devices end, or they would be brought back
                         task.cancel()
         except Exception as error:
-            if ended is not None:  # all is written that counts
+            if self._outcome is not None:  # all is written that counts
                 _log.exception("ending the components failed")
             elif isinstance(error, DeviceError):
                 return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
             else:
                 raise
-        return ended
+        if self._outcome is None:  # cannot be: without an outcome there was an error
+            raise AssertionError("the components ended without an outcome")
+        return self._outcome
 
     def _recorder(self, display: Display, sound: Sound) -> Recorder:
         wanted = self.assignment.recording
@@ -259,6 +269,7 @@ class Components:
             self.volume,
             self.leave,
             self.secret_passcode,
+            self._note_result,
         )
         session = asyncio.create_task(attend(context), name="session")
         asked = asyncio.create_task(self.leave.wait(), name="asked to leave")
@@ -267,7 +278,7 @@ class Components:
             if not await self.deadline.leaving(session, self.process_clock.now()):
                 self.events.write("session_overran")
                 session.cancel()
-                await asyncio.wait({session}, timeout=_CANCEL_SECONDS)
+                await self.deadline.cancelling(session)
             return self._result(session)
         finally:
             asked.cancel()
@@ -275,17 +286,28 @@ class Components:
 
     def _result(self, session: asyncio.Task[SessionResult]) -> SessionResult:
         """From what the session returned or raised, and who asked it to leave, to one result."""
-        asked = SessionResult(self.leave.reason, self.leave.message) if self.leave.reason else None
         if not session.done() or session.cancelled():
-            return asked or SessionResult(Reason.BOT_CRASHED, "the session did not come to an end")
+            return self._unended()
         error = session.exception()
         if error is None:
             result = session.result()
             # The session knows only the reason; who asked may have left a sentence.
+            asked = self._asked()
             return asked if asked and result.reason is asked.reason and result.message is None else result
         _log.error("the session failed", exc_info=error)
         self.events.write("session_failed", error=cause_of(error))
-        return SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {cause_of(error)}")
+        return self._known or SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {cause_of(error)}")
+
+    def _unended(self) -> SessionResult:
+        """Of a session that was cut short."""
+        crashed = SessionResult(Reason.BOT_CRASHED, "the session did not come to an end")
+        return self._known or self._asked() or crashed
+
+    def _asked(self) -> SessionResult | None:
+        return SessionResult(self.leave.reason, self.leave.message) if self.leave.reason else None
+
+    def _note_result(self, result: SessionResult) -> None:
+        self._known = self._known or result
 
     async def _finish(self, recorder: Recorder, transcript: LiveTranscript | None) -> RecordingReport:
         """Close, join and verify the recording; beside it, let the transcript become final."""
@@ -311,7 +333,7 @@ class Components:
             return self.reporter.recorded
         finally:
             finishing.cancel()
-            await asyncio.wait({finishing}, timeout=_CLEAN_UP_SECONDS)
+            await self.deadline.cleaning_up(finishing)
 
     async def _finish_transcript(self, transcript: LiveTranscript) -> None:
         await self._in_time("hearing out", transcript.finish(), self.deadline.hearing_out)
@@ -332,4 +354,4 @@ class Components:
             self.events.write("transcript_failed", doing=what, error=type(error).__name__)
         finally:
             task.cancel()
-            await asyncio.wait({task}, timeout=_CLEAN_UP_SECONDS)
+            await self.deadline.cleaning_up(task)

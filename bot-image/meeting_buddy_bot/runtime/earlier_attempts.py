@@ -42,7 +42,7 @@ async def go_on(volume: Volume, clock: SessionClock, events: EventLog, watch: Wa
     """
     found = await wait_for_answer(lambda: _read(volume), watch)
     if found.zero is not None:
-        clock.go_on(found.zero, found.reached)
+        clock.go_on(found.zero, found.reached, found.clock_steps)
     events.release()
     return found
 

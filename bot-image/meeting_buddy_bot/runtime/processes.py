@@ -15,16 +15,35 @@ from pathlib import Path
 from typing import Final
 
 _KILL_SECONDS: Final = 5.0
+_ERRORS_SECONDS: Final = 1.0
+"""After a program's end, for the rest of its standard error."""
+_CHUNK: Final = 2**16
+_LONGEST_LINE: Final = 4096
+"""Bytes of a line of standard error that are kept."""
 
 _log = logging.getLogger(__name__)
+
+
+class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
+    """Says that the process has ended, whoever still holds its pipes; asyncio's own ``wait`` waits for these, too."""
+
+    def __init__(self, line_bytes: int) -> None:
+        super().__init__(limit=line_bytes, loop=asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
 
 
 class Child:
     """One running program. Its standard error is kept (the last lines) and logged at debug level."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, transport: asyncio.SubprocessTransport, streams: _Streams) -> None:
         self.name = name
-        self.process = process
+        self.process = asyncio.subprocess.Process(transport, streams, asyncio.get_running_loop())
+        self._transport = transport
+        self._exited = streams.exited
         self.stderr_tail: deque[str] = deque(maxlen=60)
         self._asked_to_end = False
         self._reader = asyncio.create_task(self._read_errors(), name=f"{name} stderr")
@@ -50,7 +69,8 @@ class Child:
         Raises:
             OSError: the program cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
+        transport, streams = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Streams(line_bytes),
             *argv,
             stdin=asyncio.subprocess.PIPE if write_input else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
@@ -58,10 +78,10 @@ class Child:
             env={**os.environ, **(environment or {})},
             cwd=folder,
             pass_fds=pass_fds,
-            limit=line_bytes,
         )
-        _log.debug("started %s as process %d", name, process.pid)
-        return cls(name, process)
+        child = cls(name, transport, streams)
+        _log.debug("started %s as process %d", name, child.pid)
+        return child
 
     @property
     def pid(self) -> int:
@@ -75,10 +95,11 @@ class Child:
 
     async def wait(self) -> int:
         """Return its exit code, negative for a signal, after its end and its last line of standard error."""
-        code = await self.process.wait()
-        with contextlib.suppress(asyncio.TimeoutError):  # a grandchild may hold the pipe open
-            await asyncio.wait_for(asyncio.shield(self._reader), 1)
-        return code
+        await self._exited.wait()
+        await asyncio.wait({self._reader}, timeout=_ERRORS_SECONDS)
+        if not self._reader.done():  # a grandchild holds the pipes open
+            self._transport.close()
+        return self.process.returncode or 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; without effect once it has ended."""
@@ -115,13 +136,21 @@ class Child:
     async def _read_errors(self) -> None:
         if self.process.stderr is None:
             return
-        try:
-            async for raw in self.process.stderr:
-                line = raw.decode(errors="replace").rstrip()
-                self.stderr_tail.append(line)
-                _log.debug("%s: %s", self.name, line)
-        except ValueError:  # a line longer than the reader's limit; what is left of it is of no use either
-            self.stderr_tail.append("(a line that is too long)")
+        rest = b""
+        while chunk := await self.process.stderr.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[: _LONGEST_LINE + 1]
+            for line in lines:
+                self._keep(line)
+        if rest:
+            self._keep(rest)
+
+    def _keep(self, raw: bytes) -> None:
+        line = raw[:_LONGEST_LINE].decode(errors="replace").rstrip()
+        if len(raw) > _LONGEST_LINE:
+            line += " (cut)"
+        self.stderr_tail.append(line)
+        _log.debug("%s: %s", self.name, line)
 
 
 async def run(

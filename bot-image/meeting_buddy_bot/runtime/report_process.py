@@ -56,7 +56,9 @@ class ReportProcess:
         state = ReportState(*NAMELESS, self._clock)
         state.update(phase=ReportPhase.ENDED, reason=error.reason, message=str(error))
         self._log_end(error.reason, str(error))
-        return await self._write_outcome(state, None)
+        code = await self._write_outcome(state, None)
+        logs.flush()
+        return code
 
     async def _serve(
         self, config: AttemptConfig, state: ReportState, work: Callable[[ReportServer], Awaitable[None]]
@@ -70,6 +72,7 @@ class ReportProcess:
             return code
         finally:
             await server.stop()
+            logs.flush()  # nobody waits for this loop any more
 
     def _redact_with(self, redact: Redactor, state: ReportState, config: AttemptConfig) -> None:
         logs.configure(redact, debug=config.debug_mode)

@@ -6,6 +6,7 @@ Without a SIGTERM nobody is about to kill us, but no step may hang forever eithe
 """
 
 import asyncio
+import math
 from typing import Final, TypeVar
 
 from meeting_buddy_bot.support.clock import SessionClock
@@ -14,10 +15,20 @@ LEAVE_SECONDS: Final = 30.0
 """Pressing "Leave" and waiting until the page has left."""
 LEAVE_SHARE: Final = 0.4
 """Of the grace period at most for leaving."""
+CANCEL_SECONDS: Final = 5.0
+"""For a session that overran its time to close what it holds open."""
+CANCEL_SHARE: Final = 0.5
+"""Of the grace period at most until it has closed that."""
 TRANSCRIPT_SHARE: Final = 0.7
 """Of the grace period at most until a transcript is final: then come its last lines, and its files."""
 OUTCOME_SHARE: Final = 0.1
 """Of the grace period, kept for session.json, the termination message and the last event."""
+CLEAN_UP_SECONDS: Final = 3.0
+"""For a finishing that was cut short to remove what it wrote aside."""
+CLEAN_UP_SHARE: Final = 0.93
+"""Of the grace period at most until it has removed that."""
+END_SHARE: Final = 0.95
+"""Of the grace period at most until the outcome is written, whatever is still being ended."""
 
 T = TypeVar("T")
 
@@ -58,6 +69,18 @@ class ShutdownDeadline:
     async def catching_up(self, task: asyncio.Task[T], begun: float) -> bool:
         """Wait for a task of finishing that leaves time for another one; False when its time is over."""
         return await self._wait(task, begun + self._finish * (1 - OUTCOME_SHARE), LEAVE_SHARE)
+
+    async def cancelling(self, task: asyncio.Task[T]) -> bool:
+        """Wait for the cancelled session; False when its time is over."""
+        return await self._wait(task, self._clock.now() + CANCEL_SECONDS, CANCEL_SHARE)
+
+    async def cleaning_up(self, task: asyncio.Task[T]) -> bool:
+        """Wait for a cancelled part of finishing; False when its time is over."""
+        return await self._wait(task, self._clock.now() + CLEAN_UP_SECONDS, CLEAN_UP_SHARE)
+
+    async def ending(self, task: asyncio.Task[T]) -> bool:
+        """Wait for all that comes before the outcome; False when a SIGTERM leaves time for nothing but that."""
+        return await self._wait(task, math.inf, END_SHARE)
 
     @property
     def terminated(self) -> bool:

@@ -32,6 +32,8 @@ class SessionContext:
     leave: LeaveSignal
     secret_passcode: str | None = field(default=None, repr=False)
     """The passcode of ``passcodeSecretRef``, whether or not the link carries one too."""
+    on_result: Callable[[SessionResult], None] = field(default=lambda result: None, repr=False)
+    """To be called as soon as it is known why the session ends: leaving may take longer than there is time."""
 
     @property
     def passcode(self) -> str | None:

@@ -82,7 +82,7 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             try:
                 found = json.loads(line)
-            except ValueError:  # torn
+            except (ValueError, RecursionError):  # torn, or damaged
                 continue
             if isinstance(found, dict):
                 yield found

@@ -24,7 +24,7 @@ from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
 from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
-from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, video_received
+from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, is_listening, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
@@ -65,6 +65,7 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
     documenting = asyncio.create_task(run.document_states()) if context.assignment.debug_mode else None
     try:
         result = await _until_asked(run.run(), context.leave)
+        context.on_result(result)
     except BaseException:
         await run.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
         raise
@@ -263,9 +264,10 @@ class _MeetingRun:
         present = self._people.present(snapshot)
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
-        audio = self._audio.update(self._reporter.heard_at, speaking=speaking, playing=playing)
+        listening = is_listening(self._reporter.read_at, now)
+        audio = self._audio.update(self._reporter.heard_at, listening=listening, speaking=speaking, playing=playing)
         video = video_received(pictures)
-        self._reporter.received(audio, video)
+        self._reporter.received(audio, video, listening=listening)
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
@@ -274,7 +276,7 @@ class _MeetingRun:
             nobody
             or self._everyone_left.verdict(None if away else present)
             or self._only_bots.verdict(only_bots=only_bots)
-            or self._silence.verdict(self._reporter.heard_at)
+            or self._silence.verdict(self._reporter.heard_at, listening=listening)
             or self._no_media.verdict(audio, video)
         )
 

@@ -47,6 +47,8 @@ class SessionReporter:
         """Whose interval is open at a moment, seconds on the session clock."""
         self.heard_at: float | None = None
         """When sound was last heard from the meeting, seconds on the session clock."""
+        self.read_at: float | None = None
+        """When the sound device last gave a frame, silent or not, seconds on the session clock."""
 
     @property
     def ever_joined(self) -> bool:
@@ -174,15 +176,23 @@ class SessionReporter:
 
     # Media
 
-    def received(self, audio: Reception, video: Reception) -> None:
-        """Whether the meeting's sound and pictures arrive; once they did, only their absence is news."""
+    def received(self, audio: Reception, video: Reception, *, listening: bool = True) -> None:
+        """Whether the meeting's sound and pictures arrive; once they did, only their absence is news.
+
+        ``listening`` false: sound would not have been heard, and what was known of it holds no longer.
+        """
         media = self._state.report.media
-        audio, video = last_known(media.audio, audio), last_known(media.video, video)
+        audio = last_known(media.audio, audio) if listening else audio
+        video = last_known(media.video, video)
         for kind, before, after in (("audio", media.audio, audio), ("video", media.video, video)):
             if before != after:
                 self._events.write("media_received", kind=kind, received=after.received, reason=after.reason)
         self._state.health.received(audio, video)
         self._state.update(media=media.model_copy(update={"audio": audio, "video": video}))
+
+    def sound_read(self, at: float) -> None:
+        """The recorder's sound device gave a frame."""
+        self.read_at = at
 
     def sound_heard(self, at: float) -> None:
         """Something other than digital silence reached the recorder's sound device."""

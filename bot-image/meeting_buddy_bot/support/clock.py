@@ -20,14 +20,15 @@ class SessionClock:
         self._started = time.monotonic()
         self._anchor = datetime.now(UTC)
 
-    def go_on(self, zero: datetime, least: float = 0.0) -> None:
+    def go_on(self, zero: datetime, least: float = 0.0, steps: float = 0.0) -> None:
         """Go on with the seconds of an earlier process; to be called before anything was stamped.
 
         Args:
             zero: UTC of second 0.
             least: seconds that it had reached; a wall clock that is behind it does not make time fall.
+            steps: seconds by which the wall clock was set since then (negative: back); no time passed by them.
         """
-        now = max((datetime.now(UTC) - zero).total_seconds(), least)
+        now = max((datetime.now(UTC) - zero).total_seconds() - steps, least)
         self._started, self._anchor = time.monotonic() - now, zero
 
     def now(self) -> float:

@@ -2,14 +2,29 @@
 
 Every record passes the one formatter, and the formatter redacts; no caller has to think of it. Debug lines of the
 supervised programs are left out unless the session's ``debugMode`` asks for them.
+
+Whoever logs never waits for whoever reads the container's log: a thread writes the lines. A log that nobody reads costs
+lines, and says how many once it is read again.
 """
 
 import logging
+import os
+import queue
 import sys
+import threading
+import time
 from datetime import UTC, datetime
+from typing import Final, TextIO
 
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import json_text
+
+MOST_LINES: Final = 5_000
+"""Lines that may wait to be read."""
+_FLUSH_SECONDS: Final = 1.0
+"""For what waits when the process ends."""
+_BUSY_SECONDS: Final = 0.05
+"""Before another try where standard error does not block."""
 
 
 class JsonLines(logging.Formatter):
@@ -43,11 +58,87 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
 
 
+class LineWriter(logging.Handler):
+    """Formats where it is called, and writes in a thread of its own.
+
+    The queue is a ``SimpleQueue``: a record may come out of a ``__del__`` in the middle of another one's ``put``, where
+    a ``Queue`` (and logging's own ``QueueHandler`` with it) would wait for itself.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+        self._queue: queue.SimpleQueue[str | threading.Event | None] = queue.SimpleQueue()
+        self._dropped = 0
+        threading.Thread(target=self._work, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record's line, or count it as dropped."""
+        if self._queue.qsize() >= MOST_LINES:
+            self._dropped += 1
+            return
+        self._report_dropped()
+        self._queue.put(self.format(record))
+
+    def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
+        """Wait until all is written, as long as somebody reads it; logging calls this at the process's end."""
+        self._report_dropped()
+        written = threading.Event()
+        self._queue.put(written)
+        written.wait(seconds)
+
+    def close(self) -> None:
+        """End the thread behind what waits."""
+        self._queue.put(None)
+        super().close()
+
+    def _report_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            message = f"{dropped} lines of the log were dropped: nobody read it"
+            fields = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
+            self._queue.put(self.format(logging.makeLogRecord(fields)))
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            try:
+                self._write(f"{item}\n")
+            except (OSError, ValueError):  # closed; there is nowhere to say so
+                continue
+
+    def _write(self, line: str) -> None:
+        try:
+            descriptor = self.stream.fileno()
+        except OSError:  # a test's
+            self.stream.write(line)
+            return
+        # Past the stream's buffer: a thread that hangs in it would abort the interpreter's end.
+        data = line.encode(errors="replace")
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except BlockingIOError:
+                time.sleep(_BUSY_SECONDS)
+
+
 def configure(redact: Redactor, *, debug: bool = False) -> None:
     """Send all logging to standard error through ``redact``; replaces what an earlier call set up."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(redact))
     root = logging.getLogger()
+    handlers = [each for each in root.handlers if isinstance(each, LineWriter) and each.stream is sys.stderr]
+    handler = handlers[0] if handlers else LineWriter(sys.stderr)
+    handler.setFormatter(JsonLines(redact))
+    for each in root.handlers:
+        if isinstance(each, LineWriter) and each is not handler:
+            each.close()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)  # libraries: selenium and urllib3 log whole requests below that
     logging.getLogger("meeting_buddy_bot").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def flush() -> None:
+    """Wait until all that was logged is written, as long as somebody reads it."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()

@@ -51,6 +51,8 @@ _LONGEST_RESTART: Final = 60.0
 """Seconds before a transcriber is started that has never been ready."""
 _HUNG_SECONDS: Final = 60.0
 """Without a message of a transcriber that was ready: it says each second how far it is, whatever it decodes."""
+_LOADING_SECONDS: Final = 900.0
+"""Without a message of one that is not ready: it loads its model, which may come from a slow volume."""
 _REPORT_SECONDS: Final = 10.0
 """Between two reports of a lag that changes and nothing else."""
 _FLUSH_SECONDS: Final = 10.0
@@ -326,14 +328,13 @@ class LiveTranscript:
             self._done = max(end, self._done)
 
     async def _end_if_hung(self, transcriber: Transcriber) -> None:
-        """Kill a process that was ready and says nothing any more: as one that died, it is followed by another."""
-        await self._ready.wait()
-        while True:
-            left = self._answered + _HUNG_SECONDS - self._clock.now()
-            if left <= 0:
-                break
-            await asyncio.sleep(left)
-        self._events.write("transcriber_hung", seconds=_HUNG_SECONDS)
+        """Kill a process that says nothing any more: as one that died, it is followed by another."""
+        left = seconds = _LOADING_SECONDS
+        while left > 0:
+            await asyncio.sleep(min(left, _HUNG_SECONDS))
+            seconds = _HUNG_SECONDS if self._ready.is_set() else _LOADING_SECONDS
+            left = self._answered + seconds - self._clock.now()
+        self._events.write("transcriber_hung", seconds=seconds)
         await transcriber.kill()
 
     async def _listen(self) -> None:

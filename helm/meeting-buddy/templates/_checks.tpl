@@ -46,9 +46,36 @@
 {{- end -}}
 {{- end }}
 
+{{- define "meeting-buddy.checkResources" -}}
+{{- range $section := list "operator" "api" "reader" -}}
+{{- $resources := get (get $.Values $section) "resources" -}}
+{{- range $name, $asked := $resources.requests -}}
+{{- $allowed := get ($resources.limits | default dict) $name -}}
+{{- if and $allowed (gt (include "meeting-buddy.amount" $asked | float64) (include "meeting-buddy.amount" $allowed | float64)) -}}
+{{- fail (printf "%s.resources: requests.%s (%v) is more than limits.%s (%v)" $section $name $asked $name $allowed) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- /* Its namespace allows everything to pods, so it is nobody else's. */ -}}
+{{- define "meeting-buddy.checkSeccompInstaller" -}}
+{{- $own := include "meeting-buddy.namespace" .Values.seccompInstaller.namespace -}}
+{{- $whose := "" -}}
+{{- if has $own (include "meeting-buddy.recorded" . | fromJsonArray) }}{{ $whose = "in storage.namespaces" }}{{ end -}}
+{{- if has $own (include "meeting-buddy.watched" . | fromJsonArray) }}{{ $whose = "in watchNamespaces" }}{{ end -}}
+{{- if eq $own .Release.Namespace }}{{ $whose = "the release's own" }}{{ end -}}
+{{- if $whose -}}
+{{- fail (printf "seccompInstaller.namespace: %s is %s, and would allow privileged pods. Name one that is used for nothing else" $own $whose) -}}
+{{- end -}}
+{{- end }}
+
 {{- /* The HTTP API: callers send their tokens, so nothing is rendered that would carry them in the clear unasked. */ -}}
 {{- define "meeting-buddy.checkApi" -}}
 {{- $api := .Values.api -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) -}}
+{{- fail (printf "api.enabled: a Service cannot be named after release %s. Install with a name of lower-case letters, digits and hyphens that begins with a letter" .Release.Name) -}}
+{{- end -}}
 {{- if not $api.tls -}}
 {{- fail (printf "api.enabled needs TLS, because callers send their tokens. Either make a Secret in namespace %s (kubectl create secret tls, or a certificate of cert-manager) and set api.tls.secretName to its name; or, where an Ingress, a gateway or a mesh in front of the API ends TLS, say so by api.tls=ingress" .Release.Namespace) -}}
 {{- end -}}

@@ -62,7 +62,8 @@ app.kubernetes.io/component: reader
 {{- end }}
 {{- end }}
 
-{{- /* Cluster-scoped names carry the release's namespace, so that two installations do not collide. */ -}}
+{{- /* Cluster-scoped names carry the release's namespace, so that two installations do not collide. A
+separator is a character that no namespace has. */ -}}
 {{- define "meeting-buddy.clusterName" -}}
 {{ printf "meeting-buddy:%s:%s" .Release.Namespace .Release.Name }}
 {{- end }}
@@ -76,7 +77,7 @@ app.kubernetes.io/component: reader
 {{- define "meeting-buddy.watched" -}}
 {{- $names := list -}}
 {{- range .Values.watchNamespaces }}{{ $names = append $names (include "meeting-buddy.namespace" .) }}{{ end -}}
-{{- toJson $names -}}
+{{- toJson (uniq $names) -}}
 {{- end }}
 
 {{- /* Namespaces that get a claim, and a reader beside it, as a JSON list of texts. */ -}}
@@ -85,7 +86,12 @@ app.kubernetes.io/component: reader
 {{- range (.Values.storage.namespaces | default .Values.watchNamespaces) -}}
 {{- $names = append $names (include "meeting-buddy.namespace" .) -}}
 {{- end -}}
-{{- toJson $names -}}
+{{- toJson (uniq $names) -}}
+{{- end }}
+
+{{- /* Labels or annotations of a pod: the chart's own, which win, and those that are added. Call with (list own added). */ -}}
+{{- define "meeting-buddy.with" -}}
+{{- toYaml (merge (index . 0 | fromYaml) (index . 1 | default dict)) -}}
 {{- end }}
 
 {{- /* Call with (list image appVersion). */ -}}

@@ -36,7 +36,8 @@ class EventHandler:
         self._leading = False
         self._queue.clear()
         for entry in self._cache:
-            self._cache.forget_if_gone(entry.uid)
+            if entry.gone:  # one that is to be read again is known all the same
+                self._cache.forget_if_gone(entry.uid)
 
     def event(self, resource: str, kind: str, document: JsonObject) -> None:
         """An event of a watch. Never raises: a listing heals what makes no sense.

@@ -1,7 +1,7 @@
 """Carries out one action of a plan; the first that fails ends the plan, and the next look decides anew.
 
-Every write asks the Lease first. What happens if this process dies between two actions? See ``domain.decide``: each
-order of actions was chosen so that the next process can tell how far the last one got.
+Every write asks the Lease first. The order of actions is ``domain.decide``'s, chosen so that whoever comes next can
+tell how far a process got that died between two of them.
 """
 
 import logging
@@ -101,8 +101,8 @@ class Executor:
                 acknowledged = await self._streams.request_leave(self._endpoint(entry, which, ip))
                 entry.note(which, leave=LeaveFacts(acknowledged, self._clock.now()))
                 return Progress.OBSERVE_AGAIN
-            case plan.ReadWarnings(which, claim):
-                await self._read_warnings(entry, which, claim)
+            case plan.ReadLatePod(which, claim):
+                await self._read_late_pod(entry, which, claim)
                 return Progress.OBSERVE_AGAIN
             case plan.PatchStatus(patch):
                 return await self._patch_status(entry, facts, patch)
@@ -232,6 +232,9 @@ class Executor:
         session, bot_class = facts.session, facts.installation.bot_class
         if session is None or bot_class is None:
             return None
+        if facts.claim is not None:  # where the session's files are, whatever the class says by now
+            storage = bot_class.storage.model_copy(update={"claim": facts.claim})
+            bot_class = bot_class.model_copy(update={"storage": storage})
         pod_input = BotPodInput(session.namespace, session.name, session.uid, session.spec, bot_class, which)
         if which.role is Role.FINISHER:
             return pod_input, finisher_assignment(pod_input, session.status, keys)
@@ -306,9 +309,16 @@ class Executor:
             if not error.not_found:
                 raise
 
-    async def _read_warnings(self, entry: CacheEntry, which: PodId, claim: str | None) -> None:
+    async def _read_late_pod(self, entry: CacheEntry, which: PodId, claim: str | None) -> None:
         seen = entry.pod(which)
         if seen is None:
+            return
+        try:
+            self._cache.upsert_pod(await self._api.get_pod(entry.namespace, seen.facts.name))
+        except KubeError as error:
+            if not error.not_found:
+                raise
+            self._cache.remove_pod(entry.uid, seen.facts.name)
             return
         try:
             events = await self._api.pod_events(entry.namespace, seen.facts.uid)

@@ -36,6 +36,8 @@ class Lease:
         self._held_until = float("-inf")
         self._document: dict[str, Any] | None = None
         self._seen_at = 0.0
+        self._renewed = False
+        """Whether the last write was ours and arrived: then it need not be read before the next one."""
         self.changed = asyncio.Event()
         """Set whenever holding began or ended; whoever waits clears it."""
 
@@ -86,13 +88,17 @@ class Lease:
         await self._api.update_lease({**document, "spec": spec})
 
     async def _try(self) -> None:
+        if self.held and self._renewed:
+            await self._write(create=False)
+            return
         started = self._clock.monotonic()
         try:
             document = await self._api.get_lease(self._namespace, NAME)
         except KubeError as error:
             if not error.not_found:
                 raise
-            await self._write(started, create=True)
+            self._document = None  # a new one has nothing of one that was deleted
+            await self._write(create=True)
             return
         if self._document is None or document["metadata"]["resourceVersion"] != _version(self._document):
             self._document, self._seen_at = document, started
@@ -100,11 +106,12 @@ class Lease:
         holder = spec.get("holderIdentity") or ""
         abandoned = started >= self._seen_at + float(spec.get("leaseDurationSeconds") or DURATION)
         if holder in ("", self._identity) or abandoned:
-            await self._write(started, create=False)
+            await self._write(create=False)
         else:
             self._held_until = float("-inf")
 
-    async def _write(self, started: float, *, create: bool) -> None:
+    async def _write(self, *, create: bool) -> None:
+        started, self._renewed = self._clock.monotonic(), False  # whoever waits for its end sees this write later
         now = _micro(self._clock.now())
         known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
         spec = dict(known["spec"])
@@ -123,9 +130,10 @@ class Lease:
         except KubeError as error:
             if error.status != 409:
                 raise
-            self._held_until = float("-inf")  # somebody was faster
+            # Somebody was faster, or it was this very renewal, sent twice because its first answer was lost: the next
+            # look tells. Whoever took a Lease that was held here waited until that had run out.
             return
-        self._seen_at = started
+        self._seen_at, self._renewed = started, True
         self._held_until = started + RENEW_DEADLINE
 
 

@@ -57,6 +57,7 @@ class Observer:
                 answer, so that it can be reported.
         """
         failure = None
+        self._cache.follow_clock()
         for seen in entry.pods.values():
             if startup.started(seen.facts) and not seen.facts.orphaned:
                 entry.note(seen.facts.id, rejection=None)  # whatever was refused, its bot has begun

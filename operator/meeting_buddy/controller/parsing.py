@@ -8,6 +8,7 @@ from typing import Any
 from meeting_buddy.contract import identity, wire
 from meeting_buddy.contract.identity import Role
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
+from meeting_buddy.manifests.pod import RECORDINGS_VOLUME
 from meeting_buddy.resource.session import KIND, read
 
 JsonObject = Mapping[str, Any]
@@ -113,6 +114,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         started_at=_time(status["startTime"]) if status.get("startTime") else None,
         active_deadline_seconds=document["spec"].get("activeDeadlineSeconds"),
         grace_seconds=document["spec"].get("terminationGracePeriodSeconds", 30),
+        claim=_claim(document["spec"]),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         scheduled=_condition(conditions.get("PodScheduled")),
@@ -132,6 +134,12 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         assignment_sha256=annotations.get(identity.ANNOTATION_ASSIGNMENT),
         key_fingerprint=annotations.get(identity.ANNOTATION_KEY),
     )
+
+
+def _claim(spec: JsonObject) -> str | None:
+    found = (each for each in spec.get("volumes", ()) if each["name"] == RECORDINGS_VOLUME)
+    name: str | None = next((each["persistentVolumeClaim"]["claimName"] for each in found), None)
+    return name
 
 
 def _role(component: str | None) -> Role | None:

@@ -12,8 +12,8 @@ already asked to leave) is learned again from the bot itself.
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
@@ -25,6 +25,13 @@ from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileE
 from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_TIMED: Final = ("last_seen", "stream", "leave", "rejection")
+"""Fields of ``AttemptFacts`` that remember moments."""
+_MOMENTS: Final = ("first_seen_at", "lost_since", "tried_at", "at", "since")
+"""Fields of facts with moments of this machine's clock."""
+_STEP: Final = timedelta(seconds=5)
+"""By less a clock that is set slowly may differ between two looks."""
 _REMEMBERED: Final = 32768
 """Objects that went; a listing takes seconds."""
 
@@ -68,6 +75,16 @@ class CacheEntry:
         self.secrets_of.add(pod_uid)
         self.note(which, rejection=None)
 
+    def shift(self, step: timedelta) -> None:
+        """This machine's clock was set: what is remembered by it is as long ago as before."""
+        self.written_at = _shifted(self.written_at, step)
+        self.error = _shifted_fields(self.error, step)
+        for name, seen in self.pods.items():
+            self.pods[name] = replace(seen, facts=_shifted_fields(seen.facts, step))
+        for which, known in self.attempts.items():
+            moved = {each: _shifted_fields(getattr(known, each), step) for each in _TIMED}
+            self.attempts[which] = replace(known, **moved)
+
     def pod(self, which: PodId) -> CachedPod | None:
         """The session's pod of an attempt and role, if it is known; a stranger with these labels is none."""
         name = identity.pod_name(self.name, self.uid, *which)
@@ -88,6 +105,7 @@ class SessionCache:
         self._entries: dict[str, CacheEntry] = {}
         self._gone_at: OrderedDict[str, float] = OrderedDict()
         """When objects were seen to go, by uid."""
+        self._ahead = self._clock_ahead()
         self.echoes = Echoes()
         """What this process wrote and its watches have not repeated yet."""
 
@@ -100,6 +118,19 @@ class SessionCache:
     def get(self, uid: str) -> CacheEntry | None:
         """The entry of a session, if there is one."""
         return self._entries.get(uid)
+
+    def follow_clock(self) -> datetime:
+        """The time, after what is remembered was put right if this machine's clock was set since the last look."""
+        step = self._clock_ahead() - self._ahead
+        self._ahead += step
+        if abs(step) > _STEP:
+            for entry in self:
+                entry.shift(step)
+        return self._clock.now()
+
+    def _clock_ahead(self) -> timedelta:
+        """Of a clock that nobody sets; a machine that slept counts as one whose clock was set."""
+        return self._clock.now() - _EPOCH - timedelta(seconds=self._clock.monotonic())
 
     def upsert_session(self, document: JsonObject, listed_at: float | None = None) -> str | None:
         """Take in a MeetingSession; its uid if that was news.
@@ -124,9 +155,9 @@ class SessionCache:
         facts = parse_session(document, before)
         entry = self._heard(facts.uid, facts.namespace, facts.name, listed_at)
         if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
-            entry.namespace, entry.name = facts.namespace, facts.name
             entry.pods.clear()
-        entry.written_at = entry.written_at or self._clock.now()
+        entry.namespace, entry.name = facts.namespace, facts.name  # a pod that was heard of first may not know them
+        entry.written_at = entry.written_at or self.follow_clock()
         entry.session, entry.gone = facts, False
         return facts.uid
 
@@ -160,7 +191,7 @@ class SessionCache:
             if not newer_one:
                 return None
         same = known is not None and known.facts.uid == seen.facts.uid
-        first_seen_at = known.facts.first_seen_at if known is not None and same else self._clock.now()
+        first_seen_at = known.facts.first_seen_at if known is not None and same else self.follow_clock()
         seen = replace(seen, facts=replace(seen.facts, first_seen_at=first_seen_at))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen
@@ -232,3 +263,15 @@ class SessionCache:
         entry = self._entries.setdefault(uid, CacheEntry(uid, namespace, name))
         entry.last_event_at = max(entry.last_event_at, self._clock.monotonic() if listed_at is None else listed_at)
         return entry
+
+
+def _shifted(moment: datetime | None, step: timedelta) -> datetime | None:
+    return None if moment is None else moment + step
+
+
+def _shifted_fields(found: Any, step: timedelta) -> Any:
+    """Facts, with the moments that this machine's clock gave them moved; there may be none."""
+    if found is None:
+        return None
+    names = {each.name for each in fields(found)}
+    return replace(found, **{each: _shifted(getattr(found, each), step) for each in _MOMENTS if each in names})

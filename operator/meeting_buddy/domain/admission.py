@@ -26,6 +26,8 @@ class AdmissionResult:
     message: str = ""
     remedy: str | None = None
     """What helps; ``None``: the reason's own advice says it best."""
+    may_pass: bool = False
+    """Whether it is the installation that lacks something: an administrator's change may mend it."""
 
 
 def validate(session: SessionFacts, installation: InstallationFacts) -> AdmissionResult:
@@ -58,10 +60,11 @@ def validate(session: SessionFacts, installation: InstallationFacts) -> Admissio
     if platform not in installation.tables:
         return _not_available(platform, installation)
     if installation.bot_class is None:
-        return AdmissionResult(platform, Reason.CONFIG_INVALID, f"bot class {spec.bot_class_name!r} does not exist")
+        missing = f"bot class {spec.bot_class_name!r} does not exist"
+        return AdmissionResult(platform, Reason.CONFIG_INVALID, missing, may_pass=True)
     unknown_language = _unknown_language(spec, installation.bot_class.transcription)
     if unknown_language is not None:
-        return AdmissionResult(platform, Reason.CONFIG_INVALID, unknown_language, _OTHER_LANGUAGE)
+        return AdmissionResult(platform, Reason.CONFIG_INVALID, unknown_language, _OTHER_LANGUAGE, may_pass=True)
     return AdmissionResult(platform)
 
 
@@ -86,4 +89,5 @@ def _not_available(platform: PlatformName | None, installation: InstallationFact
         platform,
         Reason.PLATFORM_NOT_AVAILABLE,
         f"spec.platform: there is no platform table of {platform}; this installation has {known}",
+        may_pass=True,
     )

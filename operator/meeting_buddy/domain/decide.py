@@ -15,7 +15,7 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import finishing, reconcile_error, retry, status, times
 from meeting_buddy.domain.active import plan_active
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.ending import needs_warnings, plan_termination, terminal_outcome
+from meeting_buddy.domain.ending import is_late, plan_termination, terminal_outcome
 from meeting_buddy.domain.facts import Clock, Facts
 from meeting_buddy.domain.plan import (
     Action,
@@ -24,7 +24,7 @@ from meeting_buddy.domain.plan import (
     EmitEvent,
     PatchStatus,
     Plan,
-    ReadWarnings,
+    ReadLatePod,
     ReleaseFinalizer,
     StopStream,
 )
@@ -41,10 +41,10 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     if session.status.ended:
         return _with_error(facts, plan_cleanup(snapshot))
     facts = snapshot.facts
-    if needs_warnings(snapshot) and snapshot.pod is not None:
+    if is_late(snapshot) and snapshot.pod is not None:
         bot_class = facts.installation.bot_class
-        claim = bot_class.storage.claim if bot_class is not None and waits_for_claim(snapshot.pod) else None
-        return Plan((ReadWarnings(snapshot.pod.id, claim),))
+        claim = facts.claim or (bot_class.storage.claim if bot_class is not None else None)
+        return Plan((ReadLatePod(snapshot.pod.id, claim if waits_for_claim(snapshot.pod) else None),))
     outcome = _outcome(snapshot) if facts.confirmed else None
     if outcome is None:
         return _with_error(facts, plan_active(snapshot))

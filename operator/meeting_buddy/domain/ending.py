@@ -13,20 +13,18 @@ from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.resource.session import MeetingSessionStatus
 
 
-def needs_warnings(snapshot: Snapshot) -> bool:
-    """Whether only the pod's events can say why it does not start: it is late, nobody asked yet."""
+def is_late(snapshot: Snapshot) -> bool:
+    """Whether it is time to judge a pod that does not start, or a finisher that does not end, and nobody looked yet."""
     pod = snapshot.pod
-    if pod is None or pod.terminated or startup.started(pod) or startup.explained(pod) or snapshot.leaving:
+    if pod is None or pod.terminated or pod.deleted_at is not None or snapshot.known.warnings is not None:
         return False
-    if pod.deleted_at is not None:
-        return False  # it is not going to start
-    if snapshot.finishing:
-        return False  # it has a deadline of its own
-    if snapshot.known.rejection is not None:
-        return False  # its Secret was refused: that is why
     if snapshot.facts.persistent_error is not None:
-        return False  # the events cannot be read, perhaps; the session ends without them
-    return snapshot.now >= snapshot.startup_deadline and snapshot.known.warnings is None
+        return False  # it cannot be read, perhaps; the session ends without that
+    if snapshot.finishing:
+        return snapshot.now >= snapshot.finishing_deadline
+    if startup.started(pod) or snapshot.leaving or snapshot.known.rejection is not None:
+        return False
+    return snapshot.now >= snapshot.startup_deadline
 
 
 def terminal_outcome(snapshot: Snapshot) -> Outcome | None:
@@ -54,7 +52,7 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
         # Only a leave that was seen before: what stopped a bot before its end time was not the end time.
         return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.asked_to_leave)
-    if _passed(snapshot, pod_outcome.lost_at(pod)):
+    if _passed(snapshot, pod_outcome.lost_at(pod)) and not snapshot.heard:
         return pod_outcome.of_lost_pod(pod)
     if startup.started(pod):
         return None
@@ -117,7 +115,11 @@ def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
 
 
 def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
-    start = snapshot.session.spec.start_time
+    start, error = snapshot.session.spec.start_time, reconcile_error.current(snapshot.facts)
+    why = f": {error.message}" if error is not None else ""
+    if snapshot.attempt > 1:
+        reason = Reason.EVICTED if snapshot.ever_joined else Reason.MISSED
+        return Outcome(reason, f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}{why}")
     if start is None:
         requested = times.spelled(snapshot.session.requested_at or deadline)
         return Outcome(
@@ -125,11 +127,7 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
             f"the session was requested at {requested}, and was first seen after {times.spelled(deadline)}",
             remedy="Create a new session: an old request, such as one from a backup, gets no late bot.",
         )
-    error = reconcile_error.current(snapshot.facts)
-    why = f": {error.message}" if error is not None else ""
     until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
-    if snapshot.attempt > 1:
-        until = f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}"
     return Outcome(Reason.MISSED, until + why)
 
 
@@ -142,8 +140,8 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     found = reconcile_error.outcome(snapshot.facts) if rejection is None else create_rejection.outcome(rejection)
     if found is None:
         return None
-    quota = found.reason is Reason.QUOTA_EXCEEDED
-    deadline = snapshot.quota_deadline if quota else snapshot.refusal_deadline(_refused_since(snapshot))
+    quota, since = found.reason is Reason.QUOTA_EXCEEDED, _refused_since(snapshot)
+    deadline = snapshot.quota_deadline(since) if quota else snapshot.refusal_deadline(since)
     return found if snapshot.now >= deadline else None
 
 

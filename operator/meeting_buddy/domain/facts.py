@@ -119,6 +119,8 @@ class PodFacts:
     started_at: datetime | None = None
     """When its kubelet accepted it; the kubelet counts ``active_deadline_seconds`` from here."""
     active_deadline_seconds: int | None = None
+    claim: str | None = None
+    """Of the volume for its files."""
     grace_seconds: int = 30
     reason: str = ""
     message: str = ""
@@ -229,7 +231,7 @@ class AttemptFacts:
     leave: LeaveFacts | None = None
     rejection: CreateRejection | None = None
     warnings: tuple[PodWarning, ...] | None = None
-    """Events about a pod that is late and its claim, oldest first; ``None``: nobody asked."""
+    """Events about a pod that is late and its claim, oldest first; ``None``: nobody has read it once more and asked."""
     given_up: Outcome | None = None
     """Why the operator deleted the pod, whose bot did not start."""
     secret_missing: bool = False
@@ -285,6 +287,13 @@ class Facts:
     def current(self) -> PodId:
         """The pod that the session has now, or waits for."""
         return current_pod(self.session) if self.session is not None else FIRST_BOT
+
+    @property
+    def claim(self) -> str | None:
+        """Claim of the volume that the session's files are on; ``None``: it had no pod yet, or nobody remembers."""
+        last_seen = (known.last_seen for known in self.attempts.values())
+        known = (pod for pod in (*self.pods, *last_seen) if pod is not None and not pod.orphaned)
+        return next((pod.claim for pod in known if pod.claim is not None), None)
 
     @property
     def streamed(self) -> tuple[PodId, ...]:

@@ -89,8 +89,9 @@ def _without_finisher(snapshot: Snapshot) -> Outcome | None:
         over = snapshot.now >= snapshot.patience_from(rejection.since or rejection.at)
         return _refused(snapshot, rejection) if over else None
     if former is not None:
+        there = former in snapshot.former_pods
         over = former.deleted_at is not None and snapshot.now >= snapshot.patience_from(former.deleted_at)
-        return _unfinished(snapshot, not_ended(former)) if over else None
+        return _unfinished(snapshot, not_ended(former)) if over or not there else None
     error = snapshot.facts.persistent_error
     return None if error is None else _unfinished(snapshot, error.message)  # else nobody has tried yet
 

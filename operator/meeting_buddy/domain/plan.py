@@ -51,8 +51,11 @@ class RequestLeave:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadWarnings:
-    """Read the Events about a pod that is late, and about the claim that it waits for; they come back as facts."""
+class ReadLatePod:
+    """Read a pod that is late once more, as its watch may be late, and the Events about it and the claim it waits for.
+
+    They come back as facts.
+    """
 
     pod: PodId
     claim: str | None = None
@@ -84,7 +87,7 @@ class EmitErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFinalizer:
-    """Let go of a pod: its outcome is in the status (written before this action), or nobody is left to tell."""
+    """Release a pod: its outcome is in the status (written before this action), or nobody is left to tell."""
 
     pod: str
 
@@ -121,7 +124,7 @@ Action = (
     | FollowStream
     | StopStream
     | RequestLeave
-    | ReadWarnings
+    | ReadLatePod
     | PatchStatus
     | EmitEvent
     | EmitErrorEvent

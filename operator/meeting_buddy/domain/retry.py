@@ -77,7 +77,8 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
         return None
     if ended.may_have_joined(outcome.report):
         again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
-        again = again and ended.attempt < MAX_ATTEMPTS and not _had_left(ended)
+        again = again and ended.attempt < MAX_ATTEMPTS and ended.has_bot and not _had_left(ended)
+        again = again and ended.now - ended.bot_gone_at < times.LONGEST_ABSENCE
         return _following(ended, rejoins=True) if again else None
     if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
         return None  # it was tried all the time

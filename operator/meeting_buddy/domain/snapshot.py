@@ -110,12 +110,12 @@ class Snapshot:
     def living_former_pod(self) -> PodFacts | None:
         """An earlier pod of which something may still run: until it is dead no other is made.
 
-        One that vanished without that was removed by force.
+        One that vanished without that was removed by force; if its bot had ended before, that is enough.
         """
         there = {pod.id for pod in self.former_pods}
-        vanished = (known.last_seen for which, known in self.facts.attempts.items() if which not in there)
-        candidates = (*self.former_pods, *(pod for pod in vanished if pod is not None and pod.id < self.current))
-        return next((pod for pod in candidates if not pod.terminated), None)
+        known = (each.last_seen for which, each in self.facts.attempts.items() if which not in there)
+        vanished = (pod for pod in known if pod is not None and pod.id < self.current and pod.bot.terminated is None)
+        return next((pod for pod in (*self.former_pods, *vanished) if not pod.terminated), None)
 
     def _pod(self, which: PodId) -> PodFacts | None:
         name = identity.pod_name(self.session.name, self.session.uid, *which)
@@ -168,10 +168,10 @@ class Snapshot:
 
     @property
     def accepted_for_later(self) -> bool:
-        """Whether the spec as it is was accepted, and has time: what is wrong with the installation now may pass."""
+        """Whether the session was accepted, and has time: what is wrong with the installation now may pass."""
         status = self.session.status
-        seen = status.observed_generation == self.session.generation
-        return self.ahead and seen and (status.phase is Phase.SCHEDULED or self.attempt > 1)
+        accepted = status.observed_generation == self.session.generation or self.admission.may_pass
+        return self.ahead and accepted and (status.phase is Phase.SCHEDULED or self.attempt > 1)
 
     @property
     def pod_due_at(self) -> datetime | None:
@@ -235,14 +235,14 @@ class Snapshot:
         """When nobody waits any longer for a pod to go that is removed before its bot started."""
         return self.patience_from(self.startup_deadline)
 
-    @property
-    def quota_deadline(self) -> datetime:
-        """When nobody waits any longer for a quota that keeps the bot out.
+    def quota_deadline(self, since: datetime | None) -> datetime:
+        """When nobody waits any longer for a quota that has kept the bot out since then.
 
         As no pod was made, no attempt is spent on it: the time is that of all attempts that are left.
         """
         more = 0 if self.pod is not None or self.ever_joined else self.session.spec.backoff_limit + 1 - self.attempt
-        return self.startup_deadline + timedelta(seconds=max(0, more) * self.timeouts.startup_timeout_seconds)
+        more_seconds = max(0, more) * self.timeouts.startup_timeout_seconds
+        return self.refusal_deadline(since) + timedelta(seconds=more_seconds)
 
     def refusal_deadline(self, since: datetime | None) -> datetime:
         """When nobody waits any longer for a refusal to pass that has gone on since then.
@@ -307,6 +307,11 @@ class Snapshot:
         followed = self.known.followed or (self.stream is not None and not self.unreachable)
         unknown = last_word is None and (self.report is None or not followed)
         return self.ever_joined or (ran and unknown)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the bot's reports are being read now: it is there, whatever its node says or does not."""
+        return self.stream is not None and self.stream.lost_since is None
 
     @property
     def unreachable(self) -> bool:

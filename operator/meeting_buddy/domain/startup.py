@@ -56,17 +56,6 @@ def waits_for_claim(pod: PodFacts) -> bool:
     return pod.node is None and find(UNBOUND_CLAIMS, "", _scheduler_message(pod)) is not None
 
 
-def explained(pod: PodFacts) -> bool:
-    """Whether the pod itself says why it does not start; if not, only Events can."""
-    if pod.node is None:
-        return not waits_for_claim(pod)
-    for name, container in _containers(pod):
-        found = _container(name, container, ())
-        if found is not None:
-            return found.remedy is not None or container.waiting not in IMAGE_WORDS
-    return False
-
-
 def failure(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
     """Why a pod did not start in time; scheduler first, then each container's word, then Events."""
     if pod.node is None:

@@ -127,7 +127,7 @@ def next_attempt(
         "next_attempt_time": at,
         "join_timestamp": ended.join_timestamp or left_at,
         "leave_timestamp": left_at,
-        **dict.fromkeys(("bot_pod", "bot_address", "node", "transcript_lag_seconds")),
+        **dict.fromkeys(("bot_pod", "bot_address", "node", "table_hash", "transcript_lag_seconds")),
     }
     session = replace(snapshot.session, status=ended.model_copy(update=afresh))
     facts = replace(snapshot.facts, session=session)

@@ -5,10 +5,14 @@ meaning for a session is ``None``.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from meeting_buddy.domain.facts import CreateRejection, SessionFacts
 from meeting_buddy.resource.bot_class import BotClass, Timeouts
 from meeting_buddy.resource.session import DEFAULT_STARTING_DEADLINE
+
+LONGEST_ABSENCE: Final = timedelta(seconds=DEFAULT_STARTING_DEADLINE)
+"""After which no other bot follows one that ended: an operator that was down, or a backup, brings nobody back."""
 
 
 def pod_due_at(session: SessionFacts, timeouts: Timeouts) -> datetime | None:
@@ -35,17 +39,20 @@ def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
 
 
 def missed_at(session: SessionFacts) -> datetime | None:
-    """From when on no bot is made any more; once one was in the meeting, that is over.
+    """From when on no bot is made any more; once one was in the meeting, only a later attempt's time counts.
 
     A start time decides alone. Without one, what the HTTP API was asked for long ago, and has no status now, was
     restored from somewhere; it is no new request.
     """
-    if session.status.join_timestamp is not None:
-        return None
-    start = session.spec.start_time
-    if start is None and session.status.phase is None:
+    status, start = session.status, session.spec.start_time
+    if start is None and status.phase is None:
         start = session.requested_at
-    return None if start is None else start + timedelta(seconds=starting_deadline(session))
+    due = status.next_attempt_time if status.bot_pod is None else None
+    moments = (
+        start + timedelta(seconds=starting_deadline(session)) if start and status.join_timestamp is None else None,
+        due + LONGEST_ABSENCE if due is not None else None,
+    )
+    return min((each for each in moments if each is not None), default=None)
 
 
 def too_late(session: SessionFacts, now: datetime) -> bool:

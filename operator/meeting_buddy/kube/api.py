@@ -21,6 +21,8 @@ DRY_RUN: Final = "Pod/dry-run"
 """What metrics and errors call a pod that is only created by a dry run."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 _CONTROLLER: Final = "meetingbuddy.io/operator"
+_NOTE_BYTES: Final = 1024
+"""What the API server takes of an Event's note."""
 
 
 class KubernetesApi:
@@ -190,7 +192,7 @@ class KubernetesApi:
             "reportingInstance": self._instance,
             "action": reason,
             "reason": reason,
-            "note": note[:1024],
+            "note": note.encode()[:_NOTE_BYTES].decode(errors="ignore"),
             "type": kind,
             "regarding": {"apiVersion": API_VERSION, "kind": KIND, **regarding},
         }

@@ -45,8 +45,8 @@ class KubeError(Exception):
 
     @property
     def not_found(self) -> bool:
-        """There is no such object."""
-        return self.status == 404
+        """There is no such object: in the API server's own word, as a proxy, or a kind not served, is a 404, too."""
+        return self.status == 404 and self.reason == "NotFound"
 
     @property
     def exists(self) -> bool:

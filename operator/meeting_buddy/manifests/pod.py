@@ -33,6 +33,7 @@ BOT_ENV: Final = {"HOME": HOME}
 AWAY_SECONDS: Final = 900
 """How long a node may be not ready or unreachable before its pods are given up: most failures are shorter."""
 
+RECORDINGS_VOLUME: Final = "recordings"
 _SOCKETS: Final = (
     {"name": "x11", "mountPath": "/tmp/.X11-unix"},  # noqa: S108 -- X11 clients look there and nowhere else
     {"name": "run", "mountPath": "/run/mb"},
@@ -109,7 +110,7 @@ def _bot(pod_input: BotPodInput) -> dict[str, Any]:
         {"name": "assignment", "mountPath": str(ASSIGNMENT_FILE.parent), "readOnly": True},
         *(each.mount() for each in _users_secrets(pod_input)),
         {
-            "name": "recordings",
+            "name": RECORDINGS_VOLUME,
             "mountPath": str(RECORDINGS),
             "subPath": identity.volume_path(pod_input.namespace, pod_input.session_id),
         },
@@ -306,7 +307,7 @@ def _volumes(pod_input: BotPodInput) -> list[dict[str, Any]]:
     memory = {"medium": "Memory"}
     found: list[dict[str, Any]] = [
         {"name": "assignment", "secret": {"secretName": pod_input.name, "defaultMode": 0o440}},
-        {"name": "recordings", "persistentVolumeClaim": {"claimName": pod_input.bot_class.storage.claim}},
+        {"name": RECORDINGS_VOLUME, "persistentVolumeClaim": {"claimName": pod_input.bot_class.storage.claim}},
         *({"name": name, "emptyDir": {}} for name in ("bot-tmp", "bot-home")),
     ]
     if pod_input.meets:

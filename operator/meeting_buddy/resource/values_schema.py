@@ -2,8 +2,11 @@
 
 Bot classes come from :class:`~meeting_buddy.resource.bot_class.BotClass`, except that the image may be left out (the
 chart then puts ``bot.image`` in). What compares two fields cannot be said here; ``templates/_checks.tpl`` does it.
+
+Helm takes null for "no such value", whatever the default. So all that ``values.yaml`` sets is required.
 """
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
@@ -114,13 +117,17 @@ class RecordingsClaim(ConfigModel):
 
     storage_class_name: DnsName | Literal[""] = ""
     access_modes: tuple[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"], ...] = Field(
-        ("ReadWriteMany",), min_length=1
+        ("ReadWriteMany",),
+        min_length=1,
+        # A bot has to write.
+        json_schema_extra={"contains": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}},
     )
     size: Quantity = "20Gi"
 
 
-def _closed(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+def _closed(optional: Collection[str] = (), /, **properties: dict[str, Any]) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
 
 
 def _image(**more: dict[str, Any]) -> dict[str, Any]:
@@ -166,9 +173,12 @@ def values_schema() -> dict[str, Any]:
     bot_class["required"] = [name for name in bot_class.get("required", []) if name != "image"]
     operator, storage = _schema(OperatorPod, definitions), _schema(RecordingsClaim, definitions)
     api, access = _schema(ApiPod, definitions), _schema(ApiAccess, definitions)
+    for name in ("ApiService", "ApiIngress", "ApiAutoscaling"):
+        definitions[name]["required"] = list(definitions[name]["properties"])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         **_closed(
+            ("global",),
             watchNamespaces=_NAMESPACES,
             operator=_closed(
                 image=_image(pullPolicy={"enum": ["Always", "IfNotPresent", "Never"]}),
@@ -185,6 +195,7 @@ def values_schema() -> dict[str, Any]:
             selfHosted=_closed(hosts={"type": "array", "items": {"$ref": "#/$defs/SelfHostedHost"}}),
             storage=_closed(create=_BOOLEAN, namespaces=_NAMESPACES, **storage["properties"]),
             api=_closed(
+                ("tls",),
                 enabled=_BOOLEAN,
                 replicas={"type": "integer", "minimum": 0},
                 clusterDomain={"type": "string", "pattern": DNS_NAME},
@@ -192,13 +203,14 @@ def values_schema() -> dict[str, Any]:
                 **access["properties"],
                 **api["properties"],
             ),
-            reader=_closed(enabled={"type": ["boolean", "null"]}, **api["properties"]),
+            reader=_closed(("enabled",), enabled={"type": ["boolean", "null"]}, **api["properties"]),
             admissionPolicy=_closed(enabled=_BOOLEAN),
             uninstallHook=_closed(enabled=_BOOLEAN),
             crds=_closed(enabled=_BOOLEAN, keep=_BOOLEAN),
             seccompInstaller=_closed(
                 enabled=_BOOLEAN,
                 namespace=_NAMESPACE,
+                imagePullSecrets=operator["properties"]["imagePullSecrets"],
                 kubeletRoot={"type": "string", "pattern": syntax.ABSOLUTE_PATH},
             ),
             **{"global": _FREE},

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import ssl
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.support.kubeconfig import credentials
 
 JsonObject = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
@@ -96,23 +95,10 @@ class RawApi:
 @asynccontextmanager
 async def opened(kubeconfig: Path) -> AsyncIterator[RawApi]:
     """A caller with the client certificate of this kubeconfig (JSON, with everything inside), for the block."""
-    server, context = _credentials(kubeconfig)
+    server, context = credentials(kubeconfig)
     connector = aiohttp.TCPConnector(ssl=context, limit=_CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector) as http:
         yield RawApi(server, http)
-
-
-def _credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
-    document = json.loads(kubeconfig.read_text())
-    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    context = ssl.create_default_context(cadata=authority)
-    with tempfile.NamedTemporaryFile() as pair:  # a certificate chain is loaded from a file only
-        for part in ("client-certificate-data", "client-key-data"):
-            pair.write(base64.b64decode(user[part]))
-        pair.flush()
-        context.load_cert_chain(pair.name)
-    return cluster["server"], context
 
 
 def collection(namespace: str, plural: str, name: str = "", subresource: str = "") -> str:

@@ -1,0 +1,57 @@
+"""Child processes: their end is seen, whatever they write and whoever holds their pipes."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from meeting_buddy_bot.runtime.processes import Child, run
+
+_PATIENCE = 30.0
+
+
+async def errors_of(program: str) -> list[str]:
+    code, _, errors = await run("talker", [sys.executable, "-c", f"import sys\n{program}"], seconds=_PATIENCE)
+    assert code == 0
+    return errors
+
+
+async def test_a_line_of_any_length_is_cut_and_what_follows_is_read() -> None:
+    errors = await errors_of(
+        "sys.stderr.write('x' * 300_000 + '\\n')\nfor n in range(50_000): print(n, file=sys.stderr)"
+    )
+    assert errors[-1] == "49999"
+    cut, after, unfinished = await errors_of("sys.stderr.write('x' * 300_000 + '\\nafter\\n' + 'y' * 100_000)")
+    assert cut == "x" * 4096 + " (cut)"
+    assert after == "after"
+    assert unfinished == "y" * 4096 + " (cut)"
+
+
+async def test_lines_are_whole_wherever_the_pipe_cuts_them() -> None:
+    errors = await errors_of(
+        "import time\n"
+        "for part in ('one\\ntw', 'o\\n', '\\nthree'):\n"
+        "    print(part, end='', file=sys.stderr, flush=True); time.sleep(0.1)"
+    )
+    assert errors == ["one", "two", "", "three"]
+
+
+async def test_the_end_is_seen_though_a_grandchild_holds_the_pipes() -> None:
+    child = await Child.start("parent", ["sh", "-c", "sleep 60 & echo $!; exit 3"], read_output=True)
+    async with asyncio.timeout(30):
+        assert await child.wait() == 3
+    assert child.process.stdout is not None
+    async with asyncio.timeout(5):  # and whoever reads what it says comes to an end, too
+        grandchild = int(await child.process.stdout.read())
+    os.kill(grandchild, signal.SIGKILL)
+
+
+async def test_one_that_is_killed_is_seen_though_a_grandchild_holds_the_pipes(caplog: pytest.LogCaptureFixture) -> None:
+    child = await Child.start("parent", ["sh", "-c", "sleep 60 & echo $!; wait"], read_output=True)
+    assert child.process.stdout is not None
+    grandchild = int(await child.process.stdout.readline())
+    assert await child.kill(30) == -9
+    assert "cannot be killed" not in caplog.text
+    os.kill(grandchild, signal.SIGKILL)

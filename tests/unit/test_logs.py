@@ -1,0 +1,129 @@
+"""The container's log: it stops nobody when it is not read, and is whole at an ordinary end and after a crash."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from meeting_buddy.contract.redaction import Redactor
+from meeting_buddy_bot.support import logs
+from meeting_buddy_bot.support.logs import JsonLines, LineWriter
+from tests.support.awaiting import until
+
+
+def record(number: int) -> logging.LogRecord:
+    return logging.LogRecord("meeting_buddy_bot.x", logging.INFO, "", 0, f"{number} {'x' * 500}", None, None)
+
+
+def numbers(lines: list[dict[str, Any]]) -> list[int]:
+    return [int(line["message"].split()[0]) for line in lines if line["logger"] == "x"]
+
+
+class Pipe:
+    """Standard error of a container, which somebody reads or not."""
+
+    def __init__(self) -> None:
+        self._read, write = os.pipe()
+        self.log = LineWriter(os.fdopen(write, "w"))
+        self.log.setFormatter(JsonLines(Redactor()))
+        self._text = b""
+
+    async def lines(self) -> list[dict[str, Any]]:
+        """All that was logged."""
+        os.set_blocking(self._read, False)
+
+        def whole() -> bool:
+            try:
+                while data := os.read(self._read, 2**16):
+                    self._text += data
+            except BlockingIOError:
+                return self.log._queue.empty() and self._text.endswith(b"\n")
+            return True
+
+        await until(whole)
+        return [json.loads(line) for line in self._text.splitlines()]
+
+
+async def test_a_log_that_nobody_reads_stops_nobody_and_says_what_it_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_LINES", 500)
+    pipe = Pipe()
+    for number in range(2000):  # a pipe holds some hundred
+        pipe.log.handle(record(number))
+    began = time.monotonic()
+    pipe.log.flush(0.2)
+    assert time.monotonic() - began < 5
+    lines = await pipe.lines()
+    written = numbers(lines)
+    assert written == sorted(set(written))
+    assert 500 <= len(written) < 2000
+    said = [line["message"] for line in lines if line["level"] == "warning"]  # once for each stretch
+    assert all(each.endswith(" lines of the log were dropped: nobody read it") for each in said)
+    assert sum(int(each.split()[0]) for each in said) == 2000 - len(written)
+    pipe.log.handle(record(2000))
+    assert numbers(await pipe.lines())[-1] == 2000
+    pipe.log.close()
+
+
+async def test_what_was_dropped_is_said_before_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_LINES", 500)
+    pipe = Pipe()
+    for number in range(2000):
+        pipe.log.handle(record(number))
+    await pipe.lines()
+    pipe.log.handle(record(2000))
+    *_, said, last = await pipe.lines()
+    assert (said["level"], numbers([last])) == ("warning", [2000])
+    pipe.log.close()
+
+
+_PROGRAM = """
+import logging, sys
+from meeting_buddy.contract.redaction import Redactor
+from meeting_buddy_bot.support import logs
+logs.configure(Redactor())
+log = logging.getLogger("meeting_buddy_bot.x")
+for number in range(LINES): log.info("%d %s", number, "x" * 500)
+END
+"""
+
+
+def program(lines: int, end: str) -> "subprocess.Popen[str]":
+    text = _PROGRAM.replace("LINES", str(lines)).replace("END", end)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.parametrize(("end", "code"), [("", 0), ("sys.exit(3)", 3), ("raise LookupError('no such room')", 1)])
+def test_the_log_is_whole_at_the_end_of_the_process(end: str, code: int) -> None:
+    process = program(3000, end)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    assert numbers(lines) == list(range(3000))
+    assert ("LookupError: no such room" in errors) is (code == 1)
+
+
+def test_a_process_whose_log_nobody_reads_ends_as_it_wants_to() -> None:
+    with program(10_000, "sys.exit(3)") as process:
+        assert process.wait(60) == 3
+
+
+def test_another_configuration_keeps_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    logs.configure(Redactor())
+    before = root.handlers
+    logs.configure(Redactor(("secret-1234",)))
+    assert root.handlers == before
+    logging.getLogger("meeting_buddy_bot.x").warning("a secret-1234")
+    logs.flush()
+    assert "a [redacted]" in errors.getvalue()
+    before[0].close()
