@@ -49,6 +49,7 @@ _LONGEST_FIRST = (
     "recorder",
     "tests/integration/test_operator_times.py",  # it waits, and can do so beside what needs the machine
     "tests/integration/test_operator_attempts.py",
+    "tests/integration/test_operator_lives.py",
     "tests/e2e/",
     "tests/bot/",
     "tests/conformance/",
