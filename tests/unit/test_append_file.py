@@ -2,13 +2,16 @@
 
 import errno
 import os
+import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from meeting_buddy_bot.support import append_file
 from meeting_buddy_bot.support.append_file import AppendFile
+from meeting_buddy_bot.support.threads import call_in_thread
 
 
 async def test_lines_are_appended_in_order(tmp_path: Path) -> None:
@@ -75,3 +78,22 @@ async def test_what_a_process_that_died_left_torn_spoils_no_other_line(tmp_path:
     file.append(b"next")
     assert await file.close(60)
     assert (tmp_path / "lines").read_text() == "whole\nto\nnext\n"
+
+
+async def test_a_line_waits_where_no_thread_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The container has as many processes as it may."""
+    file = AppendFile(tmp_path / "lines", durable=False)
+    with monkeypatch.context() as refused:
+        refused.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        assert file.append(b"first")
+        assert not await file.flush(0.1)
+    assert file.append(b"second")
+    assert await file.close(60)
+    assert (tmp_path / "lines").read_bytes() == b"first\nsecond\n"
+
+
+async def test_a_call_is_refused_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+    with pytest.raises(BlockingIOError) as raised:
+        await call_in_thread("call", lambda: 1)
+    assert raised.value.errno == errno.EAGAIN

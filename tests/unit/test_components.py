@@ -18,6 +18,7 @@ from meeting_buddy_bot.recording.recorder import NoRecorder
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import components
 from meeting_buddy_bot.runtime.components import Component, Components
+from meeting_buddy_bot.runtime.memory import Memory
 from meeting_buddy_bot.runtime.shutdown_deadline import (
     CANCEL_SHARE,
     CLEAN_UP_SHARE,
@@ -195,6 +196,19 @@ def terminate(bot: Bot) -> None:
     """What SIGTERM does."""
     bot.deadline.terminate()
     bot.leave.request(Reason.EVICTED)
+
+
+async def test_a_limit_that_is_unreadable_for_a_moment_is_watched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter((Memory(100, 1000), None, Memory(999, 1000)))
+    monkeypatch.setattr(components, "_MEMORY_SECONDS", 0)
+    monkeypatch.setattr(components, "read_memory", lambda: next(looks))
+    bot = Bot(tmp_path)
+    with contextlib.suppress(RuntimeError):  # no look is left
+        await bot.components._watch_memory(NoRecorder())
+    await bot.events.close()
+    assert "memory_pressure" in (tmp_path / "events.jsonl").read_text()
 
 
 class TestTermination:

@@ -36,8 +36,6 @@ from meeting_buddy_bot.transcription.log_lines import line_log
 from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN
 from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 
-"""For what was cut short to remove what it wrote aside."""
-
 _log = logging.getLogger(__name__)
 
 _Wait = Callable[["asyncio.Task[None]"], Awaitable[bool]]

@@ -238,9 +238,10 @@ class Components:
         return Missed(start=round(max(written, begun), 1), end=round(earlier.reached, 1), cause=REPLACED)
 
     async def _watch_memory(self, recorder: Recorder) -> None:
-        pressed = False
-        while (memory := read_memory()) is not None:
-            if memory.pressed(pressed) is not pressed:
+        pressed = limited = False
+        while (memory := read_memory()) is not None or limited:  # what has a limit may be unreadable for a moment
+            limited = True
+            if memory is not None and memory.pressed(pressed) is not pressed:
                 pressed = not pressed
                 self.events.write("memory_pressure", pressed=pressed, share=round(memory.share, 2))
                 self.reporter.memory(pressed=pressed)

@@ -314,9 +314,10 @@ class _MeetingRun:
     async def leave(self, result: SessionResult, *, asked: bool) -> None:
         """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
         self._events.write("leaving", reason=result.reason)
-        self._speakers.close(self._clock.now())
-        changes = self._people.close()
-        self._reporter.people(self._people.report, self._people.names, changes)
+        try:
+            self._close_people()
+        except Exception:  # a fault of ours, for which nobody stays in the meeting
+            _log.exception("who was in the meeting could not be told")
         if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
             await self._keep_evidence(str(result.reason))
         if self._outage is not None and self._reporter.ever_joined:
@@ -330,6 +331,11 @@ class _MeetingRun:
         for what, error in (("the page could not be left", left), ("the recorder could not be stopped", closed)):
             if isinstance(error, Exception):
                 _log.error(what, exc_info=error)
+
+    def _close_people(self) -> None:
+        self._speakers.close(self._clock.now())
+        changes = self._people.close()
+        self._reporter.people(self._people.report, self._people.names, changes)
 
     async def _leave_page(self) -> bool:
         """Leave as a person does; then close the browser, which leaves for certain. Whether the page agreed."""

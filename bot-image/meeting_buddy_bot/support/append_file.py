@@ -44,14 +44,18 @@ class AppendFile:
             return False
         self._queue.put(line + b"\n")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"append {self._path.name}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=f"append {self._path.name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the container may start no more: a later line tries again
+                return True
+            self._thread = thread
         return True
 
     async def flush(self, seconds: float) -> bool:
         """Wait until all that was appended is in the file; False when the volume did not take it in time."""
         if self._thread is None:
-            return True
+            return self._queue.empty()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
 

@@ -6,6 +6,8 @@ does not answer would keep a bot alive that has already said how it ended.
 
 import asyncio
 import contextlib
+import errno
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -40,5 +42,8 @@ def call_in_thread(name: str, call: Callable[[], T]) -> asyncio.Future[T]:
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(finish, value, error)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:  # the container may start no more: as any call that is refused
+        finish(None, OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
     return future

@@ -53,12 +53,12 @@ async def release(
 
 
 async def _release_in(api: KubernetesApi, namespace: str | None, errors: list[KubeError]) -> int:
-    """How many pods were released; a namespace that is gone, and the rights in it with it, has none."""
+    """How many pods were released; a named namespace that is gone, and the rights in it with it, has none."""
     try:
         pods = [pod["metadata"] async for pod in api.list_pods(namespace)]
     except KubeError as error:
         _log.warning("the pods of a namespace cannot be listed", extra={"error": str(error)})
-        if error.status != 403 and not error.not_found:
+        if namespace is None or not (error.status == 403 or error.not_found):
             errors.append(error)
         return 0
     released = 0
