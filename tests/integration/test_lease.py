@@ -202,7 +202,9 @@ async def test_a_lease_that_was_deleted_is_made_again(crd: ApiServer, place: str
         assert one.held
         assert (await one._api.get_lease(place, lease.NAME))["spec"]["holderIdentity"] == "a"
         crd.kubectl.in_namespace(place)("delete", "lease", lease.NAME)
-        clock.ahead = lease.RENEW_DEADLINE + 1
+        await two._try()
+        assert not two.held, "its holder makes it again"
+        clock.ahead = lease.DURATION + 1
         await two._try()
         assert two.held
         assert not one.held

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from meeting_buddy.controller.clock import SystemClock
+
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
-class ManualClock:
+class ManualClock(SystemClock):
     """Stands still until it is told to go on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.seconds = 1000.0
         self.set_ahead = timedelta()
         """By how much somebody set it meanwhile."""
 
-    def now(self) -> datetime:
+    def _read(self) -> datetime:
         return NOW + timedelta(seconds=self.seconds - 1000.0) + self.set_ahead
 
     def monotonic(self) -> float:

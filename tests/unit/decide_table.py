@@ -361,6 +361,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("nothing could be written until after the deadline: tried once more", _F(_S(_WAITS), error=_REFUSED), "EmitErrorEvent PatchStatus CreatePod", "Initializing", at=_LATE),
         Row("it went by", _F(_S({**_told("InternalError"), **_STARTED}), make.PENDING_POD), "PatchStatus", "Initializing", at=later(90)),
         Row("it is not known whether the pod is there", _F(_S(_RECORDING), error=_REFUSED, confirmed=False), "EmitErrorEvent PatchStatus", "Recording"),
+        Row("late, while calls fail: it is read once more all the same", _F(_S(_STARTED), make.STARTING_POD, warnings=None, error=_REFUSED), "EmitErrorEvent ReadLatePod", at=_LATE),
         Row("the events of a late pod cannot be read", _F(_S(_STARTED), replace(make.STARTING_POD, started_at=NOW), error=_REFUSED), "EmitErrorEvent PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "ConfigInvalid", _LATE),
         Row("the bot goes on meanwhile", _F(_S(_RECORDING), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent PatchStatus", "Recording"),
         Row("leave while nothing can be written", _F(_S(_RECORDING, leave=True), make.READY_POD, stream=_CONNECTED, report=make.joined(), error=_REFUSED), "EmitErrorEvent RequestLeave PatchStatus", "Recording"),

@@ -208,8 +208,14 @@ def test_the_operator_s_own_removal_of_a_pod_is_told_as_what_kept_it_from_starti
 def test_a_bot_that_is_heard_is_not_lost_whatever_the_clock_says() -> None:
     lobby = make.pod(phase="Running", bot=make.RUNNING, started_at=NOW, active_deadline_seconds=15000)
     joining = make.session({"phase": "Joining", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)})
-    for stream, lost in ((StreamFacts(True, None), False), (StreamFacts(False, NOW), True)):
-        facts = make.facts(joining, lobby, stream=stream, report=make.report("Joining", waiting="WaitingRoom"))
+    waits, over = make.report("Joining", waiting="WaitingRoom"), make.report("Ended", reason="NotAdmitted")
+    connected = StreamFacts(True, None)
+    for stream, report, lost in (
+        (connected, waits, False),
+        (StreamFacts(False, NOW), waits, True),
+        (connected, over, True),  # a stream that has told the end is nobody's any more
+    ):
+        facts = make.facts(joining, lobby, stream=stream, report=report)
         actions = decide(facts, lambda: make.later(5 * 3600)).actions
         ends = [each.patch for each in actions if isinstance(each, PatchStatus) and each.patch.get("phase") == "Failed"]
         assert bool(ends) is lost
@@ -260,8 +266,8 @@ def test_the_next_bot_has_a_table_of_its_own() -> None:
 
 
 def test_the_files_of_a_session_are_where_its_first_pod_had_them() -> None:
-    first = make.pod(claim="recordings-old")
+    first = make.pod(claim="recordings-old", bot=make.RUNNING)
     assert make.facts(make.session(), first).claim == "recordings-old"
     gone = {PodId(1): AttemptFacts(last_seen=first)}
     assert make.facts(make.session(), attempts=gone).claim == "recordings-old"
-    assert make.facts(make.session()).claim is None
+    assert make.facts(make.session(), make.pod(claim="recordings-old")).claim is None, "nothing is on it yet"

@@ -326,7 +326,8 @@ async def test_a_later_pod_has_the_volume_of_the_first_one() -> None:
     operator = Operator(stored({**WAITS, "attempt": 2}))
     first = documents.pod()
     first["spec"]["volumes"] = [{"name": "recordings", "persistentVolumeClaim": {"claimName": "recordings-old"}}]
-    first["status"] = {"phase": "Failed"}
+    state = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    first["status"] = {"phase": "Failed", "containerStatuses": [{"name": "bot", "state": state, "ready": False}]}
     operator.cache.upsert_pod(first)
     facts, _ = await operator.observer.observe(operator.entry)
     await operator.executor.execute(operator.entry, facts, CreatePod(PodId(2), "LiveKit"))

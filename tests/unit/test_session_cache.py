@@ -188,7 +188,7 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     memory.entry.note(FIRST_BOT, leave=LeaveFacts(False, now), stream=StreamFacts(False, now), rejection=refused)
     memory.clock.advance(5)
     memory.clock.set_ahead = step
-    assert memory.cache.follow_clock() == now + timedelta(seconds=5) + step
+    assert memory.clock.now() == now + timedelta(seconds=5) + step
     entry, known = memory.entry, memory.entry.of(FIRST_BOT)
     (pod,) = entry.pods.values()
     assert known.leave is not None
@@ -204,7 +204,7 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     )
     assert moments == (now + step,) * len(moments)
     memory.clock.advance(5)
-    memory.cache.follow_clock()
+    memory.clock.now()
     assert memory.entry.written_at == now + step, "once"
 
 
@@ -214,7 +214,7 @@ async def test_a_clock_that_is_set_slowly_moves_nothing(memory: Memory) -> None:
     for _ in range(20):
         memory.clock.advance(60)
         memory.clock.set_ahead += timedelta(seconds=0.5)
-        memory.cache.follow_clock()
+        memory.clock.now()
     assert memory.entry.written_at == before
 
 
@@ -237,4 +237,13 @@ async def test_a_session_that_is_to_be_read_again_is_known_after_the_lease_was_l
     memory.events.stop_leading()
     memory.events.start_leading()
     assert memory.entry.session is None
+    assert len(memory.queue) == 1
+
+
+async def test_each_session_is_looked_at_when_the_clock_is_set(memory: Memory) -> None:
+    memory.events.start_leading()
+    memory.cache.upsert_session(documents.session())
+    memory.clock.on_step(lambda _step: memory.events.look_at_all())
+    memory.clock.set_ahead = timedelta(hours=-1)
+    memory.clock.now()
     assert len(memory.queue) == 1

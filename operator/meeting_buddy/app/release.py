@@ -47,9 +47,14 @@ async def release(
         errors: list[KubeError] = []
         for namespace in namespaces or (None,):
             released += await _release_in(api, namespace, errors)
-        if all(error.refused for error in errors) or time.monotonic() >= end:
+        if not any(map(_may_pass, errors)) or time.monotonic() >= end:
             return released, not errors
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _may_pass(error: KubeError) -> bool:
+    """Whether it helps to try again: also where a pod was made anew meanwhile, or a listing took too long."""
+    return not error.refused or error.invalid or error.status == 410
 
 
 async def _release_in(api: KubernetesApi, namespace: str | None, errors: list[KubeError]) -> int:

@@ -1,8 +1,19 @@
-"""The operator's two ways to tell the time, in one object that tests replace."""
+"""The operator's two ways to tell the time, in one object that tests replace.
+
+Deadlines are remembered as calendar time. When somebody sets this machine's clock, or it slept, whoever remembers
+moments is told by how much, before anybody is given the new time.
+"""
 
 import time
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+STEP: Final = timedelta(seconds=5)
+"""By less, a clock that is set slowly may differ between two looks."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+OnStep = Callable[[timedelta], None]
 
 
 class Clock(Protocol):
@@ -14,14 +25,35 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back; the event loop's own time."""
 
+    def on_step(self, call: OnStep) -> None:
+        """Call this whenever calendar time is found to have made a step (negative: back)."""
+
 
 class SystemClock:
     """The machine's clocks."""
 
+    def __init__(self) -> None:
+        self._calls: list[OnStep] = []
+        self._ahead: timedelta | None = None
+
     def now(self) -> datetime:
         """The time in UTC."""
+        now = self._read()
+        ahead = now - _EPOCH - timedelta(seconds=self.monotonic())
+        step = ahead - (self._ahead if self._ahead is not None else ahead)
+        self._ahead = ahead
+        if abs(step) > STEP:
+            for call in self._calls:
+                call(step)
+        return now
+
+    def _read(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
         """Seconds of the clock that asyncio uses."""
         return time.monotonic()
+
+    def on_step(self, call: OnStep) -> None:
+        """Call this whenever calendar time is found to have made a step."""
+        self._calls.append(call)

@@ -61,6 +61,7 @@ class Controller:
         self._resync = resync
         self._clock = clock
         self._telemetry = telemetry
+        clock.on_step(lambda _step: events.look_at_all())  # timers were set by the time before
         self._workers: list[asyncio.Task[None]] = []
         self.synced = asyncio.Event()
         """Set once a watched namespace was listed for the first time."""

@@ -28,8 +28,13 @@ class EventHandler:
     def start_leading(self) -> None:
         """From now on workers take keys from the queue: each known session is one."""
         self._leading = True
-        for entry in self._cache:
-            self._queue.add(entry.uid)
+        self.look_at_all()
+
+    def look_at_all(self) -> None:
+        """Something changed that may concern each known session."""
+        if self._leading:
+            for entry in self._cache:
+                self._queue.add(entry.uid)
 
     def stop_leading(self) -> None:
         """From now on nobody takes keys from the queue."""

@@ -316,16 +316,17 @@ class Executor:
         try:
             self._cache.upsert_pod(await self._api.get_pod(entry.namespace, seen.facts.name))
         except KubeError as error:
-            if not error.not_found:
+            if error.not_found:
+                self._cache.remove_pod(entry.uid, seen.facts.name)
+                return
+            if not error.refused:
                 raise
-            self._cache.remove_pod(entry.uid, seen.facts.name)
-            return
         try:
             events = await self._api.pod_events(entry.namespace, seen.facts.uid)
             if claim is not None:
                 events.extend(await self._api.claim_events(entry.namespace, claim))
         except KubeError as error:
-            if not error.refused:
+            if not (error.refused or (entry.has_persistent_error and error.status)):
                 raise
             # Without the right to read Events the session still ends, with a less precise message.
             _log.warning("a pod's Events may not be read", extra={"error": str(error)})

@@ -88,8 +88,7 @@ class Lease:
         await self._api.update_lease({**document, "spec": spec})
 
     async def _try(self) -> None:
-        if self.held and self._renewed:
-            await self._write(create=False)
+        if self.held and self._renewed and await self._write(create=False):
             return
         started = self._clock.monotonic()
         try:
@@ -97,20 +96,27 @@ class Lease:
         except KubeError as error:
             if not error.not_found:
                 raise
+            if self._document is not None and not self.held and not self._is_abandoned(self._document, started):
+                return  # somebody deleted it, and its holder makes it again
             self._document = None  # a new one has nothing of one that was deleted
             await self._write(create=True)
             return
         if self._document is None or document["metadata"]["resourceVersion"] != _version(self._document):
             self._document, self._seen_at = document, started
-        spec = document["spec"]
-        holder = spec.get("holderIdentity") or ""
-        abandoned = started >= self._seen_at + float(spec.get("leaseDurationSeconds") or DURATION)
-        if holder in ("", self._identity) or abandoned:
+        holder = document["spec"].get("holderIdentity") or ""
+        if holder in ("", self._identity) or self._is_abandoned(document, started):
             await self._write(create=False)
         else:
             self._held_until = float("-inf")
 
-    async def _write(self, *, create: bool) -> None:
+    def _is_abandoned(self, document: dict[str, Any], now: float) -> bool:
+        return now >= self._seen_at + float(document["spec"].get("leaseDurationSeconds") or DURATION)
+
+    async def _write(self, *, create: bool) -> bool:
+        """Acquire or renew; False if it is another one than was known: somebody was faster, or deleted it.
+
+        Or it was this very renewal, sent twice because its first answer was lost. Whoever reads it then can tell.
+        """
         started, self._renewed = self._clock.monotonic(), False  # whoever waits for its end sees this write later
         now = _micro(self._clock.now())
         known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
@@ -128,13 +134,12 @@ class Lease:
             write = self._api.create_lease if create else self._api.update_lease
             self._document = await write(document)
         except KubeError as error:
-            if error.status != 409:
+            if error.status not in (404, 409):
                 raise
-            # Somebody was faster, or it was this very renewal, sent twice because its first answer was lost: the next
-            # look tells. Whoever took a Lease that was held here waited until that had run out.
-            return
+            return False
         self._seen_at, self._renewed = started, True
         self._held_until = started + RENEW_DEADLINE
+        return True
 
 
 def _version(document: dict[str, Any]) -> str:

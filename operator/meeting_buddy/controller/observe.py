@@ -57,7 +57,7 @@ class Observer:
                 answer, so that it can be reported.
         """
         failure = None
-        self._cache.follow_clock()
+        self._clock.now()  # a step of the clock is noticed before what is remembered becomes facts
         for seen in entry.pods.values():
             if startup.started(seen.facts) and not seen.facts.orphaned:
                 entry.note(seen.facts.id, rejection=None)  # whatever was refused, its bot has begun

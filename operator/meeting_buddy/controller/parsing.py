@@ -138,8 +138,8 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
 
 def _claim(spec: JsonObject) -> str | None:
     found = (each for each in spec.get("volumes", ()) if each["name"] == RECORDINGS_VOLUME)
-    name: str | None = next((each["persistentVolumeClaim"]["claimName"] for each in found), None)
-    return name
+    claim: JsonObject = next(((each.get("persistentVolumeClaim") or {}) for each in found), {})
+    return claim.get("claimName")
 
 
 def _role(component: str | None) -> Role | None:

@@ -13,7 +13,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
@@ -25,13 +25,10 @@ from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileE
 from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _TIMED: Final = ("last_seen", "stream", "leave", "rejection")
 """Fields of ``AttemptFacts`` that remember moments."""
 _MOMENTS: Final = ("first_seen_at", "lost_since", "tried_at", "at", "since")
 """Fields of facts with moments of this machine's clock."""
-_STEP: Final = timedelta(seconds=5)
-"""By less a clock that is set slowly may differ between two looks."""
 _REMEMBERED: Final = 32768
 """Objects that went; a listing takes seconds."""
 
@@ -105,7 +102,7 @@ class SessionCache:
         self._entries: dict[str, CacheEntry] = {}
         self._gone_at: OrderedDict[str, float] = OrderedDict()
         """When objects were seen to go, by uid."""
-        self._ahead = self._clock_ahead()
+        clock.on_step(self._shift)
         self.echoes = Echoes()
         """What this process wrote and its watches have not repeated yet."""
 
@@ -119,18 +116,9 @@ class SessionCache:
         """The entry of a session, if there is one."""
         return self._entries.get(uid)
 
-    def follow_clock(self) -> datetime:
-        """The time, after what is remembered was put right if this machine's clock was set since the last look."""
-        step = self._clock_ahead() - self._ahead
-        self._ahead += step
-        if abs(step) > _STEP:
-            for entry in self:
-                entry.shift(step)
-        return self._clock.now()
-
-    def _clock_ahead(self) -> timedelta:
-        """Of a clock that nobody sets; a machine that slept counts as one whose clock was set."""
-        return self._clock.now() - _EPOCH - timedelta(seconds=self._clock.monotonic())
+    def _shift(self, step: timedelta) -> None:
+        for entry in self:
+            entry.shift(step)
 
     def upsert_session(self, document: JsonObject, listed_at: float | None = None) -> str | None:
         """Take in a MeetingSession; its uid if that was news.
@@ -157,7 +145,7 @@ class SessionCache:
         if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
             entry.pods.clear()
         entry.namespace, entry.name = facts.namespace, facts.name  # a pod that was heard of first may not know them
-        entry.written_at = entry.written_at or self.follow_clock()
+        entry.written_at = entry.written_at or self._clock.now()
         entry.session, entry.gone = facts, False
         return facts.uid
 
@@ -191,7 +179,7 @@ class SessionCache:
             if not newer_one:
                 return None
         same = known is not None and known.facts.uid == seen.facts.uid
-        first_seen_at = known.facts.first_seen_at if known is not None and same else self.follow_clock()
+        first_seen_at = known.facts.first_seen_at if known is not None and same else self._clock.now()
         seen = replace(seen, facts=replace(seen.facts, first_seen_at=first_seen_at))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen

@@ -44,7 +44,8 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     if is_late(snapshot) and snapshot.pod is not None:
         bot_class = facts.installation.bot_class
         claim = facts.claim or (bot_class.storage.claim if bot_class is not None else None)
-        return Plan((ReadLatePod(snapshot.pod.id, claim if waits_for_claim(snapshot.pod) else None),))
+        looks = Plan((ReadLatePod(snapshot.pod.id, claim if waits_for_claim(snapshot.pod) else None),))
+        return _with_error(facts, looks)
     outcome = _outcome(snapshot) if facts.confirmed else None
     if outcome is None:
         return _with_error(facts, plan_active(snapshot))

@@ -18,8 +18,6 @@ def is_late(snapshot: Snapshot) -> bool:
     pod = snapshot.pod
     if pod is None or pod.terminated or pod.deleted_at is not None or snapshot.known.warnings is not None:
         return False
-    if snapshot.facts.persistent_error is not None:
-        return False  # it cannot be read, perhaps; the session ends without that
     if snapshot.finishing:
         return snapshot.now >= snapshot.finishing_deadline
     if startup.started(pod) or snapshot.leaving or snapshot.known.rejection is not None:

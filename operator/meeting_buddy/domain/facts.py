@@ -290,10 +290,10 @@ class Facts:
 
     @property
     def claim(self) -> str | None:
-        """Claim of the volume that the session's files are on; ``None``: it had no pod yet, or nobody remembers."""
+        """Claim of the volume that the session's files are on; ``None``: no bot ran yet, or nobody remembers."""
         last_seen = (known.last_seen for known in self.attempts.values())
         known = (pod for pod in (*self.pods, *last_seen) if pod is not None and not pod.orphaned)
-        return next((pod.claim for pod in known if pod.claim is not None), None)
+        return next((pod.claim for pod in known if pod.bot.started and pod.claim is not None), None)
 
     @property
     def streamed(self) -> tuple[PodId, ...]:

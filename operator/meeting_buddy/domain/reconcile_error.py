@@ -36,7 +36,7 @@ def outcome(facts: Facts) -> Outcome | None:
     """How a session without a bot ends when the error stayed until its start-up deadline.
 
     Only an error that the status already shows ends it: after an outage of the API server each session is tried again
-    first, however long the outage took.
+    first, however long the outage took, unless its own times are over.
     """
     error = facts.persistent_error
     if error is None or _written(facts) is None:

@@ -9,7 +9,7 @@ from typing import Final, Literal, Self
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName
-from meeting_buddy.contract.phases import Phase
+from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain import phases, reconcile_error, times
@@ -310,8 +310,13 @@ class Snapshot:
 
     @property
     def heard(self) -> bool:
-        """Whether the bot's reports are being read now: it is there, whatever its node says or does not."""
-        return self.stream is not None and self.stream.lost_since is None
+        """Whether the bot's reports are being read now: it is there, whatever its node says or does not.
+
+        A stream that has told the end is not lost, and nobody is behind it any more.
+        """
+        report = self.known.report
+        ended = report is not None and report.phase is ReportPhase.ENDED
+        return self.stream is not None and self.stream.lost_since is None and not ended
 
     @property
     def unreachable(self) -> bool:

@@ -51,11 +51,6 @@ class Seen:
     bot: ScriptedBot | None = None
 
     @property
-    def initializing(self) -> bool:
-        """Whether its status says Initializing, or something later."""
-        return self.rank >= _RANK["Initializing"]
-
-    @property
     def recorded(self) -> bool:
         """Whether its status says Recording, or something later."""
         return self.rank >= _RANK["Recording"]
