@@ -92,6 +92,29 @@ async def test_a_line_waits_where_no_thread_can_be_started(tmp_path: Path, monke
     assert (tmp_path / "lines").read_bytes() == b"first\nsecond\n"
 
 
+async def test_a_flush_starts_the_thread_that_a_line_could_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = AppendFile(tmp_path / "lines", durable=False)
+    with monkeypatch.context() as refused:
+        refused.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        assert file.append(b"the only one")
+    assert await file.flush(60)
+    assert (tmp_path / "lines").read_bytes() == b"the only one\n"
+    assert await file.close(60)
+
+
+async def test_lines_of_a_file_that_hung_when_it_was_closed_are_written_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    file = AppendFile(pipe, durable=False)
+    file.append(b"first")
+    assert not await file.close(0.1)
+    file.append(b"second")
+    assert not await file.flush(0.1)
+    with pipe.open("rb") as reader:
+        assert await file.close(60)
+        assert os.read(reader.fileno(), 100) == b"first\nsecond\n"
+
+
 async def test_a_call_is_refused_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
     with pytest.raises(BlockingIOError) as raised:

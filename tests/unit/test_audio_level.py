@@ -104,7 +104,7 @@ class Meter:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_level, "STALLED_AFTER_SECONDS", 0.05)
-    monkeypatch.setattr(audio_level, "OPENING_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(audio_level, "OPENING_SECONDS", 0.05)
 
 
 async def test_a_reader_may_take_longer_to_open_than_between_two_frames(
@@ -146,14 +146,49 @@ async def test_the_sound_server_hangs_only_when_a_second_reader_stalls_too(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("between", [(0.1, END), (END,), (0.1, STALL)])
+@pytest.mark.parametrize("between", [(0.1, END), (END,), ((1.0,) * 8 + (STALL,))])
 async def test_a_sound_server_that_gives_sound_or_answers_in_between_does_not_hang(
     monkeypatch: pytest.MonkeyPatch, between: Reader
 ) -> None:
     meter = Meter(monkeypatch, (STALL,), between, (0.1, END))
     await meter.listen(opened=3)
     assert not meter.stalled_after
-    assert meter.names() == ["sound_reader_failed"]
+    assert "sound_stalled" not in meter.names()
+    assert meter.names()[0] == "sound_reader_failed"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sound_server_that_gives_each_reader_one_frame_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = Meter(monkeypatch, (0.1, STALL))
+    await meter.listen(opened=2)
+    assert meter.stalled_after == [2]
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [((0.1, STALL), 0.1), ((STALL,), 10.0), ((0.1, END), 10.0)],
+    ids=["after frames", "never", "end"],
+)
+async def test_only_a_server_that_was_never_heard_is_given_long_to_open_again(
+    monkeypatch: pytest.MonkeyPatch, first: Reader, again: float
+) -> None:
+    limits: list[float] = []
+    wait = asyncio.timeout
+    monkeypatch.setattr(audio_level, "STALLED_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(audio_level, "OPENING_SECONDS", 10.0)
+    meter = Meter(monkeypatch, first, (0.1, END))
+
+    def timeout(seconds: float) -> asyncio.Timeout:
+        if seconds == 60:
+            return wait(60)
+        limits.append(seconds)
+        return wait(min(seconds, 0.1))
+
+    monkeypatch.setattr(asyncio, "timeout", timeout)
+    await meter.listen(opened=2)
+    assert limits[0] == 10.0
+    assert limits[-2:] == [again, 0.05]
+    assert limits.count(10.0) == (1 if again < 10 else 2)
 
 
 @pytest.mark.usefixtures("impatient")

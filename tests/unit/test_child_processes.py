@@ -1,13 +1,19 @@
 """Child processes: their end is seen, whatever they write and whoever holds their pipes."""
 
 import asyncio
+import errno
 import os
 import signal
+import subprocess
 import sys
+import threading
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from meeting_buddy_bot.runtime.processes import Child, run
+from tests.support.awaiting import until
 
 _PATIENCE = 30.0
 
@@ -55,3 +61,43 @@ async def test_one_that_is_killed_is_seen_though_a_grandchild_holds_the_pipes(ca
     assert await child.kill(30) == -9
     assert "cannot be killed" not in caplog.text
     os.kill(grandchild, signal.SIGKILL)
+
+
+async def test_the_end_is_seen_though_a_grandchild_holds_the_output_alone() -> None:
+    child = await Child.start("parent", ["sh", "-c", "sleep 60 2>&- & echo $!; exit 3"], read_output=True)
+    async with asyncio.timeout(30):
+        assert await child.wait() == 3
+    assert child.process.stdout is not None
+    async with asyncio.timeout(5):
+        grandchild = int(await child.process.stdout.read())
+    os.kill(grandchild, signal.SIGKILL)
+
+
+async def test_what_an_ordinary_child_wrote_is_read_after_its_end() -> None:
+    child = await Child.start("writer", ["sh", "-c", "head -c 100000 /dev/zero"], read_output=True)
+    async with asyncio.timeout(30):
+        assert await child.wait() == 0
+    assert child.process.stdout is not None
+    assert len(await child.process.stdout.read()) == 100_000
+
+
+async def test_a_child_whose_end_nobody_can_wait_for_is_refused_and_does_not_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The container has as many processes as it may, but for one."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Popen(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with monkeypatch.context() as refused:
+        refused.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        with pytest.raises(BlockingIOError) as raised:
+            await Child.start("sleeper", ["sleep", "60"], read_output=True)
+    assert raised.value.errno == errno.EAGAIN
+    [process] = started
+    await until(lambda: process.poll() is not None)
+    assert process.returncode == -signal.SIGKILL

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -145,6 +146,7 @@ async def attend(
     fault: OSError | None = None,
     starts: float = 0.0,
     ends: float = 0.0,
+    finishes: Callable[..., Awaitable[RecordingReport]] | None = None,
 ) -> tuple[SessionResult, RecordingReport]:
     """A session that ends at once, beside ``background`` and with a sound card as :class:`FakeDevice` says."""
 
@@ -152,7 +154,7 @@ async def attend(
         await asyncio.sleep(0.05)
         return OUTCOME[0]
 
-    async def finishes(*_: object) -> RecordingReport:
+    async def verifies(*_: object) -> RecordingReport:
         return OUTCOME[1]
 
     monkeypatch.setattr(components, "screen_size", lambda _: (1, 1))
@@ -162,7 +164,7 @@ async def attend(
     monkeypatch.setattr(Components, "_transcript", lambda *_: None)
     monkeypatch.setattr(Components, "_background_tasks", lambda *_: background)
     monkeypatch.setattr(Components, "_attend_in_time", session_ends)
-    monkeypatch.setattr(Components, "_finish", finishes)
+    monkeypatch.setattr(Components, "_finish", finishes or verifies)
     bot.components.assignment = cast(Any, SimpleNamespace(recording=None))
     bot.components.settings = cast(Any, SimpleNamespace(display=99, sockets=None))
     async with asyncio.timeout(10):
@@ -275,6 +277,48 @@ async def test_an_ending_that_is_known_stays_when_leaving_fails(tmp_path: Path) 
         raise ValueError("x")
 
     assert await Bot(tmp_path).components._attend_in_time(fails, NoRecorder()) == OUTCOME[0]
+
+
+async def test_an_ending_that_is_known_stays_when_finishing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(*_: object) -> RecordingReport:
+        raise ValueError("x")
+
+    bot = Bot(tmp_path)
+    result, recorded = await attend(bot, monkeypatch, finishes=fails)
+    assert (result, recorded) == (OUTCOME[0], bot.components.reporter.recorded)
+    assert "ValueError: x" in caplog.text
+
+
+async def test_a_session_that_fails_says_so_before_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that is stopped while it leaves, and leaving hangs: it crashed, and was not evicted."""
+    bot = Bot(tmp_path)
+    browser_closes = asyncio.Event()
+
+    class Run:
+        def __init__(self, *_: object) -> None:
+            """Needs nothing."""
+
+        async def run(self) -> SessionResult:
+            raise ValueError("x")
+
+        async def leave(self, result: SessionResult, *, asked: bool) -> None:
+            terminate(bot)
+            while not browser_closes.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await browser_closes.wait()
+
+    async def attends(context: SessionContext) -> SessionResult:
+        return await meeting_run.attend(context, cast(Any, None))
+
+    monkeypatch.setattr(meeting_run, "_MeetingRun", Run)
+    bot.components.assignment = cast(Any, SimpleNamespace(debug_mode=False))
+    try:
+        result = await bot.components._attend_in_time(attends, NoRecorder())
+    finally:
+        browser_closes.set()
+    assert result == SessionResult(Reason.BOT_CRASHED, "the bot's session failed: ValueError")
 
 
 async def test_a_session_says_why_it_ends_before_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -51,3 +53,22 @@ def test_names_of_a_bot_that_ended_and_of_one_that_was_killed_after_it_are_all_k
     (tmp_path / "session.json").write_text(json.dumps({"participants": ["Zoe", "Ann"]}))
     write(tmp_path, STARTED, ANN, ENDED, SECOND, BO)
     assert read_earlier(tmp_path).participants == ("Zoe", "Ann", "Bo")
+
+
+def test_a_session_file_that_is_damaged_does_not_keep_from_the_events(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, ANN)
+    (tmp_path / "session.json").write_text("[" * 200_000)
+    assert read_earlier(tmp_path).participants == ("Ann",)
+
+
+def test_nor_does_one_that_the_volume_refuses(tmp_path: Path) -> None:
+    write(tmp_path, STARTED, ANN)
+    (tmp_path / "session.json").mkdir()
+    assert read_earlier(tmp_path).participants == ("Ann",)
+
+
+def test_a_volume_that_is_gone_is_no_session_without_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, STARTED, ANN)
+    monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=OSError(errno.ESTALE, "Stale file handle")))
+    with pytest.raises(OSError, match="Stale"):
+        read_earlier(tmp_path)

@@ -6,8 +6,10 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -37,13 +39,16 @@ class Pipe:
     async def lines(self) -> list[dict[str, Any]]:
         """All that was logged."""
         os.set_blocking(self._read, False)
+        written = threading.Event()
+        self.log._queue.put(written)
 
         def whole() -> bool:
+            ended = written.is_set()  # before the look: what it finds then is the rest
             try:
                 while data := os.read(self._read, 2**16):
                     self._text += data
             except BlockingIOError:
-                return self.log._queue.empty() and self._text.endswith(b"\n")
+                return ended
             return True
 
         await until(whole)
@@ -82,10 +87,56 @@ async def test_what_was_dropped_is_said_before_the_next_line(monkeypatch: pytest
     pipe.log.close()
 
 
+async def test_a_line_waits_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The container has as many processes as it may."""
+    with monkeypatch.context() as refused:
+        refused.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        pipe = Pipe()
+        pipe.log.handle(record(1))
+        began = time.monotonic()
+        pipe.log.flush(60)
+        assert time.monotonic() - began < 30
+    pipe.log.handle(record(2))
+    assert numbers(await pipe.lines()) == [1, 2]
+    pipe.log.close()
+
+
+async def test_a_line_that_cannot_be_made_is_told_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Secret:
+        def __str__(self) -> str:
+            raise LookupError("secret-1234")
+
+    pipe = Pipe()
+    broken = record(1)
+    broken.msg, broken.args = Secret(), None
+    pipe.log.handle(broken)
+    pipe.log.handle(record(2))
+    told, line = await pipe.lines()
+    message = "a line of the log could not be made: LookupError"
+    assert told == {"level": "error", "logger": "meeting_buddy_bot.x", "message": message}
+    assert numbers([line]) == [2]
+    pipe.log.close()
+
+
+def test_dropped_lines_are_counted_by_one_at_a_time() -> None:
+    log = LineWriter(io.StringIO())
+    log.setFormatter(JsonLines(Redactor()))
+    log._dropped = 3
+    flushing = threading.Thread(target=log.flush, daemon=True)
+    with log.lock:  # type: ignore[union-attr]
+        flushing.start()
+        flushing.join(0.2)
+        assert log._dropped == 3
+    flushing.join(60)
+    assert log._dropped == 0
+    log.close()
+
+
 _PROGRAM = """
 import logging, sys
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.support import logs
+PATIENCE
 logs.configure(Redactor())
 log = logging.getLogger("meeting_buddy_bot.x")
 for number in range(LINES): log.info("%d %s", number, "x" * 500)
@@ -93,15 +144,19 @@ END
 """
 
 
-def program(lines: int, end: str) -> "subprocess.Popen[str]":
-    text = _PROGRAM.replace("LINES", str(lines)).replace("END", end)
+_PATIENT = "logs.LineWriter.flush.__defaults__ = (60.0,)"
+"""A slow machine needs more than a second for thousands of lines."""
+
+
+def program(lines: int, end: str, patience: str = "") -> "subprocess.Popen[str]":
+    text = _PROGRAM.replace("LINES", str(lines)).replace("END", end).replace("PATIENCE", patience)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True, env=environment)
 
 
 @pytest.mark.parametrize(("end", "code"), [("", 0), ("sys.exit(3)", 3), ("raise LookupError('no such room')", 1)])
 def test_the_log_is_whole_at_the_end_of_the_process(end: str, code: int) -> None:
-    process = program(3000, end)
+    process = program(3000, end, _PATIENT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from meeting_buddy_bot.runtime.processes import Child
+from meeting_buddy_bot.support.causes import WordedError
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ _POLL_SECONDS = 0.02
 """Between two tries of a socket that does not answer yet; a kernel does not say when another process listens."""
 
 
-class DeviceError(Exception):
+class DeviceError(WordedError):
     """A device did not come up; the message says which and carries its last lines."""
 
 

@@ -4,7 +4,8 @@
 sink into which nobody plays is exactly zero.
 
 This only observes: a reader that fails is started again, and what it did not hear is no silence. The sound server is
-said to hang when two readers in a row have stalled; a slow node stalls one.
+said to hang when two readers in a row have stalled; a slow node stalls one. The second need not open as slowly as a
+first one may: where the one before it had frames, the server was up.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ SILENT_AFTER_SECONDS: Final = 30.0
 STALLED_AFTER_SECONDS: Final = 5.0
 """A monitor delivers frames even when nobody plays; none for so long after the first one is a stall."""
 _STALLS: Final = 2
-"""So many stalled readers in a row, without a frame in between, mean that PulseAudio hangs."""
+"""So many stalled readers in a row mean that PulseAudio hangs; one that lasts in between begins the count anew."""
 _FIRST_PAUSE: Final = 0.2
 """Seconds after a reader that ended: as a rule its server did, and that is noticed within this time. Each further pause
 is twice as long, up to :data:`_LONGEST_PAUSE`."""
@@ -64,6 +65,8 @@ class AudioLevelMonitor:
         self._read_at: float | None = None
         self._heard_at: float | None = None
         self._stalls = 0
+        self._stalled_after_frames = False
+        """Whether the last reader did."""
         self._failed_at: float | None = None
         """Begin of an outage; ``None``: there is none."""
         self._pause = _FIRST_PAUSE
@@ -83,7 +86,7 @@ class AudioLevelMonitor:
                 self._note_failure("no sound came", stalled=True)
                 self._stalls += 1
                 if self._stalls == _STALLS:
-                    self._stalls = 0
+                    self._stalls, self._stalled_after_frames = 0, False
                     self._events.write("sound_stalled")
                     await stalled()
             else:
@@ -99,10 +102,12 @@ class AudioLevelMonitor:
             TimeoutError: it stalled.
         """
         first: float | None = None
+        opening = 2 * STALLED_AFTER_SECONDS if self._stalled_after_frames else OPENING_SECONDS
+        self._stalled_after_frames = False
         try:
             async with aclosing(self._source.frames()) as frames:
                 while True:
-                    async with asyncio.timeout(OPENING_SECONDS if first is None else STALLED_AFTER_SECONDS):
+                    async with asyncio.timeout(opening if first is None else STALLED_AFTER_SECONDS):
                         frame = await anext(frames, None)
                     if frame is None:
                         return "it ended"
@@ -110,8 +115,10 @@ class AudioLevelMonitor:
                     now = self._clock.now()
                     first = now if first is None else first
                     if now - first >= _STEADY_SECONDS:
+                        self._stalls = 0
                         self._note_recovery(now)
         except TimeoutError:
+            self._stalled_after_frames = first is not None
             raise
         except OSError as error:
             return f"it failed: {error.strerror or type(error).__name__}"
@@ -119,7 +126,6 @@ class AudioLevelMonitor:
     def hear(self, frame: PcmFrame) -> None:
         """Take one frame into account."""
         now = self._clock.now()
-        self._stalls = 0
         self._read_at = now
         self._listener.sound_read(now)
         if frame.peak > _SILENT_PEAK:

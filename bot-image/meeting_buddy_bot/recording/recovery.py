@@ -12,7 +12,6 @@ Doing it twice adds nothing, and what is interrupted is done by the next one: al
 """
 
 import asyncio
-import errno
 import json
 import os
 from collections.abc import Iterator
@@ -37,7 +36,7 @@ from meeting_buddy_bot.recording.manifest_writer import SMALLEST_GAP, ManifestWr
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, number
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import GONE, Volume, VolumeTimeoutError
 
 _LOOKS: Final = 16
 """At files that the volume refuses, before it is stated that they cannot be read."""
@@ -45,8 +44,6 @@ _AGAIN_SECONDS: Final = 2.0
 """Between two of them."""
 _TAIL_BYTES: Final = 64 * 1024
 """Of the events, in which the last line is found."""
-_VOLUME_GONE: Final = (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT)
-"""Errors of a file that speak of the whole volume."""
 _NO_EVENT: Final = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """What a line of the events raises that is torn, or damaged."""
 
@@ -155,7 +152,7 @@ def _modified(path: Path) -> datetime | None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        if error.errno in _VOLUME_GONE:
+        if error.errno in GONE:
             raise
         return None  # of this file alone: whoever reads it is refused
     except (ValueError, OverflowError):  # a time that is none

@@ -30,8 +30,9 @@ from meeting_buddy_bot.session.context import Attend, SessionContext
 from meeting_buddy_bot.session.earlier import read_earlier
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.reporter import SessionReporter
-from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.session.result import SessionResult, failed
 from meeting_buddy_bot.support import wall_clock
+from meeting_buddy_bot.support.causes import cause_of
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
@@ -51,15 +52,6 @@ _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again."""
 
 _log = logging.getLogger(__name__)
-
-
-def cause_of(error: BaseException) -> str:
-    """Words for a failure that are fit for a status: the kernel's, a device's, or else the type of the error."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    if isinstance(error, DeviceError):
-        return str(error)
-    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +122,9 @@ class Components:
         except Exception as error:
             if self._outcome is not None:  # all is written that counts
                 _log.exception("ending the components failed")
+            elif self._known is not None:
+                _log.exception("finishing the recording failed")
+                return self._known, self.reporter.recorded
             elif isinstance(error, DeviceError):
                 return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
             else:
@@ -297,7 +292,7 @@ class Components:
             return asked if asked and result.reason is asked.reason and result.message is None else result
         _log.error("the session failed", exc_info=error)
         self.events.write("session_failed", error=cause_of(error))
-        return self._known or SessionResult(Reason.BOT_CRASHED, f"the bot's session failed: {cause_of(error)}")
+        return self._known or failed(error)
 
     def _unended(self) -> SessionResult:
         """Of a session that was cut short."""

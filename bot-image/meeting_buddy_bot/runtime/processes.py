@@ -6,6 +6,7 @@ their successors need: sockets are replaced, and the recorder's segments lie on 
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -16,7 +17,8 @@ from typing import Final
 
 _KILL_SECONDS: Final = 5.0
 _ERRORS_SECONDS: Final = 1.0
-"""After a program's end, for the rest of its standard error."""
+"""After a program's end, for the rest of what it wrote."""
+_OUTPUT: Final = 1
 _CHUNK: Final = 2**16
 _LONGEST_LINE: Final = 4096
 """Bytes of a line of standard error that are kept."""
@@ -30,6 +32,28 @@ class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
     def __init__(self, line_bytes: int) -> None:
         super().__init__(limit=line_bytes, loop=asyncio.get_running_loop())
         self.exited = asyncio.Event()
+        self.output_ended = asyncio.Event()
+        """Set once nobody holds its standard output, and all of that was taken out of the pipe."""
+        self._made: asyncio.SubprocessTransport | None = None
+        self._abandoned = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.SubprocessTransport):
+            self._made = transport
+        if self._abandoned:
+            transport.close()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        super().pipe_connection_lost(fd, exc)
+        if fd == _OUTPUT:
+            self.output_ended.set()
+
+    def abandon(self) -> None:
+        """Kill the process as soon as there is one: nobody will own it."""
+        self._abandoned = True
+        if self._made is not None:
+            self._made.close()
 
     def process_exited(self) -> None:
         super().process_exited()
@@ -43,7 +67,7 @@ class Child:
         self.name = name
         self.process = asyncio.subprocess.Process(transport, streams, asyncio.get_running_loop())
         self._transport = transport
-        self._exited = streams.exited
+        self._streams = streams
         self.stderr_tail: deque[str] = deque(maxlen=60)
         self._asked_to_end = False
         self._reader = asyncio.create_task(self._read_errors(), name=f"{name} stderr")
@@ -69,16 +93,21 @@ class Child:
         Raises:
             OSError: the program cannot be started.
         """
-        transport, streams = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Streams(line_bytes),
-            *argv,
-            stdin=asyncio.subprocess.PIPE if write_input else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
-            cwd=folder,
-            pass_fds=pass_fds,
-        )
+        streams = _Streams(line_bytes)
+        try:
+            transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: streams,
+                *argv,
+                stdin=asyncio.subprocess.PIPE if write_input else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if read_output else asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **(environment or {})},
+                cwd=folder,
+                pass_fds=pass_fds,
+            )
+        except RuntimeError as error:  # it runs, and the thread that waits for its end is one more than may be
+            streams.abandon()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         child = cls(name, transport, streams)
         _log.debug("started %s as process %d", name, child.pid)
         return child
@@ -95,10 +124,14 @@ class Child:
 
     async def wait(self) -> int:
         """Return its exit code, negative for a signal, after its end and its last line of standard error."""
-        await self._exited.wait()
-        await asyncio.wait({self._reader}, timeout=_ERRORS_SECONDS)
-        if not self._reader.done():  # a grandchild holds the pipes open
-            self._transport.close()
+        await self._streams.exited.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ERRORS_SECONDS):
+                await asyncio.wait({self._reader})
+                if self.process.stdout is not None:
+                    await self._streams.output_ended.wait()
+                return self.process.returncode or 0
+        self._transport.close()  # a grandchild holds the pipes open
         return self.process.returncode or 0
 
     def signal(self, number: signal.Signals) -> None:

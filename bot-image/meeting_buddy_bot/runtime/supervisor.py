@@ -17,7 +17,7 @@ from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
-from meeting_buddy_bot.runtime.components import Components, cause_of
+from meeting_buddy_bot.runtime.components import Components
 from meeting_buddy_bot.runtime.earlier_attempts import go_on, wait_for_answer
 from meeting_buddy_bot.runtime.report_process import ReportProcess
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
@@ -25,6 +25,7 @@ from meeting_buddy_bot.session.context import Attend
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support import logs
+from meeting_buddy_bot.support.causes import cause_of
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 

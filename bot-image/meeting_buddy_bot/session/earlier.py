@@ -9,6 +9,7 @@ from typing import Any, Final
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.reporting.outcome import SESSION_FILE
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
+from meeting_buddy_bot.support.volume import GONE
 from meeting_buddy_bot.transcription.messages import Missed
 
 _KEPT: Final = ("people", "evidence", "browser", "media", "breakoutRooms")
@@ -70,8 +71,12 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
 def _session(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # a bot that was killed wrote none
+    except (ValueError, RecursionError):  # damaged
         return {}
+    except OSError as error:
+        if error.errno in GONE:
+            raise
+        return {}  # of this file alone: a bot that was killed wrote none
     return found if isinstance(found, dict) else {}
 
 

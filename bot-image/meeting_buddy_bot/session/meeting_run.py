@@ -42,7 +42,7 @@ from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.context import SessionContext
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.rejoin import PASSING, after_joining
-from meeting_buddy_bot.session.result import SessionResult
+from meeting_buddy_bot.session.result import SessionResult, failed
 
 POLL: Final = 0.25
 """Seconds between two looks at the call; speaking hints are that precise."""
@@ -66,8 +66,11 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
     try:
         result = await _until_asked(run.run(), context.leave)
         context.on_result(result)
-    except BaseException:
-        await run.leave(SessionResult(Reason.BOT_CRASHED), asked=context.leave.requested)
+    except BaseException as error:
+        result = failed(error)
+        if isinstance(error, Exception):  # else it was cut short, and whoever did that knows why
+            context.on_result(result)
+        await run.leave(result, asked=context.leave.requested)
         raise
     finally:
         if documenting is not None:

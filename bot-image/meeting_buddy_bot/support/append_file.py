@@ -43,19 +43,15 @@ class AppendFile:
         if self._queue.qsize() + len(self._unwritten) >= MOST_LINES:
             return False
         self._queue.put(line + b"\n")
-        if self._thread is None:
-            thread = threading.Thread(target=self._work, name=f"append {self._path.name}", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the container may start no more: a later line tries again
-                return True
-            self._thread = thread
+        self._ensure_thread()
         return True
 
     async def flush(self, seconds: float) -> bool:
         """Wait until all that was appended is in the file; False when the volume did not take it in time."""
-        if self._thread is None:
-            return self._queue.empty()
+        if self._thread is None and self._queue.empty() and not self._unwritten:
+            return True
+        if not self._ensure_thread():
+            return False
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
 
@@ -72,12 +68,26 @@ class AppendFile:
         return future.done() and future.result()
 
     async def close(self, seconds: float) -> bool:
-        """Flush, then end the thread; a later line starts another one."""
+        """Flush, then end the thread; a later line starts another one.
+
+        A thread that still has lines stays with them: two would write the same ones.
+        """
         written = await self.flush(seconds)
-        if self._thread is not None:
+        if written and self._thread is not None:
             self._queue.put(None)
             self._thread = None
         return written
+
+    def _ensure_thread(self) -> bool:
+        """Whether there is a thread; where the container may start no more, a later line or flush tries again."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name=f"append {self._path.name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
 
     def _work(self) -> None:
         refused = False

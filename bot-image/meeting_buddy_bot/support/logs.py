@@ -70,7 +70,17 @@ class LineWriter(logging.Handler):
         self.stream = stream
         self._queue: queue.SimpleQueue[str | threading.Event | None] = queue.SimpleQueue()
         self._dropped = 0
-        threading.Thread(target=self._work, name="log", daemon=True).start()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As any handler does; the thread comes with the first line.
+
+        It is started outside the handler's lock: its start waits for it, and it may log before it has begun.
+        """
+        taken = super().handle(record)
+        self._ensure_thread()
+        return taken
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record's line, or count it as dropped."""
@@ -78,11 +88,13 @@ class LineWriter(logging.Handler):
             self._dropped += 1
             return
         self._report_dropped()
-        self._queue.put(self.format(record))
+        self._queue.put(self._line(record))
 
     def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
         """Wait until all is written, as long as somebody reads it; logging calls this at the process's end."""
         self._report_dropped()
+        if (self._thread is None and self._queue.empty()) or not self._ensure_thread():
+            return
         written = threading.Event()
         self._queue.put(written)
         written.wait(seconds)
@@ -92,12 +104,38 @@ class LineWriter(logging.Handler):
         self._queue.put(None)
         super().close()
 
+    def _ensure_thread(self) -> bool:
+        """Whether there is a thread; where the container may start no more, a later line tries again."""
+        if self._thread is None and self._starting.acquire(blocking=False):
+            try:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._work, name="log", daemon=True)
+                    thread.start()
+                    self._thread = thread
+            except RuntimeError:
+                return False
+            finally:
+                self._starting.release()
+        return self._thread is not None
+
+    def _line(self, record: logging.LogRecord) -> str:
+        """One line of the record, or that there is none; whoever logs does not fail for it."""
+        try:
+            return self.format(record)
+        except Exception as error:  # neither its words nor the record's, since nothing has redacted them
+            message = f"a line of the log could not be made: {type(error).__name__}"
+            return json_text({"level": "error", "logger": record.name, "message": message})
+
     def _report_dropped(self) -> None:
-        dropped, self._dropped = self._dropped, 0
+        self.acquire()
+        try:
+            dropped, self._dropped = self._dropped, 0
+        finally:
+            self.release()
         if dropped:
             message = f"{dropped} lines of the log were dropped: nobody read it"
             fields = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
-            self._queue.put(self.format(logging.makeLogRecord(fields)))
+            self._queue.put(self._line(logging.makeLogRecord(fields)))
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:

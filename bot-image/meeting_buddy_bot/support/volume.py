@@ -18,6 +18,9 @@ SECONDS: Final = 10.0
 _MOST_WAITING: Final = 32
 """Accesses that may hang at the same time; further ones are refused at once instead of adding threads."""
 
+GONE: Final = (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT)
+"""Errors of a file that speak of the whole volume."""
+
 T = TypeVar("T")
 
 
