@@ -61,6 +61,18 @@ async def test_failures_slow_down_and_success_forgets_them() -> None:
     assert queue.failed("a") < 0.3
 
 
+async def test_progress_makes_the_next_failure_the_first_one() -> None:
+    queue = KeyedQueue()
+    queue.add("a")
+    for _ in range(8):
+        await queue.take()
+        slow = queue.failed("a")
+        queue.add("a")
+    queue.progressed("a")
+    await queue.take()
+    assert queue.failed("a") < slow / 10
+
+
 async def test_a_failed_key_comes_back_by_itself() -> None:
     queue = KeyedQueue()
     queue.add("a")

@@ -247,3 +247,14 @@ async def test_each_session_is_looked_at_when_the_clock_is_set(memory: Memory) -
     memory.clock.set_ahead = timedelta(hours=-1)
     memory.clock.now()
     assert len(memory.queue) == 1
+
+
+async def test_a_write_is_progress_and_what_is_only_heard_is_none(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session(version=7))
+    memory.cache.upsert_pod(documents.pod(version=8))
+    assert not memory.entry.progressed
+    memory.cache.wrote_session(documents.session(version=9))
+    assert memory.entry.progressed
+    memory.entry.progressed = False
+    memory.cache.wrote_pod(documents.pod(version=10, finalizers=[]))
+    assert memory.entry.progressed

@@ -132,6 +132,9 @@ class Controller:
         found = failures.counted(entry.error if entry is not None else None, error, link, self._clock.now())
         if entry is not None:
             entry.error = found
+            if entry.progressed:  # an API server that is busy refuses one call after the other, and takes each later
+                self._queue.progressed(uid)
+            entry.progressed = False
         facts: dict[str, object] = {"uid": uid, "tries": found.count, "error": found.message}
         if isinstance(error, KubeError):
             self._telemetry.reconcile_failed(error.kind, str(error.status))

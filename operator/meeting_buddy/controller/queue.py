@@ -72,6 +72,10 @@ class KeyedQueue:
         self._backoffs.pop(key, None)
         self._hand_back(key)
 
+    def progressed(self, key: str) -> None:
+        """Something was achieved for ``key``: its next failure counts as the first."""
+        self._backoffs.pop(key, None)
+
     def failed(self, key: str, at_least: float = 0.0) -> float:
         """A worker failed on ``key``: again after a growing pause, whose seconds are returned.
 

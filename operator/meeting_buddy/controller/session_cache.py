@@ -51,6 +51,8 @@ class CacheEntry:
     error: ReconcileError | None = None
     announced_error: str | None = None
     written_at: datetime | None = None
+    progressed: bool = False
+    """Whether anything was written since the last failure."""
     last_event_at: float = 0.0
     """Monotonic time of the last news; a listing that began earlier cannot say what was replaced."""
 
@@ -69,6 +71,7 @@ class CacheEntry:
 
     def note_secret(self, which: PodId, pod_uid: str) -> None:
         """The pod's Secret is there, so nothing refuses it any more."""
+        self.progressed = True
         self.secrets_of.add(pod_uid)
         self.note(which, rejection=None)
 
@@ -151,7 +154,7 @@ class SessionCache:
 
     def wrote_session(self, document: JsonObject) -> None:
         """Take in a MeetingSession as a write of this process left it."""
-        self.upsert_session(document)
+        self._progressed(self.upsert_session(document))
         self.echoes.expect(PLURAL, document)
 
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
@@ -187,8 +190,12 @@ class SessionCache:
 
     def wrote_pod(self, document: JsonObject) -> None:
         """Take in a pod as a write of this process left it."""
-        self.upsert_pod(document)
+        self._progressed(self.upsert_pod(document))
         self.echoes.expect(PODS, document)
+
+    def _progressed(self, uid: str | None) -> None:
+        if uid is not None and uid in self._entries:
+            self._entries[uid].progressed = True
 
     def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""
