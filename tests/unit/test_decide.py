@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -245,8 +246,11 @@ def test_the_first_refusal_by_a_quota_after_an_outage_is_waited_for() -> None:
     joined = {"scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW), "leaveTimestamp": spelled(make.later(60))}
     session = make.session({**status, **joined}, onDisruption="Rejoin")
     refused = CreateRejection("quota", "exceeded quota", make.later(720), since=make.later(720))
-    actions = decide(make.facts(session, rejection=refused), lambda: make.later(721)).actions
-    assert all(each.patch.get("phase") is None for each in actions if isinstance(each, PatchStatus))
+    for seconds in (721, 1300):  # also when without it nobody would come any more
+        actions = decide(make.facts(session, rejection=refused), partial(make.later, seconds)).actions
+        assert all(each.patch.get("phase") is None for each in actions if isinstance(each, PatchStatus))
+    patch = patch_of(decide(make.facts(session, rejection=refused), lambda: make.later(1321)))
+    assert (patch["phase"], patch["reason"]) == ("Leaving", "QuotaExceeded"), "its files are finished"
 
 
 def test_no_bot_joins_again_long_after_the_one_before_was_driven_out() -> None:

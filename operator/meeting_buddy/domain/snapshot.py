@@ -179,8 +179,10 @@ class Snapshot:
 
     @property
     def missed_at(self) -> datetime | None:
-        """From when on no bot is made any more."""
-        return times.missed_at(self.session)
+        """From when on no bot is made any more; what refuses it has a time of its own."""
+        followed_until = times.followed_until(self.session) if self.known.rejection is None else None
+        moments = (times.missed_at(self.session), followed_until)
+        return min((each for each in moments if each is not None), default=None)
 
     @property
     def end_reached(self) -> bool:

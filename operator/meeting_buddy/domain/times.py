@@ -39,25 +39,29 @@ def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
 
 
 def missed_at(session: SessionFacts) -> datetime | None:
-    """From when on no bot is made any more; once one was in the meeting, only a later attempt's time counts.
+    """From when on no bot is made any more; once one was in the meeting, that is over.
 
     A start time decides alone. Without one, what the HTTP API was asked for long ago, and has no status now, was
     restored from somewhere; it is no new request.
     """
-    status, start = session.status, session.spec.start_time
-    if start is None and status.phase is None:
+    if session.status.join_timestamp is not None:
+        return None
+    start = session.spec.start_time
+    if start is None and session.status.phase is None:
         start = session.requested_at
-    due = status.next_attempt_time if status.bot_pod is None else None
-    moments = (
-        start + timedelta(seconds=starting_deadline(session)) if start and status.join_timestamp is None else None,
-        due + LONGEST_ABSENCE if due is not None else None,
-    )
-    return min((each for each in moments if each is not None), default=None)
+    return None if start is None else start + timedelta(seconds=starting_deadline(session))
+
+
+def followed_until(session: SessionFacts) -> datetime | None:
+    """Until when the bot of a later attempt may be made, if nothing refuses it; it has none yet, and never had one."""
+    due = session.status.next_attempt_time
+    return None if due is None or session.status.bot_pod is not None else due + LONGEST_ABSENCE
 
 
 def too_late(session: SessionFacts, now: datetime) -> bool:
     """Whether a session without a pod ends by its times."""
-    return any(moment is not None and now >= moment for moment in (missed_at(session), session.spec.end_time))
+    moments = (missed_at(session), followed_until(session), session.spec.end_time)
+    return any(moment is not None and now >= moment for moment in moments)
 
 
 def starting_deadline(session: SessionFacts) -> int:
