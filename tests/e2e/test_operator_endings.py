@@ -299,10 +299,10 @@ def test_another_bot_is_tried_when_the_page_could_not_be_reached(sessions: Sessi
 # An upgrade and a downgrade, and times
 
 NEXT_VERSION = {
-    "operator": {"podLabels": {"example.org/version": "next"}},
+    "operator": {"podLabels": {"example.org/version": "next"}, "replicas": 2},
     "botClasses": {"default": {"labels": {"example.org/version": "next"}}},
 }
-"""Values that roll the operator, and with which a bot's pod would be another one."""
+"""Values that roll the operator, to two replicas, and with which a bot's pod would be another one."""
 LIVE: dict[str, tuple[dict[str, str], str, str]] = {
     "attended": (UNTIL_ASKED, "Recording", "ready"),
     "waiting": ({"script": "lobby; wait 600s; join"}, "Joining", "started"),
@@ -330,7 +330,7 @@ def test_an_upgrade_and_a_downgrade_change_nothing_for_sessions_and_a_planned_bo
         sessions.apply(name, metadata=script)
     for name, (_, phase, _) in LIVE.items():
         sessions.phase(name, phase, seconds=PATIENCE)
-    start = (datetime.now(UTC) + timedelta(seconds=40)).replace(microsecond=0)
+    start = (datetime.now(UTC) + timedelta(seconds=120)).replace(microsecond=0)
     end = start + timedelta(seconds=45)
     times = {"startTime": start.isoformat(), "endTime": end.isoformat()}
     sessions.apply("planned", metadata=UNTIL_ASKED, botClassName="punctual", **times)
@@ -352,8 +352,10 @@ def test_an_upgrade_and_a_downgrade_change_nothing_for_sessions_and_a_planned_bo
     third = installed.operators()
     print(f"upgraded and rolled back in {time.monotonic() - began:.1f} s")
     assert not {*first, *third} & {*second}
+    assert datetime.now(UTC) < start - timedelta(seconds=3), "the bot was not due before"
+    assert sessions.status("planned")["phase"] == "Scheduled"
 
-    status = sessions.phase("planned", "Recording", seconds=PATIENCE)
+    status = sessions.phase("planned", "Recording", seconds=120 + PATIENCE)
     made = datetime.fromisoformat(sessions.pod("planned")["metadata"]["creationTimestamp"])
     joined = datetime.fromisoformat(status["joinTimestamp"])
     assert start - timedelta(seconds=3) <= made <= joined <= start + timedelta(seconds=30)  # made: whole seconds

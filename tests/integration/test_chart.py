@@ -260,6 +260,7 @@ def test_the_notes_begin_in_a_namespace_that_is_served(values: Manifest, namespa
     assert ended, "a shell ends the document only where nothing is before its EOF"
     assert yaml.safe_load(document)["metadata"]["namespace"] == namespace
     assert f"\nkubectl get meetingsessions --namespace={namespace} --watch\n" in rest
+    assert "kept in Git or backed up a spec.startTime: restored later they end Missed" in rest
 
 
 def test_the_stated_floor_is_what_the_chart_uses() -> None:

@@ -220,6 +220,8 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("botClassName", "other"),
     ("debugMode", True),
     ("metadata", {"team": "other"}),
+    ("backoffLimit", 5),
+    ("onDisruption", "Rejoin"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ import pytest
 from yarl import URL
 
 from meeting_buddy.contract.reader import reader_key
+from meeting_buddy.http_api import media_access
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.readers import Readers
 from meeting_buddy_bot.recordings.server import RecordingsServer
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
@@ -284,6 +287,30 @@ async def test_a_right_that_is_withdrawn_cuts_a_download(
         with pytest.raises(Exception, match=r"payload|closed|Connection"):
             await answer.content.readexactly(len(long) - (1 << 20))
     await until(lambda: shelf.door.streams._open.total() == 0)
+
+
+async def test_an_api_server_that_is_away_for_a_moment_cuts_no_download(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_access, "RECHECK_SECONDS", 0.5)
+    monkeypatch.setattr(media_access, "_AGAIN_SECONDS", 0.1)
+    may_still, looks = media_access.MediaAccess._may_still, itertools.count()
+
+    async def away_at_first(*arguments: Any) -> bool:
+        if next(looks) < 3:
+            raise ProblemError("upstream-unavailable", "it restarts")
+        return await may_still(*arguments)
+
+    monkeypatch.setattr(media_access.MediaAccess, "_may_still", away_at_first)
+    long = bytes(64 << 20)
+    session = (await shelf.session()).write(film=long)
+    url = f"{shelf.door.url}{SESSIONS}/{session.session_id}/recordings/recording.mp4"
+    bearer = {"Authorization": f"Bearer {shelf.tenant.token}"}
+    async with shelf.door.client.get(url, headers=bearer) as answer:
+        await answer.content.readexactly(1 << 20)
+        await asyncio.sleep(1)  # who reads on is judged again
+        await answer.content.readexactly(len(long) - (1 << 20))
+    assert next(looks) > 3
 
 
 async def test_a_client_that_goes_away_frees_its_place(shelf: Shelf) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +218,21 @@ def that_takes_too_long(sessions: Sessions) -> None:
     assert "deletionTimestamp" in found["metadata"]
 
 
+def takes_five_writes_more(crd: ApiServer, folder: Path) -> None:
+    place = fresh_namespace(crd)
+    sessions = Sessions(crd.kubectl.in_namespace(place))
+    folder.mkdir()
+    with running(OperatorProcess(crd.kubeconfig, folder, place, free_port())) as operator:
+        before = sum(operator.writes().values())
+        sessions.apply("standup")
+        bot = is_killed(sessions, "standup")
+        finished = finishes(sessions, "standup", "BotCrashed")
+        sessions.phase("standup", "Failed", seconds=PATIENCE)
+        all_released(sessions, bot, finished)
+        writes = operator.writes()
+        assert sum(writes.values()) - before <= 9 + 5, writes
+
+
 SCENARIOS: tuple[Callable[[Sessions], object], ...] = (
     that_takes_too_long,
     that_a_quota_keeps_out_for_a_while,
@@ -242,9 +258,10 @@ def told(crd: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     with running(operator), ThreadPoolExecutor(AT_ONCE) as pool:
         for scenario, place in zip(SCENARIOS, places, strict=True):
             found[scenario.__name__] = pool.submit(scenario, Sessions(crd.kubectl.in_namespace(place)))
+        found[takes_five_writes_more.__name__] = pool.submit(takes_five_writes_more, crd, folder / "alone")
         yield found
 
 
-@pytest.mark.parametrize("scenario", [each.__name__ for each in SCENARIOS])
+@pytest.mark.parametrize("scenario", [each.__name__ for each in (*SCENARIOS, takes_five_writes_more)])
 def test_scenario(told: Mapping[str, Future[Any]], scenario: str) -> None:
     told[scenario].result()

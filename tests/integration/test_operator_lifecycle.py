@@ -74,7 +74,10 @@ def deleted_events(sessions: Sessions) -> list[str]:
     return [each["involvedObject"]["name"] for each in found if each["reason"] == "Deleted"]
 
 
-def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Sessions) -> None:
+@pytest.mark.parametrize("lobby", [False, True], ids=["let in at once", "from the lobby"])
+def test_a_whole_life_takes_nine_writes_and_one_in_the_lobby(
+    operator: OperatorProcess, sessions: Sessions, lobby: bool
+) -> None:
     before = sum(operator.writes().values())
     sessions.apply("standup")
     pod = sessions.pod("standup")
@@ -87,6 +90,13 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
         sessions.running(pod, ip=bot.address)
         status = sessions.phase("standup", "Joining")
         assert (status["node"], status["botAddress"]) == ("node1", bot.address)
+        if lobby:
+            bot.say("Joining", waiting="WaitingRoom")
+            wait_until(
+                lambda: conditions(sessions.status("standup")).get("Joined") == ("False", "WaitingRoom"),
+                "it is in the lobby",
+                PATIENCE,
+            )
         sessions.running(pod, ip=bot.address, ready=True)  # the kubelet may tell it before the report does
         sessions.phase("standup", "Active")
         bot.say("Active", **JOINED)
@@ -96,6 +106,8 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
             "it records",
             PATIENCE,
         )
+        assert operator.metric("meetingbuddy_streams_connected") == operator.metric("meetingbuddy_streams") == 1
+        assert operator.metric("meetingbuddy_sessions", phase="Recording") == 1
         bot.say("Leaving")
         sessions.phase("standup", "Leaving")
         last = bot.say("Leaving", leftAt="2026-11-23T10:00:55Z")
@@ -109,7 +121,19 @@ def test_a_whole_life_takes_nine_writes(operator: OperatorProcess, sessions: Ses
         kind: found[0] for kind, found in conditions(status).items()
     }.items()
     writes = operator.writes()
-    assert sum(writes.values()) - before <= 9, writes
+    assert sum(writes.values()) - before <= 9 + lobby, writes
+    counted = {
+        "sessions": {"phase": "Completed"},
+        "session_transitions_total": {"before": "Leaving", "after": "Completed"},
+        "session_outcomes_total": {"result": "Completed", "reason": "MeetingEnded"},
+        "apply_to_pod_seconds_count": {},
+        "join_seconds_count": {},
+    }
+    found = {name: operator.metric(f"meetingbuddy_{name}", **labels) for name, labels in counted.items()}
+    assert found == dict.fromkeys(counted, 1)
+    assert operator.metric("meetingbuddy_reports_total", result="accepted") >= 4
+    assert operator.metric("meetingbuddy_workqueue_oldest_seconds") < PATIENCE
+    assert operator.metric("meetingbuddy_streams") == 0
 
 
 def test_the_users_object_stays_the_users(shared: OperatorProcess, guest: Sessions) -> None:

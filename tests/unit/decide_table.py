@@ -326,6 +326,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("nobody knows whether the bot was in the meeting, it was to leave, and its files are not whole", _F(_S({**_STARTED, **_ASKED, "phase": "Leaving", "reason": "LeaveRequested"}), make.finished(make.report("Ended", reason="LeaveRequested").to_json())), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("it vanished", _F(_S(_WORKS)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
         Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(600 + 1800 + 120)),
+        Row("it takes too long, and the meeting had ended well", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "VerificationFailed", later(600 + 1800 + 120)),
         Row("leave changes nothing", _F(_S(_WORKS, leave=True), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
     ),
     "The bot ended, and another container goes on": (

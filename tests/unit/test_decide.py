@@ -275,3 +275,14 @@ def test_the_files_of_a_session_are_where_its_first_pod_had_them() -> None:
     gone = {PodId(1): AttemptFacts(last_seen=first)}
     assert make.facts(make.session(), attempts=gone).claim == "recordings-old"
     assert make.facts(make.session(), make.pod(claim="recordings-old")).claim is None, "nothing is on it yet"
+
+
+@pytest.mark.parametrize(("attempt", "follows"), [(19, True), (20, False)])
+def test_a_session_has_twenty_bots_at_most(attempt: int, follows: bool) -> None:
+    name = identity.pod_name("standup", make.UID, attempt)
+    status = {"phase": "Recording", "attempt": attempt, "botPod": name, "scheduledTime": spelled(NOW)}
+    session = make.session({**status, "joinTimestamp": spelled(NOW)}, onDisruption="Rejoin")
+    ended = make.ended(code=137, reason="Error", at=make.later(60))
+    evicted = replace(make.terminated(ended, reason="Evicted"), name=name, attempt=attempt)
+    patch = patch_of(decide(make.facts(session, evicted), lambda: make.later(61)))
+    assert (patch.get("attempt"), patch["phase"]) == ((20, "Initializing") if follows else (None, "Leaving"))

@@ -21,7 +21,7 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, NumberedLines
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
-from meeting_buddy.http_api.problems import ProblemError, may_not_hear, not_found, not_yet
+from meeting_buddy.http_api.problems import PASSING, ProblemError, may_not_hear, not_found, not_yet
 from meeting_buddy.http_api.readers import Readers, StoredBytes
 from meeting_buddy.http_api.transcripts import Events, LiveTranscripts
 from meeting_buddy.http_api.upstream import BrokenError
@@ -36,6 +36,8 @@ _LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _LONGEST_LINE: Final = 512 * 1024
 """Bytes."""
 _RECORDINGS: Final = "recordings"
+_AGAIN_SECONDS: Final = 1.0
+"""Between two looks at whether a caller may still hear, where the API server did not say."""
 _TRANSCRIPT: Final = "transcript"
 
 
@@ -197,13 +199,22 @@ class MediaAccess:
         """
         try:
             async with asyncio.timeout(JUDGING_SECONDS):
-                with kube_problems():
-                    if await self._finder.again(caller, found) is None:
-                        return False
-                    await self._check(caller, found, what)
-                    return True
+                while True:
+                    try:
+                        return await self._may_still(caller, found, what)
+                    except ProblemError as error:
+                        if error.kind not in PASSING:
+                            raise
+                    await asyncio.sleep(_AGAIN_SECONDS)  # nothing is handed out meanwhile
         except TimeoutError:
             raise BrokenError("the API server did not answer in time") from None
+
+    async def _may_still(self, caller: Caller, found: JsonObject, what: str) -> bool:
+        with kube_problems():
+            if await self._finder.again(caller, found) is None:
+                return False
+            await self._check(caller, found, what)
+            return True
 
 
 class _StoredTranscript:

@@ -225,6 +225,9 @@ def _absent(error: KubeError) -> ProblemError:
             "the cluster does not know MeetingSessions",
             remedy="The administrator installs the chart's CustomResourceDefinition.",
         )
+    if not error.not_found:  # of a proxy, say: nobody knows whether there is such a session
+        detail = "the API server cannot be reached: a 404 came that is not its own"
+        return ProblemError("upstream-unavailable", detail, headers=_wait(error))
     if error.message.startswith("namespaces "):
         detail = f"there is no namespace {error.namespace}"
         return ProblemError("not-found", detail, field="namespace", remedy="Name one that exists: ?namespace=NAME.")

@@ -194,7 +194,8 @@ class MeetingSessionSpec(StoredModel):
     on_disruption: Literal["Fail", "Rejoin"] = Field(
         "Fail",
         description="What follows when the bot's pod is drained, evicted, preempted or deleted during the meeting: the "
-        "session ends (Fail), or another bot joins and goes on recording into the same folder (Rejoin).",
+        "session ends (Fail), or another bot joins and goes on recording into the same folder (Rejoin; 20 bots at "
+        "most).",
     )
     bot_class_name: str = Field(
         "default",
