@@ -119,9 +119,9 @@ class RunningReader:
         finally:
             writing.close()
 
-    async def stalled(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection that has asked for a file and takes little of it, until it is read from."""
-        reading, writing = await asyncio.open_connection(HOST, self.port, limit=2**12)
+    async def stalled(self, name: str, limit: int = 2**12) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection that has asked for a file and takes little of it (``limit``), until it is read from."""
+        reading, writing = await asyncio.open_connection(HOST, self.port, limit=limit)
         head = f"GET {self.address(name)} HTTP/1.1\r\nHost: reader\r\nAuthorization: Bearer {token(name)}\r\n\r\n"
         writing.write(head.encode())
         await writing.drain()

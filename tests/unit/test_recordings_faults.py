@@ -153,8 +153,19 @@ async def test_a_client_that_takes_nothing_is_cut(reader: RunningReader, monkeyp
     await until(lambda: bool(volume_descriptors(reader)), 60)
     began = time.monotonic()
     await nothing_left(reader)
-    assert 0.5 < time.monotonic() - began < 25  # and not the 30 of every day
+    assert 0.5 < time.monotonic() - began < 25  # and not the 90 of every day
     assert await taken(reading) < BIG
+    writing.close()
+
+
+async def test_a_client_that_becomes_slow_is_not_cut(reader: RunningReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CLIENT_SECONDS", 2.0)
+    reading, writing = await reader.stalled(RECORDING, 2**16)
+    await reading.readexactly(BIG // 2)  # until then its connection's buffers have grown
+    for _ in range(30):
+        await reading.readexactly(64 * 1024)
+        await asyncio.sleep(0.15)
+    await reading.readexactly(BIG // 2 - 30 * 64 * 1024)
     writing.close()
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -28,14 +29,17 @@ from meeting_buddy_bot.support.threads import call_in_thread
 
 MOST_REQUESTS: Final = 256
 """At the same time; each may hold one piece of a file in memory."""
-CLIENT_SECONDS: Final = 30.0
-"""A client that does not take a piece for so long is cut; it may come back for the rest."""
+CLIENT_SECONDS: Final = 90.0
+"""A client that does not take a piece for so long is cut; it may come back for the rest. The HTTP API, which counts
+bytes, is the one that judges who is too slow."""
 IDLE_SECONDS: Final = 60.0
 """For the next request, or the rest of a request's head, to arrive on a connection."""
 DRAIN_SECONDS: Final = 10.0
 """For running downloads when the process is asked to end."""
 PIECE: Final = 128 * 1024
 """Bytes that are read and sent at once."""
+_SEND_BUFFER: Final = 2 * PIECE
+"""Of the kernel's: from a larger one much has to be taken before it is ready for the next piece."""
 _KEY_BYTES: Final = 32
 _SESSION_ID: Final = re.compile(r"mbsess_[0-9a-z]{1,64}", re.ASCII)
 
@@ -212,6 +216,7 @@ class RecordingsServer:
         try:
             if request.transport is not None:  # each write waits until the kernel has it all: one piece in memory
                 request.transport.set_write_buffer_limits(high=0)
+                request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             await response.prepare(request)
             while body and at < end:
                 piece = piece or await self._piece(file, at, end)
