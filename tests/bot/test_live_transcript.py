@@ -202,7 +202,7 @@ async def test_a_killed_transcriber_is_started_again_and_nothing_is_missing(tmp_
         assert found.lines()[: len(kept)] == kept
         before, after = (words(" ".join(said(lines))) for lines in (kept, found.lines()))
         assert after[: len(before)] == before, "the second process counts its segments from 1 too"
-        assert after[-len(EXPECTED) :] == EXPECTED
+        assert wrong([" ".join(after[-len(EXPECTED) :])]) <= FEW
         assert (found.report.state, found.report.reason) == ("Done", None)
         await found.events.flush()
         assert not [each for each in found.written() if each["event"] == "not_transcribed"]
