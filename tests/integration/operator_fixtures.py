@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def fresh_namespace(crd: ApiServer) -> str:
     name = f"op-{secrets.token_hex(4)}"
     crd.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     return name
+
+
+@contextmanager
+def served_alone(crd: ApiServer, folder: Path) -> Iterator[tuple[OperatorProcess, Sessions]]:
+    """A fresh namespace with an operator of its own, which a test counts; ``folder`` is made."""
+    place = fresh_namespace(crd)
+    folder.mkdir()
+    with running(OperatorProcess(crd.kubeconfig, folder, place, free_port())) as operator:
+        yield operator, Sessions(crd.kubectl.in_namespace(place))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec
-from tests.integration.operator_fixtures import crd, fresh_namespace  # noqa: F401 -- fixtures
+from tests.integration.operator_fixtures import crd, fresh_namespace, served_alone  # noqa: F401 -- fixtures
 from tests.integration.operator_plays import (
     COMPLETED,
     FAILED,
@@ -268,10 +268,7 @@ def one_operator_hangs_meanwhile(crd: ApiServer, folder: Path) -> None:
 
 
 def a_second_bot_joins_where_the_first_could_not(crd: ApiServer, folder: Path) -> None:
-    place = fresh_namespace(crd)
-    sessions = Sessions(crd.kubectl.in_namespace(place))
-    folder.mkdir()
-    with running(OperatorProcess(crd.kubeconfig, folder, place, free_port())) as operator:
+    with served_alone(crd, folder) as (operator, sessions):
         before = sum(operator.writes().values())
         sessions.apply("standup", backoffLimit=2)
         first, due = the_first_fails(sessions)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract.identity import LABEL_ATTEMPT, LABEL_COMPONENT, LABEL_SESSION_UID, Role
-from tests.integration.operator_fixtures import crd, fresh_namespace  # noqa: F401 -- fixtures
+from tests.integration.operator_fixtures import crd, fresh_namespace, served_alone  # noqa: F401 -- fixtures
 from tests.integration.operator_plays import (
     COMPLETED,
     COUNTS,
@@ -219,10 +219,7 @@ def that_takes_too_long(sessions: Sessions) -> None:
 
 
 def takes_five_writes_more(crd: ApiServer, folder: Path) -> None:
-    place = fresh_namespace(crd)
-    sessions = Sessions(crd.kubectl.in_namespace(place))
-    folder.mkdir()
-    with running(OperatorProcess(crd.kubeconfig, folder, place, free_port())) as operator:
+    with served_alone(crd, folder) as (operator, sessions):
         before = sum(operator.writes().values())
         sessions.apply("standup")
         bot = is_killed(sessions, "standup")
