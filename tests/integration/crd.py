@@ -15,6 +15,8 @@ def install_crd(kubectl: Kubectl) -> None:
     """Apply the CRD as a user would, and wait until the API server serves it."""
     kubectl("apply", "--server-side", f"--filename={CRD}")
     wait_until(lambda: _established(kubectl), "the API server serves the CRD", 60)
+    # Until its cache is filled, the API server answers such a list with 429, after which kubectl waits and asks again.
+    kubectl("get", "meetingsessions", "--all-namespaces", "--field-selector=metadata.name=none")
 
 
 def _established(kubectl: Kubectl) -> bool:

@@ -204,7 +204,8 @@ async def test_the_documented_call_starts_a_session(door: Door, mine: Tenant, cr
     assert made.headers["Cache-Control"] == "no-store"
     # No operator runs: it is found by its uid, and at the place that the answer names.
     found = await door("GET", made.headers["Location"], mine.token)
-    assert (found.status, found.body) == (200, session)
+    assert found.status == 200, found.text
+    assert found.body == session
     stored = named(crd, mine, session)
     assert stored["metadata"]["annotations"].keys() == {"meetingbuddy.io/created-by", "meetingbuddy.io/requested-at"}
     assert len(stored["metadata"]["name"]) <= 52

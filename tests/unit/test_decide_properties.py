@@ -91,8 +91,8 @@ class World(RuleBasedStateMachine):
         self.phases: list[Phase] = []
         self.followed = FIRST_BOT
         self.leave_reason: str | None = None
-        self.said_of_table: str | None = ""
-        """Empty: nothing yet, for its bot had no table."""
+        self.said_of_table: dict[int, str | None] = {}
+        """By attempt, as each bot has a table of its own."""
         self.forget()
 
     def forget(self) -> None:
@@ -517,9 +517,10 @@ class World(RuleBasedStateMachine):
         """Its bot keeps the table that it was given, whatever the administrator changes afterwards."""
         if self.session is None or self.session.status.table_hash is None:
             return
-        said = {each.type: each.message for each in self.session.status.conditions or ()}.get("PlatformTable")
-        self.said_of_table = said if self.said_of_table == "" else self.said_of_table
-        assert said == self.said_of_table
+        status = self.session.status
+        said = {each.type: each.message for each in status.conditions or ()}.get("PlatformTable")
+        assert status.attempt is not None
+        assert said == self.said_of_table.setdefault(status.attempt, said)
 
     @invariant()
     def never_two_live_pods(self) -> None:

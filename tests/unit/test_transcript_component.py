@@ -28,7 +28,7 @@ from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription import publishing
 from meeting_buddy_bot.transcription.component import LiveTranscript
 from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
-from meeting_buddy_bot.transcription.messages import Message, Missed, Ready, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.messages import Hypothesis, Message, Missed, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 
@@ -87,7 +87,10 @@ def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
     """``await transcribe(messages, log_line)``: a whole session's transcript, and its last report."""
 
     async def run(
-        messages: Sequence[Message], log_line: LineLog | None = None, publish_seconds: float = 20
+        messages: Sequence[Message],
+        log_line: LineLog | None = None,
+        publish_seconds: float = 20,
+        hub: TranscriptHub | None = None,
     ) -> TranscriptionReport:
         async def start(config: TranscriberConfig) -> ScriptedTranscriber:
             return ScriptedTranscriber((Ready(engine="scripted", model="none"), *messages))
@@ -98,7 +101,7 @@ def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
         events = EventLog(tmp_path / "events.jsonl", clock, Redactor())
         reporter = SessionReporter(state, events)
         transcript = LiveTranscript(
-            TranscriberConfig(), NoSound(), TranscriptHub(volume), volume, clock, events, reporter, log_line
+            TranscriberConfig(), NoSound(), hub or TranscriptHub(volume), volume, clock, events, reporter, log_line
         )
         reporter.admitted(clock.utc(), "hints")
         reporter.speaking(Interval("Ada Lovelace", 80.0, 90.0))
@@ -127,6 +130,22 @@ async def test_the_files_are_read_again_before_the_transcript_counts_as_done(
     report = await transcribe([said("and so, my fellow Americans")])
     assert (report.state, report.reason, report.message, report.lines) == ("Done", None, None, 1)
     assert {line.derived for line in read(tmp_path / "manifest.jsonl") if isinstance(line, Derived)} == FILES
+
+
+async def test_what_is_still_being_said_is_heard_with_its_speaker_and_is_in_no_file(
+    transcribe: Attend, tmp_path: Path
+) -> None:
+    hub = TranscriptHub(Volume(tmp_path))
+    listener = hub.subscribe()
+    open_line = Hypothesis(segment=2, revision=1, start=86.0, end=87.5, language="en", text="Still going")
+    await transcribe([said("Ask not."), open_line], hub=hub)
+    final, passing = await listener.next(), await listener.next()
+    assert final is not None
+    assert passing is not None
+    assert (final.kind, passing.kind) == ("line", "partial")
+    shown = json.loads(passing.data)
+    assert (shown["text"], shown["speaker"], shown["final"]) == ("Still going", "Ada Lovelace", False)
+    assert "Still going" not in (tmp_path / "transcript.jsonl").read_text()
 
 
 async def test_a_session_in_which_nobody_spoke_leaves_no_file(transcribe: Attend, tmp_path: Path) -> None:

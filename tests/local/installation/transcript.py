@@ -37,8 +37,6 @@ class TranscriptWatch:
 
     lines: list[Line] = field(default_factory=list)
     """Lines that stay."""
-    partials: int = 0
-    """Lines that were still open."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, kind: str, line: Line) -> None:
@@ -46,7 +44,6 @@ class TranscriptWatch:
         with self._changed:
             if kind == "line":
                 self.lines.append(line)
-            self.partials += kind == "partial"
             self._changed.notify_all()
 
     def wait_until(self, holds: Callable[[Sequence[Line]], bool], seconds: float) -> bool:
