@@ -172,8 +172,10 @@ async def test_files_are_listed_and_come_as_they_are(shelf: Shelf) -> None:
         ({"Range": "bytes=5-9", "If-Range": '"other"'}, 200, FILM, None),
         ({"Range": "bytes=0-1,5-6"}, 200, FILM, None),
         ({"If-None-Match": f'"{DIGEST}"'}, 304, b"", None),
+        ({"If-Match": f'"other", "{DIGEST}"', "Range": "bytes=5-9"}, 206, FILM[5:10], "bytes 5-9/1048576"),
+        ({"If-Match": "*"}, 200, FILM, None),
     ],
-    ids=["first", "rest", "last", "unchanged", "changed", "two", "known"],
+    ids=["first", "rest", "last", "unchanged", "changed", "two", "known", "meant", "any"],
 )
 async def test_a_part_of_a_file_is_told_as_the_reader_told_it(
     shelf: Shelf, asked: dict[str, str], status: int, expected: bytes, said: str | None
@@ -191,6 +193,29 @@ async def test_a_range_outside_of_the_file_is_refused(shelf: Shelf) -> None:
     answer = await session.ask("recordings/recording.mp4", **headers)
     answer.problem(416, "range-not-satisfiable")
     assert answer.headers["Content-Range"] == "bytes */1048576"
+
+
+@pytest.mark.parametrize("given", ['"other"', f'W/"{DIGEST}"', "nonsense"], ids=["other", "weak", "odd"])
+async def test_another_state_of_a_file_than_the_one_that_is_meant_is_refused(shelf: Shelf, given: str) -> None:
+    session = (await shelf.session()).write(film=FILM)
+    headers = {"If-Match": given, "If-None-Match": f'"{DIGEST}"'}
+    (await session.ask("recordings/recording.mp4", **headers)).problem(412, "precondition-failed")
+    assert (await session.ask("recordings/recording.mp4", "HEAD", **headers)).status == 412
+    (session.folder / "recording.mp4").write_bytes(FILM[1:])  # it has no ETag now
+    (await session.ask("recordings/recording.mp4", **headers)).problem(412, "precondition-failed")
+    assert shelf.door.streams._open.total() == 0
+
+
+async def test_a_precondition_is_never_left_out(shelf: Shelf) -> None:
+    session = (await shelf.session()).write(film=FILM)
+    long = {"If-Match": '"x", ' * 300}
+    answer = await session.ask("recordings/recording.mp4", **long)
+    assert answer.problem(400, "bad-request")["field"] == "If-Match"
+    bearer = ("Authorization", f"Bearer {shelf.tenant.token}")
+    url = f"{shelf.door.url}{SESSIONS}/{session.session_id}/recordings/recording.mp4"
+    twice = [bearer, ("If-Match", f'"{DIGEST}"'), ("If-Match", '"other"')]
+    async with shelf.door.client.get(url, headers=twice) as refused:
+        assert refused.status == 400
 
 
 async def test_hearing_needs_a_right_of_its_own(shelf: Shelf, crd: ApiServer) -> None:
@@ -341,6 +366,14 @@ async def test_the_transcript_of_a_session_that_is_over_comes_from_the_volume(sh
     headers = {"Last-Event-ID": "3001"}
     again = await session.ask("transcript", **headers)
     assert again.content.decode().count("event: line") == 1
+
+
+async def test_a_carriage_return_on_the_volume_splits_no_event(shelf: Shelf) -> None:
+    session = (await shelf.session()).write(lines=b'{"segment":\r"1"}\r\n{"segment":"2","text":"a\rb"}\n')
+    answer = await session.ask("transcript")
+    assert b"\r" not in answer.content
+    told = [each.split("data: ")[1] for each in answer.content.decode().split("\n\n") if each.startswith("id: ")]
+    assert [json.loads(each) for each in told] == [{"segment": "1"}]  # the second one is no JSON
 
 
 async def test_a_session_that_was_not_transcribed_has_no_transcript(shelf: Shelf) -> None:

@@ -22,7 +22,9 @@ from meeting_buddy.contract.token import Scope, derive, digest
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.documents import SESSIONS
+from meeting_buddy.http_api.finding import Finder
 from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy.kube.errors import KubeError
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.leave import LeaveSignal
@@ -114,6 +116,18 @@ class Session:
     async def ask(self, token: str | None = None, **headers: str) -> Any:
         return await self.place.door("GET", self.path, token or self.tenant.token, headers=headers)
 
+    async def end(self, bot: Bot) -> None:
+        """The bot has said all, and a little later the operator shows that the session is over."""
+        bot.hub.end()
+        await self.set(phase="Completed", reason="MeetingEnded")
+
+    async def ask_to_the_end(self, bot: Bot) -> Any:
+        """The answer to who listens until bot and session end."""
+        asking = asyncio.create_task(self.ask())
+        await until(lambda: bot.server.subscribers.taken == 1)
+        await self.end(bot)
+        return await asking
+
     @asynccontextmanager
     async def hear(self, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
         door, bearer = self.place.door, {"Authorization": f"Bearer {self.tenant.token}"}
@@ -123,14 +137,14 @@ class Session:
             yield answer
 
     @asynccontextmanager
-    async def bot(self, key: bytes = KEY, *, transcribes: bool = True) -> AsyncIterator[Bot]:
+    async def bot(self, key: bytes = KEY, *, transcribes: bool = True, attempt: int = ATTEMPT) -> AsyncIterator[Bot]:
         """Its bot's server."""
         volume = Volume(self.place.folder)
         hub = TranscriptHub(volume)
         writer = await TranscriptWriter.open(volume, hub.publish_final)
         hub.begin(writer.lines)
-        tokens = TokenDigests(control=digest("nobody's"), read=digest(derive(key, self.uid, ATTEMPT, Scope.READ)))
-        state = ReportState(self.session_id, ATTEMPT, SessionClock())
+        tokens = TokenDigests(control=digest("nobody's"), read=digest(derive(key, self.uid, attempt, Scope.READ)))
+        state = ReportState(self.session_id, attempt, SessionClock())
         server = ReportServer(state, tokens, LeaveSignal(), self.place.bot_port)
         server.transcript = transcript_stream(hub) if transcribes else None
         await server.start()
@@ -194,7 +208,7 @@ async def test_a_transcript_is_followed_resumed_and_ends(place: Place, mine: Ten
         async with session.hear(**headers) as answer:
             coming = events(answer)
             assert await spoken(coming) == ("line", "3", "c")
-            bot.hub.end()
+            await session.end(bot)
             assert [each for each in await rest(coming) if each[0] != "comment"] == [("end", {})]
     await until(lambda: place.door.streams._open.total() == 0)
     page = place.metrics.page().decode()
@@ -209,14 +223,14 @@ async def test_events_are_passed_on_as_the_bot_sent_them(place: Place, mine: Ten
     session = await place.session(mine, address=address)
     async with session.bot() as bot:
         bot.say("Zoë said: 你好")
-        bot.hub.end()
-        answer = await session.ask()
+        answer = await session.ask_to_the_end(bot)
         url = f"http://127.0.0.1:{place.bot_port}/v1/transcript"
         token = derive(KEY, session.uid, ATTEMPT, Scope.READ)
         async with place.door.client.get(url, headers={"Authorization": f"Bearer {token}"}) as direct:
             sent = await direct.text()
     assert "你好" in sent
-    assert answer.text == f"retry: 1000\n\n{sent}event: end\ndata: {{}}\n\n"
+    told = "".join(f"{each}\n\n" for each in answer.text.split("\n\n") if each not in ("", ":"))
+    assert told == f"retry: 1000\n\n{sent}event: end\ndata: {{}}\n\n"
 
 
 async def test_reading_a_session_is_not_hearing_it(place: Place, crd: ApiServer) -> None:
@@ -285,10 +299,83 @@ async def test_a_bot_that_goes_away_ends_the_stream_without_end(place: Place, mi
     (await session.ask()).problem(503, "bot-unavailable")
     async with session.bot() as bot:  # who comes again gets what follows
         bot.say("b")
-        bot.hub.end()
         headers = {"Last-Event-ID": "1"}
         async with session.hear(**headers) as answer:
             assert await spoken(events(answer)) == ("line", "2", "b")
+
+
+async def test_what_the_next_attempt_says_follows_the_last_line_of_the_one_before(place: Place, mine: Tenant) -> None:
+    session = await place.session(mine)
+    async with session.bot() as bot, session.hear() as answer:
+        bot.say("a")
+        coming = events(answer)
+        assert await spoken(coming) == ("line", "1", "a")
+        bot.hub.end()
+        for _ in range(3):
+            assert (await anext(coming))[0] == "comment"  # it is not known yet what follows
+        await session.set(phase="Initializing", attempt=ATTEMPT + 1, botAddress=None)
+        told = await rest(coming)
+        assert {name for name, _ in told} == {"comment"}
+        assert "come again" in told[-1][1]
+    (await session.ask()).problem(409, "not-yet")
+    await session.set(phase="Recording", botAddress="127.0.0.1")
+    headers = {"Last-Event-ID": "1"}
+    async with session.bot(attempt=ATTEMPT + 1) as bot, session.hear(**headers) as answer:
+        bot.say("b")
+        coming = events(answer)
+        assert await spoken(coming) == ("line", "2", "b")
+        await session.end(bot)
+        assert [each for each in await rest(coming) if each[0] != "comment"] == [("end", {})]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Leaving", "reason": "BotCrashed"},
+        {"phase": "Failed", "reason": "BotCrashed", "finisherPod": "f"},
+        {"phase": "Leaving"},
+    ],
+    ids=["it works", "it has worked", "it takes long"],
+)
+async def test_what_a_finisher_adds_is_for_who_comes_again(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch, status: dict[str, str]
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.media_access.ENDING_SECONDS", 60 if "reason" in status else 1)
+    session = await place.session(mine)
+    async with session.bot() as bot, session.hear() as answer:
+        await session.set(**status)
+        bot.hub.end()
+        told = await rest(events(answer))
+        assert {name for name, _ in told} == {"comment"}
+        assert "come again" in told[-1][1]
+    await until(lambda: place.door.streams._open.total() == 0)
+
+
+@pytest.mark.parametrize("what", ["deleted", "right withdrawn", "API server away"])
+async def test_who_waits_for_the_end_is_told_what_becomes_of_it(
+    place: Place, crd: ApiServer, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    tenant = await asyncio.to_thread(make_listener, crd)
+    session = await place.session(tenant)
+    async with session.bot() as bot, session.hear() as answer:
+        bot.hub.end()
+        await until(lambda: bot.server.subscribers.taken == 0)
+        if what == "deleted":
+            await place.door("DELETE", session.path.removesuffix("/transcript"), tenant.token)
+        elif what == "right withdrawn":
+            await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", "caller", f"--namespace={tenant.namespace}")
+        else:
+            again, away = Finder.again, iter(range(2))
+
+            async def away_at_first(*arguments: Any) -> Any:
+                if next(away, None) is not None:
+                    raise KubeError("MeetingSession", tenant.namespace, session.name, 503, "", "it restarts")
+                return await again(*arguments)
+
+            monkeypatch.setattr(Finder, "again", away_at_first)
+            await session.set(phase="Completed", reason="MeetingEnded")
+        expected = "problem" if what == "right withdrawn" else "end"
+        assert [name for name, _ in await rest(events(answer)) if name != "comment"] == [expected]
 
 
 async def test_all_who_listen_share_one_stream_of_the_bot(place: Place, mine: Tenant) -> None:
@@ -317,7 +404,7 @@ async def test_all_who_listen_share_one_stream_of_the_bot(place: Place, mine: Te
         bot.say("d")
         for each in heard_later:
             assert await spoken(each) == ("line", "4", "d")
-        bot.hub.end()
+        await session.end(bot)
         for each in heard_later:
             assert [one for one in await rest(each) if one[0] != "comment"] == [("end", {})]
         await until(lambda: bot.server.subscribers.taken == 0)
@@ -332,7 +419,7 @@ async def test_who_reads_slowly_misses_nothing_and_keeps_nobody_waiting(place: P
         for text in texts:
             bot.say(text)
             assert (await spoken(coming))[2] == text
-        bot.hub.end()
+        await session.end(bot)
         assert [(name, data.get("text")) for name, data in await rest(events(slow)) if name != "comment"] == [
             *(("line", text) for text in texts),
             ("end", None),
@@ -461,8 +548,7 @@ async def test_without_a_key_or_with_another_one_nothing_is_heard(
             place.key.write_bytes(KEY)
         place.key.write_bytes(key)  # rotated: taken at once
         bot.say("a")
-        bot.hub.end()
-        answers.append(await session.ask())
+        answers.append(await session.ask_to_the_end(bot))
         assert answers[-1].status == 200
     tokens = [derive(each, session.uid, ATTEMPT, Scope.READ) for each in (KEY, key)]
     for secret in (*tokens, mine.token):

@@ -9,7 +9,9 @@ import asyncio
 import socket
 import time
 import tracemalloc
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -216,6 +218,29 @@ async def test_requests_may_follow_each_other_at_once_but_not_too_many() -> None
         await _answered(await server.connect(), GET * 500)
         assert server.counted("connections_refused_total", reason="pipelining") == 1
     assert len(app.scopes) <= IDLE.pipelined + 1
+
+
+@pytest.mark.parametrize("behind", [GET, GET * 20], ids=["one", "too many"])
+async def test_a_request_under_way_is_told_that_its_client_is_gone_although_others_wait_behind_it(
+    behind: bytes,
+) -> None:
+    told = asyncio.Event()
+
+    async def endless(scope: object, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Any]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        told.set()
+
+    async with running(endless, IDLE) as server:
+        client = await server.connect()
+        client.writer.write(GET)
+        await client.reader.readuntil(b"begun")
+        client.writer.write(behind)
+        client.writer.close()
+        async with asyncio.timeout(20):
+            await told.wait()
 
 
 async def test_further_connections_than_allowed_are_answered_503_and_those_before_live_on() -> None:

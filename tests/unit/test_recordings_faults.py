@@ -221,6 +221,30 @@ async def test_the_end_waits_for_downloads_and_not_for_ever(reader: RunningReade
         each.close()
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["served", "opened too late"])
+async def test_a_descriptor_is_given_back_although_no_thread_can_be_started(
+    reader: RunningReader, answers: threading.Event, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    start, refused = threading.Thread.start, 0
+
+    def refusing(thread: threading.Thread) -> None:
+        nonlocal refused
+        if thread.name == "volume: close" and refused < 2:
+            refused += 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    monkeypatch.setattr(access, "_AGAIN_SECONDS", 0.05)
+    if late:
+        monkeypatch.setattr(listing, "open_file", hangs(answers, listing.open_file))
+        monkeypatch.setattr(access.VolumeAccess.call, "__kwdefaults__", {"discard": None, "seconds": 0.5})
+    assert (await reader.ask(RECORDING, Range="bytes=0-0")).status == (503 if late else 206)
+    answers.set()
+    await until(lambda: refused == 2)
+    await nothing_left(reader)
+
+
 async def test_a_descriptor_is_not_given_back_while_it_is_read(
     tmp_path: Path, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,9 @@ SECONDS: Final = 10.0
 THREADS: Final = 16
 """Accesses at the same time; a disk answers no more of them sooner."""
 
+_AGAIN_SECONDS: Final = 1.0
+"""Between two tries to start a thread that gives something back."""
+
 T = TypeVar("T")
 
 
@@ -66,6 +69,12 @@ class VolumeAccess:
         return future.result()
 
 
+def give_back(release: Callable[[], None]) -> None:
+    """Run ``release`` in a thread, later where none can be started now: else a descriptor would be lost."""
+    if call_in_thread("volume: close", release).done():  # a thread has no result before the loop's next turn
+        asyncio.get_running_loop().call_later(_AGAIN_SECONDS, give_back, release)
+
+
 def _discard(discard: Callable[[Any], None], future: asyncio.Future[Any]) -> None:
     if not future.cancelled() and future.exception() is None:
-        call_in_thread("volume: discard", partial(discard, future.result()))
+        give_back(partial(discard, future.result()))

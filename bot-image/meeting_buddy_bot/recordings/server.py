@@ -22,10 +22,9 @@ from aiohttp import hdrs, web
 
 from meeting_buddy.contract import reader
 from meeting_buddy_bot.recordings import listing, ranges
-from meeting_buddy_bot.recordings.access import VolumeAccess
+from meeting_buddy_bot.recordings.access import VolumeAccess, give_back
 from meeting_buddy_bot.recordings.files import MissingError, OpenFile
 from meeting_buddy_bot.recordings.listing import Entry
-from meeting_buddy_bot.support.threads import call_in_thread
 
 MOST_REQUESTS: Final = 256
 """At the same time; each may hold one piece of a file in memory."""
@@ -172,7 +171,7 @@ class RecordingsServer:
         try:
             return await self._answer(request, entry, file, facts)
         finally:
-            call_in_thread("volume: close", file.close)
+            give_back(file.close)
             _log.info("served", extra={"facts": facts})
 
     async def _answer(

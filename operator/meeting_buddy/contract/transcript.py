@@ -103,6 +103,7 @@ class NumberedLines:
 def _document(raw: bytes) -> str | None:
     try:
         text = raw.decode()
-        return text if isinstance(json.loads(text), dict) else None
+        # A carriage return, which JSON has between tokens alone, would end a line of an event.
+        return text.replace("\r", " ") if isinstance(json.loads(text), dict) else None
     except (ValueError, RecursionError):
         return None

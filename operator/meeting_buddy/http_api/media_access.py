@@ -32,6 +32,10 @@ RECHECK_SECONDS: Final = 60.0
 """After so long who hears is judged again."""
 JUDGING_SECONDS: Final = 8.0
 """For the API server to say."""
+ENDING_SECONDS: Final = 60.0
+"""So long the end of a session is waited for behind its bot's last line."""
+_LOOK_SECONDS: Final = 2.0
+"""Between two looks at whether it has ended."""
 _LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _LONGEST_LINE: Final = 512 * 1024
 """Bytes."""
@@ -89,8 +93,11 @@ class MediaAccess:
         if not session.spec.transcription.enabled:
             raise ProblemError("no-transcript", "transcription is not enabled for this session")
         seen = int(after or 0)
-        events = await (self._stored(session, seen) if session.status.ended else self._live(session, seen))
-        return self._judged(caller, found, _TRANSCRIPT, events), events.close
+        if session.status.ended:
+            events = await self._stored(session, seen)
+            return self._judged(caller, found, _TRANSCRIPT, events), events.close
+        events = await self._live(session, seen)
+        return self._judged(caller, found, _TRANSCRIPT, events, session.status.attempt), events.close
 
     async def recordings(self, caller: Caller, namespace: str, session_id: str) -> RecordingList:
         """A session's files, while its bot lives and afterwards. It may be empty."""
@@ -169,9 +176,12 @@ class MediaAccess:
         return _StoredTranscript(file, seen)
 
     async def _judged(
-        self, caller: Caller, found: JsonObject, what: str, source: Events
+        self, caller: Caller, found: JsonObject, what: str, source: Events, attempt: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """What a source gives, for as long as its caller may hear it and the session is there."""
+        """What a source gives, for as long as its caller may hear it and the session is there.
+
+        Where it is the bot of an ``attempt``, its end is not the session's.
+        """
         found, clock = reference(found), asyncio.get_running_loop()
         judged = clock.time()
         while True:
@@ -180,6 +190,8 @@ class MediaAccess:
                 async with asyncio.timeout_at(judged + RECHECK_SECONDS):
                     part = await source.next()
             if part is None:
+                if attempt is not None:
+                    await self._session_end(caller, found, attempt)
                 return
             if clock.time() >= judged + RECHECK_SECONDS:  # before what came meanwhile is handed out
                 if not await self._still(caller, found, what):
@@ -208,6 +220,37 @@ class MediaAccess:
                     await asyncio.sleep(_AGAIN_SECONDS)  # nothing is handed out meanwhile
         except TimeoutError:
             raise BrokenError("the API server did not answer in time") from None
+
+    async def _session_end(self, caller: Caller, found: JsonObject, attempt: int) -> None:
+        """Wait until the session has ended with this bot, or is gone.
+
+        Raises:
+            ProblemError: its caller may not read it any more.
+            BrokenError: it goes on, or may: who comes again hears who follows this bot, or reads what is stored.
+        """
+        try:
+            async with asyncio.timeout(ENDING_SECONDS):
+                while True:
+                    if await self._ended_with(caller, found, attempt):
+                        return
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise BrokenError("the session has not ended yet") from None
+
+    async def _ended_with(self, caller: Caller, found: JsonObject, attempt: int) -> bool:
+        try:
+            with kube_problems():
+                now = await self._finder.again(caller, found)
+        except ProblemError as error:
+            if error.kind in PASSING:
+                return False
+            raise
+        if now is None:
+            return True
+        status = parsed(now).status
+        if status.attempt != attempt or status.finishing or status.finisher_pod is not None:
+            raise BrokenError("another bot or a finisher follows")
+        return status.ended
 
     async def _may_still(self, caller: Caller, found: JsonObject, what: str) -> bool:
         with kube_problems():

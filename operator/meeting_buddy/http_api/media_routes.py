@@ -31,7 +31,8 @@ _EVENTS: Final = event_stream(
 )
 _LINES: Final = event_stream(
     "Server-sent events: `line`, its number as id; `partial`, a line that may still change; "
-    "`end` behind the last line; `problem` when the token or a right ends. Comments in between."
+    "`end` behind the last line, once the session is over; `problem` when the token or a right ends. "
+    "Comments in between."
 )
 _FILE: Final[dict[str, Any]] = {
     "description": "The file, whole or the part that `Range` asks for (206). `ETag` is its SHA-256.",
@@ -129,8 +130,8 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
         name: Annotated[str, Path(description="As the list has it; it may have a slash in it.", max_length=256)],
         request: Request,
     ) -> Response:
-        """Takes `Range`, `If-Range` and `If-None-Match`: a download that broke off goes on where it was."""
-        for header in ("Range", "If-Range"):
+        """Takes `Range`, `If-Range`, `If-Match` and `If-None-Match`: a download that broke off goes on where it was."""
+        for header in ("Range", "If-Range", "If-Match"):
             check_once(request, header)
         with ExitStack() as held:
             namespace = await _place(held, finder, streams, caller, place.namespace)
@@ -155,7 +156,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
             )
 
     path = SESSIONS + "/{session_id}/recordings/{name:path}"
-    responses = {**problem_responses(*ONE, 416), 200: _FILE, 206: _FILE, 304: {"description": "It is the same."}}
+    responses = {**problem_responses(*ONE, 412, 416), 200: _FILE, 206: _FILE, 304: {"description": "It is the same."}}
     app.get(
         path,
         operation_id="downloadRecording",

@@ -108,6 +108,7 @@ ONLY: Final[dict[str, frozenset[str]]] = {
     "no-transcript": frozenset({"followTranscript"}),
     "bot-unavailable": frozenset({"followTranscript"}),
     "no-such-recording": frozenset({"downloadRecording"}),
+    "precondition-failed": frozenset({"downloadRecording"}),
     "range-not-satisfiable": frozenset({"downloadRecording"}),
     "reader-unavailable": _MEDIA,
 }
@@ -190,6 +191,7 @@ CONDITIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "downloadRecording": [
         _condition("Range", "Which part; one range. Anything odd is ignored.", "bytes=1000-1999"),
         _condition("If-Range", "An ETag: a part of this file, or else the whole of the new one.", f'"{_SHA256}"'),
+        _condition("If-Match", "An ETag: 412 where the file is another one.", f'"{_SHA256}"'),
         _condition("If-None-Match", "An ETag: 304 where the file is still the same.", f'"{_SHA256}"'),
     ]
 }

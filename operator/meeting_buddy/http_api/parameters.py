@@ -63,6 +63,7 @@ _MEANINGS: Final = {
     408: "The body did not arrive in time.",
     409: "It changed meanwhile.",
     410: "The cursor is too old.",
+    412: "The file is not the one that If-Match names.",
     413: "The body is too large.",
     414: "The query is too long.",
     415: "The body is not application/json.",

@@ -41,6 +41,7 @@ KINDS: Final[dict[str, Kind]] = {
     "not-yet": Kind(409, "The bot is not there yet"),
     "no-transcript": Kind(409, "This session has no transcript"),
     "cursor-expired": Kind(410, "The cursor is too old"),
+    "precondition-failed": Kind(412, "The file is not the one that If-Match names"),
     "too-large": Kind(413, "The request's body is too large"),
     "query-too-long": Kind(414, "The query is too long"),
     "unsupported-media-type": Kind(415, "The body has to be application/json"),

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from meeting_buddy.http_api.limits import Limits
 
@@ -48,6 +48,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._send_deadline: asyncio.TimerHandle | None = None
         self._abort: asyncio.TimerHandle | None = None
+        self._unanswered: list[RequestResponseCycle] = []
+        """The request under way, and those that wait behind it; uvicorn itself knows the newest alone."""
         self._in_head = False
         self._in_body = False
         self._fed = 0
@@ -68,7 +70,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget all timers."""
+        """Tell the application, and forget all timers."""
+        self._disconnect()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         for timer in (self._deadline, self._send_deadline, self._abort):
@@ -138,6 +141,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._fed = False, True, 0
         self._set_deadline(self._limits.body_seconds, "body_timeout")
         super().on_headers_complete()
+        self._unanswered = [each for each in (*self._unanswered, self.cycle) if not each.response_complete]
+        self.flow.resume_reading()  # paused behind another request, when a client that goes would not be noticed
 
     def on_message_complete(self) -> None:
         """A request was read."""
@@ -222,11 +227,15 @@ class LimitedProtocol(HttpToolsProtocol):
         silent = self._fed == 0 and reason == "head_timeout"  # nobody asked anything
         if not silent and not self.pipeline and not (under_way and (cycle.response_started or not self._in_body)):
             self.transport.write(_answer(status))
-        if under_way:
-            cycle.disconnected = True  # or the application's answer would follow ours
-            cycle.message_event.set()
+        self._disconnect()  # or the application's answer would follow ours
         self.transport.close()
         self._abort_when_stuck()
+
+    def _disconnect(self) -> None:
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def _abort_when_stuck(self) -> None:
         """A transport that is closing writes out its buffer first, which a client can prevent by not reading."""

@@ -22,7 +22,7 @@ from meeting_buddy.http_api.problems import ProblemError
 
 READERS: Final = f"http://{SERVICE}.{{namespace}}.svc.cluster.local.:{PORT}"
 """Where the chart's readers are. The dot at the end: no search list makes another name of it, in another namespace."""
-ASKED: Final = ("range", "if-range", "if-none-match")
+ASKED: Final = ("range", "if-range", "if-match", "if-none-match")
 """Headers of a caller that a reader gets."""
 FORWARDED: Final = ("content-length", "content-range", "content-type", "etag", "accept-ranges")
 """Headers of a reader that a caller gets."""
@@ -30,7 +30,7 @@ LONGEST_LIST: Final = 2 << 20
 """Bytes; two days of recording, the longest that a session may last, have 6000 segments and 1.2 MB."""
 MOST_FILES: Final = 10_000
 LONGEST_ASKED: Final = 1024
-"""Characters of a caller's header; a longer one is left out."""
+"""Characters of a caller's header; a longer one is left out, but for ``If-Match``, which must not be ignored."""
 _PIECE: Final = 64 * 1024
 _VISIBLE: Final = re.compile(r"[\x20-\x7e]{0,1024}")
 """What a header may say."""
@@ -135,8 +135,10 @@ class Readers:
             method: ``GET`` or ``HEAD``.
 
         Raises:
-            ProblemError: there is no key or no reader, or it refuses.
+            ProblemError: there is no key or no reader, or it refuses; or ``If-Match`` names another state of the file.
         """
+        if len(asked.get("if-match", "")) > LONGEST_ASKED:
+            raise ProblemError("bad-request", "it is too long", field="If-Match")
         headers = {each: asked[each] for each in ASKED if each in asked and len(asked[each]) <= LONGEST_ASKED}
         answer = await self._ask(method, namespace, session_id, name, headers)
         headers = {each: answer.headers[each] for each in FORWARDED if each in answer.headers}
@@ -149,6 +151,8 @@ class Readers:
             raise ProblemError("upstream-error", "the reader's answer cannot be read by this version")
         if answer.status == 404:
             return None
+        if answer.status == 412:
+            raise ProblemError("precondition-failed", "the file has another ETag than If-Match says, or none yet")
         if answer.status == 416:
             size = headers.get("content-range", "bytes */*")
             raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
