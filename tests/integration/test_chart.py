@@ -263,6 +263,16 @@ def test_the_notes_begin_in_a_namespace_that_is_served(values: Manifest, namespa
     assert "kept in Git or backed up a spec.startTime: restored later they end Missed" in rest
 
 
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [({}, True), ({"watchNamespaces": ["meetings"]}, False), ({"storage": {"create": False}}, False)],
+    ids=str,
+)
+def test_the_notes_say_where_no_claim_was_made(values: Manifest, missing: bool) -> None:
+    run = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
+    assert ("There is no claim for recordings yet" in run.stdout) is missing, run.stderr
+
+
 def test_the_stated_floor_is_what_the_chart_uses() -> None:
     """``selectableFields`` is 1.31's, ValidatingAdmissionPolicy v1 is 1.30's."""
     old, new = (helm("template", "mb", str(CHART), f"--kube-version={version}") for version in ("1.30.9", "1.31.0"))
