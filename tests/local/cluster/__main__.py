@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.local import images
 from tests.local.cluster import commands, flow
 from tests.local.cluster.paths import HERE
 from tests.local.machine import cli_errors
+from tests.local.machine.cli_errors import CliError
 from tests.local.machine.progress import step
 
 
@@ -55,6 +57,12 @@ def _images() -> int:
     registry = os.environ.get("REGISTRY")
     push = os.environ.get("PUSH", "") not in ("", "0")
     model = Path(os.environ["MODEL"]) if os.environ.get("MODEL") else None
+    lacking = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
+    if lacking:
+        raise CliError(
+            f"Please install first: {' '.join(lacking)} (Debian's packages have these names). Any other builder does "
+            "as well: docker build -f operator/Dockerfile . and docker build -f bot-image/Dockerfile ."
+        )
     for name in images.IMAGES:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry
