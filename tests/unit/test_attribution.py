@@ -215,6 +215,31 @@ def test_a_text_that_does_not_hold_its_words_is_split_by_the_words() -> None:
     assert told(lines) == [("12", "Ann", "twenty one"), ("12b", "Bob", "dogs bark")]
 
 
+def test_a_character_that_a_server_parted_stays_as_it_is_in_the_text() -> None:
+    said = utterance(("我们", 10, 11), ("\ufffd", 11, 11.5), ("\ufffd", 11.5, 12), ("起来", 12, 13))
+    lines = attributor(Interval("Ann", 10, 12), Interval("Bob", 12, 13)).take(
+        said.model_copy(update={"text": "我们嗨起来"}), 14.0
+    )
+    assert told(lines) == [("12", "Ann", "我们嗨"), ("12b", "Bob", "起来")]
+    assert [word.text for line in lines for word in line.words] == ["我们", "起来"]
+
+
+def test_a_text_that_its_words_cannot_stand_in_for_has_who_spoke_longest() -> None:
+    said = evenly("twenty one na\ufffd\ufffdve dogs bark").model_copy(update={"text": "21 naïve dogs bark"})
+    lines = attributor(Interval("Ann", 10, 11), Interval("Bob", 11, 13)).take(said, 14.0)
+    assert told(lines) == [("12", "Bob", "21 naïve dogs bark")]
+
+
+def test_of_a_meeting_that_is_over_all_intervals_are_kept() -> None:
+    turns = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(attribution.MOST_INTERVALS + 10)]
+    for most, whose in ((attribution.MOST_INTERVALS, None), (None, "Ann")):
+        made = Attributor(utc, lag=0.0, most_intervals=most)
+        for turn in turns:
+            made.spoke(turn, 0.0)
+        [line] = made.take(utterance(("yes", 5.1, 5.9)), 0.0)
+        assert line.speaker == whose
+
+
 def test_a_text_without_words_has_one_speaker() -> None:
     said = evenly("a b c d").model_copy(update={"words": ()})
     assert told(attributor(Interval("Ann", 10, 11.5), Interval("Bob", 11.5, 12)).take(said, 12.0)) == [

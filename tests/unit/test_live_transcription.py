@@ -243,6 +243,20 @@ def test_only_text_that_stays_tells_of_the_language() -> None:
     assert len(meeting.engine.settled) == 1
 
 
+def test_one_slow_decoding_in_a_pause_is_not_the_last_one() -> None:
+    meeting = Meeting()
+    early = []
+    for cost in (2.1, 0.1, 0.1):
+        meeting.hear((0.9, 2))
+        early.append(0)
+        for _ in range(12):
+            meeting.hear((0, 0.1), decoding=False)
+            while (job := meeting.live.next_job()) is not None:
+                early[-1] += job.early
+                meeting.finish(job, cost)
+    assert early == [1, 0, 1]
+
+
 def test_an_early_decoding_that_fails_is_made_again() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 0.9))

@@ -5,9 +5,11 @@ The server is real, on loopback, with a decoder that says what the test wrote; n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +20,19 @@ import pytest
 
 from meeting_buddy.contract.assignment import TranscriptionConfig, TranscriptionServer
 from meeting_buddy.contract.languages import WHISPER
-from meeting_buddy_bot.transcription import engines, openai_engine
+from meeting_buddy_bot.transcription import engines, openai_answer, openai_engine
 from meeting_buddy_bot.transcription.component import transcriber_config
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
-from meeting_buddy_bot.transcription.openai_engine import IDLE_SECONDS, MAX_VOCABULARY, MAX_WORDS, OpenAIEngine
+from meeting_buddy_bot.transcription.openai_engine import (
+    ATTEMPTS,
+    IDLE_SECONDS,
+    LONGEST_SILENCE,
+    MAX_VOCABULARY,
+    MAX_WORDS,
+    OpenAIEngine,
+)
 from tests.local.machine.certificates import Authority, Subject
 from tests.local.media.sound import RATE, Samples
 from tests.local.media.speech_server import Answer, Fault, Request, SpeechServer
@@ -217,7 +226,7 @@ class TestFailures:
             (Fault.NO_TEXT, ("has no usable text",)),
             (Fault.CUT, ("cut the connection",)),
             (Fault.CUT_SHORT, ("cut the connection",)),
-            (Fault.HUGE, ("more than 4 MiB",)),
+            (Fault.HUGE, ("more than 1 MiB",)),
         ],
     )
     @pytest.mark.parametrize("ask", [final, partial])
@@ -370,6 +379,42 @@ class TestTime:
         assert final(engine).text == "Ask not."
         assert sum(pauses.taken) < 10
 
+    @pytest.mark.parametrize("named", ["9" * 400, "9" * 5000, "Wed, 21 Oct 99999 07:28:00 GMT"])
+    def test_a_time_that_is_none_is_as_if_the_server_named_none(
+        self, make: Make, server: SpeechServer, pauses: Pauses, named: str
+    ) -> None:
+        server.retry_after = named
+        server.fail(Fault.LIMITED)
+        assert failure(make()).kind == "429"
+        assert sum(pauses.taken) <= LONGEST_SILENCE
+
+    @pytest.mark.parametrize(("took", "attempts"), [(30, 2), (52, 1)])
+    def test_another_attempt_is_made_when_time_is_left_for_it_after_the_pause(
+        self,
+        make: Make,
+        server: SpeechServer,
+        pauses: Pauses,
+        monkeypatch: pytest.MonkeyPatch,
+        took: float,
+        attempts: int,
+    ) -> None:
+        engine = make()
+        post = engine._post
+
+        def slowly(*given: Any) -> Any:
+            found = post(*given)
+            pauses.ahead += took if len(server.requests) == 1 else 0
+            return found
+
+        monkeypatch.setattr(engine, "_post", slowly)
+        server.retry_after = "9"
+        server.fail(Fault.LIMITED, times=1)
+        if attempts == 1:
+            assert failure(engine).kind == "429"
+        else:
+            assert final(engine).text == "Ask not."
+        assert len(server.requests) == attempts
+
     @pytest.mark.parametrize("fault", [Fault.SLOW, Fault.DRIPS])
     def test_a_slow_server_holds_up_nobody_for_ever(
         self, make: Make, server: SpeechServer, monkeypatch: pytest.MonkeyPatch, fault: Fault
@@ -386,6 +431,42 @@ class TestTime:
         server.fail(None)
         monkeypatch.undo()
         assert final(engine).text == "Ask not."
+
+    def test_a_handshake_that_is_cut_off_is_tried_again(self, make: Make) -> None:
+        """As by a balancer without a server behind it; a certificate that nobody trusts stays as it is."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            taken: list[int] = []
+
+            def close_all() -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection, _ = listening.accept()
+                        taken.append(len(connection.recv(4096)))
+                        connection.close()
+
+            threading.Thread(target=close_all, daemon=True).start()
+            error = failure(make(base_url=f"https://127.0.0.1:{listening.getsockname()[1]}/v1"))
+        assert "cut the connection" in str(error)
+        assert len(taken) == ATTEMPTS
+
+    @pytest.mark.parametrize(
+        ("fault", "passes"),
+        [
+            (Fault.LIMITED, True),
+            (Fault.BAD_GATEWAY, True),
+            (Fault.CUT, True),
+            (Fault.BROKEN, False),
+            (Fault.UNAUTHORIZED, False),
+            (Fault.GARBAGE, False),
+        ],
+    )
+    def test_what_may_be_over_in_a_while(self, make: Make, server: SpeechServer, fault: Fault, passes: bool) -> None:
+        server.fail(fault)
+        assert failure(make()).passes == passes
+
+    def test_a_server_that_is_started_again_may_be_back_in_a_while(self, make: Make, server: SpeechServer) -> None:
+        server.stop()
+        assert failure(make()).passes
 
     def test_a_port_that_takes_connections_and_says_nothing(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(openai_engine, "PARTIAL_SECONDS", 0.3)
@@ -424,6 +505,34 @@ class TestAnswers:
         word = '{"word": " Hi", "start": -0.1, "end": 0.2, "probability": 0.9}'
         content = f'{{"text": "Hi you", "segments": [{{"words": [{word}]}}, {{}}]}}'
         assert decoding(content.encode(), "en").words == (TimedWord("Hi", 0.0, 0.2, 0.9),)
+
+    @pytest.mark.parametrize(
+        ("pieces", "words"),
+        [
+            ([" Thank", " you", ".", " Under", "stand", "able"], ["Thank", "you.", "Understandable"]),
+            (["Hi", " there", "!"], ["Hi", "there!"]),
+            (["Ask", "not"], ["Ask", "not"]),
+            (["我们", "起来"], ["我们", "起来"]),
+            (["OK", " 我", "们"], ["OK", "我", "们"]),
+        ],
+        ids=["pieces", "the first without a blank", "words", "a script without blanks", "both"],
+    )
+    def test_pieces_of_words_are_put_together(self, pieces: list[str], words: list[str]) -> None:
+        times = [{"word": each, "start": n, "end": n + 1, "probability": 1 - n / 10} for n, each in enumerate(pieces)]
+        content = json.dumps({"text": "".join(pieces), "segments": [{"words": times}]})
+        found = decoding(content.encode(), "en").words
+        assert [each.text for each in found] == words
+        ends = [each.end for each in found]
+        assert [each.start for each in found] == [0, *ends[:-1]]
+        assert [each.probability for each in found] == pytest.approx([1 - (end - 1) / 10 for end in ends])
+
+    @pytest.mark.parametrize("segment", ["{}", '{"words": [{"word": "a", "start": 0, "end": 0}]}'])
+    def test_more_segments_than_anybody_speaks_count_as_missing(self, segment: str) -> None:
+        for count, known in ((100, 0.5), (50_000, 0.0)):
+            listed = ",".join(['{"no_speech_prob": 0.5}', *[segment] * count])
+            found = decoding(f'{{"text": "Hi", "segments": [{listed}]}}'.encode(), "en")
+            assert (found.text, found.no_speech_probability) == ("Hi", known)
+            assert len(found.words) <= openai_answer.MAX_WORDS
 
     @pytest.mark.parametrize("time", ["NaN", "1e999", '"soon"', "null"])
     def test_times_that_are_none_cost_the_words_and_not_the_text(self, time: str) -> None:

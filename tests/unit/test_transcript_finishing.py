@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator, AsyncIterator
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.finishing import transcript as finishing
 from meeting_buddy_bot.finishing.transcript import NO_TIME, UnfinishedTranscript
+from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import PcmFrame
+from meeting_buddy_bot.recording.manifest import Segment
 from meeting_buddy_bot.session.earlier import EarlierFacts
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.messages import Fault, Message, Progress, Recovered, TranscriberConfig
+from meeting_buddy_bot.transcription.attribution import MOST_INTERVALS
+from meeting_buddy_bot.transcription.messages import (
+    Fault,
+    Message,
+    Progress,
+    Ready,
+    Recovered,
+    TranscriberConfig,
+    Utterance,
+)
+from meeting_buddy_bot.transcription.render import Timeline
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 
+READY = Ready(engine="fake", model="none")
+NO_MODEL = Fault(reason="NoModel", message="there is no speech model")
 FAULT = Fault(reason="ServerFailed", message="the server answered 500: see its log")
 
 
@@ -32,6 +48,8 @@ class ScriptedProcess:
     def __init__(self, code: int, *messages: Message) -> None:
         self._code, self._messages = code, messages
         self._over = asyncio.Event()
+        self.began: float | None = None
+        """Where the sound begins that it was given."""
 
     async def messages(self) -> AsyncIterator[Message]:
         await self._over.wait()
@@ -51,15 +69,30 @@ class ScriptedProcess:
         pass
 
 
+def recorded(*spans: tuple[float, float]) -> list[Segment]:
+    return [Segment(n, f"{n}.mkv", *span, "", 1, "", run=n) for n, span in enumerate(spans, 1)]
+
+
+def heard(segment: int, start: float, end: float) -> Utterance:
+    return Utterance(segment=segment, revision=1, start=start, end=end, language="en", text=f"until {end:.0f}")
+
+
 async def finished(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, process: ScriptedProcess, error: OSError | None = None
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *processes: ScriptedProcess,
+    error: OSError | None = None,
+    segments: Sequence[Segment] = (),
+    spoken: Sequence[Interval] = (),
 ) -> TranscriptionReport:
-    """What is told of a transcript whose catching up ends so; ``error``: of reading the recording."""
+    """What is told of a transcript whose catching up goes so; ``error``: of reading the recording."""
+    to_come = list(processes)
 
     async def start(*_: object) -> ScriptedProcess:
-        return process
+        return to_come.pop(0)
 
-    async def sound(*_: object) -> AsyncGenerator[PcmFrame, None]:
+    async def sound(_: object, timeline: Timeline, since: float) -> AsyncGenerator[PcmFrame, None]:
+        processes[len(processes) - len(to_come) - 1].began = timeline.moment(timeline.at(since))
         if error is not None:
             raise error
         return
@@ -67,18 +100,20 @@ async def finished(
 
     monkeypatch.setattr(Transcriber, "start", start)
     monkeypatch.setattr(finishing, "_frames", sound)
+    monkeypatch.setattr(finishing, "_RESTART_SECONDS", 0.0, raising=False)
     volume, clock, told = Volume(folder), SessionClock(), list[TranscriptionReport]()
     events = EventLog(folder / "events.jsonl", clock)
     unfinished = UnfinishedTranscript(TranscriptHub(volume), volume, clock, events, told.append, lambda: 0.0)
     await unfinished.open(EarlierFacts())
     cause = NO_TIME
     try:
-        await unfinished.catch_up(TranscriberConfig(), folder / "none", (), ())
+        await unfinished.catch_up(TranscriberConfig(), folder / "none", segments, spoken)
     except OSError as failed:
         cause = str(failed.strerror)
     unfinished.give_up(cause, 300.0)
     await unfinished.publish(wanted=True)
     await events.close()
+    assert not to_come, "another process is started"
     return told[-1]
 
 
@@ -98,5 +133,53 @@ async def test_what_is_wrong_with_the_recording_is_told_however_the_process_ends
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     error = OSError(errno.EIO, "the sound cannot be read")
-    report = await finished(tmp_path, monkeypatch, ScriptedProcess(code), error)
+    report = await finished(tmp_path, monkeypatch, ScriptedProcess(code), error=error)
     assert report.message == "without text: 0-300 s (the sound cannot be read)"
+
+
+async def test_a_transcriber_that_dies_is_followed_by_one_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ScriptedProcess(-9, READY, heard(1, 10, 60))
+    second = ScriptedProcess(-9, READY, Progress(heard=150, done=150))
+    third = ScriptedProcess(0, READY, heard(1, 200, 210))
+    report = await finished(tmp_path, monkeypatch, first, second, third, segments=recorded((0, 300)))
+    assert [each.began for each in (first, second, third)] == [0, 60, 150]
+    assert (report.state, report.reason, report.message) == ("Done", None, None)
+    written = [json.loads(line) for line in (tmp_path / TRANSCRIPT_FILE).read_text().splitlines()]
+    assert [(each["segment"], each["text"]) for each in written] == [("1", "until 60"), ("2", "until 210")]
+
+
+async def test_sound_of_which_two_have_died_has_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is recorded between 100 and 400 s: it is no sound that could be left out."""
+    deaths = [ScriptedProcess(-9, READY, heard(1, 90, 100)), ScriptedProcess(-9, READY)]
+    last = ScriptedProcess(0, READY, heard(1, 420, 430))
+    report = await finished(tmp_path, monkeypatch, *deaths, last, segments=recorded((0, 100), (400, 500)))
+    assert last.began == 415
+    assert report.message is not None
+    assert "415 s (the transcriber died)" in report.message
+    assert report.lines == 2
+
+
+async def test_each_death_in_the_last_seconds_leaves_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaths = [ScriptedProcess(-9, READY) for _ in range(4)]
+    report = await finished(tmp_path, monkeypatch, *deaths, segments=recorded((0, 20)))
+    assert [each.began for each in deaths] == [0, 0, 15, 15]
+    assert report.message is not None
+    assert report.message.startswith("without text: 0-20 s (the transcriber died)")
+
+
+@pytest.mark.parametrize("messages", [(), (FAULT,), (NO_MODEL,), (READY, heard(1, 1, 2), NO_MODEL)])
+async def test_where_the_next_one_would_not_be_any_better_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: tuple[Message, ...]
+) -> None:
+    report = await finished(tmp_path, monkeypatch, ScriptedProcess(1, *messages), segments=recorded((0, 300)))
+    assert report.reason == "Incomplete"
+
+
+async def test_all_names_of_a_long_meeting_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(MOST_INTERVALS + 10)]
+    process = ScriptedProcess(0, READY, heard(1, 4.8, 5.6))
+    await finished(tmp_path, monkeypatch, process, segments=recorded((0, 300)), spoken=spoken)
+    [line] = (tmp_path / TRANSCRIPT_FILE).read_text().splitlines()
+    assert json.loads(line)["speaker"] == "Ann"

@@ -4,6 +4,7 @@
 |---|---|
 | the volume does not answer, or is gone | asks again, ten minutes or half a minute at most; then ends unverified |
 | ``finish_seconds`` are over, or after SIGTERM the grace period is | ends unverified; what is on the volume stays |
+| its transcriber dies, or the server for it is away | it is started again, or waited for, while there is time |
 | it is killed | the next one begins anew and comes to the same: all that it goes by is in the folder |
 | the files were verified before | compares the hash, and says so |
 
@@ -22,7 +23,7 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.finishing.recording import UnfinishedRecording
-from meeting_buddy_bot.finishing.transcript import NO_TIME, UnfinishedTranscript
+from meeting_buddy_bot.finishing.transcript import DIED, NO_TIME, UnfinishedTranscript
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
@@ -170,7 +171,7 @@ class Finisher(ReportProcess):
         engine = transcriber_config(assignment.transcription, self._settings.transcription_key_file)
         file = self._volume.folder / finished.file
         work = transcript.catch_up(engine, file, recording.segments, recording.earlier.spoken)
-        return await self._do("rest of the transcript", work, leaving_time) or "the transcriber died"
+        return await self._do("rest of the transcript", work, leaving_time) or DIED
 
     async def _do(self, what: str, work: Coroutine[Any, Any, None], in_time: _Wait) -> str | None:
         """Do a part of the work within its time; what is wrong, :data:`NO_TIME` if it was cut short."""

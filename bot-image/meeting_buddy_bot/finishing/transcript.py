@@ -25,6 +25,7 @@ from meeting_buddy_bot.transcription.messages import (
     Message,
     Missed,
     Progress,
+    Ready,
     Recovered,
     TranscriberConfig,
     Utterance,
@@ -32,12 +33,17 @@ from meeting_buddy_bot.transcription.messages import (
 from meeting_buddy_bot.transcription.missing import MissingText
 from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
 from meeting_buddy_bot.transcription.render import Timeline, last_lines
+from meeting_buddy_bot.transcription.segmenter import CAP_SECONDS
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
 
 _FLUSH_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 60.0
+_RESTART_SECONDS: Final = 2.0
+_SKIPPED_SECONDS: Final = CAP_SECONDS
+"""Of sound of which two transcribers have died: no segment of it is longer."""
+DIED: Final = "the transcriber died"
 NO_TIME: Final = "there was no time left for it"
 
 _log = logging.getLogger(__name__)
@@ -81,6 +87,10 @@ class UnfinishedTranscript:
         self._done = 0.0
         """Time up to which all speech is final."""
         self._fault: str | None = None
+        self._given_up = False
+        """There is no engine, whoever asks."""
+        self._worked = False
+        """Whether the transcriber that runs, or ran last, had begun."""
 
     async def open(self, earlier: EarlierFacts) -> None:
         """Read what is there; a last line that is torn is ended, and counts for nobody.
@@ -110,6 +120,9 @@ class UnfinishedTranscript:
     ) -> None:
         """Transcribe what is recorded behind the last line; may be cancelled: what is written then stays.
 
+        A transcriber that dies is followed by another one, which begins behind what is final. Sound of which two have
+        died in a row has no text.
+
         Args:
             config: of the engine.
             media: the finished recording.
@@ -122,20 +135,51 @@ class UnfinishedTranscript:
         if self._writer is None:
             return
         self._update_report(state="Starting")
-        attributor = Attributor(self._clock.utc)
-        attributor.new_run(self._writer.segments)
+        attributor = Attributor(self._clock.utc, most_intervals=None)
         for interval in spoken:
             attributor.spoke(interval, 0.0)
+        end = max((segment.end for segment in segments), default=0.0)
+        timeline, died_at = Timeline(segments), None
+        while True:
+            attributor.new_run(self._writer.segments)  # each process counts its segments from 1
+            if await self._run_once(config, media, timeline, attributor):
+                self._done = end
+            if self._given_up or not self._worked:  # the next one would not be any better
+                return
+            if died_at is None or self._done > died_at:
+                died_at = self._done
+            else:
+                self._skip(timeline, end)
+                died_at = None
+            if self._done >= end:
+                return
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    def _skip(self, timeline: Timeline, end: float) -> None:
+        """Leave the next recorded sound without text."""
+        begun = max(self._done, timeline.moment(timeline.at(self._done)))
+        behind = min(begun + _SKIPPED_SECONDS, end)
+        self._missing.add(self._done, behind, self._fault or DIED)
+        self._done = behind
+
+    async def _run_once(
+        self, config: TranscriberConfig, media: Path, timeline: Timeline, attributor: Attributor
+    ) -> bool:
+        """Transcribe what has no text yet; whether that came to the recording's end."""
+        self._worked, self._fault = False, None  # each process tells its own
         transcriber = await Transcriber.start(config, "--offline", "--finals-only")
-        feeding = asyncio.create_task(self._feed(transcriber, media, Timeline(segments)), name="recording")
+        feeding = asyncio.create_task(self._feed(transcriber, media, timeline), name="recording")
         try:
             async for message in transcriber.messages():
                 self._take(message, attributor)
             code = await transcriber.wait()
             if feeding.done():
                 feeding.result()  # what is wrong with the recording is told, however the process ended
-            if code == 0 and feeding.done():
-                self._done = max((segment.end for segment in segments), default=0.0)
+            whole = code == 0 and feeding.done()
+            if not (whole or self._given_up):
+                self._events.write("transcriber_died", code=code)
+                _log.warning("the transcriber ended with code %d: %s", code, transcriber.stderr_tail)
+            return whole
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
@@ -185,6 +229,7 @@ class UnfinishedTranscript:
             transcriber.end_of_meeting()
 
     def _take(self, message: Message, attributor: Attributor) -> None:
+        self._worked |= isinstance(message, Ready | Utterance | Progress)
         match message:
             case Utterance():
                 self._write(attributor.take(message, 0.0))
@@ -195,9 +240,10 @@ class UnfinishedTranscript:
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():
                 self._fault = f"the engine failed: {message.message}"
+                self._given_up = message.reason in ("NoModel", "LanguageNotSupported")
                 self._events.write("transcriber_fault", reason=message.reason)
             case Recovered():
-                self._fault = None
+                self._fault, self._given_up = None, False
 
     def _write(self, lines: Sequence[TranscriptLine]) -> None:
         if self._writer is None:

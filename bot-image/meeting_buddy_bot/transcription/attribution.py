@@ -32,7 +32,7 @@ _LEAST_WORD: Final = 0.01
 _STEP: Final = 0.1
 """Seconds between two looks at who is speaking now: pages are not asked more often."""
 _MOST_SEGMENTS: Final = 256
-_MOST_INTERVALS: Final = 5000
+MOST_INTERVALS: Final = 5000
 """An hour of lively talk, for a transcriber that is far behind."""
 
 Span = tuple[float, float]
@@ -55,15 +55,25 @@ def part_name(segment: int, index: int) -> str:
 
 
 def word_offsets(text: str, words: Iterable[Word]) -> list[int] | None:
-    """Where in ``text`` each word begins; ``None`` when they are not all in it, in order."""
+    """Where in ``text`` each word begins; ``None`` when they are not all in it, in order.
+
+    One that cannot be read, as servers tell it that part a character, is where the one before ends.
+    """
     offsets, behind = [], 0
     for word in words:
+        if _unreadable(word):
+            offsets.append(behind)
+            continue
         offset = text.find(word.text, behind)
         if offset < 0:
             return None
         offsets.append(offset)
         behind = offset + len(word.text)
     return offsets
+
+
+def _unreadable(word: Word) -> bool:
+    return "\ufffd" in word.text
 
 
 def open_intervals(speaking_now: SpeakingNow, start: float, end: float) -> list[Interval]:
@@ -168,12 +178,25 @@ class _Segment:
 class Attributor:
     """Makes lines of what was understood and of who was shown as speaking."""
 
-    def __init__(self, utc: Callable[[float], datetime], speaking_now: SpeakingNow = nobody, lag: float = LAG) -> None:
-        """``utc``: a moment on the session's clock in UTC."""
+    def __init__(
+        self,
+        utc: Callable[[float], datetime],
+        speaking_now: SpeakingNow = nobody,
+        lag: float = LAG,
+        most_intervals: int | None = MOST_INTERVALS,
+    ) -> None:
+        """Nobody has spoken yet.
+
+        Args:
+            utc: a moment on the session's clock in UTC.
+            speaking_now: who speaks at a moment.
+            lag: seconds by which hints are late.
+            most_intervals: that are kept, the last ones; ``None``: all, of a meeting that is over.
+        """
         self._utc = utc
         self._speaking_now = speaking_now
         self._lag = lag
-        self._intervals: deque[Interval] = deque(maxlen=_MOST_INTERVALS)
+        self._intervals: deque[Interval] = deque(maxlen=most_intervals)
         """Over, on the clock of the sound."""
         self._segments: dict[int, _Segment] = {}
         self._highest = 0
@@ -288,9 +311,12 @@ class Attributor:
             return []
         names = self._speakers([(word.start, word.end) for word in words] or [(utterance.start, utterance.end)])
         turns = _turns(names)
-        if len(turns) == 1:
-            return [_Part(names[0], utterance.start, utterance.end, utterance.language, text, words)]
+        readable = _readable(words)
         offsets = word_offsets(text, words)
+        if offsets is None and len(readable) < len(words):  # the text alone has all that was said
+            turns = [(0, len(names) - 1, _main_speaker(names, words))]
+        if len(turns) == 1:
+            return [_Part(turns[0][2], utterance.start, utterance.end, utterance.language, text, readable)]
         parts = []
         for first, last, name in turns:
             mine = words[first : last + 1]
@@ -301,8 +327,20 @@ class Attributor:
                 said = text[offsets[first] if first else 0 : until].strip()
             start = utterance.start if first == 0 else mine[0].start
             end = utterance.end if last + 1 == len(words) else mine[-1].end
-            parts.append(_Part(name, start, max(start, end), utterance.language, said, mine))
+            parts.append(_Part(name, start, max(start, end), utterance.language, said, _readable(mine)))
         return parts
+
+
+def _readable(words: Iterable[Word]) -> tuple[Word, ...]:
+    return tuple(word for word in words if not _unreadable(word))
+
+
+def _main_speaker(names: Sequence[str | None], words: Sequence[Word]) -> str | None:
+    """Who spoke longest."""
+    seconds: dict[str | None, float] = {}
+    for name, word in zip(names, words, strict=True):
+        seconds[name] = seconds.get(name, 0.0) + word.end - word.start
+    return max(seconds, key=lambda name: seconds[name])
 
 
 def _cleaned(utterance: Utterance) -> Utterance:

@@ -22,15 +22,23 @@ class EngineError(Exception):
         cause: str,
         remedy: str = "",
         kind: str = "",
+        *,
+        passes: bool = False,
     ) -> None:
         """The message is ``cause`` and ``remedy``.
 
-        ``kind``: what two failures have in common that differ in their words alone; empty: the words.
+        Args:
+            reason: as the report gives it.
+            cause: what is wrong.
+            remedy: what somebody can do about it.
+            kind: what two failures have in common that differ in their words alone; empty: the words.
+            passes: it is not about this sound, and may be over in a while.
         """
         super().__init__(f"{cause}: {remedy}" if remedy else cause)
         self.reason = reason
         self.cause = cause
         self.kind = kind or str(self)
+        self.passes = passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ _SHARE: Final = 0.6
 _SLOWEST_CADENCE: Final = 6.0
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
+FIRST_PAUSE: Final = 2.0
+"""Seconds before a final is asked for again whose sound can wait."""
+LONGEST_PAUSE: Final = 30.0
+LONGEST_PATIENCE: Final = 600.0
+"""Seconds of such pauses for one final."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
@@ -140,8 +145,12 @@ class LiveTranscription:
 
     def end(self) -> None:
         """No more sound will come; what is open is over."""
-        self._queue(self._segmenter.flush())
+        self.pause()
         self._ended = True
+
+    def pause(self) -> None:
+        """No sound has come for a while: what is open is over, and what may come later is another segment."""
+        self._queue(self._segmenter.flush())
 
     def next_job(self) -> Job | None:
         """The decoding to make now; ``None``: there is none, or one has not been brought back yet."""
@@ -162,6 +171,8 @@ class LiveTranscription:
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
             self._early_cost = seconds
+        elif job.final:  # where none are made in pauses, these show that the decoder is fast again
+            self._early_cost = min(self._early_cost, seconds)
         if isinstance(outcome, Exception):
             self._failed(job, outcome, stays=stays)
             return
@@ -265,12 +276,16 @@ class LiveTranscription:
         self._withdraw(segment, self._last_said.language if self._last_said else "")
         self._say(Missed(start=round(segment.start, 3), end=round(segment.end, 3), cause=cause))
 
+    def fault(self, error: EngineError) -> None:
+        """Say why the engine cannot, once until it works again."""
+        if self._faulty != error.kind:
+            self._say(Fault(reason=error.reason, message=str(error)))
+        self._faulty = error.kind
+
     def _failed(self, job: Job, error: Exception, *, stays: bool) -> None:
         """A final that fails is missed; a passing text that fails is as if it had not been asked for."""
         if isinstance(error, EngineError):
-            if self._faulty != error.kind:  # said once until it works again
-                self._say(Fault(reason=error.reason, message=str(error)))
-            self._faulty = error.kind
+            self.fault(error)
             cause = error.cause
         else:
             _log.error("a decoding failed", exc_info=error)
@@ -356,10 +371,28 @@ class LiveTranscription:
         return self._before[1][-MAX_PROMPT:].partition(" ")[2] or None
 
 
-def drain(live: LiveTranscription, engine: Engine) -> None:
-    """Make all decodings that there are to make now. The sound waits, so that they count as taking no time."""
+def drain(live: LiveTranscription, engine: Engine, sleep: Callable[[float], None] | None = None) -> None:
+    """Make all decodings that there are to make now. The sound waits, so that they count as taking no time.
+
+    ``sleep``: pauses between attempts at a final for which there is no engine just now; ``None``: it is missed.
+    """
     while (job := live.next_job()) is not None:
-        live.complete(job, attempt(job, engine), 0.0)
+        live.complete(job, attempt(job, engine) if sleep is None else _awaited(live, job, engine, sleep), 0.0)
+
+
+def _awaited(live: LiveTranscription, job: Job, engine: Engine, sleep: Callable[[float], None]) -> Decoding | Exception:
+    """What came of a job, at last: a server that limits how often it is asked, or is started again, is waited for.
+
+    Not for ever, since it may be this very sound that its server dies of.
+    """
+    pause, waited = FIRST_PAUSE, 0.0
+    while isinstance(outcome := attempt(job, engine), EngineError):
+        if not (job.final and outcome.passes and waited < LONGEST_PATIENCE):
+            break
+        live.fault(outcome)
+        sleep(pause)
+        pause, waited = min(2 * pause, LONGEST_PAUSE), waited + pause
+    return outcome
 
 
 def attempt(job: Job, engine: Engine) -> Decoding | Exception:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFun
 from meeting_buddy.contract.languages import WHISPER
 from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT
+from meeting_buddy_bot.transcription.agreement import unspaced
 from meeting_buddy_bot.transcription.engine import Decoding, TimedWord
 
 _MAX_WORD: Final = 100
@@ -21,7 +22,7 @@ _MAX_WORD: Final = 100
 UNKNOWN_LANGUAGE: Final = "und"
 """ISO 639's code for a language that nobody knows."""
 MAX_WORDS: Final = 500
-"""Of half a minute; more were not spoken by anybody."""
+"""Of half a minute, and segments of it; more were not spoken by anybody."""
 
 _NAMES: Final = (
     "af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, "
@@ -83,10 +84,13 @@ class _Segment(_Model):
     words: _Lenient[_Words] = None
 
 
+_Segments = Annotated[list[_Segment], Field(max_length=MAX_WORDS)]
+
+
 class _Answer(_Model):
     text: str
     language: _Lenient[str] = None
-    segments: _Lenient[list[_Segment]] = None
+    segments: _Lenient[_Segments] = None
     words: _Lenient[_Words] = None
 
 
@@ -113,7 +117,7 @@ def decoding(content: bytes, asked: str | None) -> Decoding:
     return Decoding(
         text=text,
         language=_code(answer.language) or asked or UNKNOWN_LANGUAGE,
-        words=tuple(timed for word in words if (timed := _timed(word)) is not None),
+        words=_joined(words[:MAX_WORDS]),
         no_speech_probability=max((each.no_speech_prob or 0.0 for each in segments), default=0.0),
         average_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
         compression_ratio=max([_compression(text), *(each.compression_ratio or 0.0 for each in segments)]),
@@ -122,6 +126,30 @@ def decoding(content: bytes, asked: str | None) -> Decoding:
 
 def _fault(where: tuple[int | str, ...]) -> str:
     return f"has no usable {where[-1]}" if where else "is not a JSON object"
+
+
+def _joined(pieces: list[_Word]) -> tuple[TimedWord, ...]:
+    """Words, where whisper.cpp and others give the model's pieces: a piece that begins a word has a blank before it.
+
+    Servers that part the words themselves leave all blanks away.
+    """
+    in_pieces = any(piece.word[:1].isspace() for piece in pieces[1:])
+    found: list[TimedWord] = []
+    for piece in pieces:
+        timed = _timed(piece)
+        if timed is None:
+            continue
+        if in_pieces and found and not piece.word[0].isspace() and not unspaced(timed.text):
+            timed = _one(found.pop(), timed)
+        found.append(timed)
+    return tuple(found)
+
+
+def _one(first: TimedWord, second: TimedWord) -> TimedWord:
+    """The word that two pieces make, no surer than the less sure one."""
+    sure = [each for each in (first.probability, second.probability) if each is not None]
+    text = spoken_text(first.text + second.text, _MAX_WORD)
+    return TimedWord(text, first.start, max(first.end, second.end), min(sure, default=None))
 
 
 def _timed(word: _Word) -> TimedWord | None:

@@ -57,7 +57,9 @@ LONGEST_PAUSE: Final = 10.0
 """Seconds that a final waits because the server names a time (``Retry-After``)."""
 LONGEST_SILENCE: Final = 60.0
 """Seconds for which the server is not asked at all because it names a time."""
-MAX_ANSWER: Final = 4 * 1024 * 1024
+SHORTEST_ATTEMPT: Final = 5.0
+"""Seconds that another attempt must be left: less makes a server work for nobody."""
+MAX_ANSWER: Final = 1024 * 1024
 """Bytes; half a minute of words takes some tens of thousands."""
 MAX_VOCABULARY: Final = 400
 MAX_BEFORE: Final = 200
@@ -67,6 +69,8 @@ MAX_WORDS: Final = 200
 
 _SETTINGS: Final = "the bot class's transcription.server"
 _TOO_MANY_REQUESTS: Final = 429
+_BAD_GATEWAY: Final = 502
+"""From here on it is not the request that is to blame, but that there is no server for any."""
 _SHORTEST_KEY: Final = 8
 """Characters; a shorter one could not be told from other text, and kept out of it."""
 _LANGUAGE: Final = re.compile(
@@ -96,9 +100,11 @@ class _TooSlowError(HTTPError):
 class _RequestError(EngineError):
     """A request came to nothing."""
 
-    def __init__(self, cause: str, remedy: str, kind: str, *, again: bool, form: bool = False) -> None:
-        """``again``: another attempt may help; ``form``: another form of the answer may."""
-        super().__init__("ServerFailed", cause, remedy, kind)
+    def __init__(
+        self, cause: str, remedy: str, kind: str, *, again: bool, passes: bool = False, form: bool = False
+    ) -> None:
+        """``again``: another attempt may help; ``passes``: a later one, too; ``form``: another form may."""
+        super().__init__("ServerFailed", cause, remedy, kind, passes=passes)
         self.again = again
         self.form = form
 
@@ -149,10 +155,12 @@ class OpenAIEngine:
                 return self._ask_in_forms(sound, prompt, until, final=final)
             except _RequestError as error:
                 attempt += 1
-                pause = PAUSE_SECONDS[min(attempt, len(PAUSE_SECONDS)) - 1]
-                if not (final and error.again and attempt < ATTEMPTS and self._now() + pause < until):
+                named = self._not_before - self._now()
+                pause = named if named > 0 else PAUSE_SECONDS[min(attempt, len(PAUSE_SECONDS)) - 1]
+                in_time = self._now() + pause + SHORTEST_ATTEMPT <= until
+                if not (final and error.again and attempt < ATTEMPTS and in_time):
                     raise
-                if self._not_before <= self._now():
+                if named <= 0:
                     self._sleep(pause)
 
     def _keep_silence(self, longest: float) -> None:
@@ -258,7 +266,7 @@ class OpenAIEngine:
         self._asked_at = self._now()
         try:
             retry_after = urllib3.Retry().get_retry_after(response)
-        except InvalidHeader:
+        except (InvalidHeader, ValueError, OverflowError):  # no number, or one that is no time
             retry_after = None
         return response.status, content, retry_after
 
@@ -298,14 +306,14 @@ class OpenAIEngine:
             case NewConnectionError():
                 cause = error.__cause__ or error.__context__
                 words, again = f"takes no connection ({getattr(cause, 'strerror', None) or 'refused'})", True
-            case SSLError():
+            case SSLError() if not _cut(error):
                 words, again = f"cannot be trusted ({page_text(str(error), MAX_WORDS)})", False
                 check = "check its certificate"
             case _TooLongError():
                 words, again = f"answers with more than {MAX_ANSWER // 2**20} MiB", False
             case _:
                 words, again = "cut the connection, or sent no HTTP", True
-        return _RequestError(f"{self._server} {words}", check, type(error).__name__, again=again)
+        return _RequestError(f"{self._server} {words}", check, type(error).__name__, again=again, passes=again)
 
     def _refusal(
         self, status: int, content: bytes, key: str, retry_after: float | None, told: tuple[str, ...] = ()
@@ -322,11 +330,23 @@ class OpenAIEngine:
                 "LanguageNotSupported", cause, f"choose another language than {self._language}, or another model"
             )
         limited = status == _TOO_MANY_REQUESTS
-        error = _RequestError(cause, _remedy(status, key), str(status), again=limited or status >= 500, form=wrong)
+        error = _RequestError(
+            cause,
+            _remedy(status, key),
+            str(status),
+            again=limited or status >= 500,
+            passes=limited or status >= _BAD_GATEWAY,
+            form=wrong,
+        )
         if error.again and retry_after:
             self._not_before = self._now() + min(retry_after, LONGEST_SILENCE)
             self._limited = error
         return error
+
+
+def _cut(error: SSLError) -> bool:
+    """Whether the other side closed the connection in mid-handshake: a balancer without a server behind it does."""
+    return any(isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError) for each in error.args)
 
 
 def _remedy(status: int, key: str) -> str:

@@ -5,7 +5,7 @@ never waits for anything, one decodes, and the main one cuts, decides and writes
 alone; for the sake of the browser, which is in another one, ``shortage`` tells when to decode less.
 
 With ``--offline`` the sound waits for the decoder instead (a recording is transcribed as fast as it can be, and none
-of it is missed), with ``--finals-only`` nothing is said of a segment before it is over.
+of it is missed, also while a server is away), with ``--finals-only`` nothing is said of a segment before it is over.
 
 Exit code 0: the input ended and all of it was written; 1: it could not work at all, as the last line says (``fault``).
 
@@ -43,6 +43,11 @@ NICENESS: Final = 19
 PROGRESS_SECONDS: Final = 1.0
 LONGEST_DECODING: Final = 300.0
 """Seconds after which a decoding is taken to hang; what waits meanwhile would soon be given up anyhow."""
+_QUIET_TURNS: Final = 5
+"""In a row in which no frame came, of :data:`PROGRESS_SECONDS` each: silence has frames, so the sound ends here.
+
+They are counted instead of the time, which also goes on while this process does not.
+"""
 _OFFLINE_FRAMES: Final = 100
 """That are read ahead when the sound can wait."""
 _LIVE_FRAMES: Final = 600
@@ -108,6 +113,7 @@ class _Transcriber:
         )
         self._progress_at = 0.0
         self._decoding_since: float | None = None
+        self._quiet_turns = 0
 
     def run(self) -> None:
         """Transcribe while the sound goes on.
@@ -122,6 +128,7 @@ class _Transcriber:
             try:
                 match self._inbox.get(timeout=PROGRESS_SECONDS):
                     case _Frame(start, pcm):
+                        self._quiet_turns = 0
                         self._live.feed(start, pcm)
                     case _Decoded(job, outcome, seconds, waited):
                         self._decoding_since = None
@@ -131,8 +138,10 @@ class _Transcriber:
                     case _End():
                         self._live.end()
                         ended = True
-            except queue.Empty:
-                pass  # nobody sends sound: progress is said nevertheless
+            except queue.Empty:  # nobody sends sound: progress is said nevertheless
+                self._quiet_turns += 1
+                if self._quiet_turns == _QUIET_TURNS:
+                    self._live.pause()
             if (next_job := self._live.next_job()) is not None:
                 if self._gauge:
                     self._gauge.begin()
@@ -147,10 +156,10 @@ class _Transcriber:
         """Transcribe as fast as can be, the sound waiting."""
         while isinstance(frame := self._inbox.get(), _Frame):
             self._live.feed(frame.start, frame.pcm)
-            drain(self._live, self._engine)
+            drain(self._live, self._engine, time.sleep)
             self._say_progress()
         self._live.end()
-        drain(self._live, self._engine)
+        drain(self._live, self._engine, time.sleep)
         self._say_progress(now=True)
 
     def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
