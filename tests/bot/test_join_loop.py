@@ -105,6 +105,34 @@ async def test_a_passcode_is_tried_once_and_never_guessed(
         assert typed == (0 if passcode is None else 1)
 
 
+async def test_what_lies_over_the_page_for_a_moment_costs_no_step(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    cover = "<div id=cover style='position: fixed; inset: 0'>One moment, please.</div>"
+    goes = "<script>setTimeout(() => document.querySelector('#cover').remove(), 4000)</script>"
+    site.pages[ROOM] = cover + ASKS_FOR_PASSCODE + goes
+    async with attending(container, site, tmp_path, passcode=PASSCODE) as bot:
+        await bot.until_recording()
+        assert await bot.events("step_failed")
+        done = [line["step"] for line in await bot.events("step")]
+        assert sorted(done) == ["cookies", "join", "name", "passcode"]
+
+
+async def test_a_client_that_says_goodbye_late_is_heard_out(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    leaves = (
+        "document.querySelector('#leave').addEventListener('click', () => setTimeout(() => fetch('/goodbye'), 800))"
+    )
+    site.pages |= {ROOM: join_page(f"enter(); {leaves}"), "/goodbye": ""}
+    async with attending(container, site, tmp_path, table=synthetic_table(goodbye=5)) as bot:
+        await bot.until_recording()
+        bot.leave.request(Reason.LEAVE_REQUESTED)
+        await bot.ending()
+        assert (await bot.events("left"))[0]["page_agrees"] is True
+        assert site.requested[-1].path == "/goodbye"
+
+
 async def test_a_notice_in_the_call_is_accepted(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:

@@ -50,7 +50,8 @@ async def browser(sites_container: BrowserContainer) -> AsyncIterator[Browser]:
 def _is_right(look: Look, table: PlatformTable, expected: PackState) -> bool:
     shown, reason, waiting, step = look.verdict(table, {})
     shows = (expected.shows, expected.reason, expected.waiting)
-    return (shown, reason, waiting) == shows and expected.step in (None, step)
+    counted = "counts" not in expected.model_fields_set or look.snapshot.count == expected.counts
+    return (shown, reason, waiting) == shows and expected.step in (None, step) and counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_mat
     for page in seen:
         if not _is_right(page.as_it_is, pack.table, page.expected):
             shown, reason, waiting, step = page.as_it_is.verdict(pack.table, {})
-            wrong.append(f"{page.as_it_is.page}: {shown} {reason or waiting or ''}, step {step}")
+            count = page.as_it_is.snapshot.count
+            wrong.append(f"{page.as_it_is.page}: {shown} {reason or waiting or ''}, step {step}, {count} people")
     found = score(pack.table, [page.as_it_is for page in seen])
     survivors = set(found.survivors)
     print(f"\n{pack.site.pack.platform}: {len(seen)} pages, mutation score {found.share:.1%}; survivors:")

@@ -127,6 +127,32 @@ async def a_connection_that_stays_lost_ends_it(container: BrowserContainer, site
         assert [cause for _, _, cause in bot.recorder.gaps] == ["connection lost"]
 
 
+async def a_page_that_loads_itself_anew_is_joined_again(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
+) -> None:
+    site.pages[ROOM] = in_the_call("location.reload()")
+    async with attending(container, site, folder) as bot:
+        await run_it(bot)
+        await bot.until(lambda _: bool(bot.recorder.gaps))
+        report = await bot.until(lambda report: report.waiting is None)
+        assert report.phase is ReportPhase.RECORDING
+        assert [line["cause"] for line in await bot.events("rejoining")] == ["the page went back to where one joins"]
+
+
+async def a_page_that_loads_itself_anew_and_lets_nobody_in_is_over(
+    container: BrowserContainer, site: SyntheticSite, folder: Path
+) -> None:
+    site.pages[ROOM] = in_the_call("location.reload()")
+    async with attending(container, site, folder, table=synthetic_table(join=15, rejoin=3)) as bot:
+        await bot.until_recording()
+        site.pages[ROOM] = join_page("0")
+        await run_it(bot)
+        result = await bot.ending()
+        assert result.reason is Reason.MEETING_ENDED
+        assert "JoinTimeout" in (result.message or "")
+        assert len(await bot.events("rejoining")) == 1
+
+
 @pytest.fixture(scope="module")
 def containers(
     container: BrowserContainer, make_container: Callable[..., AbstractContextManager[BrowserContainer]]
@@ -141,6 +167,10 @@ def containers(
     [
         (a_call_that_is_gone_for_a_moment_goes_on, a_connection_that_stays_lost_ends_it),
         (back_in_the_lobby_keeps_the_phase_and_ends_as_removed, ends_when_the_call_has_been_gone_for_long),
+        (
+            a_page_that_loads_itself_anew_is_joined_again,
+            a_page_that_loads_itself_anew_and_lets_nobody_in_is_over,
+        ),
         (
             a_removal_is_seen_while_the_recorder_still_opens,
             debug_mode_keeps_evidence_of_a_success,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from meeting_buddy.contract.phases import Waiting
@@ -200,6 +202,16 @@ def test_a_waiting_room_that_flickers_adds_up() -> None:
     assert check.verdict(Waiting.WAITING_ROOM) is Reason.NOT_ADMITTED
 
 
+def test_each_stay_in_the_waiting_room_has_its_own_time() -> None:
+    clock = FakeClock()
+    check = WaitingRoom(clock, 900)
+    for _ in range(9):
+        assert not any(wait(check, clock, 899, Waiting.WAITING_ROOM))
+        check.admitted()
+        clock.later(1)
+    assert wait(check, clock, 901, Waiting.WAITING_ROOM) == [None] * 900 + [Reason.NOT_ADMITTED]
+
+
 def test_the_waiting_room_does_not_count_time_in_which_nobody_looked() -> None:
     clock = FakeClock()
     check = WaitingRoom(clock, 60)
@@ -261,23 +273,40 @@ def test_without_elements_nothing_is_said_of_media() -> None:
 # Connection
 
 
+def reconnect(check: ConnectionLost, clock: FakeClock, looks: Iterable[bool | None]) -> list[Reason | None]:
+    """The verdicts of a look each second."""
+    verdicts = []
+    for reconnecting in looks:
+        verdicts.append(check.verdict(reconnecting=reconnecting))
+        clock.later(1)
+    return verdicts
+
+
 def test_a_connection_is_lost_after_its_time_without_a_break() -> None:
     clock = FakeClock()
-    check = ConnectionLost(clock, 120)
-    assert check.verdict(reconnecting=True) is None
-    clock.later(119)
-    assert check.verdict(reconnecting=True) is None
-    clock.later(1)
-    assert check.verdict(reconnecting=True) is Reason.CONNECTION_LOST
+    verdicts = reconnect(ConnectionLost(clock, 120), clock, [True] * 121)
+    assert verdicts == [None] * 120 + [Reason.CONNECTION_LOST]
 
 
 def test_a_connection_that_came_back_is_not_lost() -> None:
     clock = FakeClock()
-    check = ConnectionLost(clock, 120)
-    for _ in range(20):
-        assert check.verdict(reconnecting=True) is None
-        clock.later(100)
-        assert check.verdict(reconnecting=False) is None
+    assert not any(reconnect(ConnectionLost(clock, 120), clock, ([True] * 120 + [False]) * 20))
+
+
+@pytest.mark.parametrize("unknown", [1, 18])
+def test_a_look_that_tells_nothing_brings_no_connection_back(unknown: int) -> None:
+    clock = FakeClock()
+    verdicts = reconnect(ConnectionLost(clock, 60), clock, ([True] * (20 - unknown) + [None] * unknown) * 60)
+    counted = [reason for number, reason in enumerate(verdicts) if number % 20 < 20 - unknown]
+    assert counted.index(Reason.CONNECTION_LOST) == 60
+
+
+def test_a_connection_is_not_lost_while_nobody_looks() -> None:
+    clock = FakeClock()
+    check = ConnectionLost(clock, 60)
+    check.verdict(reconnecting=True)
+    clock.later(3600)  # the page did not answer for an hour
+    assert reconnect(check, clock, [True] * 61) == [None] * 60 + [Reason.CONNECTION_LOST]
 
 
 # Page
@@ -463,6 +492,16 @@ def test_bots_that_nobody_looked_at_are_not_left() -> None:
     check.verdict(only_bots=True)
     clock.later(3600)
     assert check.verdict(only_bots=True) is None
+
+
+def test_looks_that_tell_nothing_are_no_bots_and_no_people() -> None:
+    clock = FakeClock()
+    check = OnlyBots(clock, 60)
+    verdicts = []
+    for only_bots in [True] * 50 + [None] * 600 + [True] * 11:
+        clock.later(1)
+        verdicts.append(check.verdict(only_bots=only_bots))
+    assert verdicts == [None] * 660 + [Reason.ONLY_BOTS_LEFT]
 
 
 def test_silence_ends_a_meeting_only_where_the_session_asks() -> None:

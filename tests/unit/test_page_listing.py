@@ -9,6 +9,7 @@ from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from tests.conformance.running_bot import make_assignment
+from tests.support.platform_tables import platform_table
 
 
 class FakePage:
@@ -26,19 +27,25 @@ class FakeBrowser:
 
     def __init__(self) -> None:
         self.page = FakePage()
+        self.granted: list[tuple[str, list[str]]] = []
 
-    async def grant(self, *_: object) -> None:
+    async def grant(self, origin: str, permissions: list[str]) -> None:
         """Granted."""
+        self.granted.append((origin, permissions))
+
+    def grant_soon(self, origin: str, permissions: list[str]) -> None:
+        """Granted as well."""
+        self.granted.append((origin, permissions))
 
 
 class Opened:
     """A meeting's page and the events that it wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **changes: Any) -> None:
         self.browser = FakeBrowser()
         self._path = folder / "events.jsonl"
         self._events = EventLog(self._path, clock := SessionClock())
-        order = make_assignment()
+        order = make_assignment(**changes)
         kinds = {order.table.platform: order.table.link_rules}
         meeting = parse_link(str(order.link), order.platform, order.self_hosted, kinds)
         self.page = MeetingPage(cast(Any, self.browser), order.table, meeting, "Bot", None, clock, self._events)
@@ -87,3 +94,20 @@ async def test_the_next_browsers_are_listed_anew(tmp_path: Path) -> None:
         await opened.page.open()
         opened.browser.page.on_alert("Sorry")
     assert [event["event"] for event in await opened.events()] == ["page_dialog"] * 2
+
+
+async def test_the_client_gets_its_devices_on_whichever_host_of_the_platform_it_runs(tmp_path: Path) -> None:
+    link, table = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_QQ%40thread.v2/0?context=%7b%7d", "teams"
+    opened = Opened(tmp_path, link=link, platform="Teams", self_hosted=(), table=platform_table(table))
+    await opened.page.open()
+    for host in ("teams.microsoft.com", "teams.live.com", "teams.live.com.unrelated.test"):
+        opened.browser.page.on_host(host)
+    both = ["audioCapture", "videoCapture"]
+    assert opened.browser.granted == [("https://teams.microsoft.com", both), ("https://teams.live.com", both)]
+    assert [event["host"] for event in await opened.events()] == ["teams.live.com.unrelated.test"]
+
+
+async def test_a_site_that_is_to_have_no_devices_is_given_none(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    await opened.page.open()
+    assert opened.browser.granted == []

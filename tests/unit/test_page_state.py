@@ -150,6 +150,21 @@ def test_missing_signs_end_the_meeting_after_their_time_and_not_before() -> None
     assert verdicts[-1].reason is Reason.MEETING_ENDED
 
 
+@pytest.mark.parametrize("ends", [LOBBY, None], ids=["still there", "gone again"])
+def test_a_page_that_is_back_before_joining_does_not_tell_that_the_meeting_is_over(ends: str | None) -> None:
+    shown = [BLANK] * 3 + [snapshot(LOBBY)] * 20 + [snapshot(ends) if ends else BLANK] * 200
+    verdicts = judge(shown, tracker=in_the_call(), start=10)
+    assert verdicts[3].state is State.PRE_JOIN
+    assert [each.state for each in verdicts].index(State.ENDED) * POLL == pytest.approx(TABLE.timeouts.missing)
+    assert verdicts[-1] == PageState(State.ENDED, verdicts[3].signal, Reason.CONNECTION_LOST)
+
+
+def test_a_page_that_was_before_joining_for_a_moment_counts_anew_after_the_call() -> None:
+    tracker = in_the_call()
+    judge([snapshot(LOBBY)] * 8 + [IN_CALL] * 4, tracker=tracker, start=10)
+    assert judge([BLANK] * 200, tracker=tracker, start=20)[-1].reason is Reason.MEETING_ENDED
+
+
 def test_one_sign_of_the_call_resets_the_count() -> None:
     almost = int(TABLE.timeouts.missing / POLL) - 2
     verdicts = judge(([BLANK] * almost + [IN_CALL] * 4) * 3, tracker=in_the_call(), start=10)
@@ -225,6 +240,14 @@ def step(name: str, *, most: int = 3, **more: Any) -> Step:
     return Step.model_validate({"name": name, "do": "click", "target": f"{name} button", "maxRuns": most, **more})
 
 
+def tried(steps: StepRunner, snapshot: PageSnapshot, *, performed: bool) -> str | None:
+    """Name of the step that came next; what became of it is told."""
+    if (found := steps.next(snapshot)) is None:
+        return None
+    steps.tried(found, performed)
+    return found.name
+
+
 def actable(*names: str, seen: Iterable[Match] = ()) -> PageSnapshot:
     return PageSnapshot(frozenset(seen), frozenset(names))
 
@@ -240,8 +263,30 @@ def test_the_first_step_that_applies_is_run() -> None:
 
 def test_a_step_is_run_as_often_as_it_may_and_then_makes_way() -> None:
     steps = StepRunner((step("one", most=2), step("two", most=1)))
-    names = [found.name if (found := steps.next(actable("one", "two"))) else None for _ in range(4)]
+    names = [tried(steps, actable("one", "two"), performed=True) for _ in range(4)]
     assert names == ["one", "one", "two", None]
+
+
+def test_a_step_that_could_not_be_run_is_tried_again_and_lets_others_try_as_often() -> None:
+    steps = StepRunner((step("passcode", most=1), step("close", most=1)))
+    covered = [tried(steps, actable("passcode", "close"), performed=False) for _ in range(8)]
+    assert covered == ["passcode"] * 3 + ["close"] * 3 + ["passcode"] * 2
+    assert tried(steps, actable("close"), performed=True) == "close"
+    assert tried(steps, actable("passcode"), performed=True) == "passcode"
+    assert tried(steps, actable("passcode"), performed=True) is None
+
+
+def test_once_a_step_could_be_run_the_others_come_in_their_order_again() -> None:
+    steps = StepRunner((step("name", most=1), step("terms", most=1), step("join", most=1)))
+    assert [tried(steps, actable("name"), performed=False) for _ in range(4)] == ["name"] * 4
+    assert tried(steps, actable("name", "terms", "join"), performed=True) == "terms"
+    assert tried(steps, actable("name", "join"), performed=True) == "name"
+
+
+def test_a_step_that_can_never_be_run_is_left_alone_in_the_end() -> None:
+    steps = StepRunner((step("close", most=1),))
+    names = [tried(steps, actable("close"), performed=False) for _ in range(1000)]
+    assert names == ["close"] * 150 + [None] * 850
 
 
 def test_a_step_needs_its_target_and_its_condition() -> None:

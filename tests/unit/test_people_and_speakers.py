@@ -208,6 +208,17 @@ def test_well_known_bots_are_told_from_people(name: str) -> None:
     assert not alone.only_bots({name}), "whoever speaks is no bot"
 
 
+def test_whether_only_bots_are_there_is_unknown_while_the_page_does_not_tell() -> None:
+    people = People("Scribe", counted=True)
+    assert people.only_bots(()) is None
+    scribe, bot = Person("Scribe", own=False, speaking=False), Person("Fathom Notetaker", own=False, speaking=False)
+    answers = []
+    for snapshot in (shows(scribe, bot, count=2), shows(), shows(scribe), shows(scribe, bot, ADA), shows(count=2)):
+        people.take(snapshot, BEGAN)
+        answers.append(people.only_bots(()))
+    assert answers == [True, None, None, False, False]
+
+
 @pytest.mark.parametrize(
     "name", ["", "Ada Lovelace", "Ada Otter", "Bot Tom", "Abbot (Room 5)", "I read AI books", "Fathom"]
 )

@@ -65,3 +65,21 @@ def test_what_is_worth_another_try_ends_as_a_lost_connection() -> None:
 )
 def test_the_message_names_what_the_page_answered(found: SessionResult, reported: SessionResult) -> None:
     assert after_joining(found) == reported
+
+
+@pytest.mark.parametrize("reason", list(REASONS_AFTER_JOINING))
+def test_a_page_that_went_back_before_joining_fails_no_meeting_that_cannot_be_joined_again(reason: Reason) -> None:
+    result = after_joining(SessionResult(reason), over_if_lost=True)
+    assert REASONS[result.reason].end is Phase.COMPLETED
+    assert str(reason) in (result.message or "")
+
+
+def test_a_page_that_went_back_before_joining_is_told_from_a_bot_that_was_removed() -> None:
+    removed, over = (
+        after_joining(SessionResult(each), over_if_lost=True) for each in (Reason.NOT_ADMITTED, Reason.JOIN_TIMEOUT)
+    )
+    assert removed == after_joining(SessionResult(Reason.NOT_ADMITTED))
+    assert over == SessionResult(
+        Reason.MEETING_ENDED,
+        "the page went back to where one joins, which led to no call again; its last answer was JoinTimeout",
+    )

@@ -96,7 +96,12 @@ class Browser:
         """
         if self._cdp is None:
             raise BrowserGoneError("no browser runs")
-        await self._cdp.call("Browser.grantPermissions", {"origin": origin, "permissions": list(permissions)})
+        await self._cdp.call(*_granting(origin, permissions))
+
+    def grant_soon(self, origin: str, permissions: Sequence[str]) -> None:
+        """As :meth:`grant`, from inside a handler: before the page that has just begun there can have loaded."""
+        if self._cdp is not None:
+            self._cdp.send(*_granting(origin, permissions))
 
     async def close(self) -> None:
         """End the browser, dead or alive; without effect when none runs."""
@@ -112,3 +117,7 @@ class Browser:
             await cdp.close()
         if driver is not None:
             await driver.quit()
+
+
+def _granting(origin: str, permissions: Sequence[str]) -> tuple[str, dict[str, object]]:
+    return "Browser.grantPermissions", {"origin": origin, "permissions": list(permissions)}

@@ -2,21 +2,25 @@
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock
+from meeting_buddy_bot.checks.observed_time import ObservedTime
 
 
 class ConnectionLost:
-    """Fires when the call has been reconnecting for ``seconds`` without a break."""
+    """Fires when ``seconds`` of observed time showed the call reconnecting; one look at the call starts it anew."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
         self._seconds = seconds
-        self._since: float | None = None
+        self._observed = ObservedTime(clock)
+        self._lost: float | None = None
+        """Seconds so far; ``None``: the call is there."""
 
-    def verdict(self, *, reconnecting: bool) -> Reason | None:
-        """Told with each reading whether the call is reconnecting, or frozen after it."""
-        if not reconnecting:
-            self._since = None
+    def verdict(self, *, reconnecting: bool | None) -> Reason | None:
+        """Told with each look whether the call is reconnecting, or frozen after it; ``None``: nobody knows."""
+        seconds = self._observed.look()
+        if reconnecting is None:
             return None
-        if self._since is None:
-            self._since = self._clock.now()
-        return Reason.CONNECTION_LOST if self._clock.now() - self._since >= self._seconds else None
+        if not reconnecting:
+            self._lost = None
+            return None
+        self._lost = 0.0 if self._lost is None else self._lost + seconds
+        return Reason.CONNECTION_LOST if self._lost >= self._seconds else None

@@ -7,13 +7,17 @@ from meeting_buddy_bot.checks.observed_time import ObservedTime
 
 
 class WaitingRoom:
-    """Adds up the observed time in the lobby; fires at ``seconds``."""
+    """Adds up the observed time of one wait in the lobby, which may flicker; fires at ``seconds``."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._seconds = seconds
         self._observed = ObservedTime(clock)
         self._waited = 0.0
         self._before = False
+
+    def admitted(self) -> None:
+        """Somebody let the bot in: another wait is a new one."""
+        self._waited, self._before = 0.0, False
 
     def verdict(self, waiting: Waiting | None) -> Reason | None:
         """``waiting``: what the page says it waits for, ``None`` while it does not wait."""

@@ -8,13 +8,16 @@ fragment, no token, no passcode, nothing that was typed and no participant's nam
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+import unicodedata
+from array import array
+from collections.abc import Awaitable, Callable, Iterable
 from importlib import resources
 from typing import Final
 
+from meeting_buddy.contract.escapes import readings
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.text import json_text, utf8
+from meeting_buddy.contract.text import MAX_NAME, json_text, page_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import FrameAnswer, Page, mask_tokens
 from meeting_buddy_bot.platforms.probe import PageSnapshot, label
@@ -27,6 +30,15 @@ STEP_LABEL: Final = "step: "
 """Before the name of a step in evidence."""
 _MOST_CHARACTERS: Final = 2_000_000
 _SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
+_SPELT: Final = (
+    r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff"
+    r"\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff]"
+)
+"""Letters and digits of scripts that put blanks between words: beside one of them a name is part of another word."""
+_CUT: Final = MAX_NAME - 1
+"""Characters of a name that may go on: it was cut, perhaps at a blank."""
+_REST: Final = re.compile(r"[^<\"]*")
+"""What may follow the beginning of a name: up to the end of its text or attribute."""
 _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
 
 Read = Callable[[str, float], Awaitable[tuple[list[str], list[FrameAnswer]]]]
@@ -39,7 +51,7 @@ async def collect(
     name: str,
     signals: list[str],
     redact: Redactor,
-    names: Sequence[str] = (),
+    names: Callable[[], Iterable[str]] = tuple,
     seconds: float = 10.0,
     read: Read | None = None,
 ) -> tuple[str, ...]:
@@ -51,7 +63,7 @@ async def collect(
         name: of the files, without their ending.
         signals: labels of what matched.
         redact: knows the session's secrets.
-        names: of the meeting's participants.
+        names: of the meeting's participants; asked for once the document was read.
         seconds: for the screenshot and for the document, each.
         read: gives the labels of what matches at the moment of the document, which then go in place of ``signals``.
 
@@ -69,7 +81,7 @@ async def collect(
         written.append(f"{FOLDER}/{name}{suffix}")
 
     def clean(text: str) -> str:
-        return without_names(redact(mask_keys(text)), names)
+        return without_names(redact(mask_keys(text)), known)
 
     try:
         if read is None:
@@ -79,6 +91,7 @@ async def collect(
             signals = found if answers else signals
     except BrowserError:
         answers = []
+    known = tuple(names())
     heard = {
         "signals": signals,
         "dialogs": [clean(text) for text in page.alerts],
@@ -108,14 +121,58 @@ def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str
     return signals + [f"{STEP_LABEL}{step.name}" for step in table.steps if snapshot.applies(step)]
 
 
-def without_names(text: str, names: Sequence[str]) -> str:
-    """``text`` with each participant's name replaced by ``Person`` and a number."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), 1) if len(name) > 1}
+def without_names(text: str, names: Iterable[str]) -> str:
+    """``text`` with each participant's name replaced by ``Person`` and a number, however it is escaped and spaced."""
+    known_names = dict.fromkeys(page_text(name, MAX_NAME) for name in names)
+    numbers = {name: number for number, name in enumerate(known_names, 1) if len(name) > 1}
     if not numbers:
         return text
+    known = _pattern(numbers)
+    spans: set[tuple[int, int, int]] = set()
+    for reading in readings(text):
+        seen, offsets = _without_unseen(*reading)
+        for found in known.finditer(seen):
+            name, end = page_text(found[0], len(found[0])), offsets[found.end()]
+            if len(name) >= _CUT and (rest := _REST.match(text, end)):
+                end = rest.end()
+            spans.add((offsets[found.start()], end, numbers[name]))
+    pieces: list[str] = []
+    done = 0
+    for start, end, number in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if start >= done:
+            pieces += (text[done:start], f"Person {number}")
+        done = max(done, end)  # what reaches beyond another name goes with it
+    return "".join((*pieces, text[done:]))
+
+
+def _pattern(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the names; grouped by their first characters, because a document has millions of others."""
+    beginnings: dict[str, list[str]] = {}
+    forms = {form for name in names for form in (name, unicodedata.normalize("NFD", name))}
     # The longest first: "Ada" must not break up "Ada Lovelace" before that was found.
-    known = "|".join(re.escape(name) for name in sorted(numbers, key=len, reverse=True))
-    return re.sub(rf"(?<!\w)(?:{known})(?!\w)", lambda found: f"Person {numbers[found[0]]}", text)
+    for form in sorted(forms, key=len, reverse=True):
+        last = rf"(?!{_SPELT})" if re.match(_SPELT, form[-1]) and len(form) < _CUT else ""
+        words = r"\s+".join(map(re.escape, form[1:].split(" ")))
+        beginnings.setdefault(form[0], []).append(words + last)
+    groups = [
+        re.escape(first) + (rf"(?<!{_SPELT}.)" if re.match(_SPELT, first) else "") + f"(?:{'|'.join(rests)})"
+        for first, rests in beginnings.items()
+    ]
+    return re.compile("|".join(groups), re.DOTALL)
+
+
+def _without_unseen(text: str, offsets: "array[int]") -> tuple[str, "array[int]"]:
+    """A reading without the characters that :func:`page_text` leaves out of a name."""
+    unseen = "".join(each for each in set(text) if not each.isspace() and not page_text(each, 1))
+    if not unseen:
+        return text, offsets
+    pieces: list[str] = []
+    begins = array("I")
+    for found in re.finditer(f"[^{re.escape(unseen)}]+", text):
+        pieces.append(found[0])
+        begins.extend(offsets[found.start() : found.end()])
+    begins.append(offsets[-1])
+    return "".join(pieces), begins
 
 
 def mask_keys(text: str) -> str:

@@ -148,7 +148,7 @@ async def join(
         if step is not None:
             if step.secret and not page.has_passcode:
                 return SessionResult(Reason.PASSCODE_MISSING, "the meeting asks for a passcode")
-            await page.perform(step)
+            steps.tried(step, await page.perform(step))
         if (result := deadlines.verdict(page_state, step, snapshot.status if snapshot else 0)) is not None:
             return result
         if blank.due and await page.load_interrupted():

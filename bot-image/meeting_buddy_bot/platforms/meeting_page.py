@@ -5,6 +5,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from meeting_buddy.contract.links import Meeting
 from meeting_buddy.contract.table import PlatformTable, State, Step
@@ -94,7 +95,8 @@ class MeetingPage:
         page.on_alert = self._note_dialog
         self.snapshot = None
         self._unanswered = 0
-        await self._grant()
+        if self._permissions:
+            await self._browser.grant(self._meeting.origin, self._permissions)
         deadline = self._clock.now() + self._table.timeouts.load
         while True:
             try:
@@ -129,14 +131,13 @@ class MeetingPage:
         self._events.write("page_opened_again")
         await self.open()
 
-    async def _grant(self) -> None:
-        """Give the meeting's origin the devices of the table, before its page can ask."""
+    @property
+    def _permissions(self) -> list[str]:
+        """For the devices of the table, which pages of the platform may ask for."""
         devices = self._table.devices
-        permissions = (["audioCapture"] if devices.microphone == "silent" else []) + (
+        return (["audioCapture"] if devices.microphone == "silent" else []) + (
             ["videoCapture"] if devices.camera_permission else []
         )
-        if permissions:
-            await self._browser.grant(self._meeting.origin, permissions)
 
     async def read(self) -> PageSnapshot | None:
         """Look at the page once; raises as :meth:`Probe.read`."""
@@ -180,23 +181,25 @@ class MeetingPage:
         left = PageStateTracker(self._table)
         left.joined = True
         steps = StepRunner(self._table.leave)
-        acted = False
+        acted = agreed = False
         began = self._clock.now()
         with contextlib.suppress(BrowserError, TimeoutError):
             async with asyncio.timeout(seconds):
-                while True:
+                while not agreed:
                     snapshot = await self.read()
                     state = left.update(snapshot, self._clock.now()).state
                     step = steps.next(snapshot)
                     if step is not None:
-                        acted = await self.perform(step) or acted
+                        acted = steps.tried(step, await self.perform(step)) or acted
                     elif snapshot is not None and state is not State.IN_CALL:
-                        if acted or state in (State.ENDED, State.PRE_JOIN):
-                            return True
-                        if self._clock.now() - began > _NOTHING_TO_PRESS:
+                        agreed = acted or state in (State.ENDED, State.PRE_JOIN)
+                        if not agreed and self._clock.now() - began > _NOTHING_TO_PRESS:
                             return False  # a lobby without a way out but the door
-                    await asyncio.sleep(_LEAVE_POLL)
-        return False
+                    if not agreed:
+                        await asyncio.sleep(_LEAVE_POLL)
+        if acted and agreed:
+            await asyncio.sleep(self._table.timeouts.goodbye)  # of which a page shows nothing
+        return agreed
 
     def evidence_of(self, snapshot: PageSnapshot | None) -> list[str]:
         """Labels of the table's signals and steps that hold in ``snapshot``."""
@@ -219,7 +222,10 @@ class MeetingPage:
         return _PLACEHOLDER.sub(lambda found: known[found[1]] or "", value)
 
     def _note_host(self, host: str) -> None:
-        if host and not is_platform_host(host, self._meeting) and self._is_new("hosts", self._hosts, host):
+        if host != self._meeting.host and is_platform_host(host, self._meeting):  # where its client runs, perhaps
+            if self._permissions:
+                self._browser.grant_soon(replace(self._meeting, host=host).origin, self._permissions)
+        elif host and host != self._meeting.host and self._is_new("hosts", self._hosts, host):
             self._events.write("navigated_elsewhere", host=host)
             _log.warning("the page went to another host: %s", host)
 

@@ -2,9 +2,9 @@
 
 Signals are judged in the order of :class:`State`, and each must hold as long as it says. Once in the call, one snapshot
 without a sign of it means nothing; many for long enough mean that the meeting is over. A page that could not be read
-for so long says nothing of the meeting: the connection to it counts as lost, and the page has to be opened again. A
-call that was reconnecting is believed to be back only while its pictures advance: pages drop their toast long before
-they give up.
+for so long says nothing of the meeting: the connection to it counts as lost, and the page has to be opened again. So it
+is with one that went back to where one joins, which may have loaded itself anew. A call that was reconnecting is
+believed to be back only while its pictures advance: pages drop their toast long before they give up.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,8 @@ class _Stretch:
 
     looks: int = 0
     seconds: float = 0.0
+    before_joining: Signal | None = None
+    """What the page showed in it of the time before the call."""
 
     def lasts(self, seconds: float) -> bool:
         return self.looks >= FEWEST_MISSING and self.seconds >= seconds
@@ -105,8 +107,13 @@ class PageStateTracker:
         elif self._missing.looks > 0:
             self._missing.seconds += seconds
         (self._missing if read else self._unread).looks += 1
+        self._missing.before_joining = state.signal or self._missing.before_joining
         if self._missing.lasts(self._table.timeouts.missing):
-            return PageState(State.ENDED, reason=Reason.CONNECTION_LOST if self._reconnecting else Reason.MEETING_ENDED)
+            if self._reconnecting is not None:
+                return PageState(State.ENDED, reason=Reason.CONNECTION_LOST)
+            if self._missing.before_joining is not None:
+                return PageState(State.ENDED, self._missing.before_joining, Reason.CONNECTION_LOST)
+            return PageState(State.ENDED, reason=Reason.MEETING_ENDED)
         if self._unread.lasts(self._table.timeouts.missing):
             return PageState(State.ENDED, reason=Reason.CONNECTION_LOST)
         return state

@@ -69,6 +69,8 @@ class People:
         self._most_of_name: dict[str, int] = {}
         self._most_at_once = 0
         self._present = 0
+        self._told = False
+        """Whether the last snapshot told how many are there."""
         self._last_look: datetime | None = None
 
     @property
@@ -76,8 +78,13 @@ class People:
         """Everybody who was seen so far, in the order of their coming."""
         return tuple(self._most_of_name)
 
-    def only_bots(self, spoken: Container[str]) -> bool:
-        """Whether others are there and all of them are well-known meeting bots; who has ``spoken`` is none."""
+    def only_bots(self, spoken: Container[str]) -> bool | None:
+        """Whether others are there and all of them are well-known meeting bots; who has ``spoken`` is none.
+
+        ``None``: the last snapshot did not tell how many are there.
+        """
+        if not self._told:
+            return None
         bots = sum(each.bot and each.person.name not in spoken for each in self._there)
         return 0 < self._present == bots
 
@@ -111,6 +118,7 @@ class People:
         seconds = self._observed_seconds(at)
         shown = Counter(person.name for person in self.others(snapshot.people) if person.name)
         present = self.present(snapshot)
+        self._told = present is not None
         joined = self._note_shown(shown, at)
         left = self._note_absent(self._unshown(snapshot, present, shown.total()), at, seconds)
         if present is not None:

@@ -19,6 +19,7 @@ from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
+from meeting_buddy_bot.browser.page import FrameAnswer
 from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
@@ -50,6 +51,8 @@ _CHROMEDRIVER_SECONDS: Final = 120.0
 """For a container that the kubelet restarts, its back-off included."""
 _REJOIN_PAUSE: Final = 2.0
 _LEAVE_SECONDS: Final = 8.0
+_BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
+"""Cause of an outage."""
 _MOST_STATES: Final = 40
 """Of which evidence is kept in debug mode."""
 
@@ -181,16 +184,19 @@ class _MeetingRun:
             if not self._was_in_meeting:
                 return result
             if result.reason not in PASSING:
-                return after_joining(result)
+                return self._after_joining(result)
             self._begin_rejoin("connection lost")
             if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
-                return after_joining(result)
+                return self._after_joining(result)
             await asyncio.sleep(_REJOIN_PAUSE)
 
     @property
     def _was_in_meeting(self) -> bool:
         """Whether this bot, or the one that it replaces, was in the meeting."""
         return self._assignment.rejoins or self._reporter.ever_joined
+
+    def _after_joining(self, result: SessionResult) -> SessionResult:
+        return after_joining(result, over_if_lost=self._outage == _BACK_BEFORE_JOINING)
 
     async def _start_browser(self) -> None:
         await self._browser.start(_CHROMEDRIVER_SECONDS)
@@ -207,7 +213,7 @@ class _MeetingRun:
     async def _admitted(self) -> None:
         now = self._clock.now()
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
-        self._lobby = WaitingRoom(self._clock, self._assignment.limits.waiting_room_seconds)
+        self._lobby.admitted()
         if outage is not None:
             if self._reporter.ever_joined:  # before, nothing was recorded that could not show the meeting
                 self._recorder.note_gap(began, now, outage)
@@ -232,16 +238,19 @@ class _MeetingRun:
                 pictures = picture.take(snapshot.video)
             page_state = tracker.update(snapshot, self._clock.now(), pictures)
             if page_state.state in (State.ENDED, State.REFUSED) and page_state.reason is not None:
+                if page_state.signal is not None and page_state.signal.state is State.PRE_JOIN:
+                    self._begin_rejoin(_BACK_BEFORE_JOINING)
                 return SessionResult(page_state.reason)
+            known = page_state.state in (State.RECONNECTING, State.IN_CALL)
             reason = self._note_out_of_call(page_state) or lost.verdict(
-                reconnecting=page_state.state is State.RECONNECTING
+                reconnecting=page_state.state is State.RECONNECTING if known else None
             )
             if snapshot is not None and page_state.state is State.IN_CALL:
                 reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
             if (step := steps.next(snapshot)) is not None:
-                await self._page.perform(step)
+                steps.tried(step, await self._page.perform(step))
             elif snapshot is not None and page_state.state is State.IN_CALL and self._announcer is not None:
                 await self._announcer.advance(snapshot)
             await asyncio.sleep(pause(snapshot, POLL))
@@ -274,7 +283,7 @@ class _MeetingRun:
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
-        only_bots = not away and self._people.only_bots(self._speakers.spoken)
+        only_bots = False if away else self._people.only_bots(self._speakers.spoken)
         return (
             nobody
             or self._everyone_left.verdict(None if away else present)
@@ -299,6 +308,7 @@ class _MeetingRun:
         if page_state.state is State.RECONNECTING:
             self._reporter.waiting(Waiting.REJOINING)
         elif page_state.state is State.IN_CALL:
+            self._lobby.admitted()
             self._reporter.waiting(None)
         return None
 
@@ -350,13 +360,23 @@ class _MeetingRun:
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:
             return
-        snapshot = self._page.snapshot
-        signals = self._page.evidence_of(snapshot)
-        shown = [person.name for person in self._people.others(snapshot.people)] if snapshot else []
-        names = (*self._people.names, *shown)
+        before = self._page.snapshot
+        signals = self._page.evidence_of(before)
+        looks = [before]
+
+        async def read(script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
+            found = await self._page.evidence_with(script, seconds)
+            with contextlib.suppress(BrowserError):  # somebody may have come since the look before
+                looks.append(await self._page.read())
+            return found
+
+        def names() -> list[str]:
+            shown = [person.name for look in looks if look for person in self._people.others(look.people)]
+            return [*self._people.names, *shown]
+
         try:
             paths = await diagnostics.collect(
-                self._browser.page, self._volume, name, signals, self._redact, names, seconds, self._page.evidence_with
+                self._browser.page, self._volume, name, signals, self._redact, names, seconds, read
             )
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))

@@ -64,9 +64,18 @@ def reason_after_joining(reason: Reason) -> Reason:
     return REASONS_AFTER_JOINING.get(reason, reason)
 
 
-def after_joining(result: SessionResult) -> SessionResult:
-    """``result`` of a bot that was in the meeting, with a message that names what the page answered."""
+def after_joining(result: SessionResult, *, over_if_lost: bool = False) -> SessionResult:
+    """``result`` of a bot that was in the meeting, with a message that names what the page answered.
+
+    ``over_if_lost``: the page had gone back to where one joins. It may have done so because the meeting was over, which
+    stands unless coming back finds out something else.
+    """
     reason = reason_after_joining(result.reason)
+    if over_if_lost and reason is Reason.CONNECTION_LOST:
+        return SessionResult(
+            Reason.MEETING_ENDED,
+            f"the page went back to where one joins, which led to no call again; its last answer was {result.reason}",
+        )
     if reason is result.reason and reason is not Reason.CONNECTION_LOST:
         return result
     if reason is not Reason.CONNECTION_LOST:

@@ -274,6 +274,8 @@ class Timeouts(TableModel):
     """How long the page may say that it is reconnecting, until the call counts as lost."""
     rejoin: float = Field(120, gt=0, le=600)
     """How long the bot tries to come back to a call that was lost, or whose browser died."""
+    goodbye: float = Field(0, ge=0, le=10)
+    """How long the page stays open once the bot has left by its buttons: some clients tell their server only then."""
 
 
 class PlatformTable(TableModel):

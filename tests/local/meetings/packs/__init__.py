@@ -35,6 +35,8 @@ class PackState(_Part):
     """The state counts only for a bot that was in this one before."""
     path: str | None = None
     """The address' path when it is not the link's own, such as after a redirect."""
+    counts: int | None = None
+    """The number of people that the page gives; ``null``: none, whatever other numbers stand there."""
     title: str = "Meeting"
     facts: tuple[str, ...] = ()
 

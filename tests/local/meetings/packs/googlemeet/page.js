@@ -109,6 +109,10 @@ const pages = {
   'in-call': inCall,
   'in-call-chat': context => { context.set('chat', context.get('chat') ?? true); return inCall(context); },
   'in-call-message': context => inCall(context) + el('div', {'data-message-id': 'm1'}, 'You can’t join this meeting, said my calendar'),
+  // As a message, or as somebody's name.
+  'in-call-lobby-words': context => context.variant === 0
+    ? inCall(context) + el('div', {'data-message-id': 'm1'}, 'Wait until the host admits you to the call, it said')
+    : inCall({...context, people: [...context.people, {name: 'Waiting for the host to join', own: false, speaking: false}]}),
   'leave-confirm': context => inCall(context) + el('div', {style: OVERLAY}, button('Just leave the meeting', {id: 'just-leave'})),
   'gate-recorded': gate('This video call is being recorded', 'Join now'),
   'gate-transcribed': gate('This video call is being transcribed', 'Got it'),

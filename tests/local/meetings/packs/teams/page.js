@@ -89,7 +89,7 @@ const joinButton = (context, disabled = false) => {
 const cancelButton = context => h(Button, {...pick(context, tid('prejoin-cancel-button'), {}), onClick: () => context.left()}, 'Cancel');
 const preJoinScreen = (context, ...parts) => h('div', pick(context, tid('calling-prejoin-screen'), {}, {}, {}),
   h('div', pick(context, tid('calling-prejoin-render-content-container'), tid('calling-prejoin-render-content-container'), {}, {}),
-    h('div', pick(context, tid('prejoin-header-content'), {}, {}, tid('prejoin-header-content')), h('h1', {}, 'Planning')),
+    h('div', pick(context, tid('prejoin-header-content'), {}, {}, tid('prejoin-header-content')), h('h1', {}, context.get('subject') ?? 'Planning')),
     ...parts));
 const preJoin = context => preJoinScreen(context, nameField(context), microphone(context), camera(context), audioChoice(context),
   h(Switch, {...tid('speaker-toggle'), label: 'Speaker', defaultChecked: true}), joinButton(context), decoys());
@@ -124,7 +124,7 @@ const picture = context => h('video', {key: 'picture', muted: true, width: 160, 
   ref: element => element && context.media.attach(element)});
 const stage = (context, content) => h('div', pick(context, tid('callingScreen'), tid('callingScreen'), {}, {}),
   h('div', pick(context, tid('modern-stage-wrapper'), {}, tid('modern-stage-wrapper'), {}), content));
-const badge = count => h('span', tid('toolbar-item-badge'), String(count));
+const badge = count => count === null ? null : h('span', tid('toolbar-item-badge'), String(count));
 const leaveButton = context => h('button', {...pick(context,
   {id: 'hangup-button', ...tid('hangup-main-btn'), 'aria-label': 'Leave'},
   {...tid('hangup-main-btn')},
@@ -139,7 +139,7 @@ const peopleButton = (context, count) => {
   ];
 };
 const chatButton = context => h('button', {...pick(context, {id: 'chat-button'}, {id: 'chat-button'}, tid('chat-button'), {id: 'chat-button'}),
-  onClick: () => remember(context, 'chat', !context.get('chat'))}, 'Chat');
+  onClick: () => remember(context, 'chat', !context.get('chat'))}, 'Chat', context.get('unread') ? badge(context.get('unread')) : null);
 const toolbar = (context, count, chat = true) => h('div', {...tid('calling-toolbar'), style: {padding: 8}},
   chat ? chatButton(context) : null, ...peopleButton(context, count), h('button', {id: 'raisehands-button'}, 'Raise'),
   h('button', {}, 'React'), h('button', {id: pick(context, 'custom-view-button', 'view-mode-button')}, 'View'),
@@ -169,14 +169,19 @@ const chatPane = (context, ...entries) => !context.get('chat') ? null : h('aside
   pick(context, true, false, false, false) ? h('div', tid('ckeditor'), chatField(context)) : chatField(context),
   h('button', {...pick(context, tid('newMessageCommands-send'), {name: 'send'}),
     onClick: () => { if (context.get('draft')) { context.say(context.get('draft')); redraw(); } }}, '\u27a4'));
-const call = (context, content, ...more) => h('div', {}, toolbar(context, context.people.length), stage(context, content), roster(context),
+const call = (context, content, ...more) => h('div', {}, toolbar(context, context.get('unread') ? null : context.people.length), stage(context, content), roster(context),
   ...(more.length ? more : [chatPane(context)]), decoys(), sound(context));
 const inCall = context => call(context, [...context.people.map(person => tile(context, person)), sharedScreen(), picture(context)]);
 const inCallWithoutNames = context => call(context, context.people.map((person, index) => h('div', {key: index}, outline(person.speaking))));
 const chat = context => chatPane(context, chatEntry('Ada Lovelace', 'Ada', 'The meeting has ended without minutes last time.',
   "Then it said: You've been removed from this meeting.", 'Sorry, but you were denied access to the meeting.',
-  "We couldn't find a meeting matching this ID and passcode.", "And once: we couldn't connect you", 'An encryption error occurred'));
+  "We couldn't find a meeting matching this ID and passcode.", "And once: we couldn't connect you", 'An encryption error occurred', 'Do not worry: someone will let you in soon.',
+  'It says: Someone will let you in when the meeting starts.'));
 const inCallChat = context => call(context, context.people.map(person => tile(context, person)), chat(context));
+// Tiles carry their people's names where screens carry their own.
+const NAMES = ['calling-retry-screen', 'calling-prejoin-screen', 'calling-prejoin-render-content-container', 'prejoin-header-content',
+  'anon-meeting-end-screen-rejoin-button'];
+const inCallNames = context => inCall({...context, people: [...context.people, ...NAMES.map(name => ({name, own: false, speaking: false}))]});
 const inCallNoChat = context => h('div', {}, toolbar(context, context.people.length, false),
   stage(context, context.people.map(person => tile(context, person))), decoys(), sound(context));
 const alone = context => h('div', {}, toolbar(context, 1), stage(context, [tile(context, context.people[0]),
@@ -233,6 +238,9 @@ const pages = {
   'pre-join-camera-button': prepared(preJoin, {microphone: false, 'camera button': true}),
   'pre-join-devices-off': prepared(preJoin, {microphone: false, camera: false}),
   'pre-join-ready': prepared(preJoin, {microphone: false, camera: false, name: true}),
+  'pre-join-subject': context => prepared(preJoin, {microphone: false, camera: false, name: true, subject: pick(context,
+    'Post-mortem: why the call ended early', 'Removed from meeting series: next steps', 'Meeting ended too soon: a review',
+    'The meeting has ended, and now?')})(context),
   'light-pre-join': lightPreJoin,
   'light-pre-join-muted': prepared(lightPreJoin, {microphone: false}),
   'media-question-again': context => h('div', {}, preJoin(context), mediaQuestion(context, () => context.go('in-call'))),
@@ -246,11 +254,15 @@ const pages = {
     'Waiting to be admitted', 'Your request to join has been sent'),
   'lobby-other-text': context => lobbyText(context, 'Someone in the meeting should let you in soon', "You're in the lobby"),
   'lobby-quiet': context => preJoinScreen(context, joinButton(context, true), cancelButton(context), decoys()),
+  // Back in the lobby, with what is left of the call.
+  'lobby-leftovers': context => h('div', {}, lobby(context), toolbar(context, 3)),
   'lobby-not-started': context => lobbyText(context, `Hi, ${names(context)}. Someone will let you in when the meeting starts.`),
 
   'in-call': inCall,
   'pre-join-leftovers': context => h('div', {}, preJoin(context), inCall(context)),
   'in-call-chat': prepared(inCallChat, {chat: true}),
+  'in-call-names': inCallNames,
+  'in-call-unread': prepared(inCallWithoutNames, {unread: 1}),
   'in-call-no-chat': inCallNoChat,
   'in-call-without-names': inCallWithoutNames,
   'in-call-roster': prepared(inCallWithoutNames, {roster: true}),

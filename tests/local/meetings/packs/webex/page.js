@@ -215,6 +215,9 @@ const CLIENT = {
       : roster({...context, people: []}))}),
   // Only the new client is known to have a bar that can be hidden.
   'in-call-bar-hidden': context => inCall(context, {bar: context.variant === 2}),
+  // People are called what they like, and their tiles' attributes with them.
+  'in-call-names': context => inCall(context, {bar: context.variant === 2, people: [...context.people,
+    ...['HQ Lobby', 'Joining Forces GmbH'].map(name => ({name, own: false, speaking: false}))]}),
   'connecting-again': context => said(context, 'Connecting…', 'Joining…', 'Connecting…'),
   denied: context => said(context, 'Your request to join was denied', 'The host denied your request', 'Your request to join was denied'),
   'denied-removed': context => dialog(context, 'You were removed from the meeting'),

@@ -77,10 +77,11 @@ const messages = texts => `<div id="chat-list-content" aria-label="Chat Message 
     ${texts.map(text => `<div role="row" aria-label="${escape(text)}">${escape(text)}</div>`).join('')}</div>`;
 const ownChat = context => context.get('chat') ? messages(context.said) + composer(context) : '';
 // Whoever writes there may write anything.
-const chat = context => context.get('chat') === false ? '' : `${messages(['This meeting has been ended by host', 'You have been removed from this meeting by the host.', WALL, 'sign in to join',
-    'This meeting has been locked', 'Meeting Disconnected', "Host has joined. We've let them know you're here.",
-    'Incorrect Password', 'Joining Meeting...', 'Enter Meeting Info', 'Waiting for the host to start the meeting.',
-    'The host has opened Breakout Rooms. Please wait to be assigned.', ...context.said])}
+const chat = (context, waiting = true) => context.get('chat') === false ? '' : `${messages(['This meeting has been ended by host', 'You have been removed from this meeting by the host.', WALL, 'sign in to join',
+    'This meeting has been locked', 'Meeting Disconnected',
+    ...(waiting ? ["Host has joined. We've let them know you're here.", 'Waiting for the host to start the meeting.'] : []),
+    'Incorrect Password', 'Joining Meeting...', 'Enter Meeting Info',
+    'The host has opened Breakout Rooms. Please wait to be assigned.', 'Join from Zoom Workplace app', ...context.said])}
     ${composer(context)}
     <div class="chat-receiver-list__receiver">Everyone</div><div>Who can see your messages?</div>`;
 const inCall = (context, more = '') => room(context, stage(context), more + ownChat(context));
@@ -136,8 +137,12 @@ const classicPasscode = (value, error = '') => `<div class="mini-layout" id="web
 const question = (...texts) => `<div style="padding:40px">${texts.map(text => `<p>${button(text)}</p>`).join('')}</div>`;
 
 // ---- Waiting.
-const hold = (tip, more = '') => app(`<div class="meeting-on-hold"><div class="waiting-room-container on-hold-main ${more}">
-  <div class="wr-topic">Weekly</div>${tip}<button class="leave-btn">Exit</button>
+const WORDS = ['Panelists, please sign in to join.', 'Only authenticated users can join the second half.',
+  'Once the meeting is at capacity, we close the doors.', 'This meeting has been locked until nine.',
+  "Automated bots aren't allowed to join this meeting.", 'Captcha wrong, please try again, is the title of the talk.',
+  'Please enter a valid passcode at the buffet.', 'Trouble? Join from Zoom Workplace app.'];
+const hold = (tip, more = '', topic = 'Weekly') => app(`<div class="meeting-on-hold"><div class="waiting-room-container on-hold-main ${more}">
+  <div class="wr-topic">${topic}</div>${tip}<button class="leave-btn">Exit</button>
   <div class="waiting-room-preview">${button('Unmute', 'id="preview-audio-control-button" aria-label="Unmute"')}</div></div></div>`);
 const tip = text => `<div class="wr-tip">${text}</div>`;
 const olderHold = text => app(`<h2>Waiting Room</h2><p>${text}</p><button class="leave-btn">Exit</button>`);
@@ -225,6 +230,12 @@ const INSIDE = {
   'lobby-custom': () => hold(`<div class="wr-logo">ACME</div><div class="wr-title">This meeting has been ended by host, not</div>
     <div class="wr-desc">You have been removed to a nice place. Waiting for the host to start the meeting.</div>`, 'wr-customized'),
 
+  // What the host or a topic says, however much it sounds like the site.
+  'lobby-words': context => hold(tip("Host has joined. We've let them know you're here.") + (older(context) ? ''
+    : `<div class="wr-desc">${WORDS.join(' ')}</div>`), older(context) ? '' : 'wr-customized', older(context) ? WORDS.join(' ') : 'Weekly'),
+  'not-started-words': context => notStarted(context, 'Waiting for the host to start the meeting.',
+    'Waiting for the host to start this meeting') + `<div class="wr-topic">${WORDS.join(' ')}</div>`,
+
   'in-call': context => inCall(context),
   'in-call-hidden-footer': context => app(`${gallery(context)}<div hidden>${footer(context, context.people.length)}</div>`) + cover(false),
   'in-call-no-tiles': context => { context.set('audio', true); return room(context, ''); },
@@ -261,7 +272,7 @@ const INSIDE = {
   'in-call-hint': context => inCall(context, older(context) ? `<div>A new way to react ${button('Got it')}</div>`
     : `<div class="notification-message-wrap">Graphics acceleration is off ${button('✕', 'aria-label="Close Medium"')}</div>`),
   reconnecting: context => app(view(context) + gallery(context) + footer(context, null)) + cover(false) + lost,
-  'reconnecting-chat': context => app(view(context) + gallery(context) + chat(context) + footer(context, null)) + cover(false) + lost,
+  'reconnecting-chat': context => app(view(context) + gallery(context) + chat(context, older(context)) + footer(context, null)) + cover(false) + lost,
   // Some layer, of which only its class is known.
   'other-layer': context => inCall(context, layer('', 'One moment', '')),
   'joining-room': context => app(footer(context, null)) + layer('loading-layer--bo-room', 'Joining Breakout Rooms...', ''),

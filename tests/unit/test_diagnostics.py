@@ -1,0 +1,128 @@
+"""What is kept of a page tells nobody who was in the meeting, however the page writes their names."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meeting_buddy.contract.redaction import Redactor
+from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy_bot.browser.page import FrameAnswer
+from meeting_buddy_bot.platforms.diagnostics import collect, without_names
+from meeting_buddy_bot.platforms.people import People
+from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
+from meeting_buddy_bot.session.meeting_run import _MeetingRun
+from meeting_buddy_bot.support.volume import Volume
+
+LONG = "Bartholomew " * 30
+
+
+@pytest.mark.parametrize(
+    ("shown", "document", "left"),
+    [
+        ("R&D Room", "<p>R&amp;D Room</p>", "<p>Person 1</p>"),
+        ('Ann "A" Lee', '<i title="Ann &quot;A&quot; Lee">', '<i title="Person 1">'),
+        ("Ann <3", "<p>Ann &lt;3</p>", "<p>Person 1</p>"),
+        ("Grace Hopper", "<p>Grace\n  Hopper, Grace&nbsp; Hopper</p>", "<p>Person 1, Person 1</p>"),
+        ("Grace Hopper", "<p>Grace\u00a0Hopper</p>", "<p>Person 1</p>"),
+        ("Grace Hopper", '<a href="/people/Grace%20Hopper">', '<a href="/people/Person 1">'),
+        ("Zo\u00eb", "<p>Zoe\u0308</p>", "<p>Person 1</p>"),
+        ("Ada\u200d Lovelace \u2764\ufe0f", "<p>Ada\u200d Lovelace \u2764\ufe0f!</p>", "<p>Person 1!</p>"),
+        (LONG, f"<p>{LONG}</p>", "<p>Person 1</p>"),
+        (LONG, f'<i title="{LONG}">{LONG} speaks</i>', '<i title="Person 1">Person 1</i>'),
+        ("B" * 300, f"<p>{'B' * 300}</p>", "<p>Person 1</p>"),
+        ("\u738b\u5c0f\u660e", "<p>\u738b\u5c0f\u660e\u6b63\u5728</p>", "<p>Person 1\u6b63\u5728</p>"),
+        ("Ada", "<p>Ada\u3055\u3093</p>", "<p>Person 1\u3055\u3093</p>"),
+        ("\uae40\ucca0\uc218", "<p>\uae40\ucca0\uc218\ub2d8</p>", "<p>Person 1\ub2d8</p>"),
+        ("Ada", "<p id=tile_Ada_2>Ada</p>", "<p id=tile_Person 1_2>Person 1</p>"),
+    ],
+)
+def test_a_name_is_found_in_whatever_way_the_page_writes_it(shown: str, document: str, left: str) -> None:
+    assert without_names(document, [page_text(shown, MAX_NAME)]) == left
+
+
+def test_a_name_within_another_word_is_none() -> None:
+    text = "Adaptive, Nevada, Ada2, \u0410\u0434\u0430\u043c"
+    assert without_names(text, ["Ada", "\u0410\u0434\u0430"]) == text
+
+
+def test_names_that_hold_one_another_are_told_apart() -> None:
+    text = "Ada, Ada Lovelace, Ada&nbsp;Lovelace, Ada"
+    assert without_names(text, ["Ada", "Ada Lovelace"]) == "Person 1, Person 2, Person 2, Person 1"
+
+
+def test_without_names_there_is_nothing_to_do() -> None:
+    assert without_names("A &amp; B", []) == without_names("A &amp; B", ["A"]) == "A &amp; B"
+
+
+@given(st.text(min_size=1, max_size=120), st.sampled_from([str, html.escape, quote, json.dumps]))
+def test_no_text_is_a_name_that_cannot_be_taken_out(text: str, written: Any) -> None:
+    name = page_text(text, MAX_NAME)
+    document = f"<p>{written(page_text(text, 120))}</p>"
+    cleaned = without_names(document, [name])
+    assert ("Person 1" in cleaned) == (len(name) > 1)
+
+
+class FakePage:
+    """A tab with one document and no picture."""
+
+    alerts = ("Grace Hopper knocks",)
+    console = ()
+
+    async def screenshot(self, seconds: float) -> bytes:
+        return f"picture within {seconds} s".encode()
+
+
+DOCUMENT = [FrameAnswer("main", True, {"host": "meet.test", "path": "/", "html": "<p>Ada and Grace&nbsp;Hopper</p>"})]
+
+
+def snapshot(*names: str) -> PageSnapshot:
+    return PageSnapshot(frozenset(), people=tuple(Person(name, own=False, speaking=False) for name in names))
+
+
+async def test_names_are_asked_for_once_the_document_was_read(tmp_path: Path) -> None:
+    names = ["Ada"]
+
+    async def read(script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
+        names.append("Grace Hopper")
+        return [], DOCUMENT
+
+    page = cast(Any, FakePage())
+    await collect(page, Volume(tmp_path), "page", [], Redactor(), lambda: names, read=read)
+    assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()
+    assert "Person 2 knocks" in (tmp_path / "debug/page.signals.json").read_text()
+
+
+async def test_who_comes_just_before_the_document_is_read_is_not_named_in_it(tmp_path: Path) -> None:
+    class FakeMeetingPage:
+        snapshot = snapshot("Ada")
+
+        def evidence_of(self, _: PageSnapshot | None) -> list[str]:
+            return []
+
+        async def evidence_with(self, script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
+            return [], DOCUMENT
+
+        async def read(self) -> PageSnapshot:
+            return snapshot("Ada", "Grace Hopper")
+
+    kept: list[tuple[str, ...]] = []
+    run = SimpleNamespace(
+        _browser=SimpleNamespace(alive=True, page=FakePage()),
+        _page=FakeMeetingPage(),
+        _people=People("Meeting Buddy"),
+        _volume=Volume(tmp_path),
+        _redact=Redactor(),
+        _reporter=SimpleNamespace(evidence=kept.append),
+    )
+    await _MeetingRun._keep_evidence(cast(Any, run), "page")
+    assert kept == [("debug/page.signals.json", "debug/page.png", "debug/page.html")]
+    assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()
