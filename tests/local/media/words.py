@@ -3,8 +3,8 @@
 The clips' transcripts lie beside them (`<clip>.txt`). Both texts are brought to one spelling by Whisper's own English
 normaliser before words are compared.
 
-Only the utterances that are judged are transcribed, one after the other with a pause between them: what else was said,
-before the recording's first whole sentence or around a gap, adds no words.
+Only the utterances that are judged are transcribed, each by itself: what else was said, before the recording's first
+whole sentence or around a gap, adds no words, and none is lost where Whisper parts a long recording into half minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jiwer
-import numpy as np
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from tests.local.media.sound import RATE, Samples, Utterance
@@ -23,7 +22,6 @@ from tests.local.media.whisper import transcribe
 MOST_WRONG = 0.15  # of the words: the clips themselves have 1 to 3 %, noise as loud as the speech has 60 %
 _FOUND = 0.5  # of a sentence's words: with fewer it is lost
 _BESIDE = 0.4  # seconds before and after an utterance: the shortest pause between two is twice as long
-_PAUSE = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Words:
 def compare(recording: Samples, spoken: Sequence[Utterance]) -> Words:
     """Transcribe `spoken`, whose starts are the recording's times, and compare the words."""
     ordered = sorted(spoken, key=lambda one: one.start)
-    return judge(transcribe(_excerpt(recording, ordered)) if ordered else "", ordered)
+    return judge(" ".join(transcribe(_excerpt(recording, one)) for one in ordered), ordered)
 
 
 def judge(text: str, spoken: Sequence[Utterance]) -> Words:
@@ -82,12 +80,6 @@ def has(clip: Path, word: str) -> bool:
     return set(normal(word).split()) <= set(normal(clip.with_suffix(".txt").read_text()).split())
 
 
-def _excerpt(recording: Samples, spoken: Sequence[Utterance]) -> Samples:
-    pieces = []
-    for utterance in spoken:
-        first = max(round((utterance.start - _BESIDE) * RATE), 0)
-        pieces += [
-            recording[first : round((utterance.end + _BESIDE) * RATE)],
-            np.zeros(round(_PAUSE * RATE), np.float32),
-        ]
-    return np.concatenate(pieces)
+def _excerpt(recording: Samples, utterance: Utterance) -> Samples:
+    first = max(round((utterance.start - _BESIDE) * RATE), 0)
+    return recording[first : round((utterance.end + _BESIDE) * RATE)]
