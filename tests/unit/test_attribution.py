@@ -230,6 +230,23 @@ def test_a_text_that_its_words_cannot_stand_in_for_has_who_spoke_longest() -> No
     assert told(lines) == [("12", "Bob", "21 naïve dogs bark")]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "text", "whose"),
+    [
+        ("?? ? ?? ?", "नमस्ते अन्ना हाँ बोलो", "Ann"),
+        ("Hello ?? ??? ? bye", "Hello अन्ना हाँ बोलो bye", "Ann"),
+        ("Hello there ? you", "Hello there ज you", "Ann"),
+        ("So ? a then", "So ña a then", "Ann"),
+        ("So ? a a", "So ña a a", "Ann"),
+    ],
+    ids=["no word is readable", "between two", "behind the boundary", "the next word's place", "and one later"],
+)
+def test_no_text_goes_to_the_next_speaker_where_words_cannot_be_read(pieces: str, text: str, whose: str) -> None:
+    said = evenly(pieces.replace("?", "\ufffd"), each=1).model_copy(update={"text": text})
+    lines = attributor(Interval("Ann", 10, 12.1), Interval("Bob", 12.1, 14), Interval("Cem", 14, 15)).take(said, 16.0)
+    assert told(lines) == [("12", whose, text)]
+
+
 def test_of_a_meeting_that_is_over_all_intervals_are_kept() -> None:
     turns = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(attribution.MOST_INTERVALS + 10)]
     for most, whose in ((attribution.MOST_INTERVALS, None), (None, "Ann")):

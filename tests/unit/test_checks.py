@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pytest
@@ -301,12 +302,23 @@ def test_a_look_that_tells_nothing_brings_no_connection_back(unknown: int) -> No
     assert counted.index(Reason.CONNECTION_LOST) == 60
 
 
-def test_a_connection_is_not_lost_while_nobody_looks() -> None:
+def test_of_the_time_in_which_nobody_looked_a_little_counts() -> None:
     clock = FakeClock()
     check = ConnectionLost(clock, 60)
     check.verdict(reconnecting=True)
     clock.later(3600)  # the page did not answer for an hour
-    assert reconnect(check, clock, [True] * 61) == [None] * 60 + [Reason.CONNECTION_LOST]
+    later = 60 - int(LONGEST_INTERVAL)
+    assert reconnect(check, clock, [True] * (later + 1)) == [None] * later + [Reason.CONNECTION_LOST]
+
+
+def test_looks_that_are_far_apart_find_a_lost_connection_as_well() -> None:
+    clock = FakeClock()
+    check = ConnectionLost(clock, 60)
+    looks = 0
+    while check.verdict(reconnecting=True) is None:
+        clock.later(LONGEST_INTERVAL + 1)
+        looks += 1
+    assert looks == math.ceil(60 / LONGEST_INTERVAL)
 
 
 # Page

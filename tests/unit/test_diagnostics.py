@@ -35,6 +35,9 @@ LONG = "Bartholomew " * 30
         ("Grace Hopper", "<p>Grace\u00a0Hopper</p>", "<p>Person 1</p>"),
         ("Grace Hopper", '<a href="/people/Grace%20Hopper">', '<a href="/people/Person 1">'),
         ("Zo\u00eb", "<p>Zoe\u0308</p>", "<p>Person 1</p>"),
+        ("Nguy\u1ec5n", "<p>Nguy\u1ec5n, Nguy\xea\u0303n</p>", "<p>Person 1, Person 1</p>"),
+        ("\u212bngstr\xf6m", "<p>\u212bngstr\xf6m</p>", "<p>Person 1</p>"),
+        ("\u095c\u0941", "<p>\u095c\u0941</p>", "<p>Person 1</p>"),
         ("Ada\u200d Lovelace \u2764\ufe0f", "<p>Ada\u200d Lovelace \u2764\ufe0f!</p>", "<p>Person 1!</p>"),
         (LONG, f"<p>{LONG}</p>", "<p>Person 1</p>"),
         (LONG, f'<i title="{LONG}">{LONG} speaks</i>', '<i title="Person 1">Person 1</i>'),
@@ -50,8 +53,8 @@ def test_a_name_is_found_in_whatever_way_the_page_writes_it(shown: str, document
 
 
 def test_a_name_within_another_word_is_none() -> None:
-    text = "Adaptive, Nevada, Ada2, \u0410\u0434\u0430\u043c"
-    assert without_names(text, ["Ada", "\u0410\u0434\u0430"]) == text
+    text = "Adaptive, Nevada, Ada2, Adaë, Ada\u0308, Zoëy, \u0410\u0434\u0430\u043c"
+    assert without_names(text, ["Ada", "Zoë", "\u0410\u0434\u0430"]) == text
 
 
 def test_names_that_hold_one_another_are_told_apart() -> None:
@@ -63,10 +66,13 @@ def test_without_names_there_is_nothing_to_do() -> None:
     assert without_names("A &amp; B", []) == without_names("A &amp; B", ["A"]) == "A &amp; B"
 
 
-@given(st.text(min_size=1, max_size=120), st.sampled_from([str, html.escape, quote, json.dumps]))
+SHOWN = st.characters(exclude_categories=("Cc", "Cs"))
+
+
+@given(st.text(SHOWN, min_size=1, max_size=120), st.sampled_from([str, html.escape, quote, json.dumps]))
 def test_no_text_is_a_name_that_cannot_be_taken_out(text: str, written: Any) -> None:
     name = page_text(text, MAX_NAME)
-    document = f"<p>{written(page_text(text, 120))}</p>"
+    document = f"<p>{written(text)}</p>"
     cleaned = without_names(document, [name])
     assert ("Person 1" in cleaned) == (len(name) > 1)
 

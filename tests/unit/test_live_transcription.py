@@ -257,6 +257,22 @@ def test_one_slow_decoding_in_a_pause_is_not_the_last_one() -> None:
     assert early == [1, 0, 1]
 
 
+def test_a_final_that_fails_at_once_shows_no_fast_decoder() -> None:
+    meeting = Meeting()
+    early = 0
+    for fails in (False, True, False):
+        meeting.hear((0.9, 2), decoding=False)
+        for _ in range(12):
+            meeting.hear((0, 0.1), decoding=False)
+            while (job := meeting.live.next_job()) is not None:
+                early += job.early
+                if fails and job.final:
+                    meeting.live.complete(job, EngineError("ServerFailed", "the server is away"), 0.01)
+                else:
+                    meeting.finish(job, 6.0)
+    assert early == 1
+
+
 def test_an_early_decoding_that_fails_is_made_again() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 0.9))

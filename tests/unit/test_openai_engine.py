@@ -476,6 +476,11 @@ class TestTime:
         assert "did not answer in time" in str(error)
 
 
+def words_of(*segments: list[str]) -> list[str]:
+    times = [{"words": [{"word": each, "start": 0, "end": 1} for each in pieces]} for pieces in segments]
+    return [each.text for each in decoding(json.dumps({"text": "a", "segments": times}).encode(), "en").words]
+
+
 class TestAnswers:
     """JSON to a decoding, without a server."""
 
@@ -525,6 +530,13 @@ class TestAnswers:
         ends = [each.end for each in found]
         assert [each.start for each in found] == [0, *ends[:-1]]
         assert [each.probability for each in found] == pytest.approx([1 - (end - 1) / 10 for end in ends])
+
+    def test_a_blank_may_be_a_piece_of_its_own(self) -> None:
+        assert words_of([" It", " costs", " ", "€", "5", " now"]) == ["It", "costs", "€5", "now"]
+
+    def test_a_segment_begins_with_a_word_unless_it_begins_with_a_full_stop(self) -> None:
+        said = words_of(["Hello", " big", " world"], [".", " So"], ["good", " day"], ["¿", "Qué", "?"])
+        assert said == ["Hello", "big", "world.", "So", "good", "day", "¿Qué?"]
 
     @pytest.mark.parametrize("segment", ["{}", '{"words": [{"word": "a", "start": 0, "end": 0}]}'])
     def test_more_segments_than_anybody_speaks_count_as_missing(self, segment: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, cast
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.table import State
+from meeting_buddy.contract.table import State, Verb
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
+from meeting_buddy_bot.checks.too_often import TooOften
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot
@@ -35,6 +36,8 @@ class Stay(meeting_run._MeetingRun):
         self._reporter = Mock()
         self._announcer = None
         self._lobby = WaitingRoom(self.clock, 60)
+        self._returns = TooOften(self.clock, 2, 600)
+        self.rejoins: list[str] = []
 
     async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
         self.clock.later(1)
@@ -46,6 +49,9 @@ class Stay(meeting_run._MeetingRun):
 
     def _in_call(self, snapshot: PageSnapshot, playing: bool | None, pictures: bool | None) -> Reason | None:
         return None
+
+    def _begin_rejoin(self, cause: str) -> None:
+        self.rejoins.append(cause)
 
     async def result(self) -> SessionResult:
         """How it ended."""
@@ -73,3 +79,35 @@ async def test_each_stay_in_the_lobby_has_its_own_time() -> None:
     sent_back = [LOBBY] * 20 + [NOTHING] + [LOBBY] * 30 + [IN_CALL] * 10
     assert (await Stay([*sent_back * 4, OVER]).result()).reason is Reason.MEETING_ENDED
     assert (await Stay([*sent_back, *[LOBBY] * 70, OVER]).result()).reason is Reason.REMOVED_FROM_MEETING
+
+
+async def test_who_is_put_out_of_each_call_comes_back_twice() -> None:
+    before_joining = next(signal for signal in TABLE.signals if signal.state is State.PRE_JOIN)
+    put_out = PageState(State.ENDED, before_joining, Reason.CONNECTION_LOST)
+    stay = Stay([IN_CALL, put_out] * 3 + [IN_CALL] * 700 + [put_out])
+    reasons = [(await stay.result()).reason for _ in range(4)]
+    lost = Reason.CONNECTION_LOST
+    assert reasons == [lost, lost, Reason.MEETING_ENDED, lost], "the last one is ten minutes later"
+    assert len(stay.rejoins) == 3
+
+
+class Covered(Stay):
+    """A stay in which the table has a step for the call that can never be run, as something lies over it."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__([*[IN_CALL] * looks, OVER])
+        step = next(step for step in TABLE.steps if step.do is Verb.CLICK).model_copy(update={"in_call": True})
+        self._table = TABLE.model_copy(update={"steps": (step,)})
+        self._page = cast(Any, Mock(perform=AsyncMock(return_value=False)))
+        self.announcer = AsyncMock()
+        self._announcer = self.announcer
+
+    async def _look(self, responsive: PageResponsive) -> PageSnapshot | None:
+        self.clock.later(1)
+        return PageSnapshot(frozenset(), frozenset(step.name for step in self._table.steps))
+
+
+async def test_a_step_that_cannot_be_run_leaves_the_announcement_its_turn() -> None:
+    stay = Covered(10)
+    await stay.result()
+    assert stay.announcer.advance.await_count == 10

@@ -126,6 +126,28 @@ class TestOffline:
         assert len(of(Utterance, messages)) == 2
         assert pauses == [2, 4, 8]
 
+    def test_a_server_that_never_answers_is_not_waited_for_with_each_final_again(
+        self, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live_transcription, "LONGEST_PATIENCE", 14.0)
+        messages = offline(Failing(AWAY, times=100), 3)
+        assert len(of(Missed, messages)) == 3
+        assert pauses == [2, 4, 8]
+
+    def test_a_decoding_that_succeeds_renews_the_patience(
+        self, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Alternating(Failing):
+            def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
+                if self.left < 0:
+                    self.left = 3
+                return super().transcribe(pcm, final=final, prompt=prompt)
+
+        monkeypatch.setattr(live_transcription, "LONGEST_PATIENCE", 14.0)
+        messages = offline(Alternating(AWAY, times=3), 3)
+        assert not of(Missed, messages)
+        assert pauses == [2, 4, 8] * 3
+
 
 class Turns(process._Inbox):
     """An inbox that hands out what a test wrote; ``None``: nothing came in time."""

@@ -2,7 +2,7 @@
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock
-from meeting_buddy_bot.checks.observed_time import ObservedTime
+from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
 
 
 class ConnectionLost:
@@ -10,13 +10,16 @@ class ConnectionLost:
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._seconds = seconds
-        self._observed = ObservedTime(clock)
+        self._clock = clock
+        self._last = clock.now()
         self._lost: float | None = None
         """Seconds so far; ``None``: the call is there."""
 
     def verdict(self, *, reconnecting: bool | None) -> Reason | None:
         """Told with each look whether the call is reconnecting, or frozen after it; ``None``: nobody knows."""
-        seconds = self._observed.look()
+        now = self._clock.now()
+        # Of a long interval a part: looks that are each far from the last one still find a call that is lost.
+        seconds, self._last = min(now - self._last, LONGEST_INTERVAL), now
         if reconnecting is None:
             return None
         if not reconnecting:

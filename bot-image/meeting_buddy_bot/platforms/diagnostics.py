@@ -35,6 +35,10 @@ _SPELT: Final = (
     r"\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff]"
 )
 """Letters and digits of scripts that put blanks between words: beside one of them a name is part of another word."""
+_MARKS: Final = "".join(map(chr, range(0x0300, 0x0370)))
+"""Of Latin, Greek and Cyrillic letters, where they stand by themselves."""
+_COMPOSED: Final = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+"""Letters that may be composed, with the one before them, which the first mark may belong to."""
 _CUT: Final = MAX_NAME - 1
 """Characters of a name that may go on: it was cut, perhaps at a blank."""
 _REST: Final = re.compile(r"[^<\"]*")
@@ -130,7 +134,7 @@ def without_names(text: str, names: Iterable[str]) -> str:
     known = _pattern(numbers)
     spans: set[tuple[int, int, int]] = set()
     for reading in readings(text):
-        seen, offsets = _without_unseen(*reading)
+        seen, offsets = _decomposed(*_without_unseen(*reading))
         for found in known.finditer(seen):
             name, end = page_text(found[0], len(found[0])), offsets[found.end()]
             if len(name) >= _CUT and (rest := _REST.match(text, end)):
@@ -148,10 +152,11 @@ def without_names(text: str, names: Iterable[str]) -> str:
 def _pattern(names: Iterable[str]) -> re.Pattern[str]:
     """Finds any of the names; grouped by their first characters, because a document has millions of others."""
     beginnings: dict[str, list[str]] = {}
-    forms = {form for name in names for form in (name, unicodedata.normalize("NFD", name))}
     # The longest first: "Ada" must not break up "Ada Lovelace" before that was found.
-    for form in sorted(forms, key=len, reverse=True):
-        last = rf"(?!{_SPELT})" if re.match(_SPELT, form[-1]) and len(form) < _CUT else ""
+    for name in sorted(names, key=len, reverse=True):
+        form = unicodedata.normalize("NFD", name)
+        letter = form.rstrip(_MARKS)[-1:]
+        last = rf"(?!{_SPELT}|[{_MARKS}])" if re.match(_SPELT, letter) and len(name) < _CUT else ""
         words = r"\s+".join(map(re.escape, form[1:].split(" ")))
         beginnings.setdefault(form[0], []).append(words + last)
     groups = [
@@ -173,6 +178,23 @@ def _without_unseen(text: str, offsets: "array[int]") -> tuple[str, "array[int]"
         begins.extend(offsets[found.start() : found.end()])
     begins.append(offsets[-1])
     return "".join(pieces), begins
+
+
+def _decomposed(text: str, offsets: "array[int]") -> tuple[str, "array[int]"]:
+    """A reading in Unicode's form NFD, in which all spellings of a letter with its marks are one."""
+    if unicodedata.is_normalized("NFD", text):
+        return text, offsets
+    pieces: list[str] = []
+    begins = array("I")
+    done = 0
+    for found in _COMPOSED.finditer(text):
+        pieces += (text[done : found.start()], unicodedata.normalize("NFD", found[0]))
+        begins.extend(offsets[done : found.start()])
+        for offset, letter in zip(offsets[found.start() : found.end()], found[0], strict=True):
+            begins.extend([offset] * len(unicodedata.normalize("NFD", letter)))  # put in order, they are as many
+        done = found.end()
+    begins.extend(offsets[done:])
+    return "".join((*pieces, text[done:])), begins
 
 
 def mask_keys(text: str) -> str:

@@ -189,15 +189,15 @@ class MeetingPage:
                     snapshot = await self.read()
                     state = left.update(snapshot, self._clock.now()).state
                     step = steps.next(snapshot)
-                    if step is not None:
-                        acted = steps.tried(step, await self.perform(step)) or acted
+                    if step is not None and steps.tried(step, await self.perform(step)):
+                        acted = True
                     elif snapshot is not None and state is not State.IN_CALL:
                         agreed = acted or state in (State.ENDED, State.PRE_JOIN)
                         if not agreed and self._clock.now() - began > _NOTHING_TO_PRESS:
                             return False  # a lobby without a way out but the door
                     if not agreed:
                         await asyncio.sleep(_LEAVE_POLL)
-        if acted and agreed:
+        if acted:
             await asyncio.sleep(self._table.timeouts.goodbye)  # of which a page shows nothing
         return agreed
 

@@ -30,6 +30,7 @@ from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.silence import Silence
+from meeting_buddy_bot.checks.too_often import TooOften
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms import diagnostics
 from meeting_buddy_bot.platforms.announcer import Announcer
@@ -53,6 +54,8 @@ _REJOIN_PAUSE: Final = 2.0
 _LEAVE_SECONDS: Final = 8.0
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
+_MOST_RETURNS, _RETURNS_SECONDS = 2, 600.0
+"""So often within so long that is followed: who is put out of each call is not wanted."""
 _MOST_STATES: Final = 40
 """Of which evidence is kept in debug mode."""
 
@@ -142,6 +145,7 @@ class _MeetingRun:
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
         self._restarts = BrowserRestarts(clock)
+        self._returns = TooOften(clock, _MOST_RETURNS, _RETURNS_SECONDS)
         self._seen_in_call = clock.now()
         self._outage: str | None = None
         self._outage_ends = 0.0
@@ -239,6 +243,8 @@ class _MeetingRun:
             page_state = tracker.update(snapshot, self._clock.now(), pictures)
             if page_state.state in (State.ENDED, State.REFUSED) and page_state.reason is not None:
                 if page_state.signal is not None and page_state.signal.state is State.PRE_JOIN:
+                    if self._returns.verdict():
+                        return SessionResult(Reason.MEETING_ENDED, f"{_BACK_BEFORE_JOINING}, each time anew")
                     self._begin_rejoin(_BACK_BEFORE_JOINING)
                 return SessionResult(page_state.reason)
             known = page_state.state in (State.RECONNECTING, State.IN_CALL)
@@ -249,9 +255,9 @@ class _MeetingRun:
                 reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
-            if (step := steps.next(snapshot)) is not None:
-                steps.tried(step, await self._page.perform(step))
-            elif snapshot is not None and page_state.state is State.IN_CALL and self._announcer is not None:
+            step = steps.next(snapshot)
+            acted = step is not None and steps.tried(step, await self._page.perform(step))
+            if snapshot is not None and page_state.state is State.IN_CALL and not acted and self._announcer is not None:
                 await self._announcer.advance(snapshot)
             await asyncio.sleep(pause(snapshot, POLL))
 

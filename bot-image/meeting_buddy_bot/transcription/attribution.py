@@ -313,7 +313,8 @@ class Attributor:
         turns = _turns(names)
         readable = _readable(words)
         offsets = word_offsets(text, words)
-        if offsets is None and len(readable) < len(words):  # the text alone has all that was said
+        if len(readable) < len(words) and not _parted_for_sure(text, words, turns):
+            # The text alone has all that was said.
             turns = [(0, len(names) - 1, _main_speaker(names, words))]
         if len(turns) == 1:
             return [_Part(turns[0][2], utterance.start, utterance.end, utterance.language, text, readable)]
@@ -329,6 +330,22 @@ class Attributor:
             end = utterance.end if last + 1 == len(words) else mine[-1].end
             parts.append(_Part(name, start, max(start, end), utterance.language, said, _readable(mine)))
         return parts
+
+
+def _parted_for_sure(text: str, words: Sequence[Word], turns: Sequence[tuple[int, int, str | None]]) -> bool:
+    """Whether there is one place alone in ``text`` where each turn can begin, though some words cannot be read."""
+    offsets = word_offsets(text, words)
+    if offsets is None:
+        return False
+    sure, until = [False] * len(words), len(text)
+    for index in range(len(words) - 1, -1, -1):
+        if not _unreadable(words[index]):
+            until = text.rfind(words[index].text, 0, until)
+            sure[index] = until == offsets[index]
+    begins = [first for first, _, _ in turns[1:]]
+    return any(_readable(words[: turns[0][1] + 1])) and all(
+        not _unreadable(words[first]) and (sure[first] or sure[first - 1]) for first in begins
+    )
 
 
 def _readable(words: Iterable[Word]) -> tuple[Word, ...]:

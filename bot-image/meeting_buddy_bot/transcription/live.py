@@ -43,7 +43,7 @@ FIRST_PAUSE: Final = 2.0
 """Seconds before a final is asked for again whose sound can wait."""
 LONGEST_PAUSE: Final = 30.0
 LONGEST_PATIENCE: Final = 600.0
-"""Seconds of such pauses for one final."""
+"""Seconds of such pauses until a decoding succeeds again."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
@@ -135,6 +135,8 @@ class LiveTranscription:
         """Number and text of the last final, when it was sure of it."""
         self._faulty: str | None = None
         """Kind of the failure that was last said, until a decoding succeeds."""
+        self.waited = 0.0
+        """Seconds of :data:`LONGEST_PATIENCE` that are used up."""
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
@@ -171,11 +173,13 @@ class LiveTranscription:
         if job.early:
             stays, self._early_awaited = self._early_awaited, False
             self._early_cost = seconds
-        elif job.final:  # where none are made in pauses, these show that the decoder is fast again
+        elif job.final and not isinstance(outcome, Exception):
+            # Where none are made in pauses, these show that the decoder is fast again.
             self._early_cost = min(self._early_cost, seconds)
         if isinstance(outcome, Exception):
             self._failed(job, outcome, stays=stays)
             return
+        self.waited = 0.0
         if self._faulty is not None:
             self._faulty = None
             self._say(Recovered())
@@ -383,15 +387,17 @@ def drain(live: LiveTranscription, engine: Engine, sleep: Callable[[float], None
 def _awaited(live: LiveTranscription, job: Job, engine: Engine, sleep: Callable[[float], None]) -> Decoding | Exception:
     """What came of a job, at last: a server that limits how often it is asked, or is started again, is waited for.
 
-    Not for ever, since it may be this very sound that its server dies of.
+    Not for ever, since it may be this very sound that its server dies of, and not for each final again, since the
+    server may be one that never answers (a quota that is used up).
     """
-    pause, waited = FIRST_PAUSE, 0.0
+    pause = FIRST_PAUSE
     while isinstance(outcome := attempt(job, engine), EngineError):
-        if not (job.final and outcome.passes and waited < LONGEST_PATIENCE):
+        if not (job.final and outcome.passes and live.waited < LONGEST_PATIENCE):
             break
         live.fault(outcome)
         sleep(pause)
-        pause, waited = min(2 * pause, LONGEST_PAUSE), waited + pause
+        live.waited += pause
+        pause = min(2 * pause, LONGEST_PAUSE)
     return outcome
 
 

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -112,12 +113,12 @@ def decoding(content: bytes, asked: str | None) -> Decoding:
         raise AnswerError("is not JSON" if first["type"] == "json_invalid" else _fault(first["loc"])) from None
     text = spoken_text(answer.text, MAX_TEXT)
     segments = answer.segments or []
-    words = answer.words or [word for segment in segments for word in segment.words or ()]
+    parts = [answer.words] if answer.words else [segment.words for segment in segments if segment.words]
     logprobs = [each.avg_logprob for each in segments if each.avg_logprob is not None]
     return Decoding(
         text=text,
         language=_code(answer.language) or asked or UNKNOWN_LANGUAGE,
-        words=_joined(words[:MAX_WORDS]),
+        words=_joined(parts),
         no_speech_probability=max((each.no_speech_prob or 0.0 for each in segments), default=0.0),
         average_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
         compression_ratio=max([_compression(text), *(each.compression_ratio or 0.0 for each in segments)]),
@@ -128,21 +129,32 @@ def _fault(where: tuple[int | str, ...]) -> str:
     return f"has no usable {where[-1]}" if where else "is not a JSON object"
 
 
-def _joined(pieces: list[_Word]) -> tuple[TimedWord, ...]:
+def _joined(parts: list[list[_Word]]) -> tuple[TimedWord, ...]:
     """Words, where whisper.cpp and others give the model's pieces: a piece that begins a word has a blank before it.
 
-    Servers that part the words themselves leave all blanks away.
+    The blank may be a piece of its own; the first piece of a part (a segment) may have lost it. Servers that part the
+    words themselves leave all blanks away.
     """
-    in_pieces = any(piece.word[:1].isspace() for piece in pieces[1:])
+    pieces = [(piece, index == 0) for part in parts for index, piece in enumerate(part)][:MAX_WORDS]
+    in_pieces = any(piece.word[:1].isspace() for piece, _ in pieces[1:])
     found: list[TimedWord] = []
-    for piece in pieces:
+    blank = False
+    for piece, first in pieces:
         timed = _timed(piece)
+        blank = blank or piece.word[:1].isspace()
         if timed is None:
             continue
-        if in_pieces and found and not piece.word[0].isspace() and not unspaced(timed.text):
+        begins = blank or unspaced(timed.text) or (first and not _closing(timed.text))
+        if in_pieces and found and not begins:
             timed = _one(found.pop(), timed)
         found.append(timed)
+        blank = False
     return tuple(found)
+
+
+def _closing(text: str) -> bool:
+    """Whether it is punctuation alone, of the kind that stands behind a word."""
+    return all(category(letter) in ("Po", "Pe", "Pf") and letter not in "¿¡" for letter in text)
 
 
 def _one(first: TimedWord, second: TimedWord) -> TimedWord:
