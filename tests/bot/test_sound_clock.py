@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,8 +65,30 @@ async def _rate_error(sound: Sound) -> float:
     finally:
         await child.kill()
     assert loud, "nothing was played"
-    # Of each second only the read that came with the least delay: what a busy machine adds says nothing of the sink.
-    at, played = np.array(points).T
-    ahead = [(second, (played - at)[at.astype(int) == second].max()) for second in sorted(set(at.astype(int)))]
-    seconds, leads = np.array(ahead).T
-    return float(np.polyfit(seconds, leads, 1)[0] * 1e6)
+    return 1e6 * _slope_above([(at, played - at) for at, played in points])
+
+
+def _slope_above(points: list[tuple[float, float]]) -> float:
+    """Slope of the line above all points that is nearest to them.
+
+    A read can come late, and on a busy machine most do, but none comes early: those with the least delay are on this
+    line, and two of them, far enough from each other, say how fast the sink runs.
+    """
+    hull: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(hull) > 1 and (hull[-1][0] - hull[-2][0]) * (y - hull[-2][1]) >= (hull[-1][1] - hull[-2][1]) * (
+            x - hull[-2][0]
+        ):
+            hull.pop()
+        hull.append((x, y))
+    middle = sum(x for x, _ in points) / len(points)
+    (left, low), (right, high) = next(edge for edge in pairwise(hull) if edge[0][0] <= middle <= edge[1][0])
+    return (high - low) / (right - left)
+
+
+def test_the_line_above_late_reads_has_the_slope_of_those_in_time() -> None:
+    chance = np.random.default_rng(1)
+    for slope in (-100e-6, 0.0, 30e-6):
+        late = [(0.02 * step, 0.02 * step * slope - chance.exponential(0.05)) for step in range(650)]
+        in_time = [(2.0, 2.0 * slope), (11.0, 11.0 * slope)]
+        assert _slope_above(sorted(late + in_time)) == pytest.approx(slope, abs=1e-5)

@@ -1,7 +1,7 @@
 """Whole lives of sessions on a real API server, with an operator that is killed at every step, twice in a row, and with
 an API server that is busy, slow, forgetful, cut off, away or forbidding: nothing may tell them from undisturbed ones.
 
-All are played at once, since nearly all of each is waiting.
+All are played at once, since nearly all of each is waiting; together they keep a processor busy.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from tests.integration.operator_lives import (
 from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.support.machine_wide import free_port
-
-pytestmark = pytest.mark.waits
 
 Operator = TypeVar("Operator", bound=OperatorProcess)
 UNDISTURBED = "undisturbed"
