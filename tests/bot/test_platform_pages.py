@@ -36,6 +36,7 @@ _CHANGES = (Path(mutations.__file__).parent / "page_changes.js").read_text().par
 CHANGES = re.findall(r"^  '([a-z ]+)': ", _CHANGES, re.MULTILINE)
 _PAUSE = 0.05
 _PATIENCE = 60.0  # seconds for a page to be drawn, frames and components included
+_AGAIN = 5.0  # seconds until it is loaded anew, and twice as long from then on
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,13 +63,21 @@ class PackPages:
     table: PlatformTable
     probe: Probe
     browser: Browser
+    address: str
+
+    async def load(self) -> None:
+        """Load the document."""
+        await self.browser.page.navigate(self.address)
+        while not await _complete(self.browser):  # noqa: ASYNC110 -- nothing tells that a document has come
+            await asyncio.sleep(_PAUSE)
 
     async def look(self, state: str, variant: int, change: str | None = None) -> Look:
         """Show a state, change its page if so, and look at it."""
         await self._show(state, variant)
         if change is not None:
             await self.browser.page.evaluate(f"{_CHANGES}[{json.dumps(change)}]()")
-        snapshot = await (self._drawn(state) if change is None else self.probe.read(self.browser.page))
+        drawn = self._drawn(state, variant) if change is None else self.probe.read(self.browser.page)
+        snapshot = await drawn
         assert snapshot is not None
         return Look(f"{state}-{variant}", snapshot, joined=self.site.pack.states[state].after is not None)
 
@@ -79,11 +88,15 @@ class PackPages:
             " dispatchEvent(new Event('pack-show')); }"
         )
 
-    async def _drawn(self, state: str) -> PageSnapshot:
-        """A look at the page once it stays as it is; longer while it is not yet what it must become."""
+    async def _drawn(self, state: str, variant: int) -> PageSnapshot:
+        """A look at the page once it stays as it is; longer while it is not yet what it must become.
+
+        Then it is loaded anew: what Chromium gave up while the document came, as the network changed, stays away.
+        """
         expected = self.site.pack.states[state]
         clock = asyncio.get_running_loop().time
         began, before = clock(), None
+        again = began + _AGAIN
         while True:
             snapshot = await self.probe.read(self.browser.page)
             if snapshot is not None:
@@ -92,6 +105,10 @@ class PackPages:
                 if (same and _is_right(look, self.table, expected)) or clock() - began > _PATIENCE:
                     return snapshot
                 before = snapshot
+            if clock() > again:
+                await self.load()
+                await self._show(state, variant)
+                again += 2 * (clock() - began)
             await asyncio.sleep(_PAUSE)
 
 
@@ -104,10 +121,9 @@ async def pack(request: pytest.FixtureRequest, sites: dict[str, PlatformSite], b
         expanded(table), lambda value: value.replace("{botName}", "Meeting Buddy").replace("{passcode}", passcode)
     )
     link = site.at(next(iter(site.pack.states)), still=True, passcode=passcode)
-    await browser.page.navigate(parse_link(link).web_address)
-    while not await _complete(browser):  # noqa: ASYNC110 -- nothing tells that a document has come
-        await asyncio.sleep(_PAUSE)
-    return PackPages(site, table, probe, browser)
+    found = PackPages(site, table, probe, browser, parse_link(link).web_address)
+    await found.load()
+    return found
 
 
 async def _complete(browser: Browser) -> bool:
