@@ -121,6 +121,7 @@ async def test_evidence_of_a_page_names_what_the_adapter_sees(
         while not (found := await page.evidence_with("1", 10))[0]:  # noqa: ASYNC110 -- nothing tells that it is drawn
             await asyncio.sleep(0.05)
     assert found[0] == ["ended/MeetingEnded"]
+    assert page.evidence_of(page.snapshot) == found[0], "it is the last snapshot: whom it shows is known"
     await events.close()
 
 

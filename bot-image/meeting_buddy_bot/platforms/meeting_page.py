@@ -206,9 +206,14 @@ class MeetingPage:
         return evidence_of(self._table, snapshot)
 
     async def evidence_with(self, script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
-        """Labels of what holds, and what ``script`` gives in each frame at that moment; raises as :meth:`read`."""
+        """Labels of what holds, and what ``script`` gives in each frame at that moment; raises as :meth:`read`.
+
+        What holds is the last snapshot from then on, if the page could be read.
+        """
         snapshot, values = await self._probe.read_with(self._browser.page, script, seconds)
-        return self.evidence_of(await self._amended(snapshot)), values
+        found = await self._amended(snapshot)
+        self.snapshot = found or self.snapshot
+        return self.evidence_of(found), values
 
     def _fill(self, value: str) -> str | None:
         """A step's value with the session's own values in place of ``{botName}``, ``{passcode}``, ``{announcement}``.
@@ -222,10 +227,12 @@ class MeetingPage:
         return _PLACEHOLDER.sub(lambda found: known[found[1]] or "", value)
 
     def _note_host(self, host: str) -> None:
-        if host != self._meeting.host and is_platform_host(host, self._meeting):  # where its client runs, perhaps
+        if host in ("", self._meeting.host):
+            return
+        if is_platform_host(host, self._meeting):  # where its client runs, perhaps
             if self._permissions:
                 self._browser.grant_soon(replace(self._meeting, host=host).origin, self._permissions)
-        elif host and host != self._meeting.host and self._is_new("hosts", self._hosts, host):
+        elif self._is_new("hosts", self._hosts, host):
             self._events.write("navigated_elsewhere", host=host)
             _log.warning("the page went to another host: %s", host)
 

@@ -19,7 +19,6 @@ from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
-from meeting_buddy_bot.browser.page import FrameAnswer
 from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
@@ -368,21 +367,15 @@ class _MeetingRun:
             return
         before = self._page.snapshot
         signals = self._page.evidence_of(before)
-        looks = [before]
-
-        async def read(script: str, seconds: float) -> tuple[list[str], list[FrameAnswer]]:
-            found = await self._page.evidence_with(script, seconds)
-            with contextlib.suppress(BrowserError):  # somebody may have come since the look before
-                looks.append(await self._page.read())
-            return found
 
         def names() -> list[str]:
+            looks = (before, self._page.snapshot)  # somebody may have come just before the document was read
             shown = [person.name for look in looks if look for person in self._people.others(look.people)]
             return [*self._people.names, *shown]
 
         try:
             paths = await diagnostics.collect(
-                self._browser.page, self._volume, name, signals, self._redact, names, seconds, read
+                self._browser.page, self._volume, name, signals, self._redact, names, seconds, self._page.evidence_with
             )
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
