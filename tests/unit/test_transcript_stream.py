@@ -292,11 +292,12 @@ async def test_it_resumes_behind_the_last_event(session: Session, get: Served) -
 
 async def test_who_comes_before_the_file_was_counted_waits_for_it(session: Session, get: Served) -> None:
     session.say("a", "b", "c")
-    hub = TranscriptHub(Volume(session.hub._volume.folder))
+    lines = session.hub._volume.folder / "transcript.jsonl"
+    await until(lambda: lines.exists() and lines.read_text().count("\n") == 3)
+    hub = TranscriptHub(Volume(lines.parent))
     get.server.transcript = transcript_stream(hub)
     async with get(Last_Event_ID="1") as response:
         await until(lambda: get.subscribers == 1)
-        await until(lambda: (session.hub._volume.folder / "transcript.jsonl").read_text().count("\n") == 3)
         hub.begin(3)
         assert (await block(response)).startswith("id: 2\n")
         hub.end()
