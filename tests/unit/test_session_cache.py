@@ -256,5 +256,32 @@ async def test_a_write_is_progress_and_what_is_only_heard_is_none(memory: Memory
     memory.cache.wrote_session(documents.session(version=9))
     assert memory.entry.progressed
     memory.entry.progressed = False
-    memory.cache.wrote_pod(documents.pod(version=10, finalizers=[]))
+    memory.cache.wrote_pod(make.UID, documents.pod(version=10, finalizers=[]))
     assert memory.entry.progressed
+
+
+@pytest.mark.parametrize("shown_first", [True, False])
+async def test_what_a_watch_shows_before_the_answer_to_its_write_is_that_write(memory: Memory, shown_first: bool) -> None:
+    memory.events.start_leading()
+    memory.cache.upsert_session(documents.session(version=7))
+    memory.entry.writing = True
+    if shown_first:
+        memory.events.event(PLURAL, "MODIFIED", documents.session(version=9))
+        memory.events.event("pods", "ADDED", documents.pod(version=8))
+    memory.cache.wrote_pod(make.UID, documents.pod(version=8))
+    memory.cache.wrote_session(documents.session(version=9))
+    assert memory.entry.progressed
+    assert (memory.entry.overheard, len(memory.queue)) == (set(), 0)
+
+
+async def test_what_others_write_meanwhile_is_no_answer_to_a_write(memory: Memory) -> None:
+    memory.events.start_leading()
+    memory.cache.upsert_session(documents.session(version=7))
+    memory.entry.writing = True
+    memory.events.event(PLURAL, "MODIFIED", documents.session(version=9))
+    memory.events.event(PLURAL, "MODIFIED", documents.session(version=10))
+    memory.cache.wrote_session(documents.session(version=9))
+    assert memory.entry.overheard == {(PLURAL, "10")}
+    memory.entry.writing = False
+    memory.events.event(PLURAL, "MODIFIED", documents.session(version=11))
+    assert len(memory.queue) == 1

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
@@ -11,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 from meeting_buddy.contract.text import escaped_json, json_text
 
 
+@lru_cache(maxsize=1024)  # of a status that changes, most moments stay
 def _spell_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 

@@ -64,7 +64,18 @@ class Controller:
         clock.on_step(lambda _step: events.look_at_all())  # timers were set by the time before
         self._workers: list[asyncio.Task[None]] = []
         self.synced = asyncio.Event()
-        """Set once a watched namespace was listed for the first time."""
+        """Set once a watched namespace was listed for the first time: work begins."""
+
+    def not_ready(self) -> str | None:
+        """Why this replica cannot stand in for another one yet; ``None``: it can.
+
+        Work begins with the first listing. But an upgrade ends the replica that leads as soon as this one is ready, so
+        by then this one has to know all namespaces; one that may not be listed keeps nobody waiting.
+        """
+        unanswered = self._resync.unanswered
+        if unanswered:
+            return f"not listed yet: {', '.join(unanswered)}"
+        return None if self.synced.is_set() else "none of the watched namespaces may be listed"
 
     async def run(self) -> None:
         """List, then contend for the Lease and work while it is held; until cancelled."""
@@ -155,8 +166,8 @@ class Controller:
                 break
         else:
             raise failures.UnsettledError(f"not settled after {MAX_PASSES} passes")
-        if entry.has_persistent_error:
-            self._queue.add(uid)  # once more, without the error: the status still shows it
+        if entry.has_persistent_error or entry.overheard:
+            self._queue.add(uid)  # for what came meanwhile, or without the error: the status still shows it
         entry.error = None
         if entry.session is None or entry.of(current_pod(entry.session)).rejection is None:
             entry.announced_error = None
@@ -167,6 +178,7 @@ class Controller:
 
     async def _reconcile_once(self, entry: CacheEntry) -> Progress:
         """One observe → decide → apply."""
+        entry.overheard.clear()
         facts, failure = await self._observer.observe(entry)
         plan = decide(facts, self._clock.now)
         for action in plan.actions:

@@ -13,6 +13,7 @@ from meeting_buddy.controller.parsing import JsonObject
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube.paths import PODS
+from meeting_buddy.resource.session import PLURAL
 
 _log = logging.getLogger(__name__)
 
@@ -77,16 +78,28 @@ class EventHandler:
     def upsert_session(self, document: JsonObject, listed_at: float | None = None) -> None:
         """A MeetingSession as it is; see ``SessionCache.upsert_session``."""
         try:
-            self.enqueue(self._cache.upsert_session(document, listed_at))
+            uid = self._cache.upsert_session(document, listed_at)
         except (ValueError, KeyError) as error:
             _log_unreadable("MeetingSession", document, error)
+        else:
+            self._changed(uid, PLURAL, document)
 
     def upsert_pod(self, document: JsonObject, listed_at: float | None = None) -> None:
         """A bot's pod as it is; see ``SessionCache.upsert_pod``."""
         try:
-            self.enqueue(self._cache.upsert_pod(document, listed_at))
+            uid = self._cache.upsert_pod(document, listed_at)
         except (ValueError, KeyError) as error:
             _log_unreadable("Pod", document, error)
+        else:
+            self._changed(uid, PODS, document)
+
+    def _changed(self, uid: str | None, resource: str, document: JsonObject) -> None:
+        """Look at a session, but not for what its worker has just written: that is told apart once it is answered."""
+        entry = self._cache.get(uid) if uid is not None else None
+        if entry is not None and entry.writing:
+            entry.overheard.add((resource, document["metadata"]["resourceVersion"]))
+        else:
+            self.enqueue(uid)
 
     def enqueue(self, uid: str | None) -> None:
         """A session has to be looked at; ``None``: nothing changed."""

@@ -88,6 +88,13 @@ class Executor:
         """
         if not self._leads():
             raise NotLeaderError
+        entry.writing = True
+        try:
+            return await self._execute(entry, facts, action)
+        finally:
+            entry.writing = False
+
+    async def _execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> Progress:
         match action:
             case plan.CreatePod(which, platform):
                 return await self._create_pod(entry, facts, which, platform)
@@ -141,8 +148,8 @@ class Executor:
             if error.exists:
                 return await self._adopt(entry, pod_input)
             return self._reject(entry, which, error)
-        self._cache.wrote_pod(created)
-        self._record_pod(facts.session, which, facts.installation.bot_class)
+        self._cache.wrote_pod(entry.uid, created)
+        self._record_pod(entry, facts.session, which, facts.installation.bot_class)
         uid = created["metadata"]["uid"]
         refusal = await self._create_secret(entry, which, bot_secret(pod_input, document, uid), uid)
         if refusal is None:
@@ -154,11 +161,16 @@ class Executor:
         entry.note(which, rejection=CreateRejection("taken", message, self._clock.now()))
         return Progress.OBSERVE_AGAIN
 
-    def _record_pod(self, session: SessionFacts, which: PodId, bot_class: BotClass | None) -> None:
+    def _record_pod(
+        self, entry: CacheEntry, session: SessionFacts, which: PodId, bot_class: BotClass | None
+    ) -> None:
         if which.role is Role.FINISHER:
             return
-        wanted_since = times.wanted_since(session, bot_class)
-        scheduled = which.attempt == 1 and wanted_since > session.created_at
+        wanted_since = times.wanted_since(session, bot_class, entry.respecified_at)
+        if wanted_since is None:
+            return
+        # Where it counts from one of these, the session did not wait until its pod was due.
+        scheduled = which.attempt == 1 and wanted_since not in (session.created_at, entry.respecified_at)
         self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
 
     async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:
@@ -217,7 +229,7 @@ class Executor:
                 return Progress.NEXT
             name, version = seen.facts.name, seen.resource_version
             changed = await self._api.annotate_pod(entry.namespace, name, annotations, version)
-            self._cache.wrote_pod(changed)
+            self._cache.wrote_pod(entry.uid, changed)
         refusal = await self._create_secret(entry, which, secret, seen.facts.uid)
         if refusal is not None:
             if not refusal.exists:
@@ -298,7 +310,7 @@ class Executor:
         if _is_removed(document):
             self._cache.remove_pod(entry.uid, pod, document)
         else:
-            self._cache.wrote_pod(document)
+            self._cache.wrote_pod(entry.uid, document)
         return Progress.NEXT
 
     async def _refresh_pod(self, entry: CacheEntry, pod: str) -> None:
@@ -388,8 +400,9 @@ class Executor:
         if after.ended and after.reason is not None:
             self._telemetry.outcome(after.phase, after.reason)
         if before.join_timestamp is None and after.join_timestamp is not None:
-            wanted_since = times.wanted_since(facts.session, facts.installation.bot_class)
-            self._telemetry.joined((after.join_timestamp - wanted_since).total_seconds())
+            wanted_since = times.wanted_since(facts.session, facts.installation.bot_class, entry.respecified_at)
+            if wanted_since is not None:
+                self._telemetry.joined((after.join_timestamp - wanted_since).total_seconds())
         _log.info(
             "phase",
             extra={

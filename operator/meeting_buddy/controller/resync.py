@@ -55,6 +55,13 @@ class NamespaceResync:
         self._wanted = asyncio.Event()
         self.listed = asyncio.Event()
         """Set once the namespace was listed for the first time."""
+        self.answered = asyncio.Event()
+        """Set once it was listed, or the API server said that it may not be, or is not there."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self._namespace or "all namespaces"
 
     def trigger(self) -> None:
         """List as soon as possible: a watch begins anew and does not say what it missed."""
@@ -74,6 +81,8 @@ class NamespaceResync:
             await self.once()
         except KubeError as error:
             self._report(f"{error.kind}: {error.message or error.reason or error.status}")
+            if error.status == 403 or error.not_found:
+                self.answered.set()  # an earlier leader knows no more of it
             return False
         except Exception as error:
             # Whatever it is about this namespace: the others go on.
@@ -81,6 +90,7 @@ class NamespaceResync:
             return False
         self._backoff.reset()
         self.listed.set()
+        self.answered.set()
         return True
 
     async def _pause(self) -> None:
@@ -143,6 +153,11 @@ class Resync:
         async with asyncio.TaskGroup() as group:
             for each in self._namespaces:
                 group.create_task(each.run(), name="resync")
+
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """The namespaces of which it is not known yet what they hold, and that may be listed as far as is known."""
+        return tuple(each.name for each in self._namespaces if not each.answered.is_set())
 
     async def wait_first_listing(self) -> None:
         """Wait until one namespace was listed: the CRD and the roles may be installed a moment after the operator.

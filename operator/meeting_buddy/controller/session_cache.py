@@ -51,10 +51,18 @@ class CacheEntry:
     error: ReconcileError | None = None
     announced_error: str | None = None
     written_at: datetime | None = None
+    start_time: datetime | None = None
+    """The session's, as last heard of; also while ``session`` is to be read again."""
+    respecified_at: datetime | None = None
+    """When its start time was last seen to change; no other field says when a bot is wanted."""
     progressed: bool = False
     """Whether anything was written since the last failure."""
     last_event_at: float = 0.0
     """Monotonic time of the last news; a listing that began earlier cannot say what was replaced."""
+    writing: bool = False
+    """Whether a write awaits its answer; a watch may show first what that write left."""
+    overheard: set[tuple[str, str]] = field(default_factory=set)
+    """Resource and version of what came during a write and is not, as far as is known, what that write left."""
 
     @property
     def has_persistent_error(self) -> bool:
@@ -78,6 +86,7 @@ class CacheEntry:
     def shift(self, step: timedelta) -> None:
         """This machine's clock was set: what is remembered by it is as long ago as before."""
         self.written_at = _shifted(self.written_at, step)
+        self.respecified_at = _shifted(self.respecified_at, step)
         self.error = _shifted_fields(self.error, step)
         for name, seen in self.pods.items():
             self.pods[name] = replace(seen, facts=_shifted_fields(seen.facts, step))
@@ -148,14 +157,18 @@ class SessionCache:
         if entry.namespace != facts.namespace:  # what somebody in another namespace made in the session's name
             entry.pods.clear()
         entry.namespace, entry.name = facts.namespace, facts.name  # a pod that was heard of first may not know them
+        start_time = facts.spec.start_time
+        if entry.written_at is not None and entry.start_time != start_time:  # the session was known before
+            entry.respecified_at = self._clock.now()
+        entry.start_time = start_time
         entry.written_at = entry.written_at or self._clock.now()
         entry.session, entry.gone = facts, False
         return facts.uid
 
     def wrote_session(self, document: JsonObject) -> None:
         """Take in a MeetingSession as a write of this process left it."""
-        self._progressed(self.upsert_session(document))
-        self.echoes.expect(PLURAL, document)
+        news = self.upsert_session(document) is not None
+        self._wrote(document["metadata"]["uid"], PLURAL, document, news=news)
 
     def remove_session(self, uid: str, *, confirmed: bool) -> str | None:
         """A MeetingSession is gone; ``confirmed`` by the API server itself, or only missing from a listing."""
@@ -188,14 +201,17 @@ class SessionCache:
         entry.pods[seen.facts.name] = seen
         return None if known is not None and known.facts == seen.facts else entry.uid
 
-    def wrote_pod(self, document: JsonObject) -> None:
-        """Take in a pod as a write of this process left it."""
-        self._progressed(self.upsert_pod(document))
-        self.echoes.expect(PODS, document)
+    def wrote_pod(self, uid: str, document: JsonObject) -> None:
+        """Take in a pod of the session with this uid as a write of this process left it."""
+        news = self.upsert_pod(document) is not None
+        self._wrote(uid, PODS, document, news=news)
 
-    def _progressed(self, uid: str | None) -> None:
-        if uid is not None and uid in self._entries:
-            self._entries[uid].progressed = True
+    def _wrote(self, uid: str, resource: str, document: JsonObject, *, news: bool) -> None:
+        self.echoes.expect(resource, document)
+        entry, seen = self._entries.get(uid), (resource, document["metadata"]["resourceVersion"])
+        if entry is not None:
+            entry.progressed |= news or seen in entry.overheard
+            entry.overheard.discard(seen)
 
     def _disown(self, document: JsonObject) -> str | None:
         """Forget a pod that was somebody's: an orphan whose finalizer was released is nobody's business any more."""

@@ -12,6 +12,9 @@ class Telemetry(Protocol):
     def pod_created(self, seconds: float, *, scheduled: bool) -> None:
         """A bot's pod was created, so long after its session, or after it was due where the session has a start.
 
+        Where the start was changed so that the pod was due at once, so long after that was seen. Not told where nobody
+        knows when it was changed.
+
         ``scheduled``: the session was there before its pod was due, so these seconds are the operator's lateness.
         """
 
@@ -22,7 +25,7 @@ class Telemetry(Protocol):
         """A session ended."""
 
     def joined(self, seconds: float) -> None:
-        """A bot was in the meeting for the first time, so long after its session was created, or its pod was due."""
+        """A bot was in the meeting for the first time; counted from the same moment as ``pod_created``."""
 
     def transcript_progress(self, platform: str, lines: int, lag: float | None) -> None:
         """A status was written: so many more lines of a transcript, which is so many seconds behind, if known."""
