@@ -20,8 +20,10 @@ from tests.local.media.probe import probe, run
 PLAN = CapturePlan(":0", "unix:/nowhere", "meeting.monitor", (320, 180), 15)
 
 
-def make_run(folder: Path, *, first: int, video: float, audio: float, video_late: float = 0.0) -> list[Path]:
-    """Segments of one run: ``video`` and ``audio`` seconds of each, the picture ``video_late`` later."""
+def make_run(
+    folder: Path, *, first: int, video: float, audio: float, video_late: float = 0.0, each: int = 4
+) -> list[Path]:
+    """Segments of one run, of ``each`` seconds: ``video`` and ``audio`` seconds, the picture ``video_late`` later."""
     (folder / "segments").mkdir(exist_ok=True)
     # fmt: off
     subprocess.run([
@@ -30,7 +32,7 @@ def make_run(folder: Path, *, first: int, video: float, audio: float, video_late
         "-itsoffset", str(video_late), "-f", "lavfi", "-i", f"testsrc=s=320x180:r=15:d={video}",
         "-map", "1:v", "-map", "0:a", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
         "-force_key_frames", "expr:gte(t,n_forced*2)", "-c:a", "aac",
-        "-f", "segment", "-segment_time", "4", "-segment_format", "matroska", "-segment_start_number", str(first),
+        "-f", "segment", "-segment_time", str(each), "-segment_format", "matroska", "-segment_start_number", str(first),
         str(folder / "segments" / "%05d.mkv"),
     ], check=True)
     # fmt: on
@@ -69,6 +71,23 @@ async def test_every_packet_of_every_segment_is_in_the_file(tmp_path: Path) -> N
     for kind in ("v", "a"):
         assert packets(result, kind) == sum(packets(file, kind) for file in files)
     assert finished.duration == pytest.approx(10.5, abs=0.1)
+
+
+async def test_the_sound_in_which_segments_overlap_counts_once_however_many_there_are(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=240, audio=240, each=2)
+    segments = await entered(tmp_path, files, 1)
+    assert sum(segment.seconds for segment in segments) > 240.9  # more than a file may differ
+    finished = await finishing(tmp_path).run(segments, {1: 240.0})
+    assert finished.verified, finished.cause
+    assert finished.duration == pytest.approx(240, abs=0.1)
+
+
+async def test_a_segment_that_cannot_be_read_is_a_gap_and_no_fault_of_the_others(tmp_path: Path) -> None:
+    files = make_run(tmp_path, first=1, video=40, audio=40, each=2)
+    segments = [segment for segment in await entered(tmp_path, files, 1) if not 5 <= segment.segment <= 12]
+    finished = await finishing(tmp_path).run(segments, {1: 40.0})
+    assert finished.verified, finished.cause
+    assert finished.duration == pytest.approx(24, abs=0.2)
 
 
 async def test_a_last_segment_of_a_few_frames_makes_no_hole(tmp_path: Path) -> None:

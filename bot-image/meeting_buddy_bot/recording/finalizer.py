@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from meeting_buddy_bot.recording import storage
-from meeting_buddy_bot.recording.manifest import Finished, Segment
+from meeting_buddy_bot.recording.manifest import Finished, Segment, media_seconds, stretches
 from meeting_buddy_bot.recording.plan import CapturePlan, MediaFormat
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
 from meeting_buddy_bot.runtime.processes import run
@@ -38,8 +38,8 @@ _TIDY_SECONDS: Final = 2.0
 """What is left lies under dotted names, and the time for finishing may be over."""
 _CLOCK_SECONDS: Final = 12.0
 """By which a run's media may differ from the session clock: ten seconds of sound may wait in a starved encoder."""
-_ALLOWED_PER_RUN: Final = 0.25
-"""Likewise for each run: its sound and its picture start and end at different moments."""
+_ALLOWED_PER_STRETCH: Final = 0.25
+"""Likewise for each stretch without a gap: its sound and its picture start and end at different moments."""
 _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg prints it, is -91 dB for 16 bit."""
 
@@ -47,11 +47,6 @@ PROBES: Final = 4
 """Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
 
 _log = logging.getLogger(__name__)
-
-
-def _follows(second: Segment, first: Segment) -> bool:
-    """Whether nothing lies between two segments."""
-    return second.run == first.run and second.segment == first.segment + 1
 
 
 def _joint(span: Span) -> float:
@@ -153,7 +148,7 @@ class RecordingFinalizer:
             if span is None:
                 raise VerificationError(f"{segment.file} cannot be read")
             following = spans[index + 1] if index + 1 < len(segments) else None
-            joined = following is not None and _follows(segments[index + 1], segment)
+            joined = following is not None and segments[index + 1].follows(segment)
             end = _joint(following) if following and joined else span.end
             lines += [f"file '{segment.file}'", f"duration {end - _joint(span):.6f}"]
             if span.demuxer_start is None:
@@ -214,8 +209,8 @@ class RecordingFinalizer:
         wanted = {"audio", "video"} if self.plan.size else {"audio"}
         if kinds != wanted:
             raise VerificationError(f"the file holds {sorted(kinds)}, not {sorted(wanted)}")
-        promised = sum(segment.seconds for segment in segments)
-        allowed = _ALLOWED_SECONDS + _ALLOWED_PER_RUN * len({segment.run for segment in segments})
+        promised = media_seconds(segments)
+        allowed = _ALLOWED_SECONDS + _ALLOWED_PER_STRETCH * len(stretches(segments))
         if abs(duration - promised) > allowed:
             raise VerificationError(f"the file lasts {duration:.2f} s, its segments {promised:.2f} s")
         await self._decode(tmp_path)
@@ -243,9 +238,13 @@ class RecordingFinalizer:
 
 
 def _compare_with_clock(segments: list[Segment], captured: Mapping[int, float]) -> None:
-    """Raise VerificationError for media that is longer or shorter than the time in which it was captured."""
+    """Raise VerificationError for media that is longer or shorter than the time in which it was captured.
+
+    A segment between two others that cannot be read is a gap that is stated; its time was captured all the same.
+    """
     for number, seconds in captured.items():
-        media = sum(segment.seconds for segment in segments if segment.run == number)
+        mine = [segment for segment in segments if segment.run == number]
+        media = mine[-1].end - mine[0].start if mine else 0.0
         if abs(media - seconds) > _CLOCK_SECONDS:
             raise VerificationError(
                 f"run {number} holds {media:.1f} s of media; the session clock counted {seconds:.1f} s"

@@ -10,7 +10,7 @@ without a line is found again by its file's name, and placed by the ``started`` 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +65,30 @@ class Segment:
     def seconds(self) -> float:
         """Length of the media."""
         return self.end - self.start
+
+    def follows(self, before: "Segment") -> bool:
+        """Whether nothing lies between ``before`` and this one."""
+        return self.run == before.run and self.segment == before.segment + 1
+
+
+def stretches(segments: Iterable[Segment]) -> list[tuple[Segment, Segment]]:
+    """First and last segment of each stretch of media between which nothing is missing; ``segments`` in order."""
+    found: list[tuple[Segment, Segment]] = []
+    for segment in segments:
+        if found and segment.follows(found[-1][1]):
+            found[-1] = found[-1][0], segment
+        else:
+            found.append((segment, segment))
+    return found
+
+
+def media_seconds(segments: Iterable[Segment]) -> float:
+    """Length of the media of segments in order.
+
+    Not the sum of their lengths: the last frame of sound in a file reaches past the key frame with which the next one
+    begins, by some 10 ms, which would make a second of a hundred segments.
+    """
+    return sum(last.end - first.start for first, last in stretches(segments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,16 @@ from typing import Final
 
 from meeting_buddy.contract.report import Gap, RecordingReport
 from meeting_buddy_bot.recording.capture import Run
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Line, RunStart, Segment, encode, utc_text
+from meeting_buddy_bot.recording.manifest import (
+    MANIFEST_FILE,
+    GapLine,
+    Line,
+    RunStart,
+    Segment,
+    encode,
+    media_seconds,
+    utc_text,
+)
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash, number, probe
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
@@ -125,7 +134,8 @@ class ManifestWriter:
         self.starts = [line for line in lines if isinstance(line, RunStart)]
         """Of the runs of processes that died."""
         self.captured: dict[int, float] = {}
-        """Seconds for which each run captured by the session clock: what its segments, all entered, must add up to."""
+        """Seconds for which each run captured by the session clock, from its first segment's start to its last one's
+        end; not of a run whose last segment cannot be read."""
         self._volume = volume
         self._clock = clock
         self._events = events
@@ -253,7 +263,7 @@ class ManifestWriter:
     @property
     def seconds(self) -> float:
         """Media in all entered segments."""
-        return sum(segment.seconds for segment in self.segments)
+        return media_seconds(self.segments)
 
     def report(self, *, video: bool) -> RecordingReport:
         """What the session's report says of the recording, unverified."""
@@ -332,7 +342,7 @@ class ManifestWriter:
                 refused = True
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
         mine = self._of(run)
-        if mine and not refused:
+        if mine and not refused and last not in unread:
             self.captured[run.number] = run.progress_at - mine[0].start
         return unread
 
