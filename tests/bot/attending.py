@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TokenDigests
 from meeting_buddy.contract.links import SelfHostedHost, is_self_hosted
@@ -17,6 +17,7 @@ from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import RecordingReport, Report
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.devices.device import Device
 from meeting_buddy_bot.recording.plan import screen_size
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import load_link
@@ -78,6 +79,15 @@ class FakeRecorder:
         raise AssertionError("interrupting is the components' business")
 
 
+class LastingSound:
+    """A sound device that never ends."""
+
+    starts = 1
+
+    async def wait_answering(self) -> None:
+        """It always does."""
+
+
 class Attending:
     """One bot in one meeting; leaves when the block ends."""
 
@@ -94,11 +104,13 @@ class Attending:
         passcode: str | None = None,
         announcement: str | None = None,
         rejoins: bool = False,
+        sound: Device | None = None,
     ) -> None:
         self.folder = folder
         self.clock = SessionClock()
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.leave = LeaveSignal()
+        self.sound = sound or cast(Device, LastingSound())
         self._events = EventLog(folder / "events.jsonl", self.clock, Redactor.for_link(link))
         reporter = SessionReporter(self.state, self._events, rejoins=rejoins)
         reporter.read_at = math.inf  # as if a level meter heard nothing but silence
@@ -136,6 +148,7 @@ class Attending:
             self._events,
             Volume(folder),
             self.leave,
+            self.sound,
             passcode,
         )
         self.browser = Browser(screen_size(self.assignment.recording), chromedriver)

@@ -303,6 +303,7 @@ def look_for(seconds: int, folder: Path, limits: Limits, *, frames: bool) -> tup
         events,
         Volume(folder),
         unused,
+        cast(Any, SimpleNamespace(starts=1)),
     )
     run = _MeetingRun(context, unused)
     snapshot = PageSnapshot(frozenset(), people=(Person("Grace Hopper", own=False, speaking=True),))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy_bot.recording import segments
+from meeting_buddy_bot.recording import segments, volume_watch
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart
 from meeting_buddy_bot.recording.plan import CapturePlan
@@ -19,6 +19,7 @@ from meeting_buddy_bot.recordings.listing import read_manifest
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import processes
 from meeting_buddy_bot.session.reporter import SessionReporter
+from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
@@ -105,6 +106,17 @@ async def test_what_was_verified_before_is_said_behind_a_run_that_wrote_nothing(
         if said:
             left.says(RunStart(2, 3, 30.0, utc(30.0)))
             assert not says_verified(left)
+
+
+async def test_a_volume_that_is_full_already_is_called_full(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.0)
+    monkeypatch.setattr(AppendFile, "_write_first", full)
+    bot = LaterBot(left.folder)
+    await bot.recorder.recover()
+    assert bot.failures == ["the recordings volume is full: Disk quota exceeded"]
 
 
 async def test_a_segment_that_comes_late_for_minutes_does_not_end_a_live_session(

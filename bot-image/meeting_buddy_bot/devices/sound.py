@@ -9,6 +9,9 @@ The sink's clock is true only while it works in blocks of whole milliseconds: it
 length, cut to a microsecond. Chromium asks for 512 frames at the server's default rate of 44.1 kHz, and with that the
 sink ran 95 to 132 ppm fast (half a second an hour; receivers then stretch speech to keep up). At 48 kHz and 480 frames
 (``browser/options.py``) it is true to a few ppm, and nothing is resampled.
+
+Chromium opens its connection once. After this process was started again it plays to nobody, without an error that the
+page could see; a page that is loaded anew does, too. So whoever uses the browser gives it up (``session/meeting_run``).
 """
 
 import tempfile

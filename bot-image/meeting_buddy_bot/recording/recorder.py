@@ -6,7 +6,8 @@ lies a gap, which the manifest writer works out from the media itself.
 | what happens | what the recorder does |
 |---|---|
 | ffmpeg dies or freezes | starts the next run at once; after a device's death it waits until the device answers |
-| five runs in a row write nothing | gives up: RecordingFailed |
+| ffmpeg loses its sound or its picture alone | it ends, by ``-xerror``: as before |
+| five runs in a row write nothing | gives up: RecordingFailed; what the bot itself interrupted does not count |
 | the volume, or the quota on it, is full | stops, what is there is kept: StorageFull |
 | the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
 | the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
@@ -46,7 +47,8 @@ _FLUSH_SECONDS: Final = 15.0
 _PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
 _FULL: Final = "the recordings volume is full"
-_FULL_WORDS: Final = tuple(os.strerror(each) for each in (errno.ENOSPC, errno.EDQUOT))
+_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
+_FULL_WORDS: Final = tuple(map(os.strerror, _FULL_ERRORS))
 _KERNEL_WORDS: Final = tuple(map(os.strerror, errno.errorcode))
 _MOST_LETTERS: Final = 200
 """Of a line of ffmpeg's in a message."""
@@ -162,8 +164,7 @@ class MeetingRecorder:
                 try:
                     await recover(self._earlier, self._manifest, self._volume, self._clock)
                 except OSError as error:
-                    if (message := self._watch.failed(error)) is not None:
-                        self._give_up(Reason.RECORDING_FAILED, message)
+                    self._note_trouble(error)
                 else:
                     self._watch.answered()
                     self._manifest.bot_replaced(self._earlier.highest_segment + 1)
@@ -288,8 +289,8 @@ class MeetingRecorder:
             number = self._manifest.new_run(self._first_run)
             run = self._run = Run(number, self._plan, self._volume, highest + 1, self._clock)
             self._runs += 1
-            cause = await self._record(run)
-            cause, self._interruption = self._interruption or cause, None
+            cause, interruption = await self._record(run), self._interruption
+            cause, self._interruption = interruption or cause, None
             self._run = None
             asked = self._stopping.is_set() and run.closed_properly
             if not asked:
@@ -301,7 +302,8 @@ class MeetingRecorder:
             if (full := await self._full(run, cause)) is not None:
                 self._give_up(Reason.STORAGE_FULL, full)
                 break
-            failed_runs = 0 if run.writing.is_set() else failed_runs + 1
+            if interruption is None:  # else it was ended by the bot itself, however far it had come
+                failed_runs = 0 if run.writing.is_set() else failed_runs + 1
             if failed_runs >= _MAX_FAILED_RUNS:
                 why = ": ".join([cause, *_complaint(run.stderr_tail)])
                 self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {why}")
@@ -317,13 +319,20 @@ class MeetingRecorder:
             try:
                 newest = await self._list_segments()
             except OSError as error:
-                if (message := self._watch.failed(error)) is not None:
-                    self._give_up(Reason.RECORDING_FAILED, message)
+                self._note_trouble(error)
                 if self._gave_up or self._stopping.is_set() or not await self._unless_stopped(asyncio.sleep(1)):
                     return None
             else:
                 self._watch.answered()
                 return newest
+
+    def _note_trouble(self, error: OSError) -> None:
+        """The volume refused, or did not answer: give up once that has lasted."""
+        message = self._watch.failed(error)
+        if message is not None and error.errno in _FULL_ERRORS:
+            self._give_up(Reason.STORAGE_FULL, f"{_FULL}: {os.strerror(error.errno)}")
+        elif message is not None:
+            self._give_up(Reason.RECORDING_FAILED, message)
 
     async def _list_segments(self) -> int:
         listed = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))

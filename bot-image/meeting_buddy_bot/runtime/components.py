@@ -113,7 +113,7 @@ class Components:
                     for each in self._background_tasks(display, sound, recorder, transcript)
                 ]
                 try:
-                    result = self._known = await self._attend_in_time(attend, recorder)
+                    result = self._known = await self._attend_in_time(attend, recorder, sound)
                     self._outcome = result, await self._finish(recorder, transcript)
                 finally:
                     self._ending = True
@@ -253,7 +253,7 @@ class Components:
         await asyncio.sleep(max(0.0, self.assignment.active_deadline_seconds - self.process_clock.now()))
         self.leave.request(Reason.MAX_DURATION_REACHED)
 
-    async def _attend_in_time(self, attend: Attend, recorder: Recorder) -> SessionResult:
+    async def _attend_in_time(self, attend: Attend, recorder: Recorder, sound: Sound) -> SessionResult:
         context = SessionContext(
             self.settings,
             self.assignment,
@@ -264,6 +264,7 @@ class Components:
             self.events,
             self.volume,
             self.leave,
+            sound,
             self.secret_passcode,
             self._note_result,
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.links import Meeting
+from meeting_buddy_bot.devices.device import Device
 from meeting_buddy_bot.recording.recorder import Recorder
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.reporter import SessionReporter
@@ -30,6 +31,8 @@ class SessionContext:
     events: EventLog
     volume: Volume
     leave: LeaveSignal
+    sound: Device
+    """What the browser plays to."""
     secret_passcode: str | None = field(default=None, repr=False)
     """The passcode of ``passcodeSecretRef``, whether or not the link carries one too."""
     on_result: Callable[[SessionResult], None] = field(default=lambda result: None, repr=False)
