@@ -9,6 +9,7 @@ from pydantic import Field
 
 from meeting_buddy.contract import languages
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TranscriptionConfig, Video
+from meeting_buddy.contract.lean import Repeated
 from meeting_buddy.contract.lenient import read_leniently
 from meeting_buddy.contract.links import MAX_LENGTH, PlatformName
 from meeting_buddy.contract.phases import Phase
@@ -234,10 +235,10 @@ tools, and what names another generation does not."""
 class Condition(StoredModel):
     """One aspect of the session, in the shape that all Kubernetes conditions have."""
 
-    type: str = Field(max_length=316, description="Name of the aspect.")
+    type: Repeated = Field(max_length=316, description="Name of the aspect.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
-    reason: str = Field(max_length=1024, description="Why, in one word.")
-    message: str = Field("", max_length=1024, description="Why, for people.")
+    reason: Repeated = Field(max_length=1024, description="Why, in one word.")
+    message: Repeated = Field("", max_length=1024, description="Why, for people.")
     last_transition_time: Timestamp = Field(description="When status last changed.")
     observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
 
