@@ -147,6 +147,20 @@ async def test_a_finalizer_is_taken_from_exactly_one_pod_whatever_else_changed(
         assert after["metadata"]["finalizers"] == ["example.org/other"]
 
 
+async def test_labels_are_put_on_exactly_one_pod_whatever_else_changed(
+    api: KubernetesApi, sessions: Sessions, place: str
+) -> None:
+    sessions.apply("standup")
+    made = await api.create_pod(pod_for(sessions, "standup", place))
+    name, uid, before = made["metadata"]["name"], made["metadata"]["uid"], made["metadata"]["labels"]
+    with pytest.raises(KubeError) as error:
+        await api.label_pod(place, name, "11111111-2222-3333-4444-555555555555", {"team": "a"})
+    assert not error.value.not_found
+    sessions.waiting(made, "PodInitializing", "")  # the kubelet writes: the version that was seen is an old one
+    after = await api.label_pod(place, name, uid, {"team": "a"})
+    assert after["metadata"]["labels"] == {**before, "team": "a"}
+
+
 class Listing:
     """A namespace that is listed into a cache of its own."""
 

@@ -86,6 +86,7 @@ IN_WATCHED: dict[str, tuple[Any, ...]] = {
         datetime.now(UTC),
     ),
     "secret_exists": (manifest("Secret", WATCHED, "bot"),),
+    "label_pod": (WATCHED, "bot", "uid", {}),
     "annotate_pod": (WATCHED, "bot", {}, "1"),
     "claim_events": (WATCHED, "recordings"),
 }

@@ -26,7 +26,7 @@ def session(uid: str = make.UID, namespace: str = "meetings", version: int = 7, 
 
 def pod(uid: str = make.UID, namespace: str = "meetings", version: int = 8, **metadata: Any) -> Document:
     owner = {"kind": "MeetingSession", "name": "standup", "uid": uid, "controller": True}
-    labels = {identity.LABEL_COMPONENT: "bot", identity.LABEL_ATTEMPT: "1"}
+    labels = identity.pod_labels(uid, identity.FIRST_BOT)
     return {
         "metadata": {
             "name": identity.pod_name("standup", uid, 1),

@@ -114,6 +114,14 @@ _REFUSED_BY_NODE = replace(
     attempt=3,
 )
 """At its admission: no container of it ever ran."""
+_SECOND_POD = replace(make.READY_POD, name=make.SECOND, uid="pod-2", attempt=2)
+_SECOND_ENDED = replace(_SECOND_POD, phase="Succeeded", bot=make.ended(make.last_word("LeaveRequested", attempt=2)))
+_DRAINED = make.ended(make.last_word("Evicted", recording={"verified": False}))
+_NO_CLASS = replace(make.INSTALLATION, bot_class=None)
+_ENDED_BEFORE_NEXT: dict[str, Any] = {
+    **_WAITS, **_AT_END, "phase": "Leaving", "reason": "EndTimeReached", "attempt": 2,
+    "leaveTimestamp": "2026-11-23T10:25:00Z", "nextAttemptTime": "2026-11-23T10:31:00Z",
+}  # fmt: skip
 
 # One line a row, so that it reads as a table.
 # ruff: noqa: E501
@@ -328,6 +336,20 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(600 + 1800 + 120)),
         Row("it takes too long, and the meeting had ended well", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "VerificationFailed", later(600 + 1800 + 120)),
         Row("leave changes nothing", _F(_S(_WORKS, leave=True), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
+        Row("the end came before the time of the next attempt, for which it does not wait", _F(_S(_ENDED_BEFORE_NEXT, **_ENDS)), "CreatePod PatchStatus EmitEvent", "Leaving", "EndTimeReached", at=later(1801)),
+        Row("the same, and a quota keeps it out", _F(_S(_ENDED_BEFORE_NEXT, **_ENDS), rejection=CreateRejection("quota", "exceeded quota", later(1800))), "EmitErrorEvent PatchStatus", "Leaving", "EndTimeReached", at=later(1801)),
+    ),
+    "Somebody emptied the status": (
+        Row("the first bot is in the meeting", _F(_S(), make.READY_POD), "FollowStream PatchStatus EmitEvent", "Active"),
+        Row("a later bot is in the meeting", _F(_S(), make.terminated(_UNREACHABLE, finalizer=False), _SECOND_POD), "FollowStream PatchStatus EmitEvent", "Active"),
+        Row("a later bot is in the meeting, and the first one's pod is gone", _F(_S(), _SECOND_POD), "FollowStream PatchStatus EmitEvent", "Active"),
+        Row("a later bot has ended", _F(_S(), _SECOND_ENDED), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "LeaveRequested"),
+        Row("the finisher works: why the bot ended is settled once more", _F(_S(), make.terminated(_KILLED, finalizer=False), make.FINISHER), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("the finisher works, and the bot class is gone", _F(_S(), make.terminated(_KILLED, finalizer=False), make.FINISHER, installation=_NO_CLASS), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("the finisher has ended: no other bot follows", _F(_S(onDisruption="Rejoin"), make.terminated(_DRAINED, finalizer=False), make.finished(make.last_word("Evicted"))), "PatchStatus EmitEvent", "Leaving", "Evicted"),
+        Row("the finisher works, and the bot's pod is gone: nobody knows any more why it ended", _F(_S(), make.FINISHER), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
+        Row("the finisher has ended, and the bot's pod is gone", _F(_S(), make.finished(make.last_word("MeetingEnded"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
+        Row("only the reason was taken away, the finisher works, and the bot's pod is gone", _F(_S(_LEAVING), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
     ),
     "The bot ended, and another container goes on": (
         Row("the bot said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(make.last_word("MeetingEnded"), at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Completed", "MeetingEnded"),

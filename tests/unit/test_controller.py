@@ -19,6 +19,7 @@ from meeting_buddy.controller.report_streams import BotReportStreams
 from meeting_buddy.controller.resync import Resync
 from meeting_buddy.controller.session_cache import SessionCache
 from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.installation import Installation
 from meeting_buddy.resource.session import PLURAL
@@ -41,6 +42,9 @@ class ScriptedApi:
             self.events.event(PLURAL, "MODIFIED", {**self.shown.pop(0), "status": self.patched})
         return {**documents.session(version=9), "status": self.patched}
 
+    async def get_pod(self, namespace: str, name: str) -> dict[str, Any]:
+        raise KubeError("Pod", namespace, name, 404, "NotFound", "not found")
+
     async def create_event(self, *_: object) -> None:
         """Nobody reads it here."""
 
@@ -62,9 +66,7 @@ def controller(events: EventHandler, cache: SessionCache, queue: KeyedQueue, api
     given = cast(KubernetesApi, api)
     streams = BotReportStreams(clock, lambda _uid: None, lambda _result: None)
     observer = Observer(given, cache, installation, {}, lambda _name, _namespace: None, {}, clock)
-    executor = Executor(
-        given, cache, streams, {}, keys, clock, lambda: True, looks
-    )
+    executor = Executor(given, cache, streams, {}, keys, clock, lambda: True, looks)
     lease, resync = cast(Lease, None), cast(Resync, None)
     return Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, looks)
 

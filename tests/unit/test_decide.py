@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.identity import PodId
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.causes import Outcome
@@ -31,7 +31,7 @@ def patch_of(plan: Plan) -> dict[str, object]:
 
 def finishing(row: Row) -> bool:
     """Whether the bot's end was settled before, with its advice."""
-    return row.facts.session is not None and row.facts.session.status.finishing
+    return row.facts.current.role is Role.FINISHER
 
 
 def test_a_bot_that_never_answers_is_looked_at_again() -> None:
@@ -104,6 +104,32 @@ def test_nothing_that_is_written_or_told_holds_the_link(row: Row) -> None:
 def test_a_leave_before_the_meeting_says_that_nothing_was_stored() -> None:
     plan = decide(make.facts(make.session(leave=True)), lambda: make.NOW)
     assert "nothing was stored" in str(patch_of(plan)["message"])
+
+
+@pytest.mark.parametrize("seconds", [100, 600 + 1800 + 121], ids=["it works", "it takes too long"])
+def test_a_report_from_before_the_bots_end_does_not_replace_its_last_word_while_the_finisher_works(
+    seconds: int,
+) -> None:
+    done = {
+        "type": "Transcribed", "status": "True", "reason": "Done", "message": "", "observedGeneration": 1,
+        "lastTransitionTime": "2026-11-23T10:01:00Z",
+    }  # fmt: skip
+    status = {
+        "phase": "Leaving", "reason": "MeetingEnded", "attempt": 1, "botPod": make.POD,
+        "finisherPod": f"{make.POD}-f", "platform": "LiveKit", "segmentCount": 180, "totalSizeBytes": 9000,
+        "joinTimestamp": "2026-11-23T10:00:20Z", "leaveTimestamp": "2026-11-23T10:01:00Z", "conditions": [done],
+    }  # fmt: skip
+    stale = make.joined(recording={"segments": 3, "bytes": 50}, transcription={"state": "Live", "lines": 5})
+    facts = make.facts(make.session(status), make.FINISHER, attempts={FIRST_BOT: AttemptFacts(report=stale)})
+    patch = patch_of(decide(facts, lambda: make.later(seconds)))
+    written: Any = patch["conditions"]
+    assert not {"segmentCount", "totalSizeBytes", "leaveTimestamp"} & patch.keys()
+    assert [each["reason"] for each in written if each["type"] == "Transcribed"] == ["Done"]
+
+
+def test_where_nobody_knows_any_more_why_a_bot_ended_the_message_says_what_helps() -> None:
+    plan = decide(make.facts(make.session(), make.finished(make.last_word("MeetingEnded"))), lambda: make.NOW)
+    assert patch_of(plan)["message"] == REASONS[Reason.BOT_CRASHED].advice
 
 
 def test_a_partial_recording_is_listed_when_the_session_failed() -> None:

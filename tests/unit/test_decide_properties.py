@@ -56,6 +56,9 @@ HISTORIES = [
     ("scheduled", "joins", "drained"),
     ("scheduled", "joins", "killed"),
     ("scheduled", "joins", "killed beside a sidecar"),
+    ("scheduled", "runs", "unreachable", "later", "scheduled", "joins", "wiped"),
+    ("scheduled", "joins", "drained", "scheduled", "joins", "wiped"),
+    ("scheduled", "joins", "killed", "scheduled", "runs", "wiped"),
 ]
 """What happened before chance takes over, the operator acting in between."""
 LEAVES = {Reason.LEAVE_REQUESTED, Reason.END_TIME_REACHED}
@@ -108,8 +111,8 @@ class World(RuleBasedStateMachine):
         self.announced: str | None = None
 
     def facts(self) -> Facts:
-        if self.session is not None and self.followed != current_pod(self.session):
-            self.followed = current_pod(self.session)
+        if self.session is not None and self.followed != current_pod(self.session, self.pods):
+            self.followed = current_pod(self.session, self.pods)
             self.stream = self.report = self.leave = self.warnings = self.given_up = None
             self.secret_seen_of = ""
         return make.facts(
@@ -203,6 +206,7 @@ class World(RuleBasedStateMachine):
             case actions.ReleaseFinalizer(name):
                 self.release(name)
             case actions.DeletePod(name, _):
+                self.a_pod_may_be_ended_now(name)
                 self.delete_pod(name)
             case actions.GiveUpPod(_, name, _, outcome):
                 self.given_up = outcome
@@ -220,7 +224,7 @@ class World(RuleBasedStateMachine):
             self.document |= patch
             self.session = replace(self.session, status=MeetingSessionStatus.model_validate(self.document))
             return
-        attempt = self.document.get("attempt", 1)
+        attempt = self.document.get("attempt", current_pod(self.session, self.pods).attempt)
         self.document = {key: value for key, value in {**self.document, **patch}.items() if value is not None}
         if self.document.get("attempt", 1) != attempt:
             assert self.document["attempt"] == attempt + 1, "an attempt was left out"
@@ -247,7 +251,7 @@ class World(RuleBasedStateMachine):
 
     def outcome_is_written(self, pod: PodFacts) -> bool:
         assert self.session is not None
-        followed = pod.id < current_pod(self.session)
+        followed = pod.id < current_pod(self.session, self.pods)
         return self.session.status.phase in TERMINAL or (followed and pod.terminated)
 
     def a_pod_that_may_start_has_its_secret(self) -> None:
@@ -272,6 +276,14 @@ class World(RuleBasedStateMachine):
         elif status.phase is None and self.session.requested_at is not None:
             assert self.now < self.session.requested_at + timedelta(seconds=900), "an old request"
         assert spec.end_time is None or self.now < spec.end_time, "after its end"
+
+    def a_pod_may_be_ended_now(self, name: str) -> None:
+        found = next(pod for pod in self.pods if pod.name == name)
+        if self.session is None or self.session.deleting or found.orphaned or not found.bot.running:
+            return
+        status = self.session.status
+        leaves = self.session.spec.leave or status.leave_requested_at is not None
+        assert leaves or status.phase in TERMINAL, "nobody wanted it to end"
 
     def a_session_had_its_time(self) -> None:
         assert self.session is not None
@@ -426,6 +438,27 @@ class World(RuleBasedStateMachine):
         if happens and self.pod.name in (self.session.status.bot_pod, self.session.status.finisher_pod):
             self.pods.remove(self.pod)
 
+    @precondition(
+        lambda self: (
+            self.session is not None
+            and self.session.status.phase not in TERMINAL
+            and any(pod.finalizer and not pod.orphaned for pod in self.pods)
+        )
+    )
+    @rule(happens=RARELY)
+    def somebody_wipes_the_status(self, happens: bool) -> None:
+        """While something of the session's is there; without that it is as a new one."""
+        if happens:
+            self.wipe()
+
+    def wipe(self) -> None:
+        assert self.session is not None
+        self.document = {}
+        self.session = replace(self.session, status=MeetingSessionStatus())
+        self.phases.clear()
+        self.leave_reason = None
+        self.said_of_table.clear()
+
     @precondition(lambda self: self.session is not None)
     @rule(happens=RARELY)
     def session_is_deleted(self, happens: bool) -> None:
@@ -471,7 +504,7 @@ class World(RuleBasedStateMachine):
         self.session = with_times(found, start=None if so_far else self.ahead(start))
         for what in so_far:
             self.operator_acts_until_it_has_nothing_to_do()
-            if self.pod is not None:
+            if (self.pod is not None and not self.pod.terminated) or what == "later":
                 self.happens(what)
 
     def happens(self, what: str) -> None:
@@ -484,6 +517,10 @@ class World(RuleBasedStateMachine):
                 self.now += timedelta(seconds=700)
             case "runs" | "joins":
                 self.bot_runs(what == "joins")
+            case "wiped":
+                self.wipe()
+            case "later":
+                self.now += timedelta(seconds=11)
             case "drained":
                 self.delete_pod()
                 self.bot_ends(True, Reason.EVICTED, False)

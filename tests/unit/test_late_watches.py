@@ -9,8 +9,9 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.identity import FIRST_BOT, PodId
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.token import BotKeys
+from meeting_buddy.controller import observe
 from meeting_buddy.controller.executor import Executor, Progress
 from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
@@ -247,6 +248,55 @@ async def test_what_becomes_too_late_while_the_api_server_answers_is_asked_about
     assert asked == [make.POD, make.SECOND]
 
 
+RUNS: dict[str, Any] = {
+    "spec": {"nodeName": "node1"},
+    "status": {
+        "phase": "Running",
+        "podIP": "10.0.0.9",
+        "containerStatuses": [{"name": "bot", "state": {"running": {}}, "ready": True}],
+    },
+}
+BY_WORD = pytest.mark.parametrize(
+    ("status", "spec", "ending"),
+    [
+        (WAITS, {"leave": True}, ("Completed", "LeaveRequested")),
+        ({**WAITS, "leaveRequestedAt": START}, {}, ("Completed", "LeaveRequested")),
+        (WAITS, {"meetingLink": "https://other.example.org/rooms/a"}, ("Failed", "HostNotAllowed")),
+        (WAITS, {"botClassName": "removed"}, ("Failed", "ConfigInvalid")),
+        ({}, {"botClassName": "removed"}, ("Failed", "ConfigInvalid")),
+    ],
+    ids=["leave", "leave, set back", "another link", "its class is gone", "its class is gone, and nothing is written"],
+)
+
+
+@BY_WORD
+async def test_a_session_that_gets_no_bot_ends_once_it_is_said_that_it_has_no_pod(
+    status: dict[str, Any], spec: dict[str, Any], ending: tuple[str, str]
+) -> None:
+    operator = Operator(stored(status, **spec))
+    assert ending_of(await operator.plan(1)) == ending
+    operator.api.get_pod.assert_awaited_once_with("meetings", make.POD)
+
+
+@BY_WORD
+async def test_a_pod_of_an_operator_that_died_before_its_status_is_found(
+    status: dict[str, Any], spec: dict[str, Any], ending: tuple[str, str]
+) -> None:
+    operator = Operator(stored(status, **spec))
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = documents.pod() | RUNS
+    assert ending_of(await operator.plan(1)) == ("Active", None)
+
+
+async def test_whether_a_session_may_have_a_bot_is_not_asked_once_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "validate", Mock(side_effect=AssertionError))
+    named = Operator(stored({**WAITS, "attempt": 1, "botPod": make.POD}))
+    await named.plan(1)
+    seen = Operator(stored(WAITS))
+    seen.cache.upsert_pod(documents.pod())
+    await seen.plan(1)
+
+
 async def test_a_session_that_is_over_is_not_asked_about() -> None:
     ended = {**AHEAD, "phase": "Failed", "reason": "Missed", "completionTime": START}
     operator = Operator(stored(ended, startTime=START))
@@ -263,6 +313,15 @@ async def test_a_refusal_counts_from_when_the_pod_was_due(at: int, kept: bool) -
     operator.entry.note(FIRST_BOT, rejection=CreateRejection("quota", "exceeded quota", make.later(at)))
     await operator.plan(DUE + 1)
     assert (operator.entry.of(FIRST_BOT).rejection is not None) == kept
+
+
+async def test_a_refusal_of_a_finisher_before_the_time_of_an_attempt_that_never_came_is_kept() -> None:
+    ended = {"phase": "Leaving", "reason": "EndTimeReached", "attempt": 2, "nextAttemptTime": START}
+    operator = Operator(stored(ended))
+    finisher = PodId(2, Role.FINISHER)
+    operator.entry.note(finisher, rejection=CreateRejection("quota", "exceeded quota", make.NOW))
+    await operator.plan(1)
+    assert operator.entry.of(finisher).rejection is not None
 
 
 async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
@@ -334,3 +393,128 @@ async def test_a_later_pod_has_the_volume_of_the_first_one() -> None:
     (made,) = operator.api.create_pod.await_args.args
     claims = [each["persistentVolumeClaim"] for each in made["spec"]["volumes"] if "persistentVolumeClaim" in each]
     assert claims == [{"claimName": "recordings-old"}]
+
+
+def former(attempt: int, claim: str = "recordings-old") -> dict[str, Any]:
+    """The pod of a bot that crashed."""
+    found = documents.pod(
+        name=identity.pod_name("standup", make.UID, attempt),
+        labels=identity.pod_labels(make.UID, PodId(attempt)),
+    )
+    found["spec"]["volumes"] = [{"name": "recordings", "persistentVolumeClaim": {"claimName": claim}}]
+    state = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    found["status"] = {"phase": "Failed", "containerStatuses": [{"name": "bot", "state": state, "ready": False}]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [([1], [3, 2, 1]), ([1, 3], [3]), ([], [3, 2, 1])],
+    ids=["the first alone", "the last tells", "none is left"],
+)
+async def test_earlier_pods_that_no_watch_showed_are_asked_until_one_tells_the_volume(
+    there: list[int], asked: list[int]
+) -> None:
+    operator = Operator(stored({**WAITS, "attempt": 4}))
+    known = {identity.pod_name("standup", make.UID, each): former(each) for each in there}
+    names: list[str] = []
+
+    async def read(_: str, name: str) -> dict[str, Any]:
+        names.append(name)
+        if name not in known:
+            raise GONE
+        return known[name]
+
+    operator.api.get_pod = read
+    facts, _ = await operator.observer.observe(operator.entry)
+    assert names == [identity.pod_name("standup", make.UID, each) for each in asked]
+    assert facts.claim == ("recordings-old" if there else None)
+
+
+# A pod that lost its labels, so that no watch shows it
+
+LABELS = identity.pod_labels(make.UID, FIRST_BOT)
+UNLABELLED: dict[str, str] = {"team": "a"}
+MISLABELLED = {**LABELS, identity.LABEL_COMPONENT: "web", identity.LABEL_ATTEMPT: "2"}
+HAS_POD = {**WAITS, "attempt": 1, "botPod": make.POD}
+LOSS = pytest.mark.parametrize(
+    ("labels", "put_back"),
+    [
+        (UNLABELLED, LABELS),
+        (MISLABELLED, {each: LABELS[each] for each in (identity.LABEL_COMPONENT, identity.LABEL_ATTEMPT)}),
+    ],
+    ids=["lost", "changed"],
+)
+
+
+@LOSS
+async def test_labels_of_a_pod_that_is_read_by_its_name_are_put_back(
+    labels: dict[str, str], put_back: dict[str, str]
+) -> None:
+    operator = Operator(stored(HAS_POD))
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = documents.pod(labels=labels) | RUNS
+    operator.api.label_pod.return_value = documents.pod(version=9) | RUNS
+    assert ending_of(await operator.plan(1)) == ("Active", None)
+    operator.api.label_pod.assert_awaited_once_with("meetings", make.POD, f"pod-of-{make.UID}", put_back)
+    assert operator.entry.pods[make.POD].resource_version == "9"
+
+
+@LOSS
+async def test_labels_of_a_pod_that_is_found_when_it_would_be_made_are_put_back(
+    labels: dict[str, str], put_back: dict[str, str]
+) -> None:
+    operator = Operator(stored({}))
+    operator.api.create_pod.side_effect = KubeError("Pod", "meetings", make.POD, 409, "AlreadyExists", "exists")
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = documents.pod(labels=labels)
+    operator.api.label_pod.return_value = documents.pod(version=9)
+    assert await operator.create() is Progress.OBSERVE_AGAIN
+    operator.api.label_pod.assert_awaited_once_with("meetings", make.POD, f"pod-of-{make.UID}", put_back)
+    assert operator.entry.pods[make.POD].facts.id == FIRST_BOT
+
+
+async def test_a_pod_whose_labels_cannot_be_put_back_counts_all_the_same() -> None:
+    operator = Operator(stored(HAS_POD))
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = documents.pod(labels=MISLABELLED) | RUNS
+    operator.api.label_pod.side_effect = REFUSED
+    assert ending_of(await operator.plan(1)) == ("Active", None)
+    assert operator.entry.pods[make.POD].facts.id == FIRST_BOT
+
+
+async def test_a_pod_that_goes_before_its_labels_are_put_back_is_gone() -> None:
+    operator = Operator(stored(HAS_POD))
+    operator.api.get_pod.side_effect = None
+    operator.api.get_pod.return_value = documents.pod(labels=UNLABELLED)
+    operator.api.label_pod.side_effect = GONE
+    await operator.plan(1)
+    assert not operator.entry.pods
+
+
+OTHER_UID = f"{make.UID[:8]}-another"
+OTHER_OWNER = {"kind": "MeetingSession", "name": "standup", "uid": OTHER_UID, "controller": True}
+
+
+@pytest.mark.parametrize("owners", [[], [OTHER_OWNER]], ids=["orphan", "another session's"])
+async def test_no_labels_are_put_on_another_sessions_pod(owners: list[dict[str, Any]]) -> None:
+    operator = Operator(stored(HAS_POD))
+    operator.api.get_pod.side_effect = None
+    labels = {identity.LABEL_SESSION_UID: make.UID}
+    operator.api.get_pod.return_value = documents.pod(labels=labels, ownerReferences=owners)
+    await operator.plan(1)
+    operator.api.label_pod.assert_not_awaited()
+
+
+# A status that somebody emptied
+
+
+async def test_the_latest_pod_of_a_session_whose_status_was_emptied_is_its_current_one() -> None:
+    operator = Operator(stored({}, leave=True))
+    labels = identity.pod_labels(make.UID, PodId(2))
+    operator.cache.upsert_pod(documents.pod(name=make.SECOND, labels=labels) | RUNS)
+    found = await operator.plan(1)
+    operator.api.get_pod.assert_not_awaited()
+    assert ending_of(found) == ("Active", None)
+    facts, _ = await operator.observer.observe(operator.entry)
+    assert facts.current == PodId(2, Role.BOT)

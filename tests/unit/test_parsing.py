@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.contract import identity
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.controller.clock import SystemClock
 from meeting_buddy.controller.parsing import parse_pod
 from meeting_buddy.controller.session_cache import SessionCache
@@ -58,14 +59,57 @@ def test_an_orphan_is_found_by_its_label_for_the_clean_up() -> None:
         {"ownerReferences": [], "finalizers": []},
         {"ownerReferences": [], "finalizers": ["example.org/other"]},
         {"ownerReferences": [], "labels": {**LABELS, identity.LABEL_SESSION_UID: ""}},
-        {"ownerReferences": [], "labels": {**LABELS, identity.LABEL_COMPONENT: "web"}},
+        {"ownerReferences": [], "labels": None},
+        {"ownerReferences": [], "name": "standup-0f4c2a68-web"},
         {"ownerReferences": [{"kind": "Job", "name": "j", "uid": UID, "controller": True}]},
-        {"labels": {**LABELS, identity.LABEL_COMPONENT: "web"}},
+        {"name": "standup-0f4c2a68-web"},
+        {"name": "standup-0f4c2a68-0"},
+        {"name": "standup-0f4c2a69-1"},
     ],
-    ids=["orphan, released", "other finalizer", "no session", "orphan, no bot", "a Job's", "no bot"],
+    ids=[
+        "orphan, released",
+        "other finalizer",
+        "no session",
+        "orphan without labels",
+        "orphan, no bot",
+        "a Job's",
+        "no bot",
+        "no attempt",
+        "named after another session",
+    ],
 )
 def test_other_pods_are_left_alone(metadata: dict[str, Any]) -> None:
-    assert parse_pod(document(**metadata)) is None
+    found = document(**metadata)
+    if found["metadata"]["labels"] is None:  # as the API server returns it
+        del found["metadata"]["labels"]
+    assert parse_pod(found) is None
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {identity.LABEL_COMPONENT: "web"},
+        {identity.LABEL_COMPONENT: "finisher"},
+        {identity.LABEL_ATTEMPT: "7"},
+        {identity.LABEL_ATTEMPT: ""},
+    ],
+    ids=["another component", "said to be a finisher", "another attempt", "no attempt"],
+)
+def test_its_name_says_which_of_a_sessions_pods_it_is(labels: dict[str, str], orphaned: bool) -> None:
+    owned: dict[str, Any] = {"ownerReferences": []} if orphaned else {}
+    found = parse_pod(document(name="standup-0f4c2a68-12-f", labels={**LABELS, **labels}, **owned))
+    assert found is not None
+    assert (found.facts.id, found.facts.orphaned) == (PodId(12, Role.FINISHER), orphaned)
+    assert (found.session_uid, found.session_name) == (UID, "standup")
+
+
+def test_a_sessions_pod_without_labels_is_its_pod() -> None:
+    pod = document()
+    del pod["metadata"]["labels"]
+    found = parse_pod(pod)
+    assert found is not None
+    assert (found.facts.id, found.session_uid) == (PodId(1), UID)
 
 
 def test_a_released_orphan_is_forgotten() -> None:

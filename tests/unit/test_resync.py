@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.controller import resync as subject
 from meeting_buddy.controller.clock import SystemClock
+from meeting_buddy.controller.controller import Controller
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.resync import NamespaceResync, Resync
@@ -84,6 +87,80 @@ async def test_a_namespace_that_is_gone_stops_no_other_and_comes_back(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+EXPIRED = KubeError("Pod", "slow", "", 410, "Expired", "the continue token is too old")
+BUSY = KubeError("Pod", "slow", "", 503, "ServiceUnavailable", "no")
+SILENT = KubeError("Pod", "slow", "", 0, "TimeoutError", "no answer")
+NO_KIND = KubeError("MeetingSession", "slow", "", 404, "", "404 page not found")
+NOT_FOUND = KubeError("Pod", "gone", "", 404, "NotFound", "not found")
+
+
+class Replica:
+    """What lists, and what ``/readyz`` is asked."""
+
+    def __init__(self, answers: dict[str, list[documents.Document] | Exception]) -> None:
+        self.server, self.cache, self.clock = Namespaces(), SessionCache(SystemClock()), SystemClock()
+        self.server.answers = answers
+        events, metrics = EventHandler(self.cache, KeyedQueue()), Metrics()
+        api, others = cast(KubernetesApi, self.server), cast(Any, Mock())
+        self.resync = Resync(
+            [NamespaceResync(api, self.cache, events, name, self.clock, metrics, period=0.001) for name in answers]
+        )
+        lease = cast(Any, Mock(held=False, changed=asyncio.Event(), contend=AsyncMock(), release=AsyncMock()))
+        lease.contend.side_effect = asyncio.Event().wait
+        streams = cast(Any, Mock(close=AsyncMock()))
+        self.controller = Controller(
+            self.cache, KeyedQueue(), events, others, others, streams, lease, self.resync, self.clock, metrics
+        )
+
+
+@asynccontextmanager
+async def replica(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[documents.Document] | Exception]
+) -> AsyncIterator[Replica]:
+    monkeypatch.setattr(subject, "FIRST_RETRY_SECONDS", 0.001)
+    found = Replica(answers)
+    task = asyncio.create_task(found.controller.run())
+    try:
+        yield found
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("error", [BUSY, SILENT, EXPIRED, NO_KIND], ids=lambda error: f"{error.status}")
+async def test_a_replica_is_ready_once_it_knows_every_namespace(
+    monkeypatch: pytest.MonkeyPatch, error: KubeError
+) -> None:
+    """An upgrade ends the one that leads as soon as this one is ready."""
+    async with replica(monkeypatch, {"fine": [], "slow": error}) as found:
+        assert found.controller.not_ready() == "not listed yet: fine, slow"
+        await until(found.controller.synced.is_set)
+        await until(lambda: found.server.listings > 3)
+        assert found.controller.not_ready() == "not listed yet: slow"
+        found.server.answers["slow"] = [documents.session("a", "slow")]
+        await until(lambda: found.controller.not_ready() is None)
+        assert len(found.cache) == 1
+        found.server.answers["slow"] = error
+        seen = found.server.listings
+        await until(lambda: found.server.listings > seen + 3)
+        assert found.controller.not_ready() is None, "it was known once"
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, NOT_FOUND], ids=["403", "404"])
+async def test_a_namespace_that_may_not_be_listed_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, error: KubeError
+) -> None:
+    async with replica(monkeypatch, {"gone": error, "fine": []}) as found:
+        await until(lambda: found.controller.not_ready() is None)
+
+
+async def test_a_replica_that_may_list_nothing_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with replica(monkeypatch, {"gone": FORBIDDEN}) as found:
+        await until(lambda: found.controller.not_ready() == "none of the watched namespaces may be listed")
+        found.server.answers["gone"] = []
+        await until(lambda: found.controller.not_ready() is None)
 
 
 @dataclass

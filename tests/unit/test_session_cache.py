@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -186,6 +187,7 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     now = memory.clock.now()
     refused = CreateRejection("quota", "exceeded quota", now, since=now)
     memory.entry.note(FIRST_BOT, leave=LeaveFacts(False, now), stream=StreamFacts(False, now), rejection=refused)
+    memory.entry.respecified_at = now
     memory.clock.advance(5)
     memory.clock.set_ahead = step
     assert memory.clock.now() == now + timedelta(seconds=5) + step
@@ -196,6 +198,7 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     assert known.rejection is not None
     moments = (
         entry.written_at,
+        entry.respecified_at,
         pod.facts.first_seen_at,
         known.leave.tried_at,
         known.stream.lost_since,
@@ -206,6 +209,35 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     memory.clock.advance(5)
     memory.clock.now()
     assert memory.entry.written_at == now + step, "once"
+
+
+@pytest.mark.parametrize("read_again", [False, True], ids=["by a watch", "read again after a write that conflicted"])
+@pytest.mark.parametrize(
+    ("spec", "changed"),
+    [
+        ({}, True),
+        ({"startTime": "2026-11-23T09:00:00Z"}, True),
+        ({"startTime": "2026-11-30T10:00:00Z", "endTime": "2026-11-30T11:00:00Z", "leave": True}, False),
+    ],
+    ids=["taken away", "moved back", "another field"],
+)
+async def test_when_a_start_is_changed_is_remembered(
+    memory: Memory, spec: dict[str, Any], changed: bool, read_again: bool
+) -> None:
+    memory.cache.upsert_pod(documents.pod())
+    memory.cache.upsert_session(documents.session(startTime="2026-11-30T10:00:00Z"))
+    assert memory.entry.respecified_at is None, "nobody knows for how long it is so"
+    memory.clock.advance(60)
+    document = documents.session(version=8, **spec)
+    document["metadata"]["generation"] = 2
+    if read_again:
+        memory.entry.session = None
+    memory.cache.upsert_session(document)
+    then = make.later(60) if changed else None
+    assert memory.entry.respecified_at == then
+    memory.clock.advance(60)
+    memory.cache.upsert_session({**document, "metadata": {**document["metadata"], "resourceVersion": "9"}})
+    assert memory.entry.respecified_at == then
 
 
 async def test_a_clock_that_is_set_slowly_moves_nothing(memory: Memory) -> None:
@@ -261,7 +293,9 @@ async def test_a_write_is_progress_and_what_is_only_heard_is_none(memory: Memory
 
 
 @pytest.mark.parametrize("shown_first", [True, False])
-async def test_what_a_watch_shows_before_the_answer_to_its_write_is_that_write(memory: Memory, shown_first: bool) -> None:
+async def test_what_a_watch_shows_before_the_answer_to_its_write_is_that_write(
+    memory: Memory, shown_first: bool
+) -> None:
     memory.events.start_leading()
     memory.cache.upsert_session(documents.session(version=7))
     memory.entry.writing = True

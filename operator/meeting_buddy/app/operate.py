@@ -58,7 +58,7 @@ async def operate(settings: Settings) -> None:
     controller: Controller | None = None
 
     def not_ready() -> str | None:
-        return None if controller is not None and controller.synced.is_set() else "listing"
+        return controller.not_ready() if controller is not None else "starting"
 
     try:
         async with (

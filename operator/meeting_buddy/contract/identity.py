@@ -1,5 +1,6 @@
 """Names that are computed, never stored: session id, pod name, place on the volume, labels."""
 
+import re
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -37,6 +38,8 @@ POD_SELECTOR: Final = f"{LABEL_COMPONENT} in ({', '.join(Role)}),{LABEL_SESSION_
 FINALIZER_OUTCOME: Final = "meetingbuddy.io/outcome"
 """Finalizer a session's pod is created with; released once its outcome is in the session's status."""
 
+_POD_NAME: Final = re.compile(r"(.+)-([1-9][0-9]{0,5})(-f)?")
+
 ANNOTATION_CREATED_BY: Final = "meetingbuddy.io/created-by"
 ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 """When the HTTP API was asked for a session; RFC 3339."""
@@ -57,6 +60,22 @@ def pod_name(session_name: str, uid: str, attempt: int, role: Role = Role.BOT) -
     """Name of a session's pod and of its Secret: deterministic, so that two operators cannot make two."""
     name = f"{session_name[:45].rstrip('-.')}-{uid[:8]}-{attempt}"
     return name if role is Role.BOT else f"{name}-f"
+
+
+def pod_id(name: str, uid: str) -> PodId | None:
+    """Which of a session's pods has this name, as :func:`pod_name` makes it; ``None``: none has.
+
+    A name never changes; of labels nobody knows who edits them.
+    """
+    found = _POD_NAME.fullmatch(name)
+    if found is None or not found[1].endswith(f"-{uid[:8]}"):
+        return None
+    return PodId(int(found[2]), Role.FINISHER if found[3] else Role.BOT)
+
+
+def pod_labels(uid: str, pod: PodId) -> dict[str, str]:
+    """Labels by which the operator finds a session's pod."""
+    return {LABEL_COMPONENT: pod.role.value, LABEL_SESSION_UID: uid, LABEL_ATTEMPT: str(pod.attempt)}
 
 
 def volume_path(namespace: str, session: str) -> str:

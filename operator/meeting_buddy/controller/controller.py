@@ -22,7 +22,6 @@ from meeting_buddy.controller.resync import Resync
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain.decide import decide
-from meeting_buddy.domain.facts import current_pod
 from meeting_buddy.kube.errors import KubeError
 
 WORKERS: Final = 24
@@ -169,7 +168,7 @@ class Controller:
         if entry.has_persistent_error or entry.overheard:
             self._queue.add(uid)  # for what came meanwhile, or without the error: the status still shows it
         entry.error = None
-        if entry.session is None or entry.of(current_pod(entry.session)).rejection is None:
+        if entry.session is None or entry.of(entry.current).rejection is None:
             entry.announced_error = None
         self._queue.done(uid)
         if entry.gone and self._cache.forget_if_gone(uid):

@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.identity import PodId
+from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.pod_labels import with_labels
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain import startup, times
-from meeting_buddy.domain.facts import AttemptFacts, Facts, InstallationFacts, SessionFacts, current_pod
+from meeting_buddy.domain.admission import validate
+from meeting_buddy.domain.facts import AttemptFacts, Facts, InstallationFacts, SessionFacts, known_claim
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.resource.bot_class import Timeouts
@@ -77,20 +79,23 @@ class Observer:
         name = session.spec.bot_class_name if session is not None else ""
         return Facts(
             session=session,
-            installation=InstallationFacts(
-                bot_class=self._settings.bot_classes.get(name),
-                self_hosted=self._settings.self_hosted.hosts,
-                tables=self._hashes,
-                kinds=self._kinds,
-                table_faults=self._table_faults,
-                class_refusal=self._class_refusal(name, entry.namespace),
-            ),
+            installation=self._installation(name, entry.namespace),
             pods=tuple(seen.facts for seen in entry.pods.values()),
             attempts=_attempts(entry),
             error=entry.error,
             announced_error=entry.announced_error,
             confirmed=confirmed,
             written_at=entry.written_at,
+        )
+
+    def _installation(self, bot_class: str, namespace: str) -> InstallationFacts:
+        return InstallationFacts(
+            bot_class=self._settings.bot_classes.get(bot_class),
+            self_hosted=self._settings.self_hosted.hosts,
+            tables=self._hashes,
+            kinds=self._kinds,
+            table_faults=self._table_faults,
+            class_refusal=self._class_refusal(bot_class, namespace),
         )
 
     async def _confirm_session(self, entry: CacheEntry) -> None:
@@ -110,10 +115,10 @@ class Observer:
     def _forget_old_refusal(self, entry: CacheEntry) -> None:
         """What was refused before a start was moved is neither shown nor waited for, and the next one is news."""
         session = entry.session
-        if session is None or session.status.bot_pod is not None or entry.pods:
+        if session is None or session.status.finishing or session.status.bot_pod is not None or entry.pods:
             return
         bot_class = self._settings.bot_classes.get(session.spec.bot_class_name)
-        which, timeouts = current_pod(session), bot_class.timeouts if bot_class else Timeouts()
+        which, timeouts = entry.current, bot_class.timeouts if bot_class else Timeouts()
         if times.refused_before_due(entry.of(which).rejection, session, timeouts):
             entry.note(which, rejection=None)
 
@@ -122,35 +127,51 @@ class Observer:
         session = entry.session
         if session is None or session.status.ended:
             return []
-        status, name = session.status, _current_pod(session)
+        current = entry.current
+        name = identity.pod_name(session.name, session.uid, *current)
         if name in entry.pods:
             return []
-        if (status.finisher_pod if status.finishing else status.bot_pod) is not None:
+        finishes = current.role is Role.FINISHER
+        if (session.status.finisher_pod if finishes else session.status.bot_pod) is not None:
             return [name]
-        # Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.
-        found = [name] if not status.finishing and times.too_late(session, self._clock.now()) else []
-        former = _former_bot(session)
-        return found if former is None or former in entry.pods else [*found, former]
+        former = _unknown_former_bots(entry, session, current)
+        return former if finishes or not self._may_end(session) else [*former, name]
+
+    def _may_end(self, session: SessionFacts) -> bool:
+        """Whether a session without a pod ends: by its times, because it is to be left, or as it may have no bot.
+
+        Nothing is awaited from here to the decision: what is not too late now is not either when it is decided.
+        """
+        if times.too_late(session, self._clock.now()):
+            return True
+        if session.spec.leave or session.status.leave_requested_at is not None:
+            return True
+        installation = self._installation(session.spec.bot_class_name, session.namespace)
+        return validate(session, installation).reason is not None
 
     async def _confirm_pods(self, entry: CacheEntry) -> None:
-        """Ask for what is unknown; while that is answered, it may become too late for a pod that was not asked for."""
+        """Ask for what is unknown, one after the other: an answer may say what the next question was for.
+
+        And while one is awaited, it may become too late for a pod that was not asked for.
+        """
         asked: set[str] = set()
-        while unknown := set(self._unknown_pods(entry)) - asked:
-            for name in sorted(unknown):
-                await self._confirm_pod(entry, name)
-            asked |= unknown
+        while unknown := [name for name in self._unknown_pods(entry) if name not in asked]:
+            asked.add(unknown[0])
+            await self._confirm_pod(entry, unknown[0])
 
     async def _confirm_pod(self, entry: CacheEntry, name: str) -> None:
         """The watch of pods may only be late for a session that shows none.
 
         Either its status names one, or it is about to end for want of one: an operator may have died between pod and
-        status. Or the next one is about to be made, and the one before must be known to be dead.
+        status. Or the next one is about to be made: the one before must be known to be dead, and one of the earlier
+        ones says on which volume the session's files are.
         """
         session = entry.session
         if session is None:
             return
         try:
             document = await self._api.get_pod(session.namespace, name)
+            document = await with_labels(self._api, entry.uid, document)
         except KubeError as error:
             if not error.not_found:
                 raise
@@ -158,16 +179,12 @@ class Observer:
         self._cache.upsert_pod(document)
 
 
-def _current_pod(session: SessionFacts) -> str:
-    """Name of the pod that a session has now, or waits for."""
-    return identity.pod_name(session.name, session.uid, *current_pod(session))
-
-
-def _former_bot(session: SessionFacts) -> str | None:
-    """Name of the bot's pod that came before the current one."""
-    which = current_pod(session)
-    attempt = which.attempt if session.status.finishing else which.attempt - 1
-    return identity.pod_name(session.name, session.uid, attempt) if attempt else None
+def _unknown_former_bots(entry: CacheEntry, session: SessionFacts, current: PodId) -> list[str]:
+    """Names of bots' pods before the current one: the last one, and all until one tells where the files are."""
+    last = current.attempt if current.role is Role.FINISHER else current.attempt - 1
+    names = [identity.pod_name(session.name, session.uid, attempt) for attempt in range(last, 0, -1)]
+    told = known_claim((seen.facts for seen in entry.pods.values()), entry.attempts.values()) is not None
+    return [name for name in (names[:1] if told else names) if name not in entry.pods]
 
 
 def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from meeting_buddy.contract import identity, wire
-from meeting_buddy.contract.identity import Role
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.manifests.pod import RECORDINGS_VOLUME
 from meeting_buddy.resource.session import KIND, read
@@ -80,21 +79,22 @@ def _requested_at(annotations: Mapping[str, str]) -> datetime | None:
 
 
 def parse_pod(document: JsonObject) -> CachedPod | None:
-    """Read a pod; ``None`` if it is no MeetingSession's. The controller's uid decides, labels are an index.
+    """Read a pod; ``None`` if it is no MeetingSession's.
+
+    The controller's uid says whose it is and the name which of its pods: both stay. Labels are an index.
 
     One exception: a pod that has no controller any more and still carries our finalizer (its session was deleted with
     ``--cascade=orphan``) is ``orphaned``. Its label says whose clean-up it belongs to, and it is never more than that.
     """
     metadata, status = document["metadata"], document.get("status", {})
     owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), None)
-    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
-    attempt = labels.get(identity.LABEL_ATTEMPT, "")
-    role = _role(labels.get(identity.LABEL_COMPONENT))
+    annotations = metadata.get("annotations", {})
     finalizers = tuple(metadata.get("finalizers", ()))
     orphaned = owner is None and identity.FINALIZER_OUTCOME in finalizers
     if orphaned:
-        owner = _former_owner(metadata, attempt, role)
-    if owner is None or owner["kind"] != KIND or role is None or not attempt.isdecimal():
+        owner = _former_owner(metadata)
+    which = identity.pod_id(metadata["name"], owner["uid"]) if owner is not None and owner["kind"] == KIND else None
+    if owner is None or which is None:
         return None
     conditions = {each["type"]: each for each in status.get("conditions", ())}
     disrupted = conditions.get("DisruptionTarget")
@@ -102,8 +102,8 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
     facts = PodFacts(
         name=metadata["name"],
         uid=metadata["uid"],
-        attempt=int(attempt),
-        role=role,
+        attempt=which.attempt,
+        role=which.role,
         created_at=_time(metadata["creationTimestamp"]),
         phase=status.get("phase", "Pending"),
         node=document["spec"].get("nodeName"),
@@ -142,21 +142,17 @@ def _claim(spec: JsonObject) -> str | None:
     return claim.get("claimName")
 
 
-def _role(component: str | None) -> Role | None:
-    return Role(component) if component in list(Role) else None
-
-
-def _former_owner(metadata: JsonObject, attempt: str, role: Role | None) -> JsonObject | None:
+def _former_owner(metadata: JsonObject) -> JsonObject | None:
     """The session that an orphaned pod's label names.
 
     Its name is read off the pod's, where a long one was cut; then no session is found by it. An orphan's session is
     asked for only when it is in no list, so that this says nothing new.
     """
-    uid = metadata["labels"].get(identity.LABEL_SESSION_UID)
-    if not uid:
+    uid = metadata.get("labels", {}).get(identity.LABEL_SESSION_UID)
+    which = identity.pod_id(metadata["name"], uid) if uid else None
+    if which is None:
         return None
-    suffix = identity.pod_name("", uid, int(attempt), role) if role is not None and attempt.isdecimal() else ""
-    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(suffix)}
+    return {"kind": KIND, "uid": uid, "name": metadata["name"].removesuffix(identity.pod_name("", uid, *which))}
 
 
 def newer(candidate: str, known: str) -> bool:

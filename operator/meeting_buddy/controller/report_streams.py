@@ -139,6 +139,7 @@ class BotReportStreams:
         try:
             async for text in self._events(endpoint):
                 self._accept(entry, endpoint, text)
+                del text  # here and below: a thousand streams wait for long, and keep nothing that they do not need
                 backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
         except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
@@ -185,9 +186,11 @@ class BotReportStreams:
                 if text.startswith("data:"):
                     data.append(text[5:].removeprefix(" "))
                 elif not text:
-                    if data:
-                        yield "\n".join(data)
-                    data, size = [], 0
+                    event, data, size = "\n".join(data), [], 0
+                    if event:
+                        yield event
+                    del event
+                del text
 
     def _accept(self, entry: CacheEntry, endpoint: BotEndpoint, text: str) -> None:
         try:
@@ -218,8 +221,9 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
     rest = b""
     async for chunk in content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace").rstrip("\r")
+        del chunk
+        while lines:
+            yield lines.pop(0).decode(errors="replace").rstrip("\r")
         if len(rest) > 2 * MAX_REPORT_BYTES:
             raise BotUnreachableError("a line is too long")
 

@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
-from meeting_buddy.contract.identity import PodId
+from meeting_buddy.contract.identity import FIRST_BOT, PodId
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
-from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts
+from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts, current_pod
 from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
@@ -68,6 +68,13 @@ class CacheEntry:
     def has_persistent_error(self) -> bool:
         """Whether reconciling failed often enough to tell people."""
         return self.error is not None and self.error.persistent
+
+    @property
+    def current(self) -> PodId:
+        """The pod that the session has now, or waits for."""
+        if self.session is None:
+            return FIRST_BOT
+        return current_pod(self.session, [seen.facts for seen in self.pods.values()])
 
     def of(self, which: PodId) -> AttemptFacts:
         """What is known of one of the session's pods besides the pod."""

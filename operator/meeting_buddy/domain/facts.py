@@ -4,12 +4,12 @@ Only fields that a decision reads are here. A pod weighs some 30 KB as the API s
 thousands of them are kept in memory.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role, pod_name
 from meeting_buddy.contract.links import LinkRules, PlatformName, SelfHostedHost
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.causes import Outcome
@@ -46,9 +46,25 @@ class SessionFacts:
     """Paths of stored fields that this version cannot read; they count as not set."""
 
 
-def current_pod(session: SessionFacts) -> PodId:
-    """The pod that a session has now, or waits for."""
-    return PodId(session.status.attempt or 1, Role.FINISHER if session.status.finishing else Role.BOT)
+def current_pod(session: SessionFacts, pods: Sequence["PodFacts"] = ()) -> PodId:
+    """The pod that a session has now, or waits for: by its status, which anybody with the right to can empty.
+
+    Then it is the latest of ``pods``; the bot's where its finisher is there as well, since it says why it ended.
+    """
+    status = session.status
+    if status.attempt and not any(pod.role is Role.FINISHER for pod in pods):
+        return PodId(status.attempt, Role.FINISHER if status.finishing else Role.BOT)
+    own = {pod.id for pod in pods if not pod.orphaned and pod.name == pod_name(session.name, session.uid, *pod.id)}
+    attempt = status.attempt or max((each.attempt for each in own), default=FIRST_BOT.attempt)
+    bot, finisher = PodId(attempt), PodId(attempt, Role.FINISHER)
+    return finisher if status.finishing or (finisher in own and bot not in own) else bot
+
+
+def known_claim(pods: Iterable["PodFacts"], attempts: Iterable["AttemptFacts"]) -> str | None:
+    """Claim of the volume that a session's files are on; ``None``: no bot ran yet, or nobody remembers."""
+    known = (*pods, *(each.last_seen for each in attempts))
+    started = (pod for pod in known if pod is not None and not pod.orphaned and pod.bot.started)
+    return next((pod.claim for pod in started if pod.claim is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,14 +302,12 @@ class Facts:
     @property
     def current(self) -> PodId:
         """The pod that the session has now, or waits for."""
-        return current_pod(self.session) if self.session is not None else FIRST_BOT
+        return current_pod(self.session, self.pods) if self.session is not None else FIRST_BOT
 
     @property
     def claim(self) -> str | None:
         """Claim of the volume that the session's files are on; ``None``: no bot ran yet, or nobody remembers."""
-        last_seen = (known.last_seen for known in self.attempts.values())
-        known = (pod for pod in (*self.pods, *last_seen) if pod is not None and not pod.orphaned)
-        return next((pod.claim for pod in known if pod.bot.started and pod.claim is not None), None)
+        return known_claim(self.pods, self.attempts.values())
 
     @property
     def streamed(self) -> tuple[PodId, ...]:

@@ -39,7 +39,11 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
-    if ended.finishing or not ended.may_have_joined(outcome.report) or ended.facts.installation.bot_class is None:
+    if ended.finishing:
+        return False
+    if ended.finisher_pod is not None:  # the status was emptied: what was settled is settled once more
+        return True
+    if not ended.may_have_joined(outcome.report) or ended.facts.installation.bot_class is None:
         return False
     if not ended.session.spec.recording.enabled:
         if not ended.transcribing or outcome.report is not None:  # a bot that ends by itself finishes its transcript
@@ -107,10 +111,9 @@ def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
         return _unfinished(snapshot, f"pod {pod.name}, which was to do it, ended with {ended.reason}: {ended.message}")
     if (found.session_id, found.attempt) == NAMELESS:
         return _unfinished(snapshot, found.message or "the finisher could not read what it was to do")
-    report = _with_files(snapshot, found)
     if snapshot.session.spec.recording.enabled and not found.recording.verified:
-        return _unfinished(snapshot, found.message or "they could not be verified", report)
-    return replace(_settled(snapshot), report=report)
+        return _unfinished(snapshot, found.message or "they could not be verified", found)
+    return replace(_settled(snapshot), report=found)
 
 
 def _unfinished(snapshot: Snapshot, why: str, report: Report | None = None, remedy: str | None = None) -> Outcome:
@@ -125,14 +128,6 @@ def _unfinished(snapshot: Snapshot, why: str, report: Report | None = None, reme
 
 
 def _settled(snapshot: Snapshot) -> Outcome:
-    """Why the bot ended, and what helps, as the status has it."""
-    reason = snapshot.session.status.reason or Reason.BOT_CRASHED
-    return Outcome(reason, snapshot.session.status.message, remedy="")
-
-
-def _with_files(snapshot: Snapshot, found: Report) -> Report:
-    """The bot's last report, as far as it is known, with what the finisher says of the files."""
-    known = snapshot.report
-    if known is None:
-        return found
-    return known.model_copy(update={"recording": found.recording, "transcription": found.transcription})
+    """Why the bot ended, and what helps, as the status has it; one that was emptied says neither."""
+    message = snapshot.session.status.message
+    return Outcome(snapshot.reason or Reason.BOT_CRASHED, message, remedy="" if message else None)

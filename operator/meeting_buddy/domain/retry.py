@@ -38,7 +38,7 @@ class NextAttempt:
 
 def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     """The plan that begins the next attempt; ``None``: there is none."""
-    if snapshot.finishing:
+    if snapshot.finishing or snapshot.finisher_pod is not None:
         return None
     ended = replace(snapshot, report=outcome.report or snapshot.report)
     following = next_attempt(ended, outcome)

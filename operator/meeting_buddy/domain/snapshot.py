@@ -37,7 +37,10 @@ class Snapshot:
     phase: Phase
     """As the facts show it; terminal only once the session has ended."""
     report: Report | None
-    """The bot's last one: from its stream, or what it left when it ended."""
+    """The bot's last one: from its stream, or what it left when it ended.
+
+    ``None`` while its files are finished: the status holds its last word, and its stream never told that.
+    """
     reason: Reason | None = None
     """Only once the session has ended, or its bot has and its files are being finished."""
     message: str | None = None
@@ -56,13 +59,15 @@ class Snapshot:
             now=now,
             admission=AdmissionResult(known) if known is not None else validate(session, facts.installation),
             phase=session.status.phase or Phase.INITIALIZING,
-            report=facts.of(PodId(session.status.attempt or 1)).report,
+            report=None if facts.current.role is Role.FINISHER else facts.of(facts.current).report,
             reason=session.status.reason,
         )
+        if found.finishing and found.reason is None:  # the status was emptied, and the bot's pod is gone
+            return replace(found, phase=Phase.LEAVING, reason=Reason.BOT_CRASHED, has_bot=True)
         phase = phases.current(session.status.phase, found.bot_pod, found.report)
         if found.bot_pod is not None or session.status.bot_pod is not None:
             return replace(found, phase=phase, has_bot=True)
-        if times.refused_before_due(found.known.rejection, session, found.timeouts):
+        if not found.finishing and times.refused_before_due(found.known.rejection, session, found.timeouts):
             forgotten = {**facts.attempts, found.current: replace(found.known, rejection=None)}
             found = replace(found, facts=replace(facts, attempts=forgotten))
         return replace(found, phase=Phase.SCHEDULED if found.ahead and found.attempt == 1 else phase)
@@ -78,7 +83,7 @@ class Snapshot:
 
     @property
     def attempt(self) -> int:
-        return self.session.status.attempt or 1
+        return self.current.attempt
 
     @cached_property
     def current(self) -> PodId:
@@ -99,6 +104,11 @@ class Snapshot:
     def bot_pod(self) -> PodFacts | None:
         """Its bot's, also while the finisher works."""
         return self._pod(PodId(self.attempt))
+
+    @property
+    def finisher_pod(self) -> PodFacts | None:
+        """The one that finishes this attempt's files; also where an emptied status does not say that any more."""
+        return self._pod(PodId(self.attempt, Role.FINISHER))
 
     @property
     def former_pods(self) -> tuple[PodFacts, ...]:
@@ -163,8 +173,11 @@ class Snapshot:
 
     @property
     def ahead(self) -> bool:
-        """Whether the time for this attempt's bot has not come yet: it has none, and never had one."""
-        return not self.has_bot and self.pod_due_at is not None and self.now < self.pod_due_at
+        """Whether the time for this attempt's bot has not come yet: it has none, and never had one.
+
+        A finisher's has: it finishes what earlier bots left, and there is no next one.
+        """
+        return not self.finishing and not self.has_bot and self.pod_due_at is not None and self.now < self.pod_due_at
 
     @property
     def accepted_for_later(self) -> bool:

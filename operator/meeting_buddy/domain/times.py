@@ -7,9 +7,10 @@ meaning for a session is ``None``.
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from meeting_buddy.contract.phases import Phase
 from meeting_buddy.domain.facts import CreateRejection, SessionFacts
 from meeting_buddy.resource.bot_class import BotClass, Timeouts
-from meeting_buddy.resource.session import DEFAULT_STARTING_DEADLINE
+from meeting_buddy.resource.session import DEFAULT_STARTING_DEADLINE, MeetingSessionStatus
 
 LONGEST_ABSENCE: Final = timedelta(seconds=DEFAULT_STARTING_DEADLINE)
 """After which no other bot follows one that ended: an operator that was down, or a backup, brings nobody back."""
@@ -32,10 +33,29 @@ def refused_before_due(rejection: CreateRejection | None, session: SessionFacts,
     return rejection is not None and due is not None and rejection.at < due
 
 
-def wanted_since(session: SessionFacts, bot_class: BotClass | None) -> datetime:
-    """From when on a session waits for its bot: what a late one is measured from."""
+def wanted_since(
+    session: SessionFacts, bot_class: BotClass | None, respecified_at: datetime | None = None
+) -> datetime | None:
+    """From when on a session waits for its bot, which a late one is measured from; ``None``: nobody knows.
+
+    Args:
+        session: it needs a bot, or has one that is not in the meeting yet.
+        bot_class: its class; ``None``: that is gone.
+        respecified_at: when its start was last seen to change; ``None``: never, as far as this process knows.
+    """
     due = pod_due_at(session, bot_class.timeouts if bot_class is not None else Timeouts())
-    return session.created_at if due is None else max(session.created_at, due)
+    if respecified_at is None and _waited_for_start(session.status):
+        accepted = session.status.scheduled_time or session.created_at
+        if due is None or due <= accepted:  # it waited for another start, and nobody saw when that was changed
+            return None
+    return max(each for each in (session.created_at, due, respecified_at) if each is not None)
+
+
+def _waited_for_start(status: MeetingSessionStatus) -> bool:
+    """Whether a session once needed no bot because its start was ahead; then it reconciles since later, or not yet."""
+    needed = (each.last_transition_time for each in status.conditions or () if each.type == "Reconciling")
+    since, accepted = next(needed, None), status.scheduled_time
+    return status.phase is Phase.SCHEDULED or (since is not None and accepted is not None and since > accepted)
 
 
 def missed_at(session: SessionFacts) -> datetime | None:

@@ -122,6 +122,15 @@ class KubernetesApi:
             "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
         )
 
+    async def label_pod(self, namespace: str, name: str, uid: str, labels: Mapping[str, str]) -> JsonObject:
+        """Set labels of exactly this pod, whatever else changed meanwhile (refused if the uid is another)."""
+        body = {"metadata": {"uid": uid, "labels": dict(labels)}}
+        path = path_of("v1", namespace, PODS, name)
+        about = ("Pod", namespace, name)
+        return await self._client.call(
+            "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
+        )
+
     async def annotate_pod(
         self, namespace: str, name: str, annotations: Mapping[str, str], resource_version: str
     ) -> JsonObject:

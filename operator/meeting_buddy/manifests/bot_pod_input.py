@@ -39,11 +39,9 @@ class BotPodInput:
         """Labels that find the object again; never a link or a person's name."""
         return {
             "app.kubernetes.io/name": "meeting-buddy",
-            identity.LABEL_COMPONENT: self.pod.role.value,
             "app.kubernetes.io/part-of": "meeting-buddy",
             "app.kubernetes.io/managed-by": "meeting-buddy-operator",
-            identity.LABEL_SESSION_UID: self.session_uid,
-            identity.LABEL_ATTEMPT: str(self.pod.attempt),
+            **identity.pod_labels(self.session_uid, self.pod),
         }
 
     def owner_references(self) -> list[dict[str, Any]]:
