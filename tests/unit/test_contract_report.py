@@ -85,7 +85,7 @@ def test_it_is_cut_to_its_limit_and_stays_a_report(limit: int, changes: dict[str
     assert (cut.revision, cut.phase) == (17, ReportPhase.RECORDING)
 
 
-def test_names_go_before_gaps_and_gaps_before_the_message() -> None:
+def test_early_gaps_go_first_then_names_and_the_message_stays() -> None:
     long = report(
         people=people([f"Person {n}" for n in range(300)], ["Ada"]),
         recording=RecordingReport(gaps=tuple(Gap(start=n, end=n + 1, cause="killed") for n in range(20))),
@@ -94,8 +94,12 @@ def test_names_go_before_gaps_and_gaps_before_the_message() -> None:
     cut = Report.model_validate_json(report_json(long, MAX_TERMINATION_BYTES))
     assert 0 < len(cut.people.current) < 300
     assert (cut.people.left, cut.people.present, cut.people.seen) == ((), 300, 301)
-    assert len(cut.recording.gaps) == 20
+    assert cut.recording.gaps == ()
     assert cut.message == "the whole message"
+    of_many = report(people=people([f"Person {n}" for n in range(30)], []), recording=long.recording)
+    cut = Report.model_validate_json(report_json(of_many, len(of_many.to_json()) - 1))
+    assert [gap.start for gap in cut.recording.gaps] == [*range(10, 20)]
+    assert len(cut.people.current) == 30
 
 
 def test_what_cannot_be_cut_to_the_limit_is_an_error() -> None:

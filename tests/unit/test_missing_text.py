@@ -114,3 +114,11 @@ def test_what_an_earlier_process_told_is_counted_and_not_told_again() -> None:
     session.missing.recall([Missed(start=20, end=30, cause="the transcriber died")])
     assert session.told == [(110, 120, "the engine failed")]
     assert session.missing.sentence() == ("without text: 20-30 s (the transcriber died), 110-120 s (the engine failed)")
+
+
+def test_what_an_earlier_process_told_in_pieces_is_one_stretch() -> None:
+    session = Session()
+    session.missing.add(320, 330, "the transcriber died")
+    session.missing.recall(Missed(start=start, end=start + 10, cause="it was late") for start in range(20, 300, 10))
+    assert session.told == [(320, 330, "the transcriber died")]
+    assert session.missing.sentence() == "without text: 20-300 s (it was late), 320-330 s (the transcriber died)"

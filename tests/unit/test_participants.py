@@ -84,6 +84,17 @@ def test_who_is_missing_without_a_word_was_last_seen_by_that_report() -> None:
     assert (current(shown), history(shown)) == ([person("Ada", 1)], [])
 
 
+def test_who_was_cut_from_a_report_is_still_there() -> None:
+    ada, bob, cy = person("Ada", 1), person("Bob", 2), person("Cy", 3)
+    first = after(reported([ada, bob, cy], []))
+    cut = reported([ada], [gone("Cy", 3, 50)], 60)
+    cut = cut.model_copy(update={"people": cut.people.model_copy(update={"present": 2})})
+    second = after(cut, before=first)
+    assert (current(second), history(second)) == ([ada, bob], [gone("Cy", 3, 50)])
+    last = after(reported([ada], [], 90), before=second)  # one is there, and it is Ada
+    assert (current(last), history(last)) == ([ada], [gone("Cy", 3, 50), gone("Bob", 2, 90)])
+
+
 def test_the_end_makes_the_history_complete() -> None:
     first = after(reported([person("Ada", 1), person("Bob", 2)], []))
     last = reported([], [gone("Cy", 3, 50), gone("Ada", 1, 55)], 60, leftAt=at(56))

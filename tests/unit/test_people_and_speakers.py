@@ -89,6 +89,15 @@ def test_the_report_names_a_bounded_number() -> None:
     assert (len(watched.joined), len(watched.left)) == (120, 120)
 
 
+def test_everybody_counts_however_many_came() -> None:
+    watched = Watched()
+    for number in range(90):
+        watched.take(shows(*(Person(f"{number} {each}", own=False, speaking=False) for each in range(60))), after=4)
+        report = watched.take(shows(OWN), after=4)
+    assert report.seen == 90 * 60
+    assert len(watched.people.names) == 5000
+
+
 def test_somebody_joins_when_first_seen_and_left_when_last_seen() -> None:
     watched = Watched()
     came = watched.take(shows(OWN, ADA)).current

@@ -22,7 +22,9 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 ABSENT_SECONDS: Final = 3.0
 """Observed time without somebody, from the first such reading on, after which they have left."""
 _MOST_NAMED: Final = 1000
-"""People who are followed by name, and names that are remembered, whatever a page shows."""
+"""People who are followed by name at the same time, whatever a page shows."""
+_MOST_REMEMBERED: Final = 5000
+"""Names of a whole session; people of further ones are counted."""
 _TICK: Final = timedelta(milliseconds=1)
 """What the report's times are right to."""
 
@@ -67,6 +69,8 @@ class People:
         self._there: list[_Attendee] = []
         self._left: deque[LeftReport] = deque(maxlen=MAX_LEFT)
         self._most_of_name: dict[str, int] = {}
+        self._further = 0
+        """People of names that are not among them, as often as they came."""
         self._most_at_once = 0
         self._present = 0
         self._told = False
@@ -75,7 +79,7 @@ class People:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everybody who was seen so far, in the order of their coming."""
+        """Those who were seen so far, in the order of their coming."""
         return tuple(self._most_of_name)
 
     def only_bots(self, spoken: Container[str]) -> bool | None:
@@ -96,7 +100,7 @@ class People:
             left=tuple(self._left),
             present=self._present,
             # People of one name, or without one, are still several.
-            seen=max(sum(self._most_of_name.values()), self._most_at_once),
+            seen=max(sum(self._most_of_name.values()) + self._further, self._most_at_once),
         )
 
     def others(self, people: Iterable[Person]) -> list[Person]:
@@ -152,11 +156,12 @@ class People:
         self._there += [_Attendee(person, is_bot(person.name), at) for person in joined]
         if joined:
             self._remember(person.person.name for person in self._there)
+            self._further += sum(person.name not in self._most_of_name for person in joined)
         return joined
 
     def _remember(self, names: Iterable[str]) -> None:
         for name, number in Counter(names).items():
-            if name in self._most_of_name or len(self._most_of_name) < _MOST_NAMED:
+            if name in self._most_of_name or len(self._most_of_name) < _MOST_REMEMBERED:
                 self._most_of_name[name] = max(number, self._most_of_name.get(name, 0))
 
     def _unshown(self, snapshot: PageSnapshot, present: int | None, named: int) -> int:

@@ -41,7 +41,8 @@ class MissingText:
 
     def recall(self, earlier: Iterable[Missed]) -> None:
         """Stretches before all others, which an earlier process has told already."""
-        self._spans = sorted([*earlier, *self._spans], key=lambda each: each.start)
+        for each in sorted(earlier, key=lambda each: each.start):
+            self._insert(each)
 
     @property
     def since(self) -> float | None:
@@ -74,10 +75,13 @@ class MissingText:
 
     def _note(self, missed: Missed) -> None:
         self._missed(missed)
+        self._insert(missed)
+
+    def _insert(self, missed: Missed) -> None:
         place = bisect(self._spans, missed.start, key=lambda each: each.start)
         last = self._spans[place - 1] if place else None
         if last is not None and last.cause == missed.cause and missed.start - last.end < _NEAR:
-            self._spans[place - 1] = last.model_copy(update={"end": missed.end})
+            self._spans[place - 1] = last.model_copy(update={"end": max(last.end, missed.end)})
         else:
             self._spans.insert(place, missed)
 

@@ -202,7 +202,8 @@ class Report(ContractModel):
 def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
     """JSON of a report in at most ``limit`` UTF-8 bytes: the least needed goes first.
 
-    That is those who left longest ago, then those who came last, then gaps, evidence, and the message.
+    That is the earliest gaps, all of which are in the manifest; then those who left longest ago, those who came last,
+    evidence, and the message.
     """
     document = json.loads(report.to_json())
     text = _compact(document)
@@ -226,8 +227,11 @@ def _drop_current(document: dict[str, Any], excess: int) -> bool:
     return _drop_last(document["people"], "current", excess)
 
 
-def _halve_gaps(document: dict[str, Any], _excess: int) -> bool:
-    return _halve(document["recording"], "gaps")
+def _drop_early_gaps(document: dict[str, Any], _excess: int) -> bool:
+    gaps: list[object] = document["recording"]["gaps"]
+    half = (len(gaps) + 1) // 2
+    del gaps[:half]
+    return half > 0
 
 
 def _halve_evidence(document: dict[str, Any], _excess: int) -> bool:
@@ -239,9 +243,9 @@ def _halve_message(document: dict[str, Any], _excess: int) -> bool:
 
 
 _SHORTENERS: Final[tuple[Callable[[dict[str, Any], int], bool], ...]] = (
+    _drop_early_gaps,
     _drop_left,
     _drop_current,
-    _halve_gaps,
     _halve_evidence,
     _halve_message,
 )

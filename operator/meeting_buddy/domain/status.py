@@ -197,7 +197,9 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
         return {}
     people = report.people if report is not None else PeopleReport()
     # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
-    named = _named(people.current)
+    named, left = _named(people.current), _named(people.left)
+    if not ended:
+        named += _cut_from_report(before.current_participants or (), [*named, *left], people.present - len(named))
     current = [] if ended else named[:MAX_PEOPLE]
     seen_last = (report.left_at or report.time) if report is not None else snapshot.now
     known = [*(before.current_participants or ()), *named]
@@ -206,13 +208,22 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
         "participant_count": 0 if ended else max(people.present, len(named)),
         "participant_history": _history(
             current=current,
-            # Those who are missing without a word: cut from a report, or there when the bot left.
+            # Those who are missing without a word: more left than a report tells, or they were there to the end.
             missing=[PastParticipant(name=each.name, joined_at=each.joined_at, left_at=seen_last) for each in known],
             before=before.participant_history or (),
-            left=_named(people.left),
+            left=left,
         ),
         "participant_history_count": max(people.seen, before.participant_history_count or 0),
     }
+
+
+def _cut_from_report(before: Iterable[Participant], told: Iterable[Participant], most: int) -> list[PastParticipant]:
+    """Those who were there, and of whom a report says nothing although more are there than it names."""
+    known = {_person(each) for each in told}
+    silent = [
+        PastParticipant(name=each.name, joined_at=each.joined_at) for each in before if _person(each) not in known
+    ]
+    return silent[: max(0, most)]
 
 
 def _history(
