@@ -354,6 +354,7 @@ class _MeetingRun:
     async def leave(self, result: SessionResult, *, asked: bool) -> None:
         """Leave the page as a person does and end the browser; ``asked``: somebody waits for it."""
         self._events.write("leaving", reason=result.reason)
+        self._page.on_read = self._reporter.looked  # who leaves politely need not be heard any more
         try:
             self._close_people()
         except Exception:  # a fault of ours, for which nobody stays in the meeting
