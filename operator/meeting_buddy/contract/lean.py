@@ -1,24 +1,37 @@
-"""Models of which thousands are kept at the same time."""
+"""What is read and then kept by the thousand, without what it does not need."""
 
+from datetime import datetime
 from sys import intern
+from types import NoneType
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel
 
 _NO_FIELDS: Final[set[str]] = set()
-
-
-class LeanModel(BaseModel):
-    """A frozen model that does not remember which of its fields were given.
-
-    Pydantic keeps a set of their names with each instance, which is larger than most of what is in it. So
-    ``exclude_unset`` has no meaning here.
-    """
-
-    def model_post_init(self, _context: Any, /) -> None:
-        """Let all instances share one set; whoever changes one copies it first."""
-        object.__setattr__(self, "__pydantic_fields_set__", _NO_FIELDS)
-
+_PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, datetime, NoneType})
 
 Repeated = Annotated[str, AfterValidator(intern)]
 """A text that many objects have in common; it is kept once."""
+
+
+def forget_given(model: BaseModel) -> None:
+    """Forget which fields of a frozen model, and of those in it, were given: ``exclude_unset`` has no meaning then.
+
+    Pydantic keeps their names with each instance, in a set that is larger than most of what is in it. All share one
+    from here on; whoever changes a copy copies the set first.
+    """
+    object.__setattr__(model, "__pydantic_fields_set__", _NO_FIELDS)
+    for value in model.__dict__.values():
+        kind = type(value)
+        if kind in _PLAIN:
+            continue
+        if kind is list or kind is tuple:
+            for each in value:
+                _forget_in(each)
+        else:
+            _forget_in(value)
+
+
+def _forget_in(value: Any) -> None:
+    if type(value) not in _PLAIN and isinstance(value, BaseModel):
+        forget_given(value)

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticSerializationError
 
-from meeting_buddy.contract.lean import LeanModel
 from meeting_buddy.contract.text import escaped_json, json_text
 
 
@@ -62,7 +61,7 @@ that compares such a value would refuse every later write of the object, the sta
 """
 
 
-class ContractModel(LeanModel):
+class ContractModel(BaseModel):
     """Base of what the parts send to each other; frozen, additive: fields it does not know are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)

@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 
 from meeting_buddy.contract.identity import PodId, session_id
+from meeting_buddy.contract.lean import forget_given
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
 from meeting_buddy.contract.report_reader import ReportError, read_report
@@ -211,6 +212,7 @@ class BotReportStreams:
             entry.note(endpoint.pod, stream=StreamFacts(connected=True, lost_since=None))
         if fresh:
             self._on_result("accepted")
+            forget_given(report)
             entry.note(endpoint.pod, report=report)
         if was_lost or (fresh and is_significant(known, report)):
             self._on_change(entry.uid)
