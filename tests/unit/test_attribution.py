@@ -1,11 +1,13 @@
 """Who said which words: hints that are late, flicker, overlap, or come when the text was told already."""
 
+import math
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meeting_buddy.contract.transcript import SpeakerSource, TranscriptLine, Word
@@ -325,3 +327,45 @@ def test_no_word_is_lost_or_doubled_and_revisions_rise(
         speaking = [part.speaker for part in parts if part.text]
         assert all(one != other for one, other in pairwise(speaking))
         assert all(part.start <= part.end for part in parts)
+
+
+odd = st.sampled_from([math.nan, math.inf, -math.inf])
+any_moment = st.one_of(moments, st.floats(0, 12), odd)
+any_interval = st.builds(Interval, st.sampled_from("ABC"), any_moment, any_moment)
+
+
+@given(st.lists(st.one_of(hints, any_interval), max_size=30), st.sampled_from([None, 1, 7]), any_moment, any_moment)
+@example([Interval("A", 5, 6), Interval("B", math.nan, 7), Interval("C", 1, 2)], None, 0.5, 3)
+def test_the_intervals_found_are_those_that_going_through_all_of_them_finds(
+    heard: list[Interval], most: int | None, start: float, end: float
+) -> None:
+    """In the same order, whatever an earlier bot's events say: unordered, backwards, without end, no number."""
+    made, kept = attribution._Heard(most), deque[Interval](maxlen=most)
+    for interval in heard:
+        made.add(interval)
+        kept.append(interval)
+    assert made.between(start, end) == [each for each in kept if each.start < end and start < each.end]
+
+
+class Counted(float):
+    """Counts how often it is compared with what is earlier."""
+
+    compared = 0
+
+    def __sub__(self, other: float) -> "Counted":
+        return Counted(float(self) - other)
+
+    def __gt__(self, other: float) -> bool:
+        Counted.compared += 1
+        return float(self) > other
+
+
+def test_a_long_meeting_is_not_gone_through_for_each_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counted, "compared", 0)
+    made = Attributor(utc, lag=0.0, most_intervals=None)
+    for turn in range(2000):
+        made.spoke(Interval("Ann" if turn % 2 else "Bob", turn * 3, Counted(turn * 3 + 2)), 0.0)
+    Counted.compared = 0
+    [line] = made.take(utterance(("yes", 3000.1, 3000.9)), 0.0)
+    assert line.speaker == "Bob"
+    assert Counted.compared < 20

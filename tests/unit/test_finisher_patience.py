@@ -33,6 +33,7 @@ from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
 from tests.conformance.running_bot import make_finisher_assignment
 from tests.support.machine_wide import free_port
 from tests.unit.test_recovery import LIVED, Left, left_with_clock_steps, utc
+from tests.unit.test_segments import PIECE, SlowVolume, small_pieces  # noqa: F401  # a fixture
 
 RESULT: Final = "recording.mp4"
 
@@ -107,6 +108,18 @@ async def test_one_late_call_does_not_decide(left: Left, what: str) -> None:
     check(left, recording.finished)
     assert (recording.report.verified, listener.unresponsive) == (True, False)
     assert recording.report.segments == 2
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_a_volume_may_take_hours_for_the_hash_if_it_goes_on(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = SlowVolume(left.folder, monkeypatch, 50 / PIECE)
+    recording, _ = await finish(volume)
+    assert volume.took > 1000
+    check(left, recording.finished)
+    before, volume.took = volume.took, 0.0
+    again, _ = await finish(volume)  # compares it with what was verified before
+    assert 600 < volume.took < before
+    assert again.finished == recording.finished
 
 
 async def test_nor_does_a_segment_that_is_handed_out_late(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 import errno
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from meeting_buddy.contract.report import Gap
 from meeting_buddy_bot.recording import manifest_writer, recovery
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import (
@@ -23,7 +25,7 @@ from meeting_buddy_bot.recording.manifest import (
 )
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import MediaFormat
-from meeting_buddy_bot.recording.recovery import read_folder, recover
+from meeting_buddy_bot.recording.recovery import SessionFolder, read_folder, recover
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash
 from meeting_buddy_bot.runtime.earlier_attempts import go_on
 from meeting_buddy_bot.support.clock import SessionClock
@@ -364,6 +366,75 @@ async def test_a_volume_that_takes_no_lines_is_told(left: Left, monkeypatch: pyt
         await recover(found, writer, volume, clock)
     assert refused.value.errno == errno.EISDIR
     await writer.close()
+
+
+def many(folder: Path, lines: int, files: int) -> list[Line]:
+    """Empty segment files of a long meeting, and the manifest's lines of the first of them."""
+    (folder / "segments").mkdir()
+    for number in range(1, files + 1):
+        (folder / f"segments/{number:05d}.mkv").touch()
+    entered = [
+        Segment(number, f"segments/{number:05d}.mkv", number * 30.0, number * 30.0 + 30, utc(number * 30.0), 1, "", 1)
+        for number in range(1, lines + 1)
+    ]
+    return [RunStart(1, 1, 30.0, utc(30.0)), *entered]
+
+
+class Looked(list[Gap]):
+    """Gaps that count how often they were gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Gap]:
+        self.times += 1
+        return super().__iter__()
+
+
+async def test_a_long_meeting_is_not_gone_through_for_each_segment(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = many(left.folder, 40, 40)
+    left.says(*lines, Segment(41, "segments/00041.mkv", 2000.0, 2030.0, utc(2000.0), 1, "", 2))
+    asked = []
+    for name in ("next_run", "highest_segment"):
+        value = getattr(SessionFolder, name).fget
+
+        def counted(folder: SessionFolder, name: str = name, value: Callable[..., int] = value) -> int:
+            asked.append(name)
+            return value(folder)
+
+        monkeypatch.setattr(SessionFolder, name, property(counted))
+    clock, volume, found = SessionClock(), Volume(left.folder), read_folder(left.folder)
+    writer = ManifestWriter(volume, clock, EventLog(left.folder / "events.jsonl", clock), lambda: None, found.lines)
+    gaps = writer.gaps = Looked()
+    await recover(found, writer, volume, clock)
+    assert sorted(asked) == ["highest_segment", "next_run"]
+    assert gaps.times <= 3  # where the run changes alone, and where the line is entered
+    await writer.close()
+    assert [(gap.start, gap.end) for gap in left.gaps] == [(1230.0, 2000.0)]
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_the_volume_is_asked_for_the_time_of_what_has_no_line_alone(
+    left: Left, monkeypatch: pytest.MonkeyPatch, timed: bool
+) -> None:
+    lines = many(left.folder, 40, 42)
+    for number in range(1, 43):
+        last_written(left.folder / f"segments/{number:05d}.mkv", number * 30.0 + 30)
+    # Damaged ones tell no time; then that of a file is better than none.
+    left.says(*(lines if timed else [replace(line, utc="?") for line in lines if isinstance(line, Segment)]))
+    asked, stat = [], Path.stat
+
+    def counted(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.suffix == ".mkv":
+            asked.append(int(path.stem))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", counted)
+    found = read_folder(left.folder)
+    assert asked == ([41, 42] if timed else [*range(1, 43)])
+    assert [each.number for each in found.files] == [*range(1, 43)]
+    assert [each.modified for each in found.files[40:]] == [ZERO + timedelta(seconds=each) for each in (1260, 1290)]
+    assert (found.next_run, found.highest_segment) == (2 if timed else 4, 42)
+    assert found.zero == ZERO + timedelta(seconds=0 if timed else 60)
 
 
 class TestFolder:

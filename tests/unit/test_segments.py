@@ -1,13 +1,17 @@
 """Segment files: names, numbers, hashes, and the room they need."""
 
+import errno
 import hashlib
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meeting_buddy_bot.recording import plan, segments, storage
-from meeting_buddy_bot.support.volume import VolumeTimeoutError
+from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
 
 MEGABYTE = 1024 * 1024
 
@@ -39,6 +43,93 @@ def test_a_sealed_file_is_told_by_size_and_hash(tmp_path: Path) -> None:
     data = bytes(range(256)) * 10_000
     (tmp_path / "x").write_bytes(data)
     assert segments.fsync_and_hash(tmp_path / "x") == (len(data), hashlib.sha256(data).hexdigest())
+
+
+PIECE = 4096
+"""Bytes, as :func:`small_pieces` makes it."""
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "_PIECE", PIECE)
+    monkeypatch.setattr(segments, "_CHUNK", PIECE // 4)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+async def test_a_long_file_is_put_on_the_disk_and_hashed_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (tmp_path / "x").write_bytes(os.urandom(size))
+    synced, sync_range, fsync = list[int | str](), segments._sync_range, os.fsync
+
+    def sync_part(descriptor: int, at: int) -> None:
+        synced.append(at)
+        sync_range(descriptor, at)
+
+    def sync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(segments, "_sync_range", sync_part)
+    monkeypatch.setattr(os, "fsync", sync)
+    found = await segments.fsync_and_hash_pieces(Volume(tmp_path), tmp_path / "x")
+    assert synced == [*range(0, size, PIECE), size, "x", tmp_path.name]
+    assert found == segments.fsync_and_hash(tmp_path / "x")
+
+
+class SlowVolume(Volume):
+    """Takes so many seconds for each of these bytes that is hashed, which are not waited for."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds_per_byte: float) -> None:
+        super().__init__(folder)
+        self.took = 0.0
+        self._seconds_per_byte = seconds_per_byte
+        monkeypatch.setattr(segments, "hashlib", self)
+
+    def sha256(self) -> Any:
+        volume, real = self, hashlib.sha256()
+
+        class Digest:
+            hexdigest = real.hexdigest
+
+            def update(self, data: bytes) -> None:
+                volume.took += len(data) * volume._seconds_per_byte
+                real.update(data)
+
+        return Digest()
+
+    async def call(self, what: str, access: Callable[[], Any], seconds: float = SECONDS) -> Any:
+        began = self.took
+        result = await super().call(what, access)
+        if what == "hash" and self.took - began > seconds:
+            raise VolumeTimeoutError(what)
+        return result
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_it_may_take_any_time_as_long_as_the_volume_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_bytes(data := os.urandom(100 * PIECE))
+    volume = SlowVolume(tmp_path, monkeypatch, 59 / PIECE)
+    assert await segments.fsync_and_hash_pieces(volume, tmp_path / "x") == (len(data), hashlib.sha256(data).hexdigest())
+    assert volume.took == pytest.approx(5900)
+    with pytest.raises(VolumeTimeoutError):
+        await segments.fsync_and_hash_pieces(SlowVolume(tmp_path, monkeypatch, 61 / PIECE), tmp_path / "x")
+
+
+def test_a_volume_that_does_not_take_a_part_says_so_and_one_that_knows_no_parts_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_bytes(b"media")
+    with (tmp_path / "x").open("rb") as file:
+        closed = os.dup(file.fileno())
+        os.close(closed)
+        with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+            segments._sync_range(closed, 0)
+        monkeypatch.setattr(segments, "_WRITE_AND_WAIT", 1 << 10)  # no such flag
+        segments._sync_range(file.fileno(), 0)
 
 
 async def test_a_file_without_media_has_no_span(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Subtitles and text as parsers and people read them: whatever is in a name, and whatever was left out of the file."""
 
+import bisect
 import hashlib
 import html
 import io
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -264,6 +266,45 @@ def test_time_in_the_recording_never_runs_back_or_faster(pieces: list[tuple[int,
         passed = timeline.at(after) - timeline.at(before)
         recorded = sum(max(0, min(after, each.end) - max(before, each.start)) for each in segments)
         assert passed == pytest.approx(recorded)
+
+
+def gone_through(timeline: Timeline, position: float) -> float:
+    index = bisect.bisect_right([begin for _, _, begin in timeline._spans], position) - 1
+    start, _, begin = timeline._spans[max(index, 0)]
+    return start + position - begin
+
+
+tenths = st.integers(0, 400).map(lambda number: number / 10)
+
+
+@given(st.lists(st.tuples(tenths, tenths, st.integers(1, 2)), min_size=1, max_size=8), tenths, tenths)
+def test_what_is_looked_up_is_what_going_through_all_segments_finds(
+    pieces: list[tuple[float, float, int]], one: float, other: float
+) -> None:
+    """Whatever a damaged manifest says of them: out of order, one in the other, without length."""
+    timeline = Timeline([segment(number, start, start + more, run) for number, (start, more, run) in enumerate(pieces)])
+    assert timeline.moment(one) == gone_through(timeline, one)
+    assert timeline.recorded(one, other) is any(start <= other and one < end for start, end, _ in timeline._spans)
+
+
+class Counted(list[tuple[float, float, float]]):
+    """Counts what is looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[tuple[float, float, float]]:
+        for each in super().__iter__():
+            self.looked_at += 1
+            yield each
+
+
+def test_a_long_meeting_is_not_gone_through_for_each_moment() -> None:
+    timeline = Timeline([segment(number, number * 30, number * 30 + 30) for number in range(1, 1001)])
+    spans = timeline._spans = Counted(timeline._spans)
+    assert timeline.moment(29_999) == 30_029
+    assert timeline.recorded(30_029, 30_030)
+    assert not timeline.recorded(30_030, 30_031)
+    assert spans.looked_at == 0
 
 
 def test_what_was_said_while_nothing_was_recorded_is_in_the_text_alone(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from typing import Final
 from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.manifest import Finished, Segment, media_seconds, stretches
 from meeting_buddy_bot.recording.plan import CapturePlan, MediaFormat
-from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
+from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, fsync_and_hash_pieces, probe
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
 from meeting_buddy_bot.support.event_log import EventLog
@@ -32,8 +32,8 @@ from meeting_buddy_bot.support.volume import Volume
 
 _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""
-_HASH_SECONDS: Final = 600.0
-"""For reading and syncing hours of meeting on a slow volume; the time for finishing ends it earlier."""
+_SLOW_SECONDS: Final = 600.0
+"""For what a slow volume does as a whole, such as removing hours of meeting."""
 _TIDY_SECONDS: Final = 2.0
 """What is left lies under dotted names, and the time for finishing may be over."""
 _CLOCK_SECONDS: Final = 12.0
@@ -89,7 +89,7 @@ class RecordingFinalizer:
         try:
             _compare_with_clock(segments, captured)
             left = await self.volume.call("look for what was left aside", self._left_aside)
-            await self.volume.call("remove what was left aside", lambda: _remove(*left), _HASH_SECONDS)
+            await self.volume.call("remove what was left aside", lambda: _remove(*left), _SLOW_SECONDS)
             free = await self.volume.call("ask for free room", lambda: storage.free_bytes(self.folder))
             if not storage.fits(free, sum(each.bytes for each in segments)):
                 raise VerificationError("no room for one file beside the segments")
@@ -97,8 +97,8 @@ class RecordingFinalizer:
             await self.volume.call("write the list of segments", lambda: concat_list.write_text(text))
             await self._remux(concat_list, tmp_path)
             duration = await self._verify(tmp_path, segments)
-            size, sha256 = await self.volume.call("hash", lambda: fsync_and_hash(tmp_path), _HASH_SECONDS)
-            await self.volume.call("publish", lambda: self._publish(tmp_path), _HASH_SECONDS)
+            size, sha256 = await fsync_and_hash_pieces(self.volume, tmp_path)
+            await self.volume.call("publish", lambda: self._publish(tmp_path), _SLOW_SECONDS)
         except VerificationError as error:
             return self._not_verified(segments, str(error))
         except OSError:
@@ -131,7 +131,7 @@ class RecordingFinalizer:
         if before.file is not None:
             path = self.folder / before.file
             try:
-                found = await self.volume.call("hash", lambda: fsync_and_hash(path), _HASH_SECONDS)
+                found = await fsync_and_hash_pieces(self.volume, path)
             except FileNotFoundError:
                 return None
             if found != (before.bytes, before.sha256):
@@ -169,7 +169,7 @@ class RecordingFinalizer:
                     return found
                 # ffprobe does not tell a volume that refuses from a file without media.
                 with contextlib.suppress(FileNotFoundError):
-                    await self.volume.call("read a segment", lambda: fsync_and_hash(path), _HASH_SECONDS)
+                    await self.volume.call("read a segment", lambda: fsync_and_hash(path), _SLOW_SECONDS)
                 return await probe(path, latest)
 
         try:

@@ -14,7 +14,7 @@ Doing it twice adds nothing, and what is interrupted is done by the next one: al
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -55,7 +55,8 @@ class SegmentFile:
     number: int
     path: Path
     modified: datetime | None
-    """When it was last written, by the volume's clock; ``None``: the volume does not hand this file out."""
+    """When it was last written, by the volume's clock; ``None``: it has its line and was not asked for, or the volume
+    does not hand this file out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +118,34 @@ def read_folder(folder: Path) -> SessionFolder:
         OSError: the volume does not hand it out.
     """
     folder.stat()  # a folder that is gone is no empty one
-    lines, files = tuple(read(folder / MANIFEST_FILE)), tuple(_files(folder / SEGMENTS_FOLDER))
+    lines = tuple(read(folder / MANIFEST_FILE))
     events = list(_first_and_last_event(folder / EVENTS_FILE))
     zeros = [_zero(line.utc, line.start) for line in lines if isinstance(line, (RunStart, Segment))]
     zeros += [zero for zero, _ in events]
+    zero = next((zero for zero in zeros if zero is not None), None)
+    # The others' times are not needed, and a slow volume takes a while for each.
+    entered = {line.segment for line in lines if isinstance(line, Segment)} if zero is not None else set()
+    files = tuple(_files(folder / SEGMENTS_FOLDER, entered))
     ends = [line.end for line in lines if isinstance(line, (Segment, GapLine))]
     ends += [line.start for line in lines if isinstance(line, RunStart)]
     return SessionFolder(
         lines,
         files,
         # Without any of them: half a minute off at most, which is as good as the file's own time.
-        next((zero for zero in [*zeros, *(each.modified for each in files)] if zero is not None), None),
+        zero or next((each.modified for each in files if each.modified is not None), None),
         max([*ends, *(seconds for _, seconds in events)], default=0.0),
         _clock_steps(folder / EVENTS_FILE),
     )
 
 
-def _files(folder: Path) -> Iterator[SegmentFile]:
+def _files(folder: Path, entered: Collection[int]) -> Iterator[SegmentFile]:
     try:
         found = [(which, path) for path in folder.iterdir() if (which := number(path)) is not None]
     except FileNotFoundError:
         return
     for which, path in sorted(found):
         try:
-            modified = _modified(path)
+            modified = None if which in entered else _modified(path)
         except FileNotFoundError:  # a link to nothing, or gone since it was listed
             continue
         yield SegmentFile(which, path, modified)
@@ -227,7 +232,8 @@ class _Recovery:
         self._manifest = manifest
         self._volume = volume
         self._clock = clock
-        runs = [each.run for each in manifest.segments if each.run < found.next_run]
+        next_run = found.next_run  # looks at all lines
+        runs = [each.run for each in manifest.segments if each.run < next_run]
         self._next_run = max([found.highest_run, *runs]) + 1
 
     async def run(self) -> None:
@@ -316,11 +322,13 @@ class _Recovery:
     def _state_gaps_between_runs(self) -> None:
         """State what lies between two runs where the process died before it had done so."""
         # Whoever recovers the folder may be recording already: what is between its runs it states by itself.
-        earlier = [each for each in self._manifest.segments if each.segment <= self._found.highest_segment]
+        highest = self._found.highest_segment  # looks at all lines
+        earlier = [each for each in self._manifest.segments if each.segment <= highest]
         for first, second in pairwise(earlier):
             start, end = first.end, second.start
-            stated = any(gap.start < end and start < gap.end for gap in self._manifest.gaps)
-            if first.run != second.run and end - start >= SMALLEST_GAP and not stated:
+            if first.run == second.run or end - start < SMALLEST_GAP:
+                continue
+            if not any(gap.start < end and start < gap.end for gap in self._manifest.gaps):
                 self._manifest.enter_gap(GapLine("the recorder ended", start, end))
 
     def _last_written(self, file: SegmentFile) -> float:

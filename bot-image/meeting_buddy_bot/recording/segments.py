@@ -4,18 +4,21 @@ If this process dies: a segment that was being hashed has no manifest line yet; 
 finishes the folder later finds it by name.
 """
 
+import ctypes
 import errno
 import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
-from meeting_buddy_bot.support.volume import VolumeTimeoutError
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 
 SEGMENTS_FOLDER: Final = "segments"
 
@@ -25,6 +28,16 @@ _EARLY_SECONDS: Final = 1.0
 """Sound that PulseAudio had buffered before the run began may be stamped a little before it."""
 PROBE_SECONDS: Final = 60.0
 """For reading one segment, some megabytes, from a slow volume."""
+_PIECE: Final = 16 * _CHUNK
+"""Of a long file, about as much as a segment."""
+_PIECE_SECONDS: Final = 60.0
+"""For syncing and reading one; a volume that takes longer does not answer."""
+_SYNC_SECONDS: Final = 600.0
+"""For what is left to sync when all pieces are: a server's own memory, and the folder."""
+_WRITE_AND_WAIT: Final = 7
+"""``SYNC_FILE_RANGE_WRITE_AND_WAIT``."""
+_NO_RANGES: Final = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+"""Where no part of a file can be synced alone: the sync of the whole file does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +125,41 @@ def fsync_and_hash(file: Path) -> tuple[int, str]:
         size = stream.tell()
     sync_folder(file.parent)
     return size, digest.hexdigest()
+
+
+async def fsync_and_hash_pieces(volume: Volume, file: Path) -> tuple[int, str]:
+    """The same for hours of meeting: it may take as long as it likes, provided that the volume goes on.
+
+    Raises:
+        VolumeTimeoutError: it did not go on.
+        OSError: it refuses.
+    """
+    digest, size = hashlib.sha256(), 0
+    while count := await volume.call("hash", partial(_piece, file, size, digest.update), _PIECE_SECONDS):
+        size += count
+    await volume.call("sync", partial(_sync, file), _SYNC_SECONDS)
+    return size, digest.hexdigest()
+
+
+def _piece(file: Path, at: int, update: Callable[[bytes], object]) -> int:
+    """Put a piece on the disk, then hash it; its bytes, 0 behind the file's end."""
+    with file.open("rb") as stream:  # anew for each: a call that comes back late needs nothing that is closed by then
+        _sync_range(stream.fileno(), at)
+        stream.seek(at)
+        while stream.tell() < at + _PIECE and (chunk := stream.read(_CHUNK)):
+            update(chunk)
+        return stream.tell() - at
+
+
+def _sync_range(descriptor: int, at: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.sync_file_range(descriptor, ctypes.c_int64(at), ctypes.c_int64(_PIECE), _WRITE_AND_WAIT) < 0:
+        number = ctypes.get_errno()
+        if number not in _NO_RANGES:
+            raise OSError(number, os.strerror(number))
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+    sync_folder(file.parent)

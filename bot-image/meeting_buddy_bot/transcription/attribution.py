@@ -5,11 +5,14 @@ then; an interval that comes later gives later lines of the same segments with a
 new split no longer has gets a line without text.
 """
 
+import math
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from meeting_buddy.contract.text import MAX_NAME, page_text, spoken_text
@@ -36,6 +39,8 @@ MOST_INTERVALS: Final = 5000
 """An hour of lively talk, for a transcriber that is far behind."""
 
 Span = tuple[float, float]
+_Arrived = tuple[float, int, Interval]
+"""An interval behind its beginning and its place among all that came."""
 SpeakingNow = Callable[[float], tuple[str, ...]]
 """Whose interval was begun before a moment and is not over, in the order of beginning."""
 
@@ -175,6 +180,36 @@ class _Segment:
     parts: list[_Part] = field(default_factory=list)
 
 
+class _Heard:
+    """Intervals that are over, found by where they begin: a meeting of a day has tens of thousands."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._arrived: deque[_Arrived] = deque()
+        self._by_start: list[_Arrived] = []
+        self._count = 0
+        self._longest = 0.0
+
+    def add(self, interval: Interval) -> None:
+        """One more; the first of too many is forgotten."""
+        self._count += 1
+        # One whose beginning is no number overlaps nothing, wherever it is put.
+        arrived = (-math.inf if math.isnan(interval.start) else interval.start, self._count, interval)
+        self._arrived.append(arrived)
+        insort(self._by_start, arrived)  # they come in the order in which they end, more or less
+        self._longest = max(self._longest, interval.end - interval.start)
+        if self._most is not None and len(self._arrived) > self._most:
+            del self._by_start[bisect_left(self._by_start, self._arrived.popleft())]
+
+    def between(self, start: float, end: float) -> list[Interval]:
+        """Those that overlap this stretch, as they came."""
+        # By the least word more than needed: lengths are rounded.
+        first = bisect_left(self._by_start, start - self._longest - _LEAST_WORD, key=itemgetter(0))
+        last = bisect_left(self._by_start, end, key=itemgetter(0))
+        found = [each for each in self._by_start[first:last] if each[2].start < end and start < each[2].end]
+        return [interval for _, _, interval in sorted(found, key=itemgetter(1))]
+
+
 class Attributor:
     """Makes lines of what was understood and of who was shown as speaking."""
 
@@ -196,8 +231,8 @@ class Attributor:
         self._utc = utc
         self._speaking_now = speaking_now
         self._lag = lag
-        self._intervals: deque[Interval] = deque(maxlen=most_intervals)
-        """Over, on the clock of the sound."""
+        self._intervals = _Heard(most_intervals)
+        """On the clock of the sound."""
         self._segments: dict[int, _Segment] = {}
         self._highest = 0
         """Number of a segment that was told of."""
@@ -248,7 +283,7 @@ class Attributor:
     def spoke(self, interval: Interval, now: float) -> list[TranscriptLine]:
         """An interval is over; lines of the segments whose speakers it changes."""
         heard = Interval(interval.name, interval.start - self._lag, interval.end - self._lag)
-        self._intervals.append(heard)
+        self._intervals.add(heard)
         return self._again(now, lambda kept: heard.start < kept.utterance.end and kept.utterance.start < heard.end)
 
     def look_again(self, now: float) -> list[TranscriptLine]:
@@ -300,7 +335,7 @@ class Attributor:
 
     def _speakers(self, spans: Sequence[Span]) -> list[str | None]:
         start, end = min(span[0] for span in spans), max(span[1] for span in spans) + _LEAST_WORD
-        over = [each for each in self._intervals if each.start < end and start < each.end]
+        over = self._intervals.between(start, end)
         begun = open_intervals(self._speaking_now, start + self._lag, end + self._lag)
         lasting = [Interval(each.name, each.start - self._lag, each.end - self._lag) for each in begun]
         return [(name and page_text(name, MAX_NAME)) or None for name in speakers(spans, over + lasting)]

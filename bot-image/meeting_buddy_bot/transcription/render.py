@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,11 @@ class Timeline:
             self._spans.append((segment.start, end, position))
             position += max(0.0, end - segment.start)
         self._starts = [span[0] for span in self._spans]
+        self._positions = [span[2] for span in self._spans]
+        by_start = sorted(self._spans)
+        self._begins = [span[0] for span in by_start]
+        self._reached = list(accumulate((span[1] for span in by_start), max))
+        """For each of ``_begins``, the last end of the spans that begin no later."""
         self.seconds = position
         """Length of the recording."""
 
@@ -77,13 +82,14 @@ class Timeline:
         """The moment on the session's clock that is ``position`` seconds from the recording's beginning."""
         if not self._spans:
             return position + self._offset
-        index = bisect.bisect_right([span[2] for span in self._spans], position) - 1
+        index = bisect.bisect_right(self._positions, position) - 1
         start, _, begin = self._spans[max(index, 0)]
         return start + position - begin
 
     def recorded(self, start: float, end: float) -> bool:
         """Whether anything between two moments is in the recording; without one, everything is."""
-        return not self._spans or any(span[0] <= end and start < span[1] for span in self._spans)
+        begun = bisect.bisect_right(self._begins, end)
+        return not self._spans or (begun > 0 and start < self._reached[begun - 1])
 
 
 def _follows(second: Segment, first: Segment) -> bool:
