@@ -22,7 +22,7 @@ from meeting_buddy.http_api import media_access
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
-from meeting_buddy.http_api.readers import Readers
+from meeting_buddy.http_api.readers import LONGEST_LIST, MOST_FILES, Readers
 from meeting_buddy_bot.recordings.server import RecordingsServer
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_http_api import (
@@ -430,8 +430,8 @@ async def test_a_reader_that_says_odd_things_is_told_as_such_and_costs_no_place(
 @pytest.mark.parametrize("what", ["list", "length"])
 async def test_a_list_without_end_is_left(shelf: Shelf, what: str) -> None:
     entry = b'{"name":"a","kind":"b","bytes":1,"sha256":null,"media_type":"c","final":false},'
-    body = b'{"files":[' + entry * 40_000 if what == "length" else b'{"files":[' + entry * 10_001
-    body = body.removesuffix(b",") + b'],"verified":true}'
+    entries = LONGEST_LIST // len(entry) + 1 if what == "length" else MOST_FILES + 1
+    body = b'{"files":[' + (entry * entries).removesuffix(b",") + b'],"verified":true}'
     session = await shelf.session()
     server = await scripted(shelf, OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
     try:

@@ -411,6 +411,28 @@ async def test_all_who_listen_share_one_stream_of_the_bot(place: Place, mine: Te
     await until(lambda: place.door.streams._open.total() == 0)
 
 
+async def test_a_transcript_of_many_hours_breaks_off_and_goes_on_for_who_comes_again(
+    place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.transcripts.LINES_BEFORE", 1)
+    monkeypatch.setattr("meeting_buddy.http_api.transcripts.MOST_BYTES", 5000)
+    session, texts = await place.session(mine), [f"line {number}" for number in range(1, 101)]
+    async with session.bot() as bot:
+        bot.say(*texts)
+        seen: list[str] = []
+        while len(seen) < len(texts):
+            before = len(seen)
+            headers = {"Last-Event-ID": str(before)} if before else {}
+            async with session.hear(**headers) as answer:
+                async for name, _, data in events(answer):
+                    assert name in ("comment", "line")
+                    seen += [data["text"]] if name == "line" else []
+                    if len(seen) == len(texts):
+                        break
+            assert len(seen) > before, "each stream gets further"
+    assert seen == texts
+
+
 async def test_who_reads_slowly_misses_nothing_and_keeps_nobody_waiting(place: Place, mine: Tenant) -> None:
     session = await place.session(mine)
     texts = [f"{number} " + "x" * 3000 for number in range(1, 1501)]  # more than the bot keeps for a slow subscriber

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from meeting_buddy.contract.reader import MAX_SECONDS, reader_key
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart, Segment, encode
 from meeting_buddy_bot.recordings import listing
-from meeting_buddy_bot.recordings.files import FileState
+from meeting_buddy_bot.recordings.files import FileState, Folder
 from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from tests.support.recordings_reader import KEY, SESSION, RunningReader, hashed, running_reader, token
 
@@ -120,6 +120,96 @@ async def test_a_file_of_another_size_is_handed_out_without_a_hash(reader: Runni
     assert (entry["bytes"], entry["sha256"], entry["final"]) == (SIZE - 1, None, False)
     answer = await reader.ask(RECORDING)
     assert (answer.body, "ETag" in answer.headers) == (CONTENT[:-1], False)
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names whose size the volume was asked for."""
+    found: list[str] = []
+    size = Folder.size
+
+    def noted(folder: Folder, name: str) -> int | None:
+        found.append(name)
+        return size(folder, name)
+
+    monkeypatch.setattr(Folder, "size", noted)
+    return found
+
+
+async def test_of_thousands_of_segments_only_the_newest_is_looked_at(
+    reader: RunningReader, looked_at: list[str]
+) -> None:
+    session, live = reader.save(), reader.save(OTHER)
+    for number in range(1, 101):
+        for each in (session, live):
+            each.segment(number, b"x" * number)
+    names = [f"segments/{number:05d}.mkv" for number in range(1, 101)]
+    answer = await reader.ask("", OTHER)
+    assert sorted(looked_at) == ["events.jsonl", "segments/00100.mkv", "transcript.jsonl"]
+    assert list(answer.files) == names
+    assert [each["bytes"] for each in answer.files.values()] == list(range(1, 101))
+    assert all(each["final"] for each in answer.files.values())
+    session.finished(CONTENT)
+    looked_at.clear()
+    assert list((await reader.ask()).files) == [RECORDING, *names]
+    assert sorted(looked_at) == ["events.jsonl", RECORDING, "transcript.jsonl"]
+
+
+async def test_the_newest_segment_has_the_size_that_it_has_now(reader: RunningReader) -> None:
+    (live := reader.save(OTHER)).segment(1, b"one")
+    live.segment(2, b"two!")
+    (live.folder / "segments/00002.mkv").write_bytes(b"two")
+    newest = (await reader.ask("", OTHER)).files["segments/00002.mkv"]
+    assert (newest["bytes"], newest["final"]) == (3, False)
+    live.segment(3, b"three")
+    (live.folder / "segments/00001.mkv").write_bytes(b"on")  # its line is trusted, but not for the download
+    assert (await reader.ask("", OTHER)).files["segments/00001.mkv"]["bytes"] == 3
+    answer = await reader.ask("segments/00001.mkv", OTHER)
+    assert (answer.body, "ETag" in answer.headers) == (b"on", False)
+
+
+async def test_segments_that_are_gone_are_not_listed(reader: RunningReader) -> None:
+    live = reader.save(OTHER)
+    for number in range(1, 4):
+        live.segment(number, b"x")
+    live.add(Segment(4, "elsewhere/a.mkv", 90.0, 120.0, "2026-11-26T12:01:30.000Z", *hashed(b"x"), 1))
+    live.segment(5, b"x")
+    (live.folder / "segments/00002.mkv").unlink()
+    names = ["segments/00001.mkv", "segments/00003.mkv", "segments/00005.mkv"]
+    assert list((await reader.ask("", OTHER)).files) == names
+    (live.folder / "segments").rename(live.folder / "moved")
+    (live.folder / "segments").symlink_to("moved")
+    assert (await reader.ask("", OTHER)).files == {}
+
+
+async def test_too_many_segments_are_left_out_once_the_recording_has_them(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_SEGMENTS", 2)
+    session = reader.save()
+    for number in range(1, 4):
+        session.segment(number, b"x")
+    assert len((await reader.ask()).files) == 4
+    session.finished(CONTENT)
+    assert list((await reader.ask()).files) == [RECORDING]
+    assert (await reader.ask("segments/00002.mkv")).body == b"x"
+
+
+async def test_the_manifest_of_twenty_bots_of_two_days_each_is_read_once(
+    reader: RunningReader, parsed: list[bytes]
+) -> None:
+    segments = 20 * 48 * 120
+    at, digest = "2026-11-26T12:00:00.000Z", "0" * 64
+    line = encode(Segment(segments, "segments/99999.mkv", 3e6, 3e6 + 30, at, 9**7, digest, 20))
+    session = reader.save()
+    with (session.folder / MANIFEST_FILE).open("ab") as file:
+        file.write((line + b"\n") * segments)
+    session.finished(CONTENT)
+    for first in range(2):
+        answer = await reader.ask(RECORDING, Range=f"bytes={first}-{first}")
+        assert (answer.status, answer.body) == (206, CONTENT[first : first + 1])
+    assert list((await reader.ask()).files) == [RECORDING]
+    assert len(parsed) == 1
 
 
 async def test_a_transcript_that_grows_is_read_on_from_where_it_ended(reader: RunningReader) -> None:

@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -130,6 +131,22 @@ class Folder:
                 return None
             raise
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def named(self, names: Iterable[str]) -> set[str]:
+        """Those under which anything lies; takes one look per folder, not one per name. Raises OSError."""
+        by_parent: dict[str, set[str]] = {}
+        for name in names:
+            by_parent.setdefault(name.rpartition("/")[0], set()).add(name)
+        found: set[str] = set()
+        for parent, wanted in by_parent.items():
+            try:
+                descriptor = self._folder(parent)
+            except MissingError:
+                continue
+            prefix = f"{parent}/" if parent else ""
+            with os.scandir(descriptor) as entries:  # one by one: a tenant may put any number of files there
+                found.update(name for entry in entries if (name := prefix + entry.name) in wanted)
+        return found
 
     def _folder(self, name: str) -> int:
         if name not in self._folders:

@@ -7,7 +7,9 @@ a hash, and not as final.
 
 import json
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -20,11 +22,16 @@ from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
 from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
 
-MOST_MANIFEST: Final = 4 * 1024 * 1024
-"""Bytes; a line takes some 250, a segment lasts half a minute: more than 100 hours."""
+MOST_MANIFEST: Final = 32 * 1024 * 1024
+"""Bytes; a line takes some 250, a segment lasts half a minute: more than twenty bots that follow each other can record,
+of 48 hours each."""
+LONG_MANIFEST: Final = 1024 * 1024
+"""Bytes; of longer ones one at a time is read, for what that takes in memory."""
+MOST_SEGMENTS: Final = 25_000
+"""Of a verified session with more of them the list leaves them out: the recording has all that they hold, and the HTTP
+API takes no list of more than 30,000 files."""
 _MOST_LINE: Final = 4096
 """Bytes; what a longer one would take in memory is not ours."""
-_PIECE: Final = 256 * 1024
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OCTETS: Final = "application/octet-stream"
 _MEDIA_TYPES: Final = {
@@ -59,6 +66,8 @@ class Manifest:
     """Name → what is said of it: the recording, what was derived, the growing logs, the segments."""
     verified: bool
     """False also while a later attempt records: the finished file holds nothing of it."""
+    newest: str | None
+    """The last segment, while no line behind its own says that the recorder is done with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +101,18 @@ def read_manifest(content: bytes) -> Manifest:
     recording: dict[str, Claim] = {}
     derived: dict[str, Claim] = {}
     segments: dict[str, Claim] = {}
-    verified = False
+    verified, newest = False, None
     for line in _documents(content):
         if "segment" in line:
-            segments |= _claim(line, line.get("file"), "segment")
-            verified = False
+            claim = _claim(line, line.get("file"), "segment")
+            segments |= claim
+            verified, newest = False, next(iter(claim), newest)
         elif "started" in line:
             verified = False
         elif "gap" in line:
             continue
         elif "verified" in line:  # the last one counts, also when it takes the one before back
-            verified = line["verified"] is True
+            verified, newest = line["verified"] is True, None
             recording = _claim(line, line.get("file"), "recording")
         elif "derived" in line:
             name = line["derived"]
@@ -110,10 +120,11 @@ def read_manifest(content: bytes) -> Manifest:
             derived |= _claim(line, name, kind)
     growing = {name: Claim(kind) for name, kind in _GROWING.items()}
     # Of a name in lines of several kinds, the last kind here counts.
-    return Manifest({**segments, **growing, **derived, **recording}, verified)
+    return Manifest({**segments, **growing, **derived, **recording}, verified, newest)
 
 
 Manifests = ParsedFiles[Manifest]
+_one_long = threading.Lock()
 
 
 def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[Entry], bool]:
@@ -130,8 +141,9 @@ def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[
     """
     with Folder(root, session_id) as folder:
         manifest = _manifest(folder, manifests)
-        sizes = ((name, claim, folder.size(name)) for name, claim in manifest.claims.items())
-        entries = [Entry.of(name, claim, size) for name, claim, size in sizes if size is not None]
+        claims = _listed(manifest)
+        sizes = _sizes(folder, claims, manifest.newest)
+    entries = [Entry.of(name, claim, sizes[name]) for name, claim in claims.items() if name in sizes]
     order = ("recording", "transcript", "derived", "events", "segment")
     return sorted(entries, key=lambda entry: order.index(entry.kind)), manifest.verified
 
@@ -157,24 +169,48 @@ def open_file(root: Path, session_id: str, name: str, manifests: Manifests) -> t
     return Entry.of(name, claim, file.size), file
 
 
+def _listed(manifest: Manifest) -> dict[str, Claim]:
+    """Without segments, where they are too many and the recording is verified; they can be had all the same."""
+    others = {name: claim for name, claim in manifest.claims.items() if claim.kind != "segment"}
+    many = len(manifest.claims) - len(others) > MOST_SEGMENTS
+    return others if many and manifest.verified else manifest.claims
+
+
+def _sizes(folder: Folder, claims: dict[str, Claim], newest: str | None) -> dict[str, int]:
+    """Bytes of what is there.
+
+    Segments are thousands, and a look at each takes a network volume longer than an access may: those that stay as they
+    are have the size of their lines, and are there where their folder names them. Who opens one looks at it.
+    """
+    stay = {
+        name: claim.bytes
+        for name, claim in claims.items()
+        if claim.kind == "segment" and claim.bytes is not None and name != newest
+    }
+    sizes = {name: stay[name] for name in folder.named(stay)}
+    looked_at = ((name, folder.size(name)) for name in claims if name not in stay)
+    return sizes | {name: size for name, size in looked_at if size is not None}
+
+
 def _manifest(folder: Folder, manifests: Manifests) -> Manifest:
     try:
         file = folder.open(MANIFEST_FILE)
     except MissingError:  # nothing was recorded yet
         return read_manifest(b"")
     try:
-        found = manifests.get(file.state)
-        if found is None:
-            found = read_manifest(_content(file))
-            manifests.put(file.state, found)
-        return found
+        with _one_long if file.size > LONG_MANIFEST else nullcontext():
+            found = manifests.get(file.state)
+            if found is None:
+                found = read_manifest(_content(file))
+                manifests.put(file.state, found)
+            return found
     finally:
         file.close()
 
 
 def _content(file: OpenFile) -> bytes:
     content = b""
-    while len(content) <= MOST_MANIFEST and (piece := file.read(len(content), _PIECE)):
+    while piece := file.read(len(content), MOST_MANIFEST + 1 - len(content)):  # at once, as a rule: no second copy
         content += piece
     if len(content) > MOST_MANIFEST:
         raise OSError(f"{MANIFEST_FILE} has more than {MOST_MANIFEST} bytes")

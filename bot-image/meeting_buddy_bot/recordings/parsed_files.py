@@ -11,8 +11,9 @@ from typing import Final, Generic, TypeVar
 
 from meeting_buddy_bot.recordings.files import FileState
 
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of the files of which something is kept, together: of some 40 sessions of four hours, in 10 MB of memory."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the files of which something is kept, together: of some 300 sessions of four hours, or the longest manifest,
+in 60 MB of memory."""
 _LEAST_BYTES: Final = 1024
 """What a file counts at the least."""
 

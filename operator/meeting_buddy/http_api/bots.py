@@ -1,6 +1,6 @@
 """A bot's transcript, straight from its pod: with a token of the read key, which can hear and never command.
 
-Tokens and keys stand in no problem and no log. Nothing of a caller reaches a bot.
+Tokens and keys stand in no problem and no log. Of a caller nothing reaches a bot but the number of a line.
 """
 
 import ipaddress
@@ -78,19 +78,22 @@ class Bots:
         """Close all connections."""
         await self._http.close()
 
-    async def transcript(self, address: str, uid: str, attempt: int) -> BotStream:
-        """Follow a bot's transcript, from its first line. Close what it gives.
+    async def transcript(self, address: str, uid: str, attempt: int, after: int = 0) -> BotStream:
+        """Follow a bot's transcript. Close what it gives.
 
         Args:
             address: of the pod, IPv4 or IPv6.
             uid: of the session.
             attempt: number of the bot.
+            after: number of the line behind which it begins; 0: with the first one.
 
         Raises:
             ProblemError: there is no key, no bot, or it refuses.
         """
         token = derive(self._key(), uid, attempt, Scope.READ)
         headers = upstream.headers(token, "text/event-stream")
+        if after:
+            headers["Last-Event-ID"] = str(after)
         url = f"http://{_host(address)}:{self._port}/v1/transcript"
         try:
             answer = await upstream.ask(self._http, "GET", url, headers, self._observe)

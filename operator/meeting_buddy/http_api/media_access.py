@@ -9,10 +9,11 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
+from pydantic.dataclasses import dataclass
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.phases import Phase
@@ -45,16 +46,17 @@ _AGAIN_SECONDS: Final = 1.0
 _TRANSCRIPT: Final = "transcript"
 
 
-class Recording(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Recording:
     """A file of a session."""
 
     name: str
-    kind: str = Field(description="What it is, such as recording, segment, transcript or events. Open-ended.")
+    kind: Annotated[str, Field(description="What it is, such as recording, segment, transcript or events. Open-ended.")]
     media_type: str
     size_bytes: int
-    sha256: str | None = Field(description="Of a file that is final; it is the download's ETag, too.")
-    final: bool = Field(description="False: it is still growing.")
-    url: str = Field(description="Path of the download, with its namespace.")
+    sha256: Annotated[str | None, Field(description="Of a file that is final; it is the download's ETag, too.")]
+    final: Annotated[bool, Field(description="False: it is still growing.")]
+    url: Annotated[str, Field(description="Path of the download, with its namespace.")]
 
 
 class RecordingList(BaseModel):

@@ -97,6 +97,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
     ) -> EventStream:
         """All lines so far, then each new one; of a session that is over, all of them.
 
+        Reconnect with Last-Event-ID when the stream breaks, as one of many hours does in between: it goes on behind it.
         Needs the right to hear, which reading a session does not give.
         """
         check_once(request, "Last-Event-ID")

@@ -2,6 +2,9 @@
 
 Lines go to a file without a name, which is gone with the process: whoever comes late or reads slowly finds all of them
 there, and memory holds only where each begins. Of each segment that is still open the newest text is kept.
+
+A stream begins behind the last line that its first listener has seen; who has seen less needs an earlier one. When its
+file is full it breaks off behind a whole line: who comes again with that line's number goes on in the next one.
 """
 
 import asyncio
@@ -19,13 +22,18 @@ from meeting_buddy.http_api.bots import Bots, BotStream, unavailable
 from meeting_buddy.http_api.upstream import BrokenError
 
 MOST_BYTES: Final = 64 << 20
-"""Of one bot's lines; an hour of talk has about two million."""
+"""Of one stream's lines; an hour of talk has about two million."""
 MOST_IN_ALL: Final = 512 << 20
 """Bytes, of all bots' lines; the chart's volume for them is larger."""
 LONGEST_PARTIAL: Final = 64 * 1024
 """Bytes, since they are in memory."""
 PARTIAL_SECONDS: Final = 60.0
 """After so long nothing becomes of an open segment any more: none lasts longer than half a minute."""
+MOST_STREAMS: Final = 2
+"""Of one bot, from different lines; a further one begins with the first line, and serves everybody."""
+LINES_BEFORE: Final = 100
+"""So many lines before the one that is wanted a stream begins: of those who come again together, some have seen less.
+All of them at their longest leave room behind them in ``MOST_BYTES``: each stream gets further."""
 _LONGEST_NAME: Final = 64
 _MOST_OPEN: Final = 64
 """Segments that are open at the same time."""
@@ -46,7 +54,7 @@ class LiveTranscripts:
 
     def __init__(self, bots: Bots) -> None:
         self._bots = bots
-        self._live: dict[tuple[str, str, int], _Transcript] = {}
+        self._live: dict[tuple[str, str, int], list[_Transcript]] = {}
         self._budget = _Budget()
 
     async def listen(self, address: str, uid: str, attempt: int, after: int) -> "Listener":
@@ -62,13 +70,15 @@ class LiveTranscripts:
             ProblemError: it refuses, or cannot be reached.
         """
         bot = (address, uid, attempt)
-        found = self._live.get(bot)
+        live = self._live.get(bot, [])
+        found = max((each for each in live if each.after <= after), key=lambda each: each.after, default=None)
         if found is None:
+            begin = max(0, after - LINES_BEFORE) if len(live) < MOST_STREAMS else 0
             try:
-                found = _Transcript(lambda: self._bots.transcript(*bot), self._forget, self._budget)
+                found = _Transcript(lambda: self._bots.transcript(*bot, begin), self._forget, self._budget, begin)
             except OSError:
                 raise unavailable("there is no room for its lines here") from None
-            self._live[bot] = found
+            self._live[bot] = [*live, found]
         listener = Listener(found, after)
         try:
             await asyncio.shield(found.opened)
@@ -78,7 +88,8 @@ class LiveTranscripts:
         return listener
 
     def _forget(self, transcript: "_Transcript") -> None:
-        self._live = {bot: each for bot, each in self._live.items() if each is not transcript}
+        left = {bot: [each for each in live if each is not transcript] for bot, live in self._live.items()}
+        self._live = {bot: live for bot, live in left.items() if live}
 
 
 @dataclass
@@ -99,14 +110,17 @@ class _Partial(NamedTuple):
 
 
 class _Transcript:
-    """What one bot has said, and says."""
+    """What one bot has said behind a line, and says."""
 
     def __init__(
         self,
         connect: Callable[[], Coroutine[Any, Any, BotStream]],
         over: Callable[["_Transcript"], None],
         budget: _Budget,
+        after: int,
     ) -> None:
+        self.after = after
+        """Number of the line behind which it begins."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the last listener
         self._budget = budget
         self.broken = ""
@@ -202,8 +216,10 @@ class _Transcript:
         end = self._size
         if self._budget.bytes + len(event) > MOST_IN_ALL:
             raise OSError("the transcripts are too long for this server")
-        if end + len(event) > MOST_BYTES or number <= (self._numbers[-1] if self._numbers else 0):
-            raise BrokenError("the bot's lines are too many, or not in order")
+        if end + len(event) > MOST_BYTES:
+            raise BrokenError("one stream has no room for more lines")
+        if number <= (self._numbers[-1] if self._numbers else 0):
+            raise BrokenError("the bot's lines are not in order")
         written = os.pwrite(self._file.fileno(), event, end)
         if written != len(event):
             raise OSError("a short write")
