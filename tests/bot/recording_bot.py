@@ -5,7 +5,6 @@ What is "in the meeting" is drawn on its display by ffplay and played into its s
 """
 
 import asyncio
-import ctypes
 import json
 import os
 import shutil
@@ -23,8 +22,6 @@ from tests.conformance.unprivileged import GID, UID
 from tests.local.clone import SPEECH
 from tests.support.awaiting import PATIENCE
 
-_READY, _RUNNING = 4, 0
-"""Of a context and of an operation, as libpulse counts their states."""
 JFK = SPEECH / "en" / "jfk.wav"
 
 Start = Callable[..., RunningBot]
@@ -115,27 +112,6 @@ def tone(bot: RunningBot) -> AbstractContextManager[subprocess.Popen[bytes]]:
     return program(
         ["ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "sine=440:r=48000", "-f", "pulse", "tone"], bot
     )
-
-
-def end_recorders_stream(bot: RunningBot) -> None:
-    """End the stream by which ffmpeg hears the meeting, as any client of the sound device may; no program can do it."""
-    listed = subprocess.run(
-        ["pactl", "--server", bot.pulse_server, "--format=json", "list", "source-outputs"],
-        check=True,
-        capture_output=True,
-    )
-    [index] = [each["index"] for each in json.loads(listed.stdout) if each["properties"]["media.name"] == "recorder"]
-    pulse = ctypes.CDLL("libpulse.so.0")
-    for name in ("mainloop_new", "mainloop_get_api", "context_new", "context_kill_source_output"):
-        getattr(pulse, f"pa_{name}").restype = ctypes.c_void_p
-    loop = ctypes.c_void_p(pulse.pa_mainloop_new())
-    context = ctypes.c_void_p(pulse.pa_context_new(ctypes.c_void_p(pulse.pa_mainloop_get_api(loop)), b"test"))
-    pulse.pa_context_connect(context, bot.pulse_server.encode(), 0, None)
-    while pulse.pa_context_get_state(context) != _READY:
-        pulse.pa_mainloop_iterate(loop, 1, None)
-    asked = ctypes.c_void_p(pulse.pa_context_kill_source_output(context, index, None, None))
-    while pulse.pa_operation_get_state(asked) == _RUNNING:
-        pulse.pa_mainloop_iterate(loop, 1, None)
 
 
 class Books:

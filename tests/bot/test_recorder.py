@@ -19,7 +19,6 @@ from tests.bot.recording_bot import (
     Start,
     bots,
     child,
-    end_recorders_stream,
     kill,
     leave_and_end,
     moving_picture,
@@ -159,21 +158,6 @@ async def test_a_killed_device_comes_back_and_the_recording_goes_on(start: Start
     assert len(books.segments) == 3
     for segment in books.segments[1:]:
         assert float(np.abs(decode(bot.recordings / segment.file)).max()) > 0.01  # the tone was heard again
-
-
-async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
-    """As when a client of the sound device ends the recorder's stream: the picture would go on without sound."""
-    bot = start()
-    await bot.until(recording)
-    await asyncio.sleep(4)
-    pid = await child(bot, "ffmpeg")
-    end_recorders_stream(bot)
-    await child(bot, "ffmpeg", other_than=pid)
-    await bot.until(lambda report: bool(report.recording.gaps))
-    await asyncio.sleep(4)
-    books = await leave_and_end(bot)
-    assert len(books.gaps) == 1
-    assert bot.outcome.recording.verified
 
 
 async def test_a_frozen_ffmpeg_is_killed_and_replaced(start: Start) -> None:

@@ -59,10 +59,10 @@ async def test_a_browser_whose_sound_device_ended_is_replaced_and_heard_again(
                         while not await bot.events("rejoined"):  # noqa: ASYNC110 -- a file says so
                             await asyncio.sleep(0.1)
                     await _heard(sound)
-                    assert [each["cause"] for each in await bot.events("browser_given_up")] == [
-                        "the sound device that the browser played to has ended"
+                    assert [each["cause"] for each in await bot.events("browser_died")] == [
+                        "the sound device that it played to has ended"
                     ]
-                    assert [cause for _, _, cause in bot.recorder.gaps] == ["the sound device ended"]
-                    assert bot.report.browser.restarts == 0
+                    assert [cause for _, _, cause in bot.recorder.gaps] == ["browser died"]
+                    assert bot.report.browser.restarts == 1
             keeping.cancel()
     await events.close()

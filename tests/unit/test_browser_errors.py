@@ -24,7 +24,6 @@ from meeting_buddy_bot.browser.errors import (
     PageTimeoutError,
     SandboxRefusedError,
     ScriptError,
-    SoundLostError,
     StepFailedError,
 )
 from meeting_buddy_bot.browser.page import FrameAnswer, Page
@@ -43,8 +42,7 @@ def kinds(of: type[BrowserError] = BrowserError) -> Iterator[type[BrowserError]]
         yield from kinds(each)
 
 
-KINDS = sorted({*kinds()} - {SoundLostError}, key=lambda kind: kind.__name__)
-"""All but the one that is followed each time: the sound device has a supervision of its own, which ends the session."""
+KINDS = sorted(kinds(), key=lambda kind: kind.__name__)
 
 GONE, CONFIG = Reason.BROWSER_CRASHED, Reason.CONFIG_INVALID
 UNREACHABLE, TIMEOUT = Reason.PAGE_UNREACHABLE, Reason.JOIN_TIMEOUT

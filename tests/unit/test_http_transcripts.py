@@ -129,3 +129,25 @@ async def test_a_bot_is_not_asked_from_any_number_of_lines() -> None:
     assert await numbers(listeners[-1], 5000) == list(range(1101, 5001))
     for each in listeners:
         each.close()
+
+
+async def test_lines_that_fill_a_stream_are_served_behind_each_line_that_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcripts, "MOST_BYTES", 400 * len(line(1000)))
+    live = heard(bot := Bot(2000))
+    others = [await live.listen(*BOT, after) for after in (1990, 1950 - LINES_BEFORE)]
+    seen = 0
+    while seen < 1800:  # behind what both others have
+        listener = await live.listen(*BOT, seen)
+        before = seen
+        try:
+            while seen < 1800:
+                seen = (await numbers(listener, 0))[-1]
+        except BrokenError:
+            assert seen > before or len(bot.asked) == 3, (
+                "each stream gets further, once it is known that one is too few"
+            )
+        listener.close()
+    for each in others:
+        each.close()

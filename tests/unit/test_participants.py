@@ -91,6 +91,10 @@ def test_who_was_cut_from_a_report_is_still_there() -> None:
     cut = cut.model_copy(update={"people": cut.people.model_copy(update={"present": 2})})
     second = after(cut, before=first)
     assert (current(second), history(second)) == ([ada, bob], [gone("Cy", 3, 50)])
+    without_ada = reported([bob], [], 80)
+    without_ada = without_ada.model_copy(update={"people": without_ada.people.model_copy(update={"present": 2})})
+    third = after(without_ada, before=first)  # Ada came before Bob, who is named: she has left
+    assert (current(third), history(third)) == ([bob, cy], [gone("Ada", 1, 80)])
     last = after(reported([ada], [], 90), before=second)  # one is there, and it is Ada
     assert (current(last), history(last)) == ([ada], [gone("Cy", 3, 50), gone("Bob", 2, 90)])
 

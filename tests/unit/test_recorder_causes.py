@@ -19,7 +19,6 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from tests.support.awaiting import until
 
 
 def make_recorder(folder: Path, failures: list[tuple[Reason, str]]) -> tuple[MeetingRecorder, EventLog]:
@@ -58,25 +57,6 @@ def ffmpeg_says(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     script = f"printf '%s\\n' {shlex.join(lines)} >&2; exit 1" if lines else "exit 1"
     monkeypatch.setattr(capture, "capture_argv", lambda *_, **__: ["sh", "-c", script])
     monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
-
-
-async def test_runs_that_the_bot_interrupts_are_no_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by clocks that are set again and again: ffmpeg never comes to write, and nothing is wrong with it."""
-    monkeypatch.setattr(capture, "capture_argv", lambda *_, **__: ["sleep", "60"])
-    monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
-    failures = list[tuple[Reason, str]]()
-    recording, events = make_recorder(tmp_path, failures)
-    recording.start()
-    running = asyncio.create_task(recording.run())
-    async with asyncio.timeout(60):
-        for number in range(1, 5):
-            await until(lambda number=number: recording._runs == number and recording._run and recording._run.pid)  # type: ignore[misc]
-            await recording.interrupt("the clock was set", at_once=True)
-        await until(lambda: recording._runs == 5)
-        await recording.stop()
-        await running
-    await events.close()
-    assert failures == []
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -13,13 +13,6 @@ class BrowserGoneError(BrowserError):
     """Chromium, its tab or its driver is gone, or hangs past use; only a new browser helps."""
 
 
-class SoundLostError(BrowserError):
-    """The sound device that the browser plays to has ended; Chromium never connects to the one that follows it."""
-
-    def __init__(self) -> None:
-        super().__init__("the sound device that the browser played to has ended")
-
-
 class PageTimeoutError(BrowserError):
     """The page did not answer in time; it may yet."""
 

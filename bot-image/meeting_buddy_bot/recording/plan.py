@@ -93,8 +93,6 @@ def capture_argv(plan: CapturePlan, *, epoch: float, pattern: Path, first: int, 
     return [
         "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error",
         "-progress", "pipe:1", "-stats_period", "0.25",
-        # Sound and picture end together, and the next run has both: without this it would go on with what is left.
-        "-xerror",
         "-copyts",
         # Sound first: PulseAudio may take a second to deliver, and a display that is already grabbed would stand still
         # until then and catch up with a burst of frames.

@@ -6,8 +6,7 @@ lies a gap, which the manifest writer works out from the media itself.
 | what happens | what the recorder does |
 |---|---|
 | ffmpeg dies or freezes | starts the next run at once; after a device's death it waits until the device answers |
-| ffmpeg loses its sound or its picture alone | it ends, by ``-xerror``: as before |
-| five runs in a row write nothing | gives up: RecordingFailed; what the bot itself interrupted does not count |
+| five runs in a row write nothing | gives up: RecordingFailed |
 | the volume, or the quota on it, is full | stops, what is there is kept: StorageFull |
 | the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
 | the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
@@ -289,8 +288,8 @@ class MeetingRecorder:
             number = self._manifest.new_run(self._first_run)
             run = self._run = Run(number, self._plan, self._volume, highest + 1, self._clock)
             self._runs += 1
-            cause, interruption = await self._record(run), self._interruption
-            cause, self._interruption = interruption or cause, None
+            cause = await self._record(run)
+            cause, self._interruption = self._interruption or cause, None
             self._run = None
             asked = self._stopping.is_set() and run.closed_properly
             if not asked:
@@ -302,8 +301,7 @@ class MeetingRecorder:
             if (full := await self._full(run, cause)) is not None:
                 self._give_up(Reason.STORAGE_FULL, full)
                 break
-            if interruption is None:  # else it was ended by the bot itself, however far it had come
-                failed_runs = 0 if run.writing.is_set() else failed_runs + 1
+            failed_runs = 0 if run.writing.is_set() else failed_runs + 1
             if failed_runs >= _MAX_FAILED_RUNS:
                 why = ": ".join([cause, *_complaint(run.stderr_tail)])
                 self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {why}")

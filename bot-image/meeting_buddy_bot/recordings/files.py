@@ -133,7 +133,7 @@ class Folder:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def named(self, names: Iterable[str]) -> set[str]:
-        """Those under which anything lies; takes one look per folder, not one per name. Raises OSError."""
+        """Those under which a file lies; takes one look per folder, not one per name. Raises OSError."""
         by_parent: dict[str, set[str]] = {}
         for name in names:
             by_parent.setdefault(name.rpartition("/")[0], set()).add(name)
@@ -145,7 +145,8 @@ class Folder:
                 continue
             prefix = f"{parent}/" if parent else ""
             with os.scandir(descriptor) as entries:  # one by one: a tenant may put any number of files there
-                found.update(name for entry in entries if (name := prefix + entry.name) in wanted)
+                there = (entry for entry in entries if prefix + entry.name in wanted)
+                found.update(prefix + entry.name for entry in there if entry.is_file(follow_symlinks=False))
         return found
 
     def _folder(self, name: str) -> int:

@@ -2,7 +2,7 @@
 
 ``manifest.jsonl`` is read as it is found: torn lines, lines of another version, and names that no bot of ours gives to
 a file are passed over. A file that has another size than its line says is not what was hashed: it is handed out without
-a hash, and not as final.
+a hash, and not as final. The list, which looks at no segment but the newest, has what their lines say.
 """
 
 import json
@@ -198,8 +198,10 @@ def _manifest(folder: Folder, manifests: Manifests) -> Manifest:
     except MissingError:  # nothing was recorded yet
         return read_manifest(b"")
     try:
+        if (known := manifests.get(file.state)) is not None:
+            return known
         with _one_long if file.size > LONG_MANIFEST else nullcontext():
-            found = manifests.get(file.state)
+            found = manifests.get(file.state)  # who held the lock may have read it
             if found is None:
                 found = read_manifest(_content(file))
                 manifests.put(file.state, found)

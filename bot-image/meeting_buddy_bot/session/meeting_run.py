@@ -18,13 +18,7 @@ from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
-from meeting_buddy_bot.browser.errors import (
-    BrowserError,
-    BrowserGoneError,
-    PageTimeoutError,
-    SandboxRefusedError,
-    SoundLostError,
-)
+from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
 from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
@@ -183,11 +177,11 @@ class _MeetingRun:
                 result = await self._join_and_stay()
             except SandboxRefusedError as error:
                 return SessionResult(Reason.CONFIG_INVALID, str(error))
-            except SoundLostError as error:  # no fault of the browser's: deaths of the device are counted elsewhere
-                await self._give_up_browser("browser_given_up", error, outage="the sound device ended")
-                continue
             except BrowserError as error:  # whatever kind it is of: nothing but a new browser is left to try
-                await self._give_up_browser("browser_died", error, outage="browser died")
+                self._events.write("browser_died", cause=str(error))
+                self._reporter.browser(self._browser, self._restarts.total, alive=False)
+                await self._browser.close()
+                self._begin_rejoin("browser died")
                 if reason := self._restarts.verdict():
                     return SessionResult(
                         reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
@@ -210,16 +204,10 @@ class _MeetingRun:
     def _after_joining(self, result: SessionResult) -> SessionResult:
         return after_joining(result, over_if_lost=self._outage == _BACK_BEFORE_JOINING)
 
-    async def _give_up_browser(self, event: str, error: BrowserError, *, outage: str) -> None:
-        self._events.write(event, cause=str(error))
-        self._reporter.browser(self._browser, self._restarts.total, alive=False)
-        await self._browser.close()
-        self._begin_rejoin(outage)
-
     def _page_read(self) -> None:
         self._reporter.looked()
         if self._sound.starts != self._sound_starts:
-            raise SoundLostError
+            raise BrowserGoneError("the sound device that it played to has ended")
 
     async def _start_browser(self) -> None:
         await self._sound.wait_answering()

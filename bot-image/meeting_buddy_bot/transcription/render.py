@@ -55,7 +55,7 @@ class Timeline:
         position = ordered[0].start - offset if ordered else 0.0
         for index, segment in enumerate(ordered):
             end = segment.end
-            if index + 1 < len(ordered) and _follows(ordered[index + 1], segment):
+            if index + 1 < len(ordered) and ordered[index + 1].follows(segment):
                 end = ordered[index + 1].start
             self._spans.append((segment.start, end, position))
             position += max(0.0, end - segment.start)
@@ -90,10 +90,6 @@ class Timeline:
         """Whether anything between two moments is in the recording; without one, everything is."""
         begun = bisect.bisect_right(self._begins, end)
         return not self._spans or (begun > 0 and start < self._reached[begun - 1])
-
-
-def _follows(second: Segment, first: Segment) -> bool:
-    return second.run == first.run and second.segment == first.segment + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class PeopleReport(ContractModel):
     present: Count = 0
     """How many are there now, named or not."""
     seen: Count = 0
-    """How many different people were seen, named or not."""
+    """How many different people were seen, named or not; beyond thousands of names, how often further ones came."""
 
 
 class BrowserReport(ContractModel):

@@ -284,7 +284,7 @@ class Executor:
     async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
         document = await self._api.get_pod(pod_input.namespace, pod_input.name)
-        document = await with_labels(self._api, entry.uid, document)
+        document = await with_labels(self._api, entry, document, self._clock.monotonic())
         seen = parse_pod(document)
         if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"

@@ -129,9 +129,12 @@ class Observer:
             return []
         current = entry.current
         name = identity.pod_name(session.name, session.uid, *current)
+        finishes = current.role is Role.FINISHER
+        if finishes and not session.status.finishing:  # by its pod alone: the bot's would say why it ended
+            bot = identity.pod_name(session.name, session.uid, current.attempt)
+            return [] if bot in entry.pods else [bot]
         if name in entry.pods:
             return []
-        finishes = current.role is Role.FINISHER
         if (session.status.finisher_pod if finishes else session.status.bot_pod) is not None:
             return [name]
         former = _unknown_former_bots(entry, session, current)
@@ -171,7 +174,7 @@ class Observer:
             return
         try:
             document = await self._api.get_pod(session.namespace, name)
-            document = await with_labels(self._api, entry.uid, document)
+            document = await with_labels(self._api, entry, document, self._clock.monotonic())
         except KubeError as error:
             if not error.not_found:
                 raise
@@ -180,11 +183,15 @@ class Observer:
 
 
 def _unknown_former_bots(entry: CacheEntry, session: SessionFacts, current: PodId) -> list[str]:
-    """Names of bots' pods before the current one: the last one, and all until one tells where the files are."""
+    """Names of bots' pods before the current one: the last one, and all until one tells where the files are.
+
+    Of those that this process saw to the end it knows that they did not.
+    """
     last = current.attempt if current.role is Role.FINISHER else current.attempt - 1
-    names = [identity.pod_name(session.name, session.uid, attempt) for attempt in range(last, 0, -1)]
     told = known_claim((seen.facts for seen in entry.pods.values()), entry.attempts.values()) is not None
-    return [name for name in (names[:1] if told else names) if name not in entry.pods]
+    earlier = [] if told else [each for each in range(last - 1, 0, -1) if entry.of(PodId(each)).last_seen is None]
+    names = [identity.pod_name(session.name, session.uid, each) for each in ([last] if last else []) + earlier]
+    return [name for name in names if name not in entry.pods]
 
 
 def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:

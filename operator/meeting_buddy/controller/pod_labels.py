@@ -1,30 +1,39 @@
-"""Puts a pod's labels back: a pod without them is in no watch and no listing, and nothing more is heard of it."""
+"""Puts a pod's labels back: a pod without them is in no watch and no listing, and nothing more is heard of it.
+
+They are always the same, so whoever holds the Lease by now would write no others: it is not asked.
+"""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.controller.parsing import parse_pod
+from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
+
+_PAUSE_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
 
-async def with_labels(api: KubernetesApi, session_uid: str, document: dict[str, Any]) -> dict[str, Any]:
+async def with_labels(api: KubernetesApi, entry: CacheEntry, document: dict[str, Any], now: float) -> dict[str, Any]:
     """A pod that was read by its name, with the labels that it was made with; one that is not the session's as it is.
+
+    At most once a minute (``now``: monotonic seconds): somebody may take them away each time.
 
     Raises:
         KubeError: the pod is gone. Other failures are logged: what was read is true without the labels, too.
     """
     seen = parse_pod(document)
-    if seen is None or seen.facts.orphaned or seen.session_uid != session_uid:
+    if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
         return document
     known = document["metadata"].get("labels", {})
-    wanted = identity.pod_labels(session_uid, seen.facts.id)
+    wanted = identity.pod_labels(entry.uid, seen.facts.id)
     lost = {label: value for label, value in wanted.items() if known.get(label) != value}
-    if not lost:
+    if not lost or now < entry.labels_due_at:
         return document
+    entry.labels_due_at = now + _PAUSE_SECONDS
     facts = {"namespace": seen.namespace, "pod": seen.facts.name, "labels": sorted(lost)}
     try:
         labelled = await api.label_pod(seen.namespace, seen.facts.name, seen.facts.uid, lost)

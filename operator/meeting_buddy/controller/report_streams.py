@@ -224,8 +224,9 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
     async for chunk in content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
         del chunk
+        lines.reverse()
         while lines:
-            yield lines.pop(0).decode(errors="replace").rstrip("\r")
+            yield lines.pop().decode(errors="replace").rstrip("\r")
         if len(rest) > 2 * MAX_REPORT_BYTES:
             raise BotUnreachableError("a line is too long")
 

@@ -59,6 +59,8 @@ class CacheEntry:
     """Whether anything was written since the last failure."""
     last_event_at: float = 0.0
     """Monotonic time of the last news; a listing that began earlier cannot say what was replaced."""
+    labels_due_at: float = 0.0
+    """Monotonic time before which lost labels of its pods are not put back once more."""
     writing: bool = False
     """Whether a write awaits its answer; a watch may show first what that write left."""
     overheard: set[tuple[str, str]] = field(default_factory=set)
@@ -102,7 +104,7 @@ class CacheEntry:
             self.attempts[which] = replace(known, **moved)
 
     def pod(self, which: PodId) -> CachedPod | None:
-        """The session's pod of an attempt and role, if it is known; a stranger with these labels is none."""
+        """The session's pod of an attempt and role, if it is known."""
         name = identity.pod_name(self.name, self.uid, *which)
         return self.pods.get(name)
 

@@ -152,7 +152,7 @@ class PodFacts:
 
     @property
     def id(self) -> PodId:
-        """Which of the session's pods it is, or says it is."""
+        """Which of the session's pods it is, by its name."""
         return PodId(self.attempt, self.role)
 
     @property
@@ -283,8 +283,8 @@ class Facts:
     """``None``: it is gone, and that was confirmed by the API server, not by a cache."""
     installation: InstallationFacts
     pods: tuple[PodFacts, ...] = ()
-    """Of all attempts and roles. When status names a pod or it is too late for one, and that one is not here, the API
-    server confirmed it."""
+    """Of all attempts and roles. When status names a pod, or the session would end without one, and it is not here,
+    the API server confirmed it."""
     attempts: Mapping[PodId, AttemptFacts] = field(default_factory=dict)
     """What else is known, by pod; also of pods that are gone, and of one that could not be made."""
     error: ReconcileError | None = None

@@ -4,7 +4,7 @@ The operator is the status's only writer. Unknown is absent. The link is in none
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -199,7 +199,7 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
     # After the end nobody is in the meeting with the bot, whatever the last report's page still showed.
     named, left = _named(people.current), _named(people.left)
     if not ended:
-        named += _cut_from_report(before.current_participants or (), [*named, *left], people.present - len(named))
+        named += _cut_from_report(before.current_participants or (), named, left, people.present - len(named))
     current = [] if ended else named[:MAX_PEOPLE]
     seen_last = (report.left_at or report.time) if report is not None else snapshot.now
     known = [*(before.current_participants or ()), *named]
@@ -217,13 +217,20 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _cut_from_report(before: Iterable[Participant], told: Iterable[Participant], most: int) -> list[PastParticipant]:
-    """Those who were there, and of whom a report says nothing although more are there than it names."""
-    known = {_person(each) for each in told}
-    silent = [
-        PastParticipant(name=each.name, joined_at=each.joined_at) for each in before if _person(each) not in known
-    ]
-    return silent[: max(0, most)]
+def _cut_from_report(
+    before: Iterable[Participant], named: Sequence[Participant], left: Iterable[Participant], most: int
+) -> list[PastParticipant]:
+    """Those who were there, and of whom a report says nothing although more are there than it names.
+
+    It names those who came first: of who came before the last of them, silence says that they have left.
+    """
+    known, last = {_person(each) for each in (*named, *left)}, max((_came(each) for each in named), default=0.0)
+    silent = [each for each in before if _person(each) not in known and _came(each) > last][: max(0, most)]
+    return [PastParticipant(name=each.name, joined_at=each.joined_at) for each in silent]
+
+
+def _came(entry: Participant) -> float:
+    return entry.joined_at.timestamp() if entry.joined_at is not None else 0.0
 
 
 def _history(
@@ -245,7 +252,7 @@ def _person(entry: Participant) -> tuple[str, datetime | None]:
 
 def _when_left(entry: PastParticipant) -> tuple[float, float, str]:
     # A total order: which entries are the latest must not depend on the order in which they are found.
-    joined = entry.joined_at.timestamp() if entry.joined_at is not None else 0.0
+    joined = _came(entry)
     return entry.left_at.timestamp() if entry.left_at is not None else joined, joined, entry.name
 
 

@@ -30,7 +30,8 @@ LONGEST_PARTIAL: Final = 64 * 1024
 PARTIAL_SECONDS: Final = 60.0
 """After so long nothing becomes of an open segment any more: none lasts longer than half a minute."""
 MOST_STREAMS: Final = 2
-"""Of one bot, from different lines; a further one begins with the first line, and serves everybody."""
+"""Of one bot, from different lines; a further one begins with the first line, and serves everybody, unless the bot's
+lines are too many for one."""
 LINES_BEFORE: Final = 100
 """So many lines before the one that is wanted a stream begins: of those who come again together, some have seen less.
 All of them at their longest leave room behind them in ``MOST_BYTES``: each stream gets further."""
@@ -55,6 +56,8 @@ class LiveTranscripts:
     def __init__(self, bots: Bots) -> None:
         self._bots = bots
         self._live: dict[tuple[str, str, int], list[_Transcript]] = {}
+        self._long: set[tuple[str, str, int]] = set()
+        """Bots whose lines have filled a stream: none can serve everybody."""
         self._budget = _Budget()
 
     async def listen(self, address: str, uid: str, attempt: int, after: int) -> "Listener":
@@ -73,7 +76,8 @@ class LiveTranscripts:
         live = self._live.get(bot, [])
         found = max((each for each in live if each.after <= after), key=lambda each: each.after, default=None)
         if found is None:
-            begin = max(0, after - LINES_BEFORE) if len(live) < MOST_STREAMS else 0
+            one_is_enough = len(live) >= MOST_STREAMS and bot not in self._long
+            begin = 0 if one_is_enough else max(0, after - LINES_BEFORE)
             try:
                 found = _Transcript(lambda: self._bots.transcript(*bot, begin), self._forget, self._budget, begin)
             except OSError:
@@ -88,6 +92,7 @@ class LiveTranscripts:
         return listener
 
     def _forget(self, transcript: "_Transcript") -> None:
+        self._long |= {bot for bot, live in self._live.items() if transcript in live and transcript.full}
         left = {bot: [each for each in live if each is not transcript] for bot, live in self._live.items()}
         self._live = {bot: live for bot, live in left.items() if live}
 
@@ -123,6 +128,8 @@ class _Transcript:
         """Number of the line behind which it begins."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the last listener
         self._budget = budget
+        self.full = False
+        """Whether it broke off for want of room."""
         self.broken = ""
         """Why it broke off."""
         self.ended = False
@@ -217,6 +224,7 @@ class _Transcript:
         if self._budget.bytes + len(event) > MOST_IN_ALL:
             raise OSError("the transcripts are too long for this server")
         if end + len(event) > MOST_BYTES:
+            self.full = True
             raise BrokenError("one stream has no room for more lines")
         if number <= (self._numbers[-1] if self._numbers else 0):
             raise BrokenError("the bot's lines are not in order")
