@@ -359,9 +359,9 @@ class MeetingRecorder:
         self._first_bytes = True
         self._listener.recording_started()
         while True:
-            rate = self._manifest.bytes / self._manifest.seconds if self._manifest.seconds else 0.0
+            recorded, seconds = self._manifest.bytes, self._manifest.seconds
             try:
-                found = await self._watch.measure(self._manifest.bytes, rate)
+                found = await self._watch.measure(recorded, recorded / seconds if seconds else 0.0)
             except VolumeTimeoutError:
                 pass  # ffmpeg notices by itself, and the run ends
             except OSError as error:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from sys import intern
 from types import NoneType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel
 
 _NO_FIELDS: Final[set[str]] = set()
 _PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, datetime, NoneType})
+"""Types of most values: to ask whether one is a model takes longer."""
 
 Repeated = Annotated[str, AfterValidator(intern)]
 """A text that many objects have in common; it is kept once."""
@@ -22,16 +23,6 @@ def forget_given(model: BaseModel) -> None:
     """
     object.__setattr__(model, "__pydantic_fields_set__", _NO_FIELDS)
     for value in model.__dict__.values():
-        kind = type(value)
-        if kind in _PLAIN:
-            continue
-        if kind is list or kind is tuple:
-            for each in value:
-                _forget_in(each)
-        else:
-            _forget_in(value)
-
-
-def _forget_in(value: Any) -> None:
-    if type(value) not in _PLAIN and isinstance(value, BaseModel):
-        forget_given(value)
+        for each in value if type(value) in (list, tuple) else (value,):
+            if type(each) not in _PLAIN and isinstance(each, BaseModel):
+                forget_given(each)

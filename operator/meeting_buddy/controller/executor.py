@@ -19,7 +19,7 @@ from meeting_buddy.contract.token import BotKeys, Scope
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.failures import without_link
 from meeting_buddy.controller.parsing import parse_pod
-from meeting_buddy.controller.pod_labels import with_labels
+from meeting_buddy.controller.pod_labels import read_pod
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
@@ -283,8 +283,7 @@ class Executor:
 
     async def _adopt(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
         """A pod of this name is there: ours from an earlier process, or somebody else's."""
-        document = await self._api.get_pod(pod_input.namespace, pod_input.name)
-        document = await with_labels(self._api, entry, document, self._clock.monotonic())
+        document = await read_pod(self._api, entry, pod_input.name, self._clock.monotonic())
         seen = parse_pod(document)
         if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
             message = f"a pod named {pod_input.name} exists and belongs to somebody else"

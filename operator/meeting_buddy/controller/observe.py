@@ -9,7 +9,7 @@ from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
 from meeting_buddy.controller.clock import Clock
-from meeting_buddy.controller.pod_labels import with_labels
+from meeting_buddy.controller.pod_labels import read_pod
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain import startup, times
 from meeting_buddy.domain.admission import validate
@@ -169,12 +169,8 @@ class Observer:
         status. Or the next one is about to be made: the one before must be known to be dead, and one of the earlier
         ones says on which volume the session's files are.
         """
-        session = entry.session
-        if session is None:
-            return
         try:
-            document = await self._api.get_pod(session.namespace, name)
-            document = await with_labels(self._api, entry, document, self._clock.monotonic())
+            document = await read_pod(self._api, entry, name, self._clock.monotonic())
         except KubeError as error:
             if not error.not_found:
                 raise

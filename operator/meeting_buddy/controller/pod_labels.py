@@ -1,4 +1,6 @@
-"""Puts a pod's labels back: a pod without them is in no watch and no listing, and nothing more is heard of it.
+"""Reads a pod by its name, and puts its labels back.
+
+A pod without them is in no watch and no listing, and nothing more is heard of it.
 
 They are always the same, so whoever holds the Lease by now would write no others: it is not asked.
 """
@@ -17,17 +19,22 @@ _PAUSE_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
-async def with_labels(api: KubernetesApi, entry: CacheEntry, document: dict[str, Any], now: float) -> dict[str, Any]:
-    """A pod that was read by its name, with the labels that it was made with; one that is not the session's as it is.
+async def read_pod(api: KubernetesApi, entry: CacheEntry, name: str, now: float) -> dict[str, Any]:
+    """One of a session's pods, with the labels that it was made with.
 
-    At most once a minute (``now``: monotonic seconds): somebody may take them away each time.
+    At most once a minute (``now``: monotonic seconds) they are put back: somebody may take them away each time.
 
     Raises:
-        KubeError: the pod is gone. Other failures are logged: what was read is true without the labels, too.
+        KubeError: it is gone, or cannot be read. That its labels are refused is logged: what was read is true without
+            them, too.
     """
+    return await _with_labels(api, entry, await api.get_pod(entry.namespace, name), now)
+
+
+async def _with_labels(api: KubernetesApi, entry: CacheEntry, document: dict[str, Any], now: float) -> dict[str, Any]:
     seen = parse_pod(document)
     if seen is None or seen.facts.orphaned or seen.session_uid != entry.uid:
-        return document
+        return document  # it is not the session's
     known = document["metadata"].get("labels", {})
     wanted = identity.pod_labels(entry.uid, seen.facts.id)
     lost = {label: value for label, value in wanted.items() if known.get(label) != value}

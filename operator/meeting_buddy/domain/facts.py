@@ -52,6 +52,7 @@ def current_pod(session: SessionFacts, pods: Sequence["PodFacts"] = ()) -> PodId
     Then it is the latest of ``pods``; the bot's where its finisher is there as well, since it says why it ended.
     """
     status = session.status
+    # As a rule; asked for several times a decision.
     if status.attempt and not any(pod.role is Role.FINISHER for pod in pods):
         return PodId(status.attempt, Role.FINISHER if status.finishing else Role.BOT)
     own = {pod.id for pod in pods if not pod.orphaned and pod.name == pod_name(session.name, session.uid, *pod.id)}
