@@ -22,6 +22,7 @@ from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY
 from tests.support.awaiting import wait_until
+from tests.support.real_time import HELD_TWICE
 
 SPEECH_PRESENT = 0.8
 """Of the spoken time, through a meeting in real time: so much gets through a machine that is busy too."""
@@ -32,7 +33,7 @@ _UNDERSTOOD = 60.0
 _COMES_BACK = 90.0
 """Seconds for a browser to start and to join again, on a busy machine."""
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +65,11 @@ def complete(kubectl: Kubectl, meeting: LocalMeeting) -> Attendance:
             assert session.status["phase"] == "Recording"
             session.completed()
         assert transcript.lines == session.transcript_lines
+    session.heard().check(present=SPEECH_PRESENT)
     return session
 
 
+@HELD_TWICE
 @pytest.mark.alone
 def test_a_meeting_completes_its_session(complete: Attendance) -> None:
     assert complete.status["reason"] == "EveryoneLeft"
@@ -91,8 +94,6 @@ def test_a_meeting_is_recorded_as_it_was(complete: Attendance) -> None:
     seen = picture.watch(folder / "recording.mp4", frame_rate=15)
     offset = sync.offset(heard.likeness, seen, counter_rate=10, speaker="Ada Lovelace")
     print(heard.table(), seen, offset, sep="\n")
-    assert heard.words.passed, heard.table()
-    assert heard.likeness.share >= SPEECH_PRESENT, heard.table()
     assert seen.readable_share > 0.8, seen
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
 
@@ -123,6 +124,7 @@ def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, 
             assert link not in path.read_text(), path
 
 
+@HELD_TWICE
 @pytest.mark.busy
 def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill"))
@@ -133,17 +135,16 @@ def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meetin
             pod_processes.kill(kubectl, SESSIONS, session.pod, command)
         manifest = session.folder / "manifest.jsonl"
         wait_until(lambda: '"browser died"' in manifest.read_text(), "another browser is in the meeting", _COMES_BACK)
-        session.people.wait_until_spoken(16)
+        session.people.wait_until_spoken(16, turns=1)
         session.completed()
     gaps = {line["gap"]: line["end"] - line["start"] for line in session.manifest if "gap" in line}
     print(gaps)
     assert gaps.keys() == {"the recorder was killed", "browser died"}
     assert gaps["the recorder was killed"] <= 5
-    heard = session.heard()
     last = next(line["end"] for line in reversed(session.manifest) if "gap" in line)
     begin = next(line["start"] for line in session.manifest if "segment" in line)
     assert any(one.start > last - begin for one in session.spoken), "nobody spoke after the gaps"
-    assert heard.words.passed, heard.table()
+    session.heard().check()
 
 
 def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
@@ -159,12 +160,13 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
     assert probe(session.folder / "recording.m4a").seconds >= 8
 
 
+@HELD_TWICE
 @pytest.mark.busy
 def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-bot"))
     with attending(kubectl, room) as session:
         session.recording()
-        session.people.wait_until_spoken(16)
+        session.people.wait_until_spoken(16, turns=1)
         pod_processes.kill(kubectl, SESSIONS, session.pod, "python")
         session.watch.wait_for(("Failed",), ENDED)
     status = session.status
@@ -172,8 +174,7 @@ def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl,
     assert status["videoFileCount"] == 1
     assert session.condition("Transcribed")["reason"] == "Done", session.condition("Transcribed")
     assert probe(session.folder / "recording.mp4").seconds >= 14
-    heard = session.heard()
-    assert heard.words.passed, heard.table()
+    session.heard().check()
     assert webvtt.read(str(session.folder / "transcript.vtt")).captions
     finisher = kubectl.json("get", "pod", status["finisherPod"], f"--namespace={SESSIONS}")
     assert "finalizers" not in finisher["metadata"]
@@ -184,6 +185,7 @@ def _recorded_by(status: dict[str, Any], attempt: int) -> bool:
     return (status["attempt"], status["phase"]) == (attempt, "Recording")
 
 
+@HELD_TWICE
 @pytest.mark.busy
 def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("drain"))
@@ -192,11 +194,10 @@ def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting
         session.people.wait_until_spoken(10)
         evict(session.kubectl, SESSIONS, session.pod)
         wait_until(lambda: _recorded_by(session.status, 2), "another bot records", JOINED)
-        session.people.wait_until_spoken(34)
+        session.people.wait_until_spoken(34, turns=1)
         session.completed()
     assert (session.status["attempt"], session.status["videoFileCount"]) == (2, 1)
     replaced = next(line for line in session.manifest if line.get("gap") == "the bot was replaced")
     begin = next(line["start"] for line in session.manifest if "segment" in line)
     assert any(one.start > replaced["end"] - begin for one in session.spoken), "nobody spoke after the gap"
-    heard = session.heard()
-    assert heard.words.passed, heard.table()
+    session.heard().check()

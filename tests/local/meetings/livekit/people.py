@@ -26,6 +26,7 @@ from tests.local.meetings.livekit.schedule import Clip, Turn
 
 _PATIENCE = 90.0  # seconds for one person to be in the room with media on, on a loaded machine
 _LONGEST = 3600.0  # seconds after which a person whom nobody stops leaves
+_EDGE = 3.0  # seconds at the beginning and the end of a recording that it may not hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,20 @@ class People:
                     found.append(Said(Turn(person.name, clip, entry["start"]), began))
         return sorted(found, key=lambda said: said.turn.start)
 
-    def wait_until_spoken(self, seconds: float) -> None:
-        """Return after `seconds` of conversation from now. Raises `RuntimeError` when somebody fell out."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            time.sleep(min(0.5, max(deadline - time.monotonic(), 0)))
+    def wait_until_spoken(self, seconds: float, *, turns: int = 0) -> None:
+        """Return after `seconds` of conversation from now, in which as many whole `turns` can be heard in a recording.
+
+        Raises `RuntimeError` when somebody fell out.
+        """
+        began = time.monotonic()
+        while time.monotonic() < began + seconds or self._whole_turns(began + _EDGE) < turns:
+            time.sleep(min(0.5, max(began + seconds - time.monotonic(), 0.1)))
             if failures := self.failures():
                 raise RuntimeError("\n".join(failures))
+
+    def _whole_turns(self, since: float) -> int:
+        until = time.monotonic() - _EDGE - self.beginning
+        return sum(one.turn.start >= since - self.beginning and one.turn.end <= until for one in self.said())
 
     def failures(self) -> list[str]:
         """People who should be speaking and are not, with the end of their log."""
