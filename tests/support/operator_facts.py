@@ -86,7 +86,7 @@ def facts(found: SessionFacts | None, *pods: PodFacts, of: PodId | None = None, 
     Where it is late, nobody says why, unless ``warnings`` are given.
     """
     known = {"warnings": (), **{name: more.pop(name) for name in OF_ATTEMPT & set(more)}}
-    which = of or (current_pod(found, pods) if found is not None else identity.FIRST_BOT)
+    which = of or (current_pod(found, pods, more.get("attempts", {})) if found is not None else identity.FIRST_BOT)
     attempts = {which: AttemptFacts(**known), **more.pop("attempts", {})}
     return Facts(**{"session": found, "installation": INSTALLATION, "pods": pods, "attempts": attempts, **more})
 

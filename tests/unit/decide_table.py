@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from meeting_buddy.contract.identity import FIRST_BOT, PodId
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
+    AttemptFacts,
     ContainerFacts,
     CreateRejection,
     Facts,
@@ -117,6 +119,7 @@ _REFUSED_BY_NODE = replace(
 _SECOND_POD = replace(make.READY_POD, name=make.SECOND, uid="pod-2", attempt=2)
 _SECOND_ENDED = replace(_SECOND_POD, phase="Succeeded", bot=make.ended(make.last_word("LeaveRequested", attempt=2)))
 _DRAINED = make.ended(make.last_word("Evicted", recording={"verified": False}))
+_OUTDATED: dict[str, Any] = {"attempts": {FIRST_BOT: AttemptFacts(outdated=True)}, "of": PodId(2)}
 _NO_CLASS = replace(make.INSTALLATION, bot_class=None)
 _ENDED_BEFORE_NEXT: dict[str, Any] = {
     **_WAITS, **_AT_END, "phase": "Leaving", "reason": "EndTimeReached", "attempt": 2,
@@ -350,6 +353,15 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("the finisher works, and the bot's pod is gone: nobody knows any more why it ended", _F(_S(), make.FINISHER), "PatchStatus EmitEvent", "Leaving", "BotCrashed"),
         Row("the finisher has ended, and the bot's pod is gone", _F(_S(), make.finished(make.last_word("MeetingEnded"))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed"),
         Row("only the reason was taken away, the finisher works, and the bot's pod is gone", _F(_S(_LEAVING), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),
+    ),
+    "Somebody changed what the bot's pod was made for, before the status named it": (
+        Row("its bot has not started", _F(_S(botName="Minutes"), make.STARTING_POD, **_OUTDATED), "DeletePod PatchStatus", "Initializing"),
+        Row("it is to go, and has not gone", _F(_S(_WAITS, botName="Minutes"), replace(make.STARTING_POD, deleted_at=NOW), **_OUTDATED), "PatchStatus", "Initializing"),
+        Row("it has gone", _F(_S(_WAITS, botName="Minutes"), replace(make.terminated(make.ended()), deleted_at=NOW), **_OUTDATED), "CreatePod PatchStatus EmitEvent ReleaseFinalizer", "Initializing"),
+        Row("its bot started meanwhile", _F(_S(botName="Minutes"), make.READY_POD, **_OUTDATED), "DeletePod PatchStatus", "Initializing"),
+        Row("the new link is one that no guest can open", _F(_S(meetingLink="https://meet.example.org/custom?token=x"), make.STARTING_POD, **_OUTDATED), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),
+        Row("the new start is ahead", _F(_S(**_AT_ELEVEN), make.STARTING_POD, **_OUTDATED), "DeletePod PatchStatus", "Scheduled"),
+        Row("the new start is over, and its deadline too", _F(_S(startTime="2026-11-23T09:00:00Z"), make.STARTING_POD, **_OUTDATED), "PatchStatus EmitEvent", "Failed", "Missed"),
     ),
     "The bot ended, and another container goes on": (
         Row("the bot said why", _F(_S(_RECORDING), make.pod(phase="Running", bot=make.ended(make.last_word("MeetingEnded"), at=NOW), **_TIMED)), "PatchStatus EmitEvent", "Completed", "MeetingEnded"),

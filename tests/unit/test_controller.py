@@ -65,7 +65,7 @@ def controller(events: EventHandler, cache: SessionCache, queue: KeyedQueue, api
     keys = BotKeys(control=b"c" * 32, read=b"r" * 32)
     given = cast(KubernetesApi, api)
     streams = BotReportStreams(clock, lambda _uid: None, lambda _result: None)
-    observer = Observer(given, cache, installation, {}, lambda _name, _namespace: None, {}, clock)
+    observer = Observer(given, cache, installation, {}, lambda _name, _namespace: None, {}, keys, clock)
     executor = Executor(given, cache, streams, {}, keys, clock, lambda: True, looks)
     lease, resync = cast(Lease, None), cast(Resync, None)
     return Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, looks)

@@ -23,6 +23,7 @@ from meeting_buddy.domain import plan as actions
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
+    AttemptFacts,
     ContainerFacts,
     Facts,
     LeaveFacts,
@@ -72,6 +73,12 @@ def with_times(found: SessionFacts, start: datetime | None = _KEEP, end: datetim
     return replace(found, spec=found.spec.model_copy(update=times))
 
 
+def requested(found: SessionFacts | None) -> object:
+    """What a bot is made for and its session's author may change until there is one."""
+    assert found is not None
+    return found.spec.meeting_link, found.spec.bot_name, found.spec.start_time
+
+
 def later_than(started_at: datetime | None) -> datetime:
     assert started_at is not None
     return started_at + timedelta(days=9)
@@ -87,6 +94,10 @@ class World(RuleBasedStateMachine):
         self.document: dict[str, Any] = {}
         self.pods: list[PodFacts] = []
         self.made: list[PodId] = []
+        self.made_for: dict[str, object] = {}
+        """What the author asked for when a bot's pod was made, by its uid."""
+        self.made_for_nothing = False
+        """Whether a pod was outdated before its bot started."""
         self.joined = False
         """Whether a bot was in the meeting, or may have been."""
         self.secret_of = ""
@@ -107,12 +118,14 @@ class World(RuleBasedStateMachine):
         self.given_up: Outcome | None = None
         self.written_at: datetime | None = None
         self.secret_seen_of = ""
+        self.outdated: dict[PodId, AttemptFacts] = {}
         self.error: ReconcileError | None = None
         self.announced: str | None = None
 
     def facts(self) -> Facts:
-        if self.session is not None and self.followed != current_pod(self.session, self.pods):
-            self.followed = current_pod(self.session, self.pods)
+        self.look_for_outdated_pods()
+        if self.session is not None and self.followed != self.current:
+            self.followed = self.current
             self.stream = self.report = self.leave = self.warnings = self.given_up = None
             self.secret_seen_of = ""
         return make.facts(
@@ -127,8 +140,24 @@ class World(RuleBasedStateMachine):
             error=self.error,
             announced_error=self.announced,
             written_at=self.written_at,
+            attempts=self.outdated,
             secret_missing=self.pod is not None and self.pod.uid != self.secret_seen_of,
         )
+
+    def look_for_outdated_pods(self) -> None:
+        """As the observer does."""
+        if self.session is None or self.session.status.attempt is not None or self.session.status.phase in TERMINAL:
+            return
+        for pod in self.pods:
+            changed = self.made_for.get(pod.uid) != requested(self.session)
+            if changed and pod.role is Role.BOT and not pod.orphaned and not pod.bot.started:
+                self.outdated[pod.id] = AttemptFacts(outdated=True)
+                self.made_for_nothing = True
+
+    @property
+    def current(self) -> PodId:
+        assert self.session is not None
+        return current_pod(self.session, self.pods, self.outdated)
 
     @property
     def pod(self) -> PodFacts | None:
@@ -185,6 +214,7 @@ class World(RuleBasedStateMachine):
                 known = {"name": identity.pod_name("standup", make.UID, *which), "attempt": which.attempt}
                 found = make.pod(**known, role=which.role, node=None, ip=None, created_at=self.now, uid=uid, **times)
                 self.pods.append(found)
+                self.made_for[uid] = requested(self.session)
                 self.secret_of = self.secret_seen_of = uid
             case actions.CreateSecret():
                 assert self.pod is not None
@@ -224,9 +254,9 @@ class World(RuleBasedStateMachine):
             self.document |= patch
             self.session = replace(self.session, status=MeetingSessionStatus.model_validate(self.document))
             return
-        attempt = self.document.get("attempt", current_pod(self.session, self.pods).attempt)
+        attempt = self.document.get("attempt", self.current.attempt)
         self.document = {key: value for key, value in {**self.document, **patch}.items() if value is not None}
-        if self.document.get("attempt", 1) != attempt:
+        if self.document.get("attempt", attempt) != attempt:
             assert self.document["attempt"] == attempt + 1, "an attempt was left out"
             self.phases.clear()
         status = MeetingSessionStatus.model_validate(self.document)
@@ -236,7 +266,7 @@ class World(RuleBasedStateMachine):
         placed = status.phase.terminal or status.finishing or ("node" in patch) == ("botAddress" in patch)
         assert placed, "one of two that go together"
         if status.phase is Phase.SCHEDULED:
-            assert not self.made, "it waits for its time, and had a pod"
+            assert not self.made or self.made_for_nothing, "it waits for its time, and had a pod"
             self.phases.clear()
         self.phases.append(status.phase)
 
@@ -251,7 +281,7 @@ class World(RuleBasedStateMachine):
 
     def outcome_is_written(self, pod: PodFacts) -> bool:
         assert self.session is not None
-        followed = pod.id < current_pod(self.session, self.pods)
+        followed = pod.id < self.current
         return self.session.status.phase in TERMINAL or (followed and pod.terminated)
 
     def a_pod_that_may_start_has_its_secret(self) -> None:
@@ -315,6 +345,15 @@ class World(RuleBasedStateMachine):
         assert self.session is not None
         spec = self.session.spec.model_copy(update={"leave": leave})
         self.session = replace(self.session, spec=spec, generation=self.session.generation + 1)
+
+    @precondition(lambda self: self.session is not None and self.session.status.attempt is None)
+    @rule(name=st.sampled_from(["Notes", "Minutes"]))
+    def author_renames_the_bot(self, name: str) -> None:
+        """As the CRD allows it: until there was a bot."""
+        assert self.session is not None
+        if self.session.status.completion_time is None and self.session.spec.bot_name != name:
+            spec = self.session.spec.model_copy(update={"bot_name": name})
+            self.session = replace(self.session, spec=spec, generation=self.session.generation + 1)
 
     @precondition(lambda self: self.session is not None)
     @rule(start=PLANNED, end=PLANNED)
@@ -546,7 +585,7 @@ class World(RuleBasedStateMachine):
         patch = next((action.patch for action in plan.actions if isinstance(action, actions.PatchStatus)), {})
         going_on = actions.CreatePod | actions.DeletePod
         acts = any(isinstance(action, going_on) for action in plan.actions)
-        further = acts or {"attempt", "reason"} & patch.keys()
+        further = acts or {"attempt", "phase", "reason"} & patch.keys()
         assert session.status.phase in TERMINAL or patch.get("phase") in TERMINAL or further
 
     @invariant()
@@ -579,7 +618,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def missed_means_that_no_pod_was_ever_made(self) -> None:
         if self.session is not None and self.session.status.reason is Reason.MISSED:
-            assert not self.made or (self.session.status.attempt or 1) > 1
+            assert not self.made or (self.session.status.attempt or 1) > 1 or self.made_for_nothing
 
     @invariant()
     def why_a_bot_has_to_leave_is_settled_once(self) -> None:

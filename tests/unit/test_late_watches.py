@@ -57,7 +57,7 @@ class Operator:
         self.api.create_pod.return_value = documents.pod()
         api = cast(KubernetesApi, self.api)
         keys = BotKeys(control=b"c" * 32, read=b"r" * 32)
-        self.observer = Observer(api, self.cache, INSTALLATION, TABLES, lambda *_: None, {}, self.clock)
+        self.observer = Observer(api, self.cache, INSTALLATION, TABLES, lambda *_: None, {}, keys, self.clock)
         self.executor = Executor(api, self.cache, Mock(), TABLES, keys, self.clock, lambda: True, Mock())
         self.cache.upsert_session(known)
 

@@ -115,7 +115,7 @@ def document(found: BotPodInput) -> Assignment:
 
 
 def pod(found: BotPodInput) -> dict[str, Any]:
-    return session_pod(found, assignment_annotations(document(found).to_json(), KEYS))
+    return session_pod(found, assignment_annotations(found, document(found).to_json(), KEYS))
 
 
 FINISHER = replace(pod_input(), pod=PodId(2, Role.FINISHER))
@@ -134,7 +134,7 @@ def finisher_document(found: BotPodInput = FINISHER) -> FinisherAssignment:
 
 
 def finisher_pod(found: BotPodInput = FINISHER) -> dict[str, Any]:
-    return session_pod(found, assignment_annotations(finisher_document(found).to_json(), KEYS))
+    return session_pod(found, assignment_annotations(found, finisher_document(found).to_json(), KEYS))
 
 
 SECRET_LINK: dict[str, Any] = {"meetingLink": None, "meetingLinkSecretRef": {"name": "link", "key": "url"}}

@@ -79,7 +79,7 @@ async def operate(settings: Settings) -> None:
                 cache.echoes.take,
                 events.event,
             )
-            observer = Observer(api, cache, installation, tables, class_check.refusal, faults, clock)
+            observer = Observer(api, cache, installation, tables, class_check.refusal, faults, keys, clock)
             controller = Controller(cache, queue, events, observer, executor, streams, lease, resync, clock, metrics)
             reader_keys = ReaderKeys(
                 api, installation.recordings.namespaces, keys.read, lambda: lease.held, metrics.reader_key

@@ -46,6 +46,8 @@ ANNOTATION_REQUESTED_AT: Final = "meetingbuddy.io/requested-at"
 
 ANNOTATION_ASSIGNMENT: Final = "meetingbuddy.io/assignment-sha256"
 """SHA-256 of the assignment that a pod was made for; its bot refuses any other."""
+ANNOTATION_REQUEST: Final = "meetingbuddy.io/request-hmac"
+"""HMAC-SHA256 of what a bot's pod was made for and the session's author may change until there is one."""
 ANNOTATION_KEY: Final = "meetingbuddy.io/control-key"
 """Fingerprint of the key from which a pod's control token is derived."""
 

@@ -144,7 +144,9 @@ class Executor:
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared[0], prepared[1].to_json()
         try:
-            created = await self._api.create_pod(session_pod(pod_input, assignment_annotations(document, self._keys)))
+            created = await self._api.create_pod(
+                session_pod(pod_input, assignment_annotations(pod_input, document, self._keys))
+            )
         except KubeError as error:
             if error.exists:
                 return await self._adopt(entry, pod_input)
@@ -221,7 +223,8 @@ class Executor:
         if seen.grace_seconds is not None:
             document = document.model_copy(update={"grace_seconds": seen.grace_seconds})
         text = document.to_json()
-        secret, annotations = bot_secret(pod_input, text, seen.facts.uid), assignment_annotations(text, keys)
+        secret = bot_secret(pod_input, text, seen.facts.uid)
+        annotations = assignment_annotations(pod_input, text, keys)
         if annotations[identity.ANNOTATION_ASSIGNMENT] != seen.assignment_sha256:
             if await self._api.secret_exists(secret):
                 entry.note_secret(which, seen.facts.uid)

@@ -8,6 +8,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import PodId, Role
 from meeting_buddy.contract.links import PlatformName, is_self_hosted
 from meeting_buddy.contract.table import PlatformTable, table_hash
+from meeting_buddy.contract.token import BotKeys
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.pod_labels import read_pod
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
@@ -16,6 +17,7 @@ from meeting_buddy.domain.admission import validate
 from meeting_buddy.domain.facts import AttemptFacts, Facts, InstallationFacts, SessionFacts, known_claim
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.manifests.secret import request_hmac
 from meeting_buddy.resource.bot_class import Timeouts
 from meeting_buddy.resource.installation import Installation
 
@@ -38,6 +40,7 @@ class Observer:
         tables: Mapping[PlatformName, PlatformTable],
         class_refusal: Callable[[str, str], str | None],
         table_faults: Mapping[PlatformName, str],
+        keys: BotKeys,
         clock: Clock,
     ) -> None:
         """``class_refusal``: why the API server refuses pods of a class in a namespace, if it does; ``table_faults``:
@@ -47,6 +50,7 @@ class Observer:
         self._settings = settings
         self._class_refusal = class_refusal
         self._table_faults = table_faults
+        self._keys = keys
         self._clock = clock
         self._kinds = {name: table.link_rules for name, table in tables.items() if is_self_hosted(name)}
         self._hashes = {platform: table_hash(table) for platform, table in tables.items()}
@@ -66,6 +70,7 @@ class Observer:
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
         self._forget_old_refusal(entry)
+        self._note_outdated_pods(entry)
         try:
             await self._confirm_pods(entry)
         except KubeError as error:
@@ -122,6 +127,18 @@ class Observer:
         if times.refused_before_due(entry.of(which).rejection, session, timeouts):
             entry.note(which, rejection=None)
 
+    def _note_outdated_pods(self, entry: CacheEntry) -> None:
+        """Until a status names the first bot, the session's author may still change what its pod was made for."""
+        session = entry.session
+        if session is None or session.status.attempt or session.status.ended:
+            return
+        for seen in entry.pods.values():
+            pod, made_for = seen.facts, seen.request_hmac
+            if pod.role is not Role.BOT or pod.orphaned or pod.bot.started or made_for is None:
+                continue
+            if made_for != request_hmac(session.spec, self._keys.of_pod(seen.key_fingerprint)):
+                entry.note(pod.id, outdated=True)
+
     def _unknown_pods(self, entry: CacheEntry) -> list[str]:
         """Names of pods that the cache lacks, and on which what follows depends."""
         session = entry.session
@@ -176,6 +193,7 @@ class Observer:
                 raise
             return
         self._cache.upsert_pod(document)
+        self._note_outdated_pods(entry)
 
 
 def _unknown_former_bots(entry: CacheEntry, session: SessionFacts, current: PodId) -> list[str]:

@@ -26,6 +26,8 @@ class CachedPod:
     grace_seconds: int | None
     assignment_sha256: str | None
     """Its annotation; ``None``: an earlier version made it, after its Secret."""
+    request_hmac: str | None
+    """Its annotation: what the author asked for when it was made; ``None``: an earlier version made it."""
     key_fingerprint: str | None
     """Its annotation: which key its control token is derived from."""
 
@@ -134,6 +136,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         resource_version=metadata["resourceVersion"],
         grace_seconds=document["spec"].get("terminationGracePeriodSeconds"),
         assignment_sha256=annotations.get(identity.ANNOTATION_ASSIGNMENT),
+        request_hmac=annotations.get(identity.ANNOTATION_REQUEST),
         key_fingerprint=annotations.get(identity.ANNOTATION_KEY),
     )
 

@@ -76,7 +76,7 @@ class CacheEntry:
         """The pod that the session has now, or waits for."""
         if self.session is None:
             return FIRST_BOT
-        return current_pod(self.session, [seen.facts for seen in self.pods.values()])
+        return current_pod(self.session, [seen.facts for seen in self.pods.values()], self.attempts)
 
     def of(self, which: PodId) -> AttemptFacts:
         """What is known of one of the session's pods besides the pod."""

@@ -217,19 +217,23 @@ def _missing_media(before: list[Condition] | None, after: list[Condition] | None
 def _waiting_message(snapshot: Snapshot) -> str | None:
     """What a session that has not started waits for: its time, or in the words of whoever holds it up."""
     start, due = snapshot.session.spec.start_time, snapshot.pod_due_at
-    if snapshot.ahead and snapshot.attempt == 1 and start is not None and due is not None:
+    if snapshot.ahead and snapshot.is_first and start is not None and due is not None:
         plan = f"the bot is made at {times.spelled(due)}, the meeting starts at {times.spelled(start)}"
         refusal = snapshot.admission
         return plan if refusal.reason is None else f"{plan}; now it would end with {refusal.reason}: {refusal.message}"
     said = snapshot.session.status.message
-    if snapshot.finishing or (snapshot.ahead and snapshot.attempt > 1):
+    if snapshot.finishing or (snapshot.ahead and not snapshot.is_first):
         return said
     if snapshot.pod is not None and startup.started(snapshot.pod):
         return None
     if snapshot.known.rejection is not None:
         return snapshot.known.rejection.message
+    if snapshot.pod is None and snapshot.is_first:
+        return (
+            None if snapshot.attempt == 1 else "it was changed before its bot started: that pod goes, and another comes"
+        )
     if snapshot.pod is None:
-        return said if snapshot.attempt > 1 else None
+        return said
     name = startup.waits_for_image(snapshot.pod)
     return f"container {name}: the image cannot be pulled yet" if name is not None else None
 

@@ -108,14 +108,14 @@ def _outcome_of_times(snapshot: Snapshot) -> Outcome | None:
         return _missed(snapshot, missed)
     if end is None or snapshot.now < end:
         return None
-    planned = snapshot.session.spec.start_time is not None and snapshot.attempt == 1
+    planned = snapshot.session.spec.start_time is not None and snapshot.is_first
     return _missed(snapshot, end) if planned else Outcome(Reason.END_TIME_REACHED)
 
 
 def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
     start, error = snapshot.session.spec.start_time, reconcile_error.current(snapshot.facts)
     why = f": {error.message}" if error is not None else ""
-    if snapshot.attempt > 1:
+    if not snapshot.is_first:
         reason = Reason.EVICTED if snapshot.ever_joined else Reason.MISSED
         return Outcome(reason, f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}{why}")
     if start is None:

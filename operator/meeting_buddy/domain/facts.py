@@ -46,17 +46,19 @@ class SessionFacts:
     """Paths of stored fields that this version cannot read; they count as not set."""
 
 
-def current_pod(session: SessionFacts, pods: Sequence["PodFacts"] = ()) -> PodId:
+def current_pod(session: SessionFacts, pods: Sequence["PodFacts"], attempts: Mapping[PodId, "AttemptFacts"]) -> PodId:
     """The pod that a session has now, or waits for: by its status, which anybody with the right to can empty.
 
-    Then it is the latest of ``pods``; the bot's where its finisher is there as well, since it says why it ended.
+    Then it is the latest of ``pods``, or the one after it if that is outdated; the bot's where its finisher is there as
+    well, since it says why it ended.
     """
     status = session.status
     # As a rule; asked for several times a decision.
     if status.attempt and not any(pod.role is Role.FINISHER for pod in pods):
         return PodId(status.attempt, Role.FINISHER if status.finishing else Role.BOT)
     own = {pod.id for pod in pods if not pod.orphaned and pod.name == pod_name(session.name, session.uid, *pod.id)}
-    attempt = status.attempt or max((each.attempt for each in own), default=FIRST_BOT.attempt)
+    after = {which.attempt + 1 for which, known in attempts.items() if known.outdated}
+    attempt = status.attempt or max(after.union(each.attempt for each in own), default=FIRST_BOT.attempt)
     bot, finisher = PodId(attempt), PodId(attempt, Role.FINISHER)
     return finisher if status.finishing or (finisher in own and bot not in own) else bot
 
@@ -251,6 +253,8 @@ class AttemptFacts:
     """Events about a pod that is late and its claim, oldest first; ``None``: nobody has read it once more and asked."""
     given_up: Outcome | None = None
     """Why the operator deleted the pod, whose bot did not start."""
+    outdated: bool = False
+    """Whether the session's author changed what the pod was made for before its bot started; for the next one."""
     secret_missing: bool = False
     """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
 
@@ -303,7 +307,7 @@ class Facts:
     @property
     def current(self) -> PodId:
         """The pod that the session has now, or waits for."""
-        return current_pod(self.session, self.pods) if self.session is not None else FIRST_BOT
+        return current_pod(self.session, self.pods, self.attempts) if self.session is not None else FIRST_BOT
 
     @property
     def claim(self) -> str | None:

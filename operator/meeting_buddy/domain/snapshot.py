@@ -70,7 +70,7 @@ class Snapshot:
         if not found.finishing and times.refused_before_due(found.known.rejection, session, found.timeouts):
             forgotten = {**facts.attempts, found.current: replace(found.known, rejection=None)}
             found = replace(found, facts=replace(facts, attempts=forgotten))
-        return replace(found, phase=Phase.SCHEDULED if found.ahead and found.attempt == 1 else phase)
+        return replace(found, phase=Phase.SCHEDULED if found.ahead and found.is_first else phase)
 
     def going_on(self, phase: Phase, message: str | None, *, creating: bool) -> Self:
         """The snapshot to be written of a session that goes on."""
@@ -84,6 +84,11 @@ class Snapshot:
     @property
     def attempt(self) -> int:
         return self.current.attempt
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no attempt failed before this one: a pod that was outdated before its bot started was none."""
+        return self.attempt == 1 or not self.session.status.attempt
 
     @cached_property
     def current(self) -> PodId:
@@ -184,7 +189,7 @@ class Snapshot:
         """Whether the session was accepted, and has time: what is wrong with the installation now may pass."""
         status = self.session.status
         accepted = status.observed_generation == self.session.generation or self.admission.may_pass
-        return self.ahead and accepted and (status.phase is Phase.SCHEDULED or self.attempt > 1)
+        return self.ahead and accepted and (status.phase is Phase.SCHEDULED or not self.is_first)
 
     @property
     def pod_due_at(self) -> datetime | None:

@@ -4,6 +4,7 @@ The operator may create Secrets and nothing else with them: this one goes with i
 The pod's annotation holds the SHA-256 of the assignment, and its bot refuses any other.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,13 +20,14 @@ from meeting_buddy.contract.assignment import (
     TranscriptionServer,
     assignment_sha256,
 )
+from meeting_buddy.contract.identity import Role
 from meeting_buddy.contract.links import SelfHostedHost
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.token import BotKeys, Scope, digest, fingerprint
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.resource.bot_class import Transcription
-from meeting_buddy.resource.session import MeetingSessionStatus, TranscriptionSpec
+from meeting_buddy.resource.session import MeetingSessionSpec, MeetingSessionStatus, TranscriptionSpec
 
 
 def bot_secret(pod_input: BotPodInput, document: str, pod_uid: str) -> dict[str, Any]:
@@ -58,12 +60,21 @@ def named_secret(namespace: str, name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": "Opaque"}
 
 
-def assignment_annotations(document: str, keys: BotKeys) -> dict[str, str]:
-    """What the pod says of its assignment (JSON): which content its bot takes, and which key can command it."""
-    return {
+def assignment_annotations(pod_input: BotPodInput, document: str, keys: BotKeys) -> dict[str, str]:
+    """What a pod says of its assignment (JSON): which content it takes, whose key it hears, what it was made for."""
+    found = {
         identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.encode()),
         identity.ANNOTATION_KEY: fingerprint(keys.control),
     }
+    if pod_input.pod.role is Role.BOT:
+        found[identity.ANNOTATION_REQUEST] = request_hmac(pod_input.spec, keys)
+    return found
+
+
+def request_hmac(spec: MeetingSessionSpec, keys: BotKeys) -> str:
+    """Tells whether two specs ask for the same bot at the same time; says nothing of the link."""
+    start = spec.start_time.timestamp() if spec.start_time is not None else None
+    return keys.seal(json.dumps([spec.meeting_link, spec.bot_name, start]))
 
 
 def assignment(
