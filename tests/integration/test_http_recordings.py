@@ -23,6 +23,7 @@ from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.readers import LONGEST_LIST, MOST_FILES, Readers
+from meeting_buddy_bot.recordings import listing
 from meeting_buddy_bot.recordings.server import RecordingsServer
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_http_api import (
@@ -211,6 +212,8 @@ async def test_a_precondition_is_never_left_out(shelf: Shelf) -> None:
     long = {"If-Match": '"x", ' * 300}
     answer = await session.ask("recordings/recording.mp4", **long)
     assert answer.problem(400, "bad-request")["field"] == "If-Match"
+    for empty in ("", '"*"'):
+        (await session.ask("recordings/recording.mp4", **{"If-Match": empty})).problem(412, "precondition-failed")
     bearer = ("Authorization", f"Bearer {shelf.tenant.token}")
     url = f"{shelf.door.url}{SESSIONS}/{session.session_id}/recordings/recording.mp4"
     twice = [bearer, ("If-Match", f'"{DIGEST}"'), ("If-Match", '"other"')]
@@ -425,6 +428,24 @@ async def test_a_reader_that_says_odd_things_is_told_as_such_and_costs_no_place(
         assert shelf.door.streams._open.total() == 0
     finally:
         server.close()
+
+
+async def test_of_too_many_files_each_can_be_had_although_not_their_list(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_FILES", 2)
+    session = (await shelf.session(phase="Leaving", reason="BotCrashed")).write(lines=b"{}\n")
+    (session.folder / "segments").mkdir()
+    with (session.folder / "manifest.jsonl").open("a") as manifest:
+        for number in range(3):
+            (session.folder / f"segments/{number:05d}.mkv").write_bytes(FILM)
+            line = {"segment": number, "file": f"segments/{number:05d}.mkv", "sha256": DIGEST, "bytes": len(FILM)}
+            manifest.write(json.dumps(line) + "\n")
+    problem = (await session.ask()).problem(409, "too-many-files")
+    assert problem["detail"] == f"this session has more than {MOST_FILES:,} files"
+    assert "by its name" in problem["remedy"]
+    assert (await session.ask("recordings/segments/00002.mkv")).content == FILM
+    assert shelf.door.streams._open.total() == 0
 
 
 @pytest.mark.parametrize("what", ["list", "length"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube
+from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube, may_not_hear, not_yet
 from meeting_buddy.kube.errors import KubeError
 
 CANARY = "canary-7f3a9c"
@@ -18,6 +18,10 @@ RBAC = (
 POLICY = (
     "meetingsessions.meetingbuddy.io \"a\" is forbidden: ValidatingAdmissionPolicy 'meeting-buddy' with binding "
     "'meeting-buddy' denied request: spec.meetingLink's host is not one of this installation's self-hosted hosts"
+)
+REVIEW = (
+    'selfsubjectreviews.authentication.k8s.io is forbidden: User "jane" cannot create resource "selfsubjectreviews" in '
+    'API group "authentication.k8s.io" at the cluster scope'
 )
 QUOTA = 'meetingsessions.meetingbuddy.io "a" is forbidden: exceeded quota: few, requested: count/a=1, used: count/a=1'
 
@@ -63,7 +67,27 @@ def test_each_error_is_one_problem(error: KubeError, kind: str) -> None:
 def test_a_missing_right_is_named_with_the_role_that_has_it() -> None:
     found = from_kube(answer(403, RBAC)).document()
     assert found["detail"] == "your token may not create meetingsessions in namespace team-a"
-    assert "meeting-buddy-caller" in found["remedy"]
+    assert "Role meeting-buddy-caller in namespace team-a" in found["remedy"]
+
+
+def test_where_the_chart_serves_all_namespaces_the_role_is_another_one() -> None:
+    hears_nothing = may_not_hear("meetingsessions/recordings", "team-a")
+    for error, role in ((from_kube(answer(403, RBAC)), "caller"), (hears_nothing, "listener")):
+        remedy = error.document()["remedy"]
+        assert "where the chart serves all namespaces" in remedy
+        assert f"ClusterRole meeting-buddy:<its namespace>:<its release>:{role}" in remedy
+
+
+def test_who_may_not_even_ask_who_it_is_needs_no_role_of_the_chart() -> None:
+    refused = KubeError.from_answer("SelfSubjectReview", "", "", 403, json.dumps({"message": REVIEW}).encode(), {})
+    found = from_kube(refused).document()
+    assert found["detail"] == "your token may not create selfsubjectreviews"
+    assert "system:basic-user" in found["remedy"]
+    assert "meeting-buddy" not in found["remedy"]
+
+
+def test_what_is_not_there_yet_is_not_said_to_be_the_bot() -> None:
+    assert "bot" not in not_yet("the bot has ended, and its files are being finished").document()["title"]
 
 
 def test_a_policys_words_are_passed_on_with_our_names() -> None:

@@ -15,6 +15,7 @@ from meeting_buddy.contract.reader import MAX_SECONDS, reader_key
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart, Segment, encode
 from meeting_buddy_bot.recordings import listing
 from meeting_buddy_bot.recordings.files import FileState, Folder
+from meeting_buddy_bot.recordings.listing import Entry
 from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from tests.support.recordings_reader import KEY, SESSION, RunningReader, hashed, running_reader, token
 
@@ -193,6 +194,35 @@ async def test_too_many_segments_are_left_out_once_the_recording_has_them(
     session.finished(CONTENT)
     assert list((await reader.ask()).files) == [RECORDING]
     assert (await reader.ask("segments/00002.mkv")).body == b"x"
+
+
+async def test_a_list_of_too_many_files_is_not_made_and_each_can_be_had(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch, looked_at: list[str]
+) -> None:
+    monkeypatch.setattr(listing, "MOST_FILES", 3)
+    made: list[str] = []
+    monkeypatch.setattr(Entry, "of", lambda name, *_: made.append(name))
+    live = reader.save(OTHER)
+    for number in range(1, 6):
+        live.segment(number, b"x")
+    (live.folder / "events.jsonl").write_bytes(b"{}\n")
+    answer = await reader.ask("", OTHER)
+    assert (answer.status, answer.headers["Content-Type"]) == (409, "text/plain; charset=utf-8")
+    assert (made, looked_at) == ([], []), "the fourth file was enough"
+    monkeypatch.undo()
+    assert (await reader.ask("segments/00004.mkv", OTHER)).body == b"x"
+    assert (await reader.ask("events.jsonl", OTHER)).body == b"{}\n"
+
+
+async def test_what_the_manifest_names_and_is_gone_makes_no_list_too_long(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_FILES", 2)
+    live = reader.save(OTHER)
+    for number in range(1, 4):
+        live.segment(number, b"x")
+    (live.folder / "segments/00002.mkv").unlink()
+    assert list((await reader.ask("", OTHER)).files) == ["segments/00001.mkv", "segments/00003.mkv"]
 
 
 async def test_the_manifest_of_twenty_bots_of_two_days_each_is_read_once(
@@ -412,6 +442,10 @@ async def test_a_growing_file_has_no_state_to_go_on_from(reader: RunningReader) 
         ("If_Match", "*", 200),
         ("If_Match", '"00"', 412),
         ("If_Match", 'W/"{}"', 412),
+        ("If_Match", '"*"', 412),
+        ("If_Match", "", 412),
+        ("If_None_Match", '"*"', 200),
+        ("If_None_Match", "", 200),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -132,22 +132,17 @@ class Folder:
             raise
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def named(self, names: Iterable[str]) -> set[str]:
+    def named(self, names: Collection[str]) -> Iterator[str]:
         """Those under which a file lies; takes one look per folder, not one per name. Raises OSError."""
-        by_parent: dict[str, set[str]] = {}
-        for name in names:
-            by_parent.setdefault(name.rpartition("/")[0], set()).add(name)
-        found: set[str] = set()
-        for parent, wanted in by_parent.items():
+        for parent in {name.rpartition("/")[0] for name in names}:
             try:
                 descriptor = self._folder(parent)
             except MissingError:
                 continue
             prefix = f"{parent}/" if parent else ""
             with os.scandir(descriptor) as entries:  # one by one: a tenant may put any number of files there
-                there = (entry for entry in entries if prefix + entry.name in wanted)
-                found.update(prefix + entry.name for entry in there if entry.is_file(follow_symlinks=False))
-        return found
+                there = (entry for entry in entries if prefix + entry.name in names)
+                yield from (prefix + entry.name for entry in there if entry.is_file(follow_symlinks=False))
 
     def _folder(self, name: str) -> int:
         if name not in self._folders:

@@ -27,9 +27,10 @@ MOST_MANIFEST: Final = 32 * 1024 * 1024
 of 48 hours each."""
 LONG_MANIFEST: Final = 1024 * 1024
 """Bytes; of longer ones one at a time is read, for what that takes in memory."""
+MOST_FILES: Final = 30_000
+"""Of a list; the HTTP API takes none of more."""
 MOST_SEGMENTS: Final = 25_000
-"""Of a verified session with more of them the list leaves them out: the recording has all that they hold, and the HTTP
-API takes no list of more than 30,000 files."""
+"""Of a verified session with more of them the list leaves them out: the recording has all that they hold."""
 _MOST_LINE: Final = 4096
 """Bytes; what a longer one would take in memory is not ours."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -123,6 +124,10 @@ def read_manifest(content: bytes) -> Manifest:
     return Manifest({**segments, **growing, **derived, **recording}, verified, newest)
 
 
+class TooManyFilesError(Exception):
+    """A session has more files than a list takes."""
+
+
 Manifests = ParsedFiles[Manifest]
 _one_long = threading.Lock()
 
@@ -137,12 +142,17 @@ def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[
 
     Raises:
         MissingError: there is no such session.
+        TooManyFilesError: there are more than :data:`MOST_FILES`.
         OSError: the volume refuses.
     """
+    sizes: dict[str, int] = {}
     with Folder(root, session_id) as folder:
         manifest = _manifest(folder, manifests)
         claims = _listed(manifest)
-        sizes = _sizes(folder, claims, manifest.newest)
+        for name, size in _sizes(folder, claims, manifest.newest):
+            sizes[name] = size
+            if len(sizes) > MOST_FILES:
+                raise TooManyFilesError
     entries = [Entry.of(name, claim, sizes[name]) for name, claim in claims.items() if name in sizes]
     order = ("recording", "transcript", "derived", "events", "segment")
     return sorted(entries, key=lambda entry: order.index(entry.kind)), manifest.verified
@@ -176,8 +186,8 @@ def _listed(manifest: Manifest) -> dict[str, Claim]:
     return others if many and manifest.verified else manifest.claims
 
 
-def _sizes(folder: Folder, claims: dict[str, Claim], newest: str | None) -> dict[str, int]:
-    """Bytes of what is there.
+def _sizes(folder: Folder, claims: dict[str, Claim], newest: str | None) -> Iterator[tuple[str, int]]:
+    """Names and bytes of what is there.
 
     Segments are thousands, and a look at each takes a network volume longer than an access may: those that stay as they
     are have the size of their lines, and are there where their folder names them. Who opens one looks at it.
@@ -187,9 +197,9 @@ def _sizes(folder: Folder, claims: dict[str, Claim], newest: str | None) -> dict
         for name, claim in claims.items()
         if claim.kind == "segment" and claim.bytes is not None and name != newest
     }
-    sizes = {name: stay[name] for name in folder.named(stay)}
+    yield from ((name, stay[name]) for name in folder.named(stay))
     looked_at = ((name, folder.size(name)) for name in claims if name not in stay)
-    return sizes | {name: size for name, size in looked_at if size is not None}
+    yield from ((name, size) for name, size in looked_at if size is not None)
 
 
 def _manifest(folder: Folder, manifests: Manifests) -> Manifest:

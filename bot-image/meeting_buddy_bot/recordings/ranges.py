@@ -49,9 +49,9 @@ def precondition(request: web.Request, etag: str | None) -> HTTPStatus | None:
         request: with these headers.
         etag: as in :func:`wanted`.
     """
-    if request.if_match is not None and not _names(request.if_match, etag, weak=False):
+    if hdrs.IF_MATCH in request.headers and not _names(hdrs.IF_MATCH, request, request.if_match, etag, weak=False):
         return HTTPStatus.PRECONDITION_FAILED
-    if request.if_none_match is not None and _names(request.if_none_match, etag, weak=True):
+    if _names(hdrs.IF_NONE_MATCH, request, request.if_none_match, etag, weak=True):
         return HTTPStatus.NOT_MODIFIED
     return None
 
@@ -79,5 +79,7 @@ def _same_state(request: web.Request, etag: str | None) -> bool:
     return not given or (etag is not None and [each.strip() for each in given] == [f'"{etag}"'])
 
 
-def _names(given: Sequence[ETag], etag: str | None, *, weak: bool) -> bool:
-    return any(each.value == _ANY or (each.value == etag and (weak or not each.is_weak)) for each in given)
+def _names(header: str, request: web.Request, given: Sequence[ETag] | None, etag: str | None, *, weak: bool) -> bool:
+    if request.headers.get(header, "").strip() == _ANY:  # aiohttp's ETag is the same for one that is spelt "*"
+        return True
+    return any(each.value == etag and (weak or not each.is_weak) for each in given or ())

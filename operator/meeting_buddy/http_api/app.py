@@ -96,7 +96,10 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
     for each in error.errors():
         where, *names = each["loc"]
         if where == "body" and not names:
-            kind = "bad-request" if each["type"] == "missing" else "unsupported-media-type"
+            as_json = not isinstance(each.get("input"), bytes)  # what is sent as something else is not parsed
+            if as_json and each["type"] != "missing":
+                return ProblemError("bad-request", "the body is JSON, but no object")
+            kind = "bad-request" if as_json else "unsupported-media-type"
             remedy = "Send it with Content-Type: application/json."
             return ProblemError(kind, "a JSON object is expected", remedy=remedy)
         if each["type"] == "json_invalid":

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.problems import PASSING, ProblemError, may_not_hear, not_found, not_yet
-from meeting_buddy.http_api.readers import Readers, StoredBytes
+from meeting_buddy.http_api.readers import Readers, StoredBytes, StoredFiles
 from meeting_buddy.http_api.transcripts import Events, LiveTranscripts
 from meeting_buddy.http_api.upstream import BrokenError
 from meeting_buddy.kube.caller import CallerApi, JsonObject
@@ -40,6 +40,10 @@ _LOOK_SECONDS: Final = 2.0
 _LINE_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _LONGEST_LINE: Final = 512 * 1024
 """Bytes."""
+LONG_LISTS: Final = 3
+"""Long lists of files that are made and sent at the same time, for what they take in memory."""
+WAITING_SECONDS: Final = 10.0
+"""For one of them to be done."""
 _RECORDINGS: Final = "recordings"
 _AGAIN_SECONDS: Final = 1.0
 """Between two looks at whether a caller may still hear, where the API server did not say."""
@@ -74,6 +78,7 @@ class MediaAccess:
         self._finder = finder
         self._transcripts = transcripts
         self._readers = readers
+        self._long_lists = asyncio.Semaphore(LONG_LISTS)
 
     async def open_transcript(
         self, caller: Caller, namespace: str, session_id: str, after: str | None
@@ -101,26 +106,30 @@ class MediaAccess:
         events = await self._live(session, seen)
         return self._judged(caller, found, _TRANSCRIPT, events, session.status.attempt), events.close
 
-    async def recordings(self, caller: Caller, namespace: str, session_id: str) -> RecordingList:
-        """A session's files, while its bot lives and afterwards. It may be empty."""
+    async def recordings(self, caller: Caller, namespace: str, session_id: str, held: ExitStack) -> bytes:
+        """A session's files, while its bot lives and afterwards, as the JSON of a :class:`RecordingList`.
+
+        Args:
+            caller: who wants it; it needs ``get`` of the virtual ``meetingsessions/recordings``.
+            namespace: of the session.
+            session_id: its id.
+            held: to be closed once the list has been sent.
+        """
         await self._found(caller, namespace, session_id, _RECORDINGS)
-        stored = await self._readers.files(namespace, session_id)
-        return RecordingList(
-            recordings=[
-                Recording(
-                    name=each.name,
-                    kind=each.kind,
-                    media_type=each.media_type,
-                    size_bytes=each.bytes,
-                    sha256=each.sha256,
-                    final=each.final,
-                    url=f"{SESSIONS}/{session_id}/{_RECORDINGS}/{quote(each.name)}?namespace={namespace}",
-                )
-                for each in stored.files
-                if NAME.fullmatch(each.name)
-            ],
-            verified=stored.verified,
-        )
+        found = await self._readers.files(namespace, session_id)
+        if found is None:
+            return await asyncio.to_thread(_list_text, StoredFiles(files=[], verified=False), namespace, session_id)
+        try:
+            if found.long:
+                async with asyncio.timeout(WAITING_SECONDS):
+                    await self._long_lists.acquire()
+                held.callback(self._long_lists.release)
+            return await asyncio.to_thread(_list_text, await found.read(), namespace, session_id)
+        except TimeoutError:
+            headers = {"Retry-After": "10"}
+            raise ProblemError("too-many-requests", "too many long lists are being sent", headers=headers) from None
+        finally:
+            found.close()
 
     async def open_recording(
         self, caller: Caller, namespace: str, session_id: str, name: str, asked: Mapping[str, str], method: str
@@ -161,7 +170,7 @@ class MediaAccess:
         if not status.bot_address or status.attempt is None:
             raise not_yet("the session has no bot yet")
         if status.finishing:
-            raise not_yet("the bot has ended, and its transcript is being finished")
+            raise not_yet("the bot has ended, and its files are being finished; then the transcript comes from them")
         try:
             return await self._transcripts.listen(status.bot_address, session.metadata.uid, status.attempt, seen)
         except ProblemError as error:
@@ -260,6 +269,27 @@ class MediaAccess:
                 return False
             await self._check(caller, found, what)
             return True
+
+
+def _list_text(stored: StoredFiles, namespace: str, session_id: str) -> bytes:
+    """The JSON of a list; of thousands it takes a while."""
+    found = RecordingList(
+        recordings=[
+            Recording(
+                name=each.name,
+                kind=each.kind,
+                media_type=each.media_type,
+                size_bytes=each.bytes,
+                sha256=each.sha256,
+                final=each.final,
+                url=f"{SESSIONS}/{session_id}/{_RECORDINGS}/{quote(each.name)}?namespace={namespace}",
+            )
+            for each in stored.files
+            if NAME.fullmatch(each.name)
+        ],
+        verified=stored.verified,
+    )
+    return found.model_dump_json().encode()
 
 
 class _StoredTranscript:

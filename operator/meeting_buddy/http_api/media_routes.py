@@ -38,7 +38,11 @@ _FILE: Final[dict[str, Any]] = {
     "description": "The file, whole or the part that `Range` asks for (206). `ETag` is its SHA-256.",
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
-_NO_TRANSCRIPT: Final = {"model": Problem, "description": "The bot is not there yet, or there is no transcript."}
+_NO_TRANSCRIPT: Final = {
+    "model": Problem,
+    "description": "There is no bot yet, or it has ended and its files are being finished; or there is no transcript.",
+}
+_TOO_MANY: Final = {"model": Problem, "description": "There are too many files for a list; each has its name."}
 _CONTENT: Final = {
     "Cache-Control": "no-store",
     # A page of the meeting's people must not become one of ours.
@@ -112,17 +116,19 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
         operation_id="listRecordings",
         summary="List a session's files",
         response_model=RecordingList,
-        responses=problem_responses(*ONE),
+        responses={**problem_responses(*ONE), 409: _TOO_MANY},
         tags=["sessions"],
     )
-    async def recordings(caller: CallerOf, place: PlaceOf, session_id: IdOf) -> RecordingList:
+    async def recordings(caller: CallerOf, place: PlaceOf, session_id: IdOf) -> Response:
         """Recording, transcript, events, and while the bot lives the segments that are closed.
 
         Needs the right to hear, which reading a session does not give.
         """
-        with ExitStack() as held:  # a long list is work: it takes a place, too
+        with ExitStack() as held:  # a long list is work: it takes a place, too, until it is sent
             namespace = await _place(held, finder, streams, caller, place.namespace)
-            return await media.recordings(caller, namespace, session_id)
+            text = await media.recordings(caller, namespace, session_id, held)
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(text))}
+            return Download(_one(text), streams, operation="listRecordings", held=held, headers=headers)
 
     async def download(
         caller: CallerOf,
@@ -174,6 +180,10 @@ async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Call
     user = await finder.username(caller)
     held.callback(streams.limits.take(user))
     return namespace or finder.namespace_of(user)
+
+
+async def _one(text: bytes) -> AsyncGenerator[bytes, None]:
+    yield text
 
 
 def _head(status: int, headers: dict[str, str]) -> Response:

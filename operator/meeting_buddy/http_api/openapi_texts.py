@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from meeting_buddy.http_api.documents import EXAMPLE
 from meeting_buddy.http_api.problems import ProblemError, not_found, not_yet, unauthorized
+from meeting_buddy.http_api.readers import too_many_files
 
 DESCRIPTION: Final = """\
 Starts bots that attend online meetings, and follows them. Every call is made to Kubernetes with your own token: what it
@@ -106,6 +107,7 @@ ONLY: Final[dict[str, frozenset[str]]] = {
     "idempotency-key-reused": frozenset({"createSession"}),
     "not-yet": frozenset({"followTranscript"}),
     "no-transcript": frozenset({"followTranscript"}),
+    "too-many-files": frozenset({"listRecordings"}),
     "bot-unavailable": frozenset({"followTranscript"}),
     "no-such-recording": frozenset({"downloadRecording"}),
     "precondition-failed": frozenset({"downloadRecording"}),
@@ -119,6 +121,7 @@ SAID: Final[dict[str, ProblemError]] = {
         unauthorized(),
         not_found(),
         not_yet("the session has no bot yet"),
+        too_many_files(),
         ProblemError("invalid", "it has to be an https link", field="meeting_link"),
         ProblemError("bad-request", "the body is not JSON"),
         ProblemError("namespace-missing", "your token belongs to no namespace", field="namespace"),

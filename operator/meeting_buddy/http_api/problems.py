@@ -15,8 +15,8 @@ from meeting_buddy.kube.errors import KubeError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:meeting-buddy:problem:"
-CALLER_ROLE: Final = "meeting-buddy-caller"
-LISTENER_ROLE: Final = "meeting-buddy-listener"
+CALLER_ROLE: Final = "caller"
+LISTENER_ROLE: Final = "listener"
 
 
 class Kind(NamedTuple):
@@ -38,8 +38,9 @@ KINDS: Final[dict[str, Kind]] = {
     "method-not-allowed": Kind(405, "This path does not have this method"),
     "request-timeout": Kind(408, "The request's body did not arrive in time"),
     "conflict": Kind(409, "It changed meanwhile"),
-    "not-yet": Kind(409, "The bot is not there yet"),
+    "not-yet": Kind(409, "The transcript is not there yet"),
     "no-transcript": Kind(409, "This session has no transcript"),
+    "too-many-files": Kind(409, "The session has more files than a list takes"),
     "cursor-expired": Kind(410, "The cursor is too old"),
     "precondition-failed": Kind(412, "The file is not the one that If-Match names"),
     "too-large": Kind(413, "The request's body is too large"),
@@ -148,7 +149,15 @@ def may_not_hear(virtual: str, namespace: str) -> ProblemError:
     return ProblemError(
         "forbidden",
         f"your token may not get {virtual} in namespace {namespace}",
-        remedy=f"Ask the administrator to bind the chart's role {LISTENER_ROLE} in namespace {namespace} to you.",
+        remedy=_binding(LISTENER_ROLE, namespace),
+    )
+
+
+def _binding(role: str, namespace: str) -> str:
+    """Which of the chart's roles helps: it has Roles where it serves some namespaces, else ClusterRoles."""
+    return (
+        f"Ask the administrator to bind the chart's Role meeting-buddy-{role} in namespace {namespace} to you; where "
+        f"the chart serves all namespaces, its ClusterRole meeting-buddy:<its namespace>:<its release>:{role}."
     )
 
 
@@ -183,12 +192,16 @@ def _forbidden(error: KubeError) -> ProblemError:
         return unauthorized()
     if found := _RBAC.search(error.message):
         verb, resource = found.groups()
-        where = f" in namespace {error.namespace}" if error.namespace else ""
+        if not error.namespace:  # a review of oneself, which Kubernetes lets everybody make
+            return ProblemError(
+                "forbidden",
+                f"your token may not {verb} {resource}",
+                remedy="Ask the administrator to bind Kubernetes' ClusterRole system:basic-user to you, cluster-wide.",
+            )
         return ProblemError(
             "forbidden",
-            f"your token may not {verb} {resource}{where}",
-            remedy=f"Ask the administrator to bind the chart's role {CALLER_ROLE}{where} to you; finding a session by "
-            "its id needs list.",
+            f"your token may not {verb} {resource} in namespace {error.namespace}",
+            remedy=f"{_binding(CALLER_ROLE, error.namespace)} Finding a session by its id needs list.",
         )
     if "exceeded quota" in error.message:
         return ProblemError("quota-exceeded", _words(error), remedy="End and delete sessions, or raise the quota.")

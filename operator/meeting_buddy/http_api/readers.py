@@ -29,9 +29,11 @@ FORWARDED: Final = ("content-length", "content-range", "content-type", "etag", "
 """Headers of a reader that a caller gets."""
 LONGEST_LIST: Final = 8 << 20
 """Bytes; a segment takes some 200. Two days of recording, the longest of one bot, have 5760 of them."""
+LONG_LIST: Final = 2 << 20
+"""Bytes; a longer one, which no bot alone can record, takes up to 60 MB of memory until it is sent."""
 MOST_FILES: Final = 30_000
 """Five such bots that follow each other, in 40 MB of memory. Of more segments a reader's list says nothing once the
-recording is verified; until then such a list is refused."""
+recording is verified; until then the reader makes no list."""
 LONGEST_ASKED: Final = 1024
 """Characters of a caller's header; a longer one is left out, but for ``If-Match``, which must not be ignored."""
 _PIECE: Final = 64 * 1024
@@ -56,6 +58,37 @@ class StoredFiles(BaseModel):
 
     files: list[StoredFile] = Field(max_length=MOST_FILES)
     verified: bool
+
+
+class StoredList:
+    """A reader's answer for a session's list: its head is there, the list follows. Close it."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, namespace: str) -> None:
+        self.long = answer.content_length is None or answer.content_length > LONG_LIST
+        """Whether it takes much memory."""
+        self._answer = answer
+        self._namespace = namespace
+
+    async def read(self) -> StoredFiles:
+        """The list.
+
+        Raises:
+            ProblemError: it does not come, or it is none.
+        """
+        try:
+            async with asyncio.timeout(upstream.HEAD_SECONDS):
+                body = await _whole(self._answer)
+            return await asyncio.to_thread(StoredFiles.model_validate_json, body)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise _unavailable("the reader broke off", self._namespace) from None
+        except ValidationError:
+            raise ProblemError("upstream-error", "the reader's list cannot be read by this version") from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Take no more."""
+        self._answer.close()
 
 
 class StoredBytes:
@@ -104,27 +137,19 @@ class Readers:
         """Close all connections."""
         await self._http.close()
 
-    async def files(self, namespace: str, session_id: str) -> StoredFiles:
-        """What there is of a session; nothing yet, or nothing at all, is an empty list.
+    async def files(self, namespace: str, session_id: str) -> StoredList | None:
+        """What there is of a session; ``None``: nothing yet, or nothing at all. Close what it gives.
 
         Raises:
-            ProblemError: there is no key or no reader, or it refuses.
+            ProblemError: there is no key or no reader, or it refuses; or the files are too many for a list.
         """
         answer = await self._ask("GET", namespace, session_id, "", {})
-        try:
-            if answer.status == 404:
-                return StoredFiles(files=[], verified=False)
-            if answer.status != 200:
-                raise _refused(answer.status, namespace)
-            async with asyncio.timeout(upstream.HEAD_SECONDS):
-                body = await _whole(answer)
-            return await asyncio.to_thread(StoredFiles.model_validate_json, body)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise _unavailable("the reader broke off", namespace) from None
-        except ValidationError:
-            raise ProblemError("upstream-error", "the reader's list cannot be read by this version") from None
-        finally:
-            answer.close()
+        if answer.status == 200:
+            return StoredList(answer, namespace)
+        answer.close()
+        if answer.status == 404:
+            return None
+        raise too_many_files() if answer.status == 409 else _refused(answer.status, namespace)
 
     async def file(
         self, namespace: str, session_id: str, name: str, asked: Mapping[str, str], method: str = "GET"
@@ -187,6 +212,16 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytearray:
         if len(found) > LONGEST_LIST:
             raise ProblemError("upstream-error", "the reader's list is too long")
     return found
+
+
+def too_many_files() -> ProblemError:
+    """409: the list does not come by itself soon, but the files are there."""
+    return ProblemError(
+        "too-many-files",
+        f"this session has more than {MOST_FILES:,} files",
+        remedy="Get each file by its name, such as transcript.jsonl, events.jsonl or segments/00001.mkv (.mka where "
+        "there is no picture). The list comes once the recording is verified: then it has no segments.",
+    )
 
 
 def _refused(status: int, namespace: str) -> ProblemError:

@@ -110,9 +110,9 @@ class Sessions:
             try:  # an earlier request with the same key: what it made is the answer, although it is late by now
                 found = await self._api.get(caller.token, where, name)
             except KubeError as error:
-                if late is not None and error.not_found:
-                    raise late from None
-                raise
+                if not error.not_found:
+                    raise
+                raise late or _deleted_meanwhile() from None
         if found["metadata"].get("annotations", {}).get(ANNOTATION_REQUEST) != digest:
             raise ProblemError(
                 "idempotency-key-reused",
@@ -257,6 +257,12 @@ class Sessions:
 
     def _shown(self, document: JsonObject) -> SessionObject:
         return session_object(parsed(document), self._platforms, created_by_is_guarded=self._created_by_policy)
+
+
+def _deleted_meanwhile() -> ProblemError:
+    """409: between the two calls of a POST with an Idempotency-Key its session went away."""
+    detail = "the session of this Idempotency-Key was deleted meanwhile"
+    return ProblemError("conflict", detail, remedy="Repeat: that starts a new one.", headers={"Retry-After": "1"})
 
 
 def _random() -> str:
