@@ -1,12 +1,15 @@
 """The recorder against real devices: what is recorded, what survives a kill, what a watchdog does and does not do."""
 
 import asyncio
+import ctypes
 import hashlib
+import json
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,9 +31,12 @@ from tests.bot.recording_bot import (
 )
 from tests.conformance.running_bot import RunningBot, reachable_folder
 from tests.local.media import hearing
-from tests.local.media.probe import frame_times, probe
+from tests.local.media.probe import frame_times, probe, run
 from tests.local.media.sound import Utterance, decode
 from tests.support.real_time import HELD_TWICE
+
+_READY, _RUNNING = 4, 0
+"""Of a context and of an operation, as libpulse counts their states."""
 
 
 @pytest.fixture
@@ -160,6 +166,56 @@ async def test_a_killed_device_comes_back_and_the_recording_goes_on(start: Start
     assert len(books.segments) == 3
     for segment in books.segments[1:]:
         assert float(np.abs(decode(bot.recordings / segment.file)).max()) > 0.01  # the tone was heard again
+
+
+def end_recorders_stream(bot: RunningBot) -> None:
+    """End the stream by which ffmpeg hears the meeting, as any client of the sound device may; no program can do it."""
+    listed = subprocess.run(
+        ["pactl", "--server", bot.pulse_server, "--format=json", "list", "source-outputs"],
+        check=True,
+        capture_output=True,
+    )
+    [index] = [each["index"] for each in json.loads(listed.stdout) if each["properties"]["media.name"] == "recorder"]
+    pulse = ctypes.CDLL("libpulse.so.0")
+    for name in ("mainloop_new", "mainloop_get_api", "context_new", "context_kill_source_output"):
+        getattr(pulse, f"pa_{name}").restype = ctypes.c_void_p
+    loop = ctypes.c_void_p(pulse.pa_mainloop_new())
+    context = ctypes.c_void_p(pulse.pa_context_new(ctypes.c_void_p(pulse.pa_mainloop_get_api(loop)), b"test"))
+    pulse.pa_context_connect(context, bot.pulse_server.encode(), 0, None)
+    while pulse.pa_context_get_state(context) != _READY:
+        pulse.pa_mainloop_iterate(loop, 1, None)
+    asked = ctypes.c_void_p(pulse.pa_context_kill_source_output(context, index, None, None))
+    while pulse.pa_operation_get_state(asked) == _RUNNING:
+        pulse.pa_mainloop_iterate(loop, 1, None)
+    pulse.pa_context_disconnect(context)
+
+
+def stamps(file: Path, stream: str) -> list[float]:
+    """Stamps of a stream's packets in order, seconds in the file's own time."""
+    told = run("ffprobe", "-select_streams", stream, "-show_entries", "packet=pts_time", "-of", "csv=p=0", str(file))
+    return sorted(float(line.strip(",")) for line in told.decode().split())
+
+
+async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
+    """As when the sound device ends the recorder's stream and lives on: the picture would go on without sound."""
+    bot = start(environment={"MEETING_BUDDY_SEGMENT_SECONDS": "4"})
+    await bot.until(recording)
+    with tone(bot):
+        await asyncio.sleep(5)
+        pid = await child(bot, "ffmpeg")
+        end_recorders_stream(bot)
+        await child(bot, "ffmpeg", other_than=pid)
+        await bot.until(lambda report: bool(report.recording.gaps))
+        await asyncio.sleep(4)
+    books = await leave_and_end(bot)
+    [gap] = books.gaps
+    assert gap.gap == "the recorder lost its sound or its picture"
+    assert {segment.run for segment in books.segments} == {1, 2}
+    for segment in books.segments:
+        sound, picture = (stamps(bot.recordings / segment.file, kind)[-1] for kind in ("a:0", "v:0"))
+        print(f"{segment.file}, run {segment.run}: sound until {sound:.2f} s, picture until {picture:.2f} s")
+        assert picture - sound < 3  # by how much later the picture was opened, on a slow machine
+    assert bot.outcome.recording.verified
 
 
 async def test_a_frozen_ffmpeg_is_killed_and_replaced(start: Start) -> None:

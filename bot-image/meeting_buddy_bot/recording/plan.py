@@ -7,6 +7,8 @@
 * x264 ``ultrafast``: layout at 15 frames/s costs a tenth of a core; no B-frames, so nothing is reordered.
 * ``aresample=async=1`` fills what PulseAudio dropped with silence, so that a gap in the sound does not shift the rest;
   it does not stretch, which would damage speech.
+* ``-shortest`` ends the run with the first input that ends or fails. Without it ffmpeg goes on with the picture alone
+  when PulseAudio ends its stream. (``-xerror`` would also end it at each small correction of the clock.)
 """
 
 from dataclasses import dataclass
@@ -105,6 +107,7 @@ def capture_argv(plan: CapturePlan, *, epoch: float, pattern: Path, first: int, 
         *encode,
         "-af", "aresample=async=1", "-c:a", "aac", "-b:a", "96k",
         "-max_interleave_delta", "2000000",
+        "-shortest",
         "-f", "segment", "-segment_time", str(plan.segment_seconds), "-segment_format", "matroska",
         "-segment_format_options", f"flush_packets=1:cluster_time_limit={CLUSTER_MILLISECONDS}",
         "-segment_list", f"pipe:{list_fd}", "-segment_list_type", "flat",

@@ -6,6 +6,7 @@ lies a gap, which the manifest writer works out from the media itself.
 | what happens | what the recorder does |
 |---|---|
 | ffmpeg dies or freezes | starts the next run at once; after a device's death it waits until the device answers |
+| PulseAudio ends ffmpeg's stream alone | ffmpeg ends (``-shortest``): as if it had died |
 | five runs in a row write nothing | gives up: RecordingFailed |
 | the volume, or the quota on it, is full | stops, what is there is kept: StorageFull |
 | the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
