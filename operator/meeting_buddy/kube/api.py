@@ -4,10 +4,10 @@ The chart's roles and this file are two views of one list, which
 ``tests/integration/test_operator_rights.py`` holds together.
 """
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
 
 from meeting_buddy.contract import identity
 from meeting_buddy.kube.client import KubeClient
@@ -191,11 +191,11 @@ class KubernetesApi:
 
     async def create_event(self, regarding: JsonObject, kind: str, reason: str, note: str, at: datetime) -> None:
         """Tell people about a session; ``kind`` is Normal or Warning."""
-        namespace = regarding["namespace"]
+        namespace, name = regarding["namespace"], f"{regarding['name']}.{secrets.token_hex(8)}"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": f"{regarding['name']}.{uuid4().hex[:16]}", "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace},
             "eventTime": _micro(at),
             "reportingController": _CONTROLLER,
             "reportingInstance": self._instance,
@@ -205,7 +205,8 @@ class KubernetesApi:
             "type": kind,
             "regarding": {"apiVersion": API_VERSION, "kind": KIND, **regarding},
         }
-        await self._create("events.k8s.io/v1", "events", body)
+        path = path_of("events.k8s.io/v1", namespace, "events")
+        await self._client.tell("POST", path, about=("Event", namespace, name), body=body, query=_MANAGED)
 
     # Leases
 

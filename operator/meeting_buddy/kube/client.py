@@ -79,6 +79,33 @@ class KubeClient:
         Raises:
             KubeError: any answer but 2xx, none, or one that is no JSON object.
         """
+        data = await self.tell(method, path, about=about, body=body, query=query, content_type=content_type)
+        try:
+            document = orjson.loads(data)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise KubeError.of_nonsense(*about)
+        return document
+
+    async def tell(
+        self,
+        method: str,
+        path: str,
+        *,
+        about: tuple[str, str, str],
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Send one request whose answer says nothing new, and return that unread.
+
+        Args:
+            method: as for :meth:`call`, like the others.
+
+        Raises:
+            KubeError: any answer but 2xx, or none.
+        """
         status = 0
         try:
             if method != "GET":
@@ -91,13 +118,7 @@ class KubeClient:
             self._observe(method, about[0], status)
         if status >= 300:
             raise KubeError.from_answer(*about, status, data, headers)
-        try:
-            document = orjson.loads(data)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise KubeError.of_nonsense(*about)
-        return document
+        return data
 
     async def _send(
         self,
