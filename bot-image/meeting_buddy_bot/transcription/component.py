@@ -274,13 +274,16 @@ class LiveTranscript:
     async def _transcribe(self, writer: TranscriptWriter) -> None:
         """Until the end, and as long as sound waits then."""
         pause = _RESTART_SECONDS
-        while not (self._given_up or self._overran or (self._ending.is_set() and not self._pending)):
+        while not self._heard_all():
             await self._run_once(writer)
-            if self._ending.is_set() and not self._ready.is_set():
-                break  # the next one would not be any better
+            if self._heard_all() or (self._ending.is_set() and not self._ready.is_set()):
+                break  # in the second case the next one would not be any better
             pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
-            if not self._given_up:
-                await _unless(self._closing if self._ending.is_set() else self._ending, asyncio.sleep(pause))
+            await _unless(self._closing if self._ending.is_set() else self._ending, asyncio.sleep(pause))
+
+    def _heard_all(self) -> bool:
+        """Whether no further process is needed: all that was said is text, or nobody waits for it any more."""
+        return self._given_up or self._overran or (self._ending.is_set() and not self._pending)
 
     async def _run_once(self, writer: TranscriptWriter) -> None:
         self._ready.clear()

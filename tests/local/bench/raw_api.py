@@ -75,7 +75,10 @@ class RawApi:
                 yield json.loads(line)
 
     async def list_and_watch(self, path: str, selector: str = "") -> AsyncIterator[JsonObject | None]:
-        """All objects as ADDED, then ``None`` when the watch is about to begin, then its events."""
+        """All objects as ADDED, then ``None`` when the watch is about to begin, then its events, without end.
+
+        The API server ends a watch that does not take its events fast enough; it is gone on with behind the last one.
+        """
         objects, version = await self.listed(path, selector)
         for each in objects:
             yield {"type": "ADDED", "object": each}
@@ -83,13 +86,14 @@ class RawApi:
         while True:
             try:
                 async for event in self.watch(path, version, selector):
+                    if event["type"] == "ERROR":
+                        raise RuntimeError(f"watch of {path}: {event['object']}")
+                    version = event["object"]["metadata"]["resourceVersion"]
                     yield event
             except aiohttp.ClientResponseError as error:
                 if error.status != 429:  # the API server's own watch is not ready yet
                     raise
                 await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                return
 
 
 @asynccontextmanager
