@@ -33,7 +33,7 @@ _UNDERSTOOD = 60.0
 _COMES_BACK = 90.0
 """Seconds for a browser to start and to join again, on a busy machine."""
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500), HELD_TWICE]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,6 @@ def complete(kubectl: Kubectl, meeting: LocalMeeting) -> Attendance:
     return session
 
 
-@HELD_TWICE
 @pytest.mark.alone
 def test_a_meeting_completes_its_session(complete: Attendance) -> None:
     assert complete.status["reason"] == "EveryoneLeft"
@@ -124,7 +123,6 @@ def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, 
             assert link not in path.read_text(), path
 
 
-@HELD_TWICE
 @pytest.mark.busy
 def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill"))
@@ -160,7 +158,6 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
     assert probe(session.folder / "recording.m4a").seconds >= 8
 
 
-@HELD_TWICE
 @pytest.mark.busy
 def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-bot"))
@@ -185,7 +182,6 @@ def _recorded_by(status: dict[str, Any], attempt: int) -> bool:
     return (status["attempt"], status["phase"]) == (attempt, "Recording")
 
 
-@HELD_TWICE
 @pytest.mark.busy
 def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("drain"))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.integration.faulty_api import Call, faulty
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_plays import all_released, assignment_of, change, is_gone
+from tests.integration.operator_plays import all_released, assignment_of, change, is_gone, names
 from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
@@ -34,7 +34,9 @@ async def test_a_link_that_is_changed_while_the_pod_is_made_counts(
     def play() -> None:
         with running(OperatorProcess(kubeconfig, tmp_path, place, free_port())):
             sessions.apply("standup")
-            assert_another_is_made(sessions, sessions.pod("standup"))
+            second = assert_another_is_made(sessions)
+            # No node had the first one, so that it is gone at once.
+            wait_until(lambda: names(*sessions.pods()) == names(second), "the first pod is gone", PATIENCE)
 
     async with faulty(crd.kubeconfig, change_meanwhile, tmp_path) as kubeconfig:
         await asyncio.to_thread(play)
@@ -61,10 +63,15 @@ async def test_a_link_that_is_changed_after_the_operator_made_the_pod_and_died_c
         sessions.scheduled(first)
         change(sessions, "standup", meetingLink=ANOTHER_LINK)
         operator.start()
-        wait_until(lambda: "changed before its bot" in sessions.status("standup").get("message", ""), "it says why", 60)
+        wait_until(
+            lambda: "not for what the session says now" in sessions.status("standup").get("message", ""),
+            "it says why",
+            60,
+        )
         assert sessions.status("standup").keys().isdisjoint({"attempt", "botPod"})
         is_gone(sessions, first)
-        assert_another_is_made(sessions, first)
+        assert_another_is_made(sessions)
+        all_released(sessions, first)
 
     async with faulty(crd.kubeconfig, hold, tmp_path) as kubeconfig:
         await asyncio.to_thread(play)
@@ -74,9 +81,9 @@ def is_first_pod(call: Call) -> bool:
     return call.request.method == "POST" and call.request.path.endswith("/pods") and "dryRun" not in call.request.query
 
 
-def assert_another_is_made(sessions: Sessions, first: dict[str, Any]) -> None:
-    """The first pod goes, and the bot of the second one is sent to the other meeting."""
+def assert_another_is_made(sessions: Sessions) -> dict[str, Any]:
+    """Its bot is sent to the other meeting."""
     second = sessions.pod("standup", attempt=2)
     assert assignment_of(sessions, second)["link"] == ANOTHER_LINK
     wait_until(lambda: sessions.status("standup").get("attempt") == 2, "the status names it", PATIENCE)
-    all_released(sessions, first)
+    return second

@@ -119,7 +119,8 @@ _REFUSED_BY_NODE = replace(
 _SECOND_POD = replace(make.READY_POD, name=make.SECOND, uid="pod-2", attempt=2)
 _SECOND_ENDED = replace(_SECOND_POD, phase="Succeeded", bot=make.ended(make.last_word("LeaveRequested", attempt=2)))
 _DRAINED = make.ended(make.last_word("Evicted", recording={"verified": False}))
-_OUTDATED: dict[str, Any] = {"attempts": {FIRST_BOT: AttemptFacts(outdated=True)}, "of": PodId(2)}
+_OUTDATED: dict[str, Any] = {"attempts": {FIRST_BOT: AttemptFacts(outdated="pod-1")}, "of": PodId(2)}
+_TOLD_LONG_AGO = _told("Forbidden")
 _NO_CLASS = replace(make.INSTALLATION, bot_class=None)
 _ENDED_BEFORE_NEXT: dict[str, Any] = {
     **_WAITS, **_AT_END, "phase": "Leaving", "reason": "EndTimeReached", "attempt": 2,
@@ -357,6 +358,10 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "Somebody changed what the bot's pod was made for, before the status named it": (
         Row("its bot has not started", _F(_S(botName="Minutes"), make.STARTING_POD, **_OUTDATED), "DeletePod PatchStatus", "Initializing"),
         Row("it is to go, and has not gone", _F(_S(_WAITS, botName="Minutes"), replace(make.STARTING_POD, deleted_at=NOW), **_OUTDATED), "PatchStatus", "Initializing"),
+        Row("it is to go, and the session has waited for longer than a start-up takes", _F(_S(_TOLD_LONG_AGO, botName="Minutes"), make.STARTING_POD, **_OUTDATED), "DeletePod PatchStatus", "Initializing", at=_LATE),
+        Row("the same, and it goes", _F(_S(_TOLD_LONG_AGO, botName="Minutes"), replace(make.STARTING_POD, deleted_at=later(600)), **_OUTDATED), "PatchStatus", "Initializing", at=_LATE),
+        Row("the same, and its node does not say that it has gone", _F(_S(_TOLD_LONG_AGO, botName="Minutes"), replace(make.STARTING_POD, deleted_at=NOW), **_OUTDATED), "PatchStatus EmitEvent", "Failed", "NodeLost", at=_LATE),
+        Row("another one was made instead, and the status was emptied: it stays", _F(_S(botName="Minutes"), replace(make.READY_POD, uid="pod-9"), attempts=_OUTDATED["attempts"], of=PodId(3)), "FollowStream PatchStatus EmitEvent", "Active"),
         Row("it has gone", _F(_S(_WAITS, botName="Minutes"), replace(make.terminated(make.ended()), deleted_at=NOW), **_OUTDATED), "CreatePod PatchStatus EmitEvent ReleaseFinalizer", "Initializing"),
         Row("its bot started meanwhile", _F(_S(botName="Minutes"), make.READY_POD, **_OUTDATED), "DeletePod PatchStatus", "Initializing"),
         Row("the new link is one that no guest can open", _F(_S(meetingLink="https://meet.example.org/custom?token=x"), make.STARTING_POD, **_OUTDATED), "PatchStatus EmitEvent", "Failed", "LinkInvalid"),

@@ -151,7 +151,7 @@ class World(RuleBasedStateMachine):
         for pod in self.pods:
             changed = self.made_for.get(pod.uid) != requested(self.session)
             if changed and pod.role is Role.BOT and not pod.orphaned and not pod.bot.started:
-                self.outdated[pod.id] = AttemptFacts(outdated=True)
+                self.outdated[pod.id] = AttemptFacts(outdated=pod.uid)
                 self.made_for_nothing = True
 
     @property

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.http_api import app, media_access
+from meeting_buddy.http_api import app, media_access, media_routes
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.media_access import LONG_LISTS, MediaAccess
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.readers import StoredFile, StoredFiles
 from meeting_buddy.http_api.streams import StreamLimits
+from meeting_buddy.http_api.upstream import BrokenError
 
 SESSION_ID = "mbsess_0123456789abcdef0123456789abcdef"
 FILE = StoredFile("segments/00001.mkv", "segment", 3, None, "video/matroska", False)
@@ -119,3 +120,11 @@ async def test_a_list_keeps_its_place_until_it_is_sent() -> None:
         len(body),
     )
     assert json.loads(body)["recordings"][0]["size_bytes"] == FILE.bytes
+
+
+async def test_a_list_that_a_client_does_not_take_in_time_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [part async for part in media_routes._slices(bytes(200_000))]
+    assert [len(part) for part in whole] == [65536, 65536, 65536, 3392]
+    monkeypatch.setattr(media_routes, "LIST_SECONDS", -1.0)
+    with pytest.raises(BrokenError):
+        await anext(media_routes._slices(b"{}"))

@@ -137,7 +137,7 @@ class Run:
         if frozen:
             return "the recorder froze"
         if code == 0:  # nothing else ends it in peace but a signal, for which its code is 255
-            return "the recorder lost its sound or its picture"
+            return "the recorder's sound or picture ended"
         return "the recorder was killed" if code < 0 else f"the recorder ended with code {code}"
 
     def stalled(self) -> bool:

@@ -49,9 +49,10 @@ def precondition(request: web.Request, etag: str | None) -> HTTPStatus | None:
         request: with these headers.
         etag: as in :func:`wanted`.
     """
-    if hdrs.IF_MATCH in request.headers and not _names(hdrs.IF_MATCH, request, request.if_match, etag, weak=False):
+    match, none_match = request.headers.get(hdrs.IF_MATCH), request.headers.get(hdrs.IF_NONE_MATCH)
+    if match is not None and not _names(match, request.if_match, etag, weak=False):
         return HTTPStatus.PRECONDITION_FAILED
-    if _names(hdrs.IF_NONE_MATCH, request, request.if_none_match, etag, weak=True):
+    if none_match is not None and _names(none_match, request.if_none_match, etag, weak=True):
         return HTTPStatus.NOT_MODIFIED
     return None
 
@@ -79,7 +80,7 @@ def _same_state(request: web.Request, etag: str | None) -> bool:
     return not given or (etag is not None and [each.strip() for each in given] == [f'"{etag}"'])
 
 
-def _names(header: str, request: web.Request, given: Sequence[ETag] | None, etag: str | None, *, weak: bool) -> bool:
-    if request.headers.get(header, "").strip() == _ANY:  # aiohttp's ETag is the same for one that is spelt "*"
+def _names(header: str, given: Sequence[ETag] | None, etag: str | None, *, weak: bool) -> bool:
+    if header.strip() == _ANY:  # aiohttp's ETag is the same for one that is spelt "*"
         return True
     return any(each.value == etag and (weak or not each.is_weak) for each in given or ())

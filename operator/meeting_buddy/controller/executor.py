@@ -171,7 +171,7 @@ class Executor:
         if wanted_since is None:
             return
         # Where it counts from one of these, the session did not wait until its pod was due.
-        scheduled = which.attempt == 1 and wanted_since not in (session.created_at, entry.respecified_at)
+        scheduled = not session.status.attempt and wanted_since not in (session.created_at, entry.respecified_at)
         self._telemetry.pod_created((self._clock.now() - wanted_since).total_seconds(), scheduled=scheduled)
 
     async def _changed_meanwhile(self, entry: CacheEntry, planned: SessionFacts) -> bool:

@@ -137,7 +137,7 @@ class Observer:
             if pod.role is not Role.BOT or pod.orphaned or pod.bot.started or made_for is None:
                 continue
             if made_for != request_hmac(session.spec, self._keys.of_pod(seen.key_fingerprint)):
-                entry.note(pod.id, outdated=True)
+                entry.note(pod.id, outdated=pod.uid)
 
     def _unknown_pods(self, entry: CacheEntry) -> list[str]:
         """Names of pods that the cache lacks, and on which what follows depends."""

@@ -42,6 +42,7 @@ _EVENTS: Final = {
 }
 
 
+_OUTDATED: Final = "the pod that was made is not for what the session says now: it goes, and another comes"
 _MISSING: Final = {"AudioReceived": "AudioMissing", "VideoReceived": "VideoMissing"}
 """Condition → reason of the Event."""
 
@@ -228,12 +229,9 @@ def _waiting_message(snapshot: Snapshot) -> str | None:
         return None
     if snapshot.known.rejection is not None:
         return snapshot.known.rejection.message
-    if snapshot.pod is None and snapshot.is_first:
-        return (
-            None if snapshot.attempt == 1 else "it was changed before its bot started: that pod goes, and another comes"
-        )
     if snapshot.pod is None:
-        return said
+        first = None if snapshot.attempt == 1 else _OUTDATED
+        return first if snapshot.is_first else said
     name = startup.waits_for_image(snapshot.pod)
     return f"container {name}: the image cannot be pulled yet" if name is not None else None
 

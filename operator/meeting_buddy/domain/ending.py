@@ -91,9 +91,13 @@ def _outcome_without_pod(snapshot: Snapshot) -> Outcome | None:
 def _outcome_of_former_pod(snapshot: Snapshot) -> Outcome | None:
     """One that does not end keeps the next one out."""
     former = snapshot.living_former_pod
-    if former is None or snapshot.now < snapshot.startup_deadline:
+    if former is None:
         return None
-    return Outcome(Reason.NODE_LOST, not_ended(former))
+    if former.deleted_at is None and former in snapshot.former_pods:  # the plan of a session that goes on deletes it
+        return None
+    patience = snapshot.patience_from(former.deleted_at) if former.deleted_at is not None else snapshot.now
+    over = snapshot.now >= max(snapshot.startup_deadline, patience)
+    return Outcome(Reason.NODE_LOST, not_ended(former)) if over else None
 
 
 def not_ended(pod: PodFacts) -> str:

@@ -57,7 +57,8 @@ def current_pod(session: SessionFacts, pods: Sequence["PodFacts"], attempts: Map
     if status.attempt and not any(pod.role is Role.FINISHER for pod in pods):
         return PodId(status.attempt, Role.FINISHER if status.finishing else Role.BOT)
     own = {pod.id for pod in pods if not pod.orphaned and pod.name == pod_name(session.name, session.uid, *pod.id)}
-    after = {which.attempt + 1 for which, known in attempts.items() if known.outdated}
+    replaced = {pod.id for pod in pods if (known := attempts.get(pod.id)) is not None and known.outdated != pod.uid}
+    after = {which.attempt + 1 for which, known in attempts.items() if known.outdated and which not in replaced}
     attempt = status.attempt or max(after.union(each.attempt for each in own), default=FIRST_BOT.attempt)
     bot, finisher = PodId(attempt), PodId(attempt, Role.FINISHER)
     return finisher if status.finishing or (finisher in own and bot not in own) else bot
@@ -253,8 +254,8 @@ class AttemptFacts:
     """Events about a pod that is late and its claim, oldest first; ``None``: nobody has read it once more and asked."""
     given_up: Outcome | None = None
     """Why the operator deleted the pod, whose bot did not start."""
-    outdated: bool = False
-    """Whether the session's author changed what the pod was made for before its bot started; for the next one."""
+    outdated: str | None = None
+    """Uid of the pod, if the session's author changed what it was made for before its bot started."""
     secret_missing: bool = False
     """Whether the pod may be without its Secret: nobody saw it being made, as the operator may have died before it."""
 

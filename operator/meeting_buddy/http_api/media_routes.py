@@ -1,5 +1,6 @@
 """Routes that go on for long: events of a session, its transcript, its recordings. Thin, as those of sessions."""
 
+import asyncio
 import posixpath
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
@@ -24,7 +25,12 @@ from meeting_buddy.http_api.parameters import (
 from meeting_buddy.http_api.problems import Problem
 from meeting_buddy.http_api.service import Sessions
 from meeting_buddy.http_api.streams import Download, EventStream, Streams, event_text
+from meeting_buddy.http_api.upstream import BrokenError
 
+LIST_SECONDS: Final = 60.0
+"""For a client to take a list of files."""
+_SLICE: Final = 64 * 1024
+"""Bytes of a list that wait for a client at a time."""
 _EVENTS: Final = event_stream(
     "Server-sent events: `session` with the whole session object now and after each change; "
     "`end` when it is over or deleted; `problem` when the token or a right ends. Comments in between."
@@ -128,7 +134,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
             namespace = await _place(held, finder, streams, caller, place.namespace)
             text = await media.recordings(caller, namespace, session_id, held)
             headers = {"Content-Type": "application/json", "Content-Length": str(len(text))}
-            return Download(_one(text), streams, operation="listRecordings", held=held, headers=headers)
+            return Download(_slices(text), streams, operation="listRecordings", held=held, headers=headers)
 
     async def download(
         caller: CallerOf,
@@ -182,8 +188,14 @@ async def _place(held: ExitStack, finder: Finder, streams: Streams, caller: Call
     return namespace or finder.namespace_of(user)
 
 
-async def _one(text: bytes) -> AsyncGenerator[bytes, None]:
-    yield text
+async def _slices(text: bytes) -> AsyncGenerator[bytes, None]:
+    """A list for a client that takes it in time: it is in memory, and keeps others from theirs, until then."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIST_SECONDS
+    for first in range(0, len(text), _SLICE):
+        if loop.time() > ends:
+            raise BrokenError
+        yield text[first : first + _SLICE]
 
 
 def _head(status: int, headers: dict[str, str]) -> Response:

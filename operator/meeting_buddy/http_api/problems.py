@@ -15,8 +15,6 @@ from meeting_buddy.kube.errors import KubeError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:meeting-buddy:problem:"
-CALLER_ROLE: Final = "caller"
-LISTENER_ROLE: Final = "listener"
 
 
 class Kind(NamedTuple):
@@ -149,7 +147,7 @@ def may_not_hear(virtual: str, namespace: str) -> ProblemError:
     return ProblemError(
         "forbidden",
         f"your token may not get {virtual} in namespace {namespace}",
-        remedy=_binding(LISTENER_ROLE, namespace),
+        remedy=_binding("listener", namespace),
     )
 
 
@@ -201,7 +199,7 @@ def _forbidden(error: KubeError) -> ProblemError:
         return ProblemError(
             "forbidden",
             f"your token may not {verb} {resource} in namespace {error.namespace}",
-            remedy=f"{_binding(CALLER_ROLE, error.namespace)} Finding a session by its id needs list.",
+            remedy=f"{_binding('caller', error.namespace)} Finding a session by its id needs list.",
         )
     if "exceeded quota" in error.message:
         return ProblemError("quota-exceeded", _words(error), remedy="End and delete sessions, or raise the quota.")

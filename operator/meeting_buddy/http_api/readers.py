@@ -215,7 +215,7 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytearray:
 
 
 def too_many_files() -> ProblemError:
-    """409: the list does not come by itself soon, but the files are there."""
+    """409: there is no list until the recording is verified, and each file can be had."""
     return ProblemError(
         "too-many-files",
         f"this session has more than {MOST_FILES:,} files",

@@ -61,7 +61,7 @@ def named_secret(namespace: str, name: str) -> dict[str, Any]:
 
 
 def assignment_annotations(pod_input: BotPodInput, document: str, keys: BotKeys) -> dict[str, str]:
-    """What a pod says of its assignment (JSON): which content it takes, whose key it hears, what it was made for."""
+    """What a pod says of its assignment (JSON): its digest, the key of its control token, what it was made for."""
     found = {
         identity.ANNOTATION_ASSIGNMENT: assignment_sha256(document.encode()),
         identity.ANNOTATION_KEY: fingerprint(keys.control),

@@ -24,7 +24,7 @@ from tests.local.meetings.livekit.host import Host, RoomError
 from tests.local.meetings.livekit.paths import Paths
 from tests.local.meetings.livekit.schedule import Clip, Turn
 
-_PATIENCE = 90.0  # seconds for one person to be in the room with media on, on a loaded machine
+_PATIENCE = 90.0  # seconds for one person to be in the room with media on, or to speak a turn, on a loaded machine
 _LONGEST = 3600.0  # seconds after which a person whom nobody stops leaves
 _EDGE = 3.0  # seconds at the beginning and the end of a recording that it may not hold
 
@@ -117,10 +117,12 @@ class People:
     def wait_until_spoken(self, seconds: float, *, turns: int = 0) -> None:
         """Return after `seconds` of conversation from now, in which as many whole `turns` can be heard in a recording.
 
-        Raises `RuntimeError` when somebody fell out.
+        Raises `RuntimeError` when somebody fell out, or nobody speaks.
         """
         began = time.monotonic()
         while time.monotonic() < began + seconds or self._whole_turns(began + _EDGE) < turns:
+            if time.monotonic() > began + seconds + _PATIENCE:
+                raise RuntimeError(f"not {turns} whole turns within {seconds + _PATIENCE:g} s")
             time.sleep(min(0.5, max(began + seconds - time.monotonic(), 0.1)))
             if failures := self.failures():
                 raise RuntimeError("\n".join(failures))
