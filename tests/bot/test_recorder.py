@@ -196,6 +196,7 @@ def stamps(file: Path, stream: str) -> list[float]:
     return sorted(float(line.strip(",")) for line in told.decode().split())
 
 
+@pytest.mark.busy  # how much later the picture is opened than the sound counts the start of a program
 async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
     """As when the sound device ends the recorder's stream and lives on: the picture would go on without sound."""
     bot = start(environment={"MEETING_BUDDY_SEGMENT_SECONDS": "4"})
