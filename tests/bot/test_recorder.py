@@ -212,9 +212,10 @@ async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
     [gap] = books.gaps
     assert gap.gap == "the recorder's sound or picture ended"
     assert {segment.run for segment in books.segments} == {1, 2}
-    for segment in books.segments:
-        sound, picture = (stamps(bot.recordings / segment.file, kind)[-1] for kind in ("a:0", "v:0"))
-        print(f"{segment.file}, run {segment.run}: sound until {sound:.2f} s, picture until {picture:.2f} s")
+    for number in (1, 2):
+        files = [bot.recordings / segment.file for segment in books.segments if segment.run == number]
+        sound, picture = (max(at for file in files for at in stamps(file, kind)) for kind in ("a:0", "v:0"))
+        print(f"run {number}: sound until {sound:.2f} s, picture until {picture:.2f} s")
         assert picture - sound < 5  # by how much later the picture was opened, on a slow machine
     assert bot.outcome.recording.verified
 

@@ -17,12 +17,12 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from meeting_buddy.contract.reader import reader_key
+from meeting_buddy.contract.reader import MOST_FILES, reader_key
 from meeting_buddy.http_api import media_access
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.problems import ProblemError
-from meeting_buddy.http_api.readers import LONGEST_LIST, MOST_FILES, Readers
+from meeting_buddy.http_api.readers import LONGEST_LIST, Readers
 from meeting_buddy_bot.recordings import listing
 from meeting_buddy_bot.recordings.server import RecordingsServer
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture

@@ -59,11 +59,6 @@ class RecordingClient:
         self.calls.append((method, path))
         return dict(_ANSWER)
 
-    async def tell(self, method: str, path: str, **_: Any) -> bytes:
-        """Note it."""
-        self.calls.append((method, path))
-        return b""
-
 
 def manifest(kind: str, namespace: str, name: str) -> Manifest:
     return {"kind": kind, "metadata": {"namespace": namespace, "name": name}, "spec": {}}

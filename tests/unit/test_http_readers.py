@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from meeting_buddy.http_api.readers import LONGEST_LIST, MOST_FILES, StoredFiles
-from meeting_buddy_bot.recordings import listing
+from meeting_buddy.contract.reader import MOST_FILES
+from meeting_buddy.http_api.readers import LONGEST_LIST, StoredFiles
 from meeting_buddy_bot.recordings.listing import MOST_SEGMENTS, Claim, Entry
 
 OTHERS = 10
@@ -14,7 +14,7 @@ OTHERS = 10
 
 
 def test_a_list_with_all_segments_that_a_reader_names_is_taken() -> None:
-    assert MOST_SEGMENTS + OTHERS <= MOST_FILES == listing.MOST_FILES
+    assert MOST_SEGMENTS + OTHERS <= MOST_FILES
     assert MOST_FILES >= 5 * 48 * 120 + OTHERS, "as many as five bots of 48 hours record"
     size = 10**8  # half a minute of a large picture
     entries = [

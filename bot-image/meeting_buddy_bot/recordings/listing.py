@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from meeting_buddy.contract.reader import NAME
+from meeting_buddy.contract.reader import MOST_FILES, NAME
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
 from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
@@ -27,8 +27,6 @@ MOST_MANIFEST: Final = 32 * 1024 * 1024
 of 48 hours each."""
 LONG_MANIFEST: Final = 1024 * 1024
 """Bytes; of longer ones one at a time is read, for what that takes in memory."""
-MOST_FILES: Final = 30_000
-"""Of a list; the HTTP API takes none of more."""
 MOST_SEGMENTS: Final = 25_000
 """Of a verified session with more of them the list leaves them out: the recording has all that they hold."""
 _MOST_LINE: Final = 4096

@@ -24,7 +24,7 @@ from meeting_buddy.contract import reader
 from meeting_buddy_bot.recordings import listing, ranges
 from meeting_buddy_bot.recordings.access import VolumeAccess, give_back
 from meeting_buddy_bot.recordings.files import MissingError, OpenFile
-from meeting_buddy_bot.recordings.listing import MOST_FILES, Entry, TooManyFilesError
+from meeting_buddy_bot.recordings.listing import Entry, TooManyFilesError
 
 MOST_REQUESTS: Final = 256
 """At the same time; each may hold one piece of a file in memory."""
@@ -122,7 +122,7 @@ class RecordingsServer:
             return _words(HTTPStatus.NOT_FOUND, "no such session or file")
         except TooManyFilesError:
             _log.warning("too many files for a list", extra={"facts": {"session": known}})
-            return _words(HTTPStatus.CONFLICT, f"more than {MOST_FILES} files")
+            return _words(HTTPStatus.CONFLICT, f"more than {reader.MOST_FILES} files")
         except OSError as error:
             _log.warning(
                 "the volume refuses", extra={"facts": {"session": known, "cause": error.strerror or str(error)}}

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from yarl import URL
 
-from meeting_buddy.contract.reader import KEY_SECRET, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
+from meeting_buddy.contract.reader import KEY_SECRET, MOST_FILES, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
 from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError
 
@@ -31,9 +31,6 @@ LONGEST_LIST: Final = 8 << 20
 """Bytes; a segment takes some 200. Two days of recording, the longest of one bot, have 5760 of them."""
 LONG_LIST: Final = 2 << 20
 """Bytes; a longer one, which no bot alone can record, takes up to 60 MB of memory until it is sent."""
-MOST_FILES: Final = 30_000
-"""Five such bots that follow each other, in 40 MB of memory. Of more segments a reader's list says nothing once the
-recording is verified; until then the reader makes no list."""
 LONGEST_ASKED: Final = 1024
 """Characters of a caller's header; a longer one is left out, but for ``If-Match``, which must not be ignored."""
 _PIECE: Final = 64 * 1024

@@ -206,7 +206,8 @@ class KubernetesApi:
             "regarding": {"apiVersion": API_VERSION, "kind": KIND, **regarding},
         }
         path = path_of("events.k8s.io/v1", namespace, "events")
-        await self._client.tell("POST", path, about=("Event", namespace, name), body=body, query=_MANAGED)
+        about = ("Event", namespace, name)
+        await self._client.call("POST", path, about=about, body=body, query=_MANAGED, answered=False)
 
     # Leases
 

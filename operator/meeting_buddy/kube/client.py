@@ -65,6 +65,7 @@ class KubeClient:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        answered: bool = True,
     ) -> dict[str, Any]:
         """Send one request and return the object it answers with.
 
@@ -75,36 +76,10 @@ class KubeClient:
             body: JSON body.
             query: query parameters.
             content_type: of the body.
+            answered: whether anybody reads the answer; else an empty one is returned.
 
         Raises:
             KubeError: any answer but 2xx, none, or one that is no JSON object.
-        """
-        data = await self.tell(method, path, about=about, body=body, query=query, content_type=content_type)
-        try:
-            document = orjson.loads(data)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise KubeError.of_nonsense(*about)
-        return document
-
-    async def tell(
-        self,
-        method: str,
-        path: str,
-        *,
-        about: tuple[str, str, str],
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> bytes:
-        """Send one request whose answer says nothing new, and return that unread.
-
-        Args:
-            method: as for :meth:`call`, like the others.
-
-        Raises:
-            KubeError: any answer but 2xx, or none.
         """
         status = 0
         try:
@@ -118,7 +93,15 @@ class KubeClient:
             self._observe(method, about[0], status)
         if status >= 300:
             raise KubeError.from_answer(*about, status, data, headers)
-        return data
+        if not answered:
+            return {}
+        try:
+            document = orjson.loads(data)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise KubeError.of_nonsense(*about)
+        return document
 
     async def _send(
         self,
