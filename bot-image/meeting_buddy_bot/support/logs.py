@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final, TextIO
 
 from meeting_buddy.contract.redaction import Redactor
@@ -174,6 +175,15 @@ def configure(redact: Redactor, *, debug: bool = False) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)  # libraries: selenium and urllib3 log whole requests below that
     logging.getLogger("meeting_buddy_bot").setLevel(logging.DEBUG if debug else logging.INFO)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends the process is a line like any other: Python itself would write it into others, and not redacted."""
+    if issubclass(kind, Exception):
+        logging.getLogger(__name__).critical("nobody expected this error", exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def flush() -> None:
