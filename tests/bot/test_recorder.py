@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ from tests.bot.recording_bot import (
 )
 from tests.conformance.running_bot import RunningBot, reachable_folder
 from tests.local.media import hearing
-from tests.local.media.probe import frame_times, probe, run
+from tests.local.media.probe import frame_times, packet_times, probe
 from tests.local.media.sound import Utterance, decode
 from tests.support.real_time import HELD_TWICE
 
@@ -190,12 +189,6 @@ def end_recorders_stream(bot: RunningBot) -> None:
     pulse.pa_context_disconnect(context)
 
 
-def stamps(file: Path, stream: str) -> list[float]:
-    """Stamps of a stream's packets in order, seconds in the file's own time."""
-    told = run("ffprobe", "-select_streams", stream, "-show_entries", "packet=pts_time", "-of", "csv=p=0", str(file))
-    return sorted(float(line.strip(",")) for line in told.decode().split())
-
-
 @pytest.mark.busy  # how much later the picture is opened than the sound counts the start of a program
 async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
     """As when the sound device ends the recorder's stream and lives on: the picture would go on without sound."""
@@ -214,7 +207,7 @@ async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
     assert {segment.run for segment in books.segments} == {1, 2}
     for number in (1, 2):
         files = [bot.recordings / segment.file for segment in books.segments if segment.run == number]
-        sound, picture = (max(at for file in files for at in stamps(file, kind)) for kind in ("a:0", "v:0"))
+        sound, picture = (max(at for file in files for at in packet_times(file, kind)) for kind in ("a:0", "v:0"))
         print(f"run {number}: sound until {sound:.2f} s, picture until {picture:.2f} s")
         assert picture - sound < 5  # by how much later the picture was opened, on a slow machine
     assert bot.outcome.recording.verified

@@ -95,9 +95,10 @@ def _outcome_of_former_pod(snapshot: Snapshot) -> Outcome | None:
         return None
     if former.deleted_at is None and former in snapshot.former_pods:  # the plan of a session that goes on deletes it
         return None
-    patience = snapshot.patience_from(former.deleted_at) if former.deleted_at is not None else snapshot.now
-    over = snapshot.now >= max(snapshot.startup_deadline, patience)
-    return Outcome(Reason.NODE_LOST, not_ended(former)) if over else None
+    deadline = snapshot.startup_deadline
+    if former.deleted_at is not None:
+        deadline = max(deadline, snapshot.patience_from(former.deleted_at))
+    return Outcome(Reason.NODE_LOST, not_ended(former)) if snapshot.now >= deadline else None
 
 
 def not_ended(pod: PodFacts) -> str:

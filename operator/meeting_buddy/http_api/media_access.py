@@ -118,7 +118,7 @@ class MediaAccess:
         await self._found(caller, namespace, session_id, _RECORDINGS)
         found = await self._readers.files(namespace, session_id)
         if found is None:
-            return await asyncio.to_thread(_list_text, StoredFiles(files=[], verified=False), namespace, session_id)
+            return _list_text(StoredFiles(files=[], verified=False), namespace, session_id)
         try:
             if found.long:
                 async with asyncio.timeout(WAITING_SECONDS):

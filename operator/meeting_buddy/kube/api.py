@@ -191,11 +191,11 @@ class KubernetesApi:
 
     async def create_event(self, regarding: JsonObject, kind: str, reason: str, note: str, at: datetime) -> None:
         """Tell people about a session; ``kind`` is Normal or Warning."""
-        namespace, name = regarding["namespace"], f"{regarding['name']}.{secrets.token_hex(8)}"
+        name = f"{regarding['name']}.{secrets.token_hex(8)}"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": regarding["namespace"]},
             "eventTime": _micro(at),
             "reportingController": _CONTROLLER,
             "reportingInstance": self._instance,
@@ -205,9 +205,7 @@ class KubernetesApi:
             "type": kind,
             "regarding": {"apiVersion": API_VERSION, "kind": KIND, **regarding},
         }
-        path = path_of("events.k8s.io/v1", namespace, "events")
-        about = ("Event", namespace, name)
-        await self._client.call("POST", path, about=about, body=body, query=_MANAGED, answered=False)
+        await self._create("events.k8s.io/v1", "events", body, answered=False)
 
     # Leases
 
@@ -230,13 +228,13 @@ class KubernetesApi:
         return _lease(about, await self._client.call("PUT", path, about=about, body=manifest))
 
     async def _create(
-        self, group_version: str, plural: str, manifest: JsonObject, *, dry_run: bool = False
+        self, group_version: str, plural: str, manifest: JsonObject, *, dry_run: bool = False, answered: bool = True
     ) -> JsonObject:
         metadata = manifest["metadata"]
         path = path_of(group_version, metadata["namespace"], plural)
         about = (manifest["kind"], metadata["namespace"], metadata["name"])
         query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
-        return await self._client.call("POST", path, about=about, body=manifest, query=query)
+        return await self._client.call("POST", path, about=about, body=manifest, query=query, answered=answered)
 
     async def _delete(self, path: str, about: tuple[str, str, str], uid: str) -> None:
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}

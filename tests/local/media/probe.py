@@ -53,7 +53,12 @@ def probe(path: Path) -> Media:
 
 def frame_times(path: Path) -> list[float]:
     """When each video frame is shown, in seconds of the file, in order. Raises `UnreadableMediaError`."""
-    entries = ("-select_streams", "v:0", "-show_entries", "packet=pts_time", "-of", "csv=print_section=0")
+    return packet_times(path, "v:0")
+
+
+def packet_times(path: Path, stream: str) -> list[float]:
+    """When each packet of a stream (`v:0`, `a:0`) is due, likewise."""
+    entries = ("-select_streams", stream, "-show_entries", "packet=pts_time", "-of", "csv=print_section=0")
     lines = run("ffprobe", *entries, str(path)).decode().split()
     return sorted(float(line.strip(",")) for line in lines if line[0].isdigit() or line[0] == "-")
 
