@@ -303,30 +303,41 @@ async def test_the_language_that_was_found_is_told(session: Session, asked: str,
 # What is kept
 
 
-def test_no_more_is_kept_than_six_minutes() -> None:
-    missed: list[tuple[float, float]] = []
-    sound = PendingSound(lambda *span: missed.append(span))
+Stretch = tuple[float, float, str]
+
+
+@pytest.fixture
+def missed() -> list[Stretch]:
+    return []
+
+
+@pytest.fixture
+def sound(missed: list[Stretch]) -> PendingSound:
+    return PendingSound(lambda start, end, cause: missed.append((round(start, 1), round(end, 1), cause)))
+
+
+def test_no_more_is_kept_than_six_minutes(sound: PendingSound, missed: list[Stretch]) -> None:
     for number in range(pending.MOST_FRAMES + 150):
         sound.add(frame(number / 10))
     assert len(sound) <= pending.MOST_FRAMES
-    assert [(start, round(end, 1)) for start, end in missed] == [(0, 10), (10, 20)]
+    assert missed == [(0, 10, sound.cause), (10, 20, sound.cause)]
 
 
-def test_what_only_the_process_has_is_missing_if_it_dies() -> None:
-    missed: list[tuple[float, float]] = []
-    sound = PendingSound(lambda *span: missed.append(span))
+def test_what_only_the_process_has_is_missing_if_it_dies(sound: PendingSound, missed: list[Stretch]) -> None:
     for number in range(pending.MOST_FRAMES + 50):
         sound.add(frame(number / 10))
         sound.handed_over()
     assert not missed
-    assert round(sound.forgotten, 1) == 5.0
+    sound.note_death()
+    assert missed == [(0, 5, "the transcriber died")]
     sound.hand_again()
     assert sound.next() == frame(5)
 
 
-def test_a_gap_parts_two_stretches() -> None:
-    sound = PendingSound(lambda *_: None)
+def test_a_gap_parts_two_stretches(sound: PendingSound, missed: list[Stretch]) -> None:
     for start in (1.0, 1.1, 1.2, 5.0, 5.1):
         sound.add(frame(start))
         sound.handed_over()
-    assert [(start, round(end, 1)) for start, end in sound.drop_handed()] == [(1.0, 1.3), (5.0, 5.2)]
+    sound.give_up_handed()
+    assert missed == [(1.0, 1.3, sound.cause), (5.0, 5.2, sound.cause)]
+    assert round(sound.done, 1) == 5.2

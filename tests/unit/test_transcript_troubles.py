@@ -19,7 +19,7 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription import component
+from meeting_buddy_bot.transcription import component, runs
 from meeting_buddy_bot.transcription.component import LiveTranscript
 from meeting_buddy_bot.transcription.messages import Fault, Message, Progress, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
@@ -109,7 +109,8 @@ class Session:
     """A bot's transcript, with everything around it in the test's hands."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(component, "_RESTART_SECONDS", 0.02)
+        monkeypatch.setattr(runs, "_RESTART_SECONDS", 0.02)
+        monkeypatch.setattr(component, "_REOPEN_SECONDS", 0.002)
         monkeypatch.setattr(Transcriber, "start", self._start)
         self.folder = folder
         self.starting = asyncio.Event()
@@ -307,7 +308,7 @@ async def test_sound_that_does_not_come_is_behind(session: Session, monkeypatch:
 async def test_a_transcriber_that_hangs_is_followed_by_another(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(component, "_HUNG_SECONDS", 0.05)
+    monkeypatch.setattr(runs, "_HUNG_SECONDS", 0.05)
     await session.begin()
     await session.admitted(0)
     session.clock.time = 300
@@ -326,14 +327,14 @@ async def test_a_transcriber_that_hangs_is_followed_by_another(
 async def test_a_transcriber_that_is_never_ready_is_followed_by_another(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(component, "_HUNG_SECONDS", 0.05)
+    monkeypatch.setattr(runs, "_HUNG_SECONDS", 0.05)
     await session.begin()
     await session.admitted(0)
     session.processes[0].code = -9
-    session.clock.time = component._LOADING_SECONDS - 1
+    session.clock.time = runs._LOADING_SECONDS - 1
     await asyncio.sleep(0.2)
     assert len(session.processes) == 1
-    session.clock.time = component._LOADING_SECONDS
+    session.clock.time = runs._LOADING_SECONDS
     await until(lambda: len(session.processes) == 2)
     assert session.report.state == "Lagging"
     assert "died and is started again" in str(session.report.message)

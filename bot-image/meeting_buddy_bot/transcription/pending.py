@@ -1,4 +1,7 @@
-"""Sound whose text is not final yet, kept for the next transcriber in case that one dies. Pure."""
+"""Sound whose text is not final yet, kept for the next transcriber in case that one dies. Pure.
+
+A stretch that no transcriber will get any more is missing, and told at once.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,11 +25,21 @@ Span = tuple[float, float]
 class PendingSound:
     """Frames in the order of their times: those that the transcriber has, and those that wait for it."""
 
-    def __init__(self, missed: Callable[[float, float], None]) -> None:
-        """``missed``: told of each stretch that waited for too long."""
+    def __init__(self, missed: Callable[[float, float, str], None], done: float = 0.0) -> None:
+        """Nothing waits.
+
+        Args:
+            missed: told of each stretch that will have no text, and why.
+            done: time from which on there may be sound.
+        """
+        self.cause = "no transcriber heard it"
+        """Why what waits has no text yet."""
         self._missed = missed
         self._handed: deque[PcmFrame] = deque()
         self._waiting: deque[PcmFrame] = deque()
+        self._done = done
+        self._reached: float | None = None
+        self._heard: float | None = None
         self._forgotten = 0.0
         """End of the last frame that the transcriber alone still has."""
 
@@ -39,19 +52,28 @@ class PendingSound:
         return bool(self._waiting)
 
     @property
-    def forgotten(self) -> float:
-        """Time up to which the sound is nowhere but with the transcriber that runs."""
-        return self._forgotten
+    def done(self) -> float:
+        """Time up to which all text is final."""
+        return self._done
+
+    @property
+    def reached(self) -> float | None:
+        """End of the last frame of the meeting."""
+        return self._reached
+
+    @property
+    def heard(self) -> float | None:
+        """Time of the last frame that a transcriber was given."""
+        return self._heard
 
     def add(self, frame: PcmFrame) -> None:
         """The next frame of the meeting."""
         self._waiting.append(frame)
+        self._reached = _end(frame)
         if len(self) <= MOST_FRAMES:
             return
         if len(self._waiting) > _GIVEN_UP_FRAMES:
-            given_up = [self._waiting.popleft() for _ in range(_GIVEN_UP_FRAMES)]
-            for span in _spans(given_up):
-                self._missed(*span)
+            self._give_up([self._waiting.popleft() for _ in range(_GIVEN_UP_FRAMES)])
         else:
             self._forgotten = _end(self._handed.popleft())
 
@@ -63,14 +85,17 @@ class PendingSound:
 
     def handed_over(self) -> None:
         """The transcriber has got the frame that was next."""
-        self._handed.append(self._waiting.popleft())
+        frame = self._waiting.popleft()
+        self._handed.append(frame)
+        self._heard = frame.start
 
-    def done(self, until: float) -> None:
-        """Up to this time the text is final."""
-        while self._handed and _end(self._handed[0]) <= until:
+    def note_done(self, until: float) -> None:
+        """Up to this time the text is final, and no later transcriber needs the sound."""
+        self._done = max(until, self._done)
+        while self._handed and _end(self._handed[0]) <= self._done:
             self._handed.popleft()
 
-    def missed(self, start: float, end: float) -> None:
+    def drop(self, start: float, end: float) -> None:
         """The transcriber has told that this stretch will have no text."""
         self._handed = deque(frame for frame in self._handed if frame.start < start or _end(frame) > end)
 
@@ -80,16 +105,28 @@ class PendingSound:
         self._handed.clear()
         self._forgotten = 0.0
 
-    def drop_handed(self) -> list[Span]:
-        """What the transcriber had is not kept any more; the stretches that it makes."""
-        spans = _spans(self._handed)
+    def note_death(self) -> None:
+        """The transcriber died: what it alone had is missing."""
+        self.cause = "the transcriber died"
+        if self._forgotten > self._done:
+            self._missed(self._done, self._forgotten, self.cause)
+
+    def give_up_handed(self) -> None:
+        """No other transcriber gets what this one had."""
+        given_up = list(self._handed)
         self._handed.clear()
-        return spans
+        self._give_up(given_up)
+        if given_up:
+            self._done = max(_end(given_up[-1]), self._done)
 
     def clear(self) -> None:
         """Nothing is wanted any more."""
         self._handed.clear()
         self._waiting.clear()
+
+    def _give_up(self, frames: Iterable[PcmFrame]) -> None:
+        for start, end in _spans(frames):
+            self._missed(start, end, self.cause)
 
 
 def _end(frame: PcmFrame) -> float:

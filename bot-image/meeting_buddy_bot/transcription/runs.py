@@ -1,0 +1,187 @@
+"""The transcriber's process, run after run: it gets the sound that waits, and its messages are passed on.
+
+One that dies or hangs is followed by another, which gets what the dead one had not made final.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from meeting_buddy_bot.support.clock import SessionClock
+from meeting_buddy_bot.support.event_log import EventLog
+from meeting_buddy_bot.support.tasks import before, beside
+from meeting_buddy_bot.transcription.messages import Message, Ready, TranscriberConfig
+from meeting_buddy_bot.transcription.pending import PendingSound
+from meeting_buddy_bot.transcription.reporter import TranscriptReporter
+from meeting_buddy_bot.transcription.transcriber import Transcriber
+
+_RESTART_SECONDS: Final = 2.0
+_LONGEST_RESTART: Final = 60.0
+"""Seconds before a transcriber is started that has never been ready."""
+_HUNG_SECONDS: Final = 60.0
+"""Without a message of a transcriber that was ready: it says each second how far it is, whatever it decodes."""
+_LOADING_SECONDS: Final = 900.0
+"""Without a message of one that is not ready: it loads its model, which may come from a slow volume."""
+
+_log = logging.getLogger(__name__)
+
+
+class TranscriberRuns:
+    """The runs of one session's transcriber."""
+
+    def __init__(
+        self,
+        config: TranscriberConfig,
+        sound: PendingSound,
+        report: TranscriptReporter,
+        clock: SessionClock,
+        events: EventLog,
+        *,
+        begin: Callable[[], None],
+        take: Callable[[Message], None],
+    ) -> None:
+        """None runs yet.
+
+        Args:
+            config: what each process is started with.
+            sound: what it is given.
+            report: told of one that died; it knows whether another could do better.
+            clock: the session's.
+            events: the session's.
+            begin: called before each run.
+            take: called with each message.
+        """
+        self._config = config
+        self._sound = sound
+        self._report = report
+        self._clock = clock
+        self._events = events
+        self._begin = begin
+        self._take = take
+        self._transcriber: Transcriber | None = None
+        self._answered = 0.0
+        """Time of the transcriber's last message."""
+        self._ready = asyncio.Event()
+        """The process that runs, or ran last, has said that it can begin."""
+        self._changed = asyncio.Event()
+        """Something happened after which sound may be handed over."""
+        self._died_at: float | None = None
+        """How far all was final when the last transcriber died, which had been ready."""
+        self._ending = asyncio.Event()
+        self._killed = asyncio.Event()
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the transcriber, while it runs."""
+        return self._transcriber.pid if self._transcriber is not None else None
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the one that runs has said nothing; 0 while none does."""
+        return self._clock.now() - self._answered if self._transcriber is not None else 0.0
+
+    @property
+    def killed(self) -> bool:
+        """Whether they were ended before all was text."""
+        return self._killed.is_set()
+
+    def wake(self) -> None:
+        """Sound was added."""
+        self._changed.set()
+
+    def finish(self) -> None:
+        """No sound follows: :meth:`run` returns once all of it is text."""
+        self._ending.set()
+        self._changed.set()
+
+    async def kill(self) -> None:
+        """There is no time left: :meth:`run` returns as soon as it can."""
+        self._ending.set()
+        self._killed.set()
+        if self._transcriber is not None:
+            await self._transcriber.kill()
+
+    async def run(self) -> None:
+        """Until the end, and as long as sound waits then.
+
+        Raises:
+            OSError: the process cannot be started.
+        """
+        pause = _RESTART_SECONDS
+        while not self._over():
+            await self._run_once()
+            if self._over() or (self._ending.is_set() and not self._ready.is_set()):
+                break  # in the second case the next one would not be any better
+            pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
+            await before(self._killed if self._ending.is_set() else self._ending, asyncio.sleep(pause))
+
+    def _over(self) -> bool:
+        """Whether no further process is needed: all that was said is text, or nobody waits for it any more."""
+        return self._report.given_up or self.killed or (self._ending.is_set() and not self._sound)
+
+    async def _run_once(self) -> None:
+        self._ready.clear()
+        self._begin()
+        self._sound.hand_again()
+        transcriber = self._transcriber = await Transcriber.start(self._config)
+        self._answered = self._clock.now()
+        try:
+            if self.killed:  # meanwhile
+                return
+            async with beside(self._hand_over(transcriber), self._end_if_hung(transcriber)):
+                async for message in transcriber.messages():
+                    self._answer(message)
+                    if self._report.given_up:  # a server may say so in mid-meeting, and its process would go on asking
+                        await transcriber.kill()
+                code = await transcriber.wait()
+        finally:
+            await transcriber.kill()
+            self._transcriber = None
+        if self._report.given_up or (code == 0 and self._ending.is_set()):
+            self._sound.clear()
+        elif code != 0 and not self.killed:
+            self._events.write("transcriber_died", code=code)
+            _log.warning("the transcriber ended with code %d: %s", code, transcriber.stderr_tail)
+            self._survive()
+            self._report.interrupted("the transcriber died and is started again")
+
+    def _answer(self, message: Message) -> None:
+        self._answered = self._clock.now()
+        self._changed.set()
+        if isinstance(message, Ready):
+            self._ready.set()
+            self._sound.cause = "the transcriber did not take the sound"
+        self._take(message)
+
+    def _survive(self) -> None:
+        """A process died: the next one is given what it had, unless this very sound has killed two."""
+        self._sound.note_death()
+        if not self._ready.is_set():  # it had not looked at any sound
+            return
+        if self._died_at is None or self._sound.done > self._died_at:
+            self._died_at = self._sound.done
+            return
+        self._died_at = None
+        self._sound.give_up_handed()
+
+    async def _end_if_hung(self, transcriber: Transcriber) -> None:
+        """Kill a process that says nothing any more: as one that died, it is followed by another."""
+        left = seconds = _LOADING_SECONDS
+        while left > 0:
+            await asyncio.sleep(min(left, _HUNG_SECONDS))
+            seconds = _HUNG_SECONDS if self._ready.is_set() else _LOADING_SECONDS
+            left = self._answered + seconds - self._clock.now()
+        self._events.write("transcriber_hung", seconds=seconds)
+        await transcriber.kill()
+
+    async def _hand_over(self, transcriber: Transcriber) -> None:
+        """Give the transcriber its sound as fast as it takes it; at the end, all that waits, and then the end."""
+        while True:
+            self._changed.clear()
+            while (frame := self._sound.next()) is not None and transcriber.feed(frame):
+                self._sound.handed_over()
+            if self._ending.is_set() and not self._sound.waits:
+                break
+            await self._changed.wait()
+        transcriber.end_of_meeting()
