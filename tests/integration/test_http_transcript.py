@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -540,6 +540,10 @@ async def test_a_session_without_a_transcript_says_so(place: Place, mine: Tenant
     (await off.ask()).problem(409, "no-transcript")
     early = await place.session(mine, address=None)
     assert (await early.ask()).problem(409, "not-yet")
+    start = (datetime.now(UTC) + timedelta(days=7)).replace(microsecond=0)
+    planned = await (await place.session(mine, address=None, start_time=start.isoformat())).ask()
+    assert f"{start:%Y-%m-%dT%H:%M:%SZ}" in planned.problem(409, "not-yet")["detail"]
+    assert planned.headers["Retry-After"] == "60"
     session = await place.session(mine)
     async with session.bot(transcribes=False):
         (await session.ask()).problem(409, "no-transcript")

@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -48,6 +49,10 @@ _RECORDINGS: Final = "recordings"
 _AGAIN_SECONDS: Final = 1.0
 """Between two looks at whether a caller may still hear, where the API server did not say."""
 _TRANSCRIPT: Final = "transcript"
+_SOONEST_SECONDS: Final = 5
+"""After which a caller may ask again for what is not there yet."""
+_LATEST_SECONDS: Final = 60
+"""The same, for what is not there for long: its start may be moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class MediaAccess:
     async def _live(self, session: MeetingSession, seen: int) -> Events:
         status = session.status
         if not status.bot_address or status.attempt is None:
-            raise not_yet("the session has no bot yet")
+            raise _no_bot_yet(session, datetime.now(UTC))
         if status.finishing:
             raise not_yet("the bot has ended, and its files are being finished; then the transcript comes from them")
         try:
@@ -269,6 +274,18 @@ class MediaAccess:
                 return False
             await self._check(caller, found, what)
             return True
+
+
+def _no_bot_yet(session: MeetingSession, now: datetime) -> ProblemError:
+    """The bot is made shortly before the meeting starts, or after a pause if one has failed.
+
+    How long before, its bot class says, which callers do not get to know: half the time is a wait that is not too long.
+    """
+    due = session.status.next_attempt_time or session.spec.start_time
+    if due is None or due <= now:
+        return not_yet("the session has no bot yet")
+    wait = round(min(max((due - now).total_seconds() / 2, _SOONEST_SECONDS), _LATEST_SECONDS))
+    return not_yet(f"the session has no bot yet: it is due at {due.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", wait)
 
 
 def _list_text(stored: StoredFiles, namespace: str, session_id: str) -> bytes:

@@ -137,9 +137,10 @@ def not_found() -> ProblemError:
     )
 
 
-def not_yet(detail: str) -> ProblemError:
+def not_yet(detail: str, seconds: int = 5) -> ProblemError:
     """409 with Retry-After: it comes by itself."""
-    return ProblemError("not-yet", detail, headers={"Retry-After": "5"}, remedy="Wait for Retry-After, then repeat.")
+    headers = {"Retry-After": str(seconds)}
+    return ProblemError("not-yet", detail, headers=headers, remedy="Wait for Retry-After, then repeat.")
 
 
 def may_not_hear(virtual: str, namespace: str) -> ProblemError:
