@@ -34,7 +34,9 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
+from meeting_buddy_bot.transcription.lines import TranscriptLines
+from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
+from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
 from tests.conformance.running_bot import READ
@@ -110,8 +112,8 @@ async def meeting(folder: Path, **config: Any) -> AsyncIterator[Meeting]:
     hub = TranscriptHub(Volume(folder))
     given = TranscriptionConfig(**{"model": str(model_folder()), **config})
     async with Sound(folder / "sockets") as sound:
-        source = PulseAudioSource(sound.server, sound.monitor, clock)
-        transcript = LiveTranscript(transcriber_config(given), source, hub, Volume(folder), clock, events, reporter)
+        source, lines = PulseAudioSource(sound.server, sound.monitor, clock), TranscriptLines(Volume(folder), hub)
+        transcript = LiveTranscript(TranscriberConfig.of(given), source, lines, clock, events, reporter)
         running = asyncio.create_task(transcript.run(sound.wait_answering))
         try:
             yield Meeting(folder, sound, clock, state, reporter, hub, transcript, events)
@@ -159,7 +161,7 @@ async def test_what_is_said_is_there_with_its_speaker_while_the_meeting_goes_on(
 
         await found.events.flush()
         spared = any(each["event"] == "transcriber_sparing" for each in found.written())
-        assert "partial" in kinds or spared, "passing texts are there while the machine has processors for them"
+        assert "partial" in kinds or spared, "partial texts are there while the machine has processors for them"
         assert wrong(said(seen)) <= FEW
         assert {line["speaker"] for line in last(seen)} == {"Ada Lovelace"}
         assert found.lines() == seen

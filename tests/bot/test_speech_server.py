@@ -14,8 +14,7 @@ import pytest
 
 from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig, TranscriptionServer
 from meeting_buddy.contract.report import Report
-from meeting_buddy_bot.transcription.component import transcriber_config
-from meeting_buddy_bot.transcription.messages import Hypothesis, Progress, Ready
+from meeting_buddy_bot.transcription.messages import Partial, Progress, Ready, TranscriberConfig
 from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
 from tests.bot.test_live_transcript import EXPECTED, hears, said, words
 from tests.bot.test_transcriber import frames, silence, transcribed, utterances
@@ -59,13 +58,13 @@ def asks(server: SpeechServer, **fields: Any) -> TranscriptionConfig:
 
 @pytest.mark.parametrize("language", ["en", "auto"])
 def test_the_process_understands_a_clip_through_the_server(server: SpeechServer, key_file: Path, language: str) -> None:
-    given = transcriber_config(asks(server, language=language, vocabulary=("Americans",)), key_file)
+    given = TranscriberConfig.of(asks(server, language=language, vocabulary=("Americans",)), key_file)
     sound = frames(np.concatenate((silence(1), decode(JFK), silence(1))))
     code, messages = transcribed(sound, given, "--offline")
     assert code == 0
     assert words(" ".join(each.text for each in utterances(messages))) == EXPECTED
     assert {each.language for each in utterances(messages)} == {"en"}
-    assert any(isinstance(each, Hypothesis) for each in messages)
+    assert any(isinstance(each, Partial) for each in messages)
     for each in utterances(messages):
         assert words(" ".join(word.text for word in each.words)) == words(each.text)
         assert each.start <= each.words[0].start

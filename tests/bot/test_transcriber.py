@@ -19,9 +19,9 @@ from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS
 from meeting_buddy_bot.transcription.messages import (
     MESSAGES,
     Fault,
-    Hypothesis,
     Message,
     Missed,
+    Partial,
     Progress,
     Ready,
     TranscriberConfig,
@@ -102,17 +102,17 @@ def test_three_minutes_of_speech_are_understood(minutes: list[Message], spoken: 
 
 
 def test_what_was_committed_stays_until_the_final_and_revisions_rise(minutes: list[Message]) -> None:
-    said: dict[int, list[Hypothesis | Utterance]] = {}
+    said: dict[int, list[Partial | Utterance]] = {}
     for each in minutes:
-        if isinstance(each, Hypothesis | Utterance):
+        if isinstance(each, Partial | Utterance):
             said.setdefault(each.segment, []).append(each)
     assert list(said) == sorted(said)
     for segment in said.values():
         assert [each.revision for each in segment] == list(range(1, len(segment) + 1))
         assert [isinstance(each, Utterance) for each in segment] == [False] * (len(segment) - 1) + [True]
-        prefixes = [each.text[: each.committed] for each in segment if isinstance(each, Hypothesis)]
+        prefixes = [each.text[: each.committed] for each in segment if isinstance(each, Partial)]
         assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(prefixes)), prefixes
-    committed = [each for each in minutes if isinstance(each, Hypothesis) and each.committed]
+    committed = [each for each in minutes if isinstance(each, Partial) and each.committed]
     assert len(committed) > len(said)
 
 
@@ -192,7 +192,7 @@ def test_where_processors_are_short_all_is_understood_and_it_says_that_it_spares
     assert spares[-1] is True
 
 
-def test_a_slow_server_is_asked_for_passing_texts_all_the_same() -> None:
+def test_a_slow_server_is_asked_for_partial_texts_all_the_same() -> None:
     def decoder(samples: Samples, request: Request) -> Answer:
         return {"text": f"{len(samples)} samples", "language": "english"}
 
@@ -201,7 +201,7 @@ def test_a_slow_server_is_asked_for_passing_texts_all_the_same() -> None:
         server.fail(speech_server.Fault.SLOW)
         asked = TranscriberConfig(engine="openai", model="whisper-1", base_url=server.url)
         messages = [message for _, message in transcriber.in_real_time(transcriber.frames(sound), asked, lead=2)]
-    assert len([each for each in messages if isinstance(each, Hypothesis)]) > 1
+    assert len([each for each in messages if isinstance(each, Partial)]) > 1
     assert not [each for each in messages if isinstance(each, Progress) and each.spares]
 
 

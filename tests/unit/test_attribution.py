@@ -14,7 +14,7 @@ from meeting_buddy.contract.transcript import SpeakerSource, TranscriptLine, Wor
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.transcription import attribution
 from meeting_buddy_bot.transcription.attribution import Attributor, part_name, speakers
-from meeting_buddy_bot.transcription.messages import Hypothesis, Utterance
+from meeting_buddy_bot.transcription.messages import Partial, Utterance
 from meeting_buddy_bot.transcription.writer import cleaned
 
 BEGAN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -172,7 +172,7 @@ def test_a_transcriber_that_begins_anew_takes_nothing_back() -> None:
     made = attributor()
     made.new_run(7)  # an earlier bot's
     assert [line.segment for line in made.take(utterance(("a", 1, 2), segment=1), 3.0)] == ["8"]
-    assert made.partial(Hypothesis(segment=2, revision=1, start=2, end=3, language="en", text="b")).segment == "9"
+    assert made.partial(Partial(segment=2, revision=1, start=2, end=3, language="en", text="b")).segment == "9"
     made.new_run(8)
     [line] = made.take(utterance(("c", 4, 5), segment=1), 6.0)
     assert (line.segment, line.revision) == ("10", 1)
@@ -199,7 +199,7 @@ def test_an_empty_text_withdraws_the_segment() -> None:
     lines = made.take(said.model_copy(update={"text": "", "words": (), "revision": 2}), 13.0)
     assert told(lines) == [("12", None, ""), ("12b", None, "")]
     assert {line.revision for line in lines} == {2}
-    # Of what was never stored, those who saw the hypothesis are told all the same.
+    # Of what was never stored, those who saw the partial text are told all the same.
     assert told(made.take(said.model_copy(update={"segment": 13, "text": ""}), 13.0)) == [("13", None, "")]
 
 
@@ -284,7 +284,7 @@ def test_joiners_of_a_script_stay_in_the_text_and_its_words_and_in_no_name() -> 
 
 def test_an_open_segment_has_a_line_with_who_speaks() -> None:
     made = Attributor(utc, lambda _: ("Ann",))
-    heard = Hypothesis(segment=3, revision=4, start=1, end=2, language="en", text="So  here", committed=99)
+    heard = Partial(segment=3, revision=4, start=1, end=2, language="en", text="So  here", committed=99)
     line = made.partial(heard)
     assert (line.segment, line.revision, line.final, line.speaker) == ("3", 4, False, "Ann")
     assert (line.text, line.committed) == ("So here", len("So here"))

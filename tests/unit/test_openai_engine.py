@@ -21,7 +21,6 @@ import pytest
 from meeting_buddy.contract.assignment import TranscriptionConfig, TranscriptionServer
 from meeting_buddy.contract.languages import WHISPER
 from meeting_buddy_bot.transcription import engines, openai_answer, openai_engine
-from meeting_buddy_bot.transcription.component import transcriber_config
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
@@ -138,7 +137,7 @@ class TestWhatIsAskedAndAnswered:
         assert asked.fields.items() >= fixed.items()
         assert "prompt" not in asked.fields
 
-    def test_a_passing_text_asks_for_no_times_of_words(self, make: Make, server: SpeechServer) -> None:
+    def test_a_partial_text_asks_for_no_times_of_words(self, make: Make, server: SpeechServer) -> None:
         assert partial(make()).words == ()
         [asked] = server.requests
         assert asked.fields["response_format"] == "verbose_json"
@@ -323,7 +322,7 @@ class TestTime:
     """How often is asked, and for how long."""
 
     @pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.CUT, Fault.CUT_SHORT])
-    def test_a_final_is_asked_for_three_times_and_a_passing_text_once(
+    def test_a_final_is_asked_for_three_times_and_a_partial_text_once(
         self, make: Make, server: SpeechServer, pauses: Pauses, fault: Fault
     ) -> None:
         server.fail(fault, times=2)
@@ -351,7 +350,7 @@ class TestTime:
         assert final(make()).text == "Ask not."
         assert pauses.taken == [7.0]
 
-    def test_until_then_passing_texts_are_not_asked_for(self, make: Make, server: SpeechServer, pauses: Pauses) -> None:
+    def test_until_then_partial_texts_are_not_asked_for(self, make: Make, server: SpeechServer, pauses: Pauses) -> None:
         server.retry_after = "7"
         server.fail(Fault.LIMITED, times=1)
         engine = make()
@@ -588,14 +587,14 @@ class TestConfiguration:
         given = TranscriptionConfig(
             model="/models/whisper", server=TranscriptionServer(url="https://speech.example/v1", model="large-v3")
         )
-        found = transcriber_config(given, tmp_path / "key")
+        found = TranscriberConfig.of(given, tmp_path / "key")
         assert (found.engine, found.base_url, found.model) == ("openai", "https://speech.example/v1", "large-v3")
         assert found.key_file == str(tmp_path / "key")
         engine = engines.build(found)
         assert (engine.name, engine.model, engine.languages) == ("openai", "large-v3", frozenset())
 
     def test_without_a_server_no_key_is_looked_for(self, tmp_path: Path) -> None:
-        found = transcriber_config(TranscriptionConfig(model="/models/whisper"), tmp_path / "key")
+        found = TranscriberConfig.of(TranscriptionConfig(model="/models/whisper"), tmp_path / "key")
         assert (found.engine, found.model, found.base_url, found.key_file) == (
             "faster-whisper",
             "/models/whisper",

@@ -6,17 +6,17 @@ from itertools import pairwise
 
 import pytest
 
-from meeting_buddy_bot.transcription.live import attempt
+from meeting_buddy_bot.transcription.scheduler import attempt
 from meeting_buddy_bot.transcription.shortage import Shortage
 from meeting_buddy_bot.transcription.sparing import HELD_SECONDS, MAX_HELD_SECONDS, Sparing
-from tests.unit.test_live_transcription import Meeting
+from tests.unit.test_decoding_scheduler import Meeting
 
 
 def test_a_machine_short_of_processors_decodes_only_what_stays() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
-    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
-    assert meeting.live.progress().spares
+    meeting.scheduler.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
+    assert meeting.scheduler.progress().spares
     meeting.hear((0.9, 9), (0, 0.45))
     assert meeting.engine.calls == [False]
     meeting.hear((0, 1))
@@ -28,17 +28,17 @@ def test_a_machine_short_of_processors_decodes_only_what_stays() -> None:
 def test_a_machine_is_short_of_processors_no_longer_because_no_sound_comes() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
-    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
-    assert meeting.live.progress().spares
+    meeting.scheduler.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=2.0)
+    assert meeting.scheduler.progress().spares
     meeting.clock += 21
-    assert not meeting.live.progress().spares
+    assert not meeting.scheduler.progress().spares
 
 
 def test_a_slow_server_is_no_shortage_of_processors() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
-    meeting.live.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=0.1)
-    assert not meeting.live.progress().spares
+    meeting.scheduler.complete(job := meeting.take(), attempt(job, meeting.engine), 3.0, waited=0.1)
+    assert not meeting.scheduler.progress().spares
     meeting.hear((0.9, 5.5))
     assert meeting.engine.calls == [False, False]
 
@@ -47,16 +47,16 @@ TALK = ((0.9, 8.0), (0.0, 1.0))
 """One sentence that somebody says, and the pause behind it."""
 
 
-def test_where_processors_are_short_passing_texts_are_rare_and_pauses_are_not_decoded() -> None:
+def test_where_processors_are_short_partial_texts_are_rare_and_pauses_are_not_decoded() -> None:
     meeting = Meeting()
     meeting.shortage = Shortage.SHORT
     meeting.hear((0, 1), (0.9, 5), (0, 0.45), (0.9, 7), (0, 1))
-    starts = [each.end for each in meeting.hypotheses]
+    starts = [each.end for each in meeting.partials]
     assert len(starts) == 2
     assert starts[0] >= 1 + 6
     assert starts[1] - starts[0] >= 6
     assert meeting.engine.calls == [False, False, True]
-    assert meeting.live.progress().spares
+    assert meeting.scheduler.progress().spares
 
 
 def test_where_processors_are_very_short_only_what_stays_is_decoded() -> None:
@@ -87,9 +87,9 @@ def test_a_rest_is_over_when_the_shortage_is() -> None:
     meeting.hear(*((0.9, 2.0), (0, 1.0)) * 2, decoding=False)
     meeting.shortage = Shortage.SEVERE
     meeting.finish(meeting.take(), seconds=3.0)
-    assert meeting.live.next_job() is None
+    assert meeting.scheduler.next_job() is None
     meeting.shortage = Shortage.SHORT
-    assert meeting.live.next_job() is None
+    assert meeting.scheduler.next_job() is None
     meeting.shortage = Shortage.NONE
     assert meeting.take().final
 
@@ -100,7 +100,7 @@ def test_a_rest_is_over_although_no_sound_comes() -> None:
     meeting.hear(*TALK * 3, decoding=False)
     meeting.finish(meeting.take(), seconds=3.0)
     meeting.clock += 8.9
-    assert meeting.live.next_job() is None
+    assert meeting.scheduler.next_job() is None
     meeting.clock += 0.2
     assert meeting.take().final
 
@@ -110,22 +110,24 @@ def test_nothing_rests_after_the_end() -> None:
     meeting.shortage = Shortage.SEVERE
     meeting.hear(*TALK * 4, decoding=False)
     meeting.finish(meeting.take(), seconds=5.0)
-    assert meeting.live.next_job() is None
+    assert meeting.scheduler.next_job() is None
     meeting.end()
     assert len(meeting.utterances) == 4
     assert not meeting.missed
-    assert meeting.live.idle
+    assert meeting.scheduler.idle
 
 
 def test_a_decoder_that_rests_loses_nothing() -> None:
     meeting = Meeting()
     meeting.shortage = Shortage.SEVERE
     meeting.hear_slowly(6.0, *TALK * 30)  # with all its rests it would need eight minutes for these four and a half
-    assert 40 < meeting.time - meeting.live.progress().done < 80  # up to a minute it rests, then it does what it can
+    assert (
+        40 < meeting.time - meeting.scheduler.progress().done < 80
+    )  # up to a minute it rests, then it does what it can
     meeting.end()
     assert not meeting.missed
     assert [each.segment for each in meeting.utterances] == list(range(1, 31))
-    assert meeting.live.progress().done == meeting.live.progress().heard
+    assert meeting.scheduler.progress().done == meeting.scheduler.progress().heard
 
 
 def test_what_waits_for_processors_is_kept_for_five_minutes() -> None:
@@ -176,7 +178,7 @@ def test_a_backlog_that_was_worked_off_is_held_no_more() -> None:
     meeting.shortage = Shortage.NONE
     meeting.clock += HELD_SECONDS
     meeting.hear((0, 5))
-    assert meeting.live.idle
+    assert meeting.scheduler.idle
     assert not meeting.missed
     meeting.hear(*TALK * 10, decoding=False)
     assert len(meeting.missed) == 4
@@ -188,7 +190,7 @@ def test_who_takes_the_room_that_is_not_there_waits_twice_as_long_before_the_nex
     sparing = Sparing(lambda: Shortage.NONE, lambda: now)
 
     def tried(at: float) -> float:
-        """Seconds for which a decoding that had to wait ends passing texts."""
+        """Seconds for which a decoding that had to wait ends partial texts."""
         nonlocal now
         now = at
         sparing.decoded(3.0, 2.0, final=True)

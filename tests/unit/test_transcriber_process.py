@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pytest
 
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, RATE
-from meeting_buddy_bot.transcription import live as live_transcription
 from meeting_buddy_bot.transcription import process
+from meeting_buddy_bot.transcription import scheduler as live_transcription
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples
 from meeting_buddy_bot.transcription.messages import (
     MESSAGES,
@@ -25,7 +25,7 @@ from meeting_buddy_bot.transcription.messages import (
 from meeting_buddy_bot.transcription.openai_engine import OpenAIEngine
 from tests.local.media import speech_server
 from tests.local.media.speech_server import SpeechServer
-from tests.unit.test_live_transcription import FakeEngine
+from tests.unit.test_decoding_scheduler import FakeEngine
 from tests.unit.test_segmenter import ScriptedDetector, script
 
 AWAY = EngineError("ServerFailed", "the server is away", "start it", passes=True)
@@ -161,7 +161,7 @@ class Turns(process._Inbox):
 
     def get(self, block: bool = True, timeout: float | None = None) -> _Item:
         assert self.transcriber is not None
-        if not self.transcriber._live.idle:
+        if not self.transcriber._scheduler.idle:
             return super().get()  # a decoding is brought back first
         if not self.items:
             self.before_end = self.written.getvalue()

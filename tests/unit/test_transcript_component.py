@@ -26,9 +26,10 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.logs import JsonLines
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription import publishing
-from meeting_buddy_bot.transcription.component import LiveTranscript
+from meeting_buddy_bot.transcription.lines import TranscriptLines
+from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
-from meeting_buddy_bot.transcription.messages import Hypothesis, Message, Missed, Ready, TranscriberConfig, Utterance
+from meeting_buddy_bot.transcription.messages import Message, Missed, Partial, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 
@@ -100,9 +101,8 @@ def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
         state = ReportState("mbsess_test", 1, clock)
         events = EventLog(tmp_path / "events.jsonl", clock, Redactor())
         reporter = SessionReporter(state, events)
-        transcript = LiveTranscript(
-            TranscriberConfig(), NoSound(), hub or TranscriptHub(volume), volume, clock, events, reporter, log_line
-        )
+        lines = TranscriptLines(volume, hub or TranscriptHub(volume), log_line)
+        transcript = LiveTranscript(TranscriberConfig(), NoSound(), lines, clock, events, reporter)
         reporter.admitted(clock.utc(), "hints")
         reporter.speaking(Interval("Ada Lovelace", 80.0, 90.0))
         running = asyncio.create_task(transcript.run(lambda: asyncio.sleep(0)))
@@ -137,7 +137,7 @@ async def test_what_is_still_being_said_is_heard_with_its_speaker_and_is_in_no_f
 ) -> None:
     hub = TranscriptHub(Volume(tmp_path))
     listener = hub.subscribe()
-    open_line = Hypothesis(segment=2, revision=1, start=86.0, end=87.5, language="en", text="Still going")
+    open_line = Partial(segment=2, revision=1, start=86.0, end=87.5, language="en", text="Still going")
     await transcribe([said("Ask not."), open_line], hub=hub)
     final, passing = await listener.next(), await listener.next()
     assert final is not None

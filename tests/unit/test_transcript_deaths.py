@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, PcmFrame
-from meeting_buddy_bot.transcription import component, pending
+from meeting_buddy_bot.transcription import lines, pending
 from meeting_buddy_bot.transcription.messages import Fault, Missed, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.transcriber import Transcriber
@@ -258,7 +258,7 @@ async def test_an_engine_that_gives_up_in_the_meeting_is_told_with_what_is_missi
     async def spoilt(_: object) -> str:
         return "transcript.vtt: not what was written when read again"
 
-    monkeypatch.setattr(component, "publish_files", spoilt)
+    monkeypatch.setattr(lines, "publish_files", spoilt)
     await begun(session)
     await play(session, 0, 10)
     await session.say(progress(10), final(1, 1, 2))

@@ -17,7 +17,8 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.component import LiveTranscript
+from meeting_buddy_bot.transcription.lines import TranscriptLines
+from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.messages import (
     Fault,
     Message,
@@ -79,8 +80,8 @@ class Session:
         self.state = ReportState("mbsess_test", 1, clock)
         self.events = EventLog(folder / "events.jsonl", clock, Redactor())
         reporter = SessionReporter(self.state, self.events)
-        hub = TranscriptHub(volume)
-        self.transcript = LiveTranscript(TranscriberConfig(), NoSound(), hub, volume, clock, self.events, reporter)
+        lines = TranscriptLines(volume, TranscriptHub(volume))
+        self.transcript = LiveTranscript(TranscriberConfig(), NoSound(), lines, clock, self.events, reporter)
         reporter.admitted(clock.utc(), "hints")
 
     async def say(self, *messages: Message) -> TranscriptionReport:

@@ -13,7 +13,7 @@ import pytest
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.finishing import transcript as finishing
-from meeting_buddy_bot.finishing.transcript import NO_TIME, UnfinishedTranscript
+from meeting_buddy_bot.finishing.transcript import UnfinishedTranscript
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import PcmFrame
 from meeting_buddy_bot.recording.manifest import Segment
@@ -22,6 +22,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import MOST_INTERVALS
+from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
     Fault,
     Message,
@@ -31,6 +32,7 @@ from meeting_buddy_bot.transcription.messages import (
     TranscriberConfig,
     Utterance,
 )
+from meeting_buddy_bot.transcription.missing import NO_TIME
 from meeting_buddy_bot.transcription.render import Timeline
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
@@ -103,7 +105,8 @@ async def finished(
     monkeypatch.setattr(finishing, "_RESTART_SECONDS", 0.0, raising=False)
     volume, clock, told = Volume(folder), SessionClock(), list[TranscriptionReport]()
     events = EventLog(folder / "events.jsonl", clock)
-    unfinished = UnfinishedTranscript(TranscriptHub(volume), volume, clock, events, told.append, lambda: 0.0)
+    lines = TranscriptLines(volume, TranscriptHub(volume))
+    unfinished = UnfinishedTranscript(lines, volume, clock, events, told.append, lambda: 0.0)
     await unfinished.open(EarlierFacts())
     cause = NO_TIME
     try:

@@ -1,4 +1,4 @@
-"""What the transcript's component tells when its process, the sound or the volume fails; all three are scripted."""
+"""What a live transcript tells when its process, the sound or the volume fails; all three are scripted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription import component, runs
-from meeting_buddy_bot.transcription.component import LiveTranscript
+from meeting_buddy_bot.transcription import live_transcript, runs
+from meeting_buddy_bot.transcription.lines import TranscriptLines
+from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.messages import Fault, Message, Progress, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
@@ -110,7 +111,7 @@ class Session:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runs, "_RESTART_SECONDS", 0.02)
-        monkeypatch.setattr(component, "_REOPEN_SECONDS", 0.002)
+        monkeypatch.setattr(live_transcript, "_REOPEN_SECONDS", 0.002)
         monkeypatch.setattr(Transcriber, "start", self._start)
         self.folder = folder
         self.starting = asyncio.Event()
@@ -123,9 +124,8 @@ class Session:
         self.events = EventLog(folder / "events.jsonl", self.clock, Redactor())
         self.reporter = SessionReporter(self.state, self.events)
         self.hub = TranscriptHub(volume)
-        self.transcript = LiveTranscript(
-            TranscriberConfig(), self.sound, self.hub, volume, self.clock, self.events, self.reporter
-        )
+        lines = TranscriptLines(volume, self.hub)
+        self.transcript = LiveTranscript(TranscriberConfig(), self.sound, lines, self.clock, self.events, self.reporter)
         self.running: asyncio.Task[None] | None = None
 
     async def _start(self, _config: TranscriberConfig) -> ScriptedProcess:
@@ -267,7 +267,7 @@ async def test_last_lines_that_the_volume_does_not_take_are_told(
 async def test_a_source_without_frames_is_opened_again_and_its_silence_told(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(component, "_SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(live_transcript, "_SILENT_SECONDS", 0.05)
     await session.begin()
     await session.admitted(0)
     await session.say(READY)
@@ -294,7 +294,7 @@ async def test_a_source_that_cannot_be_opened_for_a_while_is_opened_again(sessio
 
 
 async def test_sound_that_does_not_come_is_behind(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(component, "_SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(live_transcript, "_SILENT_SECONDS", 0.05)
     await session.begin()
     await session.admitted(0)
     await session.say(READY, progress(1))

@@ -23,7 +23,7 @@ from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.finishing.recording import UnfinishedRecording
-from meeting_buddy_bot.finishing.transcript import DIED, NO_TIME, UnfinishedTranscript
+from meeting_buddy_bot.finishing.transcript import UnfinishedTranscript
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
@@ -32,8 +32,10 @@ from meeting_buddy_bot.runtime.report_process import ReportProcess
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.support import logs
 from meeting_buddy_bot.support.settings import Settings
-from meeting_buddy_bot.transcription.component import transcriber_config
+from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.log_lines import line_log
+from meeting_buddy_bot.transcription.messages import TranscriberConfig
+from meeting_buddy_bot.transcription.missing import DIED, NO_TIME
 from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN
 from meeting_buddy_bot.transcription.stream import TranscriptHub, transcript_stream
 
@@ -131,14 +133,14 @@ class Finisher(ReportProcess):
         hub = TranscriptHub(self._volume)
         if config.wanted:
             server.transcript = transcript_stream(hub)
+        log_line = line_log(publish_names=assignment.publish_participants) if config.log_lines else None
         transcript = UnfinishedTranscript(
-            hub,
+            TranscriptLines(self._volume, hub, log_line),
             self._volume,
             self._clock,
             self._events,
             lambda report: state.update(transcription=report),
             lambda: self._seconds(assignment.joined_at) or 0.0,
-            line_log(publish_names=assignment.publish_participants) if config.log_lines else None,
         )
         try:
             fault = await self._do("transcript", transcript.open(recording.earlier), in_time)
@@ -168,7 +170,7 @@ class Finisher(ReportProcess):
             return "there is no verified recording of it"
         if deadline.terminated:
             return NO_TIME
-        engine = transcriber_config(assignment.transcription, self._settings.transcription_key_file)
+        engine = TranscriberConfig.of(assignment.transcription, self._settings.transcription_key_file)
         file = self._volume.folder / finished.file
         work = transcript.catch_up(engine, file, recording.segments, recording.earlier.spoken)
         return await self._do("rest of the transcript", work, leaving_time) or DIED

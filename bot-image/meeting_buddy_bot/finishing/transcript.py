@@ -19,7 +19,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
-from meeting_buddy_bot.transcription.log_lines import LineLog
+from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
     Fault,
     Message,
@@ -30,21 +30,15 @@ from meeting_buddy_bot.transcription.messages import (
     TranscriberConfig,
     Utterance,
 )
-from meeting_buddy_bot.transcription.missing import MissingText
-from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
+from meeting_buddy_bot.transcription.missing import DIED, MissingText
 from meeting_buddy_bot.transcription.render import Timeline, last_lines
 from meeting_buddy_bot.transcription.segmenter import CAP_SECONDS
-from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
-from meeting_buddy_bot.transcription.writer import TranscriptWriter
 
-_FLUSH_SECONDS: Final = 10.0
 _READ_SECONDS: Final = 60.0
 _RESTART_SECONDS: Final = 2.0
 _SKIPPED_SECONDS: Final = CAP_SECONDS
 """Of sound of which two transcribers have died: no segment of it is longer."""
-DIED: Final = "the transcriber died"
-NO_TIME: Final = "there was no time left for it"
 
 _log = logging.getLogger(__name__)
 
@@ -54,36 +48,31 @@ class UnfinishedTranscript:
 
     def __init__(
         self,
-        hub: TranscriptHub,
+        lines: TranscriptLines,
         volume: Volume,
         clock: SessionClock,
         events: EventLog,
         publish: Callable[[TranscriptionReport], None],
         joined: Callable[[], float],
-        log_line: LineLog | None = None,
     ) -> None:
         """Nothing is read yet.
 
         Args:
-            hub: for those who follow the lines.
+            lines: of the session, not opened yet.
             volume: with the session's folder.
             clock: of the folder's times.
             events: of the session.
             publish: called with the report after each change.
             joined: when the bot was admitted, seconds on the clock.
-            log_line: told of each line that is written; ``None``: no text goes to the log.
         """
-        self._hub = hub
+        self._lines = lines
         self._volume = volume
         self._clock = clock
         self._events = events
         self._publish = publish
-        self._log_line = log_line
         self._report = TranscriptionReport()
         self._missing = MissingText(joined, self._report_missed)
         self._known: set[tuple[float, float]] = set()
-        self._writer: TranscriptWriter | None = None
-        self._unwritten = False
         self._done = 0.0
         """Time up to which all speech is final."""
         self._fault: str | None = None
@@ -99,21 +88,15 @@ class UnfinishedTranscript:
             OSError: the volume does not hand it out.
         """
         path = self._volume.folder / TRANSCRIPT_FILE
-        self._writer = await TranscriptWriter.open(self._volume, self._stored)
-        self._hub.begin(self._writer.lines)
+        await self._lines.open()
         lines = await self._volume.call("read the transcript", lambda: _lines(path), _READ_SECONDS)
         self._done = max((line.end for line in lines), default=0.0)
         for missed in earlier.missed:  # told by the bot, and in its events
             self._known.add((missed.start, missed.end))
             if missed.start < self._done:  # what is behind the last line may get its text now
                 self._missing.add(missed.start, missed.end, missed.cause)
-        if self._writer.lines:
-            self._update_report(state="Starting", lines=self._writer.lines)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is no line."""
-        return self._writer is None or not self._writer.lines
+        if self._lines.count:
+            self._update_report(state="Starting", lines=self._lines.count)
 
     async def catch_up(
         self, config: TranscriberConfig, media: Path, segments: Sequence[Segment], spoken: Sequence[Interval]
@@ -132,8 +115,6 @@ class UnfinishedTranscript:
         Raises:
             OSError: the transcriber or ffmpeg cannot be started, or the recording cannot be read to its end.
         """
-        if self._writer is None:
-            return
         self._update_report(state="Starting")
         attributor = Attributor(self._clock.utc, most_intervals=None)
         for interval in spoken:
@@ -141,7 +122,7 @@ class UnfinishedTranscript:
         end = max((segment.end for segment in segments), default=0.0)
         timeline, died_at = Timeline(segments), None
         while True:
-            attributor.new_run(self._writer.segments)  # each process counts its segments from 1
+            attributor.new_run(self._lines.last_segment)  # each process counts its segments from 1
             if await self._run_once(config, media, timeline, attributor):
                 self._done = end
             if self._given_up or not self._worked:  # the next one would not be any better
@@ -199,24 +180,17 @@ class UnfinishedTranscript:
         Raises:
             OSError: the volume does not take them or hand them out; the report says so, too.
         """
-        unverified: str | None = PUBLISHING_OVERRAN
         try:
-            if self._writer is not None:
-                self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
-            unverified = None if self.empty else await publish_files(self._volume)
-        except OSError as error:
-            unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
-            raise
+            await self._lines.close()
+            await self._lines.publish()
         finally:  # also when there was no time for it
-            self._hub.end()
-            if wanted or not self.empty:
-                self._report_outcome(unverified)
+            if wanted or self._lines.count:
+                self._report_outcome(self._lines.unverified)
 
     def _report_outcome(self, unverified: str | None) -> None:
         if unverified is not None:
             self._events.write("transcript_not_verified", cause=unverified)
-        lost = self._writer.lost if self._writer is not None else 0
-        self._update_report(**outcome(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten))
+        self._update_report(**self._lines.outcome(self._missing.sentence(), unverified))
 
     async def _feed(self, transcriber: Transcriber, media: Path, timeline: Timeline) -> None:
         try:
@@ -240,22 +214,14 @@ class UnfinishedTranscript:
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():
                 self._fault = f"the engine failed: {message.message}"
-                self._given_up = message.reason in ("NoModel", "LanguageNotSupported")
+                self._given_up = message.permanent
                 self._events.write("transcriber_fault", reason=message.reason)
             case Recovered():
                 self._fault, self._given_up = None, False
 
     def _write(self, lines: Sequence[TranscriptLine]) -> None:
-        if self._writer is None:
-            return
-        for line in lines:
-            self._writer.append(line)
-        self._update_report(lines=self._writer.lines)
-
-    def _stored(self, number: int, line: TranscriptLine) -> None:
-        self._hub.publish_final(number, line)
-        if self._log_line is not None:
-            self._log_line(line)
+        self._lines.append(lines)
+        self._update_report(lines=self._lines.count)
 
     def _report_missed(self, missed: Missed) -> None:
         if (missed.start, missed.end) not in self._known:

@@ -37,9 +37,10 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.component import LiveTranscript, transcriber_config
+from meeting_buddy_bot.transcription.lines import TranscriptLines
+from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.log_lines import line_log
-from meeting_buddy_bot.transcription.messages import Missed
+from meeting_buddy_bot.transcription.messages import Missed, TranscriberConfig
 from meeting_buddy_bot.transcription.render import written_until
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 
@@ -164,15 +165,14 @@ class Components:
         if self.hub is None:
             return None
         config = self.assignment.transcription
+        log_line = line_log(publish_names=self.assignment.publish_participants) if config.log_lines else None
         return LiveTranscript(
-            transcriber_config(config, self.settings.transcription_key_file),
+            TranscriberConfig.of(config, self.settings.transcription_key_file),
             PulseAudioSource(sound.server, sound.monitor, self.clock),
-            self.hub,
-            self.volume,
+            TranscriptLines(self.volume, self.hub, log_line),
             self.clock,
             self.events,
             self.reporter,
-            line_log(publish_names=self.assignment.publish_participants) if config.log_lines else None,
         )
 
     def _background_tasks(

@@ -18,7 +18,7 @@ from typing import Final
 from meeting_buddy.contract.text import MAX_NAME, page_text, spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, SpeakerSource, TranscriptLine, Word
 from meeting_buddy_bot.platforms.speakers import Interval
-from meeting_buddy_bot.transcription.messages import Hypothesis, Utterance
+from meeting_buddy_bot.transcription.messages import Partial, Utterance
 
 LAG: Final = 0.3
 """Seconds by which a hint is later than the sound that it speaks of."""
@@ -256,28 +256,28 @@ class Attributor:
             del self._segments[next(iter(self._segments))]
         parts = self._parts(kept.utterance)
         lines = self._changes(kept, parts)
-        if not parts and before is None:  # nothing stands in the file; who follows live has seen a hypothesis
+        if not parts and before is None:  # nothing stands in the file; who follows live has seen a partial text
             nothing = _Part(None, utterance.start, utterance.end, utterance.language, "", ())
             lines = [self._line(utterance.segment, 0, kept.revision, nothing)]
         kept.parts = parts
         return lines
 
-    def partial(self, hypothesis: Hypothesis) -> TranscriptLine:
+    def partial(self, partial: Partial) -> TranscriptLine:
         """The line of a segment that is still open."""
-        text = spoken_text(hypothesis.text, MAX_TEXT)
-        [speaker] = self._speakers([(hypothesis.start, hypothesis.end)])
+        text = spoken_text(partial.text, MAX_TEXT)
+        [speaker] = self._speakers([(partial.start, partial.end)])
         return TranscriptLine(
-            segment=part_name(self._number(hypothesis.segment), 0),
-            revision=max(1, hypothesis.revision),
+            segment=part_name(self._number(partial.segment), 0),
+            revision=max(1, partial.revision),
             final=False,
             speaker=speaker,
             source=SpeakerSource.UNKNOWN if speaker is None else SpeakerSource.HINTS,
-            start=hypothesis.start,
-            end=hypothesis.end,
-            at=self._utc(hypothesis.start),
-            language=hypothesis.language,
+            start=partial.start,
+            end=partial.end,
+            at=self._utc(partial.start),
+            language=partial.language,
             text=text,
-            committed=max(0, min(hypothesis.committed, len(text))),
+            committed=max(0, min(partial.committed, len(text))),
         )
 
     def spoke(self, interval: Interval, now: float) -> list[TranscriptLine]:

@@ -6,10 +6,13 @@ session's clock, which the frames carry.
 """
 
 import struct
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
+from meeting_buddy.contract.assignment import CA_FOLDER, TRANSCRIPTION_KEY_FILE, TranscriptionConfig
+from meeting_buddy.contract.languages import AUTO, whisper_code
 from meeting_buddy.contract.transcript import Word
 from meeting_buddy.contract.wire import ContractModel
 
@@ -35,6 +38,32 @@ class TranscriberConfig(ContractModel):
     key_file: str | None = None
     """With that server's key, never the key itself: everybody on the machine reads command lines."""
 
+    @classmethod
+    def of(
+        cls,
+        config: TranscriptionConfig,
+        key_file: Path = Path(TRANSCRIPTION_KEY_FILE),
+        ca_folder: Path = Path(CA_FOLDER),
+    ) -> Self:
+        """As the assignment has it.
+
+        Args:
+            config: the assignment's.
+            key_file: where the server's key is, if it has one.
+            ca_folder: where further certificate authorities are, if there are any.
+        """
+        server = config.server
+        return cls(
+            engine="faster-whisper" if server is None else "openai",
+            model=(config.model or "") if server is None else server.model,
+            base_url=None if server is None else server.url,
+            ca_folder=None if server is None else str(ca_folder),
+            key_file=None if server is None else str(key_file),
+            language=whisper_code(config.language) or AUTO,
+            vocabulary=config.vocabulary,
+            threads=config.threads,
+        )
+
 
 class Ready(ContractModel):
     """The engine is loaded."""
@@ -44,10 +73,10 @@ class Ready(ContractModel):
     model: str
 
 
-class Hypothesis(ContractModel):
+class Partial(ContractModel):
     """What is understood so far of a segment that is still open."""
 
-    kind: Literal["hypothesis"] = "hypothesis"
+    kind: Literal["partial"] = "partial"
     segment: int
     revision: int
     start: float
@@ -101,6 +130,11 @@ class Fault(ContractModel):
     message: str
     """For people, free of keys."""
 
+    @property
+    def permanent(self) -> bool:
+        """Whether neither another process nor waiting mends it."""
+        return self.reason in ("NoModel", "LanguageNotSupported")
+
 
 class Recovered(ContractModel):
     """What the last :class:`Fault` was about is over: a decoding succeeded."""
@@ -108,5 +142,5 @@ class Recovered(ContractModel):
     kind: Literal["recovered"] = "recovered"
 
 
-Message = Annotated[Ready | Hypothesis | Utterance | Progress | Missed | Fault | Recovered, Field(discriminator="kind")]
+Message = Annotated[Ready | Partial | Utterance | Progress | Missed | Fault | Recovered, Field(discriminator="kind")]
 MESSAGES: Final[TypeAdapter[Message]] = TypeAdapter(Message)

@@ -6,6 +6,8 @@ from typing import Final
 
 from meeting_buddy_bot.transcription.messages import Missed
 
+DIED: Final = "the transcriber died"
+NO_TIME: Final = "there was no time left for it"
 _LEAST: Final = 0.5
 """Seconds; what is shorter is no stretch that anybody would look for."""
 _NEAR: Final = 5.0

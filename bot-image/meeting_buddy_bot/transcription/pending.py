@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS, PcmFrame
+from meeting_buddy_bot.transcription.missing import DIED
 
 MOST_FRAMES: Final = 3600
 """Six minutes, 12 MB: more than a transcriber lets wait (``sparing.MAX_HELD_SECONDS``)."""
@@ -107,7 +108,7 @@ class PendingSound:
 
     def note_death(self) -> None:
         """The transcriber died: what it alone had is missing."""
-        self.cause = "the transcriber died"
+        self.cause = DIED
         if self._forgotten > self._done:
             self._missed(self._done, self._forgotten, self.cause)
 

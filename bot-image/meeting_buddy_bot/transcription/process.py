@@ -27,7 +27,6 @@ from typing import BinaryIO, Final
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES
 from meeting_buddy_bot.transcription import engines
 from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
-from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
 from meeting_buddy_bot.transcription.messages import (
     FRAME_HEAD,
     Fault,
@@ -35,6 +34,7 @@ from meeting_buddy_bot.transcription.messages import (
     Ready,
     TranscriberConfig,
 )
+from meeting_buddy_bot.transcription.scheduler import DecodingScheduler, Job, attempt, drain
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SileroDetector
 from meeting_buddy_bot.transcription.shortage import Shortage, ShortageGauge, longest_wait, thread_waits
 
@@ -104,7 +104,7 @@ class _Transcriber:
         self._output = output
         self._inbox = inbox
         self._gauge = gauge
-        self._live = LiveTranscription(
+        self._scheduler = DecodingScheduler(
             Segmenter(SileroDetector()),
             output.say,
             settle=engine.settle,
@@ -124,25 +124,25 @@ class _Transcriber:
         jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         threading.Thread(target=self._decode, args=(jobs,), name="decoder", daemon=True).start()
         ended = False
-        while not (ended and self._live.idle):
+        while not (ended and self._scheduler.idle):
             try:
                 match self._inbox.get(timeout=PROGRESS_SECONDS):
                     case _Frame(start, pcm):
                         self._quiet_turns = 0
-                        self._live.feed(start, pcm)
+                        self._scheduler.feed(start, pcm)
                     case _Decoded(job, outcome, seconds, waited):
                         self._decoding_since = None
                         if self._gauge:
                             self._gauge.end()
-                        self._live.complete(job, outcome, seconds, waited)
+                        self._scheduler.complete(job, outcome, seconds, waited)
                     case _End():
-                        self._live.end()
+                        self._scheduler.end()
                         ended = True
             except queue.Empty:  # nobody sends sound: progress is said nevertheless
                 self._quiet_turns += 1
                 if self._quiet_turns == _QUIET_TURNS:
-                    self._live.pause()
-            if (next_job := self._live.next_job()) is not None:
+                    self._scheduler.pause()
+            if (next_job := self._scheduler.next_job()) is not None:
                 if self._gauge:
                     self._gauge.begin()
                 self._decoding_since = time.monotonic()
@@ -155,11 +155,11 @@ class _Transcriber:
     def run_offline(self) -> None:
         """Transcribe as fast as can be, the sound waiting."""
         while isinstance(frame := self._inbox.get(), _Frame):
-            self._live.feed(frame.start, frame.pcm)
-            drain(self._live, self._engine, time.sleep)
+            self._scheduler.feed(frame.start, frame.pcm)
+            drain(self._scheduler, self._engine, time.sleep)
             self._say_progress()
-        self._live.end()
-        drain(self._live, self._engine, time.sleep)
+        self._scheduler.end()
+        drain(self._scheduler, self._engine, time.sleep)
         self._say_progress(now=True)
 
     def _decode(self, jobs: queue.SimpleQueue[Job]) -> None:
@@ -178,7 +178,7 @@ class _Transcriber:
         if now or time.monotonic() >= self._progress_at:
             if self._gauge:
                 self._gauge.look()
-            self._output.say(self._live.progress(time.process_time()))
+            self._output.say(self._scheduler.progress(time.process_time()))
             self._progress_at = time.monotonic() + PROGRESS_SECONDS
 
 
@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Transcribe speech as it is spoken.")
     parser.add_argument("config", type=TranscriberConfig.model_validate_json, help="JSON of a TranscriberConfig")
     parser.add_argument("--offline", action="store_true", help="the sound waits for the decoder")
-    parser.add_argument("--finals-only", action="store_true", help="no passing texts")
+    parser.add_argument("--finals-only", action="store_true", help="no partial texts")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     os.nice(NICENESS)

@@ -13,7 +13,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.tasks import before, beside
 from meeting_buddy_bot.transcription.messages import Message, Ready, TranscriberConfig
 from meeting_buddy_bot.transcription.pending import PendingSound
-from meeting_buddy_bot.transcription.reporter import TranscriptReporter
+from meeting_buddy_bot.transcription.status import TranscriptStatus
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 
 _RESTART_SECONDS: Final = 2.0
@@ -34,33 +34,33 @@ class TranscriberRuns:
         self,
         config: TranscriberConfig,
         sound: PendingSound,
-        report: TranscriptReporter,
+        status: TranscriptStatus,
         clock: SessionClock,
         events: EventLog,
         *,
-        begin: Callable[[], None],
-        take: Callable[[Message], None],
+        on_start: Callable[[], None],
+        on_message: Callable[[Message], None],
     ) -> None:
         """None runs yet.
 
         Args:
             config: what each process is started with.
             sound: what it is given.
-            report: told of one that died; it knows whether another could do better.
+            status: told of one that died; it knows whether another could do better.
             clock: the session's.
             events: the session's.
-            begin: called before each run.
-            take: called with each message.
+            on_start: called before each run.
+            on_message: called with each message.
         """
         self._config = config
         self._sound = sound
-        self._report = report
+        self._status = status
         self._clock = clock
         self._events = events
-        self._begin = begin
-        self._take = take
+        self._on_start = on_start
+        self._on_message = on_message
         self._transcriber: Transcriber | None = None
-        self._answered = 0.0
+        self._last_message_at = 0.0
         """Time of the transcriber's last message."""
         self._ready = asyncio.Event()
         """The process that runs, or ran last, has said that it can begin."""
@@ -79,15 +79,15 @@ class TranscriberRuns:
     @property
     def silent_seconds(self) -> float:
         """How long the one that runs has said nothing; 0 while none does."""
-        return self._clock.now() - self._answered if self._transcriber is not None else 0.0
+        return self._clock.now() - self._last_message_at if self._transcriber is not None else 0.0
 
     @property
     def killed(self) -> bool:
         """Whether they were ended before all was text."""
         return self._killed.is_set()
 
-    def wake(self) -> None:
-        """Sound was added."""
+    def sound_added(self) -> None:
+        """There is more to hand over."""
         self._changed.set()
 
     def finish(self) -> None:
@@ -118,43 +118,43 @@ class TranscriberRuns:
 
     def _over(self) -> bool:
         """Whether no further process is needed: all that was said is text, or nobody waits for it any more."""
-        return self._report.given_up or self.killed or (self._ending.is_set() and not self._sound)
+        return self._status.given_up or self.killed or (self._ending.is_set() and not self._sound)
 
     async def _run_once(self) -> None:
         self._ready.clear()
-        self._begin()
+        self._on_start()
         self._sound.hand_again()
         transcriber = self._transcriber = await Transcriber.start(self._config)
-        self._answered = self._clock.now()
+        self._last_message_at = self._clock.now()
         try:
             if self.killed:  # meanwhile
                 return
             async with beside(self._hand_over(transcriber), self._end_if_hung(transcriber)):
                 async for message in transcriber.messages():
-                    self._answer(message)
-                    if self._report.given_up:  # a server may say so in mid-meeting, and its process would go on asking
+                    self._note_message(message)
+                    if self._status.given_up:  # a server may say so in mid-meeting, and its process would go on asking
                         await transcriber.kill()
                 code = await transcriber.wait()
         finally:
             await transcriber.kill()
             self._transcriber = None
-        if self._report.given_up or (code == 0 and self._ending.is_set()):
+        if self._status.given_up or (code == 0 and self._ending.is_set()):
             self._sound.clear()
         elif code != 0 and not self.killed:
             self._events.write("transcriber_died", code=code)
             _log.warning("the transcriber ended with code %d: %s", code, transcriber.stderr_tail)
-            self._survive()
-            self._report.interrupted("the transcriber died and is started again")
+            self._note_death()
+            self._status.interrupted("the transcriber died and is started again")
 
-    def _answer(self, message: Message) -> None:
-        self._answered = self._clock.now()
+    def _note_message(self, message: Message) -> None:
+        self._last_message_at = self._clock.now()
         self._changed.set()
         if isinstance(message, Ready):
             self._ready.set()
             self._sound.cause = "the transcriber did not take the sound"
-        self._take(message)
+        self._on_message(message)
 
-    def _survive(self) -> None:
+    def _note_death(self) -> None:
         """A process died: the next one is given what it had, unless this very sound has killed two."""
         self._sound.note_death()
         if not self._ready.is_set():  # it had not looked at any sound
@@ -171,7 +171,7 @@ class TranscriberRuns:
         while left > 0:
             await asyncio.sleep(min(left, _HUNG_SECONDS))
             seconds = _HUNG_SECONDS if self._ready.is_set() else _LOADING_SECONDS
-            left = self._answered + seconds - self._clock.now()
+            left = self._last_message_at + seconds - self._clock.now()
         self._events.write("transcriber_hung", seconds=seconds)
         await transcriber.kill()
 

@@ -1,14 +1,14 @@
 """What a shortage of processors costs the text: fewer decodings, and later ones; none that stays is left out for it.
 
 ======  ====================  =============  ============================
-        passing texts         in a pause     after each final
+        partial texts         in a pause     after each final
 ======  ====================  =============  ============================
 none    each second           as if over     the next one at once
 short   each six seconds      nothing        rests for as long as it took
 severe  none                  nothing        rests three times as long
 ======  ====================  =============  ============================
 
-A decoding that itself waited for a processor longer than it had one ends passing texts, too, for a while, and for twice
+A decoding that itself waited for a processor longer than it had one ends partial texts, too, for a while, and for twice
 as long if that happens again soon after: the only way to learn that there is room again is to take it. Nobody rests
 while more than a minute of speech waits, nor after the end, when the browser needs no processor any more.
 """

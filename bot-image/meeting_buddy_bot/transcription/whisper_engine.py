@@ -103,7 +103,7 @@ class WhisperEngine:
                 condition_on_previous_text=False,
                 initial_prompt=self._within(_MAX_PROMPT_TOKENS, (prompt or "").split(), " ", last=True) or None,
                 hotwords=self._vocabulary,
-                word_timestamps=final,  # twice the cost of a passing text; timestamps of phrases stay on in both
+                word_timestamps=final,  # twice the cost of a partial text; timestamps of phrases stay on in both
                 max_new_tokens=tokens,
             )
             segments = list(found)

@@ -17,7 +17,7 @@ from faster_whisper import WhisperModel
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from meeting_buddy_bot.transcription.messages import MESSAGES, Hypothesis, Progress, Utterance
+from meeting_buddy_bot.transcription.messages import MESSAGES, Partial, Progress, Utterance
 from tests.local.bench.figures import Figure
 from tests.local.clone import SPEECH
 from tests.local.installation import pod_processes
@@ -138,7 +138,7 @@ def _live(spoken: Spoken) -> list[Figure]:
         mine = [
             (at, each)
             for at, each in heard
-            if isinstance(each, Hypothesis | Utterance) and each.start < end and each.end > start
+            if isinstance(each, Partial | Utterance) and each.start < end and each.end > start
         ]
         shown = [at for at, each in mine if each.text]
         committed = [at for at, each in mine if isinstance(each, Utterance) or each.committed]

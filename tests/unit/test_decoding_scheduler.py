@@ -16,8 +16,8 @@ import pytest
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.engine import Decoding, EngineError, Samples, TimedWord
-from meeting_buddy_bot.transcription.live import Job, LiveTranscription, attempt, drain
-from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Recovered, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Partial, Recovered, Utterance
+from meeting_buddy_bot.transcription.scheduler import DecodingScheduler, Job, attempt, drain
 from meeting_buddy_bot.transcription.segmenter import Segmenter
 from meeting_buddy_bot.transcription.shortage import Shortage
 from meeting_buddy_bot.transcription.sparing import MAX_BEHIND_SECONDS
@@ -70,7 +70,7 @@ class Meeting:
         self.shortage = Shortage.NONE
         self.clock = 5000.0
         """Goes on while no sound comes."""
-        self.live = LiveTranscription(
+        self.scheduler = DecodingScheduler(
             Segmenter(ScriptedDetector()),
             self.said.append,
             settle=self.engine.settle,
@@ -86,11 +86,11 @@ class Meeting:
         pcm = script(*parts)
         for first in range(0, len(pcm), FRAME):
             samples = pcm[first : first + FRAME]
-            self.live.feed(self.time, (samples * 32767).astype("<i2").tobytes())
+            self.scheduler.feed(self.time, (samples * 32767).astype("<i2").tobytes())
             self.time += len(samples) / RATE
             self.clock += len(samples) / RATE
             if decoding:
-                drain(self.live, self.engine)
+                drain(self.scheduler, self.engine)
 
     def hear_slowly(self, seconds: float, *parts: tuple[float, float]) -> None:
         """The same with decodings that take so long, while the sound goes on."""
@@ -101,7 +101,7 @@ class Meeting:
                 if running and self.time >= running[1]:
                     self.finish(running[0], seconds)
                     running = None
-                if running is None and (job := self.live.next_job()) is not None:
+                if running is None and (job := self.scheduler.next_job()) is not None:
                     self.decoded.append((self.time, job.final))
                     running = job, self.time + seconds
         if running:
@@ -109,20 +109,20 @@ class Meeting:
 
     def take(self) -> Job:
         """The next job, left running."""
-        job = self.live.next_job()
+        job = self.scheduler.next_job()
         assert job is not None
         return job
 
     def finish(self, job: Job, seconds: float = 0.0) -> None:
-        self.live.complete(job, attempt(job, self.engine), seconds)
+        self.scheduler.complete(job, attempt(job, self.engine), seconds)
 
     def end(self) -> None:
-        self.live.end()
-        drain(self.live, self.engine)
+        self.scheduler.end()
+        drain(self.scheduler, self.engine)
 
     @property
-    def hypotheses(self) -> list[Hypothesis]:
-        return [each for each in self.said if isinstance(each, Hypothesis)]
+    def partials(self) -> list[Partial]:
+        return [each for each in self.said if isinstance(each, Partial)]
 
     @property
     def utterances(self) -> list[Utterance]:
@@ -136,8 +136,8 @@ class Meeting:
 def test_a_segment_is_said_while_it_is_spoken_and_once_more_when_it_is_over() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 4), (0, 2))
-    assert [each.revision for each in meeting.said if isinstance(each, Hypothesis | Utterance)] == [1, 2, 3, 4, 5, 6]
-    assert {each.segment for each in meeting.hypotheses} == {1}
+    assert [each.revision for each in meeting.said if isinstance(each, Partial | Utterance)] == [1, 2, 3, 4, 5, 6]
+    assert {each.segment for each in meeting.partials} == {1}
     (final,) = meeting.utterances
     assert meeting.said[-1] is final
     assert (round(final.start, 1), round(final.end, 1)) == (0.6, 5.2)
@@ -149,7 +149,7 @@ def test_a_segment_is_said_while_it_is_spoken_and_once_more_when_it_is_over() ->
 def test_the_first_text_comes_after_less_than_a_second_of_speech_and_the_next_each_second() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 5))
-    ends = [each.end for each in meeting.hypotheses]
+    ends = [each.end for each in meeting.partials]
     assert 1.7 <= ends[0] <= 2.0
     assert all(1.0 <= b - a <= 1.15 for a, b in pairwise(ends))
 
@@ -157,7 +157,7 @@ def test_the_first_text_comes_after_less_than_a_second_of_speech_and_the_next_ea
 def test_what_is_committed_stays_while_the_segment_is_open() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 6))
-    prefixes = [each.text[: each.committed] for each in meeting.hypotheses]
+    prefixes = [each.text[: each.committed] for each in meeting.partials]
     assert prefixes[-1]
     assert all(b.startswith(a) for a, b in pairwise(prefixes))
 
@@ -165,9 +165,9 @@ def test_what_is_committed_stays_while_the_segment_is_open() -> None:
 def test_a_final_that_contradicts_what_was_committed_takes_its_place() -> None:
     meeting = Meeting(FakeEngine(lambda pcm, final: "something else" if final else by_length(pcm, final)))
     meeting.hear((0, 1), (0.9, 4), (0, 2))
-    assert meeting.hypotheses[-1].committed > 0
+    assert meeting.partials[-1].committed > 0
     assert meeting.utterances[0].text == "something else"
-    assert meeting.utterances[0].revision == meeting.hypotheses[-1].revision + 1
+    assert meeting.utterances[0].revision == meeting.partials[-1].revision + 1
 
 
 def test_silence_is_never_decoded() -> None:
@@ -184,7 +184,7 @@ def test_a_pause_is_decoded_as_if_it_were_the_end_and_the_final_is_there_when_it
     assert meeting.engine.calls == [False, True]
     assert not meeting.utterances
     meeting.hear((0, 0.2), decoding=False)
-    assert [each.text for each in meeting.utterances] == [meeting.hypotheses[-1].text]
+    assert [each.text for each in meeting.utterances] == [meeting.partials[-1].text]
     meeting.hear((0, 5))
     assert meeting.engine.calls == [False, True]
 
@@ -229,7 +229,7 @@ def test_an_early_decoding_that_speech_overtakes_and_that_fails_costs_nothing() 
     meeting.hear((0, 1), (0.9, 0.9), (0, 0.4), decoding=False)
     early = meeting.take()
     meeting.hear((0.9, 1), (0, 1), decoding=False)
-    meeting.live.complete(early, EngineError("ServerFailed", "the server is away"), 0.0)
+    meeting.scheduler.complete(early, EngineError("ServerFailed", "the server is away"), 0.0)
     meeting.end()
     assert len(meeting.utterances) == 1
     assert not meeting.missed
@@ -251,7 +251,7 @@ def test_one_slow_decoding_in_a_pause_is_not_the_last_one() -> None:
         early.append(0)
         for _ in range(12):
             meeting.hear((0, 0.1), decoding=False)
-            while (job := meeting.live.next_job()) is not None:
+            while (job := meeting.scheduler.next_job()) is not None:
                 early[-1] += job.early
                 meeting.finish(job, cost)
     assert early == [1, 0, 1]
@@ -264,10 +264,10 @@ def test_a_final_that_fails_at_once_shows_no_fast_decoder() -> None:
         meeting.hear((0.9, 2), decoding=False)
         for _ in range(12):
             meeting.hear((0, 0.1), decoding=False)
-            while (job := meeting.live.next_job()) is not None:
+            while (job := meeting.scheduler.next_job()) is not None:
                 early += job.early
                 if fails and job.final:
-                    meeting.live.complete(job, EngineError("ServerFailed", "the server is away"), 0.01)
+                    meeting.scheduler.complete(job, EngineError("ServerFailed", "the server is away"), 0.01)
                 else:
                     meeting.finish(job, 6.0)
     assert early == 1
@@ -284,42 +284,42 @@ def test_an_early_decoding_that_fails_is_made_again() -> None:
     assert not meeting.missed
 
 
-def test_a_slow_decoder_makes_passing_texts_rarer_and_of_the_newest_sound() -> None:
+def test_a_slow_decoder_makes_partial_texts_rarer_and_of_the_newest_sound() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1))
-    slow = meeting.take() if not meeting.hypotheses else None
+    slow = meeting.take() if not meeting.partials else None
     assert slow is None  # the fast ones were made on the spot
     meeting.hear((0.9, 1), decoding=False)
     job = meeting.take()
     meeting.hear((0.9, 4), decoding=False)
-    assert meeting.live.next_job() is None  # one at a time
+    assert meeting.scheduler.next_job() is None  # one at a time
     meeting.finish(job, seconds=4.0)
     newest = meeting.take()
     assert not newest.final
     assert newest.segment.end == pytest.approx(meeting.time, abs=0.05)  # those between were skipped, not queued
     meeting.finish(newest, seconds=4.0)
     meeting.hear((0.9, 1.5), decoding=False)
-    assert meeting.live.next_job() is None  # a second is too soon for such a decoder
+    assert meeting.scheduler.next_job() is None  # a second is too soon for such a decoder
 
 
-def test_finals_come_before_passing_texts_and_in_order() -> None:
+def test_finals_come_before_partial_texts_and_in_order() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 1), (0, 1), (0.9, 2), decoding=False)
     jobs = []
-    while (job := meeting.live.next_job()) is not None:
+    while (job := meeting.scheduler.next_job()) is not None:
         jobs.append((job.segment.number, job.final))
         meeting.finish(job)
     assert jobs == [(1, True), (2, True), (3, False)]
 
 
-def test_a_passing_text_that_comes_too_late_is_not_said() -> None:
+def test_a_partial_text_that_comes_too_late_is_not_said() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), decoding=False)
     late = meeting.take()
     meeting.hear((0, 1), decoding=False)
     meeting.finish(late)
     assert not meeting.said
-    drain(meeting.live, meeting.engine)
+    drain(meeting.scheduler, meeting.engine)
     assert [each.revision for each in meeting.utterances] == [1]
 
 
@@ -328,8 +328,8 @@ def test_at_the_end_of_the_input_all_finals_are_written() -> None:
     meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 2), decoding=False)
     meeting.end()
     assert [each.segment for each in meeting.utterances] == [1, 2]
-    assert meeting.live.idle
-    assert meeting.live.progress().done == meeting.live.progress().heard == pytest.approx(5.0)
+    assert meeting.scheduler.idle
+    assert meeting.scheduler.progress().done == meeting.scheduler.progress().heard == pytest.approx(5.0)
 
 
 def test_a_gap_in_the_sound_parts_two_segments() -> None:
@@ -359,18 +359,18 @@ def test_a_decoder_that_falls_behind_misses_the_oldest_and_says_so() -> None:
     assert sum(each.end - each.start for each in kept) <= MAX_BEHIND_SECONDS
     assert kept[0].start >= meeting.missed[-1].end
     assert len(kept) + len(meeting.missed) == 12
-    assert not meeting.hypotheses  # of what was missed nothing was said, not even late
+    assert not meeting.partials  # of what was missed nothing was said, not even late
 
 
 def test_a_missed_segment_takes_back_what_was_said_of_it() -> None:
     meeting = Meeting()
     meeting.hear((0.9, 3))
-    assert meeting.hypotheses
+    assert meeting.partials
     meeting.engine.error = RuntimeError("no memory")
     meeting.hear((0, 1))
     (withdrawn,) = meeting.utterances
     assert withdrawn.text == ""
-    assert withdrawn.revision == meeting.hypotheses[-1].revision + 1
+    assert withdrawn.revision == meeting.partials[-1].revision + 1
     assert meeting.missed[0].cause == "the decoder failed: RuntimeError"
 
 
@@ -435,7 +435,7 @@ def test_one_doubt_is_not_enough_to_lose_a_yes(doubt: dict[str, float]) -> None:
 def test_a_final_that_is_invented_takes_back_what_was_said() -> None:
     meeting = Meeting(FakeEngine(lambda pcm, final: "" if final else by_length(pcm, final)))
     meeting.hear((0, 1), (0.9, 2), (0, 1))
-    assert meeting.hypotheses
+    assert meeting.partials
     assert [each.text for each in meeting.utterances] == [""]
 
 
@@ -449,14 +449,14 @@ def test_only_a_sentence_that_was_cut_is_told_what_came_before() -> None:
 def test_progress_does_not_pass_what_is_still_undone() -> None:
     meeting = Meeting()
     meeting.hear((0, 1), (0.9, 1), (0, 1), (0.9, 1), (0, 2), decoding=False)
-    assert meeting.live.progress().done == pytest.approx(0.6, abs=0.05)
+    assert meeting.scheduler.progress().done == pytest.approx(0.6, abs=0.05)
     job = meeting.take()
-    assert meeting.live.progress().done == pytest.approx(0.6, abs=0.05)
+    assert meeting.scheduler.progress().done == pytest.approx(0.6, abs=0.05)
     meeting.finish(job)
-    assert meeting.live.progress().done == pytest.approx(2.6, abs=0.05)
-    drain(meeting.live, meeting.engine)
-    assert meeting.live.progress().done == pytest.approx(6.0, abs=0.5)
-    assert meeting.live.progress().heard == pytest.approx(6.0)
+    assert meeting.scheduler.progress().done == pytest.approx(2.6, abs=0.05)
+    drain(meeting.scheduler, meeting.engine)
+    assert meeting.scheduler.progress().done == pytest.approx(6.0, abs=0.5)
+    assert meeting.scheduler.progress().heard == pytest.approx(6.0)
 
 
 def test_quiet_speech_is_given_to_the_engine_as_loud_as_any() -> None:
@@ -471,10 +471,10 @@ def test_quiet_speech_is_given_to_the_engine_as_loud_as_any() -> None:
             return float(np.abs(window).max() > 0.001)
 
     engine, said = FakeEngine(listen), list[Message]()
-    live = LiveTranscription(Segmenter(Voice()), said.append)
-    live.feed(0.0, (script((0.018, 1), (0, 1)) * 32767).astype("<i2").tobytes())
-    live.end()
-    drain(live, engine)
+    scheduler = DecodingScheduler(Segmenter(Voice()), said.append)
+    scheduler.feed(0.0, (script((0.018, 1), (0, 1)) * 32767).astype("<i2").tobytes())
+    scheduler.end()
+    drain(scheduler, engine)
     assert peaks == [pytest.approx(0.5, abs=0.01)]
 
 
@@ -488,7 +488,7 @@ def test_what_is_committed_is_counted_in_the_text_that_is_shown() -> None:
     )
     meeting = Meeting(FakeEngine(lambda *_: next(texts, "")))
     meeting.hear((0, 1), (0.9, 3.5))
-    lines = [Attributor(lambda _: datetime.now(UTC)).partial(each) for each in meeting.hypotheses[:3]]
-    assert [each.text for each in lines] == [each.text for each in meeting.hypotheses[:3]]
+    lines = [Attributor(lambda _: datetime.now(UTC)).partial(each) for each in meeting.partials[:3]]
+    assert [each.text for each in lines] == [each.text for each in meeting.partials[:3]]
     committed = [each.text[: each.committed] for each in lines]
     assert committed == ["", "שלום לכולם מה", "שלום לכולם מה"]

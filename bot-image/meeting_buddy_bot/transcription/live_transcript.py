@@ -1,4 +1,4 @@
-"""The transcript as a component of the bot: sound to the transcriber process, names to what it understands, lines out.
+"""The live transcript: sound to the transcriber process, names to what it understands, lines out.
 
 Nothing that happens here touches the recording. A transcriber that dies is started again, and is given what the dead
 one had not made final and what was said meanwhile. What nobody transcribes is told: in the events, and at the end in
@@ -10,11 +10,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from pathlib import Path
 from typing import Final
 
-from meeting_buddy.contract.assignment import CA_FOLDER, TRANSCRIPTION_KEY_FILE, TranscriptionConfig
-from meeting_buddy.contract.languages import AUTO, whisper_code
+from meeting_buddy.contract.languages import AUTO
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import AudioSource, PcmFrame
@@ -22,61 +20,32 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.tasks import before, beside
-from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
-from meeting_buddy_bot.transcription.log_lines import LineLog
+from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
     Fault,
-    Hypothesis,
     Message,
     Missed,
+    Partial,
     Progress,
     Ready,
     Recovered,
     TranscriberConfig,
     Utterance,
 )
-from meeting_buddy_bot.transcription.missing import MissingText
+from meeting_buddy_bot.transcription.missing import NO_TIME, MissingText
 from meeting_buddy_bot.transcription.openai_answer import UNKNOWN_LANGUAGE
 from meeting_buddy_bot.transcription.pending import PendingSound
-from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, publish_files
-from meeting_buddy_bot.transcription.reporter import LAGGING_SECONDS, TranscriptReporter
 from meeting_buddy_bot.transcription.runs import TranscriberRuns
-from meeting_buddy_bot.transcription.stream import TranscriptHub
-from meeting_buddy_bot.transcription.writer import TranscriptWriter
+from meeting_buddy_bot.transcription.status import LAGGING_SECONDS, TranscriptStatus
 
-_FLUSH_SECONDS: Final = 10.0
 _START_SECONDS: Final = 5.0
 """After admission, within which the first sound reaches the transcriber of a bot that was admitted at once."""
 _SILENT_SECONDS: Final = 5.0
 """Without a frame of sound, after which the source is opened anew; silence has frames, too."""
 _REOPEN_SECONDS: Final = 0.2
-_SPARING: Final = "processors are short on the node, so that text has to wait for the recording"
 
 _log = logging.getLogger(__name__)
-
-
-def transcriber_config(
-    config: TranscriptionConfig, key_file: Path = Path(TRANSCRIPTION_KEY_FILE), ca_folder: Path = Path(CA_FOLDER)
-) -> TranscriberConfig:
-    """What the process is started with.
-
-    Args:
-        config: the assignment's.
-        key_file: where the server's key is, if it has one.
-        ca_folder: where further certificate authorities are, if there are any.
-    """
-    server = config.server
-    return TranscriberConfig(
-        engine="faster-whisper" if server is None else "openai",
-        model=(config.model or "") if server is None else server.model,
-        base_url=None if server is None else server.url,
-        ca_folder=None if server is None else str(ca_folder),
-        key_file=None if server is None else str(key_file),
-        language=whisper_code(config.language) or AUTO,
-        vocabulary=config.vocabulary,
-        threads=config.threads,
-    )
 
 
 class LiveTranscript:
@@ -86,36 +55,27 @@ class LiveTranscript:
         self,
         config: TranscriberConfig,
         source: AudioSource,
-        hub: TranscriptHub,
-        volume: Volume,
+        lines: TranscriptLines,
         clock: SessionClock,
         events: EventLog,
         reporter: SessionReporter,
-        log_line: LineLog | None = None,
     ) -> None:
-        """``log_line``: told of each line that is written; ``None``: no text goes to the log."""
         self._config = config
         self._source = source
-        self._hub = hub
-        self._volume = volume
+        self._lines = lines
         self._clock = clock
         self._events = events
         self._reporter = reporter
-        self._log_line = log_line
-        self._writer: TranscriptWriter | None = None
         self._attributor = Attributor(clock.utc, lambda at: reporter.speaking_now(at))
         self._missing = MissingText(self._joined, self._report_missed)
         self._sound = PendingSound(self._missing.add, clock.now())
         self._missing.begin(0.0, self._sound.cause, _START_SECONDS)
-        self._report = TranscriptReporter(reporter, clock)
+        self._status = TranscriptStatus(reporter, clock, events)
         self._runs = TranscriberRuns(
-            config, self._sound, self._report, clock, events, begin=self._begin_run, take=self._take
+            config, self._sound, self._status, clock, events, on_start=self._begin_run, on_message=self._take
         )
-        self._spares = False
-        """Whether the transcriber decodes less than it could."""
         self._language: str | None = None
         """That was found, where it is to be."""
-        self._unwritten = False
         self._left: float | None = None
         """Time after which nothing that is said belongs to the meeting."""
         self._ending = asyncio.Event()
@@ -152,14 +112,11 @@ class LiveTranscript:
         Raises:
             OSError: the volume does not hand out the file's earlier lines, or the process cannot be started.
         """
-        self._report.starting()
+        self._status.starting(self._lines.count)
         self._over.clear()
         try:
-            if self._writer is None:
-                self._writer = await TranscriptWriter.open(self._volume, self._stored)
-                self._hub.begin(self._writer.lines)
-                self._report.written(self._writer.lines)
-                self._report.starting()
+            await self._lines.open()
+            self._status.starting(self._lines.count)
             if await before(self._ending, answering()) or self._sound:
                 self._running = True
                 async with beside(self._listen()):
@@ -168,7 +125,7 @@ class LiveTranscript:
             cause = self._sound.cause = f"the transcript failed ({type(error).__name__})"
             self._missing.begin(self._sound.done if self._sound.reached is None else self._sound.reached, cause)
             if not self._ending.is_set():
-                self._report.interrupted(f"{cause} and is started again")
+                self._status.interrupted(f"{cause} and is started again")
             raise
         finally:
             self._running = False
@@ -188,12 +145,11 @@ class LiveTranscript:
             if self._running:  # it was given the time that there was
                 await self._runs.kill()
                 await self._over.wait()
-            if self._writer is not None:
-                self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
-                if self._writer.lost:
-                    self._events.write("transcript_lines_lost", lines=self._writer.lost)
+            await self._lines.close()
+            if self._lines.lost:
+                self._events.write("transcript_lines_lost", lines=self._lines.lost)
         finally:  # also when there was no time for it
-            self._hub.end()
+            self._lines.end_streams()
 
     async def publish(self) -> None:
         """Write the files for readers and players, enter them in the manifest, read them again, say how it all went.
@@ -203,34 +159,20 @@ class LiveTranscript:
         Raises:
             OSError: the volume does not take them or hand them out; the report says so, too.
         """
-        unverified: str | None = PUBLISHING_OVERRAN
         try:
-            unverified = await self._publish_files()
-        except OSError as error:
-            unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
-            raise
+            await self._lines.publish()
         finally:  # also when there was no time for it
-            self._report_outcome(unverified)
+            self._report_outcome()
 
-    async def _publish_files(self) -> str | None:
-        """Write, enter and verify the files; what is wrong with them afterwards."""
-        if self._writer is None or not self._writer.lines:
-            return None
-        return await publish_files(self._volume)
-
-    def _report_outcome(self, unverified: str | None) -> None:
-        """Report the transcript's outcome; ``unverified``: what is wrong with its files."""
-        if self._report.given_up:
-            self._missing.begin(self._sound.done, f"the engine gave up: {self._report.reason}")
+    def _report_outcome(self) -> None:
+        if self._status.given_up:
+            self._missing.begin(self._sound.done, f"the engine gave up: {self._status.reason}")
         elif self._runs.killed:
-            self._missing.begin(self._sound.done, "there was no time left for it")
+            self._missing.begin(self._sound.done, NO_TIME)
         elif self._sound:
             self._missing.begin(self._sound.done, self._sound.cause)
         self._missing.end(self._clock.now() if self._left is None else self._left)
-        if unverified is not None:
-            self._events.write("transcript_not_verified", cause=unverified)
-        lost = self._writer.lost if self._writer is not None else 0
-        self._report.ended(self._missing.sentence(), unverified, lost=lost, unwritten=self._unwritten)
+        self._status.ended(self._lines, self._missing.sentence())
 
     # Sound in
 
@@ -257,28 +199,25 @@ class LiveTranscript:
             return
         self._missing.end(frame.start)
         self._sound.add(frame)
-        self._runs.wake()
+        self._runs.sound_added()
         if self._runs.silent_seconds > LAGGING_SECONDS:
-            self._report_lag(frame.start - self._sound.done)
+            self._status.lag(frame.start - self._sound.done)
 
     # Messages out
 
     def _begin_run(self) -> None:
-        if self._writer is not None:
-            self._attributor.new_run(self._writer.segments)  # each process counts its segments from 1
-        self._hub.forget_partials()
+        self._attributor.new_run(self._lines.last_segment)  # each process counts its segments from 1
+        self._lines.forget_partials()
 
     def _take(self, message: Message) -> None:
         now = self._clock.now()
         match message:
             case Ready():
-                self._events.write("transcriber_ready", engine=message.engine, model=message.model)
-                self._report.recovered()
+                self._status.ready(message)
             case Recovered():
-                self._events.write("transcriber_recovered")
-                self._report.recovered()
-            case Hypothesis():
-                self._hub.publish_partial(self._attributor.partial(message))
+                self._status.recovered()
+            case Partial():
+                self._lines.show(self._attributor.partial(message))
             case Utterance():
                 self._write(self._attributor.take(message, now))
                 if message.text:  # finals come in order; what is withdrawn may overtake one
@@ -290,33 +229,22 @@ class LiveTranscript:
                 self._sound.drop(message.start, message.end)
                 self._missing.add(message.start, message.end, message.cause)
             case Fault():
-                self._events.write("transcriber_fault", reason=message.reason)
-                self._report.fault(message)
+                self._status.fault(message)
 
     def _note_progress(self, progress: Progress, now: float) -> None:
         self._sound.note_done(progress.done)
         if self._joined() is not None:
-            self._note_sparing(progress.spares)
-            if self._report.starts:
-                self._report.recovered()
+            self._status.decoding(spares=progress.spares)
         self._write(self._attributor.look_again(now))
         if progress.heard > 0:
             # Sound that does not come any more is behind, too.
             unheard = now - self._missing.since if self._missing.since is not None else 0.0
-            self._report_lag(max(max(progress.heard, self._sound.reached or 0.0) - progress.done, unheard))
+            self._status.lag(max(max(progress.heard, self._sound.reached or 0.0) - progress.done, unheard))
 
     def _note_language(self, language: str) -> None:
         if self._config.language == AUTO and language not in (self._language, UNKNOWN_LANGUAGE):
             self._language = language
             self._events.write("transcriber_language", language=language)
-
-    def _note_sparing(self, spares: bool) -> None:
-        if spares != self._spares:
-            self._spares = spares
-            self._events.write("transcriber_sparing", spares=spares)
-
-    def _report_lag(self, seconds: float) -> None:
-        self._report.lag(seconds, _SPARING if self._spares else None)
 
     def _report_missed(self, missed: Missed) -> None:
         self._events.write("not_transcribed", start=missed.start, end=missed.end, cause=missed.cause)
@@ -325,16 +253,8 @@ class LiveTranscript:
         self._write(self._attributor.spoke(interval, self._clock.now()))
 
     def _write(self, lines: Iterable[TranscriptLine]) -> None:
-        if self._writer is None:
-            return
-        for line in lines:
-            self._writer.append(line)
-        self._report.written(self._writer.lines)
-
-    def _stored(self, number: int, line: TranscriptLine) -> None:
-        self._hub.publish_final(number, line)
-        if self._log_line is not None:
-            self._log_line(line)
+        self._lines.append(lines)
+        self._status.written(self._lines.count)
 
     def _joined(self) -> float | None:
         at = self._reporter.joined_at

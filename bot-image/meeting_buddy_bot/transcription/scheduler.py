@@ -1,9 +1,9 @@
-"""The transcriber's loop without its threads: sound and decodings go in, work and messages come out.
+"""What is to be decoded next: the transcriber's loop without its threads. Sound and decodings go in, messages come out.
 
 One decoding at a time: its caller asks for the next job, runs it wherever it likes and brings back what came of it.
-Finals go first, in order, and wait; passing texts are made of what is open at that moment and never wait, so that a
+Finals go first, in order, and wait; partial texts are made of what is open at that moment and never wait, so that a
 slow decoder makes them rarer instead of later. In a pause the open segment is decoded as if it were over already: if
-it is, its final is there at once; if not, that was a passing text.
+it is, its final is there at once; if not, that was a partial text.
 
 Where processors are short, fewer decodings are made, and later ones (``sparing``).
 
@@ -25,17 +25,17 @@ from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, Word
 from meeting_buddy_bot.transcription.agreement import LocalAgreement
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
-from meeting_buddy_bot.transcription.messages import Fault, Hypothesis, Message, Missed, Progress, Recovered, Utterance
+from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Partial, Progress, Recovered, Utterance
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
 from meeting_buddy_bot.transcription.shortage import Shortage
 from meeting_buddy_bot.transcription.sparing import Sparing
 
 CADENCE_SECONDS: Final = 1.0
-"""Of new sound between two passing texts of a segment, if the decoder is fast enough for it."""
+"""Of new sound between two partial texts of a segment, if the decoder is fast enough for it."""
 FIRST_SECONDS: Final = 0.8
 """Of speech before the first one."""
 _SHARE: Final = 0.6
-"""Of the time that passing texts may take."""
+"""Of the time that partial texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
 _MAX_EARLY_COST: Final = 2.0
 """Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
@@ -83,7 +83,7 @@ class Job:
         return engine.transcribe(_levelled(self.segment.pcm), final=self.final, prompt=self.prompt)
 
 
-class LiveTranscription:
+class DecodingScheduler:
     """What is open, what waits, and what was said of it."""
 
     def __init__(
@@ -127,10 +127,10 @@ class LiveTranscription:
         self._agreed_on = 0
         """Number of the segment that the agreement is about."""
         self._decoded_seconds = 0.0
-        """Of that segment's sound, at its last passing text."""
+        """Of that segment's sound, at its last partial text."""
         self._partial_cost: float | None = None
         self._revisions: dict[int, int] = {}
-        self._last_said: Hypothesis | None = None
+        self._last_said: Partial | None = None
         self._before: tuple[int, str] | None = None
         """Number and text of the last final, when it was sure of it."""
         self._faulty: str | None = None
@@ -162,7 +162,7 @@ class LiveTranscription:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
         elif self._partials and not self._ended and not self._sparing.finals_only:
-            self._running = (None if self._sparing.shortage else self._early_job()) or self._passing_job()
+            self._running = (None if self._sparing.shortage else self._early_job()) or self._partial_job()
         return self._running
 
     def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, waited: float = 0.0) -> None:
@@ -287,7 +287,7 @@ class LiveTranscription:
         self._faulty = error.kind
 
     def _failed(self, job: Job, error: Exception, *, stays: bool) -> None:
-        """A final that fails is missed; a passing text that fails is as if it had not been asked for."""
+        """A final that fails is missed; a partial text that fails is as if it had not been asked for."""
         if isinstance(error, EngineError):
             self.fault(error)
             cause = error.cause
@@ -308,9 +308,9 @@ class LiveTranscription:
         self._paused_at, self._early = _extent(segment), None
         return Job(segment, final=True, prompt=self._prompt(segment), early=True)
 
-    # --- passing texts ----------------------------------------------------------------------------------------------
+    # --- partial texts ----------------------------------------------------------------------------------------------
 
-    def _passing_job(self) -> Job | None:
+    def _partial_job(self) -> Job | None:
         opened = self._due()
         return None if opened is None else Job(opened, final=False, prompt=self._prompt(opened))
 
@@ -349,7 +349,7 @@ class LiveTranscription:
         last = self._last_said
         if last and (last.segment, last.text, last.committed) == (segment.number, agreed.text, agreed.committed):
             return
-        self._last_said = Hypothesis(
+        self._last_said = Partial(
             segment=segment.number,
             revision=self._revision(segment),
             start=round(segment.start, 3),
@@ -375,16 +375,18 @@ class LiveTranscription:
         return self._before[1][-MAX_PROMPT:].partition(" ")[2] or None
 
 
-def drain(live: LiveTranscription, engine: Engine, sleep: Callable[[float], None] | None = None) -> None:
+def drain(scheduler: DecodingScheduler, engine: Engine, sleep: Callable[[float], None] | None = None) -> None:
     """Make all decodings that there are to make now. The sound waits, so that they count as taking no time.
 
     ``sleep``: pauses between attempts at a final for which there is no engine just now; ``None``: it is missed.
     """
-    while (job := live.next_job()) is not None:
-        live.complete(job, attempt(job, engine) if sleep is None else _awaited(live, job, engine, sleep), 0.0)
+    while (job := scheduler.next_job()) is not None:
+        scheduler.complete(job, attempt(job, engine) if sleep is None else _awaited(scheduler, job, engine, sleep), 0.0)
 
 
-def _awaited(live: LiveTranscription, job: Job, engine: Engine, sleep: Callable[[float], None]) -> Decoding | Exception:
+def _awaited(
+    scheduler: DecodingScheduler, job: Job, engine: Engine, sleep: Callable[[float], None]
+) -> Decoding | Exception:
     """What came of a job, at last: a server that limits how often it is asked, or is started again, is waited for.
 
     Not for ever, since it may be this very sound that its server dies of, and not for each final again, since the
@@ -392,11 +394,11 @@ def _awaited(live: LiveTranscription, job: Job, engine: Engine, sleep: Callable[
     """
     pause = FIRST_PAUSE
     while isinstance(outcome := attempt(job, engine), EngineError):
-        if not (job.final and outcome.passes and live.waited < LONGEST_PATIENCE):
+        if not (job.final and outcome.passes and scheduler.waited < LONGEST_PATIENCE):
             break
-        live.fault(outcome)
+        scheduler.fault(outcome)
         sleep(pause)
-        live.waited += pause
+        scheduler.waited += pause
         pause = min(2 * pause, LONGEST_PAUSE)
     return outcome
 
