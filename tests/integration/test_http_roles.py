@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from meeting_buddy.http_api.problems import from_kube, may_not_hear
+from meeting_buddy.http_api.problems import from_kube, media_forbidden
 from meeting_buddy.kube.errors import KubeError
 from tests.integration.chart import NAMESPACE, RELEASE, of_kind, rendered
 
@@ -20,7 +20,7 @@ def test_a_remedy_names_a_role_that_exists(watched: list[str], kind: str) -> Non
     values = {"watchNamespaces": watched, "api": {"enabled": True, "tls": {"secretName": "certificate"}}}
     made = {each["metadata"]["name"] for each in of_kind(rendered(values), kind)}
     refused = from_kube(KubeError("MeetingSession", "team-a", "", 403, "Forbidden", REFUSED))
-    for error in (refused, may_not_hear("meetingsessions/transcript", "team-a")):
+    for error in (refused, media_forbidden("meetingsessions/transcript", "team-a")):
         remedy = error.document()["remedy"].replace("<its namespace>", NAMESPACE).replace("<its release>", RELEASE)
         named = re.search(rf"\b{kind} ([a-z:-]+[a-z])", remedy)
         assert named is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube, may_not_hear, not_yet
+from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube, media_forbidden, not_yet
 from meeting_buddy.kube.errors import KubeError
 
 CANARY = "canary-7f3a9c"
@@ -71,7 +71,7 @@ def test_a_missing_right_is_named_with_the_role_that_has_it() -> None:
 
 
 def test_where_the_chart_serves_all_namespaces_the_role_is_another_one() -> None:
-    hears_nothing = may_not_hear("meetingsessions/recordings", "team-a")
+    hears_nothing = media_forbidden("meetingsessions/recordings", "team-a")
     for error, role in ((from_kube(answer(403, RBAC)), "caller"), (hears_nothing, "listener")):
         remedy = error.document()["remedy"]
         assert "where the chart serves all namespaces" in remedy

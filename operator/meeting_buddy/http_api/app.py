@@ -36,7 +36,7 @@ def build(
     Args:
         finder: finds sessions.
         service: does the work.
-        media: lets people hear what was said.
+        media: hands out what was said.
         ending: set when the process is told to end: streams tell their clients and close.
         limits: how many streams there may be, and how patient they are.
         metrics: counts streams.

@@ -1,4 +1,4 @@
-"""A bot's transcript, straight from its pod: with a token of the read key, which can hear and never command.
+"""A bot's transcript, straight from its pod: with a token of the read key, which reads and never commands.
 
 Tokens and keys stand in no problem and no log. Of a caller nothing reaches a bot but the number of a line.
 """

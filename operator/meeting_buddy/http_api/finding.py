@@ -1,6 +1,6 @@
 """Where a caller looks, and how a session is found by its id, with the caller's own token.
 
-Reading a session is not hearing it: who wants to hear needs a right of its own.
+The right to read a session does not include its transcript and recordings.
 """
 
 import re

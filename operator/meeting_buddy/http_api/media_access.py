@@ -1,6 +1,6 @@
-"""What was said and shown in a meeting, for who may hear it: transcripts, live and stored, and recordings.
+"""What was said and shown in a meeting, for who may have it: transcripts, live and stored, and recordings.
 
-Reading a session is not hearing it: ``get`` of a virtual subresource is asked for, by the session's name, and again
+The right to read a session does not include them: ``get`` of a virtual subresource is asked for, by its name, and again
 each minute while anything is handed out.
 """
 
@@ -23,7 +23,7 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, NumberedLines
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.finding import Finder, kube_problems, parsed, reference
 from meeting_buddy.http_api.identity import Caller
-from meeting_buddy.http_api.problems import PASSING, ProblemError, may_not_hear, not_found, not_yet
+from meeting_buddy.http_api.problems import PASSING, ProblemError, media_forbidden, not_found, not_yet
 from meeting_buddy.http_api.readers import Readers, StoredBytes, StoredFiles
 from meeting_buddy.http_api.transcripts import Events, LiveTranscripts
 from meeting_buddy.http_api.upstream import BrokenError
@@ -47,7 +47,7 @@ WAITING_SECONDS: Final = 10.0
 """For one of them to be done."""
 _RECORDINGS: Final = "recordings"
 _AGAIN_SECONDS: Final = 1.0
-"""Between two looks at whether a caller may still hear, where the API server did not say."""
+"""Between two looks at whether a caller still has the right, where the API server did not say."""
 _TRANSCRIPT: Final = "transcript"
 _SOONEST_SECONDS: Final = 5
 """After which a caller may ask again for what is not there yet."""
@@ -93,7 +93,7 @@ class MediaAccess:
         What is refused is refused here, before the first event. Call the second value to hang up, in any case.
 
         Args:
-            caller: who wants to hear; it needs ``get`` of the virtual ``meetingsessions/transcript``.
+            caller: who wants it; it needs ``get`` of the virtual ``meetingsessions/transcript``.
             namespace: of the session.
             session_id: its id.
             after: number of the last line that was seen.
@@ -159,7 +159,7 @@ class MediaAccess:
         return stored, self._judged(caller, found, _RECORDINGS, stored)
 
     async def _found(self, caller: Caller, namespace: str, session_id: str, what: str) -> JsonObject:
-        """The MeetingSession, for who may hear it."""
+        """The MeetingSession, for who may have what was said."""
         found = await self._finder.find(caller, namespace, session_id)
         with kube_problems():
             await self._check(caller, found, what)
@@ -168,7 +168,7 @@ class MediaAccess:
     async def _check(self, caller: Caller, found: JsonObject, what: str) -> None:
         meta = found["metadata"]
         if not await self._api.may(caller.token, "get", meta["namespace"], meta["name"], what):
-            raise may_not_hear(f"{PLURAL}/{what}", meta["namespace"])
+            raise media_forbidden(f"{PLURAL}/{what}", meta["namespace"])
 
     async def _live(self, session: MeetingSession, seen: int) -> Events:
         status = session.status
@@ -194,7 +194,7 @@ class MediaAccess:
     async def _judged(
         self, caller: Caller, found: JsonObject, what: str, source: Events, attempt: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """What a source gives, for as long as its caller may hear it and the session is there.
+        """What a source gives, for as long as its caller has the right to it and the session is there.
 
         Where it is the bot of an ``attempt``, its end is not the session's.
         """
@@ -222,7 +222,7 @@ class MediaAccess:
         """Whether the session is still there.
 
         Raises:
-            ProblemError: its caller may not hear it any more.
+            ProblemError: its caller has no right to it any more.
             BrokenError: the API server did not say in time.
         """
         try:

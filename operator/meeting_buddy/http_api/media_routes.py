@@ -98,7 +98,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
         responses={**problem_responses(*ONE), 409: _NO_TRANSCRIPT, 200: _LINES},
         tags=["sessions"],
     )
-    async def hear(
+    async def follow_transcript(
         caller: CallerOf,
         place: PlaceOf,
         session_id: IdOf,
@@ -108,7 +108,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
         """All lines so far, then each new one; of a session that is over, all of them.
 
         Reconnect with Last-Event-ID when the stream breaks, as one of many hours does in between: it goes on behind it.
-        Needs the right to hear, which reading a session does not give.
+        Needs `get` of `meetingsessions/transcript`: the right to read a session is not enough.
         """
         check_once(request, "Last-Event-ID")
         with ExitStack() as held:
@@ -128,7 +128,7 @@ def add_media_routes(app: FastAPI, media: MediaAccess, finder: Finder, streams: 
     async def recordings(caller: CallerOf, place: PlaceOf, session_id: IdOf) -> Response:
         """Recording, transcript, events, and while the bot lives the segments that are closed.
 
-        Needs the right to hear, which reading a session does not give.
+        Needs `get` of `meetingsessions/recordings`: the right to read a session is not enough.
         """
         with ExitStack() as held:  # a long list is work: it takes a place, too, until it is sent
             namespace = await _place(held, finder, streams, caller, place.namespace)

@@ -143,8 +143,8 @@ def not_yet(detail: str, seconds: int = 5) -> ProblemError:
     return ProblemError("not-yet", detail, headers=headers, remedy="Wait for Retry-After, then repeat.")
 
 
-def may_not_hear(virtual: str, namespace: str) -> ProblemError:
-    """403: reading a session is not hearing it."""
+def media_forbidden(virtual: str, namespace: str) -> ProblemError:
+    """403: the right to read a session does not include its transcript and recordings."""
     return ProblemError(
         "forbidden",
         f"your token may not get {virtual} in namespace {namespace}",

@@ -46,7 +46,7 @@ class Settings:
     default_namespace: str
     """Of callers that name none and have none of their own; empty: they have to name one."""
     read_key: Path
-    """The key to hear bots with; need not be there yet, and is read for each stream."""
+    """The key that reads bots' transcripts; need not be there yet, and is read for each stream."""
     readers: str
     """Where a namespace's reader of recordings is, with ``{namespace}`` in it."""
     installation: Path
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=READ_KEY,
         metavar="FILE",
-        help="key to hear bots with, made by the operator; may come later (default: %(default)s)",
+        help="key for reading bots' transcripts, made by the operator; may come later (default: %(default)s)",
     )
     parser.add_argument(
         "--readers",

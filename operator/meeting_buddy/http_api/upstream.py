@@ -1,4 +1,4 @@
-"""What calls to bots and readers have in common: an HTTP client on which nothing sticks, and the key to hear with."""
+"""What calls to bots and readers have in common: an HTTP client on which nothing sticks, and the read key."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ SILENT_SECONDS: Final = 45.0
 READ_AT_ONCE: Final = 16 * 1024
 """Bytes that wait for a client that is slow."""
 
-NO_KEY: Final = "this server has no key to hear with"
+NO_KEY: Final = "this server has no key to read with"
 NO_KEY_REMEDY: Final = (
     "The operator has not made its key yet (Secret meeting-buddy-bot-key, item read): wait, or tell the administrator."
 )
