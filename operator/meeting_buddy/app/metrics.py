@@ -2,148 +2,125 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
-from prometheus_client.exposition import generate_latest
-
-from meeting_buddy import __version__
 from meeting_buddy.app.watch_listener import Reopened
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table_override import OverrideState
+from meeting_buddy.process.metrics import ProcessMetrics
 from meeting_buddy.resource.session import VERSION
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 
 
-class Described(NamedTuple):
-    """One of our metrics, for the table in ``operator/README.md``."""
-
-    name: str
-    """As it is asked for: a counter's with ``_total``."""
-    kind: str
-    labels: tuple[str, ...]
-    meaning: str
-
-
-class Metrics:
+class Metrics(ProcessMetrics):
     """Implements ``controller.telemetry.Telemetry`` and counts API calls."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
-        self.described: list[Described] = []
-        """What was registered, in that order; without what the client library tells of process and collector."""
-        name = "meetingbuddy_"
+        super().__init__("meetingbuddy_", _SECONDS)
         self._transitions = self._counter(
-            name + "session_transitions",
-            "Phases that were written, with the one before; empty: the session was new",
+            "session_transitions",
+            "Phases that were written, with the one before; before is empty for a new session",
             "before",
             "after",
         )
         self._outcomes = self._counter(
-            name + "session_outcomes", "Sessions that ended, by last phase and reason", "result", "reason"
+            "session_outcomes", "Sessions that ended, by last phase and reason", "result", "reason"
         )
         self._apply_to_pod = self._histogram(
-            name + "apply_to_pod_seconds", "Seconds from a session, or from when its pod was due, to the pod"
+            "apply_to_pod_seconds", "Seconds from a session, or from when its pod was due, to the pod"
         )
         self._start_lateness = self._histogram(
-            name + "start_lateness_seconds",
+            "start_lateness_seconds",
             "Seconds by which the pod of a session that waited for its start time was made later than it was due",
         )
         self._join = self._histogram(
-            name + "join_seconds",
+            "join_seconds",
             "Seconds from a session, or from when its pod was due, to its bot being in the meeting",
         )
         self._lines = self._counter(
-            name + "transcript_lines", "Finished lines of transcripts, counted with the writes of statuses", "platform"
+            "transcript_lines", "Finished lines of transcripts, counted with the writes of statuses", "platform"
         )
         self._transcripts = self._counter(
-            name + "transcripts",
+            "transcripts",
             "Transcripts of sessions that ended: Complete, Incomplete, VerificationFailed or Failed",
             "platform",
             "result",
         )
         self._lag = self._histogram(
-            name + "transcript_lag_seconds",
+            "transcript_lag_seconds",
             "Seconds that a transcript was behind, at each write of its session's status",
         )
         self._requests = self._counter(
-            name + "api_requests",
+            "api_requests",
             "Calls to the API server by kind and status (0: no answer); without what kopf asks",
             "verb",
             "resource",
             "code",
         )
         self._errors = self._counter(
-            name + "reconcile_errors",
+            "reconcile_errors",
             "Reconciliations that failed, by the call that was refused (code 0: no answer); "
             "both empty: none was, the operator itself failed",
             "resource",
             "code",
         )
         self._listings = self._counter(
-            name + "listing_failures", "Listings of a watched namespace that failed; empty: of all", "namespace"
+            "listing_failures", "Listings of a watched namespace that failed; empty: of all", "namespace"
         )
         self._watch_age = self._gauge(
-            name + "watch_age_seconds",
+            "watch_age_seconds",
             "Seconds since a watch was opened, or sent an event or a bookmark; namespace empty: all",
             "resource",
             "namespace",
         )
         self._reopened = self._counter(
-            name + "watch_reopened",
+            "watch_reopened",
             "Watches that were opened again, because they were silent for too long, closed by the API server, broken, "
             "expired (410) or restarted with all others of their namespace",
             "reason",
         )
         for reason in Reopened:
             self._reopened.labels(reason.value)
-        self._reconciled = self._counter(name + "reconcile", "Reconciliations, by result", "result")
+        self._reconciled = self._counter("reconcile", "Reconciliations, by result", "result")
         self._waited = self._histogram(
-            name + "workqueue_queue_duration_seconds", "Seconds that a session waited in the queue for a worker"
+            "workqueue_queue_duration_seconds", "Seconds that a session waited in the queue for a worker"
         )
-        self._worked = self._histogram(name + "reconcile_time_seconds", "Seconds that one reconciliation took")
+        self._worked = self._histogram("reconcile_time_seconds", "Seconds that one reconciliation took")
         self._refused = self._gauge(
-            name + "bot_class_refused", "Whether the API server refuses a bot class' pods", "bot_class", "namespace"
+            "bot_class_refused", "Whether the API server refuses a bot class' pods", "bot_class", "namespace"
         )
         self._reader_keys = self._gauge(
-            name + "reader_key_missing",
+            "reader_key_missing",
             "Whether a namespace's recordings reader has no key, because the API server refuses its Secret",
             "namespace",
         )
         self._overrides = self._gauge(
-            name + "platform_table_overrides",
+            "platform_table_overrides",
             "Whether an administrator's platform table is used, used though written for another version, or invalid",
             "platform",
             "state",
         )
         self._crd = self._gauge(
-            name + "crd_schema_matches",
+            "crd_schema_matches",
             "Whether the cluster's CRD is the one of this version; absent when it could not be read",
             "version",
         )
         self._reports = self._counter(
-            name + "reports", "Reports of bots: accepted, foreign, unreadable; and streams that were cut", "result"
+            "reports", "Reports of bots: accepted, foreign, unreadable; and streams that were cut", "result"
         )
-        self._gauge(name + "build_info", "1; the label says which version runs", "version").labels(__version__).set(1)
 
     def gauge(self, name: str, meaning: str, function: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""
-        self._gauge(f"meetingbuddy_{name}", meaning).set_function(function)
+        self._gauge(name, meaning).set_function(function)
 
     def sessions(self, count: Callable[[Phase], float]) -> None:
         """Sessions by phase, counted when asked for."""
-        gauge = self._gauge("meetingbuddy_sessions", "Sessions by phase", "phase")
+        gauge = self._gauge("sessions", "Sessions by phase", "phase")
         for phase in Phase:
             gauge.labels(phase.value).set_function(partial(count, phase))
-
-    def page(self) -> bytes:
-        """The exposition."""
-        return generate_latest(self.registry)
 
     def request(self, method: str, kind: str, status: int) -> None:
         """The API server was called."""
@@ -224,15 +201,3 @@ class Metrics:
     def report(self, result: str) -> None:
         """A report arrived, or the stream was cut."""
         self._reports.labels(result).inc()
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        self.described.append(Described(f"{name}_total", "counter", labels, meaning))
-        return Counter(name, meaning, labels, registry=self.registry)
-
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        self.described.append(Described(name, "gauge", labels, meaning))
-        return Gauge(name, meaning, labels, registry=self.registry)
-
-    def _histogram(self, name: str, meaning: str) -> Histogram:
-        self.described.append(Described(name, "histogram", (), meaning))
-        return Histogram(name, meaning, registry=self.registry, buckets=_SECONDS)

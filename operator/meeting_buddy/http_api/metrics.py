@@ -5,27 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import generate_latest
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meeting_buddy import __version__
+from meeting_buddy.process.metrics import ProcessMetrics
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_PREFIX: Final = "meetingbuddy_http_"
 UNKNOWN: Final = "unknown"
 """Operation of a request that no route takes, and whose path is therefore not told."""
 
 
-class Metrics:
-    """What this process counts. Register nothing else: the registry is its own."""
+class Metrics(ProcessMetrics):
+    """What the API's process counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        super().__init__("meetingbuddy_http_", _SECONDS)
         self._requests = self._counter("requests", "Answers, by operation and class of status", "operation", "status")
         self._seconds = self._histogram("request_seconds", "Seconds to the head of an answer", "operation")
         self._refused = self._counter("connections_refused", "Connections that were cut or refused", "reason")
@@ -36,11 +29,6 @@ class Metrics:
         self._upstream = self._histogram(
             "upstream_seconds", "Seconds that another server took to answer", "upstream", "verb", "code"
         )
-        self._gauge("build_info", "Version", "version").labels(__version__).set(1)
-
-    def page(self) -> bytes:
-        """The exposition."""
-        return generate_latest(self.registry)
 
     def connections(self, count: Callable[[], float]) -> None:
         """Have open connections counted when they are asked for."""
@@ -92,15 +80,6 @@ class Metrics:
             return await app(scope, receive, sending)
 
         return counted
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(_PREFIX + name, meaning, labels, registry=self.registry)
-
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(_PREFIX + name, meaning, labels, registry=self.registry)
-
-    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
-        return Histogram(_PREFIX + name, meaning, labels, registry=self.registry, buckets=_SECONDS)
 
 
 def operation(scope: Scope) -> str:
