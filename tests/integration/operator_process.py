@@ -30,7 +30,7 @@ from tests.support.awaiting import wait_until
 READY_SINCE = "2026-11-23T10:00:20Z"
 """When a pod became ready, by the tests' kubelet."""
 LINK = "https://meet.buddy.test:8443/rooms/standup#token-like-secret"
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds that a test waits for something, also on a slow machine."""
 _NOT_COUNTED = ("Lease", "Event", DRY_RUN)
 
