@@ -68,7 +68,7 @@ DIES_WITH_ITS_PARENT = 1
 call, deaths, deadly = KubeClient.call, sys.argv.pop(1), sys.argv.pop(1).split(",")
 
 async def last_call(self, method, path, *, about, **more):
-    writes = method in deadly and about[0] not in ("Lease", "Event", DRY_RUN)
+    writes = method in deadly and about.kind not in ("Lease", "Event", DRY_RUN)
     if writes and moment == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     answer = await call(self, method, path, about=about, **more)

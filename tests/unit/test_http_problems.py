@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meeting_buddy.http_api.problems import KINDS, ProblemError, from_kube, media_forbidden, not_yet
-from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.errors import KubeError, ObjectRef
 
 CANARY = "canary-7f3a9c"
 RBAC = (
@@ -29,7 +29,7 @@ QUOTA = 'meetingsessions.meetingbuddy.io "a" is forbidden: exceeded quota: few, 
 def answer(status: int, message: str = "", reason: str = "", causes: Any = None, retry: str = "") -> KubeError:
     body = {"reason": reason, "message": message, "details": {"causes": causes or []}}
     headers = {"Retry-After": retry} if retry else {}
-    return KubeError.from_answer("MeetingSession", "team-a", "a", status, json.dumps(body).encode(), headers)
+    return KubeError.from_answer(ObjectRef("MeetingSession", "team-a", "a"), status, json.dumps(body).encode(), headers)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,8 @@ def test_where_the_chart_serves_all_namespaces_the_role_is_another_one() -> None
 
 
 def test_who_may_not_even_ask_who_it_is_needs_no_role_of_the_chart() -> None:
-    refused = KubeError.from_answer("SelfSubjectReview", "", "", 403, json.dumps({"message": REVIEW}).encode(), {})
+    answer = json.dumps({"message": REVIEW}).encode()
+    refused = KubeError.from_answer(ObjectRef("SelfSubjectReview", "", ""), 403, answer, {})
     found = from_kube(refused).document()
     assert found["detail"] == "your token may not create selfsubjectreviews"
     assert "system:basic-user" in found["remedy"]

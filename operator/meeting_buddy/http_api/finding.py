@@ -13,7 +13,7 @@ from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.http_api.identity import Caller, namespace_of
 from meeting_buddy.http_api.problems import ProblemError, from_kube, not_found
 from meeting_buddy.kube.caller import CallerApi, JsonObject
-from meeting_buddy.kube.errors import Cause, KubeError
+from meeting_buddy.kube.errors import KubeError, StatusCause
 from meeting_buddy.resource.session import MeetingSession, read
 
 _SESSION_ID: Final = re.compile(r"mbsess_[0-9a-f]{32}")
@@ -75,7 +75,7 @@ class Finder:
         try:
             return await self._api.page(caller.token, namespace, field_selector=selector, limit=limit, cursor=cursor)
         except KubeError as error:
-            if error.status != 400 or "field label" not in error.message:
+            if not error.unknown_selector:
                 raise
         return await self._api.page(caller.token, namespace, limit=limit, cursor=cursor)
 
@@ -135,7 +135,7 @@ def kube_problems(secret: str | None = None) -> Iterator[None]:
     except KubeError as error:
         if secret:
             error.message = error.message.replace(secret, "…")
-            error.causes = tuple(Cause(each.field, each.message.replace(secret, "…")) for each in error.causes)
+            error.causes = tuple(StatusCause(each.field, each.message.replace(secret, "…")) for each in error.causes)
         raise from_kube(error) from None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.kube.client import KubeClient
-from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.errors import KubeError, ObjectRef
 from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, PODS, STRATEGIC_MERGE_PATCH, path_of
 from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
@@ -37,11 +37,11 @@ class KubernetesApi:
     async def get_session(self, namespace: str, name: str) -> JsonObject:
         """Read a MeetingSession."""
         path = path_of(API_VERSION, namespace, PLURAL, name)
-        return await self._client.call("GET", path, about=(KIND, namespace, name))
+        return await self._client.call("GET", path, about=ObjectRef(KIND, namespace, name))
 
     async def list_sessions(self, namespace: str | None) -> AsyncIterator[JsonObject]:
         """All MeetingSessions of a namespace, or of all."""
-        async for item in self._list(path_of(API_VERSION, namespace, PLURAL), (KIND, namespace or "", ""), {}):
+        async for item in self._list(path_of(API_VERSION, namespace, PLURAL), ObjectRef(KIND, namespace or "", ""), {}):
             yield item
 
     async def patch_status(
@@ -50,7 +50,7 @@ class KubernetesApi:
         """Merge into the status, provided that nobody changed the session since ``resource_version`` (409 if so)."""
         body = {"metadata": {"resourceVersion": resource_version}, "status": dict(patch)}
         path = path_of(API_VERSION, namespace, PLURAL, name, "status")
-        about = (f"{KIND}/status", namespace, name)
+        about = ObjectRef(f"{KIND}/status", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
     async def delete_session(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
@@ -59,7 +59,7 @@ class KubernetesApi:
         seen = {"uid": uid, "resourceVersion": resource_version}
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": seen}
         try:
-            await self._client.call("DELETE", path, about=(KIND, namespace, name), body=body)
+            await self._client.call("DELETE", path, about=ObjectRef(KIND, namespace, name), body=body)
         except KubeError as error:
             if not error.not_found:
                 raise
@@ -72,26 +72,28 @@ class KubernetesApi:
         Raises:
             KubeError: the document cannot be had, or has no such schema; 404 while there is no CRD.
         """
-        about = ("OpenAPI", "", API_VERSION)
+        about = ObjectRef("OpenAPI", "", API_VERSION)
         document = await self._client.call("GET", f"/openapi/v3/apis/{API_VERSION}", about=about)
         group, _, version = API_VERSION.partition("/")
         name = f"{'.'.join(reversed(group.split('.')))}.{version}.{KIND}"
         try:
             schema: JsonObject = document["components"]["schemas"][name]
         except (KeyError, TypeError) as error:
-            raise KubeError.of_nonsense(*about) from error
+            raise KubeError.of_nonsense(about) from error
         return schema
 
     # Pods
 
     async def get_pod(self, namespace: str, name: str) -> JsonObject:
         """Read a pod."""
-        return await self._client.call("GET", path_of("v1", namespace, PODS, name), about=("Pod", namespace, name))
+        return await self._client.call(
+            "GET", path_of("v1", namespace, PODS, name), about=ObjectRef("Pod", namespace, name)
+        )
 
     async def list_pods(self, namespace: str | None) -> AsyncIterator[JsonObject]:
         """All bot pods of a namespace, or of all."""
         selector = {"labelSelector": identity.POD_SELECTOR}
-        async for item in self._list(path_of("v1", namespace, PODS), ("Pod", namespace or "", ""), selector):
+        async for item in self._list(path_of("v1", namespace, PODS), ObjectRef("Pod", namespace or "", ""), selector):
             yield item
 
     async def create_pod(self, manifest: JsonObject) -> JsonObject:
@@ -102,12 +104,12 @@ class KubernetesApi:
         """Ask the API server by a dry run (``dryRun=All``) whether it would take a pod, admission included."""
         metadata = manifest["metadata"]
         path = path_of("v1", metadata["namespace"], PODS)
-        about = (DRY_RUN, metadata["namespace"], metadata["name"])
+        about = ObjectRef(DRY_RUN, metadata["namespace"], metadata["name"])
         await self._client.call("POST", path, about=about, body=manifest, query={**_MANAGED, "dryRun": "All"})
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this pod, with its own grace period; gone already is fine."""
-        await self._delete(path_of("v1", namespace, PODS, name), ("Pod", namespace, name), uid)
+        await self._delete(path_of("v1", namespace, PODS, name), ObjectRef("Pod", namespace, name), uid)
 
     async def release_pod(self, namespace: str, name: str, uid: str, finalizer: str) -> JsonObject:
         """Take one finalizer from exactly this pod, whatever else changed meanwhile (422 if the uid is another).
@@ -117,7 +119,7 @@ class KubernetesApi:
         """
         body = {"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [finalizer]}}
         path = path_of("v1", namespace, PODS, name)
-        about = ("Pod", namespace, name)
+        about = ObjectRef("Pod", namespace, name)
         return await self._client.call(
             "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
         )
@@ -126,7 +128,7 @@ class KubernetesApi:
         """Set labels of exactly this pod, whatever else changed meanwhile (refused if the uid is another)."""
         body = {"metadata": {"uid": uid, "labels": dict(labels)}}
         path = path_of("v1", namespace, PODS, name)
-        about = ("Pod", namespace, name)
+        about = ObjectRef("Pod", namespace, name)
         return await self._client.call(
             "PATCH", path, about=about, body=body, query=_MANAGED, content_type=STRATEGIC_MERGE_PATCH
         )
@@ -137,19 +139,19 @@ class KubernetesApi:
         """Set annotations of a pod, provided that it is unchanged since ``resource_version`` (409 if not)."""
         body = {"metadata": {"resourceVersion": resource_version, "annotations": dict(annotations)}}
         path = path_of("v1", namespace, PODS, name)
-        about = ("Pod", namespace, name)
+        about = ObjectRef("Pod", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
     async def pod_events(self, namespace: str, pod_uid: str) -> list[JsonObject]:
         """Events about a pod, as the API server orders them."""
         selector = {"fieldSelector": f"involvedObject.uid={pod_uid}"}
-        about = ("Event", namespace, "")
+        about = ObjectRef("Event", namespace, "")
         return [item async for item in self._list(path_of("v1", namespace, "events"), about, selector)]
 
     async def claim_events(self, namespace: str, claim: str) -> list[JsonObject]:
         """Events about a claim."""
         selector = {"fieldSelector": f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={claim}"}
-        about = ("Event", namespace, "")
+        about = ObjectRef("Event", namespace, "")
         return [item async for item in self._list(path_of("v1", namespace, "events"), about, selector)]
 
     # Secrets: created only; nothing here could read a user's
@@ -172,7 +174,7 @@ class KubernetesApi:
         """The Secret with the operator's own keys, the one that it may read; ``None`` if there is none."""
         path = path_of("v1", namespace, "secrets", name)
         try:
-            return await self._client.call("GET", path, about=("Secret", namespace, name))
+            return await self._client.call("GET", path, about=ObjectRef("Secret", namespace, name))
         except KubeError as error:
             if error.not_found:
                 return None
@@ -184,7 +186,7 @@ class KubernetesApi:
         """Add items to that Secret, provided that nobody changed it since ``resource_version`` (409 if so)."""
         body = {"metadata": {"resourceVersion": resource_version}, "data": dict(data)}
         path = path_of("v1", namespace, "secrets", name)
-        about = ("Secret", namespace, name)
+        about = ObjectRef("Secret", namespace, name)
         return await self._client.call("PATCH", path, about=about, body=body, query=_MANAGED, content_type=MERGE_PATCH)
 
     # Events
@@ -212,19 +214,20 @@ class KubernetesApi:
     async def get_lease(self, namespace: str, name: str) -> JsonObject:
         """Read a Lease."""
         path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
-        about = ("Lease", namespace, name)
+        about = ObjectRef("Lease", namespace, name)
         return _lease(about, await self._client.call("GET", path, about=about))
 
     async def create_lease(self, manifest: JsonObject) -> JsonObject:
         """Create a Lease."""
-        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-        return _lease(("Lease", namespace, name), await self._create("coordination.k8s.io/v1", "leases", manifest))
+        metadata = manifest["metadata"]
+        about = ObjectRef("Lease", metadata["namespace"], metadata["name"])
+        return _lease(about, await self._create("coordination.k8s.io/v1", "leases", manifest))
 
     async def update_lease(self, manifest: JsonObject) -> JsonObject:
         """Replace a Lease; its ``resourceVersion`` decides between two that want it."""
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         path = path_of("coordination.k8s.io/v1", namespace, "leases", name)
-        about = ("Lease", namespace, name)
+        about = ObjectRef("Lease", namespace, name)
         return _lease(about, await self._client.call("PUT", path, about=about, body=manifest))
 
     async def _create(
@@ -232,11 +235,11 @@ class KubernetesApi:
     ) -> JsonObject:
         metadata = manifest["metadata"]
         path = path_of(group_version, metadata["namespace"], plural)
-        about = (manifest["kind"], metadata["namespace"], metadata["name"])
+        about = ObjectRef(manifest["kind"], metadata["namespace"], metadata["name"])
         query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
         return await self._client.call("POST", path, about=about, body=manifest, query=query, answered=answered)
 
-    async def _delete(self, path: str, about: tuple[str, str, str], uid: str) -> None:
+    async def _delete(self, path: str, about: ObjectRef, uid: str) -> None:
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
         try:
             await self._client.call("DELETE", path, about=about, body=body)
@@ -244,9 +247,7 @@ class KubernetesApi:
             if not error.not_found and not error.conflict:  # conflict: another object has the name by now
                 raise
 
-    async def _list(
-        self, path: str, about: tuple[str, str, str], selector: Mapping[str, str]
-    ) -> AsyncIterator[JsonObject]:
+    async def _list(self, path: str, about: ObjectRef, selector: Mapping[str, str]) -> AsyncIterator[JsonObject]:
         more = ""
         while True:
             query = {**selector, "limit": PAGE} | ({"continue": more} if more else {})
@@ -258,11 +259,11 @@ class KubernetesApi:
                 return
 
 
-def _lease(about: tuple[str, str, str], document: JsonObject) -> JsonObject:
+def _lease(about: ObjectRef, document: JsonObject) -> JsonObject:
     """A Lease that has the parts that its contenders look at; raises KubeError for any other answer."""
     metadata, spec = document.get("metadata"), document.get("spec")
     if not isinstance(spec, dict) or not isinstance(metadata, dict) or "resourceVersion" not in metadata:
-        raise KubeError.of_nonsense(*about)
+        raise KubeError.of_nonsense(about)
     return document
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from meeting_buddy.contract import identity
-from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.errors import KubeError, ObjectRef
 from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, path_of
 from meeting_buddy.resource.session import API_VERSION, GROUP, KIND, PLURAL
 
@@ -95,12 +95,12 @@ class CallerApi:
         """Whom a token stands for (SelfSubjectReview)."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         path = path_of("authentication.k8s.io/v1", None, "selfsubjectreviews")
-        about = ("SelfSubjectReview", "", "")
+        about = ObjectRef("SelfSubjectReview", "", "")
         answer = await self._call(token, "POST", path, about, body)
         user = _at(answer, "status", "userInfo")
         name, credentials = _at(user, "username"), _at(user, "extra", _CREDENTIAL)
         if not name or not isinstance(name, str):
-            raise KubeError.of_nonsense(*about)
+            raise KubeError.of_nonsense(about)
         return Who(name, str(credentials[0]) if credentials and isinstance(credentials, list) else "")
 
     async def may(self, token: str, verb: str, namespace: str, name: str, subresource: str = "") -> bool:
@@ -112,23 +112,23 @@ class CallerApi:
             "spec": {"resourceAttributes": {**attributes, "namespace": namespace, "name": name}},
         }
         path = path_of("authorization.k8s.io/v1", None, "selfsubjectaccessreviews")
-        about = ("SelfSubjectAccessReview", "", "")
+        about = ObjectRef("SelfSubjectAccessReview", "", "")
         allowed = _at(await self._call(token, "POST", path, about, body), "status", "allowed")
         if not isinstance(allowed, bool):
-            raise KubeError.of_nonsense(*about)
+            raise KubeError.of_nonsense(about)
         return allowed
 
     # MeetingSessions
 
     async def create(self, token: str, namespace: str, manifest: Mapping[str, Any]) -> JsonObject:
         """Create a MeetingSession."""
-        about = (KIND, namespace, str(manifest["metadata"]["name"]))
+        about = ObjectRef(KIND, namespace, str(manifest["metadata"]["name"]))
         path, query = path_of(API_VERSION, namespace, PLURAL), {**_MANAGED, **_STRICT}
         return _session(about, await self._call(token, "POST", path, about, manifest, query))
 
     async def get(self, token: str, namespace: str, name: str) -> JsonObject:
         """Read a MeetingSession."""
-        about = (KIND, namespace, name)
+        about = ObjectRef(KIND, namespace, name)
         return _session(about, await self._call(token, "GET", path_of(API_VERSION, namespace, PLURAL, name), about))
 
     async def name_of(self, token: str, namespace: str, session_id: str) -> str | None:
@@ -145,18 +145,18 @@ class CallerApi:
         Raises:
             KubeError: the API server refuses, does not answer, or answers nonsense.
         """
-        about = (KIND, namespace, "")
+        about = ObjectRef(KIND, namespace, "")
         query = {"fieldSelector": f"status.sessionId={session_id}", "resourceVersion": "0"}
         try:
             answer = await self._call(token, "GET", path_of(API_VERSION, namespace, PLURAL), about, query=query)
         except KubeError as error:
-            if error.status == 400 and "field label" in error.message:
-                return None  # Kubernetes before 1.31 knows no such field
+            if error.unknown_selector:
+                return None
             raise
         try:
             found = {identity.session_id(each["metadata"]["uid"]): each["metadata"]["name"] for each in answer["items"]}
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise KubeError.of_nonsense(*about) from None
+            raise KubeError.of_nonsense(about) from None
         name = found.get(session_id)
         return name if isinstance(name, str) else None
 
@@ -175,7 +175,7 @@ class CallerApi:
         A cursor that is too old is a :class:`KubeError` 410, one that never was one 400.
         """
         query = {"limit": str(limit), "fieldSelector": field_selector, "continue": cursor}
-        about = (KIND, namespace, "")
+        about = ObjectRef(KIND, namespace, "")
         answer = await self._call(
             token,
             "GET",
@@ -186,20 +186,21 @@ class CallerApi:
         )
         items = answer.get("items", "none")
         if items is not None and not isinstance(items, list):
-            raise KubeError.of_nonsense(*about)
+            raise KubeError.of_nonsense(about)
         return [_session(about, each) for each in items or ()], str(_at(answer, "metadata", "continue") or "")
 
     async def ask_to_leave(self, token: str, namespace: str, name: str, uid: str) -> JsonObject:
         """Set ``spec.leave`` of exactly this MeetingSession (409 if the name is another one's by now)."""
         body = {"metadata": {"uid": uid}, "spec": {"leave": True}}
-        path, about = path_of(API_VERSION, namespace, PLURAL, name), (KIND, namespace, name)
+        path, about = path_of(API_VERSION, namespace, PLURAL, name), ObjectRef(KIND, namespace, name)
         left = await self._call(token, "PATCH", path, about, body, _MANAGED, content_type=MERGE_PATCH)
         return _session(about, left)
 
     async def delete(self, token: str, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this MeetingSession (409 if the name is another one's by now)."""
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
-        await self._call(token, "DELETE", path_of(API_VERSION, namespace, PLURAL, name), (KIND, namespace, name), body)
+        path, about = path_of(API_VERSION, namespace, PLURAL, name), ObjectRef(KIND, namespace, name)
+        await self._call(token, "DELETE", path, about, body)
 
     async def watch(
         self, token: str, namespace: str, name: str, resource_version: str, seconds: int
@@ -211,7 +212,7 @@ class CallerApi:
         Raises:
             KubeError: it was refused, or broke; 410 where the version is too old.
         """
-        about = (KIND, namespace, name)
+        about = ObjectRef(KIND, namespace, name)
         selected = {"fieldSelector": f"metadata.name={name}", "resourceVersion": resource_version}
         query = {"watch": "1", **selected, "timeoutSeconds": str(seconds)}
         url = f"{self._server}{path_of(API_VERSION, namespace, PLURAL)}?{urlencode(query)}"
@@ -229,7 +230,7 @@ class CallerApi:
                 del answering  # a watch waits for long, and keeps nothing that it does not need
                 self._observe("WATCH", answer.status, time.monotonic() - start)
                 if answer.status >= 300:
-                    raise KubeError.from_answer(*about, answer.status, await answer.read(), answer.headers)
+                    raise KubeError.from_answer(about, answer.status, await answer.read(), answer.headers)
                 async with aclosing(_lines(answer.content)) as lines:
                     async for line in lines:
                         yield _event(about, json.loads(line))
@@ -242,7 +243,7 @@ class CallerApi:
         token: str,
         method: str,
         path: str,
-        about: tuple[str, str, str],
+        about: ObjectRef,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         *,
@@ -267,13 +268,13 @@ class CallerApi:
         finally:
             self._observe(method, status, time.monotonic() - start)
         if answer.status >= 300:
-            raise KubeError.from_answer(*about, answer.status, content, answer.headers)
+            raise KubeError.from_answer(about, answer.status, content, answer.headers)
         try:
             document = json.loads(content)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise KubeError.of_nonsense(*about)
+            raise KubeError.of_nonsense(about)
         return document
 
 
@@ -293,7 +294,7 @@ def _at(document: Any, *names: str) -> Any:
     return document
 
 
-def _session(about: tuple[str, str, str], document: Any) -> JsonObject:
+def _session(about: ObjectRef, document: Any) -> JsonObject:
     """A MeetingSession, or its metadata alone, that has what callers tell it apart by.
 
     Without its managed fields: nobody here reads them, they are its largest part, and streams hold it for long.
@@ -305,13 +306,13 @@ def _session(about: tuple[str, str, str], document: Any) -> JsonObject:
     if not all(isinstance(_at(meta, each), str) for each in _TOLD_APART_BY) or not isinstance(
         meta.get("annotations", {}), dict
     ):
-        raise KubeError.of_nonsense(*about)
+        raise KubeError.of_nonsense(about)
     meta.pop("managedFields", None)
     found: JsonObject = document
     return found
 
 
-def _event(about: tuple[str, str, str], event: Any) -> JsonObject:
+def _event(about: ObjectRef, event: Any) -> JsonObject:
     """An event of a watch.
 
     Raises:
@@ -322,7 +323,7 @@ def _event(about: tuple[str, str, str], event: Any) -> JsonObject:
         code, reason, message = (_at(about_it, each) for each in ("code", "reason", "message"))
         raise KubeError(*about, code if isinstance(code, int) else 500, str(reason), str(message))
     if _at(event, "type") not in ("ADDED", "MODIFIED", "DELETED"):
-        raise KubeError.of_nonsense(*about)
+        raise KubeError.of_nonsense(about)
     return {"type": event["type"], "object": _session(about, about_it)}
 
 

@@ -15,13 +15,13 @@ import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.errors import KubeError, ObjectRef
 from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
 USER_AGENT: Final = "meeting-buddy-operator"
 
-Observer = Callable[[str, str, int], None]
+OnCall = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
 
 
@@ -42,13 +42,13 @@ async def configuration(kubeconfig: str | None) -> Configuration:
 class KubeClient:
     """One connection pool for the whole operator."""
 
-    def __init__(self, settings: Configuration, limiter: RateLimiter, observe: Observer | None = None) -> None:
+    def __init__(self, settings: Configuration, limiter: RateLimiter, on_call: OnCall | None = None) -> None:
         self._settings = settings
         self._api = ApiClient(settings)
         self._http: aiohttp.ClientSession | None = None
         self._host = settings.host.rstrip("/")
         self._limiter = limiter
-        self._observe = observe or (lambda _method, _kind, _status: None)
+        self._on_call = on_call or (lambda _method, _kind, _status: None)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -61,7 +61,7 @@ class KubeClient:
         method: str,
         path: str,
         *,
-        about: tuple[str, str, str],
+        about: ObjectRef,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
@@ -72,7 +72,7 @@ class KubeClient:
         Args:
             method: HTTP method.
             path: absolute path, see :func:`meeting_buddy.kube.paths.path_of`.
-            about: kind, namespace, name; for errors and metrics.
+            about: the object, for errors and metrics.
             body: JSON body.
             query: query parameters.
             content_type: of the body.
@@ -90,9 +90,9 @@ class KubeClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
         finally:
-            self._observe(method, about[0], status)
+            self._on_call(method, about.kind, status)
         if status >= 300:
-            raise KubeError.from_answer(*about, status, data, headers)
+            raise KubeError.from_answer(about, status, data, headers)
         if not answered:
             return {}
         try:
@@ -100,7 +100,7 @@ class KubeClient:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise KubeError.of_nonsense(*about)
+            raise KubeError.of_nonsense(about)
         return document
 
     async def _send(

@@ -9,7 +9,17 @@ LONGEST_WAIT: Final = 300.0
 _UNREADABLE: Final = "Unreadable"
 
 
-class Cause(NamedTuple):
+class ObjectRef(NamedTuple):
+    """The object that a call is about."""
+
+    kind: str
+    namespace: str
+    """Empty for what is in none."""
+    name: str
+    """Empty where all of them are meant."""
+
+
+class StatusCause(NamedTuple):
     """One of the faults that the API server found in an object."""
 
     field: str
@@ -29,7 +39,7 @@ class KubeError(Exception):
         reason: str,
         message: str,
         retry_after: float = 0.0,
-        causes: tuple[Cause, ...] = (),
+        causes: tuple[StatusCause, ...] = (),
     ) -> None:
         super().__init__(f"{kind} {namespace}/{name}: {status} {reason}: {message}")
         self.kind = kind
@@ -64,6 +74,11 @@ class KubeError(Exception):
         return self.status == 409 and not self.exists
 
     @property
+    def unknown_selector(self) -> bool:
+        """The API server does not know the field to select by: Kubernetes before 1.31, or an older CRD."""
+        return self.status == 400 and "field label" in self.message
+
+    @property
     def invalid(self) -> bool:
         """The object would not be valid; a name whose uid is another one too."""
         return self.status == 422
@@ -74,13 +89,13 @@ class KubeError(Exception):
         return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
 
     @classmethod
-    def of_nonsense(cls, kind: str, namespace: str, name: str) -> "KubeError":
+    def of_nonsense(cls, about: ObjectRef) -> "KubeError":
         """An answer that cannot be read."""
-        return cls(kind, namespace, name, 502, _UNREADABLE, "the API server's answer cannot be read")
+        return cls(*about, 502, _UNREADABLE, "the API server's answer cannot be read")
 
     @classmethod
     def from_answer(
-        cls, kind: str, namespace: str, name: str, status: int, body: bytes, headers: Mapping[str, str] | None = None
+        cls, about: ObjectRef, status: int, body: bytes, headers: Mapping[str, str] | None = None
     ) -> "KubeError":
         """Read the ``Status`` object of an answer; whatever else came is cut and quoted."""
         try:
@@ -90,12 +105,12 @@ class KubeError(Exception):
         except (ValueError, AttributeError, TypeError, RecursionError):
             reason, message, causes = "", body[:200].decode(errors="replace"), ()
         wait = _seconds((headers or {}).get("Retry-After", ""))
-        return cls(kind, namespace, name, status, reason, message, wait, causes)
+        return cls(*about, status, reason, message, wait, causes)
 
 
-def _causes(document: dict[str, Any]) -> tuple[Cause, ...]:
+def _causes(document: dict[str, Any]) -> tuple[StatusCause, ...]:
     found = (document.get("details") or {}).get("causes") or []
-    return tuple(Cause(str(each.get("field") or ""), str(each.get("message") or "")) for each in found)
+    return tuple(StatusCause(str(each.get("field") or ""), str(each.get("message") or "")) for each in found)
 
 
 def _seconds(text: str) -> float:
