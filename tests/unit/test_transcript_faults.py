@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
-from meeting_buddy_bot.recording.audio_source import PcmFrame
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
@@ -30,51 +29,16 @@ from meeting_buddy_bot.transcription.messages import (
 )
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
+from tests.support.scripted_transcriber import NoSound, ScriptedProcess
 
 READY = Ready(engine="openai", model="whisper-1")
 SERVER_FAILED = Fault(reason="ServerFailed", message="the server answered 500: see its log")
 
 
-class Process:
-    """Stands for the transcriber: says what it is told to, until it is killed or the meeting is over."""
-
-    pid = 1
-    stderr_tail = ""
-
-    def __init__(self) -> None:
-        self.said: asyncio.Queue[Message | None] = asyncio.Queue()
-        self.killed = False
-
-    async def messages(self) -> AsyncIterator[Message]:
-        while (message := await self.said.get()) is not None:
-            yield message
-
-    def feed(self, frame: PcmFrame) -> bool:
-        return True
-
-    def end_of_meeting(self) -> None:
-        self.said.put_nowait(None)
-
-    async def wait(self) -> int:
-        return 0
-
-    async def kill(self) -> None:
-        self.killed = True
-        self.said.put_nowait(None)
-
-
-class NoSound:
-    """A source that never has any."""
-
-    async def frames(self) -> AsyncGenerator[PcmFrame, None]:
-        await asyncio.Event().wait()
-        yield PcmFrame(0.0, b"")
-
-
 class Session:
     """A transcript whose process the test speaks for."""
 
-    def __init__(self, folder: Path, process: Process) -> None:
+    def __init__(self, folder: Path, process: ScriptedProcess) -> None:
         clock, volume = SessionClock(), Volume(folder)
         self.process = process
         self.state = ReportState("mbsess_test", 1, clock)
@@ -95,9 +59,9 @@ class Session:
 
 @pytest.fixture
 async def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Session]:
-    process = Process()
+    process = ScriptedProcess()
 
-    async def start(config: TranscriberConfig) -> Process:
+    async def start(config: TranscriberConfig) -> ScriptedProcess:
         return process
 
     monkeypatch.setattr(Transcriber, "start", start)

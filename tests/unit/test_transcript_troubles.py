@@ -27,6 +27,7 @@ from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
 from tests.support.awaiting import until
+from tests.support.scripted_transcriber import ScriptedProcess
 
 READY = Ready(engine="scripted", model="none")
 
@@ -42,41 +43,6 @@ class Clock(SessionClock):
 
     def now(self) -> float:
         return self.time
-
-
-class ScriptedProcess:
-    """A transcriber that says what it is told to, and dies on demand."""
-
-    pid = 1
-    stderr_tail = "killed"
-
-    def __init__(self, *, hears_the_end: bool) -> None:
-        self.said: asyncio.Queue[Message | None] = asyncio.Queue()
-        self.code = 0
-        self.fed: list[float] = []
-        self.takes = 10**6
-        """Frames, before it reads no more."""
-        self._hears_the_end = hears_the_end
-
-    async def messages(self) -> AsyncIterator[Message]:
-        while (message := await self.said.get()) is not None:
-            yield message
-
-    def feed(self, frame: PcmFrame) -> bool:
-        if len(self.fed) >= self.takes:
-            return False
-        self.fed.append(frame.start)
-        return True
-
-    def end_of_meeting(self) -> None:
-        if self._hears_the_end:
-            self.said.put_nowait(None)
-
-    async def wait(self) -> int:
-        return self.code
-
-    async def kill(self) -> None:
-        self.said.put_nowait(None)
 
 
 class Sound:

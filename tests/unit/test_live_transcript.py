@@ -1,4 +1,4 @@
-"""The transcript as a component, with a transcriber that says what the test wrote: files, their check, the log."""
+"""A live transcript, with a transcriber that says what the test wrote: files, their check, the log."""
 
 import asyncio
 import errno
@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pytest
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.platforms.speakers import Interval
-from meeting_buddy_bot.recording.audio_source import PcmFrame
 from meeting_buddy_bot.recording.manifest import Derived, read
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
@@ -32,6 +31,7 @@ from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
 from meeting_buddy_bot.transcription.messages import Message, Missed, Partial, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
+from tests.support.scripted_transcriber import NoSound, ScriptedProcess
 
 FILES = {"transcript.jsonl", "transcript.vtt", "transcript.srt", "transcript.txt"}
 
@@ -42,42 +42,6 @@ def names(folder: Path) -> set[str]:
 
 def said(text: str, segment: int = 1, *, revision: int = 1, start: float = 83.0) -> Utterance:
     return Utterance(segment=segment, revision=revision, start=start, end=start + 2, language="en", text=text)
-
-
-class ScriptedTranscriber:
-    """Stands for the process: says its messages, then waits for the end of the meeting."""
-
-    pid = 1
-    stderr_tail = ""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self._messages = messages
-        self._end = asyncio.Event()
-
-    async def messages(self) -> AsyncIterator[Message]:
-        for message in self._messages:
-            yield message
-        await self._end.wait()
-
-    def feed(self, frame: PcmFrame) -> bool:
-        return True
-
-    def end_of_meeting(self) -> None:
-        self._end.set()
-
-    async def wait(self) -> int:
-        return 0
-
-    async def kill(self) -> None:
-        self._end.set()
-
-
-class NoSound:
-    """A source that never has any."""
-
-    async def frames(self) -> AsyncGenerator[PcmFrame, None]:
-        await asyncio.Event().wait()
-        yield PcmFrame(0.0, b"")
 
 
 Attend = Callable[..., Any]
@@ -93,8 +57,8 @@ def transcribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attend:
         publish_seconds: float = 20,
         hub: TranscriptHub | None = None,
     ) -> TranscriptionReport:
-        async def start(config: TranscriberConfig) -> ScriptedTranscriber:
-            return ScriptedTranscriber((Ready(engine="scripted", model="none"), *messages))
+        async def start(config: TranscriberConfig) -> ScriptedProcess:
+            return ScriptedProcess((Ready(engine="scripted", model="none"), *messages))
 
         monkeypatch.setattr(Transcriber, "start", start)
         clock, volume = SessionClock(), Volume(tmp_path)
