@@ -27,11 +27,22 @@ LIVEKIT_HOST: Manifest = {"selfHosted": {"hosts": [{"platform": "LiveKit", "host
 """Values with a host of one's own."""
 
 
+def with_images(values: Manifest) -> Manifest:
+    """Values with what has to be said: the images' repositories, where ``values`` do not say it, or null."""
+    found = dict(values)
+    for part in ("operator", "bot"):
+        section = found.get(part, {})
+        if section is not None and (image := section.get("image", {})) is not None:
+            repository = f"registry.example/meeting-buddy/{part}"
+            found[part] = {**section, "image": {"repository": repository, **image}}
+    return found
+
+
 def helm(*arguments: str, values: Manifest | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm with ``values`` on its standard input."""
+    """Run helm with ``values``, and the images' repositories, on its standard input."""
     return subprocess.run(
         [str(commands.helm()), *arguments, "--values=-"],
-        input=yaml.safe_dump(values or {}),
+        input=yaml.safe_dump(with_images(values or {})),
         capture_output=True,
         text=True,
         check=False,

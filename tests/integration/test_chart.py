@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from meeting_buddy.contract.identity import LABEL_COMPONENT, PodId, Role
+from meeting_buddy.contract.phases import PHASES
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
@@ -19,6 +24,7 @@ from meeting_buddy.resource.installation import Installation
 from tests.integration.chart import (
     LIVEKIT_HOST,
     NAMESPACE,
+    OPERATOR_ACCOUNT,
     RELEASE,
     Manifest,
     helm,
@@ -26,6 +32,7 @@ from tests.integration.chart import (
     may,
     of_kind,
     rendered,
+    with_images,
 )
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
@@ -107,6 +114,24 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
         "board is in storage.namespaces",
     ),
     "kubelet's folder": ({"seccompInstaller": {"kubeletRoot": "var/lib"}}, "kubeletRoot"),
+    "no word on the operator's image": (
+        {"operator": {"image": {"repository": ""}}},
+        "operator.image.repository is not set",
+    ),
+    "no word on the bot's image": ({"bot": {"image": {"repository": ""}}}, "bot.image.repository is not set"),
+    "no word on the image of one class": (
+        {
+            "bot": {"image": {"repository": ""}},
+            "botClasses": {"default": {"image": "registry.example/bot:1"}, "big": {}},
+        },
+        "bot.image.repository is not set",
+    ),
+    "capital letters in a repository": ({"bot": {"image": {"repository": "registry.example/Team/bot"}}}, "repository"),
+    "capital letters in an organisation": ({"operator": {"image": {"repository": "Team/operator"}}}, "repository"),
+    "a tag in a repository": ({"bot": {"image": {"repository": "registry.example/bot:1"}}}, "repository"),
+    "a scheme in a repository": ({"bot": {"image": {"repository": "https://registry.example/bot"}}}, "repository"),
+    "capital letters in a class's image": ({"botClasses": {"default": {"image": "registry.example/Bot:1"}}}, "image"),
+    "a chart that is switched off by itself": ({"enabled": False}, "enabled"),
 }
 
 
@@ -115,6 +140,49 @@ def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named:
     run = helm("template", "mb", str(CHART), values=values)
     assert run.returncode != 0
     assert named in run.stderr
+
+
+@pytest.mark.parametrize(
+    "repository", ["bot", "team/bot", "localhost:5000/team/bot", "[fd00::1]:5000/bot", "a-b.example.org/a__b/c-d.e"]
+)
+def test_what_a_registry_calls_an_image_is_accepted(repository: str) -> None:
+    manifests = rendered({part: {"image": {"repository": repository}} for part in ("operator", "bot")})
+    images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in of_kind(manifests, "Deployment")}
+    (config,) = of_kind(manifests, "ConfigMap")
+    installation = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"]))
+    assert images == {installation.bot_classes["default"].image} == {f"{repository}:0.1.0"}
+
+
+@pytest.mark.parametrize("image", ["registry.example/Bot:1", "Team/bot", "bot:", "bot@sha256", "a//b", "-bot"])
+def test_the_operator_refuses_what_is_no_image(image: str) -> None:
+    with pytest.raises(ValidationError, match="image"):
+        BotClass.model_validate({"image": image})
+
+
+@pytest.mark.parametrize(
+    "image", ["bot", "a.example:5000/Bot", "a.example/bot:V1_x", f"a.example/bot:1@sha256:{'0' * 64}"]
+)
+def test_the_operator_and_the_chart_agree_on_images(image: str) -> None:
+    accepted = helm("template", "mb", str(CHART), values={"botClasses": {"default": {"image": image}}}).returncode == 0
+    assert accepted is ("Bot" not in image)
+    if accepted:
+        assert BotClass.model_validate({"image": image}).image == image
+
+
+def test_no_image_of_the_bot_is_needed_where_each_class_has_its_own() -> None:
+    classes = {"default": {"image": "registry.example/bot:1"}}
+    assert rendered({"bot": {"image": {"repository": ""}}, "botClasses": classes})
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_another_chart_may_switch_it_on_and_off(tmp_path: Path, enabled: bool) -> None:
+    dependency = {"name": "meeting-buddy", "version": "0.1.0", "condition": "meeting-buddy.enabled"}
+    chart = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    shutil.copytree(CHART, tmp_path / "charts" / "meeting-buddy")
+    run = helm("template", "mb", str(tmp_path), values={"meeting-buddy": with_images({"enabled": enabled})})
+    assert run.returncode == 0, run.stderr
+    assert bool(of_kind([each for each in yaml.safe_load_all(run.stdout) if each], "Deployment")) is enabled
 
 
 def unrequired(schema: Manifest, values: Manifest, definitions: Manifest) -> Iterator[str]:
@@ -238,6 +306,93 @@ def test_the_seccomp_installer_runs_on_linux_with_its_own_pull_secrets() -> None
     pod = daemons["spec"]["template"]["spec"]
     assert pod["imagePullSecrets"] == secrets
     assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+
+
+def test_the_seccomp_installer_is_replaced_on_all_nodes_at_once_without_waiting() -> None:
+    (daemons,) = of_kind(rendered(seccomp_installer("nodes")), "DaemonSet")
+    assert daemons["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}
+    assert daemons["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 1
+
+
+def operators(replicas: int) -> tuple[Manifest, list[Manifest]]:
+    """The operator's Deployment and its budgets, beside an API that has the same of its own."""
+    api = {"enabled": True, "tls": "ingress"}
+    named = [
+        each
+        for each in rendered({"operator": {"replicas": replicas}, "api": api})
+        if each["metadata"]["name"] == OPERATOR_ACCOUNT
+    ]
+    (deployment,) = of_kind(named, "Deployment")
+    return deployment, of_kind(named, "PodDisruptionBudget")
+
+
+def test_two_operators_are_spread_over_nodes_and_not_drained_together() -> None:
+    deployment, (budget,) = operators(2)
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    (spread,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == selector
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert budget["spec"] == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": selector},
+    }
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_one_operator_keeps_no_node_from_being_drained(replicas: int) -> None:
+    assert operators(replicas)[1] == []
+
+
+def written_in(page: Path, language: str, about: str) -> str:
+    """The one block of code of a page that has these words."""
+    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    (found,) = (textwrap.dedent(text) for _, text in blocks if about in text)
+    return found
+
+
+def test_the_readmes_pull_secrets_reach_every_pod() -> None:
+    values = yaml.safe_load(written_in(REPOSITORY / "README.md", "yaml", "imagePullSecrets"))
+    values["seccompInstaller"]["enabled"] = True
+    manifests = rendered({"watchNamespaces": ["meetings"], "reader": {"enabled": True}, **values})
+    pods = [each["spec"]["template"]["spec"] for each in of_kind(manifests, "Deployment", "DaemonSet", "Job")]
+    (config,) = (each for each in of_kind(manifests, "ConfigMap") if "installation.yaml" in each["data"])
+    chosen = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"])).bot_classes["default"]
+    pods.append(session_pod(BotPodInput("meetings", "standup", make.UID, make.spec(), chosen))["spec"])
+    assert [pod["imagePullSecrets"] for pod in pods] == [[{"name": "registry"}]] * 5
+
+
+def test_the_readmes_health_check_of_argo_cd_says_what_kstatus_says() -> None:
+    config = yaml.safe_load(written_in(REPOSITORY / "README.md", "yaml", "resource.customizations"))
+    ((key, check),) = config["data"].items()
+    assert key == "resource.customizations.health.meetingbuddy.io_MeetingSession"
+    (healthy,) = re.findall(r"healthy = \{(.*)\}", check)
+    assert {each.partition(" = ")[0] for each in healthy.split(", ")} == {
+        phase.value for phase, spec in PHASES.items() if spec.ready
+    }
+    (degraded,) = re.findall(r'phase == "(\w+)" then health.status = "Degraded"', check)
+    assert [degraded] == [phase.value for phase, spec in PHASES.items() if spec.stalled]
+
+
+def test_the_table_for_network_policies_has_every_port_and_component() -> None:
+    text = (REPOSITORY / "operator/meeting_buddy/http_api/README.md").read_text()
+    section = text.partition("## Who connects to whom\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "| TCP 8" in line]
+    told = {
+        (component, int(port.rpartition(" ")[2])) for _, to, port in rows for component in re.findall(r"`(\w+)`", to)
+    }
+    manifests = rendered({"watchNamespaces": ["meetings"], "api": {"enabled": True, "tls": "ingress"}})
+    pods = [each["spec"]["template"] for each in of_kind(manifests, "Deployment")]
+    made = [BotPodInput("meetings", "standup", make.UID, make.spec(), make.CLASS, PodId(1, role)) for role in Role]
+    pods += map(session_pod, made)
+    assert told == {
+        (pod["metadata"]["labels"][LABEL_COMPONENT], port["containerPort"])
+        for pod in pods
+        for port in pod["spec"]["containers"][0]["ports"]
+    }
+    jobs = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(manifests, "Job")]
+    assert all(f"`{labels[LABEL_COMPONENT]}`" in section for labels in jobs)
 
 
 @pytest.mark.parametrize(

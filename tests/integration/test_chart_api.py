@@ -11,7 +11,7 @@ from meeting_buddy.http_api import settings
 from meeting_buddy.http_api.upstream import READ_KEY
 from meeting_buddy.resource.config_files import INSTALLATION, TABLES
 from tests.integration.chart import NAMESPACE, RELEASE, Manifest, helm, may, of_kind, rendered
-from tests.local.clone import CHART
+from tests.local.clone import CHART, REPOSITORY
 from tests.local.cluster.kubectl import Kubectl
 from tests.support.awaiting import wait_until
 
@@ -56,6 +56,9 @@ VARIANTS: dict[str, Manifest] = {
     "ingress": api(ingress=INGRESS),
     "ingress of the default class that ends TLS": api(tls="ingress", ingress={"enabled": True, "host": "a.example"}),
     "autoscaling": api(autoscaling={"enabled": True, "minReplicas": 3, "maxReplicas": 3}),
+    "autoscaling with a limit alone, which is requested, too": api(
+        autoscaling={"enabled": True}, resources={"requests": {"cpu": None}, "limits": {"cpu": "1"}}
+    ),
     "load balancer": api(service={"type": "LoadBalancer", "annotations": {"example.org/internal": "true"}}),
     "pod settings": api(
         nodeSelector={"pool": "web"},
@@ -121,6 +124,14 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     "processor's request above its limit": (
         api(resources={"limits": {"cpu": "0.04"}}),
         "api.resources: requests.cpu (50m) is more than limits.cpu (0.04)",
+    ),
+    "autoscaling of a processor that is not requested": (
+        api(autoscaling={"enabled": True}, resources={"requests": {"cpu": None}}),
+        "api.autoscaling.enabled compares processor use with what is requested: set api.resources.requests.cpu",
+    ),
+    "autoscaling of what is not requested at all": (
+        api(autoscaling={"enabled": True}, resources={"requests": None}),
+        "set api.resources.requests.cpu",
     ),
     "memory": (api(resources={"limits": {"memory": "1,5Gi"}}), "memory"),
     "toleration": (api(tolerations=[{"efect": "NoExecute"}]), "efect"),
@@ -319,3 +330,16 @@ def test_the_notes_show_how_to_call_it(values: Manifest, lines: tuple[str, ...])
         assert line in notes
     without = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client")
     assert "kubectl proxy" not in without.stdout.partition("\nNOTES:\n")[2]
+
+
+def test_who_never_sees_the_notes_finds_their_commands_in_the_readme() -> None:
+    values = {"watchNamespaces": ["meetings"], **api()}
+    run = helm("install", "meeting-buddy", str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
+    assert run.returncode == 0, run.stderr
+    notes = run.stdout.partition("\nThe HTTP API asks Kubernetes")[2]
+    commands = [
+        line.strip() for line in notes.splitlines() if line.startswith(("  kubectl", "  ACCESS_TOKEN", "  curl"))
+    ]
+    assert len(commands) == 5
+    readme = (REPOSITORY / "operator" / "meeting_buddy" / "http_api" / "README.md").read_text().splitlines()
+    assert not [each for each in commands if each not in readme]

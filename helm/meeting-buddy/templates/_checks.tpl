@@ -46,6 +46,18 @@
 {{- end -}}
 {{- end }}
 
+{{- /* Images of no registry would be pulled from nowhere, by the uninstall's Job as well. */ -}}
+{{- define "meeting-buddy.checkImages" -}}
+{{- $missing := dict -}}
+{{- if not .Values.operator.image.repository }}{{ $_ := set $missing "operator" "" }}{{ end -}}
+{{- range .Values.botClasses -}}
+{{- if not (or $.Values.bot.image.repository (. | default dict).image) }}{{ $_ := set $missing "bot" "" }}{{ end -}}
+{{- end -}}
+{{- range $name := keys $missing | sortAlpha -}}
+{{- fail (printf "%s.image.repository is not set: name the repository to which you pushed the %s's image, such as registry.example.org/team/meeting-buddy/%s (make images REGISTRY=registry.example.org/team PUSH=1)" $name $name $name) -}}
+{{- end -}}
+{{- end }}
+
 {{- define "meeting-buddy.checkResources" -}}
 {{- range $section := list "operator" "api" "reader" -}}
 {{- $resources := get (get $.Values $section) "resources" -}}
@@ -84,6 +96,9 @@
 {{- end -}}
 {{- if and $api.autoscaling.enabled (gt (int $api.autoscaling.minReplicas) (int $api.autoscaling.maxReplicas)) -}}
 {{- fail (printf "api.autoscaling: minReplicas (%v) is more than maxReplicas (%v)" $api.autoscaling.minReplicas $api.autoscaling.maxReplicas) -}}
+{{- end -}}
+{{- if and $api.autoscaling.enabled (not (or ($api.resources.requests | default dict).cpu ($api.resources.limits | default dict).cpu)) -}}
+{{- fail "api.autoscaling.enabled compares processor use with what is requested: set api.resources.requests.cpu" -}}
 {{- end -}}
 {{- $default := include "meeting-buddy.namespace" $api.defaultNamespace -}}
 {{- $watched := include "meeting-buddy.watched" . | fromJsonArray -}}

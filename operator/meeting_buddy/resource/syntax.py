@@ -23,6 +23,11 @@ _IPV6: Final = "|".join(
         rf":((:{_GROUP}){{1,7}}|:)",
     )
 )
+# As containerd and the kubelet read it, but for the host's capital letters: with one, a typing error is a host's name.
+_IMAGE_PART: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE_HOST: Final = rf"({_SUBDOMAIN}|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?"
+_IMAGE_NAME: Final = rf"({_IMAGE_HOST}/)?{_IMAGE_PART}(/{_IMAGE_PART})*"
+_IMAGE_TAG: Final = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
 _PATH_ELEMENT: Final = r"([^/.\x00]|\.[^/.\x00]|\.\.[^/\x00])[^/\x00]*"
 
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -34,9 +39,10 @@ ENV_NAME: Final = r"^([-_a-zA-Z]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$"
 IP_ADDRESS: Final = rf"^({_IPV4}|{_IPV6})$"
 DESCENDING_PATH: Final = rf"^{_PATH_ELEMENT}(/{_PATH_ELEMENT})*$"
 ABSOLUTE_PATH: Final = r"^/[^\x00]*$"
-IMAGE_TAG: Final = r"^([A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?$"
+IMAGE_TAG: Final = rf"^({_IMAGE_TAG})?$"
+IMAGE_REPOSITORY: Final = rf"^({_IMAGE_NAME})?$"
+IMAGE_REFERENCE: Final = rf"^{_IMAGE_NAME}(:{_IMAGE_TAG})?(@[-A-Za-z0-9_+.]+:[0-9A-Fa-f]+)?$"
 HTTP_URL: Final = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?$"
-NO_SPACE: Final = r"^\S+$"
 
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL)]
 """Name of a namespace."""
@@ -56,4 +62,4 @@ ContainerPath = Annotated[str, Field(pattern=ABSOLUTE_PATH, max_length=4096)]
 HttpUrl = Annotated[str, Field(pattern=HTTP_URL, max_length=2048)]
 """Without user, query and fragment: it is shown to people."""
 LanguageCode = Annotated[str, Field(pattern=CODE_PATTERN)]
-ImageReference = Annotated[str, Field(pattern=NO_SPACE, max_length=4096)]
+ImageReference = Annotated[str, Field(pattern=IMAGE_REFERENCE, max_length=4096)]

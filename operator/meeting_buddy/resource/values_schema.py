@@ -9,7 +9,7 @@ Helm takes null for "no such value", whatever the default. So all that ``values.
 from collections.abc import Collection
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from meeting_buddy.contract.links import PLATFORM_NAME
 from meeting_buddy.resource import syntax
@@ -18,7 +18,7 @@ from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.quantity import Quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
 from meeting_buddy.resource.session import DNS_NAME
-from meeting_buddy.resource.syntax import DnsName, ImageReference, LabelKey, LabelValue
+from meeting_buddy.resource.syntax import DnsName, LabelKey, LabelValue
 
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
@@ -132,7 +132,8 @@ def _closed(optional: Collection[str] = (), /, **properties: dict[str, Any]) -> 
 
 def _image(**more: dict[str, Any]) -> dict[str, Any]:
     return _closed(
-        repository=TypeAdapter(ImageReference).json_schema(),
+        # Empty by default: templates/_checks.tpl says then what to set.
+        repository={"type": "string", "pattern": syntax.IMAGE_REPOSITORY, "maxLength": 4096},
         tag={"type": "string", "pattern": syntax.IMAGE_TAG},
         digest={"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
         **more,
@@ -178,7 +179,10 @@ def values_schema() -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         **_closed(
-            ("global",),
+            ("enabled", "global"),
+            # The `condition:` of a chart that has this one as a dependency. Helm leaves that out before it looks here
+            # where it is false; said to this chart itself, false would change nothing.
+            enabled={"const": True},
             watchNamespaces=_NAMESPACES,
             operator=_closed(
                 image=_image(pullPolicy={"enum": ["Always", "IfNotPresent", "Never"]}),
