@@ -54,7 +54,7 @@ def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
                 _default_in_words(each)
     _name_status(parts["schemas"])
     for operation in operations(found):
-        _mend(operation)
+        _complete(operation)
     return found
 
 
@@ -64,10 +64,10 @@ def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from path.values()
 
 
-def _mend(operation: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any]) -> None:
     name = operation["operationId"]
     for parameter in operation.get("parameters", ()):
-        _mend_parameter(parameter)
+        _complete_parameter(parameter)
     if name in CONDITIONS:
         operation["parameters"] += CONDITIONS[name]
     for media in operation.get("requestBody", {}).get("content", {}).values():
@@ -95,7 +95,7 @@ def _mend_success(operation: str, answer: dict[str, Any]) -> None:
         answer["links"] = LINKS[operation]
 
 
-def _mend_parameter(parameter: dict[str, Any]) -> None:
+def _complete_parameter(parameter: dict[str, Any]) -> None:
     if parameter["in"] == "header":  # FastAPI has small letters only
         name = parameter["name"]
         parameter["name"] = _SPELLED.get(name, "-".join(part.capitalize() for part in name.split("-")))
