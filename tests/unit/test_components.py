@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import errno
+import json
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +16,9 @@ import pytest
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.devices.device import DeviceError
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, encode
 from meeting_buddy_bot.recording.recorder import NoRecorder
+from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import components
 from meeting_buddy_bot.runtime.components import Component, Components
@@ -36,6 +39,8 @@ from meeting_buddy_bot.session.result import SessionResult
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription.messages import Missed
+from tests.unit.test_recovery import utc
 
 
 class Bot:
@@ -83,6 +88,29 @@ async def test_a_part_that_is_worth_another_try_gets_one(tmp_path: Path, monkeyp
     assert (bot.runs, bot.leave.requested) == (3, False)
     await bot.events.close()
     assert (tmp_path / "events.jsonl").read_text().count("component_failed") == 2
+
+
+async def test_a_part_that_fails_again_and_again_is_tried_ever_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot, now, pauses = Bot(tmp_path, *[ValueError("x")] * 6, OSError("y"), *[ValueError("x")] * 2), [0.0], []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run() -> None:
+        now[0] += 600.0 if bot.runs == 8 else 0.0  # the ninth runs for long before it fails
+        await bot.run()
+
+    monkeypatch.setattr(bot.components, "process_clock", SimpleNamespace(now=lambda: now[0]))
+    monkeypatch.setattr(components, "asyncio", SimpleNamespace(sleep=sleep))
+    await bot.components._keep_running(Component("part", run, None))
+    assert pauses == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0, 5.0]
+    assert [record.exc_info is not None for record in caplog.records] == [
+        *[True, False, False, False, False, False],
+        *[True, True],  # of another kind, and of the first kind again
+        True,
+    ]
 
 
 async def test_a_part_that_ends_by_itself_is_not_started_again(tmp_path: Path) -> None:
@@ -339,3 +367,58 @@ async def test_a_session_says_why_it_ends_before_it_leaves(monkeypatch: pytest.M
     context = SimpleNamespace(assignment=SimpleNamespace(debug_mode=False), leave=LeaveSignal(), on_result=known.append)
     assert await meeting_run.attend(cast(Any, context), cast(Any, None)) == OUTCOME[0]
     assert known == [OUTCOME[0]]
+
+
+class Killed:
+    """A bot whose earlier one was killed at 300 s of a meeting that it was let into at 5 s."""
+
+    def __init__(self, folder: Path, *, recorded: bool, ended: bool = False, admitted: bool = True) -> None:
+        events: list[tuple[float, str, dict[str, object]]] = [
+            (0.0, "bot_started", {"attempt": 1}),
+            (5.0, "admitted" if admitted else "waiting", {}),
+            (300.0, "ended" if ended else "speaking", {"name": "Ada", "start": 20.0, "end": 299.0}),
+        ]
+        lines = [json.dumps({"t": at, "time": utc(at), "event": name, **facts}) for at, name, facts in events]
+        (folder / "events.jsonl").write_text("".join(f"{line}\n" for line in lines))
+        if recorded:
+            (folder / MANIFEST_FILE).write_bytes(encode(RunStart(1, 1, 6.0, utc(6.0))) + b"\n")
+        self.bot, earlier = Bot(folder), read_folder(folder)
+        self.bot.components.earlier = earlier
+        assert earlier.zero is not None
+        self.bot.components.clock.go_on(earlier.zero, earlier.reached)
+        recording = SimpleNamespace(enabled=recorded)
+        self.bot.components.assignment = cast(Any, SimpleNamespace(attempt=2, recording=recording))
+        self.told: list[tuple[float, float]] = []
+
+    def recall(self, missed: Sequence[Missed], unreported: Missed | None = None) -> None:
+        """As the transcript's."""
+        if unreported is not None:
+            self.told.append((unreported.start, unreported.end))
+
+    async def recalled(self) -> list[tuple[float, float]]:
+        """What was told to be missing, in a meeting that lets the bot in after a while, at 400 s."""
+        clock = self.bot.components.clock
+        asyncio.get_running_loop().call_later(0.1, self.bot.components.reporter.admitted, clock.utc(400.0), "hints")
+        async with asyncio.timeout(60):
+            await self.bot.components._recall_earlier(cast(Any, self))
+        await self.bot.events.close()
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("recorded", "ended", "told"),
+    [
+        (True, False, [(6.0, 300.0)]),  # that nobody was there between them, the recording's gap tells
+        (True, True, []),
+        (False, False, [(5.0, 300.0), (300.0, 400.0)]),
+        (False, True, [(300.0, 400.0)]),
+    ],
+)
+async def test_what_no_bot_heard_out_is_told(
+    tmp_path: Path, recorded: bool, ended: bool, told: list[tuple[float, float]]
+) -> None:
+    assert await Killed(tmp_path, recorded=recorded, ended=ended).recalled() == told
+
+
+async def test_who_was_never_let_in_missed_nothing(tmp_path: Path) -> None:
+    assert await Killed(tmp_path, recorded=False, admitted=False).recalled() == []

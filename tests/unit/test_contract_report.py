@@ -14,12 +14,14 @@ from meeting_buddy.contract.report import (
     MAX_LEFT,
     MAX_REPORT_BYTES,
     MAX_TERMINATION_BYTES,
+    BrowserReport,
     Gap,
     LeftReport,
     PeopleReport,
     PersonReport,
     RecordingReport,
     Report,
+    TranscriptionReport,
     report_json,
 )
 
@@ -100,6 +102,25 @@ def test_early_gaps_go_first_then_names_and_the_message_stays() -> None:
     cut = Report.model_validate_json(report_json(of_many, len(of_many.to_json()) - 1))
     assert [gap.start for gap in cut.recording.gaps] == [*range(10, 20)]
     assert len(cut.people.current) == 30
+
+
+def test_no_text_costs_how_it_ended() -> None:
+    whole = report(
+        reason=Reason.MEETING_ENDED,
+        joined_at=MOMENT,
+        recording=RecordingReport(segments=3, verified=True),
+        people=PeopleReport(present=2, seen=4),
+        transcription=TranscriptionReport(state="Done", reason="Incomplete", lines=7, message="\u200c" * 5000),
+        browser=BrowserReport(version="1" * 5000),
+    )
+    cut = Report.model_validate_json(report_json(whole, MAX_TERMINATION_BYTES))
+    assert cut == report(
+        reason=Reason.MEETING_ENDED,
+        joined_at=MOMENT,
+        recording=whole.recording,
+        people=whole.people,
+        transcription=TranscriptionReport(state="Done", reason="Incomplete", lines=7),
+    )
 
 
 def test_what_cannot_be_cut_to_the_limit_is_an_error() -> None:

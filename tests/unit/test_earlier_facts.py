@@ -18,6 +18,7 @@ ENDED = {"event": "ended"}
 ANN = {"event": "participant_joined", "name": "Ann"}
 BO = {"event": "participant_joined", "name": "Bo"}
 MISSED = {"event": "not_transcribed", "start": 20.0, "end": 30.0, "cause": "the engine failed"}
+ADMITTED = {"event": "admitted", "t": 5.0}
 SECOND = {"event": "bot_started", "attempt": 2}
 
 
@@ -47,6 +48,23 @@ def test_a_bot_does_not_take_its_own_events_for_earlier_ones(tmp_path: Path) -> 
     facts = read_earlier(tmp_path, attempt=2)
     assert (facts.participants, facts.ended) == (("Ann",), True)
     assert facts.missed == (Missed(start=20.0, end=30.0, cause="the engine failed"),)
+
+
+@pytest.mark.parametrize(
+    ("events", "admitted"),
+    [((STARTED, ENDED), None), ((STARTED, ADMITTED, SECOND, {**ADMITTED, "t": 90.0}), 5.0), ((SECOND, ADMITTED), None)],
+)
+def test_the_first_admission_counts(
+    tmp_path: Path, events: tuple[Mapping[str, object], ...], admitted: float | None
+) -> None:
+    write(tmp_path, *events)
+    assert read_earlier(tmp_path, attempt=2).admitted == admitted
+
+
+@pytest.mark.parametrize("start", [10**400, "soon", None], ids=["huge", "word", "none"])
+def test_nonsense_in_an_event_does_not_keep_from_the_others(tmp_path: Path, start: object) -> None:
+    write(tmp_path, STARTED, {"event": "speaking", "name": "Ann", "start": start, "end": 3.0}, ANN)
+    assert read_earlier(tmp_path).participants == ("Ann",)
 
 
 def test_names_of_a_bot_that_ended_and_of_one_that_was_killed_after_it_are_all_known(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,11 @@ class Left:
         size, sha256 = fsync_and_hash(file)
         self.says(Segment(int(file.stem), f"segments/{file.name}", start, end, utc(start), size, sha256, run))
 
+    def saw_steps(self, *steps: tuple[float, float]) -> None:
+        """The bot saw that the wall clock was set: when, and by how many seconds."""
+        events = [{"t": at, "time": utc(at), "event": "clock_set", "seconds": seconds} for at, seconds in steps]
+        (self.folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+
     async def recover(self) -> None:
         clock = SessionClock()
         events = EventLog(self.folder / "events.jsonl", clock)
@@ -122,6 +128,53 @@ async def test_what_was_closed_and_what_was_being_written_are_entered_where_they
     assert (closed.bytes, closed.sha256) == fsync_and_hash(second)
     assert cut_off.utc == utc(cut_off.start)
     assert not left.gaps
+
+
+def stamped(file: Path, offset: float, after: float = 0.0) -> None:
+    """Add ``offset`` to the stamps of all packets that are later than ``after``."""
+    target, stamps = file.with_name("stamped.mkv"), rf"ts=if(gte(TS*TB\,{after})\,TS+{offset:f}/TB\,TS)"
+    filters = ["-bsf:v", f"setts={stamps}", "-bsf:a", f"setts={stamps}"]
+    argv = ["ffmpeg", "-v", "error", "-copyts", "-i", str(file), "-c", "copy", *filters, str(target)]
+    subprocess.run(argv, check=True)
+    target.rename(file)
+
+
+@pytest.mark.parametrize(
+    ("steps", "written"),
+    [([], 7.0), ([(6.7, 3600.0)], 3607.0), ([(6.7, 3600.0)], 7.0), ([(6.7, 3600.0), (900.0, 1.0)], 3607.0)],
+)
+async def test_packets_with_the_time_of_a_clock_that_was_set_do_not_count(
+    left: Left, steps: list[tuple[float, float]], written: float
+) -> None:
+    first, last = left.run(1, 1, 0.0, seconds=7)
+    left.lists(first, 1, 0.0, 4.0)
+    stamped(last, 3600.0, after=6.6)
+    last_written(last, written)
+    left.saw_steps(*steps)
+    await left.recover()
+    assert left.segments[1].cut_at is not None
+    assert left.segments[1].end == pytest.approx(6.6, abs=0.1)
+    assert not left.gaps
+
+
+async def test_runs_behind_a_clock_that_was_set_back_count_as_they_are(left: Left) -> None:
+    left.run(1, 1, 0.0, seconds=6)
+    left.saw_steps((6.0, -3600.0))
+    for file in left.run(2, 3, 7.0, seconds=6):
+        last_written(file, 13.0 - 3600.0)
+    await left.recover()
+    assert [round(each.end) for each in left.segments] == [4, 6, 11, 13]
+    assert [each.cut_at for each in left.segments] == [None] * 4
+
+
+async def test_stamps_that_no_meeting_reaches_are_none(left: Left) -> None:
+    _, second, _ = left.run(1, 1, 10.0, seconds=11)
+    stamped(second, 3e11)
+    last_written(second, 18.0)
+    await left.recover()
+    assert [each.segment for each in left.segments] == [1, 3]
+    [gap] = left.gaps
+    assert (gap.start, gap.end) == pytest.approx((14.0, 18.0), abs=0.05)
 
 
 async def test_a_second_time_adds_nothing(left: Left) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
@@ -111,3 +113,44 @@ async def test_a_step_that_cannot_be_run_leaves_the_announcement_its_turn() -> N
     stay = Covered(10)
     await stay.result()
     assert stay.announcer.advance.await_count == 10
+
+
+class Leaving(meeting_run._MeetingRun):
+    """A bot in debug mode that leaves a page of which no evidence can be had, and the volume does not answer either."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.asked_for = asyncio.Event()
+        self._assignment = cast(Any, SimpleNamespace(debug_mode=True, grace_seconds=1))
+        self._events, self._reporter, self._restarts, self._clock = (cast(Any, Mock()) for _ in range(4))
+        self._outage = None
+        self._page = cast(Any, Mock(leave=self._does("page left")))
+        self._browser = cast(Any, Mock(close=self._does("browser closed")))
+        self._recorder = cast(Any, Mock(stop=self._does("recorder stopped")))
+
+    def _does(self, what: str) -> AsyncMock:
+        return AsyncMock(side_effect=lambda *_: self.done.append(what))
+
+    def _close_people(self) -> None:
+        """There are none."""
+
+    async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
+        self.asked_for.set()
+        await asyncio.Event().wait()
+
+
+async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() -> None:
+    leaving = Leaving()
+    async with asyncio.timeout(60):
+        await leaving.leave(SessionResult(Reason.LEAVE_REQUESTED), asked=True)
+    assert sorted(leaving.done) == ["browser closed", "page left", "recorder stopped"]
+
+
+async def test_so_does_who_has_no_time_left_for_the_evidence() -> None:
+    leaving = Leaving()
+    task = asyncio.create_task(leaving.leave(SessionResult(Reason.BROWSER_CRASHED), asked=False))
+    await leaving.asked_for.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sorted(leaving.done) == ["browser closed", "page left", "recorder stopped"]

@@ -13,6 +13,8 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
+from meeting_buddy.contract.report import MAX_WORD
+from meeting_buddy.contract.text import page_text
 from meeting_buddy_bot.browser.chromedriver import CHROMEDRIVER, end_session, wait_without_sessions
 from meeting_buddy_bot.browser.chromium import sandbox_fault
 from meeting_buddy_bot.browser.errors import BrowserGoneError, SandboxRefusedError
@@ -69,7 +71,7 @@ class Driver:
     @property
     def version(self) -> str:
         """Version of Chromium, such as ``156.0.8078.79``."""
-        return str(self._session.capabilities["browserVersion"])
+        return page_text(str(self._session.capabilities["browserVersion"]), MAX_WORD)
 
     async def quit(self) -> None:
         """End the session and with it Chromium; see :func:`end_session`."""

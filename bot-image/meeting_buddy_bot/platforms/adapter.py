@@ -17,7 +17,7 @@ from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.text import MAX_LINE, MAX_NAME, page_text
 from meeting_buddy_bot.browser.errors import BrowserGoneError
 from meeting_buddy_bot.browser.page import FrameAnswer
-from meeting_buddy_bot.platforms.probe import MOST_PEOPLE, PageSnapshot, Person
+from meeting_buddy_bot.platforms.probe import MOST_COUNTED, MOST_PEOPLE, PageSnapshot, Person
 from meeting_buddy_bot.support.event_log import EventLog
 
 SECONDS: Final = 1.0
@@ -25,7 +25,6 @@ SECONDS: Final = 1.0
 REST_SECONDS: Final = 5.0
 """Without it, once it took longer: looks must stay frequent."""
 FOLDER: Final = Path(__file__).parent
-_MOST_COUNTED: Final = 1_000_000
 
 
 class ReadablePage(Protocol):
@@ -123,7 +122,7 @@ async def _amended(adapter: Adapter, page: ReadablePage, snapshot: PageSnapshot)
     if not isinstance(answer, PageSnapshot):
         raise TypeError("it gave no snapshot")
     count = answer.count
-    if count is not None and not (type(count) is int and 0 <= count <= _MOST_COUNTED):
+    if count is not None and not (type(count) is int and 0 <= count <= MOST_COUNTED):
         raise ValueError("it gave no number of people")
     return replace(
         snapshot,

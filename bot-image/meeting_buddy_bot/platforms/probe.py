@@ -28,6 +28,8 @@ _LARGEST_SHARE: Final = 0.1
 """Of a core, for looking: in a huge document the looks come less often."""
 MOST_PEOPLE: Final = 200
 """Tiles that one snapshot holds."""
+MOST_COUNTED: Final = 1_000_000
+"""People whom a page may say to be there."""
 
 _SCRIPT: Final = resources.files(__package__).joinpath("probe.js").read_text()
 _SINGLE_QUOTES = re.compile("[\u2018\u2019\u201a\u201b\u02bc\u00b4`]")
@@ -179,7 +181,7 @@ class Probe:
                 for answer in answers
                 for each in answer.value["people"]
             )[:MOST_PEOPLE],
-            next((int(answer.value["count"]) for answer in answers if answer.value["count"] is not None), None),
+            next((_count(answer) for answer in answers if answer.value["count"] is not None), None),
             _clocks(answers, "audio"),
             _clocks(answers, "video"),
             int(answers[0].value["status"]),
@@ -193,6 +195,10 @@ def label(part: Signal | Step) -> str:
         return part.name
     detail = part.reason or part.waiting
     return f"{part.state}/{detail}" if detail else str(part.state)
+
+
+def _count(answer: FrameAnswer) -> int:
+    return min(int(answer.value["count"]), MOST_COUNTED)
 
 
 def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], ...]:

@@ -39,7 +39,7 @@ _FLUSH_SECONDS: Final = 10.0
 """For one manifest line; a slower volume gets it later."""
 _HASH_SECONDS: Final = 60.0
 """For reading one segment, some megabytes, from a slow volume."""
-_LATE_SECONDS: Final = 0.5
+LATE_SECONDS: Final = 0.5
 """By which a packet's stamp may lie after the moment in which its segment was closed: clocks are read one by one."""
 SMALLEST_GAP: Final = 0.05
 """Seconds; two runs that follow each other more closely than three frames have no gap between them."""
@@ -298,7 +298,7 @@ class ManifestWriter:
         which = number(file)
         if which is None or which in self._entered:
             return True
-        latest = closed_at - run.origin + _LATE_SECONDS
+        latest = closed_at - run.origin + LATE_SECONDS
         segment = await inspect(self._volume, file, run.number, run.origin, self._clock, latest, complete=complete)
         if segment is None:
             # Not entered: the end of its run looks at it once more.

@@ -32,7 +32,13 @@ from meeting_buddy_bot.recording.manifest import (
     read,
     utc_text,
 )
-from meeting_buddy_bot.recording.manifest_writer import SMALLEST_GAP, ManifestWriter, inspect, unreadable_gap
+from meeting_buddy_bot.recording.manifest_writer import (
+    LATE_SECONDS,
+    SMALLEST_GAP,
+    ManifestWriter,
+    inspect,
+    unreadable_gap,
+)
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, number
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
@@ -42,6 +48,8 @@ _LOOKS: Final = 16
 """At files that the volume refuses, before it is stated that they cannot be read."""
 _AGAIN_SECONDS: Final = 2.0
 """Between two of them."""
+_BEHIND_SECONDS: Final = 60.0
+"""By which the volume's clock, and all that the folder speaks of, may be behind a file's media."""
 _TAIL_BYTES: Final = 64 * 1024
 """Of the events, in which the last line is found."""
 _NO_EVENT: Final = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
@@ -60,6 +68,16 @@ class SegmentFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock was set, which ended the run of that moment."""
+
+    at: float
+    """When a bot saw it, seconds on the session clock."""
+    seconds: float
+    """By how much; negative: back."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFolder:
     """What earlier processes left of a recording."""
 
@@ -71,8 +89,13 @@ class SessionFolder:
     """UTC of second 0 of their clock; ``None``: the folder has nothing that is timed."""
     reached: float
     """The last second that anything in it speaks of."""
-    clock_steps: float = 0.0
-    """Seconds by which the wall clock was set while it was recorded."""
+    steps: tuple[ClockStep, ...] = ()
+    """Of the wall clock, while it was recorded."""
+
+    @property
+    def clock_steps(self) -> float:
+        """Seconds by which the wall clock was set, all together."""
+        return sum(step.seconds for step in self.steps)
 
     @property
     def finished(self) -> Finished | None:
@@ -134,7 +157,7 @@ def read_folder(folder: Path) -> SessionFolder:
         # Without any of them: half a minute off at most, which is as good as the file's own time.
         zero or next((each.modified for each in files if each.modified is not None), None),
         max([*ends, *(seconds for _, seconds in events)], default=0.0),
-        _clock_steps(folder / EVENTS_FILE),
+        tuple(_clock_steps(folder / EVENTS_FILE)),
     )
 
 
@@ -186,22 +209,20 @@ def _event(line: bytes) -> tuple[datetime, float] | None:
     return None if zero is None else (zero, seconds)
 
 
-def _clock_steps(path: Path) -> float:
-    """Seconds by which the bots saw the wall clock being set, all together."""
+def _clock_steps(path: Path) -> Iterator[ClockStep]:
+    """What the bots saw of the wall clock being set."""
     if not path.exists():
-        return 0.0
+        return
     with path.open("rb") as file:
         lines = {line for line in file if b'"clock_set"' in line}
-    return sum(map(_clock_step, lines))
-
-
-def _clock_step(line: bytes) -> float:
-    try:
-        fields = json.loads(line)
-        seconds = float(fields["seconds"]) if fields["event"] == "clock_set" else 0.0
-    except _NO_EVENT:
-        return 0.0
-    return seconds if abs(seconds) <= MOST_SECONDS else 0.0
+    for line in lines:
+        try:
+            fields = json.loads(line)
+            step = ClockStep(float(fields["t"]), float(fields["seconds"]))
+            if fields["event"] == "clock_set" and 0 <= step.at <= MOST_SECONDS and abs(step.seconds) <= MOST_SECONDS:
+                yield step
+        except _NO_EVENT:
+            continue
 
 
 def _zero(utc: str, seconds: float) -> datetime | None:
@@ -281,7 +302,8 @@ class _Recovery:
         following = next((each for each in self._found.files if each.number > file.number), None)
         complete = start is not None and following is not None and self._start(following.number) is start
         run, origin = (start.started, start.start) if start is not None else (self._next_run, 0.0)
-        segment = await inspect(self._volume, file.path, run, origin, self._clock, complete=complete)
+        latest = self._latest(file, start) - origin
+        segment = await inspect(self._volume, file.path, run, origin, self._clock, latest, complete=complete)
         if segment is None:
             return None
         if start is None:
@@ -293,6 +315,13 @@ class _Recovery:
             self._manifest.found_run(run, file.number, placed.start - (segment.start - origin))
             return replace(placed, run=run)
         return segment
+
+    def _latest(self, file: SegmentFile, start: RunStart | None) -> float:
+        """When the file's media ends at the latest, seconds on the session clock."""
+        # What ffmpeg writes between a step of the clock and its end has the new time, and the file may have it too.
+        steps = [] if start is None else [step.at for step in self._found.steps if step.at >= start.start]
+        written = max(self._last_written(file), self._found.reached)
+        return min([written + _BEHIND_SECONDS, *(at + LATE_SECONDS for at in steps)])
 
     def _goes_back(self, segment: Segment) -> bool:
         """Whether it begins before the middle of the one before it in its run: it is of another one, without a line.

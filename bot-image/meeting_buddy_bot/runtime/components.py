@@ -50,7 +50,10 @@ _READ_SECONDS: Final = 60.0
 _LEAST_UNREPORTED: Final = 0.5
 """Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
-"""Until a component that is worth a second try is started again."""
+"""Until a component that is worth a second try is started again; twice as long after each failure soon after it."""
+_LONGEST_RETRY_SECONDS: Final = 60.0
+_RAN_LONG: Final = 60.0
+"""Seconds after which a failure is no longer one of the same row."""
 
 _log = logging.getLogger(__name__)
 
@@ -195,18 +198,26 @@ class Components:
 
     async def _keep_running(self, component: Component) -> None:
         """Run a component; do what it declares when it fails."""
+        pause, told = _RETRY_SECONDS, None
         while True:
+            began = self.process_clock.now()
             try:
                 return await component.run()
             except Exception as error:  # each component's failure has its answer, whatever it is
-                _log.exception("component %s failed", component.name)
+                if self.process_clock.now() - began >= _RAN_LONG:
+                    pause, told = _RETRY_SECONDS, None
+                # One that fails for hours is told each time, with its traceback once.
+                cause = cause_of(error)
+                _log.error("component %s failed: %s", component.name, cause, exc_info=None if cause == told else error)
+                told = cause
                 if self._ending:  # it was cancelled, and its clean-up failed
                     return None
-                self.events.write("component_failed", component=component.name, error=cause_of(error))
+                self.events.write("component_failed", component=component.name, error=cause)
                 if component.failure is not None:
-                    self.leave.request(component.failure, f"component {component.name} failed: {cause_of(error)}")
+                    self.leave.request(component.failure, f"component {component.name} failed: {cause}")
                     return None
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RETRY_SECONDS)
 
     async def _supervise(self, device: Device, recorder: Recorder) -> None:
         await supervise(device, self.clock, self.events, lost=recorder.interrupt)
@@ -223,14 +234,18 @@ class Components:
         )
         self.reporter.earlier_participants(facts.participants)
         if transcript is not None:
-            transcript.recall(facts.missed, None if facts.ended else self._unreported(written, self.earlier))
+            begun = facts.admitted if self.earlier.began is None else self.earlier.began
+            unreported = None
+            if begun is not None and not facts.ended:
+                unreported = _unreported(max(written, begun), reached)
+            transcript.recall(facts.missed, unreported)
+            # Without a recording no gap of it tells that nobody was there.
+            if begun is not None and not self.assignment.recording.enabled:
+                transcript.recall((), _unreported(reached, await self._admitted()))
 
-    def _unreported(self, written: float, earlier: SessionFolder) -> Missed | None:
-        """What was said to a bot that was killed and is in no line."""
-        begun = earlier.began
-        if begun is None or earlier.reached - max(written, begun) < _LEAST_UNREPORTED:
-            return None
-        return Missed(start=round(max(written, begun), 1), end=round(earlier.reached, 1), cause=REPLACED)
+    async def _admitted(self) -> float:
+        """When this bot is admitted, seconds on the session's clock."""
+        return (await self.reporter.wait_joined() - self.clock.utc(0.0)).total_seconds()
 
     async def _watch_memory(self, recorder: Recorder) -> None:
         pressed = limited = False
@@ -352,3 +367,10 @@ class Components:
         finally:
             task.cancel()
             await self.deadline.cleaning_up(task)
+
+
+def _unreported(start: float, end: float) -> Missed | None:
+    """What was said to nobody, or to a bot that was killed, and is in no line."""
+    if end - start < _LEAST_UNREPORTED:
+        return None
+    return Missed(start=round(start, 1), end=round(end, 1), cause=REPLACED)

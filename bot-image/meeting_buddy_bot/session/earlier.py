@@ -26,6 +26,8 @@ class EarlierFacts:
     """Who spoke when."""
     missed: tuple[Missed, ...] = ()
     """Stretches that were told to have no text."""
+    admitted: float | None = None
+    """When the first of them was let in; ``None``: none was, or it was not told."""
     ended: bool = True
     """Whether the last of the bots came to its end; one that was killed did not tell what it left out."""
     kept: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +45,7 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
         OSError: the volume does not hand it out.
     """
     session, names = _session(folder / SESSION_FILE), dict[str, None]()
-    spoken, missed, ended = [], [], True
+    spoken, missed, admitted, ended = [], [], None, True
     for event in _events(folder / EVENTS_FILE):
         try:
             match event.get("event"):
@@ -51,6 +53,8 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
                     if attempt is not None and event["attempt"] >= attempt:
                         break
                     ended = False
+                case "admitted" if admitted is None:
+                    admitted = float(event["t"])
                 case "ended" | "finisher_ended":
                     ended = True
                 case "participant_joined":
@@ -59,13 +63,13 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
                     spoken.append(Interval(str(event["name"]), float(event["start"]), float(event["end"])))
                 case "not_transcribed":
                     missed.append(Missed.model_validate(event))
-        except (ValueError, KeyError, TypeError):  # of another version
+        except (ValueError, KeyError, TypeError, OverflowError):  # of another version
             continue
     known = session.get("participants")
     # A bot that ended wrote down all whom it saw; one that was killed later saw others.
     participants = dict.fromkeys([*(map(str, known) if isinstance(known, list) else ()), *names])
     kept: dict[str, Any] = {name: session[name] for name in _KEPT if name in session}
-    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), ended, kept)
+    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), admitted, ended, kept)
 
 
 def _session(path: Path) -> dict[str, Any]:

@@ -51,6 +51,8 @@ _CHROMEDRIVER_SECONDS: Final = 120.0
 """For a container that the kubelet restarts, its back-off included."""
 _REJOIN_PAUSE: Final = 2.0
 _LEAVE_SECONDS: Final = 8.0
+_EVIDENCE_SECONDS, _EVIDENCE_SHARE = 5.0, 0.1
+"""For all that is kept of a meeting that somebody waits to be left: seconds, and share of the pod's grace period."""
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
 _MOST_RETURNS, _RETURNS_SECONDS = 2, 600.0
@@ -347,8 +349,13 @@ class _MeetingRun:
             self._close_people()
         except Exception:  # a fault of ours, for which nobody stays in the meeting
             _log.exception("who was in the meeting could not be told")
-        if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
-            await self._keep_evidence(str(result.reason))
+        try:
+            if self._assignment.debug_mode or (not asked and REASONS[result.reason].end is Phase.FAILED):
+                await self._keep_last_evidence(str(result.reason), asked=asked)
+        finally:  # also when there is no time left for it
+            await self._leave_meeting()
+
+    async def _leave_meeting(self) -> None:
         if self._outage is not None and self._reporter.ever_joined:
             self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
         self._reporter.leaving()
@@ -372,6 +379,16 @@ class _MeetingRun:
             return await self._page.leave(_LEAVE_SECONDS)
         finally:
             await self._browser.close()
+
+    async def _keep_last_evidence(self, name: str, *, asked: bool) -> None:
+        if not asked:
+            return await self._keep_evidence(name)
+        limit = min(_EVIDENCE_SECONDS, _EVIDENCE_SHARE * self._assignment.grace_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                await self._keep_evidence(name, limit / 3)  # document, screenshot, and the rest for the volume
+        except TimeoutError:
+            self._events.write("evidence_failed", error="it took too long")
 
     async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
         if not self._browser.alive:

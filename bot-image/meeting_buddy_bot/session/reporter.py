@@ -60,6 +60,12 @@ class SessionReporter:
         """When the bot was first admitted."""
         return self._state.report.joined_at
 
+    async def wait_joined(self) -> datetime:
+        """Wait until the bot was first admitted; when that was."""
+        while (joined := self.joined_at) is None:
+            await self._state.newer_than(self._state.report.revision)
+        return joined
+
     @property
     def in_meeting(self) -> bool:
         """Whether the bot is in the meeting right now."""

@@ -203,7 +203,7 @@ def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
     """JSON of a report in at most ``limit`` UTF-8 bytes: the least needed goes first.
 
     That is the earliest gaps, all of which are in the manifest; then those who left longest ago, those who came last,
-    evidence, and the message.
+    evidence, and the message; at last all but whose report it is, how it ended, times and counts.
     """
     document = json.loads(report.to_json())
     text = _compact(document)
@@ -242,12 +242,30 @@ def _halve_message(document: dict[str, Any], _excess: int) -> bool:
     return _halve(document, "message")
 
 
+def _keep_essentials(document: dict[str, Any], _excess: int) -> bool:
+    kept = {name: document[name] for name in _ESSENTIAL}
+    kept["people"] = {name: document["people"][name] for name in ("present", "seen")}
+    kept["transcription"] = {name: document["transcription"][name] for name in ("state", "reason", "lines")}
+    smaller = len(kept) < len(document)
+    document.clear()
+    document.update(kept)
+    return smaller
+
+
+_ESSENTIAL: Final = (
+    *("contract", "revision", "sessionId", "attempt", "time", "phase", "reason", "waiting"),
+    *("joinedAt", "leftAt", "everJoined", "recording"),
+    *("breakoutRooms", "memoryPressure", "storagePressure", "storageUnresponsive"),
+)
+"""Fields whose length no page and no server has a say in."""
+
 _SHORTENERS: Final[tuple[Callable[[dict[str, Any], int], bool], ...]] = (
     _drop_early_gaps,
     _drop_left,
     _drop_current,
     _halve_evidence,
     _halve_message,
+    _keep_essentials,
 )
 """What is given up for the limit, in this order: each takes something away, or says that nothing is left to take."""
 

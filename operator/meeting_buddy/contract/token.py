@@ -62,7 +62,8 @@ def derive(key: bytes, uid: str, attempt: int, scope: Scope) -> str:
 
 def digest(token: str) -> str:
     """SHA-256 of a token in hex: all that the pod gets."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    # Bytes of a header that are no UTF-8 come as lone surrogates: they are encoded all the same, and match nothing.
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def matches(token: str, expected_digest: str) -> bool:

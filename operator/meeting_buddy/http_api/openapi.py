@@ -80,12 +80,12 @@ def _complete(operation: dict[str, Any]) -> None:
         if code >= "400":
             answer["content"] = {MEDIA_TYPE: {"schema": _PROBLEM, "examples": _problems(name, code)}}
         elif name in ANSWERS and code != "304":
-            _mend_success(name, answer)
+            _complete_success(name, answer)
         if found := headers_of(name, code):
             answer["headers"] = {each: {"$ref": f"#/components/headers/{each}"} for each in found}
 
 
-def _mend_success(operation: str, answer: dict[str, Any]) -> None:
+def _complete_success(operation: str, answer: dict[str, Any]) -> None:
     meaning, example = ANSWERS[operation]
     answer["description"] = meaning or answer["description"]
     for media in answer.get("content", {}).values():
