@@ -17,7 +17,7 @@ from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
 from meeting_buddy.domain.facts import AttemptFacts, ContainerFacts, CreateRejection, StreamFacts
-from meeting_buddy.domain.plan import CreatePod, EmitErrorEvent, EmitEvent, FollowStream, PatchStatus, Plan
+from meeting_buddy.domain.plan import CreatePod, EmitErrorEvent, EmitEvent, FollowStream, GiveUpPod, PatchStatus, Plan
 from meeting_buddy.domain.times import spelled
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_facts as make
@@ -312,3 +312,78 @@ def test_a_session_has_twenty_bots_at_most(attempt: int, follows: bool) -> None:
     evicted = replace(make.terminated(ended, reason="Evicted"), name=name, attempt=attempt)
     patch = patch_of(decide(make.facts(session, evicted), lambda: make.later(61)))
     assert (patch.get("attempt"), patch["phase"]) == ((20, "Initializing") if follows else (None, "Leaving"))
+
+
+# A pod that is to go before its bot started
+
+
+@pytest.mark.parametrize(("asked", "at"), [({"leaveRequestedAt": spelled(NOW)}, 600), ({}, 1200)])
+def test_a_deleted_pod_on_a_silent_node_is_waited_for_no_longer_than_the_leave_allows(
+    asked: dict[str, Any], at: float
+) -> None:
+    status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW), **asked}
+    deleted = replace(make.STARTING_POD, deleted_at=make.later(5))
+    facts = make.facts(make.session(status), deleted, written_at=make.later(10))
+    assert decide(facts, lambda: make.later(10)).requeue_at == make.later(at)
+    ended = patch_of(decide(facts, lambda: make.later(at)))
+    assert ended["reason"] == ("LeaveRequested" if asked else "Evicted")
+
+
+@pytest.mark.parametrize(("ends", "at"), [(900, 900), (1500, 1200), (None, 1200)])
+def test_the_removal_of_a_pod_that_did_not_start_is_looked_at_when_the_session_s_end_time_comes(
+    ends: float | None, at: float
+) -> None:
+    status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)}
+    end: dict[str, Any] = {} if ends is None else {"endTime": spelled(make.later(ends))}
+    facts = make.facts(make.session(status, backoffLimit=2, **end), make.pod(browser=make.waiting("CrashLoopBackOff")))
+    plan = decide(facts, lambda: make.later(601))
+    assert any(isinstance(action, GiveUpPod) for action in plan.actions)
+    assert plan.requeue_at == make.later(at)
+
+
+# Whose clock says when a bot ended
+
+
+@pytest.mark.parametrize(("seen", "at"), [(None, 3600 + 30), (10, 10 + 30), (4000, 3600 + 30)])
+def test_a_node_s_clock_that_is_ahead_does_not_keep_a_sidecar_s_bot_from_having_ended(
+    seen: float | None, at: float
+) -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(NOW)}
+    killed = make.ended(code=137, reason="Error", at=make.later(3600))
+    seen_at = None if seen is None else make.later(seen)
+    pod = make.pod(phase="Running", bot=killed, bot_ended_seen_at=seen_at)
+    facts = make.facts(make.session(status), pod, written_at=make.later(at - 1))
+    assert "reason" not in patch_of(decide(facts, lambda: make.later(at - 1)))
+    found = MeetingSessionStatus.model_validate(patch_of(decide(facts, lambda: make.later(at))))
+    assert (found.reason, found.leave_timestamp) == ("BotCrashed", make.later(at - 30))
+
+
+@pytest.mark.parametrize(
+    ("at", "reported", "now", "follows"),
+    [
+        (-1200, 50, 60, True),  # the node's clock is behind
+        (-1200, None, 60, False),  # and nobody knows better
+        (60, 50, 60 + 899, True),
+        (60, 50, 60 + 900, False),
+        (1300, 50, 60, True),  # the node's clock is ahead
+        (60, 50, 8 * 3600, False),
+    ],
+)
+def test_a_bot_joins_again_within_a_quarter_of_an_hour_of_the_last_that_was_known_of_the_one_before(
+    at: float, reported: float | None, now: float, follows: bool
+) -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)}
+    session = make.session({**status, "joinTimestamp": spelled(NOW)}, onDisruption="Rejoin")
+    ended = make.ended(code=137, reason="Error", at=make.later(at))
+    reported_at = None if reported is None else make.later(reported)
+    facts = make.facts(session, make.terminated(ended, reason="Evicted"), reported_at=reported_at)
+    assert ("attempt" in patch_of(decide(facts, lambda: make.later(now)))) is follows
+
+
+def test_a_node_s_clock_that_is_ahead_does_not_prolong_the_wait_for_a_finisher() -> None:
+    status = {"phase": "Leaving", "reason": "BotCrashed", "message": "It crashed.", "attempt": 1, "botPod": make.POD}
+    killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(9000)), bot_ended_seen_at=NOW)
+    refused = CreateRejection("quota", "exceeded quota", NOW, since=NOW)
+    session = make.session({**status, "scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW)})
+    patch = patch_of(decide(make.facts(session, killed, rejection=refused), lambda: make.later(2520)))
+    assert patch["phase"] == "Failed"

@@ -120,7 +120,7 @@ class World(RuleBasedStateMachine):
         self.secret_seen_of = ""
         self.outdated: dict[PodId, AttemptFacts] = {}
         self.error: ReconcileError | None = None
-        self.announced: str | None = None
+        self.announced: frozenset[str] = frozenset()
 
     def facts(self) -> Facts:
         self.look_for_outdated_pods()
@@ -138,7 +138,7 @@ class World(RuleBasedStateMachine):
             warnings=self.warnings,
             given_up=self.given_up,
             error=self.error,
-            announced_error=self.announced,
+            announced_errors=self.announced,
             written_at=self.written_at,
             attempts=self.outdated,
             secret_missing=self.pod is not None and self.pod.uid != self.secret_seen_of,
@@ -199,7 +199,7 @@ class World(RuleBasedStateMachine):
             plan = decide(self.facts(), lambda: self.now)
             for action in plan.actions:
                 self.do(action)
-            self.error = self.announced = None
+            self.error, self.announced = None, frozenset()
             if not plan.actions:
                 self.a_pod_that_may_start_has_its_secret()
                 return
@@ -231,8 +231,8 @@ class World(RuleBasedStateMachine):
                 assert patch, "an empty patch"
                 self.write(dict(patch))
             case actions.EmitErrorEvent(reason, _):
-                assert self.announced != reason, "told twice"
-                self.announced = reason
+                assert reason not in self.announced, "told twice"
+                self.announced |= {reason}
             case actions.ReleaseFinalizer(name):
                 self.release(name)
             case actions.DeletePod(name, _):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,14 @@ from meeting_buddy.resource.session import PLURAL
 from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
 from tests.support.operator_clock import ManualClock
+
+
+def ended_pod(version: int = 9, ended: bool = True) -> documents.Document:
+    """One whose bot has ended, or runs again."""
+    found = documents.pod(version=version)
+    state = {"terminated": {"exitCode": 1}} if ended else {"running": {}}
+    found["status"] = {"phase": "Running", "containerStatuses": [{"name": "bot", "state": state}]}
+    return found
 
 
 class Memory:
@@ -185,7 +193,9 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
     memory.cache.upsert_session(documents.session())
     memory.cache.upsert_pod(documents.pod())
     now = memory.clock.now()
-    refused = CreateRejection("quota", "exceeded quota", now, since=now)
+    refused = CreateRejection("quota", "exceeded quota", now).after(None)
+    memory.cache.upsert_pod(ended_pod())
+    memory.entry.note(FIRST_BOT, reported_at=now)
     memory.entry.note(FIRST_BOT, leave=LeaveFacts(False, now), stream=StreamFacts(False, now), rejection=refused)
     memory.entry.respecified_at = now
     memory.clock.advance(5)
@@ -200,10 +210,13 @@ async def test_what_is_remembered_is_as_long_ago_as_before_when_the_clock_is_set
         entry.written_at,
         entry.respecified_at,
         pod.facts.first_seen_at,
+        pod.facts.bot_ended_seen_at,
+        known.reported_at,
         known.leave.tried_at,
         known.stream.lost_since,
         known.rejection.at,
         known.rejection.since,
+        known.rejection.first_at["quota"],
     )
     assert moments == (now + step,) * len(moments)
     memory.clock.advance(5)
@@ -238,6 +251,33 @@ async def test_when_a_start_is_changed_is_remembered(
     memory.clock.advance(60)
     memory.cache.upsert_session({**document, "metadata": {**document["metadata"], "resourceVersion": "9"}})
     assert memory.entry.respecified_at == then
+
+
+async def test_when_a_bot_was_first_seen_to_have_ended_is_remembered(memory: Memory) -> None:
+    def seen_at() -> datetime | None:
+        (found,) = memory.entry.pods.values()
+        return found.facts.bot_ended_seen_at
+
+    memory.cache.upsert_pod(documents.pod())
+    assert seen_at() is None
+    memory.clock.advance(60)
+    memory.cache.upsert_pod(ended_pod(9))
+    memory.clock.advance(60)
+    memory.cache.upsert_pod(ended_pod(10))
+    assert seen_at() == make.later(60)
+    memory.cache.upsert_pod(ended_pod(11, ended=False))
+    assert seen_at() is None, "it was restarted"
+    memory.cache.upsert_pod(ended_pod(12))
+    assert seen_at() == make.later(120)
+
+
+async def test_a_step_of_the_clock_that_a_pod_s_news_finds_moves_that_pod_as_well(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(documents.pod())
+    memory.clock.set_ahead = timedelta(hours=1)
+    memory.cache.upsert_pod(ended_pod())
+    (pod,) = memory.entry.pods.values()
+    assert pod.facts.first_seen_at == make.later(3600)
 
 
 async def test_a_clock_that_is_set_slowly_moves_nothing(memory: Memory) -> None:

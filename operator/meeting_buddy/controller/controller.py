@@ -169,7 +169,7 @@ class Controller:
             self._queue.add(uid)  # for what came meanwhile, or without the error: the status still shows it
         entry.error = None
         if entry.session is None or entry.of(entry.current).rejection is None:
-            entry.announced_error = None
+            entry.announced_errors.clear()
         self._queue.done(uid)
         if entry.gone and self._cache.forget_if_gone(uid):
             self._streams.stop_all(entry)

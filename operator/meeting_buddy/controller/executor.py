@@ -6,7 +6,6 @@ tell how far a process got that died between two of them.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
@@ -26,7 +25,7 @@ from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan, times
 from meeting_buddy.domain.create_rejection import rejection
 from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning, SessionFacts
-from meeting_buddy.domain.reconcile_error import CONDITION
+from meeting_buddy.domain.reconcile_error import CONDITION, is_shown
 from meeting_buddy.domain.status import transcript_result
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
@@ -110,7 +109,7 @@ class Executor:
                 entry.note(which, leave=LeaveFacts(acknowledged, self._clock.now()))
                 return Progress.OBSERVE_AGAIN
             case plan.ReadLatePod(which, claim):
-                await self._read_late_pod(entry, which, claim)
+                await self._read_late_pod(entry, facts, which, claim)
                 return Progress.OBSERVE_AGAIN
             case plan.PatchStatus(patch):
                 return await self._patch_status(entry, facts, patch)
@@ -118,7 +117,7 @@ class Executor:
                 await self._emit(entry, kind, reason, note)
             case plan.EmitErrorEvent(reason, note):
                 await self._emit(entry, "Warning", CONDITION, note)
-                entry.announced_error = reason
+                entry.announced_errors.add(reason)
             case plan.ReleaseFinalizer(pod):
                 return await self._release(entry, pod)
             case plan.DeletePod(pod, uid):
@@ -277,9 +276,7 @@ class Executor:
         link = entry.session.spec.meeting_link if entry.session is not None else None
         said = without_link(error.message, link)
         found = rejection(error.kind, error.status, error.reason, said, self._clock.now())
-        known = entry.of(which).rejection
-        since = known.since if known is not None and known.kind == found.kind else found.at
-        entry.note(which, rejection=replace(found, since=since))
+        entry.note(which, rejection=found.after(entry.of(which).rejection))
         self._telemetry.reconcile_failed(error.kind, str(error.status))
         _log.warning("refused", extra={"session": entry.name, "object": error.kind, "kind": found.kind})
         return Progress.OBSERVE_AGAIN
@@ -323,7 +320,12 @@ class Executor:
             if not error.not_found:
                 raise
 
-    async def _read_late_pod(self, entry: CacheEntry, which: PodId, claim: str | None) -> None:
+    async def _read_late_pod(self, entry: CacheEntry, facts: Facts, which: PodId, claim: str | None) -> None:
+        """Read the pod and its Events once more, so that it can be judged.
+
+        One that became late while nothing could be read or written is not judged: it gets its time again, as from a
+        new operator process. Not so where the status shows the error: something else failed then, and may go on.
+        """
         seen = entry.pod(which)
         if seen is None:
             return
@@ -345,6 +347,10 @@ class Executor:
             # Without the right to read Events the session still ends, with a less precise message.
             _log.warning("a pod's Events may not be read", extra={"error": str(error)})
             events = []
+        else:
+            if entry.has_persistent_error and not is_shown(facts):
+                entry.give_time_again(which, self._clock.now())
+                return
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
         found = (PodWarning(event.get("reason") or "", event.get("message") or "") for event in events)
         entry.note(which, warnings=tuple(found))

@@ -2,7 +2,7 @@
 
 Rules as in client-go's leader election: others' clocks are not trusted, a Lease counts as abandoned when it did not
 change for its duration by our own clock; a holder that could not renew for :data:`RENEW_DEADLINE` stops acting, well
-before another may begin.
+before another may begin. What a machine slept through counts, too.
 
 If this process dies: the other replica takes over after :data:`DURATION` seconds; after an orderly end at once,
 because the Lease is given back.
@@ -10,7 +10,7 @@ because the Lease is given back.
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from meeting_buddy.controller.clock import Clock
@@ -34,6 +34,8 @@ class Lease:
         self._identity = identity
         self._clock = clock
         self._held_until = float("-inf")
+        self._held_until_time = datetime.min.replace(tzinfo=UTC)
+        """The same by calendar time, which goes on while the machine sleeps."""
         self._document: dict[str, Any] | None = None
         self._seen_at = 0.0
         self._renewed = False
@@ -43,8 +45,11 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether we may act now; turns false by itself when renewing fails, without anybody running."""
-        return self._clock.monotonic() < self._held_until
+        """Whether we may act now; turns false by itself when renewing fails, without anybody running.
+
+        By both clocks: the monotonic one stands still while the machine sleeps, and the other one may be set back.
+        """
+        return self._clock.monotonic() < self._held_until and self._clock.now() < self._held_until_time
 
     async def contend(self) -> None:
         """Acquire and renew until cancelled."""
@@ -118,7 +123,8 @@ class Lease:
         Or it was this very renewal, sent twice because its first answer was lost. Whoever reads it then can tell.
         """
         started, self._renewed = self._clock.monotonic(), False  # whoever waits for its end sees this write later
-        now = _micro(self._clock.now())
+        started_time = self._clock.now()
+        now = _micro(started_time)
         known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
         spec = dict(known["spec"])
         if spec.get("holderIdentity") != self._identity:
@@ -139,6 +145,7 @@ class Lease:
             return False
         self._seen_at, self._renewed = started, True
         self._held_until = started + RENEW_DEADLINE
+        self._held_until_time = started_time + timedelta(seconds=RENEW_DEADLINE)
         return True
 
 

@@ -88,7 +88,7 @@ class Observer:
             pods=tuple(seen.facts for seen in entry.pods.values()),
             attempts=_attempts(entry),
             error=entry.error,
-            announced_error=entry.announced_error,
+            announced_errors=frozenset(entry.announced_errors),
             confirmed=confirmed,
             written_at=entry.written_at,
         )

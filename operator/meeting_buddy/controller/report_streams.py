@@ -213,7 +213,7 @@ class BotReportStreams:
         if fresh:
             self._on_result("accepted")
             forget_given(report)
-            entry.note(endpoint.pod, report=report)
+            entry.note(endpoint.pod, report=report, reported_at=self._clock.now())
         if was_lost or (fresh and is_significant(known, report)):
             self._on_change(entry.uid)
 

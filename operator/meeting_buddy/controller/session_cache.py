@@ -21,13 +21,21 @@ from meeting_buddy.contract.identity import FIRST_BOT, PodId
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
-from meeting_buddy.domain.facts import UNKNOWN_ATTEMPT, AttemptFacts, ReconcileError, SessionFacts, current_pod
+from meeting_buddy.domain.facts import (
+    UNKNOWN_ATTEMPT,
+    AttemptFacts,
+    CreateRejection,
+    PodFacts,
+    ReconcileError,
+    SessionFacts,
+    current_pod,
+)
 from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
 _TIMED: Final = ("last_seen", "stream", "leave", "rejection")
 """Fields of ``AttemptFacts`` that remember moments."""
-_MOMENTS: Final = ("first_seen_at", "lost_since", "tried_at", "at", "since")
+_MOMENTS: Final = ("first_seen_at", "bot_ended_seen_at", "lost_since", "tried_at", "at", "since")
 """Fields of facts with moments of this machine's clock."""
 _REMEMBERED: Final = 32768
 """Objects that went; a listing takes seconds."""
@@ -49,7 +57,8 @@ class CacheEntry:
     secrets_of: set[str] = field(default_factory=set)
     """Uids of pods whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
     error: ReconcileError | None = None
-    announced_error: str | None = None
+    announced_errors: set[str] = field(default_factory=set)
+    """Reasons of the errors that Events spoke of since the last one went by."""
     written_at: datetime | None = None
     start_time: datetime | None = None
     """The session's, as last heard of; also while ``session`` is to be read again."""
@@ -101,12 +110,18 @@ class CacheEntry:
             self.pods[name] = replace(seen, facts=_shifted_fields(seen.facts, step))
         for which, known in self.attempts.items():
             moved = {each: _shifted_fields(getattr(known, each), step) for each in _TIMED}
-            self.attempts[which] = replace(known, **moved)
+            self.attempts[which] = replace(known, reported_at=_shifted(known.reported_at, step), **moved)
 
     def pod(self, which: PodId) -> CachedPod | None:
         """The session's pod of an attempt and role, if it is known."""
         name = identity.pod_name(self.name, self.uid, *which)
         return self.pods.get(name)
+
+    def give_time_again(self, which: PodId, now: datetime) -> None:
+        """The pod's deadlines count from now, as if this process had not seen it before."""
+        seen = self.pod(which)
+        if seen is not None:
+            self.pods[seen.facts.name] = replace(seen, facts=replace(seen.facts, first_seen_at=now))
 
     def forget_work(self) -> None:
         """What only a replica that acts may rely on."""
@@ -198,14 +213,15 @@ class SessionCache:
         entry = self._entries.get(seen.session_uid)
         if entry is not None and entry.session is not None and entry.namespace != seen.namespace:
             return None  # no owner of a pod is in another namespace
+        now = self._clock.now()  # before what is known is looked at: a step of the clock moves that
         known = entry.pods.get(seen.facts.name) if entry is not None else None
         if entry is not None and known is not None:
             newer_one = self._replaces(entry, seen.resource_version, known.resource_version, listed_at)
             if not newer_one:
                 return None
         same = known is not None and known.facts.uid == seen.facts.uid
-        first_seen_at = known.facts.first_seen_at if known is not None and same else self._clock.now()
-        seen = replace(seen, facts=replace(seen.facts, first_seen_at=first_seen_at))
+        before = known.facts if known is not None and same else None
+        seen = replace(seen, facts=_with_moments(seen.facts, before, now))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen
         return None if known is not None and known.facts == seen.facts else entry.uid
@@ -285,6 +301,13 @@ class SessionCache:
         return entry
 
 
+def _with_moments(pod: PodFacts, known: PodFacts | None, now: datetime) -> PodFacts:
+    """A pod with the times at which this process first saw it, and first saw its bot ended."""
+    first_seen_at, ended_seen_at = (known.first_seen_at, known.bot_ended_seen_at) if known is not None else (now, None)
+    ended_seen_at = None if pod.bot.terminated is None else ended_seen_at or now
+    return replace(pod, first_seen_at=first_seen_at, bot_ended_seen_at=ended_seen_at)
+
+
 def _shifted(moment: datetime | None, step: timedelta) -> datetime | None:
     return None if moment is None else moment + step
 
@@ -294,4 +317,7 @@ def _shifted_fields(found: Any, step: timedelta) -> Any:
     if found is None:
         return None
     names = {each.name for each in fields(found)}
-    return replace(found, **{each: _shifted(getattr(found, each), step) for each in _MOMENTS if each in names})
+    moved: dict[str, Any] = {each: _shifted(getattr(found, each), step) for each in _MOMENTS if each in names}
+    if isinstance(found, CreateRejection):
+        moved["first_at"] = {kind: at + step for kind, at in found.first_at.items()}
+    return replace(found, **moved)

@@ -117,7 +117,8 @@ def _plan_pod(
     for moment in (pod_outcome.bot_ended_at(pod, snapshot.session.uid), pod_outcome.lost_at(pod)):
         wakeups.extend(_ahead(snapshot.now, moment) if moment is not None else [])
     if not startup.started(pod):
-        deadline = snapshot.startup_deadline if pod.deleted_at is None else snapshot.removal_deadline
+        waits_for_start = pod.deleted_at is None or snapshot.leaving
+        deadline = snapshot.startup_deadline if waits_for_start else snapshot.removal_deadline
         wakeups.extend(_ahead(snapshot.now, deadline))
     if snapshot.leaving and not snapshot.finishing:
         _leave(snapshot, pod, after, wakeups)

@@ -140,12 +140,18 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
         return create_rejection.outcome(rejection)
     if snapshot.now < snapshot.startup_deadline:
         return None
-    found = reconcile_error.outcome(snapshot.facts) if rejection is None else create_rejection.outcome(rejection)
+    found = _outcome_of_error(snapshot) if rejection is None else create_rejection.outcome(rejection)
     if found is None:
         return None
     quota, since = found.reason is Reason.QUOTA_EXCEEDED, _refused_since(snapshot)
     deadline = snapshot.quota_deadline(since) if quota else snapshot.refusal_deadline(since)
     return found if snapshot.now >= deadline else None
+
+
+def _outcome_of_error(snapshot: Snapshot) -> Outcome | None:
+    """Of an error that may keep the bot from starting; one beside a pod that has its Secret is about something else."""
+    lacks = snapshot.pod is None or snapshot.known.secret_missing
+    return reconcile_error.outcome(snapshot.facts) if lacks else None
 
 
 def _refused_since(snapshot: Snapshot) -> datetime | None:

@@ -5,7 +5,7 @@ thousands of them are kept in memory.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -128,6 +128,8 @@ class PodFacts:
     role: Role = Role.BOT
     first_seen_at: datetime | None = None
     """When this operator process first saw it, by its own clock."""
+    bot_ended_seen_at: datetime | None = None
+    """When this operator process first saw that container ``bot`` has ended, by its own clock."""
     phase: str = "Pending"
     node: str | None = None
     ip: str | None = None
@@ -174,6 +176,15 @@ class PodFacts:
         return max(self.created_at, self.first_seen_at or self.created_at)
 
     @property
+    def bot_terminated_at(self) -> datetime | None:
+        """When its bot ended, by its node's clock, but not later than this process saw that; ``None``: nobody says.
+
+        A node whose clock is behind says too early, which nothing here can tell.
+        """
+        at = self.bot.terminated.at if self.bot.terminated is not None else None
+        return at if at is None or self.bot_ended_seen_at is None else min(at, self.bot_ended_seen_at)
+
+    @property
     def reachable(self) -> bool:
         """Whether its report server can be asked."""
         return self.bot.running and self.ip is not None and not self.terminated
@@ -198,7 +209,14 @@ class CreateRejection:
     at: datetime
     remedy: str | None = None
     since: datetime | None = None
-    """When the first answer of this kind in a row came, if that is known."""
+    """When the first answer of this kind came, if that is known."""
+    first_at: Mapping[RejectionKind, datetime] = field(default_factory=dict)
+    """When the first answer of each kind came that was given since then: one may take turns with another."""
+
+    def after(self, known: "CreateRejection | None") -> "CreateRejection":
+        """This answer behind the one before, which was given for the same pod; ``None``: it is the first."""
+        first_at = {self.kind: self.at, **(known.first_at if known is not None else {})}
+        return replace(self, since=first_at[self.kind], first_at=first_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +262,8 @@ class AttemptFacts:
     """What was last known of a pod that vanished."""
     report: Report | None = None
     """The last one that was accepted."""
+    reported_at: datetime | None = None
+    """When it came, by this process's clock."""
     stream: StreamFacts | None = None
     """``None``: nobody follows the bot."""
     followed: bool = False
@@ -294,8 +314,8 @@ class Facts:
     attempts: Mapping[PodId, AttemptFacts] = field(default_factory=dict)
     """What else is known, by pod; also of pods that are gone, and of one that could not be made."""
     error: ReconcileError | None = None
-    announced_error: str | None = None
-    """Reason of the error that an Event last spoke of, as far as this process remembers."""
+    announced_errors: frozenset[str] = frozenset()
+    """Reasons of the errors that Events spoke of since the last one went by, as far as this process remembers."""
     confirmed: bool = True
     """Whether ``pods`` is complete; not so while the API server refuses to answer. Then no pod is made or missed."""
     written_at: datetime | None = None

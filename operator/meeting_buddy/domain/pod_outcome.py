@@ -43,7 +43,7 @@ def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
         return None
     report = termination_report(pod, uid)
     explained = ended.reason == "OOMKilled" or (report is not None and report.reason is not Reason.EVICTED)
-    at = ended.at or pod.created_at
+    at = pod.bot_terminated_at or pod.created_at
     return at if explained else at + timedelta(seconds=pod.grace_seconds)
 
 

@@ -8,6 +8,8 @@ from meeting_buddy.domain.facts import QUOTA_EXCEEDED, Facts, ReconcileError
 
 CONDITION: Final = "ReconcileError"
 """Type of the condition, and reason of the Event."""
+MAX_ANNOUNCED: Final = 16
+"""Causes that Events speak of, one after the other: their words are the API server's, or a proxy's."""
 
 
 def current(facts: Facts) -> ReconcileError | None:
@@ -22,12 +24,12 @@ def current(facts: Facts) -> ReconcileError | None:
 
 
 def unannounced(facts: Facts) -> ReconcileError | None:
-    """The error that no Event has named yet; one Event for each change of the cause.
+    """The error that no Event has named yet; one Event for each cause, however they take turns until all went by.
 
     A new operator reads the cause off the status, where it is while the session goes on.
     """
-    found = current(facts)
-    if found is None or found.reason in (facts.announced_error, _written(facts)):
+    found, announced = current(facts), facts.announced_errors
+    if found is None or len(announced) >= MAX_ANNOUNCED or found.reason in (*announced, _written(facts)):
         return None
     return found
 
@@ -39,10 +41,15 @@ def outcome(facts: Facts) -> Outcome | None:
     first, however long the outage took, unless its own times are over.
     """
     error = facts.persistent_error
-    if error is None or _written(facts) is None:
+    if error is None or not is_shown(facts):
         return None
     quota = error.reason == QUOTA_EXCEEDED
     return Outcome(Reason.QUOTA_EXCEEDED if quota else Reason.CONFIG_INVALID, error.message)
+
+
+def is_shown(facts: Facts) -> bool:
+    """Whether the status shows an error, so that something could be written while it went on."""
+    return _written(facts) is not None
 
 
 def _written(facts: Facts) -> str | None:

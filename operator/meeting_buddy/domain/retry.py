@@ -1,9 +1,9 @@
 """Whether another bot follows one whose attempt has ended, when, and the plan for it.
 
 Before the meeting, if that is known: for a reason that may pass, ``spec.backoffLimit`` times. During the meeting: where
-the pod was drained, evicted or preempted and ``spec.onDisruption`` is Rejoin: at once if its bot ran, else with the
-same back-off. Always only once the bot is known to be dead: one that did not start is removed first, and one whose node
-is silent may still get into the meeting.
+the pod was drained, evicted, preempted, or refused by its node, and ``spec.onDisruption`` is Rejoin: at once if its bot
+ran, else with the same back-off. Always only once the bot is known to be dead: one that did not start is removed first,
+and one whose node is silent may still get into the meeting.
 
 The status says that the next attempt begins before anything of it is made, so that whoever operates then goes on
 there.
@@ -65,7 +65,9 @@ def _plan_removal(snapshot: Snapshot, pod: PodFacts, outcome: Outcome) -> Plan |
     actions: list[Action] = [PatchStatus(patch)] if patch else []
     if pod.deleted_at is None:
         actions.append(GiveUpPod(pod.id, pod.name, pod.uid, outcome))
-    return Plan(tuple(actions), snapshot.removal_deadline)
+    end = snapshot.session.spec.end_time  # is ahead, or no other attempt would follow
+    deadline = snapshot.removal_deadline
+    return Plan(tuple(actions), deadline if end is None else min(deadline, end))
 
 
 def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
@@ -76,9 +78,9 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
     if ended.leaving or ended.living_former_pod is not None or not is_dead(ended):
         return None
     if ended.may_have_joined(outcome.report):
-        again = ended.session.spec.on_disruption == "Rejoin" and outcome.reason is Reason.EVICTED
+        again = ended.session.spec.on_disruption == "Rejoin" and _is_disruption(ended, outcome)
         again = again and ended.attempt < MAX_ATTEMPTS and ended.has_bot and not _had_left(ended)
-        again = again and ended.now - ended.bot_gone_at < times.LONGEST_ABSENCE
+        again = again and ended.now - _last_known_at(ended) < times.LONGEST_ABSENCE
         return _following(ended, rejoins=True) if again else None
     if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
         return None  # it was tried all the time
@@ -97,6 +99,23 @@ def _following(ended: Snapshot, *, rejoins: bool) -> NextAttempt | None:
     at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)
     ends = (ended.missed_at, ended.session.spec.end_time)
     return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins)
+
+
+def _is_disruption(ended: Snapshot, outcome: Outcome) -> bool:
+    """Whether the bot was driven out, or a node refused the one that was to join again: others may take it."""
+    if outcome.reason is Reason.EVICTED:
+        return True
+    refused = ended.pod is not None and ended.pod.terminated and not ended.pod.bot.ran
+    return refused and outcome.reason is Reason.UNSCHEDULABLE
+
+
+def _last_known_at(ended: Snapshot) -> datetime:
+    """When the bot was last known to be there: by its node's clock, or when its last report came if that is later.
+
+    A process that has read no report of it knows the node's word alone.
+    """
+    reported_at = ended.known.reported_at
+    return ended.bot_gone_at if reported_at is None else max(ended.bot_gone_at, reported_at)
 
 
 def _had_left(ended: Snapshot) -> bool:

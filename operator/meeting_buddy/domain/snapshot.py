@@ -279,8 +279,8 @@ class Snapshot:
         if self.pod is not None:
             anchor = self.pod.waiting_since
         else:
-            ended = self.bot_pod.bot.terminated if self.bot_pod is not None else None
-            known = (ended.at if ended is not None else None, self.session.status.leave_timestamp, self._due_since)
+            ended_at = self.bot_pod.bot_terminated_at if self.bot_pod is not None else None
+            known = (ended_at, self.session.status.leave_timestamp, self._due_since)
             anchor = max(each for each in known if each is not None)
         timeouts = self.timeouts
         seconds = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
@@ -314,8 +314,7 @@ class Snapshot:
     @property
     def bot_gone_at(self) -> datetime:
         """When a bot that has ended was in the meeting no more, if it did not say when it left."""
-        last = self.bot_pod.bot.terminated if self.bot_pod is not None else None
-        return (last.at if last is not None else None) or self.now
+        return (self.bot_pod.bot_terminated_at if self.bot_pod is not None else None) or self.now
 
     def may_have_joined(self, last_word: Report | None) -> bool:
         """Whether a bot was in the meeting, or ran and nobody knows.
