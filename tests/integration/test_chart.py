@@ -153,7 +153,7 @@ def test_what_a_registry_calls_an_image_is_accepted(repository: str) -> None:
     assert images == {installation.bot_classes["default"].image} == {f"{repository}:0.1.0"}
 
 
-@pytest.mark.parametrize("image", ["registry.example/Bot:1", "Team/bot", "bot:", "bot@sha256", "a//b", "-bot"])
+@pytest.mark.parametrize("image", ["-bot", "registry.example/Bot:1", "Team/bot", "bot:", "bot@sha256", "a//b"])
 def test_the_operator_refuses_what_is_no_image(image: str) -> None:
     with pytest.raises(ValidationError, match="image"):
         BotClass.model_validate({"image": image})
