@@ -369,13 +369,24 @@ async def test_a_session_says_why_it_ends_before_it_leaves(monkeypatch: pytest.M
     assert known == [OUTCOME[0]]
 
 
+Told = tuple[float, str, dict[str, object]]
+"""An event: session seconds, name, fields."""
+LEFT: list[Told] = [(250.0, "leaving", {}), (252.0, "left", {})]
+WAITED: list[Told] = [*LEFT, (260.0, "ended", {}), (270.0, "bot_started", {"attempt": 1}), (290.0, "leaving", {})]
+"""Another bot followed it, which was never let in."""
+
+
 class Killed:
     """A bot whose earlier one was killed at 300 s of a meeting that it was let into at 5 s."""
 
-    def __init__(self, folder: Path, *, recorded: bool, ended: bool = False, admitted: bool = True) -> None:
-        events: list[tuple[float, str, dict[str, object]]] = [
+    def __init__(
+        self, folder: Path, *, recorded: bool, ended: bool = False, admitted: bool = True, more: Sequence[Told] = ()
+    ) -> None:
+        """``more``: events between its admission and the last one."""
+        events: list[Told] = [
             (0.0, "bot_started", {"attempt": 1}),
             (5.0, "admitted" if admitted else "waiting", {}),
+            *more,
             (300.0, "ended" if ended else "speaking", {"name": "Ada", "start": 20.0, "end": 299.0}),
         ]
         lines = [json.dumps({"t": at, "time": utc(at), "event": name, **facts}) for at, name, facts in events]
@@ -410,7 +421,7 @@ class Killed:
     [
         (True, False, [(6.0, 300.0)]),  # that nobody was there between them, the recording's gap tells
         (True, True, []),
-        (False, False, [(5.0, 300.0), (300.0, 400.0)]),
+        (False, False, [(5.0, 400.0)]),
         (False, True, [(300.0, 400.0)]),
     ],
 )
@@ -418,6 +429,15 @@ async def test_what_no_bot_heard_out_is_told(
     tmp_path: Path, recorded: bool, ended: bool, told: list[tuple[float, float]]
 ) -> None:
     assert await Killed(tmp_path, recorded=recorded, ended=ended).recalled() == told
+
+
+@pytest.mark.parametrize(
+    ("more", "ended", "since"), [(LEFT, True, 252.0), (LEFT, False, 5.0), (WAITED, True, 252.0), (WAITED, False, 252.0)]
+)
+async def test_nobody_heard_what_was_said_since_the_last_bot_left(
+    tmp_path: Path, more: list[Told], ended: bool, since: float
+) -> None:
+    assert await Killed(tmp_path, recorded=False, ended=ended, more=more).recalled() == [(since, 400.0)]
 
 
 async def test_who_was_never_let_in_missed_nothing(tmp_path: Path) -> None:

@@ -123,6 +123,13 @@ def test_no_text_costs_how_it_ended() -> None:
     )
 
 
+def test_a_long_word_on_the_transcript_costs_nothing_of_how_the_session_ended() -> None:
+    transcription = TranscriptionReport(state="Done", reason="Incomplete", message="\u200c" * 5000)
+    whole = report(reason=Reason.MEETING_ENDED, message="the host ended it", transcription=transcription)
+    cut = Report.model_validate_json(report_json(whole, MAX_TERMINATION_BYTES))
+    assert (cut.message, cut.transcription.reason) == (whole.message, "Incomplete")
+
+
 def test_what_cannot_be_cut_to_the_limit_is_an_error() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         report_json(report(), 100)

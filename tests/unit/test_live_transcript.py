@@ -103,11 +103,11 @@ async def test_what_is_still_being_said_is_heard_with_its_speaker_and_is_in_no_f
     listener = hub.subscribe()
     open_line = Partial(segment=2, revision=1, start=86.0, end=87.5, language="en", text="Still going")
     await transcribe([said("Ask not."), open_line], hub=hub)
-    final, passing = await listener.next(), await listener.next()
+    final, partial = await listener.next(), await listener.next()
     assert final is not None
-    assert passing is not None
-    assert (final.kind, passing.kind) == ("line", "partial")
-    shown = json.loads(passing.data)
+    assert partial is not None
+    assert (final.kind, partial.kind) == ("line", "partial")
+    shown = json.loads(partial.data)
     assert (shown["text"], shown["speaker"], shown["final"]) == ("Still going", "Ada Lovelace", False)
     assert "Still going" not in (tmp_path / "transcript.jsonl").read_text()
 

@@ -167,6 +167,14 @@ async def test_runs_behind_a_clock_that_was_set_back_count_as_they_are(left: Lef
     assert [each.cut_at for each in left.segments] == [None] * 4
 
 
+async def test_a_volume_whose_times_say_nothing_costs_no_media(left: Left) -> None:
+    for file in left.run(1, 1, 0.0, seconds=90):
+        last_written(file, -3600.0)
+    await left.recover()
+    assert left.segments[-1].end == pytest.approx(90, abs=0.1)
+    assert not left.gaps
+
+
 async def test_stamps_that_no_meeting_reaches_are_none(left: Left) -> None:
     _, second, _ = left.run(1, 1, 10.0, seconds=11)
     stamped(second, 3e11)

@@ -36,6 +36,7 @@ from meeting_buddy_bot.transcription.missing import NO_TIME
 from meeting_buddy_bot.transcription.render import Timeline
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
+from meeting_buddy_bot.transcription.writer import TranscriptWriter
 
 READY = Ready(engine="fake", model="none")
 NO_MODEL = Fault(reason="NoModel", message="there is no speech model")
@@ -86,8 +87,9 @@ async def finished(
     error: OSError | None = None,
     segments: Sequence[Segment] = (),
     spoken: Sequence[Interval] = (),
+    told: list[TranscriptionReport] | None = None,
 ) -> TranscriptionReport:
-    """What is told of a transcript whose catching up goes so; ``error``: of reading the recording."""
+    """What is told last of a transcript whose catching up goes so; ``error``: of reading the recording."""
     to_come = list(processes)
 
     async def start(*_: object) -> ScriptedProcess:
@@ -103,7 +105,7 @@ async def finished(
     monkeypatch.setattr(Transcriber, "start", start)
     monkeypatch.setattr(finishing, "_frames", sound)
     monkeypatch.setattr(finishing, "_RESTART_SECONDS", 0.0, raising=False)
-    volume, clock, told = Volume(folder), SessionClock(), list[TranscriptionReport]()
+    volume, clock, told = Volume(folder), SessionClock(), [] if told is None else told
     events = EventLog(folder / "events.jsonl", clock)
     lines = TranscriptLines(volume, TranscriptHub(volume))
     unfinished = UnfinishedTranscript(lines, volume, clock, events, told.append, lambda: 0.0)
@@ -186,3 +188,19 @@ async def test_all_names_of_a_long_meeting_are_known(tmp_path: Path, monkeypatch
     await finished(tmp_path, monkeypatch, process, segments=recorded((0, 300)), spoken=spoken)
     [line] = (tmp_path / TRANSCRIPT_FILE).read_text().splitlines()
     assert json.loads(line)["speaker"] == "Ann"
+
+
+async def test_lines_that_could_not_be_written_in_time_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_: object, seconds: float) -> bool:
+        await asyncio.sleep(2 * seconds)
+        return True
+
+    told: list[TranscriptionReport] = []
+    monkeypatch.setattr(TranscriptWriter, "close", hang)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await finished(tmp_path, monkeypatch, ScriptedProcess(0, READY, heard(1, 10, 60)), told=told)
+    assert (told[-1].state, told[-1].reason) == ("Done", "VerificationFailed")
+    assert "the volume did not take the last lines" in str(told[-1].message)

@@ -134,8 +134,9 @@ class Finisher(ReportProcess):
         if config.wanted:
             server.transcript = transcript_stream(hub)
         log_line = line_log(publish_names=assignment.publish_participants) if config.log_lines else None
+        lines = TranscriptLines(self._volume, hub, log_line)
         transcript = UnfinishedTranscript(
-            TranscriptLines(self._volume, hub, log_line),
+            lines,
             self._volume,
             self._clock,
             self._events,
@@ -154,7 +155,7 @@ class Finisher(ReportProcess):
                 transcript.give_up(cause, max(ends) if ends else left)
             await self._do("transcript's files", transcript.publish(wanted=config.wanted), in_time)
         finally:
-            hub.end()
+            lines.end_streams()
 
     async def _catch_up(
         self,

@@ -320,7 +320,8 @@ class _Recovery:
         """When the file's media ends at the latest, seconds on the session clock."""
         # What ffmpeg writes between a step of the clock and its end has the new time, and the file may have it too.
         steps = [] if start is None else [step.at for step in self._found.steps if step.at >= start.start]
-        written = max(self._last_written(file), self._found.reached)
+        entered = (each.end for each in self._manifest.segments if each.segment < file.number)
+        written = max(self._last_written(file), self._found.reached, *entered)
         return min([written + _BEHIND_SECONDS, *(at + LATE_SECONDS for at in steps)])
 
     def _goes_back(self, segment: Segment) -> bool:

@@ -51,7 +51,6 @@ _LEAST_UNREPORTED: Final = 0.5
 """Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again; twice as long after each failure soon after it."""
-_LONGEST_RETRY_SECONDS: Final = 60.0
 _RAN_LONG: Final = 60.0
 """Seconds after which a failure is no longer one of the same row."""
 
@@ -66,6 +65,8 @@ class Component:
     run: Callable[[], Awaitable[None]]
     failure: Reason | None
     """Why the session ends when this fails; ``None``: it goes on without it, and it is started again."""
+    longest_pause: float = 60.0
+    """Seconds before it is started again, at the most."""
 
 
 @dataclass(slots=True)
@@ -193,7 +194,8 @@ class Components:
             Component("memory", lambda: self._watch_memory(recorder), None),
             Component("wall clock", lambda: self._watch_wall_clock(recorder), None),
             Component("deadline", self._enforce_deadline, Reason.BOT_CRASHED),
-            *([Component("transcript", lambda: transcript.run(sound.wait_answering), None)] if transcript else []),
+            # What is said while it does not run has no text.
+            *([Component("transcript", lambda: transcript.run(sound.wait_answering), None, 5.0)] if transcript else []),
         ]
 
     async def _keep_running(self, component: Component) -> None:
@@ -217,7 +219,7 @@ class Components:
                     self.leave.request(component.failure, f"component {component.name} failed: {cause}")
                     return None
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_RETRY_SECONDS)
+            pause = min(2 * pause, component.longest_pause)
 
     async def _supervise(self, device: Device, recorder: Recorder) -> None:
         await supervise(device, self.clock, self.events, lost=recorder.interrupt)
@@ -233,15 +235,17 @@ class Components:
             _READ_SECONDS,
         )
         self.reporter.earlier_participants(facts.participants)
-        if transcript is not None:
-            begun = facts.admitted if self.earlier.began is None else self.earlier.began
-            unreported = None
-            if begun is not None and not facts.ended:
-                unreported = _unreported(max(written, begun), reached)
-            transcript.recall(facts.missed, unreported)
-            # Without a recording no gap of it tells that nobody was there.
-            if begun is not None and not self.assignment.recording.enabled:
-                transcript.recall((), _unreported(reached, await self._admitted()))
+        if transcript is None:
+            return
+        begun = facts.admitted if self.earlier.began is None else self.earlier.began
+        killed_at = None if begun is None or facts.ended else max(written, begun)
+        if self.assignment.recording.enabled or begun is None:
+            transcript.recall(facts.missed, None if killed_at is None else _unreported(killed_at, reached))
+            return
+        transcript.recall(facts.missed)
+        # Without a recording no gap of it tells that nobody was there.
+        since = facts.left if facts.left is not None else reached if killed_at is None else killed_at
+        transcript.recall((), _unreported(since, await self._admitted()))
 
     async def _admitted(self) -> float:
         """When this bot is admitted, seconds on the session's clock."""

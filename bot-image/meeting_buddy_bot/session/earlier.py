@@ -28,6 +28,8 @@ class EarlierFacts:
     """Stretches that were told to have no text."""
     admitted: float | None = None
     """When the first of them was let in; ``None``: none was, or it was not told."""
+    left: float | None = None
+    """When the last of them that was let in left, if it came to its end after that."""
     ended: bool = True
     """Whether the last of the bots came to its end; one that was killed did not tell what it left out."""
     kept: dict[str, Any] = field(default_factory=dict)
@@ -46,16 +48,22 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
     """
     session, names = _session(folder / SESSION_FILE), dict[str, None]()
     spoken, missed, admitted, ended = [], [], None, True
+    left, leaving, inside = None, None, False
     for event in _events(folder / EVENTS_FILE):
         try:
             match event.get("event"):
                 case "bot_started":
                     if attempt is not None and event["attempt"] >= attempt:
                         break
-                    ended = False
-                case "admitted" if admitted is None:
-                    admitted = float(event["t"])
-                case "ended" | "finisher_ended":
+                    ended, inside = False, False
+                case "admitted":
+                    at = float(event["t"])
+                    admitted, left, leaving, inside = at if admitted is None else admitted, None, None, True
+                case "leaving" | "left" if inside:
+                    leaving = float(event["t"])
+                case "ended":
+                    ended, left = True, leaving if inside else left
+                case "finisher_ended":
                     ended = True
                 case "participant_joined":
                     names[str(event["name"])] = None
@@ -69,7 +77,7 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
     # A bot that ended wrote down all whom it saw; one that was killed later saw others.
     participants = dict.fromkeys([*(map(str, known) if isinstance(known, list) else ()), *names])
     kept: dict[str, Any] = {name: session[name] for name in _KEPT if name in session}
-    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), admitted, ended, kept)
+    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), admitted, left, ended, kept)
 
 
 def _session(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class TranscriptLines:
         self._log_line = log_line
         self._writer: TranscriptWriter | None = None
         self._unwritten = False
-        self._unverified: str | None = None
+        self._unverified: str | None = PUBLISHING_OVERRAN
 
     @property
     def count(self) -> int:
@@ -48,7 +48,7 @@ class TranscriptLines:
 
     @property
     def unverified(self) -> str | None:
-        """What is wrong with the files, once they were to be published."""
+        """What is wrong with the files; until they are published, that there was no time for it."""
         return self._unverified
 
     async def open(self) -> None:
@@ -78,6 +78,7 @@ class TranscriptLines:
     async def close(self) -> None:
         """Write the last ones; none is taken any more."""
         if self._writer is not None:
+            self._unwritten = True  # unless there is time for it
             self._unwritten = not await self._writer.close(_FLUSH_SECONDS)
 
     def end_streams(self) -> None:
@@ -90,7 +91,6 @@ class TranscriptLines:
         Raises:
             OSError: the volume does not take them or hand them out; :attr:`unverified` says so, too.
         """
-        self._unverified = PUBLISHING_OVERRAN  # unless there is time for it
         try:
             self._unverified = await publish_files(self._volume) if self.count else None
         except OSError as error:
@@ -102,7 +102,7 @@ class TranscriptLines:
 
         Args:
             without: which stretches have no text, as :meth:`MissingText.sentence` says it.
-            unverified: what is wrong with the files, if they were not even to be published.
+            unverified: what is wrong with the files, if something else is than :attr:`unverified` says.
         """
         return outcome(without, unverified or self._unverified, lost=self.lost, unwritten=self._unwritten)
 

@@ -203,7 +203,7 @@ def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
     """JSON of a report in at most ``limit`` UTF-8 bytes: the least needed goes first.
 
     That is the earliest gaps, all of which are in the manifest; then those who left longest ago, those who came last,
-    evidence, and the message; at last all but whose report it is, how it ended, times and counts.
+    evidence, and the messages; at last all but whose report it is, how it ended, times and counts.
     """
     document = json.loads(report.to_json())
     text = _compact(document)
@@ -238,6 +238,10 @@ def _halve_evidence(document: dict[str, Any], _excess: int) -> bool:
     return _halve(document, "evidence")
 
 
+def _halve_transcript_message(document: dict[str, Any], _excess: int) -> bool:
+    return _halve(document["transcription"], "message")
+
+
 def _halve_message(document: dict[str, Any], _excess: int) -> bool:
     return _halve(document, "message")
 
@@ -264,6 +268,7 @@ _SHORTENERS: Final[tuple[Callable[[dict[str, Any], int], bool], ...]] = (
     _drop_left,
     _drop_current,
     _halve_evidence,
+    _halve_transcript_message,
     _halve_message,
     _keep_essentials,
 )
