@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +94,15 @@ def test_a_leader_that_is_killed_or_hangs_is_followed_and_does_not_act_when_it_w
 
 
 class ShiftedClock(SystemClock):
-    """The machine's clocks, which a test puts forward; both, as time passes."""
+    """The machine's clock, which a test puts forward."""
 
     ahead = 0.0
 
-    def _read(self) -> datetime:
-        return super()._read() + timedelta(seconds=self.ahead)
-
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead
+
+    def boottime(self) -> float:
+        return super().boottime() + self.ahead
 
 
 @asynccontextmanager

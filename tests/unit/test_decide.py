@@ -355,7 +355,11 @@ def test_a_node_s_clock_that_is_ahead_does_not_keep_a_sidecar_s_bot_from_having_
     facts = make.facts(make.session(status), pod, written_at=make.later(at - 1))
     assert "reason" not in patch_of(decide(facts, lambda: make.later(at - 1)))
     found = MeetingSessionStatus.model_validate(patch_of(decide(facts, lambda: make.later(at))))
-    assert (found.reason, found.leave_timestamp) == ("BotCrashed", make.later(at - 30))
+    # By its node's clock, as when it joined.
+    assert (found.reason, found.leave_timestamp) == (
+        "BotCrashed",
+        make.later(3600),
+    )  # as it joined: by its node's clock
 
 
 @pytest.mark.parametrize(

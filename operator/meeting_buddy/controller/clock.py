@@ -1,4 +1,4 @@
-"""The operator's two ways to tell the time, in one object that tests replace.
+"""The operator's ways to tell the time, in one object that tests replace.
 
 Deadlines are remembered as calendar time. When somebody sets this machine's clock, or it slept, whoever remembers
 moments is told by how much, before anybody is given the new time.
@@ -24,6 +24,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that never go back; the event loop's own time."""
+
+    def boottime(self) -> float:
+        """The same, but it goes on while the machine sleeps, as all others do."""
 
     def on_step(self, call: OnStep) -> None:
         """Call this whenever calendar time is found to have made a step (negative: back)."""
@@ -53,6 +56,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds of the clock that asyncio uses."""
         return time.monotonic()
+
+    def boottime(self) -> float:
+        """Seconds since the machine started, whether it sleeps or not."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def on_step(self, call: OnStep) -> None:
         """Call this whenever calendar time is found to have made a step."""

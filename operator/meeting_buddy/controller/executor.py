@@ -324,7 +324,7 @@ class Executor:
         """Read the pod and its Events once more, so that it can be judged.
 
         One that became late while nothing could be read or written is not judged: it gets its time again, as from a
-        new operator process. Not so where the status shows the error: something else failed then, and may go on.
+        new operator process. Not so where the status shows an error, also one from before: something could be written.
         """
         seen = entry.pod(which)
         if seen is None:

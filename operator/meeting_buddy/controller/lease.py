@@ -10,7 +10,7 @@ because the Lease is given back.
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from meeting_buddy.controller.clock import Clock
@@ -34,8 +34,6 @@ class Lease:
         self._identity = identity
         self._clock = clock
         self._held_until = float("-inf")
-        self._held_until_time = datetime.min.replace(tzinfo=UTC)
-        """The same by calendar time, which goes on while the machine sleeps."""
         self._document: dict[str, Any] | None = None
         self._seen_at = 0.0
         self._renewed = False
@@ -45,11 +43,8 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether we may act now; turns false by itself when renewing fails, without anybody running.
-
-        By both clocks: the monotonic one stands still while the machine sleeps, and the other one may be set back.
-        """
-        return self._clock.monotonic() < self._held_until and self._clock.now() < self._held_until_time
+        """Whether we may act now; turns false by itself when renewing fails, without anybody running."""
+        return self._clock.boottime() < self._held_until
 
     async def contend(self) -> None:
         """Acquire and renew until cancelled."""
@@ -123,8 +118,8 @@ class Lease:
         Or it was this very renewal, sent twice because its first answer was lost. Whoever reads it then can tell.
         """
         started, self._renewed = self._clock.monotonic(), False  # whoever waits for its end sees this write later
-        started_time = self._clock.now()
-        now = _micro(started_time)
+        held_until = self._clock.boottime() + RENEW_DEADLINE
+        now = _micro(self._clock.now())
         known = self._document or {"metadata": {"name": NAME, "namespace": self._namespace}, "spec": {}}
         spec = dict(known["spec"])
         if spec.get("holderIdentity") != self._identity:
@@ -144,8 +139,7 @@ class Lease:
                 raise
             return False
         self._seen_at, self._renewed = started, True
-        self._held_until = started + RENEW_DEADLINE
-        self._held_until_time = started_time + timedelta(seconds=RENEW_DEADLINE)
+        self._held_until = held_until
         return True
 
 

@@ -58,7 +58,7 @@ class CacheEntry:
     """Uids of pods whose Secret is known to exist; Secrets can be created and not read, so only creating says so."""
     error: ReconcileError | None = None
     announced_errors: set[str] = field(default_factory=set)
-    """Reasons of the errors that Events spoke of since the last one went by."""
+    """Reasons that Events spoke of since the session was last without an error."""
     written_at: datetime | None = None
     start_time: datetime | None = None
     """The session's, as last heard of; also while ``session`` is to be read again."""

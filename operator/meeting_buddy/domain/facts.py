@@ -211,7 +211,7 @@ class CreateRejection:
     since: datetime | None = None
     """When the first answer of this kind came, if that is known."""
     first_at: Mapping[RejectionKind, datetime] = field(default_factory=dict)
-    """When the first answer of each kind came that was given since then: one may take turns with another."""
+    """When each kind was first given for this pod, as kinds may take turns; until it is made, or has started."""
 
     def after(self, known: "CreateRejection | None") -> "CreateRejection":
         """This answer behind the one before, which was given for the same pod; ``None``: it is the first."""
@@ -315,7 +315,7 @@ class Facts:
     """What else is known, by pod; also of pods that are gone, and of one that could not be made."""
     error: ReconcileError | None = None
     announced_errors: frozenset[str] = frozenset()
-    """Reasons of the errors that Events spoke of since the last one went by, as far as this process remembers."""
+    """Reasons that Events spoke of since the session was last without an error, as far as this process remembers."""
     confirmed: bool = True
     """Whether ``pods`` is complete; not so while the API server refuses to answer. Then no pod is made or missed."""
     written_at: datetime | None = None

@@ -110,12 +110,15 @@ def _is_disruption(ended: Snapshot, outcome: Outcome) -> bool:
 
 
 def _last_known_at(ended: Snapshot) -> datetime:
-    """When the bot was last known to be there: by its node's clock, or when its last report came if that is later.
+    """When a bot was last known to be there: by its node's clock, or when its last report came if that is later.
 
-    A process that has read no report of it knows the node's word alone.
+    A process that has read no report of it knows the node's word alone. Of one that never ran, the one before counts.
     """
-    reported_at = ended.known.reported_at
-    return ended.bot_gone_at if reported_at is None else max(ended.bot_gone_at, reported_at)
+    pod, left_at = ended.bot_pod, ended.session.status.leave_timestamp
+    if pod is not None and not pod.bot.ran and left_at is not None:
+        return left_at
+    known = (pod.bot_terminated_at if pod is not None else None, ended.known.reported_at)
+    return max((each for each in known if each is not None), default=ended.now)
 
 
 def _had_left(ended: Snapshot) -> bool:

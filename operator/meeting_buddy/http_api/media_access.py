@@ -281,11 +281,13 @@ def _no_bot_yet(session: MeetingSession, now: datetime) -> ProblemError:
 
     How long before, its bot class says, which callers do not get to know: half the time is a wait that is not too long.
     """
-    due = session.status.next_attempt_time or session.spec.start_time
+    status = session.status
+    due = status.next_attempt_time or session.spec.start_time
     if due is None or due <= now:
         return not_yet("the session has no bot yet")
     wait = round(min(max((due - now).total_seconds() / 2, _SOONEST_SECONDS), _LATEST_SECONDS))
-    return not_yet(f"the session has no bot yet: it is due at {due.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", wait)
+    what = "the meeting starts" if status.next_attempt_time is None else "the next one is made"
+    return not_yet(f"the session has no bot yet: {what} at {due.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", wait)
 
 
 def _list_text(stored: StoredFiles, namespace: str, session_id: str) -> bytes:

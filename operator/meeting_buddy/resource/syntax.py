@@ -23,9 +23,12 @@ _IPV6: Final = "|".join(
         rf":((:{_GROUP}){{1,7}}|:)",
     )
 )
-# As containerd and the kubelet read it, but for the host's capital letters: with one, a typing error is a host's name.
+# As containerd and the kubelet read it; a name without a dot or a port is no host, unless it is localhost.
 _IMAGE_PART: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE_HOST: Final = rf"({_SUBDOMAIN}|\[[0-9a-f:]+\])(:[0-9]{{1,5}})?"
+_HOST_LABEL: Final = r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?"
+_IMAGE_HOST: Final = (
+    rf"({_HOST_LABEL}(\.{_HOST_LABEL})+(:[0-9]{{1,5}})?|({_HOST_LABEL}|\[[0-9A-Fa-f:]+\]):[0-9]{{1,5}}|localhost)"
+)
 _IMAGE_NAME: Final = rf"({_IMAGE_HOST}/)?{_IMAGE_PART}(/{_IMAGE_PART})*"
 _IMAGE_TAG: Final = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
 _PATH_ELEMENT: Final = r"([^/.\x00]|\.[^/.\x00]|\.\.[^/\x00])[^/\x00]*"
