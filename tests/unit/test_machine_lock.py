@@ -49,6 +49,19 @@ def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: in
     assert all(event.wait(60) for event in waiting)
 
 
+@pytest.mark.parametrize("freed", range(SLOTS))
+def test_who_waits_for_a_slot_gets_whichever_is_free_first(tmp_path: Path, freed: int) -> None:
+    with ExitStack() as others:
+        slots = [ExitStack() for _ in range(SLOTS)]
+        for number, slot in enumerate(slots):
+            others.push(slot)
+            slot.enter_context(holding(tmp_path, number, Needs()))
+        waiting = [taken(tmp_path, 0), taken(tmp_path, 0)]
+        assert not any(event.wait(0.1) for event in waiting)
+        slots[freed].close()
+        assert all(event.wait(60) for event in waiting), "one after the other"
+
+
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
     with holding(tmp_path, 2, Needs()):
         alone = taken(tmp_path, 1, SLOTS)

@@ -1,15 +1,17 @@
 """Slots for tests on this machine: what a two-processor machine can promise to what runs in real time.
 
-An ordinary test takes one slot, whichever is free, one whose recording is judged takes all but one, one that measures
-takes all, and one that nearly only waits takes none. Each slot has a queue, so that those who come later do not keep
-the one who waits for it out. The slots are the machine's, not a run's: a second clone's tests wait in the same queues.
-So is the cluster, which many use or one has for itself; who needs both takes the cluster first.
+An ordinary test takes one slot, whichever is free first, one whose recording is judged takes all but one, one that
+measures takes all, and one that nearly only waits takes none. Each slot has a queue, and so have those who take any, so
+that those who come later do not keep out the one who waits. The slots are the machine's, not a run's: a second clone's
+tests wait in the same queues. So is the cluster, which many use or one has for itself; who needs both takes the cluster
+first.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 SLOTS = 4
 """The mean test keeps a processor busy for less than half its time."""
 _FOLDER = Path("/run/lock")
+_PAUSE = 0.05
+"""Seconds between two looks for a free slot, of the one whose turn it is."""
 
 
 class Cluster(Enum):
@@ -38,7 +42,7 @@ class Held:
     """What one process has of the machine, for a test or for several that follow one another."""
 
     def __init__(self, first: int, folder: Path = _FOLDER) -> None:
-        """``first``: the slot to begin with, and to wait for where none is free."""
+        """``first``: the slot to begin with."""
         self._first = first
         self._folder = folder
         self._slots: list[int] = []
@@ -51,12 +55,12 @@ class Held:
             self.give_back()
             if needs.cluster is not None:
                 self._cluster = self._taken("cluster", "queue-cluster", needs.cluster.value)
-            numbers = {number % SLOTS for number in range(self._first, self._first + min(needs.slots, SLOTS))}
-            if needs.slots == 1 and (free := self._free()) is not None:
-                self._slots.append(free)
-                numbers = set()
-            for number in sorted(numbers):  # no two wait in a ring
-                self._slots.append(self._taken(f"slot-{number}", f"queue-{number}"))
+            if needs.slots == 1:
+                self._slots.append(self._any())
+            else:
+                numbers = {number % SLOTS for number in range(self._first, self._first + min(needs.slots, SLOTS))}
+                for number in sorted(numbers):  # no two wait in a ring
+                    self._slots.append(self._taken(f"slot-{number}", f"queue-{number}"))
         while len(self._slots) > needs.slots:
             os.close(self._slots.pop())
         self._needs = needs
@@ -77,6 +81,17 @@ class Held:
 
     def _suffices(self, needs: Needs) -> bool:
         return len(self._slots) >= needs.slots and self._needs.cluster is needs.cluster
+
+    def _any(self) -> int:
+        """The descriptor of the first slot that gets free."""
+        turn = self._open("queue-any")
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            while (free := self._free()) is None:
+                time.sleep(_PAUSE)
+            return free
+        finally:
+            os.close(turn)
 
     def _free(self) -> int | None:
         """The descriptor of a slot that nobody holds or waits for."""
