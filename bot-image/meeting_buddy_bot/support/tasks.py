@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 
 
-async def before(event: asyncio.Event, what: Awaitable[None]) -> bool:
+async def done_before(event: asyncio.Event, what: Awaitable[None]) -> bool:
     """Wait for something, at most until the event; whether it came."""
     wanted, other = asyncio.ensure_future(what), asyncio.ensure_future(event.wait())
     try:

@@ -19,7 +19,7 @@ from meeting_buddy_bot.recording.audio_source import AudioSource, PcmFrame
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.tasks import before, beside
+from meeting_buddy_bot.support.tasks import beside, done_before
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
@@ -117,7 +117,7 @@ class LiveTranscript:
         try:
             await self._lines.open()
             self._status.starting(self._lines.count)
-            if await before(self._ending, answering()) or self._sound:
+            if await done_before(self._ending, answering()) or self._sound:
                 self._running = True
                 async with beside(self._listen()):
                     await self._runs.run()

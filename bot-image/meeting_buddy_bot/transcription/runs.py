@@ -10,7 +10,7 @@ from typing import Final
 
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.tasks import before, beside
+from meeting_buddy_bot.support.tasks import beside, done_before
 from meeting_buddy_bot.transcription.messages import Message, Ready, TranscriberConfig
 from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.status import TranscriptStatus
@@ -114,7 +114,7 @@ class TranscriberRuns:
             if self._over() or (self._ending.is_set() and not self._ready.is_set()):
                 break  # in the second case the next one would not be any better
             pause = _RESTART_SECONDS if self._ready.is_set() else min(2 * pause, _LONGEST_RESTART)
-            await before(self._killed if self._ending.is_set() else self._ending, asyncio.sleep(pause))
+            await done_before(self._killed if self._ending.is_set() else self._ending, asyncio.sleep(pause))
 
     def _over(self) -> bool:
         """Whether no further process is needed: all that was said is text, or nobody waits for it any more."""
