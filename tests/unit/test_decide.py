@@ -384,6 +384,13 @@ def test_a_bot_joins_again_within_a_quarter_of_an_hour_of_the_last_that_was_know
     assert ("attempt" in patch_of(decide(facts, lambda: make.later(now)))) is follows
 
 
+def test_a_bot_of_whose_end_nobody_tells_the_time_is_followed_although_it_reported_nothing_new_for_long() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "scheduledTime": spelled(NOW)}
+    session = make.session({**status, "joinTimestamp": spelled(NOW)}, onDisruption="Rejoin")
+    facts = make.facts(session, make.terminated(ContainerFacts(), reason="Evicted"), reported_at=NOW)
+    assert "attempt" in patch_of(decide(facts, lambda: make.later(3600)))
+
+
 def test_a_node_s_clock_that_is_ahead_does_not_prolong_the_wait_for_a_finisher() -> None:
     status = {"phase": "Leaving", "reason": "BotCrashed", "message": "It crashed.", "attempt": 1, "botPod": make.POD}
     killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(9000)), bot_ended_seen_at=NOW)

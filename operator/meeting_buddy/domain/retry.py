@@ -117,8 +117,9 @@ def _last_known_at(ended: Snapshot) -> datetime:
     pod, left_at = ended.bot_pod, ended.session.status.leave_timestamp
     if pod is not None and not pod.bot.ran and left_at is not None:
         return left_at
-    known = (pod.bot_terminated_at if pod is not None else None, ended.known.reported_at)
-    return max((each for each in known if each is not None), default=ended.now)
+    gone_at = (pod.bot_terminated_at if pod is not None else None) or ended.now
+    reported_at = ended.known.reported_at
+    return gone_at if reported_at is None else max(gone_at, reported_at)
 
 
 def _had_left(ended: Snapshot) -> bool:
