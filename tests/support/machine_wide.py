@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCKS = Path("/run/lock")
+_PORTS = range(12_000, 28_000)
+"""Below those of outgoing connections (``ip_local_port_range``) and of services (``--service-node-port-range``)."""
 _held: list[int] = []
 """Descriptors of the locks; the kernel gives them up with this process."""
 
@@ -35,12 +38,22 @@ def free_loopback() -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nobody uses now, on any address, and that no other test is given."""
+    """A TCP port that nobody uses now, on any address, and that no other test is given.
+
+    None of those that the kernel hands out by itself: it would give one away before a slow server has it.
+    """
     while True:
-        with socket.create_server(("", 0)) as probe:
-            port = int(probe.getsockname()[1])
-        if _take(f"port-{port}"):
+        port = random.choice(_PORTS)  # noqa: S311 -- no secret
+        if _take(f"port-{port}") and _is_free(port):
             return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _take(name: str) -> bool:
