@@ -1,7 +1,7 @@
 """Prometheus metrics, named as controllers usually name them; labels are bounded, never a session's name or a link."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from meeting_buddy.app.watch_listener import Reopened
@@ -60,6 +60,7 @@ class Metrics(ProcessMetrics):
             "resource",
             "code",
         )
+        self._requests_of = cache(self._requests.labels)  # the library looks each one up anew, which takes longer
         self._errors = self._counter(
             "reconcile_errors",
             "Reconciliations that failed, by the call that was refused (code 0: no answer); "
@@ -124,7 +125,7 @@ class Metrics(ProcessMetrics):
 
     def request(self, method: str, kind: str, status: int) -> None:
         """The API server was called."""
-        self._requests.labels(method, kind, str(status)).inc()
+        self._requests_of(method, kind, status).inc()
 
     def pod_created(self, seconds: float, *, scheduled: bool) -> None:
         """A bot's pod was created."""

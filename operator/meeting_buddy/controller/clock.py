@@ -9,9 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-STEP: Final = timedelta(seconds=5)
+STEP_SECONDS: Final = 5.0
 """By less, a clock that is set slowly may differ between two looks."""
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 OnStep = Callable[[timedelta], None]
 
@@ -37,17 +36,18 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._calls: list[OnStep] = []
-        self._ahead: timedelta | None = None
+        self._ahead: float | None = None
+        """Seconds by which calendar time is ahead of monotonic time; it changes with steps alone."""
 
     def now(self) -> datetime:
         """The time in UTC."""
         now = self._read()
-        ahead = now - _EPOCH - timedelta(seconds=self.monotonic())
-        step = ahead - (self._ahead if self._ahead is not None else ahead)
+        ahead = now.timestamp() - self.monotonic()
+        step = 0.0 if self._ahead is None else ahead - self._ahead
         self._ahead = ahead
-        if abs(step) > STEP:
+        if abs(step) > STEP_SECONDS:
             for call in self._calls:
-                call(step)
+                call(timedelta(seconds=step))
         return now
 
     def _read(self) -> datetime:

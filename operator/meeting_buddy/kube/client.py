@@ -7,6 +7,7 @@ go straight to aiohttp, which the client uses too: it would retry none of them.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ import aiohttp
 import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yarl import URL
 
 from meeting_buddy.kube.errors import KubeError, ObjectRef
 from meeting_buddy.kube.rate_limiter import RateLimiter
@@ -112,7 +114,7 @@ class KubeClient:
         content_type: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Content-Type": content_type}
-        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        url = URL(self._host + path + (_encoded_query(tuple(query.items())) if query else ""), encoded=True)
         data = _encoded(body) if body is not None else None
         async with asyncio.timeout(TIMEOUT_SECONDS):
             # Reads the service account's token again once it has been rotated.
@@ -139,6 +141,11 @@ class KubeClient:
                 trust_env=False,
             )
         return self._http
+
+
+@lru_cache(maxsize=256)  # most calls have one of a few
+def _encoded_query(parameters: tuple[tuple[str, str], ...]) -> str:
+    return f"?{urlencode(parameters)}"
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

@@ -28,8 +28,9 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str) -> None:
     """Send all logs to standard error as JSON; kopf's own only from warnings on."""
-    # Nobody reads them here, and they are found out for each line.
+    # Nobody reads them here, and they are found out for each line: process, thread and place in the code.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
