@@ -19,14 +19,10 @@ from meeting_buddy_bot.recording import audio_level
 from meeting_buddy_bot.recording.audio_level import AudioLevelMonitor
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame, PulseAudioSource
 from meeting_buddy_bot.reporting.state import ReportState
-from meeting_buddy_bot.runtime.assignment_loader import load_link
-from meeting_buddy_bot.session.context import SessionContext
-from meeting_buddy_bot.session.meeting_run import _MeetingRun
+from meeting_buddy_bot.session.call_monitor import CallMonitor
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.settings import Settings
-from meeting_buddy_bot.support.volume import Volume
 from tests.conformance.running_bot import make_assignment
 
 LOUD = b"\xff\x3f" * (FRAME_BYTES // 2)
@@ -290,29 +286,14 @@ def look_for(seconds: int, folder: Path, limits: Limits, *, frames: bool) -> tup
     stopped = cast(SessionClock, SimpleNamespace(now=lambda: now[0], utc=clock.utc))
     state, events = ReportState("mbsess_test", 1, clock), EventLog(folder / "events.jsonl", clock)
     reporter = SessionReporter(state, events)
-    assignment = make_assignment(limits=limits)
-    settings = Settings(recordings=folder)
-    unused = cast(Any, SimpleNamespace())
-    context = SessionContext(
-        settings,
-        assignment,
-        load_link(assignment, settings),
-        unused,
-        reporter,
-        stopped,
-        events,
-        Volume(folder),
-        unused,
-        cast(Any, SimpleNamespace(starts=1)),
-    )
-    run = _MeetingRun(context, unused)
+    call = CallMonitor(make_assignment(limits=limits), stopped, reporter)
     snapshot = PageSnapshot(frozenset(), people=(Person("Grace Hopper", own=False, speaking=True),))
     reasons = set()
     for second in range(seconds):
         now[0] = float(second)
         if frames:
             reporter.sound_read(now[0])
-        reasons.add(run._in_call(snapshot, True, None))
+        reasons.add(call.take(snapshot, True, None))
     return state, reasons
 
 

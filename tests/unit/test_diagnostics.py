@@ -19,7 +19,7 @@ from meeting_buddy_bot.browser.page import FrameAnswer
 from meeting_buddy_bot.platforms.diagnostics import collect, without_names
 from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
-from meeting_buddy_bot.session.meeting_run import _MeetingRun
+from meeting_buddy_bot.session.evidence import EvidenceKeeper
 from meeting_buddy_bot.support.volume import Volume
 
 LONG = "Bartholomew " * 30
@@ -119,14 +119,9 @@ async def test_who_comes_just_before_the_document_is_read_is_not_named_in_it(tmp
             return [], DOCUMENT
 
     kept: list[tuple[str, ...]] = []
-    run = SimpleNamespace(
-        _browser=SimpleNamespace(alive=True, page=FakePage()),
-        _page=FakeMeetingPage(),
-        _people=People("Meeting Buddy"),
-        _volume=Volume(tmp_path),
-        _redact=Redactor(),
-        _reporter=SimpleNamespace(evidence=kept.append),
-    )
-    await _MeetingRun._keep_evidence(cast(Any, run), "page")
+    browser = cast(Any, SimpleNamespace(alive=True, page=FakePage()))
+    page, people, unused = cast(Any, FakeMeetingPage()), People("Meeting Buddy"), cast(Any, None)
+    keeper = EvidenceKeeper(browser, page, people, Redactor(), Volume(tmp_path), unused, kept.append)
+    await keeper.keep("page")
     assert kept == [("debug/page.signals.json", "debug/page.png", "debug/page.html")]
     assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()

@@ -18,6 +18,7 @@ from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageStateTracker
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 from meeting_buddy_bot.session import meeting_run
+from meeting_buddy_bot.session.evidence import EvidenceKeeper
 from meeting_buddy_bot.session.result import SessionResult
 from tests.support.platform_tables import platform_table
 from tests.unit.test_checks import FakeClock
@@ -36,6 +37,7 @@ class Stay(meeting_run._MeetingRun):
         self._states = iter(states)
         self._table = TABLE
         self._reporter = Mock()
+        self._call = Mock(take=Mock(return_value=None))
         self._announcer = None
         self._lobby = WaitingRoom(self.clock, 60)
         self._returns = TooOften(self.clock, 2, 600)
@@ -48,9 +50,6 @@ class Stay(meeting_run._MeetingRun):
     def update(self, snapshot: PageSnapshot | None, now: float, picture: bool | None = None) -> PageState:
         """As the tracker's."""
         return next(self._states)
-
-    def _in_call(self, snapshot: PageSnapshot, playing: bool | None, pictures: bool | None) -> Reason | None:
-        return None
 
     def _begin_rejoin(self, cause: str) -> None:
         self.rejoins.append(cause)
@@ -115,14 +114,27 @@ async def test_a_step_that_cannot_be_run_leaves_the_announcement_its_turn() -> N
     assert stay.announcer.advance.await_count == 10
 
 
+class NoEvidence(EvidenceKeeper):
+    """Of a page of which none can be had, and whose volume does not answer either."""
+
+    def __init__(self) -> None:
+        self._events = cast(Any, Mock())
+        self.asked_for = asyncio.Event()
+
+    async def keep(self, name: str, seconds: float = 10.0) -> None:
+        """Never returns."""
+        self.asked_for.set()
+        await asyncio.Event().wait()
+
+
 class Leaving(meeting_run._MeetingRun):
-    """A bot in debug mode that leaves a page of which no evidence can be had, and the volume does not answer either."""
+    """A bot in debug mode that leaves such a page."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.asked_for = asyncio.Event()
+        self.evidence = self.no_evidence = NoEvidence()
         self._assignment = cast(Any, SimpleNamespace(debug_mode=True, grace_seconds=1))
-        self._events, self._reporter, self._restarts, self._clock = (cast(Any, Mock()) for _ in range(4))
+        self._events, self._reporter, self._restarts, self._clock, self._call = (cast(Any, Mock()) for _ in range(5))
         self._outage = None
         self._page = cast(Any, Mock(leave=self._does("page left")))
         self._browser = cast(Any, Mock(close=self._does("browser closed")))
@@ -130,13 +142,6 @@ class Leaving(meeting_run._MeetingRun):
 
     def _does(self, what: str) -> AsyncMock:
         return AsyncMock(side_effect=lambda *_: self.done.append(what))
-
-    def _close_people(self) -> None:
-        """There are none."""
-
-    async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
-        self.asked_for.set()
-        await asyncio.Event().wait()
 
 
 async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() -> None:
@@ -149,7 +154,7 @@ async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() 
 async def test_so_does_who_has_no_time_left_for_the_evidence() -> None:
     leaving = Leaving()
     task = asyncio.create_task(leaving.leave(SessionResult(Reason.BROWSER_CRASHED), asked=False))
-    await leaving.asked_for.wait()
+    await leaving.no_evidence.asked_for.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

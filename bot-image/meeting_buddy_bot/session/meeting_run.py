@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meeting_buddy.contract.phases import Phase, Waiting
 from meeting_buddy.contract.reasons import REASONS, Reason
@@ -19,28 +19,21 @@ from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import BrowserError, BrowserGoneError, PageTimeoutError, SandboxRefusedError
-from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.connection_lost import ConnectionLost
-from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
-from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, is_listening, video_received
-from meeting_buddy_bot.checks.nobody_came import NobodyCame
-from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
-from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.too_often import TooOften
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
-from meeting_buddy_bot.platforms import diagnostics
 from meeting_buddy_bot.platforms.announcer import Announcer
 from meeting_buddy_bot.platforms.join_loop import join
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.page_state import PageState, PageStateTracker
-from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import PageSnapshot, pause
-from meeting_buddy_bot.platforms.speakers import SpeakingHints
 from meeting_buddy_bot.platforms.step_runner import StepRunner
+from meeting_buddy_bot.session.call_monitor import CallMonitor
 from meeting_buddy_bot.session.context import SessionContext
+from meeting_buddy_bot.session.evidence import EvidenceKeeper
 from meeting_buddy_bot.session.leave import LeaveSignal
 from meeting_buddy_bot.session.rejoin import PASSING, after_joining
 from meeting_buddy_bot.session.result import SessionResult, failed
@@ -55,10 +48,8 @@ _EVIDENCE_SECONDS, _EVIDENCE_SHARE = 5.0, 0.1
 """For all that is kept of a meeting that somebody waits to be left: seconds, and share of the pod's grace period."""
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
-_MOST_RETURNS, _RETURNS_SECONDS = 2, 600.0
+_MAX_RETURNS, _RETURNS_SECONDS = 2, 600.0
 """So often within so long that is followed: who is put out of each call is not wanted."""
-_MOST_STATES: Final = 40
-"""Of which evidence is kept in debug mode."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +60,7 @@ async def attend(context: SessionContext, browser: Browser) -> SessionResult:
     Browser failures end in an :class:`SessionResult`; what the recorder raises is passed on, after the bot has left.
     """
     run = _MeetingRun(context, browser)
-    documenting = asyncio.create_task(run.document_states()) if context.assignment.debug_mode else None
+    documenting = asyncio.create_task(run.evidence.keep_states()) if context.assignment.debug_mode else None
     try:
         result = await _until_asked(run.run(), context.leave)
         context.on_result(result)
@@ -102,6 +93,14 @@ async def _until_asked(run: Coroutine[Any, Any, SessionResult], leave: LeaveSign
         await asyncio.gather(running, asked, return_exceptions=True)
 
 
+class _Outage(NamedTuple):
+    """The bot was in the meeting, is out of the call, and tries to come back."""
+
+    cause: str
+    until: float
+    """When it gives up, seconds on the session clock."""
+
+
 class _MeetingRun:
     """One bot's time around one meeting, across browsers."""
 
@@ -109,10 +108,6 @@ class _MeetingRun:
         assignment, clock = context.assignment, context.clock
         self._assignment = assignment
         self._table = assignment.table
-        self._redact = Redactor.for_link(
-            context.meeting.link, rules=context.meeting.rules, passcode=context.secret_passcode
-        )
-        self._volume = context.volume
         self._recorder = context.recorder
         self._clock = clock
         self._events = context.events
@@ -133,39 +128,26 @@ class _MeetingRun:
             if assignment.announcement and not assignment.rejoins
             else None
         )
-        self._breakout_rooms = BreakoutRooms(clock)
         self._page.on_read = self._page_read
         self._sound = context.sound
         self._sound_starts = self._sound.starts
         """Which start of the sound device the browser plays to."""
-        self._people = People(assignment.bot_name, counted=assignment.table.participants.count is not None)
-        self._speakers = SpeakingHints(self._reporter.speaking)
-        self._reporter.speaking_now = self._speakers.speaking_now
+        self._call = CallMonitor(assignment, clock, context.reporter)
+        self.evidence = EvidenceKeeper(
+            browser,
+            self._page,
+            self._call.people,
+            Redactor.for_link(context.meeting.link, rules=context.meeting.rules, passcode=context.secret_passcode),
+            context.volume,
+            context.events,
+            context.reporter.evidence,
+        )
         self._lobby = WaitingRoom(clock, assignment.limits.waiting_room_seconds)
-        self._nobody_came: NobodyCame | None = None
-        self._everyone_left = EveryoneLeft(clock, assignment.limits.everyone_left_seconds)
-        self._only_bots = OnlyBots(clock, assignment.limits.only_bots_seconds)
-        self._silence = Silence(clock, assignment.limits.silence_seconds)
-        self._audio = AudioReceived(clock)
-        self._no_media = NoMedia(clock)
         self._restarts = BrowserRestarts(clock)
-        self._returns = TooOften(clock, _MOST_RETURNS, _RETURNS_SECONDS)
+        self._returns = TooOften(clock, _MAX_RETURNS, _RETURNS_SECONDS)
         self._seen_in_call = clock.now()
-        self._outage: str | None = None
-        self._outage_ends = 0.0
-
-    async def document_states(self) -> None:
-        """In debug mode: keep the evidence of every state of the page, each time that what matches has changed."""
-        before: list[str] = []
-        kept = 0
-        while kept < _MOST_STATES:
-            signals = self._page.evidence_of(self._page.snapshot)
-            if signals and signals != before:
-                before, kept = signals, kept + 1
-                state = signals[0].partition(":")[0].replace("/", "-")
-                with contextlib.suppress(BrowserError):
-                    await self._keep_evidence(f"{kept:02d}-{state}", seconds=3)
-            await asyncio.sleep(POLL)
+        """When the bot was last seen in the call, seconds on the session clock."""
+        self._outage: _Outage | None = None
 
     # Join and stay
 
@@ -193,8 +175,8 @@ class _MeetingRun:
                 return result
             if result.reason not in PASSING:
                 return self._after_joining(result)
-            self._begin_rejoin("connection lost")
-            if self._clock.now() + _REJOIN_PAUSE >= self._outage_ends:
+            outage = self._begin_rejoin("connection lost")
+            if outage is None or self._clock.now() + _REJOIN_PAUSE >= outage.until:
                 return self._after_joining(result)
             await asyncio.sleep(_REJOIN_PAUSE)
 
@@ -204,7 +186,9 @@ class _MeetingRun:
         return self._assignment.rejoins or self._reporter.ever_joined
 
     def _after_joining(self, result: SessionResult) -> SessionResult:
-        return after_joining(result, over_if_lost=self._outage == _BACK_BEFORE_JOINING)
+        return after_joining(
+            result, over_if_lost=self._outage is not None and self._outage.cause == _BACK_BEFORE_JOINING
+        )
 
     def _page_read(self) -> None:
         self._reporter.looked()
@@ -231,13 +215,13 @@ class _MeetingRun:
         self._lobby.admitted()
         if outage is not None:
             if self._reporter.ever_joined:  # before, nothing was recorded that could not show the meeting
-                self._recorder.note_gap(began, now, outage)
+                self._recorder.note_gap(began, now, outage.cause)
             self._events.write("rejoined", seconds=round(now - began, 1))
             self._outage = None
         if self._reporter.ever_joined:
             self._reporter.waiting(None)
             return
-        self._nobody_came = NobodyCame(self._clock, self._assignment.limits.nobody_came_seconds)
+        self._call.admitted()
         self._reporter.admitted(self._clock.utc(now), "hints" if self._table.participants.speaking else "mixed")
         self._recorder.start()
 
@@ -263,7 +247,8 @@ class _MeetingRun:
                 reconnecting=page_state.state is State.RECONNECTING if known else None
             )
             if snapshot is not None and page_state.state is State.IN_CALL:
-                reason = self._in_call(snapshot, sound.take(snapshot.audio), pictures)
+                self._seen_in_call = self._clock.now()
+                reason = self._call.take(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
                 return SessionResult(reason)
             step = steps.next(snapshot)
@@ -278,42 +263,11 @@ class _MeetingRun:
             snapshot = await self._page.read()
         except PageTimeoutError as error:
             if responsive.hung(started):
-                await self._keep_evidence("page-hung", seconds=1)
+                await self.evidence.keep("page-hung", seconds=1)
                 raise BrowserGoneError("the page hangs") from error
             return None
         responsive.answered()
         return snapshot
-
-    def _in_call(self, snapshot: PageSnapshot, playing: bool | None, pictures: bool | None) -> Reason | None:
-        now = self._clock.now()
-        self._seen_in_call = now
-        others = self._people.others(snapshot.people)
-        changes = self._people.take(snapshot, self._clock.utc(now))
-        self._reporter.people(self._people.report, self._people.names, changes)
-        present = self._people.present(snapshot)
-        self._speakers.take(others, now)
-        speaking = any(person.speaking for person in others)
-        listening = is_listening(self._reporter.read_at, now)
-        audio = self._audio.update(self._reporter.heard_at, listening=listening, speaking=speaking, playing=playing)
-        video = video_received(pictures)
-        self._reporter.received(audio, video, listening=listening)
-        nobody = self._nobody_came.verdict(present) if self._nobody_came else None
-        # Whom the host sent to breakout rooms comes back.
-        away = self._breakout_rooms_open(snapshot, present)
-        only_bots = False if away else self._people.only_bots(self._speakers.spoken)
-        return (
-            nobody
-            or self._everyone_left.verdict(None if away else present)
-            or self._only_bots.verdict(only_bots=only_bots)
-            or self._silence.verdict(self._reporter.heard_at, listening=listening)
-            or self._no_media.verdict(audio, video)
-        )
-
-    def _breakout_rooms_open(self, snapshot: PageSnapshot, present: int | None) -> bool:
-        shown = self._table.breakout_rooms is not None and snapshot.holds(self._table.breakout_rooms)
-        is_open = self._breakout_rooms.update(shown=shown, others=present)
-        self._reporter.breakout_rooms(is_open=is_open)
-        return is_open
 
     def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
@@ -329,15 +283,16 @@ class _MeetingRun:
             self._reporter.waiting(None)
         return None
 
-    def _begin_rejoin(self, cause: str) -> None:
-        now = self._clock.now()
-        self._speakers.close(now)
+    def _begin_rejoin(self, cause: str) -> _Outage | None:
+        """The bot tries to come back; ``None``: it was never in the meeting. An outage that goes on keeps its cause."""
+        self._call.interrupted()
         if not self._was_in_meeting:
-            return
+            return None
         if self._outage is None:
-            self._outage, self._outage_ends = cause, now + self._table.timeouts.rejoin
+            self._outage = _Outage(cause, self._clock.now() + self._table.timeouts.rejoin)
             self._events.write("rejoining", cause=cause)
         self._reporter.waiting(Waiting.REJOINING)
+        return self._outage
 
     # Leave
 
@@ -346,7 +301,7 @@ class _MeetingRun:
         self._events.write("leaving", reason=result.reason)
         self._page.on_read = self._reporter.looked  # who leaves politely need not be heard any more
         try:
-            self._close_people()
+            self._call.close()
         except Exception:  # a fault of ours, for which nobody stays in the meeting
             _log.exception("who was in the meeting could not be told")
         try:
@@ -357,7 +312,7 @@ class _MeetingRun:
 
     async def _leave_meeting(self) -> None:
         if self._outage is not None and self._reporter.ever_joined:
-            self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage)
+            self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage.cause)
         self._reporter.leaving()
         closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)
         left, closed = await asyncio.gather(self._leave_page(), closing, return_exceptions=True)
@@ -368,11 +323,6 @@ class _MeetingRun:
             if isinstance(error, Exception):
                 _log.error(what, exc_info=error)
 
-    def _close_people(self) -> None:
-        self._speakers.close(self._clock.now())
-        changes = self._people.close()
-        self._reporter.people(self._people.report, self._people.names, changes)
-
     async def _leave_page(self) -> bool:
         """Leave as a person does; then close the browser, which leaves for certain. Whether the page agreed."""
         try:
@@ -382,34 +332,7 @@ class _MeetingRun:
 
     async def _keep_last_evidence(self, name: str, *, asked: bool) -> None:
         if not asked:
-            return await self._keep_evidence(name)
-        limit = min(_EVIDENCE_SECONDS, _EVIDENCE_SHARE * self._assignment.grace_seconds)
-        try:
-            async with asyncio.timeout(limit):
-                await self._keep_evidence(name, limit / 3)  # document, screenshot, and the rest for the volume
-        except TimeoutError:
-            self._events.write("evidence_failed", error="it took too long")
-
-    async def _keep_evidence(self, name: str, seconds: float = 10.0) -> None:
-        if not self._browser.alive:
-            return
-        before = self._page.snapshot
-        signals = self._page.evidence_of(before)
-
-        def names() -> list[str]:
-            looks = (before, self._page.snapshot)  # somebody may have come just before the document was read
-            shown = [person.name for look in looks if look for person in self._people.others(look.people)]
-            return [*self._people.names, *shown]
-
-        try:
-            paths = await diagnostics.collect(
-                self._browser.page, self._volume, name, signals, self._redact, names, seconds, self._page.evidence_with
-            )
-        except OSError as error:  # a full volume costs the evidence, not the result
-            self._events.write("evidence_failed", error=str(error.strerror))
-            return
-        except Exception as error:  # nor does anything else that the page holds
-            _log.exception("the evidence could not be kept")
-            self._events.write("evidence_failed", error=type(error).__name__)
-            return
-        self._reporter.evidence(paths)
+            await self.evidence.keep(name)
+        else:
+            grace = self._assignment.grace_seconds
+            await self.evidence.keep_within(min(_EVIDENCE_SECONDS, _EVIDENCE_SHARE * grace), name)
