@@ -12,7 +12,6 @@ Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits fo
 """
 
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,24 +20,16 @@ from typing import Final
 
 import numpy as np
 
-from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT, Word
-from meeting_buddy_bot.transcription.agreement import LocalAgreement
-from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, Engine, EngineError, Samples
-from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Partial, Progress, Recovered, Utterance
+from meeting_buddy_bot.transcription.early_decoding import EarlyDecoding
+from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError, Samples
+from meeting_buddy_bot.transcription.invented import is_invented
+from meeting_buddy_bot.transcription.messages import Fault, Message, Missed, Progress, Recovered, Utterance
+from meeting_buddy_bot.transcription.partial_texts import PartialTexts
 from meeting_buddy_bot.transcription.segmenter import Segmenter, SpeechSegment
 from meeting_buddy_bot.transcription.shortage import Shortage
 from meeting_buddy_bot.transcription.sparing import Sparing
 
-CADENCE_SECONDS: Final = 1.0
-"""Of new sound between two partial texts of a segment, if the decoder is fast enough for it."""
-FIRST_SECONDS: Final = 0.8
-"""Of speech before the first one."""
-_SHARE: Final = 0.6
-"""Of the time that partial texts may take."""
-_SLOWEST_CADENCE: Final = 6.0
-_MAX_EARLY_COST: Final = 2.0
-"""Seconds that the last decoding in a pause took; with a slower decoder they would hold up all that follows."""
 FIRST_PAUSE: Final = 2.0
 """Seconds before a final is asked for again whose sound can wait."""
 LONGEST_PAUSE: Final = 30.0
@@ -47,17 +38,8 @@ LONGEST_PATIENCE: Final = 600.0
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
-_NO_SPEECH: Final = 0.6
-_UNSURE: Final = -1.0
-"""Average log probability; Whisper's own limit, which counts together with the one above."""
-_GUESSED: Final = -1.6
-"""Average log probability of words that are no better than chance."""
 _CONFIDENT: Final = -0.5
-_WORDS_PER_SECOND: Final = 8.0
-_FREE_WORDS: Final = 4
-"""More words than these and the rate above allow for were not spoken by anybody."""
-_LETTER: Final = re.compile(r"[^\W_]")
-
+"""Average log probability of a text that the next segment may go on from."""
 _PEAK: Final = 0.5
 _MAX_GAIN: Final = 30.0
 
@@ -110,27 +92,14 @@ class DecodingScheduler:
         self._settle = settle
         self._segmenter = segmenter
         self._say = say
-        self._partials = partials
+        self._partials = PartialTexts()
+        self._makes_partials = partials
         self._waiting: deque[SpeechSegment] = deque()
         self._closed = 0
         """Number of the last segment that was closed."""
         self._running: Job | None = None
-        self._paused_at: tuple[int, int] | None = None
-        """The segment in whose pause the last early decoding was begun, as :func:`_extent` tells it."""
-        self._early: Decoding | None = None
-        """What came of it."""
-        self._early_awaited = False
-        """Whether it is being made, and the segment is over by now."""
-        self._early_cost = 0.0
+        self._early = EarlyDecoding()
         self._ended = False
-        self._agreement = LocalAgreement()
-        self._agreed_on = 0
-        """Number of the segment that the agreement is about."""
-        self._decoded_seconds = 0.0
-        """Of that segment's sound, at its last partial text."""
-        self._partial_cost: float | None = None
-        self._revisions: dict[int, int] = {}
-        self._last_said: Partial | None = None
         self._before: tuple[int, str] | None = None
         """Number and text of the last final, when it was sure of it."""
         self._faulty: str | None = None
@@ -161,7 +130,7 @@ class DecodingScheduler:
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._partials and not self._ended and not self._sparing.finals_only:
+        elif self._makes_partials and not self._ended and not self._sparing.finals_only:
             self._running = (None if self._sparing.shortage else self._early_job()) or self._partial_job()
         return self._running
 
@@ -171,11 +140,9 @@ class DecodingScheduler:
         self._sparing.decoded(seconds, waited, final=job.final)
         stays = job.final
         if job.early:
-            stays, self._early_awaited = self._early_awaited, False
-            self._early_cost = seconds
+            stays = self._early.ended(seconds)
         elif job.final and not isinstance(outcome, Exception):
-            # Where none are made in pauses, these show that the decoder is fast again.
-            self._early_cost = min(self._early_cost, seconds)
+            self._early.final_ended(seconds)
         if isinstance(outcome, Exception):
             self._failed(job, outcome, stays=stays)
             return
@@ -186,12 +153,11 @@ class DecodingScheduler:
         if stays:
             self._finish(job.segment, outcome)
         elif job.early:
-            self._early = outcome if _extent(job.segment) == self._paused_at else None
-            self._understand(job.segment, outcome)
+            self._early.keep(job.segment, outcome)
+            self._show(job.segment, outcome)
         else:
-            cost = self._partial_cost
-            self._partial_cost = seconds if cost is None else 0.7 * cost + 0.3 * seconds
-            self._understand(job.segment, outcome)
+            self._partials.took(seconds)
+            self._show(job.segment, outcome)
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -220,22 +186,26 @@ class DecodingScheduler:
         most = self._sparing.most_waiting(self._waiting_seconds)
         for segment in closed:
             self._closed = segment.number
-            if _extent(segment) != self._paused_at:
+            if not self._early.is_of(segment):
                 self._waiting.append(segment)
-            elif self._early is not None:
-                self._finish(segment, self._early)
+            elif self._early.decoding is not None:
+                self._finish(segment, self._early.decoding)
             elif self._running is not None and self._running.early:
-                self._early_awaited = True
+                self._early.await_it()
             else:  # it failed
                 self._waiting.append(segment)
         while len(self._waiting) > 1 and self._waiting_seconds > most:
             oldest = self._waiting.popleft()
             self._miss(oldest, f"the decoder was more than {most:.0f} s of speech behind")
 
+    @property
+    def _waiting_seconds(self) -> float:
+        return sum(each.seconds for each in self._waiting)
+
     def _finish(self, segment: SpeechSegment, decoding: Decoding) -> None:
         text = decoding.text.strip()[:MAX_TEXT]
         self._before = None
-        if _invented(decoding, segment):
+        if is_invented(decoding, segment):
             self._withdraw(segment, decoding.language)
             return
         self._settle(decoding)
@@ -244,7 +214,7 @@ class DecodingScheduler:
         self._say(
             Utterance(
                 segment=segment.number,
-                revision=self._revision(segment, last=True),
+                revision=self._partials.last_revision(segment),
                 start=round(segment.start, 3),
                 end=round(segment.end, 3),
                 language=decoding.language,
@@ -263,12 +233,12 @@ class DecodingScheduler:
 
     def _withdraw(self, segment: SpeechSegment, language: str) -> None:
         """Take back what was said of a segment, if anything was."""
-        if segment.number not in self._revisions:
+        if not self._partials.shown(segment):
             return
         self._say(
             Utterance(
                 segment=segment.number,
-                revision=self._revision(segment, last=True),
+                revision=self._partials.last_revision(segment),
                 start=round(segment.start, 3),
                 end=round(segment.end, 3),
                 language=language,
@@ -277,7 +247,7 @@ class DecodingScheduler:
         )
 
     def _miss(self, segment: SpeechSegment, cause: str) -> None:
-        self._withdraw(segment, self._last_said.language if self._last_said else "")
+        self._withdraw(segment, self._partials.language)
         self._say(Missed(start=round(segment.start, 3), end=round(segment.end, 3), cause=cause))
 
     def fault(self, error: EngineError) -> None:
@@ -298,75 +268,34 @@ class DecodingScheduler:
             self._before = None
             self._miss(job.segment, cause)
         else:
-            self._begin_agreement(job.segment)
-            self._decoded_seconds = job.segment.seconds
+            self._partials.decoded(job.segment)
 
     def _early_job(self) -> Job | None:
         segment = self._segmenter.pausing
-        if segment is None or _extent(segment) == self._paused_at or self._early_cost > _MAX_EARLY_COST:
+        if segment is None or not self._early.is_worth(segment):
             return None
-        self._paused_at, self._early = _extent(segment), None
+        self._early.begin(segment)
         return Job(segment, final=True, prompt=self._prompt(segment), early=True)
 
     # --- partial texts ----------------------------------------------------------------------------------------------
 
     def _partial_job(self) -> Job | None:
-        opened = self._due()
-        return None if opened is None else Job(opened, final=False, prompt=self._prompt(opened))
-
-    def _due(self) -> SpeechSegment | None:
-        """The open segment, when enough is new of it since it was last decoded."""
         opened = self._segmenter.open
-        if opened is None:
+        if opened is None or not self._partials.due(opened, spare=bool(self._sparing.shortage)):
             return None
-        if opened.number != self._agreed_on:
-            least = _SLOWEST_CADENCE if self._sparing.shortage else FIRST_SECONDS
-            return opened if opened.seconds - opened.onset >= least else None
-        return opened if opened.seconds - self._decoded_seconds >= self._cadence() else None
+        return Job(opened, final=False, prompt=self._prompt(opened))
 
-    @property
-    def _waiting_seconds(self) -> float:
-        return sum(each.seconds for each in self._waiting)
-
-    def _cadence(self) -> float:
-        if self._sparing.shortage:
-            return _SLOWEST_CADENCE
-        return min(max(CADENCE_SECONDS, (self._partial_cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
-
-    def _begin_agreement(self, segment: SpeechSegment) -> None:
-        if segment.number != self._agreed_on:
-            self._agreement = LocalAgreement()
-            self._agreed_on = segment.number
-
-    def _understand(self, segment: SpeechSegment, decoding: Decoding) -> None:
-        self._begin_agreement(segment)
-        self._decoded_seconds = segment.seconds
+    def _show(self, segment: SpeechSegment, decoding: Decoding) -> None:
+        self._partials.decoded(segment)
         if segment.number <= self._closed:
             return  # meanwhile it was closed: its final comes next, or it was missed
-        if _invented(decoding, segment):
+        if is_invented(decoding, segment):
             return
-        agreed = self._agreement.update(spoken_text(decoding.text, MAX_TEXT))  # what is counted is what is shown
-        last = self._last_said
-        if last and (last.segment, last.text, last.committed) == (segment.number, agreed.text, agreed.committed):
-            return
-        self._last_said = Partial(
-            segment=segment.number,
-            revision=self._revision(segment),
-            start=round(segment.start, 3),
-            end=round(segment.end, 3),
-            language=decoding.language,
-            text=agreed.text[:MAX_TEXT],
-            committed=min(agreed.committed, MAX_TEXT),
-        )
-        self._say(self._last_said)
+        partial = self._partials.update(segment, decoding)
+        if partial is not None:
+            self._say(partial)
 
     # --- both -------------------------------------------------------------------------------------------------------
-
-    def _revision(self, segment: SpeechSegment, *, last: bool = False) -> int:
-        revision = self._revisions.pop(segment.number, 0) + 1
-        if not last:
-            self._revisions[segment.number] = revision
-        return revision
 
     def _prompt(self, segment: SpeechSegment) -> str | None:
         """The text before, only where one sentence was cut in two: elsewhere it leads Whisper astray."""
@@ -409,22 +338,6 @@ def attempt(job: Job, engine: Engine) -> Decoding | Exception:
         return job.run(engine)
     except Exception as error:
         return error
-
-
-def _extent(segment: SpeechSegment) -> tuple[int, int]:
-    """Which segment, and how many samples of it: the same sound, if both are the same."""
-    return segment.number, len(segment.pcm)
-
-
-def _invented(decoding: Decoding, segment: SpeechSegment) -> bool:
-    """Whether the text is the engine's own: none of this speaks against a single quiet word."""
-    return (
-        not _LETTER.search(decoding.text)
-        or decoding.compression_ratio > LOOPING
-        or (decoding.no_speech_probability > _NO_SPEECH and decoding.average_logprob < _UNSURE)
-        or decoding.average_logprob < _GUESSED
-        or len(decoding.text.split()) > _FREE_WORDS + _WORDS_PER_SECOND * segment.voiced_seconds
-    )
 
 
 def _levelled(pcm: Samples) -> Samples:
