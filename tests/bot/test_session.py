@@ -16,7 +16,7 @@ import pytest
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.checks.browser_restarts import MOST_RESTARTS
+from meeting_buddy_bot.checks.browser_restarts import MAX_RESTARTS
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.platforms import diagnostics
 from meeting_buddy_bot.session import meeting_run
@@ -324,7 +324,7 @@ async def test_a_browser_that_dies_again_and_again_ends_it(
 ) -> None:
     site.pages[ROOM] = join_page()
     async with attending(container, site, tmp_path) as bot:
-        for restarts in range(MOST_RESTARTS + 1):
+        for restarts in range(MAX_RESTARTS + 1):
             await bot.until(
                 lambda report, wanted=restarts: (  # type: ignore[misc]
                     report.browser.restarts == wanted
@@ -335,6 +335,6 @@ async def test_a_browser_that_dies_again_and_again_ends_it(
             )
             os.kill(container.chromium()[0], signal.SIGKILL)
         assert (await bot.ending()).reason is Reason.BROWSER_CRASHED
-        assert bot.report.browser.restarts == MOST_RESTARTS
+        assert bot.report.browser.restarts == MAX_RESTARTS
         assert not bot.report.browser.alive
-        assert len(bot.recorder.gaps) == MOST_RESTARTS + 1
+        assert len(bot.recorder.gaps) == MAX_RESTARTS + 1

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from meeting_buddy.contract.reader import MOST_FILES, reader_key
+from meeting_buddy.contract.reader import MAX_FILES, reader_key
 from meeting_buddy.http_api import media_access
 from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
@@ -433,7 +433,7 @@ async def test_a_reader_that_says_odd_things_is_told_as_such_and_costs_no_place(
 async def test_of_too_many_files_each_can_be_had_although_not_their_list(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_FILES", 2)
+    monkeypatch.setattr(listing, "MAX_FILES", 2)
     session = (await shelf.session(phase="Leaving", reason="BotCrashed")).write(lines=b"{}\n")
     (session.folder / "segments").mkdir()
     with (session.folder / "manifest.jsonl").open("a") as manifest:
@@ -442,7 +442,7 @@ async def test_of_too_many_files_each_can_be_had_although_not_their_list(
             line = {"segment": number, "file": f"segments/{number:05d}.mkv", "sha256": DIGEST, "bytes": len(FILM)}
             manifest.write(json.dumps(line) + "\n")
     problem = (await session.ask()).problem(409, "too-many-files")
-    assert problem["detail"] == f"this session has more than {MOST_FILES:,} files"
+    assert problem["detail"] == f"this session has more than {MAX_FILES:,} files"
     assert "by its name" in problem["remedy"]
     assert (await session.ask("recordings/segments/00002.mkv")).content == FILM
     assert shelf.door.streams._open.total() == 0
@@ -451,7 +451,7 @@ async def test_of_too_many_files_each_can_be_had_although_not_their_list(
 @pytest.mark.parametrize("what", ["list", "length"])
 async def test_a_list_without_end_is_left(shelf: Shelf, what: str) -> None:
     entry = b'{"name":"a","kind":"b","bytes":1,"sha256":null,"media_type":"c","final":false},'
-    entries = LONGEST_LIST // len(entry) + 1 if what == "length" else MOST_FILES + 1
+    entries = LONGEST_LIST // len(entry) + 1 if what == "length" else MAX_FILES + 1
     body = b'{"files":[' + (entry * entries).removesuffix(b",") + b'],"verified":true}'
     session = await shelf.session()
     server = await scripted(shelf, OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)

@@ -415,7 +415,7 @@ async def test_a_transcript_of_many_hours_breaks_off_and_goes_on_for_who_comes_a
     place: Place, mine: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meeting_buddy.http_api.transcripts.LINES_BEFORE", 1)
-    monkeypatch.setattr("meeting_buddy.http_api.transcripts.MOST_BYTES", 5000)
+    monkeypatch.setattr("meeting_buddy.http_api.transcripts.MAX_BYTES", 5000)
     session, texts = await place.session(mine), [f"line {number}" for number in range(1, 101)]
     async with session.bot() as bot:
         bot.say(*texts)
@@ -515,7 +515,7 @@ async def test_no_room_for_lines_is_no_fault_of_the_caller(
             answer = await session.ask()
             answer.problem(503, "bot-unavailable")
             assert answer.headers["Retry-After"] == "5"
-        monkeypatch.setattr("meeting_buddy.http_api.transcripts.MOST_IN_ALL", 400)
+        monkeypatch.setattr("meeting_buddy.http_api.transcripts.MAX_IN_ALL", 400)
         async with session.hear() as stream:
             bot.say("a", "b", "c")
             told = await rest(events(stream))

@@ -14,7 +14,7 @@ from tests.integration.operator_fixtures import crd, operator, place, sessions  
 from tests.integration.operator_process import OperatorProcess, Sessions
 from tests.support.awaiting import wait_until
 
-MOST_CALLS = 25
+MAX_CALLS = 25
 """API calls about pods for one deletion, conflicts and repetitions included; a loop makes as many in a second."""
 
 
@@ -72,7 +72,7 @@ def test_with_the_operator_up(operator: OperatorProcess, sessions: Sessions, fir
     sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--ignore-not-found")
     # A session that comes later gets its pod: by then whatever went on about the first has shown itself.
     running_bot(sessions, "later")
-    assert calls(operator) - before <= MOST_CALLS
+    assert calls(operator) - before <= MAX_CALLS
 
 
 def test_with_the_operator_down(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -84,7 +84,7 @@ def test_with_the_operator_down(operator: OperatorProcess, sessions: Sessions) -
     operator.start()
     wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", 30)
     running_bot(sessions, "later")
-    assert calls(operator) <= MOST_CALLS
+    assert calls(operator) <= MAX_CALLS
 
 
 def test_somebody_elses_pod_is_not_ended_for_a_label(operator: OperatorProcess, sessions: Sessions) -> None:

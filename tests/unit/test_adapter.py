@@ -18,7 +18,7 @@ from meeting_buddy.contract.table import Match
 from meeting_buddy_bot.browser.errors import BrowserGoneError, CdpError, PageTimeoutError
 from meeting_buddy_bot.platforms import adapter
 from meeting_buddy_bot.platforms.adapter import AdapterRunner, ReadablePage, adapter_of
-from meeting_buddy_bot.platforms.probe import MOST_PEOPLE, PageSnapshot, Person
+from meeting_buddy_bot.platforms.probe import MAX_PEOPLE, PageSnapshot, Person
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from tests.local.clone import PLATFORM_TABLES
@@ -156,7 +156,7 @@ async def test_what_it_sees_counts_and_what_it_may_not_say_does_not(
     log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign = Match(element="last item")
-    crowd = tuple(Person(f"\u202e{'x' * 300}", own=False, speaking=False) for _ in range(MOST_PEOPLE + 5))
+    crowd = tuple(Person(f"\u202e{'x' * 300}", own=False, speaking=False) for _ in range(MAX_PEOPLE + 5))
 
     async def amend(snapshot: PageSnapshot) -> PageSnapshot:
         return PageSnapshot(snapshot.seen | {sign}, frozenset({"leave"}), crowd, 9, ((5, 5.0),), (), 500, -1.0)
@@ -164,7 +164,7 @@ async def test_what_it_sees_counts_and_what_it_may_not_say_does_not(
     seen = await running(log, amend, monkeypatch).amend(PAGE, SEEN)
     assert seen.seen == SEEN.seen | {sign}
     assert seen.count == 9
-    assert len(seen.people) == MOST_PEOPLE
+    assert len(seen.people) == MAX_PEOPLE
     assert seen.people[0].name == "x" * 100
     assert seen.seconds >= SEEN.seconds
     # Acts, media and the document's status stay as the table's look has them.

@@ -42,7 +42,7 @@ async def test_a_volume_that_does_not_answer_holds_nobody_up(tmp_path: Path) -> 
 
 
 async def test_lines_beyond_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(append_file, "MOST_LINES", 10)
+    monkeypatch.setattr(append_file, "MAX_LINES", 10)
     pipe = tmp_path / "lines"
     os.mkfifo(pipe)
     file = AppendFile(pipe, durable=False)

@@ -185,7 +185,7 @@ def test_after_half_a_minute_nothing_changes() -> None:
 
 
 def test_segments_are_kept_in_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attribution, "_MOST_SEGMENTS", 2)
+    monkeypatch.setattr(attribution, "_MAX_SEGMENTS", 2)
     made = attributor()
     for segment in (1, 2, 3):
         made.take(utterance(("yes", 10, 12), segment=segment), 13.0)
@@ -250,8 +250,8 @@ def test_no_text_goes_to_the_next_speaker_where_words_cannot_be_read(pieces: str
 
 
 def test_of_a_meeting_that_is_over_all_intervals_are_kept() -> None:
-    turns = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(attribution.MOST_INTERVALS + 10)]
-    for most, whose in ((attribution.MOST_INTERVALS, None), (None, "Ann")):
+    turns = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(attribution.MAX_INTERVALS + 10)]
+    for most, whose in ((attribution.MAX_INTERVALS, None), (None, "Ann")):
         made = Attributor(utc, lag=0.0, most_intervals=most)
         for turn in turns:
             made.spoke(turn, 0.0)

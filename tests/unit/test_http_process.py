@@ -21,7 +21,7 @@ from tests.support.machine_wide import free_port
 HOST = "127.0.0.1"
 ENVIRONMENT = {"PYTHONPATH": f"{REPOSITORY}/operator"}
 INSTALLATION = {"botClasses": {"default": {"image": "example.org/bot:1"}}}
-MOST_MEMORY = 120e6
+MAX_MEMORY = 120e6
 """Bytes of an idle process; the goal of the issue."""
 
 
@@ -62,7 +62,7 @@ def test_it_serves_without_kubernetes_and_ends_with_status_0(tmp_path: Path) -> 
         assert status(port, sessions, Authorization="Bearer invented") == 503
         [(_, memory)] = samples(HOST, health_port, "process_resident_memory_bytes")
         print(f"{memory / 1e6:.0f} MB resident")
-        assert memory < MOST_MEMORY
+        assert memory < MAX_MEMORY
         operations = [
             labels["operation"] for labels, _ in samples(HOST, health_port, "meetingbuddy_http_requests_total")
         ]

@@ -10,7 +10,7 @@ import pytest
 
 from meeting_buddy.http_api import transcripts
 from meeting_buddy.http_api.bots import LONGEST_EVENT
-from meeting_buddy.http_api.transcripts import LINES_BEFORE, MOST_BYTES, MOST_STREAMS, Listener, LiveTranscripts
+from meeting_buddy.http_api.transcripts import LINES_BEFORE, MAX_BYTES, MAX_STREAMS, Listener, LiveTranscripts
 from meeting_buddy.http_api.upstream import READ_AT_ONCE, BrokenError
 
 BOT = ("10.0.0.1", "uid", 1)
@@ -100,7 +100,7 @@ async def test_who_has_seen_less_gets_all_and_takes_nothing_from_others() -> Non
 
 
 async def test_a_stream_that_is_full_goes_on_for_who_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "MOST_BYTES", 400 * len(line(1000)))
+    monkeypatch.setattr(transcripts, "MAX_BYTES", 400 * len(line(1000)))
     live = heard(bot := Bot(2000))
     seen: list[int] = []
     while 2000 not in seen:
@@ -118,13 +118,13 @@ async def test_a_stream_that_is_full_goes_on_for_who_comes_again(monkeypatch: py
 
 
 def test_a_stream_gets_further_however_long_its_lines_are() -> None:
-    assert LINES_BEFORE * (LONGEST_EVENT + 4 * READ_AT_ONCE) < MOST_BYTES - LONGEST_EVENT
+    assert LINES_BEFORE * (LONGEST_EVENT + 4 * READ_AT_ONCE) < MAX_BYTES - LONGEST_EVENT
 
 
 async def test_a_bot_is_not_asked_from_any_number_of_lines() -> None:
     live = heard(bot := Bot(5000))
     listeners = [await live.listen(*BOT, after) for after in range(4900, 900, -200)]
-    assert len(bot.asked) == MOST_STREAMS + 1
+    assert len(bot.asked) == MAX_STREAMS + 1
     assert bot.asked[-1] == 0, "the last one serves everybody"
     assert await numbers(listeners[-1], 5000) == list(range(1101, 5001))
     for each in listeners:
@@ -134,7 +134,7 @@ async def test_a_bot_is_not_asked_from_any_number_of_lines() -> None:
 async def test_lines_that_fill_a_stream_are_served_behind_each_line_that_was_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transcripts, "MOST_BYTES", 400 * len(line(1000)))
+    monkeypatch.setattr(transcripts, "MAX_BYTES", 400 * len(line(1000)))
     live = heard(bot := Bot(2000))
     others = [await live.listen(*BOT, after) for after in (1990, 1950 - LINES_BEFORE)]
     seen = 0

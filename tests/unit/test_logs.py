@@ -56,7 +56,7 @@ class Pipe:
 
 
 async def test_a_log_that_nobody_reads_stops_nobody_and_says_what_it_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MOST_LINES", 500)
+    monkeypatch.setattr(logs, "MAX_LINES", 500)
     pipe = Pipe()
     for number in range(2000):  # a pipe holds some hundred
         pipe.log.handle(record(number))
@@ -76,7 +76,7 @@ async def test_a_log_that_nobody_reads_stops_nobody_and_says_what_it_dropped(mon
 
 
 async def test_what_was_dropped_is_said_before_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MOST_LINES", 500)
+    monkeypatch.setattr(logs, "MAX_LINES", 500)
     pipe = Pipe()
     for number in range(2000):
         pipe.log.handle(record(number))

@@ -193,7 +193,7 @@ async def test_one_that_goes_away_while_the_volume_hangs_does_not_either_keep_an
 async def test_more_requests_than_there_is_room_for_are_asked_to_come_again(
     reader: RunningReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(server, "MAX_REQUESTS", 2)
     connections = [await reader.stalled(RECORDING) for _ in range(2)]
     await until(lambda: len(volume_descriptors(reader)) == 2, 60)
     answer = await reader.ask(RECORDING)

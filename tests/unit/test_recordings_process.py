@@ -25,9 +25,9 @@ from tests.support.recordings_reader import HOST, KEY, RunningReader, hashed
 
 RECORDING = "recording.mp4"
 ENVIRONMENT = {"PYTHONPATH": f"{REPOSITORY}/operator:{REPOSITORY}/bot-image"}
-MOST_IDLE = 60e6
+MAX_IDLE = 60e6
 """Bytes of an idle process."""
-MOST_BUSY = 128e6
+MAX_BUSY = 128e6
 """Bytes with 200 downloads; the chart's limit is twice that."""
 STUCK = 8.0
 """Seconds that no probe takes on any machine, unless it waits for the volume, for which one waits 10."""
@@ -106,7 +106,7 @@ async def answering(program: Program) -> None:
 
 async def test_it_is_small_and_carries_nothing_of_a_bot_at_work(program: Program) -> None:
     assert (await program.reader.ask(RECORDING)).body == SMALL
-    assert program.memory() < MOST_IDLE
+    assert program.memory() < MAX_IDLE
     assert not re.search("numpy|ctranslate2|onnxruntime|_yaml", program.proc("maps"))
 
 
@@ -167,7 +167,7 @@ async def test_200_downloads_side_by_side_take_little_memory(program: Program) -
             left = left[len(piece) :]
 
     await asyncio.gather(*(whole(reading) for reading, _ in connections))
-    assert program.memory("VmHWM") < MOST_BUSY
+    assert program.memory("VmHWM") < MAX_BUSY
     for _, writing in connections:
         writing.close()
 

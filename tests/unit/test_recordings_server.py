@@ -186,7 +186,7 @@ async def test_segments_that_are_gone_are_not_listed(reader: RunningReader) -> N
 async def test_too_many_segments_are_left_out_once_the_recording_has_them(
     reader: RunningReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(listing, "MAX_SEGMENTS", 2)
     session = reader.save()
     for number in range(1, 4):
         session.segment(number, b"x")
@@ -199,7 +199,7 @@ async def test_too_many_segments_are_left_out_once_the_recording_has_them(
 async def test_a_list_of_too_many_files_is_not_made_and_each_can_be_had(
     reader: RunningReader, monkeypatch: pytest.MonkeyPatch, looked_at: list[str]
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_FILES", 3)
+    monkeypatch.setattr(listing, "MAX_FILES", 3)
     made: list[str] = []
     monkeypatch.setattr(Entry, "of", lambda name, *_: made.append(name))
     live = reader.save(OTHER)
@@ -217,7 +217,7 @@ async def test_a_list_of_too_many_files_is_not_made_and_each_can_be_had(
 async def test_what_the_manifest_names_and_is_gone_makes_no_list_too_long(
     reader: RunningReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_FILES", 2)
+    monkeypatch.setattr(listing, "MAX_FILES", 2)
     live = reader.save(OTHER)
     for number in range(1, 4):
         live.segment(number, b"x")
@@ -347,7 +347,7 @@ def test_what_was_not_used_for_longest_is_not_kept() -> None:
 async def test_a_manifest_without_end_is_not_read_into_memory(
     reader: RunningReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_MANIFEST", 1000)
+    monkeypatch.setattr(listing, "MAX_MANIFEST", 1000)
     with (reader.save().folder / MANIFEST_FILE).open("ab") as file:
         file.truncate(1 << 40)
     assert (await reader.ask()).status == 503

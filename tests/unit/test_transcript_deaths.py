@@ -317,14 +317,14 @@ def sound(missed: list[Stretch]) -> PendingSound:
 
 
 def test_no_more_is_kept_than_six_minutes(sound: PendingSound, missed: list[Stretch]) -> None:
-    for number in range(pending.MOST_FRAMES + 150):
+    for number in range(pending.MAX_FRAMES + 150):
         sound.add(frame(number / 10))
-    assert len(sound) <= pending.MOST_FRAMES
+    assert len(sound) <= pending.MAX_FRAMES
     assert missed == [(0, 10, sound.cause), (10, 20, sound.cause)]
 
 
 def test_what_only_the_process_has_is_missing_if_it_dies(sound: PendingSound, missed: list[Stretch]) -> None:
-    for number in range(pending.MOST_FRAMES + 50):
+    for number in range(pending.MAX_FRAMES + 50):
         sound.add(frame(number / 10))
         sound.handed_over()
     assert not missed

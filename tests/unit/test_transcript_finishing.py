@@ -21,7 +21,7 @@ from meeting_buddy_bot.session.earlier import EarlierFacts
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from meeting_buddy_bot.transcription.attribution import MOST_INTERVALS
+from meeting_buddy_bot.transcription.attribution import MAX_INTERVALS
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
     Fault,
@@ -183,7 +183,7 @@ async def test_where_the_next_one_would_not_be_any_better_there_is_none(
 
 
 async def test_all_names_of_a_long_meeting_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoken = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(MOST_INTERVALS + 10)]
+    spoken = [Interval("Ann" if n % 2 else "Bob", n, n + 1) for n in range(MAX_INTERVALS + 10)]
     process = ScriptedProcess(0, READY, heard(1, 4.8, 5.6))
     await finished(tmp_path, monkeypatch, process, segments=recorded((0, 300)), spoken=spoken)
     [line] = (tmp_path / TRANSCRIPT_FILE).read_text().splitlines()

@@ -132,7 +132,7 @@ async def test_nothing_is_lost_or_doubled_while_lines_arrive(
 async def test_the_file_is_read_when_the_hub_no_longer_keeps_the_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_BEHIND", 5)
+    monkeypatch.setattr(module, "MAX_BEHIND", 5)
     session = await begin(tmp_path)
     session.say(*(f"w{number}" for number in range(1, 31)))
     await session.writer.flush(60)
@@ -158,7 +158,7 @@ async def test_a_torn_line_is_no_gap(tmp_path: Path) -> None:
 async def test_who_is_slow_is_told_what_was_left_out_and_gets_it_by_coming_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_BEHIND", 5)
+    monkeypatch.setattr(module, "MAX_BEHIND", 5)
     session = await begin(tmp_path)
     session.say("w1")
     slow = session.hub.subscribe()
@@ -175,7 +175,7 @@ async def test_who_is_slow_is_told_what_was_left_out_and_gets_it_by_coming_back(
 
 
 async def test_what_a_volume_that_hangs_keeps_back_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BEHIND", 2)
+    monkeypatch.setattr(module, "MAX_BEHIND", 2)
     hub = TranscriptHub(Volume(tmp_path))
     for number in range(1, 6):  # not one of them is in the file
         hub.publish_final(number, line(f"w{number}"))
@@ -198,7 +198,7 @@ async def test_of_an_open_segment_only_the_newest_line_is_sent(session: Session)
 
 
 async def test_open_segments_are_kept_in_a_bounded_number(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_OPEN", 2)
+    monkeypatch.setattr(module, "_MAX_OPEN", 2)
     for segment in ("1", "2", "3"):
         session.guess(segment, segment)
     session.hub.end()

@@ -94,7 +94,7 @@ async def test_names_and_texts_are_fit_to_be_kept(tmp_path: Path) -> None:
 async def test_a_volume_that_hangs_holds_nobody_up_and_what_finds_no_room_has_no_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_file, "MOST_LINES", 3)
+    monkeypatch.setattr(append_file, "MAX_LINES", 3)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a pipe has none
     handed: list[int] = []
     os.mkfifo(tmp_path / TRANSCRIPT_FILE)  # opening it for writing blocks until somebody reads

@@ -35,7 +35,7 @@ async def test_a_volume_that_does_not_answer_is_an_os_error_in_time(tmp_path: Pa
 async def test_accesses_that_hang_do_not_add_up_for_ever(
     tmp_path: Path, answers: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_WAITING", 3)
+    monkeypatch.setattr(module, "_MAX_WAITING", 3)
     volume = Volume(tmp_path)
     for _ in range(3):
         with pytest.raises(VolumeTimeoutError):

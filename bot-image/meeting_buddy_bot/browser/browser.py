@@ -14,7 +14,7 @@ from meeting_buddy_bot.browser.page import Page
 from meeting_buddy_bot.browser.sandbox_check import build_age_days, read_sandbox
 
 _CLOSE_SECONDS: Final = 3.0
-_MOST_STARTS: Final = 3
+_MAX_STARTS: Final = 3
 """Of browsers that die at once, or take their tab for hidden, in a row."""
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Browser:
             BrowserGoneError: no browser within ``seconds``.
             SandboxRefusedError: the node does not let Chromium make its sandbox.
         """
-        for left in reversed(range(_MOST_STARTS)):
+        for left in reversed(range(_MAX_STARTS)):
             await self.close()
             try:
                 await self._open(seconds)

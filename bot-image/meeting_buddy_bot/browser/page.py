@@ -32,8 +32,8 @@ WORLD: Final = "meeting-buddy"
 
 _log = logging.getLogger(__name__)
 
-_MOST_LINES: Final = 200
-_MOST_FAULTS: Final = 20
+_MAX_LINES: Final = 200
+_MAX_FAULTS: Final = 20
 _FRAME_SECONDS: Final = 1.0  # for frames, once the page itself has answered
 _RAW_LINE: Final = 8 * MAX_LINE  # of a line that is megabytes long, no more is looked at
 _MAX_HOST: Final = 253
@@ -91,9 +91,9 @@ class Page:
         self._frames.attach(session, Session(target))
         self._late: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
         self._faults: set[str] = set()
-        self.alerts: deque[str] = deque(maxlen=_MOST_LINES)
+        self.alerts: deque[str] = deque(maxlen=_MAX_LINES)
         """Texts of dialogs since :meth:`navigate`, tokens masked."""
-        self.console: deque[str] = deque(maxlen=_MOST_LINES)
+        self.console: deque[str] = deque(maxlen=_MAX_LINES)
         """Lines of the console since :meth:`navigate`, tokens masked."""
         self._load_interrupted = False
         """Whether, since it was last forgotten, Chromium has given up loading a script, or the like."""
@@ -326,7 +326,7 @@ class Page:
 
     def _note_fault(self, fault: str) -> None:
         """A script that fails at every look is logged once."""
-        if fault not in self._faults and len(self._faults) < _MOST_FAULTS:
+        if fault not in self._faults and len(self._faults) < _MAX_FAULTS:
             self._faults.add(fault)
             _log.warning("a script failed on the page: %s", fault)
 

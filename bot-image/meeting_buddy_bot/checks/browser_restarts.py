@@ -6,7 +6,7 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.checks.too_often import TooOften
 
-MOST_RESTARTS: Final = 3
+MAX_RESTARTS: Final = 3
 """Restarts within the window; the next death in it ends the session."""
 WINDOW_SECONDS: Final = 600.0
 
@@ -14,7 +14,7 @@ WINDOW_SECONDS: Final = 600.0
 class BrowserRestarts:
     """Counts deaths; fires at the one for which the window holds no further restart."""
 
-    def __init__(self, clock: Clock, most: int = MOST_RESTARTS, seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(self, clock: Clock, most: int = MAX_RESTARTS, seconds: float = WINDOW_SECONDS) -> None:
         self._too_often = TooOften(clock, most, seconds)
         self.limit = f"{most} restarts within {seconds / 60:g} minutes"
         """The limit in words."""

@@ -17,7 +17,7 @@ from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.text import MAX_LINE, MAX_NAME, page_text
 from meeting_buddy_bot.browser.errors import BrowserGoneError
 from meeting_buddy_bot.browser.page import FrameAnswer
-from meeting_buddy_bot.platforms.probe import MOST_COUNTED, MOST_PEOPLE, PageSnapshot, Person
+from meeting_buddy_bot.platforms.probe import MAX_COUNTED, MAX_PEOPLE, PageSnapshot, Person
 from meeting_buddy_bot.support.event_log import EventLog
 
 SECONDS: Final = 1.0
@@ -122,14 +122,14 @@ async def _amended(adapter: Adapter, page: ReadablePage, snapshot: PageSnapshot)
     if not isinstance(answer, PageSnapshot):
         raise TypeError("it gave no snapshot")
     count = answer.count
-    if count is not None and not (type(count) is int and 0 <= count <= MOST_COUNTED):
+    if count is not None and not (type(count) is int and 0 <= count <= MAX_COUNTED):
         raise ValueError("it gave no number of people")
     return replace(
         snapshot,
         seen=frozenset(answer.seen),
         people=tuple(
             Person(page_text(str(each.name), MAX_NAME), bool(each.own), bool(each.speaking))
-            for each in islice(answer.people, MOST_PEOPLE)
+            for each in islice(answer.people, MAX_PEOPLE)
         ),
         count=count,
         # Not all of it is the page's time; looks come less often rather than too often.

@@ -28,7 +28,7 @@ FOLDER: Final = "debug"
 SIGNALS_SUFFIX: Final = ".signals.json"
 STEP_LABEL: Final = "step: "
 """Before the name of a step in evidence."""
-_MOST_CHARACTERS: Final = 2_000_000
+_MAX_CHARACTERS: Final = 2_000_000
 _SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
 _SPELT: Final = (
     r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff"
@@ -111,7 +111,7 @@ async def collect(
         if answer.value
     ]
     if frames:
-        document = "\n".join(frames)[:_MOST_CHARACTERS]
+        document = "\n".join(frames)[:_MAX_CHARACTERS]
         cleaned = await asyncio.to_thread(clean, document)  # megabytes: off the event loop
         await keep(".html", utf8(cleaned))
     return tuple(written)

@@ -24,7 +24,7 @@ POLL: Final = 0.2
 """Seconds between two looks while joining."""
 _BLANK_SECONDS: Final = 5.0
 """That a page shows nothing known after a part of it was not loaded, until it is opened again."""
-_MOST_REOPENED: Final = 2
+_MAX_REOPENED: Final = 2
 """Times, once it has shown something: what was typed is typed again, and who was let in has to ask again."""
 
 
@@ -100,7 +100,7 @@ class BlankPage:
     @property
     def due(self) -> bool:
         """Whether it was blank for long enough, if something of it is missing."""
-        return self._seconds >= _BLANK_SECONDS and self._reopened < _MOST_REOPENED
+        return self._seconds >= _BLANK_SECONDS and self._reopened < _MAX_REOPENED
 
 
 async def join(

@@ -32,9 +32,9 @@ from meeting_buddy_bot.support.event_log import EventLog
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
-_MOST_UNANSWERED = 2  # steps in a row whose input was not answered
+_MAX_UNANSWERED = 2  # steps in a row whose input was not answered
 _NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
-_MOST_LISTED = 100  # different dialogs, and hosts, of one browser: a page can make any number of them
+_MAX_LISTED = 100  # different dialogs, and hosts, of one browser: a page can make any number of them
 
 _PLACEHOLDER = re.compile(r"\{(botName|passcode|announcement)\}")
 
@@ -163,7 +163,7 @@ class MeetingPage:
             await perform(self._browser.page, step, self._probe.script, value, self._meeting.origin)
         except (StepFailedError, NavigationError, PageTimeoutError, CdpError) as error:
             self._unanswered = self._unanswered + 1 if isinstance(error, PageTimeoutError) else 0
-            if self._unanswered >= _MOST_UNANSWERED:  # Chromium sends no further input before the last was answered
+            if self._unanswered >= _MAX_UNANSWERED:  # Chromium sends no further input before the last was answered
                 raise BrowserGoneError("the browser does not take input") from error
             # It names the element that lay in the way: text of the page.
             quoted = page_text(str(error), MAX_LINE)
@@ -242,12 +242,12 @@ class MeetingPage:
 
     def _is_new(self, what: str, listed: set[str], text: str) -> bool:
         """Whether something that the page did is to be listed; says once that no more is."""
-        if text in listed or len(listed) > _MOST_LISTED:
+        if text in listed or len(listed) > _MAX_LISTED:
             return False
         listed.add(text)
-        if len(listed) > _MOST_LISTED:
-            self._events.write("further_not_listed", what=what, listed=_MOST_LISTED)
-        return len(listed) <= _MOST_LISTED
+        if len(listed) > _MAX_LISTED:
+            self._events.write("further_not_listed", what=what, listed=_MAX_LISTED)
+        return len(listed) <= _MAX_LISTED
 
 
 def _may_pass(net: str) -> bool:

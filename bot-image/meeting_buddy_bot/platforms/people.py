@@ -21,9 +21,9 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 
 ABSENT_SECONDS: Final = 3.0
 """Observed time without somebody, from the first such reading on, after which they have left."""
-_MOST_NAMED: Final = 1000
+_MAX_NAMED: Final = 1000
 """People who are followed by name at the same time, whatever a page shows."""
-_MOST_REMEMBERED: Final = 5000
+_MAX_REMEMBERED: Final = 5000
 """Names of a whole session; people of further ones are counted."""
 _TICK: Final = timedelta(milliseconds=1)
 """What the report's times are right to."""
@@ -152,7 +152,7 @@ class People:
                 each.seen_at, each.absent = at, None
         # Those of one name who came at once are told apart by their times.
         people = [PersonReport(name=name, joined_at=at + number * _TICK) for name in new for number in range(new[name])]
-        joined = tuple(people[: max(0, _MOST_NAMED - len(self._there))])
+        joined = tuple(people[: max(0, _MAX_NAMED - len(self._there))])
         self._there += [_Attendee(person, is_bot(person.name), at) for person in joined]
         if joined:
             self._remember(person.person.name for person in self._there)
@@ -161,7 +161,7 @@ class People:
 
     def _remember(self, names: Iterable[str]) -> None:
         for name, number in Counter(names).items():
-            if name in self._most_of_name or len(self._most_of_name) < _MOST_REMEMBERED:
+            if name in self._most_of_name or len(self._most_of_name) < _MAX_REMEMBERED:
                 self._most_of_name[name] = max(number, self._most_of_name.get(name, 0))
 
     def _unshown(self, snapshot: PageSnapshot, present: int | None, named: int) -> int:

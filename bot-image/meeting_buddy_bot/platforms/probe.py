@@ -26,9 +26,9 @@ DEEP_LOOK_SECONDS: Final = 2.0
 """Between two looks into closed shadow roots, while nothing else is recognised."""
 _LARGEST_SHARE: Final = 0.1
 """Of a core, for looking: in a huge document the looks come less often."""
-MOST_PEOPLE: Final = 200
+MAX_PEOPLE: Final = 200
 """Tiles that one snapshot holds."""
-MOST_COUNTED: Final = 1_000_000
+MAX_COUNTED: Final = 1_000_000
 """People whom a page may say to be there."""
 
 _SCRIPT: Final = resources.files(__package__).joinpath("probe.js").read_text()
@@ -180,7 +180,7 @@ class Probe:
                 Person(page_text(str(each["name"]), MAX_NAME), bool(each["own"]), bool(each["speaking"]))
                 for answer in answers
                 for each in answer.value["people"]
-            )[:MOST_PEOPLE],
+            )[:MAX_PEOPLE],
             next((_count(answer) for answer in answers if answer.value["count"] is not None), None),
             _clocks(answers, "audio"),
             _clocks(answers, "video"),
@@ -198,7 +198,7 @@ def label(part: Signal | Step) -> str:
 
 
 def _count(answer: FrameAnswer) -> int:
-    return min(int(answer.value["count"]), MOST_COUNTED)
+    return min(int(answer.value["count"]), MAX_COUNTED)
 
 
 def _clocks(answers: list[FrameAnswer], kind: str) -> tuple[tuple[int, float], ...]:
@@ -228,7 +228,7 @@ def _config(
             "speaking": [_mark(mark) for mark in people.speaking],
             "screenShare": [_mark(mark) for mark in people.screen_share],
             "count": people.count,
-            "most": MOST_PEOPLE,
+            "most": MAX_PEOPLE,
         },
         "media": {"audio": table.media.audio, "video": table.media.video},
     }

@@ -14,7 +14,7 @@ PAUSE: Final = 0.7
 """Seconds of silence that do not end an interval: hints flicker between words."""
 LONGEST_UNSEEN: Final = 3.0
 """Seconds between two looks at the page, after which nobody knows who spoke in between."""
-_MOST_SPOKEN: Final = 1000
+_MAX_SPOKEN: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SpeakingHints:
         for name in {person.name for person in people if person.speaking and person.name and not person.own}:
             start, _ = self._open.get(name, (now, now))
             self._open[name] = (start, now)
-            if len(self.spoken) < _MOST_SPOKEN:
+            if len(self.spoken) < _MAX_SPOKEN:
                 self.spoken.add(name)
         for name, (_, last) in list(self._open.items()):
             if now - last > PAUSE:

@@ -8,7 +8,7 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot
 
 _TRIES: Final = 3
 """Failed tries of one step, until others that apply get as many: what lies over it may be theirs to close."""
-_MOST_FAILED: Final = 150
+_MAX_FAILED: Final = 150
 """Failed tries of one step; at some half a second each, more than a page is given to get through to the call."""
 
 
@@ -43,4 +43,4 @@ class StepRunner:
         return performed
 
     def _may_run(self, step: Step) -> bool:
-        return self._runs[step.name] < step.max_runs and self._failures[step.name] < _MOST_FAILED
+        return self._runs[step.name] < step.max_runs and self._failures[step.name] < _MAX_FAILED

@@ -19,7 +19,7 @@ from typing import Any, Final
 from meeting_buddy.contract.text import json_text
 
 MANIFEST_FILE: Final = "manifest.jsonl"
-MOST_SECONDS: Final = 1e10
+MAX_SECONDS: Final = 1e10
 """On the session clock; who reads a larger number, some centuries, reads nonsense."""
 _MOST: Final = 1 << 63
 """Of what is counted: bytes, segments, runs."""
@@ -192,5 +192,5 @@ def _fits(value: object, kind: Any) -> bool:
         case int() if kind is int:
             return abs(value) < _MOST
         case int() | float():  # neither Infinity nor NaN
-            return isinstance(0.0, kind) and abs(value) <= MOST_SECONDS
+            return isinstance(0.0, kind) and abs(value) <= MAX_SECONDS
     return isinstance(value, kind)

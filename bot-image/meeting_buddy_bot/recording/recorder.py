@@ -50,7 +50,7 @@ _FULL: Final = "the recordings volume is full"
 _FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS: Final = tuple(map(os.strerror, _FULL_ERRORS))
 _KERNEL_WORDS: Final = tuple(map(os.strerror, errno.errorcode))
-_MOST_LETTERS: Final = 200
+_MAX_CHARACTERS: Final = 200
 """Of a line of ffmpeg's in a message."""
 
 _log = logging.getLogger(__name__)
@@ -434,7 +434,7 @@ class MeetingRecorder:
 def _complaint(stderr: Sequence[str]) -> Sequence[str]:
     """ffmpeg's last line with the kernel's words in it, else its last; none if it said nothing."""
     lines = [line for line in stderr if any(words in line for words in _KERNEL_WORDS)] or stderr
-    return [line[-_MOST_LETTERS:] for line in lines[-1:]]
+    return [line[-_MAX_CHARACTERS:] for line in lines[-1:]]
 
 
 class NoRecorder:

@@ -23,7 +23,7 @@ from typing import Final
 
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
-    MOST_SECONDS,
+    MAX_SECONDS,
     Finished,
     GapLine,
     Line,
@@ -203,7 +203,7 @@ def _event(line: bytes) -> tuple[datetime, float] | None:
     try:
         fields = json.loads(line)
         time, seconds = fields["time"], float(fields["t"])
-        zero = _zero(time, seconds) if 0 <= seconds <= MOST_SECONDS else None
+        zero = _zero(time, seconds) if 0 <= seconds <= MAX_SECONDS else None
     except _NO_EVENT:
         return None
     return None if zero is None else (zero, seconds)
@@ -219,7 +219,7 @@ def _clock_steps(path: Path) -> Iterator[ClockStep]:
         try:
             fields = json.loads(line)
             step = ClockStep(float(fields["t"]), float(fields["seconds"]))
-            if fields["event"] == "clock_set" and 0 <= step.at <= MOST_SECONDS and abs(step.seconds) <= MOST_SECONDS:
+            if fields["event"] == "clock_set" and 0 <= step.at <= MAX_SECONDS and abs(step.seconds) <= MAX_SECONDS:
                 yield step
         except _NO_EVENT:
             continue

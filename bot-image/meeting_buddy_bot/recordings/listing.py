@@ -15,21 +15,21 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from meeting_buddy.contract.reader import MOST_FILES, NAME
+from meeting_buddy.contract.reader import MAX_FILES, NAME
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
 from meeting_buddy_bot.recordings.files import Folder, MissingError, OpenFile
 from meeting_buddy_bot.recordings.parsed_files import ParsedFiles
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
 
-MOST_MANIFEST: Final = 32 * 1024 * 1024
+MAX_MANIFEST: Final = 32 * 1024 * 1024
 """Bytes; a line takes some 250, a segment lasts half a minute: more than twenty bots that follow each other can record,
 of 48 hours each."""
 LONG_MANIFEST: Final = 1024 * 1024
 """Bytes; of longer ones one at a time is read, for what that takes in memory."""
-MOST_SEGMENTS: Final = 25_000
+MAX_SEGMENTS: Final = 25_000
 """Of a verified session with more of them the list leaves them out: the recording has all that they hold."""
-_MOST_LINE: Final = 4096
+_MAX_LINE: Final = 4096
 """Bytes; what a longer one would take in memory is not ours."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OCTETS: Final = "application/octet-stream"
@@ -140,7 +140,7 @@ def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[
 
     Raises:
         MissingError: there is no such session.
-        TooManyFilesError: there are more than :data:`MOST_FILES`.
+        TooManyFilesError: there are more than :data:`MAX_FILES`.
         OSError: the volume refuses.
     """
     sizes: dict[str, int] = {}
@@ -149,7 +149,7 @@ def list_files(root: Path, session_id: str, manifests: Manifests) -> tuple[list[
         claims = _listed(manifest)
         for name, size in _sizes(folder, claims, manifest.newest):
             sizes[name] = size
-            if len(sizes) > MOST_FILES:
+            if len(sizes) > MAX_FILES:
                 raise TooManyFilesError
     entries = [Entry.of(name, claim, sizes[name]) for name, claim in claims.items() if name in sizes]
     order = ("recording", "transcript", "derived", "events", "segment")
@@ -180,7 +180,7 @@ def open_file(root: Path, session_id: str, name: str, manifests: Manifests) -> t
 def _listed(manifest: Manifest) -> dict[str, Claim]:
     """Without segments, where they are too many and the recording is verified; they can be had all the same."""
     others = {name: claim for name, claim in manifest.claims.items() if claim.kind != "segment"}
-    many = len(manifest.claims) - len(others) > MOST_SEGMENTS
+    many = len(manifest.claims) - len(others) > MAX_SEGMENTS
     return others if many and manifest.verified else manifest.claims
 
 
@@ -220,16 +220,16 @@ def _manifest(folder: Folder, manifests: Manifests) -> Manifest:
 
 def _content(file: OpenFile) -> bytes:
     content = b""
-    while piece := file.read(len(content), MOST_MANIFEST + 1 - len(content)):  # at once, as a rule: no second copy
+    while piece := file.read(len(content), MAX_MANIFEST + 1 - len(content)):  # at once, as a rule: no second copy
         content += piece
-    if len(content) > MOST_MANIFEST:
-        raise OSError(f"{MANIFEST_FILE} has more than {MOST_MANIFEST} bytes")
+    if len(content) > MAX_MANIFEST:
+        raise OSError(f"{MANIFEST_FILE} has more than {MAX_MANIFEST} bytes")
     return content
 
 
 def _documents(content: bytes) -> Iterator[dict[str, Any]]:
     for line in BytesIO(content):
-        if len(line) > _MOST_LINE:
+        if len(line) > _MAX_LINE:
             continue
         try:
             document = json.loads(line)

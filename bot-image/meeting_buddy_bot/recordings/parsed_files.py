@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from meeting_buddy_bot.recordings.files import FileState
 
-MOST_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the files of which something is kept, together: of some 300 sessions of four hours, or the longest manifest,
 in 60 MB of memory."""
 _LEAST_BYTES: Final = 1024
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class ParsedFiles(Generic[T]):
     """What was parsed of the files that were used last; for several threads."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         """``most_bytes``: sizes of the files together."""
         self._most_bytes = most_bytes
         self._bytes = 0

@@ -26,7 +26,7 @@ from meeting_buddy_bot.recordings.access import VolumeAccess, give_back
 from meeting_buddy_bot.recordings.files import MissingError, OpenFile
 from meeting_buddy_bot.recordings.listing import Entry, TooManyFilesError
 
-MOST_REQUESTS: Final = 256
+MAX_REQUESTS: Final = 256
 """At the same time; each may hold one piece of a file in memory."""
 CLIENT_SECONDS: Final = 90.0
 """A client that does not take a piece for so long is cut; it may come back for the rest. The HTTP API, which counts
@@ -91,7 +91,7 @@ class RecordingsServer:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/healthz":
             return await handler(request)
-        if self._ending or len(self._running) >= MOST_REQUESTS:
+        if self._ending or len(self._running) >= MAX_REQUESTS:
             answer = _unavailable("too many requests are running, or this process ends")
             answer.force_close()
             return answer
@@ -122,7 +122,7 @@ class RecordingsServer:
             return _words(HTTPStatus.NOT_FOUND, "no such session or file")
         except TooManyFilesError:
             _log.warning("too many files for a list", extra={"facts": {"session": known}})
-            return _words(HTTPStatus.CONFLICT, f"more than {reader.MOST_FILES} files")
+            return _words(HTTPStatus.CONFLICT, f"more than {reader.MAX_FILES} files")
         except OSError as error:
             _log.warning(
                 "the volume refuses", extra={"facts": {"session": known, "cause": error.strerror or str(error)}}

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MOST_LINES: Final = 20_000
+MAX_LINES: Final = 20_000
 """Lines that may wait for the volume: an hour of a busy meeting's events."""
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class AppendFile:
 
     def append(self, line: bytes) -> bool:
         """Queue one line, without its end; False when too many wait and it was dropped."""
-        if self._queue.qsize() + len(self._unwritten) >= MOST_LINES:
+        if self._queue.qsize() + len(self._unwritten) >= MAX_LINES:
             return False
         self._queue.put(line + b"\n")
         self._ensure_thread()

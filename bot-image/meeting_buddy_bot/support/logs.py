@@ -20,7 +20,7 @@ from typing import Final, TextIO
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import json_text
 
-MOST_LINES: Final = 5_000
+MAX_LINES: Final = 5_000
 """Lines that may wait to be read."""
 _FLUSH_SECONDS: Final = 1.0
 """For what waits when the process ends."""
@@ -85,7 +85,7 @@ class LineWriter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record's line, or count it as dropped."""
-        if self._queue.qsize() >= MOST_LINES:
+        if self._queue.qsize() >= MAX_LINES:
             self._dropped += 1
             return
         self._report_dropped()

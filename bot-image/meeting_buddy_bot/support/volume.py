@@ -15,7 +15,7 @@ from meeting_buddy_bot.support.threads import call_in_thread
 
 SECONDS: Final = 10.0
 """For one access; a loaded network volume was seen to take one or two."""
-_MOST_WAITING: Final = 32
+_MAX_WAITING: Final = 32
 """Accesses that may hang at the same time; further ones are refused at once instead of adding threads."""
 
 GONE: Final = (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT)
@@ -44,7 +44,7 @@ class Volume:
         Raises:
             VolumeTimeoutError: no result within ``seconds``; the access goes on in its thread.
         """
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting >= _MAX_WAITING:
             raise VolumeTimeoutError(what)
         future = call_in_thread(f"volume: {what}", access)
         self._waiting += 1

@@ -34,8 +34,8 @@ _LEAST_WORD: Final = 0.01
 """Seconds; engines give some words no length."""
 _STEP: Final = 0.1
 """Seconds between two looks at who is speaking now: pages are not asked more often."""
-_MOST_SEGMENTS: Final = 256
-MOST_INTERVALS: Final = 5000
+_MAX_SEGMENTS: Final = 256
+MAX_INTERVALS: Final = 5000
 """An hour of lively talk, for a transcriber that is far behind."""
 
 Span = tuple[float, float]
@@ -218,7 +218,7 @@ class Attributor:
         utc: Callable[[float], datetime],
         speaking_now: SpeakingNow = nobody,
         lag: float = LAG,
-        most_intervals: int | None = MOST_INTERVALS,
+        most_intervals: int | None = MAX_INTERVALS,
     ) -> None:
         """Nobody has spoken yet.
 
@@ -252,7 +252,7 @@ class Attributor:
         revision = utterance.revision if before is None else max(before.revision + 1, utterance.revision)
         kept = _Segment(_cleaned(utterance), now, max(1, revision), before.parts if before else [])
         self._segments[utterance.segment] = kept
-        while len(self._segments) > _MOST_SEGMENTS:
+        while len(self._segments) > _MAX_SEGMENTS:
             del self._segments[next(iter(self._segments))]
         parts = self._parts(kept.utterance)
         lines = self._changes(kept, parts)

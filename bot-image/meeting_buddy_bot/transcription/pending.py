@@ -10,7 +10,7 @@ from typing import Final
 from meeting_buddy_bot.recording.audio_source import FRAME_SECONDS, PcmFrame
 from meeting_buddy_bot.transcription.missing import DIED
 
-MOST_FRAMES: Final = 3600
+MAX_FRAMES: Final = 3600
 """Six minutes, 12 MB: more than a transcriber lets wait (``sparing.MAX_HELD_SECONDS``)."""
 AHEAD_FRAMES: Final = 300
 """Of older sound, that a transcriber gets before it says that they are done: half of what it lets wait for decoding,
@@ -71,7 +71,7 @@ class PendingSound:
         """The next frame of the meeting."""
         self._waiting.append(frame)
         self._reached = _end(frame)
-        if len(self) <= MOST_FRAMES:
+        if len(self) <= MAX_FRAMES:
             return
         if len(self._waiting) > _GIVEN_UP_FRAMES:
             self._give_up([self._waiting.popleft() for _ in range(_GIVEN_UP_FRAMES)])

@@ -28,7 +28,7 @@ _LONGEST_SPARING: Final = 320.0
 _REST: Final = {Shortage.NONE: 0.0, Shortage.SHORT: 1.0, Shortage.SEVERE: 3.0}
 """Seconds for each that a final took."""
 _LONGEST_REST: Final = 10.0
-_MOST_DEFERRED: Final = 60.0
+_MAX_DEFERRED: Final = 60.0
 """Seconds of closed segments that wait, from which on nothing rests."""
 MAX_BEHIND_SECONDS: Final = 60.0
 """Of closed segments that wait for a decoder: one that is slower than people speak does not become faster."""
@@ -71,7 +71,7 @@ class Sparing:
 
     def rests(self, waiting: float) -> bool:
         """Whether that waits, too, while so many seconds of closed segments do."""
-        return self._clock() < self._rests_until and self.shortage > Shortage.NONE and waiting <= _MOST_DEFERRED
+        return self._clock() < self._rests_until and self.shortage > Shortage.NONE and waiting <= _MAX_DEFERRED
 
     def most_waiting(self, waiting: float) -> float:
         """Seconds of closed segments that may wait; to be asked before more comes to those that do."""

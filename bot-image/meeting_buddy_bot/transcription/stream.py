@@ -24,9 +24,9 @@ from meeting_buddy_bot.reporting.problems import Handler, problem
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.writer import StoredLines, cleaned
 
-MOST_BEHIND: Final = 1000
+MAX_BEHIND: Final = 1000
 """Final lines that may wait for a subscriber."""
-_MOST_OPEN: Final = 64
+_MAX_OPEN: Final = 64
 """Segments that may be open at the same time."""
 _EVENT_ID: Final = re.compile(r"[0-9]{1,12}")
 
@@ -55,7 +55,7 @@ class TranscriptHub:
         """Number of the newest final line."""
         self.ended = False
         self._volume = volume
-        self._recent: deque[tuple[int, str]] = deque(maxlen=MOST_BEHIND)
+        self._recent: deque[tuple[int, str]] = deque(maxlen=MAX_BEHIND)
         self._partials: dict[str, tuple[int, TranscriptLine]] = {}
         """Segment → its newest line, and the place of that among all lines of open segments."""
         self._partials_published = 0
@@ -83,7 +83,7 @@ class TranscriptHub:
         segment = whole_segment(line.segment)
         self._partials.pop(segment, None)
         self._put(segment, cleaned(line))
-        if len(self._partials) > _MOST_OPEN:
+        if len(self._partials) > _MAX_OPEN:
             del self._partials[next(iter(self._partials))]
         self._wake()
 

@@ -16,7 +16,7 @@ from meeting_buddy_bot.transcription.messages import FRAME_HEAD, MESSAGES, Messa
 _MODULE: Final = "meeting_buddy_bot.transcription.process"
 _MAX_LINE: Final = 4 * 2**20
 """Bytes of a message; one with all its words has some tens of thousands."""
-MOST_WAITING: Final = 30 * 32_000
+MAX_WAITING: Final = 30 * 32_000
 """Bytes of sound that may wait for a process that does not read: half a minute."""
 
 
@@ -45,7 +45,7 @@ class Transcriber:
     def feed(self, frame: PcmFrame) -> bool:
         """Hand a frame over; ``False``: the process takes none now."""
         pipe = self._child.process.stdin
-        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MOST_WAITING:
+        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MAX_WAITING:
             return False
         pipe.write(FRAME_HEAD.pack(frame.start) + frame.pcm)
         return True

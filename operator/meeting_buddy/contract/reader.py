@@ -19,7 +19,7 @@ KEY_ITEM: Final = "key"
 """Its one item: the 32 bytes of :func:`reader_key`, raw."""
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,3}", re.ASCII)
 """What may be a name: no dot in front (unfinished work), nothing that has a meaning in an address or a header."""
-MOST_FILES: Final = 30_000
+MAX_FILES: Final = 30_000
 """Of a list: five bots of 48 hours that follow each other, in 40 MB of memory. Of more there is no list."""
 TOKEN_SECONDS: Final = 120
 """How far ahead of now the HTTP API lets a token expire."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from yarl import URL
 
-from meeting_buddy.contract.reader import KEY_SECRET, MOST_FILES, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
+from meeting_buddy.contract.reader import KEY_SECRET, MAX_FILES, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
 from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError
 
@@ -53,7 +53,7 @@ class StoredFile:
 class StoredFiles(BaseModel):
     """What a session has on the volume."""
 
-    files: list[StoredFile] = Field(max_length=MOST_FILES)
+    files: list[StoredFile] = Field(max_length=MAX_FILES)
     verified: bool
 
 
@@ -215,7 +215,7 @@ def too_many_files() -> ProblemError:
     """409: there is no list until the recording is verified, and each file can be had."""
     return ProblemError(
         "too-many-files",
-        f"this session has more than {MOST_FILES:,} files",
+        f"this session has more than {MAX_FILES:,} files",
         remedy="Get each file by its name, such as transcript.jsonl, events.jsonl or segments/00001.mkv (.mka where "
         "there is no picture). The list comes once the recording is verified: then it has no segments.",
     )

@@ -21,22 +21,22 @@ from meeting_buddy.contract.transcript import whole_segment
 from meeting_buddy.http_api.bots import Bots, BotStream, unavailable
 from meeting_buddy.http_api.upstream import BrokenError
 
-MOST_BYTES: Final = 64 << 20
+MAX_BYTES: Final = 64 << 20
 """Of one stream's lines; an hour of talk has about two million."""
-MOST_IN_ALL: Final = 512 << 20
+MAX_IN_ALL: Final = 512 << 20
 """Bytes, of all bots' lines; the chart's volume for them is larger."""
 LONGEST_PARTIAL: Final = 64 * 1024
 """Bytes, since they are in memory."""
 PARTIAL_SECONDS: Final = 60.0
 """After so long nothing becomes of an open segment any more: none lasts longer than half a minute."""
-MOST_STREAMS: Final = 2
+MAX_STREAMS: Final = 2
 """Of one bot, from different lines; a further one begins with the first line, and serves everybody, unless the bot's
 lines are too many for one."""
 LINES_BEFORE: Final = 100
 """So many lines before the one that is wanted a stream begins: of those who come again together, some have seen less.
-All of them at their longest leave room behind them in ``MOST_BYTES``: each stream gets further."""
+All of them at their longest leave room behind them in ``MAX_BYTES``: each stream gets further."""
 _LONGEST_NAME: Final = 64
-_MOST_OPEN: Final = 64
+_MAX_OPEN: Final = 64
 """Segments that are open at the same time."""
 
 
@@ -76,7 +76,7 @@ class LiveTranscripts:
         live = self._live.get(bot, [])
         found = max((each for each in live if each.after <= after), key=lambda each: each.after, default=None)
         if found is None:
-            one_is_enough = len(live) >= MOST_STREAMS and bot not in self._long
+            one_is_enough = len(live) >= MAX_STREAMS and bot not in self._long
             begin = 0 if one_is_enough else max(0, after - LINES_BEFORE)
             try:
                 found = _Transcript(lambda: self._bots.transcript(*bot, begin), self._forget, self._budget, begin)
@@ -215,15 +215,15 @@ class _Transcript:
             if kind == b"partial" and len(event) <= LONGEST_PARTIAL:
                 self._published += 1
                 self.partials[segment] = _Partial(self._published, event, self._now())
-                if len(self.partials) > _MOST_OPEN:
+                if len(self.partials) > _MAX_OPEN:
                     del self.partials[next(iter(self.partials))]
             self._wake()
 
     def _keep(self, number: int, event: bytes) -> None:
         end = self._size
-        if self._budget.bytes + len(event) > MOST_IN_ALL:
+        if self._budget.bytes + len(event) > MAX_IN_ALL:
             raise OSError("the transcripts are too long for this server")
-        if end + len(event) > MOST_BYTES:
+        if end + len(event) > MAX_BYTES:
             self.full = True
             raise BrokenError("one stream has no room for more lines")
         if number <= (self._numbers[-1] if self._numbers else 0):

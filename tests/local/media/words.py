@@ -19,7 +19,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from tests.local.media.sound import RATE, Samples, Utterance
 from tests.local.media.whisper import transcribe
 
-MOST_WRONG = 0.15  # of the words: the clips themselves have 1 to 3 %, noise as loud as the speech has 60 %
+MAX_WRONG = 0.15  # of the words: the clips themselves have 1 to 3 %, noise as loud as the speech has 60 %
 _FOUND = 0.5  # of a sentence's words: with fewer it is lost
 _BESIDE = 0.4  # seconds before and after an utterance: the shortest pause between two is twice as long
 
@@ -41,7 +41,7 @@ class Words:
     @property
     def passed(self) -> bool:
         """Words were spoken, at most 15 % of them are wrong, and no sentence is lost."""
-        return self.error_rate <= MOST_WRONG and not self.lost
+        return self.error_rate <= MAX_WRONG and not self.lost
 
     def __str__(self) -> str:
         lost = "".join(f", lost: {one.path.stem} at {one.start:.1f} s" for one in self.lost)
