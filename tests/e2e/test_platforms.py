@@ -159,10 +159,10 @@ timeouts: {{join: 8}}
     assert failed["reason"] == "JoinTimeout"
     assert failed["tableHash"] != built_in
 
-    mended = broken.replace("replace: [", "prepend: [{css: button.preview-join-button, source: 'seen 2026-11-26'}, ")
-    mended = mended.replace("timeouts: {join: 8}\n", "")  # nobody waits for a failure any more
-    install(kubectl, values(sites, Zoom=mended))
-    name = apply(kubectl, "mended", site.meeting("meeting"))
+    fixed = broken.replace("replace: [", "prepend: [{css: button.preview-join-button, source: 'seen 2026-11-26'}, ")
+    fixed = fixed.replace("timeouts: {join: 8}\n", "")  # nobody waits for a failure any more
+    install(kubectl, values(sites, Zoom=fixed))
+    name = apply(kubectl, "fixed", site.meeting("meeting"))
     joined = wait(kubectl, name, "Recording", JOINED)["status"]
     assert joined["tableHash"] not in (built_in, failed["tableHash"])
     kubectl("patch", "mbs", name, "--type=merge", '--patch={"spec": {"leave": true}}')

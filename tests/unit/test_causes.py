@@ -63,7 +63,7 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (CLAIM_EVENTS, "ProvisioningFailed", _RWX, _R.CONFIG_INVALID, "ReadWriteMany needs a shared file system"),
     (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "ebs": rpc error: code = InvalidArgument desc = Volume capabilities MULTI_NODE_MULTI_WRITER not supported. Only AccessModes[ReadWriteOnce] supported.', _R.CONFIG_INVALID, "access mode"),
     (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "gold": rpc error: code = ResourceExhausted desc = not enough space in the pool', _R.CONFIG_INVALID, "smaller claim"),
-    (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "gold": rpc error: code = Internal desc = volume service is down', _R.CONFIG_INVALID, "Mend the claim's storage class"),
+    (CLAIM_EVENTS, "ProvisioningFailed", 'failed to provision volume with StorageClass "gold": rpc error: code = Internal desc = volume service is down', _R.CONFIG_INVALID, "Fix the claim's storage class"),
     (NODES, "", "0/3 nodes are available: 1 Insufficient cpu, 2 Insufficient memory.", _R.UNSCHEDULABLE, "lower the bot class's requests"),
     (NODES, "", "0/3 nodes are available: 3 Insufficient ephemeral-storage.", _R.UNSCHEDULABLE, "lower the bot class's requests"),
     (NODES, "", "0/1 nodes are available: 1 Too many pods.", _R.UNSCHEDULABLE, "maxPods"),
@@ -113,8 +113,8 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (EVENTS, "FailedMount", 'Unable to attach or mount volumes: error processing PVC meetings/recordings: persistentvolumeclaim "recordings" not found', _R.CONFIG_INVALID, "Create the claim"),
     (EVENTS, "FailedMount", 'MountVolume.MountDevice failed for volume "pvc-1" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name nfs.csi.k8s.io not found in the list of registered CSI drivers', _R.CONFIG_INVALID, "CSI driver"),
     (EVENTS, "FailedMount", 'MountVolume.SetUp failed for volume "nfs" : mount failed: exit status 32 Mounting command: mount Output: mount.nfs: access denied by server while mounting 10.0.0.1:/x', _R.CONFIG_INVALID, "export rights"),
-    (EVENTS, "FailedMount", "Unable to attach or mount volumes: unmounted volumes=[recordings], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition", _R.CONFIG_INVALID, "Mend the volume"),
-    (EVENTS, "FailedAttachVolume", 'AttachVolume.Attach failed for volume "pvc-1" : rpc error: code = Internal desc = Could not attach volume', _R.CONFIG_INVALID, "Mend the volume"),
+    (EVENTS, "FailedMount", "Unable to attach or mount volumes: unmounted volumes=[recordings], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition", _R.CONFIG_INVALID, "Fix the volume"),
+    (EVENTS, "FailedAttachVolume", 'AttachVolume.Attach failed for volume "pvc-1" : rpc error: code = Internal desc = Could not attach volume', _R.CONFIG_INVALID, "Fix the volume"),
     (EVENTS, "FailedCreatePodSandBox", _SANDBOX + 'failed to get sandbox runtime: no runtime for "runsc" is configured', _R.CONFIG_INVALID, "runtimeClassName"),
     (EVENTS, "FailedCreatePodSandBox", _SANDBOX + "failed to generate seccomp spec opts: seccomp is not supported", _R.CONFIG_INVALID, "seccomp"),
     (EVENTS, "FailedCreatePodSandBox", _SANDBOX + 'failed to setup network for sandbox "1": plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized', _R.CONFIG_INVALID, "CNI"),
@@ -337,7 +337,7 @@ CASES = {
         ('secret "speech" not found', "the bot class's transcription.server.keySecret"),
         (_NO_SERVER_KEY,),
     ),
-    "an early mount failure that mended itself is not the cause": Case(
+    "an early mount failure that passed is not the cause": Case(
         make.STARTING_POD, _R.IMAGE_PULL_FAILED, ("still being pulled",), (_MOUNT_FIRST, PodWarning("Pulling", ""))
     ),
     "the kubelet never took the pod": Case(

@@ -29,7 +29,7 @@ from tests.unit.test_decoding_scheduler import FakeEngine
 from tests.unit.test_segmenter import ScriptedDetector, script
 
 AWAY = EngineError("ServerFailed", "the server is away", "start it", passes=True)
-BROKEN = EngineError("ServerFailed", "the server is broken", "mend it")
+BROKEN = EngineError("ServerFailed", "the server is broken", "fix it")
 _Item = process._Frame | process._Decoded | process._End
 
 

@@ -132,7 +132,7 @@ class Fault(ContractModel):
 
     @property
     def permanent(self) -> bool:
-        """Whether neither another process nor waiting mends it."""
+        """Whether neither another process nor waiting helps."""
         return self.reason in ("NoModel", "LanguageNotSupported")
 
 

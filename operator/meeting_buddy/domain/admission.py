@@ -27,7 +27,7 @@ class AdmissionResult:
     remedy: str | None = None
     """What helps; ``None``: the reason's own advice says it best."""
     may_pass: bool = False
-    """Whether it is the installation that lacks something: an administrator's change may mend it."""
+    """Whether it is the installation that lacks something: an administrator's change may fix it."""
 
 
 def validate(session: SessionFacts, installation: InstallationFacts) -> AdmissionResult:

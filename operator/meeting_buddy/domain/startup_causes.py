@@ -91,7 +91,7 @@ CLAIM_EVENTS: Final = (
         "See that the storage class names a provisioner that runs: it neither made a volume nor said why not.",
     ),
     Cause(
-        CLAIM_WORDS, "", _R.CONFIG_INVALID, "Mend the claim's storage class, or name another claim in the bot class."
+        CLAIM_WORDS, "", _R.CONFIG_INVALID, "Fix the claim's storage class, or name another claim in the bot class."
     ),
 )
 """Why a claim stays unbound, by its own Events."""
@@ -319,7 +319,7 @@ EVENTS: Final = (
         "Let the node mount the recordings volume: check its server, export rights and mount tools.",
     ),
     Cause(
-        VOLUME_WORDS, "", _R.CONFIG_INVALID, "Mend the volume that the message names, or name another in the bot class."
+        VOLUME_WORDS, "", _R.CONFIG_INVALID, "Fix the volume that the message names, or name another in the bot class."
     ),
     Cause(
         {"FailedCreatePodSandBox"},
@@ -332,7 +332,7 @@ EVENTS: Final = (
         {"FailedCreatePodSandBox", "NetworkNotReady"},
         r"network|cni|plugin",
         _R.CONFIG_INVALID,
-        "Mend the node's pod network: its CNI plugin could not connect the pod.",
+        "Fix the node's pod network: its CNI plugin could not connect the pod.",
     ),
     Cause({"FailedCreatePodSandBox"}, "", _R.CONFIG_INVALID, "Look at the node's container runtime."),
     Cause(
