@@ -20,6 +20,14 @@ from tests.support.machine_wide import free_loopback, free_port
 from tests.support.synthetic_pages import HOSTS, SyntheticSite
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Chromium itself crashes now and then, and a test that holds its browser in its hands is run once more then."""
+    crashes = pytest.mark.flaky(reruns=1, only_rerun="BrowserGoneError")
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(crashes)
+
+
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
     """Address of a virtual screen of 1280x720."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from meeting_buddy.contract.locator import Role
 from meeting_buddy.contract.redaction import Redactor
@@ -33,9 +34,11 @@ from tests.unit.test_table import SHIPPED
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-def browser(shared_browser: Browser) -> Browser:
-    """One for all tests: none of them starts or ends it."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(shared_browser: Browser) -> Browser:
+    """One for all tests, as long as it lives: none of them ends it."""
+    if not shared_browser.alive:
+        await shared_browser.start()
     return shared_browser
 
 

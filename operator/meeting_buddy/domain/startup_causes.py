@@ -90,9 +90,7 @@ CLAIM_EVENTS: Final = (
         _R.CONFIG_INVALID,
         "See that the storage class names a provisioner that runs: it neither made a volume nor said why not.",
     ),
-    Cause(
-        CLAIM_WORDS, "", _R.CONFIG_INVALID, "Fix the claim's storage class, or name another claim in the bot class."
-    ),
+    Cause(CLAIM_WORDS, "", _R.CONFIG_INVALID, "Fix the claim's storage class, or name another claim in the bot class."),
 )
 """Why a claim stays unbound, by its own Events."""
 
