@@ -21,13 +21,18 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.machine.packages
 	@# What takes minutes to build for the first time is built here, where no test's time-out runs, and beside the linters.
-	@$(MAKE) --no-print-directory --jobs 2 lint test-prerequisites
+	@$(MAKE) --no-print-directory --jobs 3 lint test-modules test-prerequisites
 	@$(RUN) pytest -n 5 --no-loadscope-reorder --durations 40
 
 .PHONY: soak
 soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join; an hour of talk
 	@$(RUN) tests.local.machine.packages
 	@$(RUN) pytest -m soak --durations 20 tests/bot
+
+# Compiled once, beside what else is prepared, instead of in each of the processes that run the tests.
+.PHONY: test-modules
+test-modules: .venv/ready
+	@found=$$($(RUN) pytest --collect-only --quiet 2>&1) || { tail -n 40 <<< "$$found"; exit 1; }
 
 .PHONY: test-prerequisites
 test-prerequisites: .venv/ready
