@@ -49,7 +49,7 @@ async def test_the_end_is_seen_though_a_grandchild_holds_the_pipes() -> None:
     async with asyncio.timeout(30):
         assert await child.wait() == 3
     assert child.process.stdout is not None
-    async with asyncio.timeout(5):  # and whoever reads what it says comes to an end, too
+    async with asyncio.timeout(30):  # and whoever reads what it says comes to an end, too
         grandchild = int(await child.process.stdout.read())
     os.kill(grandchild, signal.SIGKILL)
 
@@ -68,7 +68,7 @@ async def test_the_end_is_seen_though_a_grandchild_holds_the_output_alone() -> N
     async with asyncio.timeout(30):
         assert await child.wait() == 3
     assert child.process.stdout is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         grandchild = int(await child.process.stdout.read())
     os.kill(grandchild, signal.SIGKILL)
 
