@@ -21,10 +21,12 @@ from tests.support.synthetic_pages import HOSTS, SyntheticSite
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Chromium itself crashes now and then, and a test that holds its browser in its hands is run once more then."""
-    crashes = pytest.mark.flaky(reruns=1, only_rerun="BrowserGoneError")
+    """Chromium itself crashes now and then: a test that uses `browser` directly is run once more when it did."""
+    words = r"^BrowserGoneError: (the tab has crashed|the connection to the browser is gone)"
+    crashes = pytest.mark.flaky(reruns=1, only_rerun=words)
     for item in items:
-        if item.path.parent == Path(__file__).parent and "browser" in getattr(item, "fixturenames", ()):
+        uses = {"browser", "hanging_browser"} & set(getattr(item, "fixturenames", ()))
+        if item.path.parent == Path(__file__).parent and uses:
             item.add_marker(crashes)
 
 
@@ -129,6 +131,8 @@ async def shared_browser(container: BrowserContainer) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def hanging_browser(shared_browser: Browser) -> AsyncIterator[Browser]:
     """That one, for a test that leaves a page behind which hangs: the next test has a new one."""
+    if not shared_browser.alive:
+        await shared_browser.start()
     yield shared_browser
     await shared_browser.start()
 

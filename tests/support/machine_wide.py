@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCKS = Path("/run/lock")
-_PORTS = range(12_000, 28_000)
-"""Below those of outgoing connections (``ip_local_port_range``) and of services (``--service-node-port-range``)."""
+_PORTS = range(13_000, 28_000)
+"""Below those of outgoing connections (``ip_local_port_range``) and of services (``--service-node-port-range``), above
+the local cluster's own."""
 _held: list[int] = []
 """Descriptors of the locks; the kernel gives them up with this process."""
 

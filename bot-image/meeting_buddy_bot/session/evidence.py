@@ -25,6 +25,7 @@ _STATE_SECONDS: Final = 3.0
 _LOOK_SECONDS: Final = 0.25
 """Between two looks for another state."""
 _MAX_STATES: Final = 40
+"""States of the page of which evidence is kept in one session."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class EvidenceKeeper:
         events: EventLog,
         on_kept: Callable[[tuple[str, ...]], None],
     ) -> None:
-        """``people``: whose names are taken from the documents; ``on_kept``: told the paths of what was written."""
+        """``people``: whose names are replaced in what is kept; ``on_kept``: told the paths of what was written."""
         self._browser = browser
         self._page = page
         self._people = people
@@ -81,8 +82,8 @@ class EvidenceKeeper:
             return
         self._on_kept(paths)
 
-    async def keep_within(self, seconds: float, name: str) -> None:
-        """The same in so many seconds, the volume's included: somebody waits."""
+    async def keep_within(self, name: str, seconds: float) -> None:
+        """As :meth:`keep`, but give up after ``seconds`` in all, writing to the volume included."""
         try:
             async with asyncio.timeout(seconds):
                 await self.keep(name, seconds / 3)  # document, screenshot, and the rest for the volume

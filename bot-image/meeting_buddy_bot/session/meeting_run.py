@@ -335,4 +335,4 @@ class _MeetingRun:
             await self.evidence.keep(name)
         else:
             grace = self._assignment.grace_seconds
-            await self.evidence.keep_within(min(_EVIDENCE_SECONDS, _EVIDENCE_SHARE * grace), name)
+            await self.evidence.keep_within(name, min(_EVIDENCE_SECONDS, _EVIDENCE_SHARE * grace))

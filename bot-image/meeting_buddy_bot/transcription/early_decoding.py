@@ -23,7 +23,7 @@ class EarlyDecoding:
         """Whether it was made of exactly this sound."""
         return self._extent == _extent(segment)
 
-    def is_worth(self, segment: SpeechSegment) -> bool:
+    def is_due(self, segment: SpeechSegment) -> bool:
         """Whether one is to be made of a segment in its pause."""
         return self._cost <= _MAX_COST and not self.is_of(segment)
 
@@ -31,22 +31,22 @@ class EarlyDecoding:
         """One is being made."""
         self._extent, self.decoding = _extent(segment), None
 
-    def await_it(self) -> None:
+    def segment_ended(self) -> None:
         """The segment is over, while its decoding is still being made."""
         self._awaited = True
 
-    def ended(self, seconds: float) -> bool:
-        """It took so long; whether the segment is over and waits for it."""
+    def finished(self, seconds: float) -> bool:
+        """It took so long; whether its segment has ended meanwhile, so that it is the final."""
         awaited, self._awaited, self._cost = self._awaited, False, seconds
         return awaited
 
-    def final_ended(self, seconds: float) -> None:
+    def final_finished(self, seconds: float) -> None:
         """So long a final took: where none are made in pauses, these show that the decoder is fast again."""
         self._cost = min(self._cost, seconds)
 
-    def keep(self, segment: SpeechSegment, decoding: Decoding) -> None:
-        """What came of it, unless another one has been begun."""
-        self.decoding = decoding if self.is_of(segment) else None
+    def keep(self, decoding: Decoding) -> None:
+        """What came of it, while its segment goes on."""
+        self.decoding = decoding
 
 
 def _extent(segment: SpeechSegment) -> tuple[int, int]:

@@ -9,13 +9,14 @@ from meeting_buddy_bot.transcription.engine import Decoding
 from meeting_buddy_bot.transcription.messages import Partial
 from meeting_buddy_bot.transcription.segmenter import SpeechSegment
 
-CADENCE_SECONDS: Final = 1.0
-"""Of new sound between two partial texts of a segment, if the decoder is fast enough for it."""
-FIRST_SECONDS: Final = 0.8
-"""Of speech before the first one."""
+_CADENCE: Final = 1.0
+"""Seconds of new sound between two partial texts of a segment, if the decoder is fast enough for it."""
+_FIRST: Final = 0.8
+"""Seconds of speech before the first one."""
 _SHARE: Final = 0.6
 """Of the time that partial texts may take."""
 _SLOWEST_CADENCE: Final = 6.0
+"""With the slowest decoder, and while processors are short."""
 
 
 class PartialTexts:
@@ -35,11 +36,11 @@ class PartialTexts:
         """Whether enough is new of the open segment since it was last decoded; ``spare``: processors are short."""
         if opened.number == self._agreed_on:
             return opened.seconds - self._decoded_seconds >= (_SLOWEST_CADENCE if spare else self._cadence)
-        return opened.seconds - opened.onset >= (_SLOWEST_CADENCE if spare else FIRST_SECONDS)
+        return opened.seconds - opened.onset >= (_SLOWEST_CADENCE if spare else _FIRST)
 
     @property
     def _cadence(self) -> float:
-        return min(max(CADENCE_SECONDS, (self._cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
+        return min(max(_CADENCE, (self._cost or 0.0) / _SHARE), _SLOWEST_CADENCE)
 
     def took(self, seconds: float) -> None:
         """A decoding for a partial text took so long."""

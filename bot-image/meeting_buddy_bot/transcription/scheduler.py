@@ -140,9 +140,9 @@ class DecodingScheduler:
         self._sparing.decoded(seconds, waited, final=job.final)
         stays = job.final
         if job.early:
-            stays = self._early.ended(seconds)
+            stays = self._early.finished(seconds)
         elif job.final and not isinstance(outcome, Exception):
-            self._early.final_ended(seconds)
+            self._early.final_finished(seconds)
         if isinstance(outcome, Exception):
             self._failed(job, outcome, stays=stays)
             return
@@ -153,7 +153,7 @@ class DecodingScheduler:
         if stays:
             self._finish(job.segment, outcome)
         elif job.early:
-            self._early.keep(job.segment, outcome)
+            self._early.keep(outcome)
             self._show(job.segment, outcome)
         else:
             self._partials.took(seconds)
@@ -191,7 +191,7 @@ class DecodingScheduler:
             elif self._early.decoding is not None:
                 self._finish(segment, self._early.decoding)
             elif self._running is not None and self._running.early:
-                self._early.await_it()
+                self._early.segment_ended()
             else:  # it failed
                 self._waiting.append(segment)
         while len(self._waiting) > 1 and self._waiting_seconds > most:
@@ -272,7 +272,7 @@ class DecodingScheduler:
 
     def _early_job(self) -> Job | None:
         segment = self._segmenter.pausing
-        if segment is None or not self._early.is_worth(segment):
+        if segment is None or not self._early.is_due(segment):
             return None
         self._early.begin(segment)
         return Job(segment, final=True, prompt=self._prompt(segment), early=True)

@@ -37,7 +37,7 @@ class SystemClock:
     def __init__(self) -> None:
         self._calls: list[OnStep] = []
         self._ahead: float | None = None
-        """Seconds by which calendar time is ahead of monotonic time; it changes with steps alone."""
+        """Seconds by which calendar time was ahead of monotonic time at the last look."""
 
     def now(self) -> datetime:
         """The time in UTC."""

@@ -48,7 +48,7 @@ class KubeClient:
         self._settings = settings
         self._api = ApiClient(settings)
         self._http: aiohttp.ClientSession | None = None
-        self._host = settings.host.rstrip("/")
+        self._host = str(URL(settings.host)).rstrip("/")
         self._limiter = limiter
         self._on_call = on_call or (lambda _method, _kind, _status: None)
 

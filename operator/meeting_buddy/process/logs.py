@@ -28,7 +28,8 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str) -> None:
     """Send all logs to standard error as JSON; kopf's own only from warnings on."""
-    # Nobody reads them here, and they are found out for each line: process, thread and place in the code.
+    # Process, thread and place in the code are found out for each line, and nobody reads them here. (So the logging
+    # HOWTO says it, under "Optimization".)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     handler = logging.StreamHandler()

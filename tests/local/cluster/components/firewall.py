@@ -1,9 +1,9 @@
 """What pods may reach: each other, the API server, the cluster's DNS, the local meeting; nothing else here, or beyond.
 
 Own chains, hooked in before everybody else's: kube-proxy accepts what it marked, so a Service with a foreign endpoint
-would otherwise lead out. (It leads nowhere, and nobody says so: the refusal comes from the endpoint's address, which
-the pod did not ask for.) Replies to what the node itself began (the kubelet's probes, the tests) pass. What nobody
-translated of the service range is refused at once instead of leaving the machine.
+would otherwise lead out. (It is refused, but the pod does not notice and runs into its time-out: the reset carries
+the endpoint's address, not the Service's.) Replies to what the node itself began (the kubelet's probes, the tests)
+pass. What nobody translated of the service range is refused at once instead of leaving the machine.
 
 Nobody from outside the machine reaches the node's address or the pods.
 """
