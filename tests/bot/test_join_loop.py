@@ -171,7 +171,7 @@ async def test_a_page_of_another_world_is_not_recognised(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
     site.pages[ROOM] = "<h1>Welcome to the redesign</h1>"
-    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=10)) as bot:
         assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
 
 
@@ -180,7 +180,7 @@ async def test_a_site_in_trouble_is_unreachable(
 ) -> None:
     site.pages[ROOM] = "<h1>Bad gateway</h1>"
     site.statuses[ROOM] = 502
-    async with attending(container, site, tmp_path, table=synthetic_table(load=5)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=10)) as bot:
         result = await bot.ending()
         assert result.reason is Reason.PAGE_UNREACHABLE
         assert result.message == "the meeting's site answered 502"
@@ -235,7 +235,7 @@ async def test_a_site_that_is_down_is_unreachable(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
     await site.stop()
-    async with attending(container, site, tmp_path, table=synthetic_table(load=2)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=10)) as bot:
         result = await bot.ending()
         assert result.reason is Reason.PAGE_UNREACHABLE
         assert "ERR_CONNECTION_REFUSED" in (result.message or "")
@@ -245,7 +245,7 @@ async def test_going_elsewhere_is_noted_by_host_alone(
     container: BrowserContainer, site: SyntheticSite, tmp_path: Path
 ) -> None:
     site.pages |= {ROOM: "<script>location = '%ELSEWHERE%/login?token=abc123'</script>", "/login": "<h1>Log in</h1>"}
-    async with attending(container, site, tmp_path, table=synthetic_table(load=5)) as bot:
+    async with attending(container, site, tmp_path, table=synthetic_table(load=10)) as bot:
         assert (await bot.ending()).reason is Reason.PAGE_NOT_RECOGNISED
         assert [line["host"] for line in await bot.events("navigated_elsewhere")] == ["elsewhere.unrelated.test"]
 

@@ -37,7 +37,7 @@ async def read_events(bot: RunningBot, until: Callable[[Report], bool]) -> list[
 
 
 async def test_a_session_is_told_from_joining_to_its_end(start: Start) -> None:
-    bot = start("wait 5s; join; record 2s; end MeetingEnded")  # so that the stream is there before it joins
+    bot = start("wait 10s; join; record 2s; end MeetingEnded")  # so that the stream is there before it joins
     await bot.until(lambda report: report.phase is ReportPhase.JOINING)
     events = await read_events(bot, lambda report: False)
     phases = [report.phase for _, report in events]
@@ -75,7 +75,7 @@ async def test_events_come_at_most_once_a_second_with_rising_revisions(start: St
 
 
 async def test_a_subscriber_hears_of_the_end_although_the_bot_ends(start: Start) -> None:
-    bot = start("join 5s; end EveryoneLeft")  # so that the stream is there before
+    bot = start("join 10s; end EveryoneLeft")  # so that the stream is there before
     await bot.until(lambda report: True)
     events = await read_events(bot, lambda report: False)
     assert events[-1][1].phase is ReportPhase.ENDED
@@ -99,7 +99,7 @@ async def test_leave_works_before_the_bot_is_in_the_meeting(start: Start) -> Non
 
 
 async def test_leave_twice_is_the_same_as_once(start: Start) -> None:
-    bot = start("join; people Ann", metadata={"leaving": "5s"})  # so that both find it there
+    bot = start("join; people Ann", metadata={"leaving": "10s"})  # so that both find it there
     await bot.until(lambda report: report.ever_joined)
     first, second = await asyncio.gather(bot.leave(), bot.leave())
     assert (first, second) == (202, 202)
@@ -126,7 +126,7 @@ async def test_sigterm_after_a_leave_keeps_the_leave(start: Start) -> None:
 
 
 async def test_readiness_is_being_in_the_meeting(start: Start) -> None:
-    bot = start("wait 5s; join; record")
+    bot = start("wait 10s; join; record")
     await bot.until(lambda report: report.phase is ReportPhase.JOINING)
     async with bot.http(None) as client:
         async with client.get("/readyz") as before:

@@ -47,11 +47,12 @@ CLASSES: dict[str, Any] = {
     **INSTALLATION,
     "botClasses": {
         "default": {**_CLASS, "timeouts": {**_CLASS["timeouts"], "startLeadSeconds": 1}},
-        "hasty": INSTALLATION["botClasses"]["hasty"],
+        "hasty": {**_CLASS, "timeouts": {**_CLASS["timeouts"], "startupTimeoutSeconds": 45}},
         "prompt": _PROMPT,
     },
 }
-"""Bot classes that wait for little where nothing else has to happen meanwhile."""
+"""Bot classes that wait for little where nothing else has to happen meanwhile; the second bot of `hasty` starts in time
+on a busy machine, too."""
 
 
 def of_every_kind_of_attempt(sessions: Sessions) -> dict[str, Any]:

@@ -67,12 +67,12 @@ CLASSES: dict[str, Any] = {
     **INSTALLATION,
     "botClasses": {
         "default": _CLASS,
-        "patient": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 20}},
-        "hasty": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 5}},
+        "patient": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 45}},
+        "hasty": {**_CLASS, "timeouts": {"startupTimeoutSeconds": 30}},
     },
 }
-STARTUP_DEADLINE = timedelta(seconds=5)
-"""Of class `hasty`."""
+STARTUP_DEADLINE = timedelta(seconds=30)
+"""Of class `hasty`, whose bot runs by then on a busy machine, too."""
 ADVICE = "Check name resolution, proxy and certificates between the cluster and the site."
 
 

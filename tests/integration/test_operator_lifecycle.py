@@ -451,7 +451,7 @@ def test_what_happened_while_no_operator_ran_is_learned_later(operator: Operator
 def test_many_sessions_at_once_get_one_pod_each(guest: Sessions) -> None:
     started = time.monotonic()
     guest.kubectl.apply(*(session(f"standup-{number}") for number in range(40)))
-    wait_until(lambda: len(guest.pods()) == 40, "40 pods", 60)
+    wait_until(lambda: len(guest.pods()) == 40, "40 pods", PATIENCE)
     owners = [each["metadata"]["ownerReferences"][0]["uid"] for each in guest.pods()]
     assert len(set(owners)) == 40
     print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (kubectl apply included)")

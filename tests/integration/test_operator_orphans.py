@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import OperatorProcess, Sessions
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions
 from tests.support.awaiting import wait_until
 
 MAX_CALLS = 25
@@ -66,7 +66,7 @@ def test_with_the_operator_up(operator: OperatorProcess, sessions: Sessions, fir
         orphan(sessions, pod)
         finish_deletion(sessions, "standup")
         operator.resume()
-    wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", 30)
+    wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", PATIENCE)
     if first == "session":
         finish_deletion(sessions, "standup")
     sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--ignore-not-found")
@@ -82,7 +82,7 @@ def test_with_the_operator_down(operator: OperatorProcess, sessions: Sessions) -
     orphan(sessions, pod)
     finish_deletion(sessions, "standup")
     operator.start()
-    wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", 30)
+    wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", PATIENCE)
     running_bot(sessions, "later")
     assert calls(operator) <= MAX_CALLS
 
@@ -100,5 +100,5 @@ def test_somebody_elses_pod_is_not_ended_for_a_label(operator: OperatorProcess, 
     foreign = {"metadata": {"name": "foreign", "labels": labels}, "spec": {"containers": [container]}}
     sessions.kubectl.create({"apiVersion": "v1", "kind": "Pod", **foreign})
     sessions.kubectl("delete", "meetingsession", "standup")
-    wait_until(lambda: leaving(sessions, pod), "the session's own pod goes", 30)
+    wait_until(lambda: leaving(sessions, pod), "the session's own pod goes", PATIENCE)
     assert "deletionTimestamp" not in sessions.kubectl.json("get", "pod", "foreign")["metadata"]

@@ -160,10 +160,11 @@ def test_what_is_restored_never_runs_late(guest: Sessions) -> None:
 
 
 def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
-    end = ahead(30)
-    guest.apply("standup", endTime=spelled(end))
+    guest.apply("standup")
     with recording(guest, "standup") as (pod, bot):
-        assert bot.asked_to_leave.wait(30 + PATIENCE)
+        end = ahead(10)
+        change(guest, "standup", endTime=spelled(end))
+        assert bot.asked_to_leave.wait(10 + PATIENCE)
         assert datetime.now(UTC) >= end
         change(guest, "standup", endTime=spelled(ahead(3600)), leave=True)
         guest.phase("standup", "Leaving")
@@ -174,9 +175,10 @@ def test_the_bot_is_asked_to_leave_at_the_end_time(guest: Sessions) -> None:
 
 
 def test_an_end_time_that_is_moved_before_it_is_reached_is_followed(guest: Sessions) -> None:
-    end = ahead(30)
-    guest.apply("standup", endTime=spelled(end))
+    guest.apply("standup")
     with recording(guest, "standup") as (_, bot):
+        end = ahead(15)
+        change(guest, "standup", endTime=spelled(end))
         change(guest, "standup", endTime=spelled(ahead(3600)))
         assert not bot.asked_to_leave.wait((end - datetime.now(UTC)).total_seconds() + 1)
         change(guest, "standup", endTime=spelled(ahead(1)))
@@ -234,15 +236,12 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
 
 def test_what_somebody_wants_to_keep_after_all_is_kept(operator: OperatorProcess, sessions: Sessions) -> None:
     """The operator hung over the time at which it was due to go: what it has not heard of yet counts."""
-    for name in ("kept", "gone"):
-        sessions.apply(name, leave=True, ttlSecondsAfterFinished=20)
-    ended = max(
-        datetime.fromisoformat(sessions.phase(each, "Completed")["completionTime"]) for each in ("kept", "gone")
-    )
-    sleep_until(ended + timedelta(seconds=16))  # it hangs for less than its Lease lasts
+    sessions.kubectl.apply(*(session(each, leave=True, ttlSecondsAfterFinished=20) for each in ("kept", "gone")))
+    ended = [datetime.fromisoformat(sessions.phase(each, "Completed")["completionTime"]) for each in ("kept", "gone")]
+    sleep_until(min(ended) + timedelta(seconds=15))  # it hangs for less than its Lease lasts
     operator.pause()
     change(sessions, "kept", ttlSecondsAfterFinished=None)
-    sleep_until(ended + timedelta(seconds=20))
+    sleep_until(max(ended) + timedelta(seconds=20))
     operator.resume()
     wait_until(lambda: not sessions.exists("mbs", "gone"), "the other one is removed", PATIENCE)
     generation = sessions.get("kept")["metadata"]["generation"]

@@ -43,7 +43,7 @@ def sessions_go_on(operator: OperatorProcess, sessions: Sessions, silence: Calla
     sessions.phase("planning", "Initializing", seconds=90)
     assert operator.metric(REOPENED, reason="silent") >= before + 2
     assert operator.metric(REOPENED, reason="broken") == 0
-    assert max(ages(operator).values()) < 2 * SILENCE
+    wait_until(lambda: max(ages(operator).values()) < 2 * SILENCE, "both are heard of again", 60)
     assert len(sessions.pods()) == 2
 
 
