@@ -47,7 +47,7 @@ CLASSES: dict[str, Any] = {
     **INSTALLATION,
     "botClasses": {
         "default": {**_CLASS, "timeouts": {**_CLASS["timeouts"], "startLeadSeconds": 1}},
-        "hasty": {**_CLASS, "timeouts": {**_CLASS["timeouts"], "startupTimeoutSeconds": 45}},
+        "hasty": {**_CLASS, "timeouts": {**_CLASS["timeouts"], "startupTimeoutSeconds": 30}},
         "prompt": _PROMPT,
     },
 }
