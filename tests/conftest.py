@@ -45,10 +45,13 @@ _held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 
 _LONGEST_FIRST = (
     "meeting",
+    "tests/integration/test_operator_times.py",  # these wait, and do so beside what needs the machine
+    "tests/integration/test_operator_attempts.py",
+    "tests/integration/test_operator_errors.py",
+    "tests/integration/test_operator_finisher.py",
+    "tests/integration/test_http_expiry.py",
     "cluster",
     "recorder",
-    "tests/integration/test_operator_times.py",  # it waits, and can do so beside what needs the machine
-    "tests/integration/test_operator_attempts.py",
     "tests/integration/test_operator_lives.py",
     "tests/e2e/",
     "tests/bot/",

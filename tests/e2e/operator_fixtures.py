@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.operator_process import Sessions
 from tests.local.clone import CRD
+from tests.local.cluster.api_client import ApiClient
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.images import build
@@ -61,7 +62,7 @@ class Installed:
 
     def operators(self) -> list[str]:
         """Names of the operator's pods that are not going away."""
-        pods = self.kubectl.json("get", "pods", f"--namespace={self.own}")["items"]
+        pods = ApiClient(self.kubectl.kubeconfig, self.own).get("pods")["items"]
         return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def kill_operator(self) -> None:
@@ -71,7 +72,7 @@ class Installed:
 
     def leader(self) -> str:
         """Who holds the Lease."""
-        lease = self.kubectl.json("get", "lease", "meeting-buddy-operator", f"--namespace={self.own}")
+        lease = ApiClient(self.kubectl.kubeconfig, self.own).get("leases", "meeting-buddy-operator")
         return str(lease["spec"]["holderIdentity"])
 
     def scale(self, replicas: int) -> None:

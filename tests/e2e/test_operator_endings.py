@@ -171,7 +171,7 @@ def test_a_deleted_session_sends_its_bot_out_and_leaves_nothing(sessions: Sessio
     pod = sessions.pod("deleted")
     sessions.kubectl("delete", "meetingsession", "deleted", "--timeout=100s")
     print(f"deleted session: pod gone after {gone(sessions, pod):.1f} s")
-    wait_until(lambda: not sessions.exists("secret", pod["metadata"]["name"]), "its Secret is gone too", PATIENCE)
+    wait_until(lambda: not sessions.exists("secrets", pod["metadata"]["name"]), "its Secret is gone too", PATIENCE)
 
 
 def test_kill_9_of_the_bot_is_a_crash(installed: Installed, sessions: Sessions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import yaml
@@ -51,9 +51,15 @@ def helm(*arguments: str, values: Manifest | None = None) -> subprocess.Complete
 
 def rendered(values: Manifest | None = None) -> list[Manifest]:
     """All manifests of a release with these values; fails with helm's own words."""
-    run = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", values=values)
+    return [each for each in yaml.load_all(_template(json.dumps(values)), Loader=yaml.CSafeLoader) if each]
+
+
+@lru_cache
+def _template(values: str) -> str:
+    """What Helm makes of the chart, for values as JSON; many tests look at the same."""
+    run = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", values=json.loads(values))
     assert run.returncode == 0, run.stderr
-    return [manifest for manifest in yaml.safe_load_all(run.stdout) if manifest]
+    return run.stdout
 
 
 def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:

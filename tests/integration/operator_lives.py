@@ -116,7 +116,7 @@ def that_its_end_time_ends(sessions: Sessions) -> dict[str, Any]:
     sessions.kubectl("delete", "pod", *names(pod), "--force", "--grace-period=0")  # as its kubelet does
     assert sessions.pods() == [], "no other was made"
     change(sessions, "standup", ttlSecondsAfterFinished=1)
-    wait_until(lambda: not sessions.exists("mbs", "standup"), "the session goes after its time", PATIENCE)
+    wait_until(lambda: not sessions.exists("meetingsessions", "standup"), "the session goes after its time", PATIENCE)
     return status
 
 

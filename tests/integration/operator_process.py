@@ -5,7 +5,6 @@ The API server comes without controllers and kubelets, so a test says itself wha
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -23,7 +22,8 @@ import yaml
 from meeting_buddy.contract.identity import Role, pod_name
 from meeting_buddy.kube.api import DRY_RUN
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
-from tests.local.cluster.kubectl import Kubectl, KubectlError
+from tests.local.cluster.api_client import MERGE_PATCH, NOT_FOUND, ApiClient, ApiError
+from tests.local.cluster.kubectl import Kubectl
 from tests.support import exposition
 from tests.support.awaiting import wait_until
 
@@ -203,7 +203,7 @@ class Sessions:
 
     def get(self, name: str) -> dict[str, Any]:
         """The session."""
-        found: dict[str, Any] = self.kubectl.json("get", "meetingsession", name)
+        found: dict[str, Any] = self._api.get("meetingsessions", name)
         return found
 
     def status(self, name: str) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class Sessions:
 
     def pods(self) -> list[dict[str, Any]]:
         """All bot pods."""
-        found: list[dict[str, Any]] = self.kubectl.json("get", "pods")["items"]
+        found: list[dict[str, Any]] = self._api.get("pods")["items"]
         return found
 
     def pod(self, name: str, attempt: int = 1, role: Role = Role.BOT, seconds: float = PATIENCE) -> dict[str, Any]:
@@ -241,7 +241,7 @@ class Sessions:
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
         """Type, reason and words of all Events about a session."""
-        found = self.kubectl.json("get", "events")["items"]
+        found = self._api.get("events")["items"]
         return [
             (each["type"], each["reason"], each["message"]) for each in found if each["involvedObject"]["name"] == name
         ]
@@ -256,9 +256,7 @@ class Sessions:
             "metadata": {"name": pod["metadata"]["name"]},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
-        namespace = pod["metadata"]["namespace"]
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/binding"
-        self.kubectl("create", "--raw", path, "--filename=-", stdin=_json(binding))
+        self._api.call("POST", self._api.path("pods", pod["metadata"]["name"], "binding"), binding)
 
     def running(self, pod: dict[str, Any], *, ip: str | None = None, ready: bool = False) -> None:
         """Its containers run."""
@@ -289,23 +287,23 @@ class Sessions:
         )
 
     def _status(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
-        name = pod["metadata"]["name"]
-        self.kubectl(
-            "patch", "pod", name, "--subresource=status", "--type=merge", f"--patch={_json({'status': status})}"
-        )
+        path = self._api.path("pods", pod["metadata"]["name"], "status")
+        self._api.call("PATCH", path, {"status": status}, MERGE_PATCH)
 
-    def exists(self, kind: str, name: str) -> bool:
+    def exists(self, plural: str, name: str) -> bool:
         """Whether there is such an object."""
         try:
-            self.kubectl("get", kind, name)
-        except KubectlError:
+            self._api.get(plural, name)
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
             return False
         return True
+
+    @property
+    def _api(self) -> ApiClient:
+        return self.kubectl.reader
 
 
 def _container(name: str, state: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:
     return {"name": name, "state": state, "ready": ready, "restartCount": 0, "image": "i", "imageID": "i"}
-
-
-def _json(document: Any) -> str:
-    return json.dumps(document)

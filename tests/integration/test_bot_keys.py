@@ -99,7 +99,7 @@ def test_a_live_bot_of_a_former_version_hears_its_own_token_and_a_new_one_the_ne
         assert bot.tokens == {derive(FORMER, uid, 1, Scope.CONTROL)}
     sessions.apply("new")
     name = sessions.pod("new")["metadata"]["name"]
-    wait_until(lambda: sessions.exists("secret", name), "the new one's Secret", PATIENCE)
+    wait_until(lambda: sessions.exists("secrets", name), "the new one's Secret", PATIENCE)
     data = sessions.kubectl.json("get", "secret", name)["data"]["assignment.json"]
     tokens = json.loads(base64.b64decode(data))["tokens"]
     new_uid = sessions.get("new")["metadata"]["uid"]

@@ -33,6 +33,8 @@ from tests.local.cluster.api_only import ApiServer
 from tests.local.machine.certificates import signing_key
 from tests.support.machine_wide import free_port
 
+pytestmark = pytest.mark.waits
+
 ISSUER = "https://kubernetes.default.svc"
 LEEWAY = 60
 """Seconds for which the API server takes a token after its `exp`: go-jose's default for clocks that differ."""

@@ -14,6 +14,8 @@ from tests.integration.test_operator_scope import installed, namespace
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 
+pytestmark = pytest.mark.waits
+
 SECRET_PART = LINK.rpartition("#")[2]
 
 

@@ -42,6 +42,8 @@ from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
+pytestmark = pytest.mark.waits
+
 FINISH_AND_GRACE = timedelta(seconds=20)
 """The shortest that a class can have."""
 _CLASS = INSTALLATION["botClasses"]["default"]

@@ -198,10 +198,10 @@ def test_a_session_that_has_ended_goes_after_its_time_with_its_pods(guest: Sessi
     wait_until(lambda: released(guest, pod), "its outcome was recorded", PATIENCE)
     ended = datetime.fromisoformat(status["completionTime"])
     for name in ("left", "held", "standup"):
-        wait_until(lambda name=name: not guest.exists("mbs", name), f"{name} is removed", PATIENCE)  # type: ignore[misc]
+        wait_until(lambda name=name: not guest.exists("meetingsessions", name), f"{name} is removed", PATIENCE)  # type: ignore[misc]
     assert datetime.now(UTC) >= ended + timedelta(seconds=15)
     wait_until(lambda: guest.pods() == [], "its pod goes with it", PATIENCE)
-    assert guest.exists("mbs", "stays")
+    assert guest.exists("meetingsessions", "stays")
 
 
 def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -227,7 +227,7 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
         assert sessions.phase("missed", "Failed")["reason"] == "Missed"
         sessions.ended(pod, last_word(sessions, "attended", "LeaveRequested"))
     assert sessions.phase("attended", "Completed")["reason"] == "EndTimeReached"
-    wait_until(lambda: not sessions.exists("mbs", "removed"), "what had its time is removed", PATIENCE)
+    wait_until(lambda: not sessions.exists("meetingsessions", "removed"), "what had its time is removed", PATIENCE)
     assert sessions.get("ahead")["metadata"]["resourceVersion"] == versions, "a new process wrote nothing"
     sleep_until(start - timedelta(seconds=LEAD))
     made = created_at(sessions.pod("ahead"))
@@ -243,7 +243,7 @@ def test_what_somebody_wants_to_keep_after_all_is_kept(operator: OperatorProcess
     change(sessions, "kept", ttlSecondsAfterFinished=None)
     sleep_until(max(ended) + timedelta(seconds=20))
     operator.resume()
-    wait_until(lambda: not sessions.exists("mbs", "gone"), "the other one is removed", PATIENCE)
+    wait_until(lambda: not sessions.exists("meetingsessions", "gone"), "the other one is removed", PATIENCE)
     generation = sessions.get("kept")["metadata"]["generation"]
     wait_until(
         lambda: sessions.status("kept")["observedGeneration"] == generation, "the change is acknowledged", PATIENCE

@@ -17,7 +17,7 @@ KEY = "meetingbuddy.io/control-key"
 
 
 def secret(sessions: Sessions, name: str) -> dict[str, Any] | None:
-    if not sessions.exists("secret", name):
+    if not sessions.exists("secrets", name):
         return None
     found: dict[str, Any] = sessions.kubectl.json("get", "secret", name)
     return found
@@ -129,7 +129,7 @@ def test_a_secret_that_a_quota_keeps_out_is_asked_for_again(operator: OperatorPr
     sessions.apply("standup")
     pod = sessions.pod("standup")
     wait_until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why", PATIENCE)
-    assert not sessions.exists("secret", pod["metadata"]["name"])
+    assert not sessions.exists("secrets", pod["metadata"]["name"])
     sessions.kubectl("delete", "resourcequota", "no-secrets")
     matching_secret(sessions, pod)
     assert sessions.pod("standup")["metadata"]["uid"] == pod["metadata"]["uid"]

@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 PATIENCE = 60.0
 """Seconds for what takes one or two on an idle machine; it ends a wait that would never end, and judges nothing."""
 _PAUSE = 0.02  # seconds between two looks, at the least
-_COSTLY = 5.0  # times what the last look took, at the most
+_COSTLY = 20.0  # times what the last look took, at the most
 _PATIENT = 0.2  # of the time that was waited until then, at the most
 _LONGEST_PAUSE = 0.5
 

@@ -21,7 +21,7 @@ def platform_table(name: str, override: Mapping[str, Any] | None = None) -> Plat
     Raises:
         ValueError: the operator would not use the document.
     """
-    built_in = load_table(yaml.safe_load((PLATFORM_TABLES / f"{name}.yaml").read_text()))
+    built_in = load_table(yaml.load((PLATFORM_TABLES / f"{name}.yaml").read_bytes(), Loader=yaml.CSafeLoader))
     if override is None:
         return built_in
     document = {"platform": str(built_in.platform), "tableHash": table_hash(built_in), **override}

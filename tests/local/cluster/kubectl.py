@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.local.cluster.api_client import ApiClient
+
 Manifest = Mapping[str, Any]
 
 
@@ -65,6 +67,12 @@ class Kubectl:
         """The same, in the name of a service account, with the groups that every service account has."""
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
         return self.as_user(f"system:serviceaccount:{namespace}:{name}", groups)
+
+    @property
+    def reader(self) -> ApiClient:
+        """What reads this namespace without starting kubectl, as whom the kubeconfig names."""
+        (namespace,) = (each.removeprefix("--namespace=") for each in self.arguments)
+        return ApiClient(self.kubeconfig, namespace)
 
     def in_namespace(self, namespace: str) -> Kubectl:
         """The same, with another default namespace."""

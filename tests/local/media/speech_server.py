@@ -236,6 +236,7 @@ class WhisperDecoder:
             language=request.fields.get("language"),
             initial_prompt=request.fields.get("prompt"),
             temperature=float(request.fields.get("temperature", 0)),
+            beam_size=1,
             condition_on_previous_text=False,
             word_timestamps="word" in request.granularities,
         )

@@ -229,7 +229,7 @@ def load(platform: str) -> Facts:
     file = next((file for file in FILES if file.replace("_", "") == platform.replace("_", "").lower()), None)
     if file is None:
         raise KeyError(f"no facts of {platform}; there are {', '.join(FILES)}")
-    return Facts.model_validate(yaml.safe_load((_HERE / f"{file}.yaml").read_text(encoding="utf-8")))
+    return Facts.model_validate(yaml.load((_HERE / f"{file}.yaml").read_bytes(), Loader=yaml.CSafeLoader))
 
 
 def all_facts() -> Iterator[Fact]:

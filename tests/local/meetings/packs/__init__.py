@@ -95,4 +95,4 @@ def load(name: str) -> Pack:
     path = FOLDER / name / "pack.yaml"
     if not path.is_file():
         raise ValueError(f"there is no pack {name}; there are {', '.join(names())}")
-    return Pack.model_validate(yaml.safe_load(path.read_text()))
+    return Pack.model_validate(yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader))

@@ -1,0 +1,94 @@
+"""The API server by HTTPS, over a connection that is kept: for waits, which look often, and for what a kubelet writes.
+
+A call takes some milliseconds; to start kubectl for it takes a tenth of a second of a processor.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.kubeconfig import credentials
+
+MERGE_PATCH = "application/merge-patch+json"
+NOT_FOUND = 404
+_PREFIXES = {
+    "events": "/api/v1",
+    "leases": "/apis/coordination.k8s.io/v1",
+    "meetingsessions": "/apis/meetingbuddy.io/v1alpha1",
+    "pods": "/api/v1",
+    "secrets": "/api/v1",
+}
+_SECONDS = 120
+_kept = threading.local()
+"""Each thread's connections, by kubeconfig."""
+
+
+class ApiError(Exception):
+    """The API server refused, or did not answer; `str(error)` is in kubectl's words."""
+
+    def __init__(self, words: str, status: int = 0) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClient:
+    """Whom a kubeconfig (JSON, with everything inside) names, in one namespace."""
+
+    kubeconfig: Path
+    namespace: str
+
+    def get(self, plural: str, name: str = "") -> Any:
+        """An object, or the list of all, as `kubectl get --output=json` prints it (but a list's items say no kind)."""
+        found = self.call("GET", self.path(plural, name))
+        for each in found.get("items", (found,)):
+            each["metadata"].pop("managedFields", None)
+        return found
+
+    def path(self, plural: str, *parts: str) -> str:
+        """Of a kind's objects, or of one with a subresource."""
+        namespaced = f"{_PREFIXES[plural]}/namespaces/{self.namespace}/{plural}"
+        return "/".join((namespaced, *(each for each in parts if each)))
+
+    def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+        """What it answers. Raises `ApiError`."""
+        data = None if body is None else json.dumps(body)
+        try:
+            status, content = self._send(method, path, data, content_type)
+        except (ConnectionError, http.client.HTTPException):  # the API server ended a connection that nobody used
+            status, content = self._send(method, path, data, content_type)
+        answer = json.loads(content)
+        if status >= 300:
+            raise ApiError(f"Error from server ({answer.get('reason')}): {answer.get('message')}", status)
+        return answer
+
+    def _send(self, method: str, path: str, data: str | None, content_type: str) -> tuple[int, bytes]:
+        connections: dict[Path, http.client.HTTPSConnection] = _kept.__dict__.setdefault("connections", {})
+        connection = connections.get(self.kubeconfig) or connections.setdefault(self.kubeconfig, self._connect())
+        try:
+            connection.request(method, path, body=data, headers={"Content-Type": content_type})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            del connections[self.kubeconfig]
+            raise
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        url, context = _server(self.kubeconfig)
+        found = urlsplit(url)
+        assert found.hostname is not None
+        return http.client.HTTPSConnection(found.hostname, found.port, timeout=_SECONDS, context=context)
+
+
+@lru_cache
+def _server(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
+    return credentials(kubeconfig)
