@@ -20,7 +20,7 @@ from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConf
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, read, utc_text
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, Segment, read, utc_text
 from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from tests.bot.recording_bot import (
     Books,
@@ -325,16 +325,23 @@ async def heard(bot: RunningBot, lines: int) -> None:
     await until(lambda: "for your country" in str(transcript(bot.recordings)[lines:]), _TEXT_SECONDS)
 
 
+def closed_until(folder: Path) -> float:
+    """The end of the last segment that has its line in the manifest; seconds on the session's clock."""
+    return max((each.end for each in read(folder / MANIFEST_FILE) if isinstance(each, Segment)), default=0.0)
+
+
 @pytest.mark.timeout(1500)
 async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     engine = TranscriptionConfig(model=str(model_folder()))
     first = start("join; record", recording=SOUND, transcription=engine, unprivileged=False)
     await heard(first, 0)
     folder = first.recordings
-    said = transcript(folder)[-1]
-    silent_since = datetime.fromisoformat(said["at"]).timestamp() + said["end"] - said["start"]
-    # It goes on recording, and says of what came since neither that it is text nor that it is none.
-    await until(lambda: files(folder)[-1].stat().st_mtime > silent_since + 4, _SECONDS)
+    # It goes on recording, and says of what came since neither that it is text nor that it is none. The next bot knows
+    # of it by the lines of closed segments.
+    await first.until(
+        lambda report: closed_until(folder) > transcript(folder)[-1]["end"] + 1 and one_is_open(folder, report),
+        _SECONDS,
+    )
     first.clear()
     before = transcript(folder)
     second = rejoining(start, folder, transcription=engine, unprivileged=False)
