@@ -21,8 +21,9 @@ import yaml
 
 from meeting_buddy.contract.identity import Role, pod_name
 from meeting_buddy.kube.api import DRY_RUN
+from meeting_buddy.kube.paths import MERGE_PATCH
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
-from tests.local.cluster.api_client import MERGE_PATCH, NOT_FOUND, ApiClient, ApiError
+from tests.local.cluster.api_client import NOT_FOUND, ApiClient, ApiError
 from tests.local.cluster.kubectl import Kubectl
 from tests.support import exposition
 from tests.support.awaiting import wait_until

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCKS = Path("/run/lock")
-_TIME_WAIT = "06"
 PASSING_ADDRESS = "198.51.100.7"
 """Of :func:`another_interface`."""
 _PORTS = range(13_000, 28_000)
 """Below those of outgoing connections (``ip_local_port_range``) and of services (``--service-node-port-range``), above
 the local cluster's own."""
+_TIME_WAIT = "06"
+"""State of a connection in ``/proc/net/tcp`` that keeps nobody from listening on its port."""
 _held: list[int] = []
 """Descriptors of the locks; the kernel gives them up with this process."""
 

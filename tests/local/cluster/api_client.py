@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from meeting_buddy.kube.paths import path_of
 from tests.support.kubeconfig import credentials
 
-MERGE_PATCH = "application/merge-patch+json"
 NOT_FOUND = 404
-_PREFIXES = {
-    "events": "/api/v1",
-    "leases": "/apis/coordination.k8s.io/v1",
-    "meetingsessions": "/apis/meetingbuddy.io/v1alpha1",
-    "pods": "/api/v1",
-    "secrets": "/api/v1",
+_VERSIONS = {
+    "events": "v1",
+    "leases": "coordination.k8s.io/v1",
+    "meetingsessions": "meetingbuddy.io/v1alpha1",
+    "pods": "v1",
+    "secrets": "v1",
 }
 _SECONDS = 120
 _kept = threading.local()
@@ -53,10 +53,9 @@ class ApiClient:
             each["metadata"].pop("managedFields", None)
         return found
 
-    def path(self, plural: str, *parts: str) -> str:
-        """Of a kind's objects, or of one with a subresource."""
-        namespaced = f"{_PREFIXES[plural]}/namespaces/{self.namespace}/{plural}"
-        return "/".join((namespaced, *(each for each in parts if each)))
+    def path(self, plural: str, name: str = "", subresource: str = "") -> str:
+        """Of a kind's objects, or of one of them."""
+        return path_of(_VERSIONS[plural], self.namespace, plural, name, subresource)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """What it answers. Raises `ApiError`."""
