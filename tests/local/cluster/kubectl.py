@@ -6,6 +6,7 @@ Tests speak to the cluster the way a user does; what they then see (refusals, co
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -71,8 +72,9 @@ class Kubectl:
     @property
     def reader(self) -> ApiClient:
         """What reads this namespace without starting kubectl, as whom the kubeconfig names."""
-        (namespace,) = (each.removeprefix("--namespace=") for each in self.arguments)
-        return ApiClient(self.kubeconfig, namespace)
+        *_, namespace = self.arguments  # the last one counts, as it does for kubectl
+        assert namespace.startswith("--namespace="), f"a reader cannot do as kubectl {shlex.join(self.arguments)}"
+        return ApiClient(self.kubeconfig, namespace.removeprefix("--namespace="))
 
     def in_namespace(self, namespace: str) -> Kubectl:
         """The same, with another default namespace."""

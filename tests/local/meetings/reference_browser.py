@@ -27,6 +27,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.local.meetings import priority
+from tests.support.machine_wide import free_port
 
 USER = 1810  # no account of this machine; it may do nothing that its files do not allow
 SIZE = (1280, 720)
@@ -271,7 +272,7 @@ def _accepts(address: Path) -> bool:
 
 def _chromedriver(stack: ExitStack, folder: Path, environment: dict[str, str]) -> int:
     log = folder / "chromedriver.log"
-    process = _run(stack, _unprivileged("chromedriver", "--port=0"), log, env=environment)
+    process = _run(stack, _unprivileged("chromedriver", f"--port={free_port()}"), log, env=environment)
     deadline = time.monotonic() + _PATIENCE
     while True:
         said = re.search(r"started successfully on port (\d+)", log.read_text())
