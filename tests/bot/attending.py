@@ -52,6 +52,10 @@ class FakeRecorder:
         """The session never asks for it."""
         raise AssertionError("recovering is the components' business")
 
+    async def recovered_until(self) -> float:
+        """The session never asks for it."""
+        raise AssertionError("recovering is the components' business")
+
     async def run(self) -> None:
         """The session never asks for it."""
         raise AssertionError("running is the components' business")

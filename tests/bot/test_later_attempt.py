@@ -22,6 +22,7 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, Segment, read, utc_text
 from meeting_buddy_bot.recording.manifest_writer import REPLACED
+from meeting_buddy_bot.transcription.messages import Missed
 from tests.bot.recording_bot import (
     Books,
     Start,
@@ -336,8 +337,7 @@ async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     first = start("join; record", recording=SOUND, transcription=engine, unprivileged=False)
     await heard(first, 0)
     folder = first.recordings
-    # It goes on recording, and says of what came since neither that it is text nor that it is none. The next bot knows
-    # of it by the lines of closed segments.
+    # It goes on recording, and says of what came since neither that it is text nor that it is none.
     await first.until(
         lambda report: closed_until(folder) > transcript(folder)[-1]["end"] + 1 and one_is_open(folder, report),
         _SECONDS,
@@ -361,7 +361,9 @@ async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     starts = [each.start_in_seconds for each in captions]
     assert starts == sorted(starts)
     assert starts[-1] < probe(folder / "recording.m4a").seconds
-    untold = [event for event in books.events if event["event"] == "not_transcribed"]
-    assert REPLACED in {event["cause"] for event in untold}, "the bot was killed before it could say what it left out"
+    untold = [Missed.model_validate(event) for event in books.events if event["event"] == "not_transcribed"]
+    [gap] = [each for each in books.gaps if each.gap == REPLACED]
+    [heard_until] = [each.end for each in untold if each.cause == REPLACED]
+    assert heard_until >= gap.start - 0.1, "up to the end of the segment that the killed bot left open"
     assert REPLACED in str(second.outcome.transcription.message)
     check_axis(books)

@@ -15,6 +15,7 @@ import pytest
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.devices.device import DeviceError
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, encode
 from meeting_buddy_bot.recording.recorder import NoRecorder
@@ -380,9 +381,16 @@ class Killed:
     """A bot whose earlier one was killed at 300 s of a meeting that it was let into at 5 s."""
 
     def __init__(
-        self, folder: Path, *, recorded: bool, ended: bool = False, admitted: bool = True, more: Sequence[Told] = ()
+        self,
+        folder: Path,
+        *,
+        recorded: bool,
+        ended: bool = False,
+        admitted: bool = True,
+        more: Sequence[Told] = (),
+        recovered: float = 0.0,
     ) -> None:
-        """``more``: events between its admission and the last one."""
+        """``more``: events between its admission and the last one; ``recovered``: the end of its open segment."""
         events: list[Told] = [
             (0.0, "bot_started", {"attempt": 1}),
             (5.0, "admitted" if admitted else "waiting", {}),
@@ -394,12 +402,17 @@ class Killed:
         if recorded:
             (folder / MANIFEST_FILE).write_bytes(encode(RunStart(1, 1, 6.0, utc(6.0))) + b"\n")
         self.bot, earlier = Bot(folder), read_folder(folder)
-        self.bot.components.earlier = earlier
+        self.bot.components.earlier, self.bot.components.process_clock = earlier, SessionClock()
         assert earlier.zero is not None
         self.bot.components.clock.go_on(earlier.zero, earlier.reached)
         recording = SimpleNamespace(enabled=recorded)
         self.bot.components.assignment = cast(Any, SimpleNamespace(attempt=2, recording=recording))
         self.told: list[tuple[float, float]] = []
+        self.recovered = recovered
+
+    async def recovered_until(self) -> float:
+        """As the recorder's."""
+        return self.recovered
 
     def recall(self, missed: Sequence[Missed], unreported: Missed | None = None) -> None:
         """As the transcript's."""
@@ -411,7 +424,7 @@ class Killed:
         clock = self.bot.components.clock
         asyncio.get_running_loop().call_later(0.1, self.bot.components.reporter.admitted, clock.utc(400.0), "hints")
         async with asyncio.timeout(60):
-            await self.bot.components._recall_earlier(cast(Any, self))
+            await self.bot.components._recall_earlier(cast(Any, self), cast(Any, self))
         await self.bot.events.close()
         return self.told
 
@@ -438,6 +451,21 @@ async def test_nobody_heard_what_was_said_since_the_last_bot_left(
     tmp_path: Path, more: list[Told], ended: bool, since: float
 ) -> None:
     assert await Killed(tmp_path, recorded=False, ended=ended, more=more).recalled() == [(since, 400.0)]
+
+
+async def test_what_was_recovered_of_an_open_segment_was_heard_by_no_bot_to_its_end(tmp_path: Path) -> None:
+    assert await Killed(tmp_path, recorded=True, recovered=340.0).recalled() == [(6.0, 340.0)]
+
+
+async def test_a_line_of_the_open_segment_is_no_missing_text(tmp_path: Path) -> None:
+    killed = Killed(tmp_path, recorded=True, recovered=340.0)
+    line = {"segment": "1", "revision": 1, "final": True, "start": 310.0, "end": 330.0, "at": utc(310.0)}
+    (tmp_path / TRANSCRIPT_FILE).write_text(json.dumps({**line, "language": "en", "text": "Ask not."}) + "\n")
+    assert await killed.recalled() == [(330.0, 340.0)]
+
+
+async def test_a_bot_that_was_killed_at_the_door_heard_nothing_that_it_could_tell(tmp_path: Path) -> None:
+    assert await Killed(tmp_path, recorded=True, more=WAITED).recalled() == []
 
 
 async def test_who_was_never_let_in_missed_nothing(tmp_path: Path) -> None:

@@ -75,6 +75,9 @@ class Recorder(Protocol):
     async def recover(self) -> None:
         """Enter what earlier attempts left; beside all else."""
 
+    async def recovered_until(self) -> float:
+        """Wait for the end of :meth:`recover`; the last second that earlier attempts recorded, 0 if none did."""
+
     async def run(self) -> None:
         """Wait for :meth:`start`, then record until :meth:`stop`."""
 
@@ -173,6 +176,12 @@ class MeetingRecorder:
                 await asyncio.sleep(1)
         finally:
             self._recovered.set()
+
+    async def recovered_until(self) -> float:
+        """Wait until that is done, or is given up; the last second (session's clock) of what they recorded, or 0."""
+        await self._recovered.wait()
+        highest = 0 if self._earlier is None else self._earlier.highest_segment
+        return max((each.end for each in self._manifest.segments if each.segment <= highest), default=0.0)
 
     async def run(self) -> None:
         """Record from :meth:`start` to :meth:`stop`; the one task in which runs of ffmpeg follow each other."""
@@ -442,6 +451,10 @@ class NoRecorder:
 
     async def recover(self) -> None:
         """Nothing was recorded before."""
+
+    async def recovered_until(self) -> float:
+        """Nothing was recorded before."""
+        return 0.0
 
     async def run(self) -> None:
         """Nothing to run."""

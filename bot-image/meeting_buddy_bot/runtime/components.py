@@ -189,7 +189,7 @@ class Components:
             Component("sound", lambda: self._supervise(sound, recorder), Reason.RECORDING_FAILED),
             Component("recorder", recorder.run, Reason.RECORDING_FAILED),
             Component("recovery", recorder.recover, Reason.RECORDING_FAILED),
-            Component("earlier attempts", lambda: self._recall_earlier(transcript), None),
+            Component("earlier attempts", lambda: self._recall_earlier(recorder, transcript), None),
             Component("audio level", lambda: monitor.listen(sound.wait_answering, sound.kill), None),
             Component("memory", lambda: self._watch_memory(recorder), None),
             Component("wall clock", lambda: self._watch_wall_clock(recorder), None),
@@ -224,27 +224,33 @@ class Components:
     async def _supervise(self, device: Device, recorder: Recorder) -> None:
         await supervise(device, self.clock, self.events, lost=recorder.interrupt)
 
-    async def _recall_earlier(self, transcript: LiveTranscript | None) -> None:
+    async def _recall_earlier(self, recorder: Recorder, transcript: LiveTranscript | None) -> None:
         """Pass on what earlier attempts knew of people and text."""
         if self.earlier is None:
             return
-        folder, attempt, reached = self.volume.folder, self.assignment.attempt, self.earlier.reached
+        folder, attempt = self.volume.folder, self.assignment.attempt
+        started = self.clock.now() - self.process_clock.now()  # what was said before is in no line of this bot's
         facts, written = await self.volume.call(
             "read the earlier events",
-            lambda: (read_earlier(folder, attempt), written_until(folder, reached)),
+            lambda: (read_earlier(folder, attempt), written_until(folder, started)),
             _READ_SECONDS,
         )
         self.reporter.earlier_participants(facts.participants)
         if transcript is None:
             return
-        begun = facts.admitted if self.earlier.began is None else self.earlier.began
-        killed_at = None if begun is None or facts.ended else max(written, begun)
-        if self.assignment.recording.enabled or begun is None:
-            transcript.recall(facts.missed, None if killed_at is None else _unreported(killed_at, reached))
-            return
         transcript.recall(facts.missed)
+        begun = facts.admitted if self.earlier.began is None else self.earlier.began
+        if begun is None:
+            return
+        killed_at = None if facts.ended or facts.left is not None else max(written, begun)
+        if self.assignment.recording.enabled:
+            if killed_at is not None:
+                # A killed bot's open segment has no line before it is recovered; what was said in it was recorded.
+                reached = max(self.earlier.reached, await recorder.recovered_until())
+                transcript.recall((), _unreported(killed_at, reached))
+            return
         # Without a recording no gap of it tells that nobody was there.
-        since = facts.left if facts.left is not None else reached if killed_at is None else killed_at
+        since = killed_at if killed_at is not None else facts.left if facts.left is not None else self.earlier.reached
         transcript.recall((), _unreported(since, await self._admitted()))
 
     async def _admitted(self) -> float:
