@@ -1,13 +1,14 @@
 """How the tests run side by side: in five processes, by what they share.
 
-Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 5`). One of them
-has all tests that use the machine's one local meeting, one those that use the cluster without it; other files stay
-whole, because each brings up something for all its tests. What judges sound or pictures in real time is marked `alone`
-and takes all slots of the machine; what judges how much is lost of a recording is marked `busy` and takes all but one;
-what nearly only waits for moments of its own is marked `waits` and takes none.
+Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 5`). Files stay
+whole, because each brings up something for all its tests, and some that share more than the machine go together. What
+judges sound or pictures in real time is marked `alone` and takes all slots of the machine; what judges how much is lost
+of a recording is marked `busy` and takes all but one; what nearly only waits for moments of its own is marked `waits`
+and takes none.
 Within a group these come first, one after the other, so that what others have begun is waited for once. What ends
-parts of the cluster is marked `cluster_alone`: tests without the cluster run on, and those with it wait. One of another
-group may come between any two tests of a module, so what a module has on the cluster survives it.
+parts of the cluster is marked `cluster_alone`, what ends the local meeting's server `meeting_alone`: tests without it
+run on, and those with it wait. One of another group may come between any two tests of a module, so what a module has on
+the cluster, or in the meeting, survives it.
 """
 
 from __future__ import annotations
@@ -20,40 +21,36 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.local.machine.machine_lock import SLOTS, Cluster, Held, Needs
+from tests.local.machine.machine_lock import SLOTS, Held, Needs, Use
 from tests.local.meetings.facts.usage import usages
 
 _GROUPS = {
-    "tests/bot/test_announcement.py::test_a_real_meeting_hears_it": "meeting",
-    "tests/bot/test_livekit_join.py": "meeting",
-    "tests/bot/test_local_meeting.py": "meeting",
-    "tests/bot/test_replaced_bot.py": "meeting",
     "tests/bot/test_recorder.py": "recorder",
     "tests/bot/test_sound_clock.py": "recorder",
-    "tests/e2e/test_http_api.py": "meeting",
-    "tests/e2e/test_network.py": "meeting",
-    "tests/e2e/test_node_loss.py": "meeting",
-    "tests/e2e/test_platforms.py": "meeting",
-    "tests/e2e/test_recording.py": "meeting",
-    "tests/e2e/test_cluster_repair.py": "cluster",
-    "tests/e2e/test_operator_endings.py": "cluster",
+    "tests/e2e/test_http_api.py": "release",
+    "tests/e2e/test_platforms.py": "release",
+    "tests/e2e/test_recording.py": "release",
+    "tests/e2e/test_cluster_repair.py": "repair",
+    "tests/e2e/test_node_loss.py": "repair",
 }
-"""Some of these end the local meeting's server, take its port, or use the cluster, some need the machine alone; every
-other file is a group by itself."""
+"""Some of these need the machine alone, some install one release on the cluster, some end the cluster; every other file
+is a group by itself."""
 
 _held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 _LONGEST_FIRST = (
-    "meeting",
+    "release",
     "tests/integration/test_operator_times.py",  # these wait, and do so beside what needs the machine
     "tests/integration/test_operator_attempts.py",
     "tests/integration/test_operator_errors.py",
     "tests/integration/test_operator_finisher.py",
     "tests/integration/test_http_expiry.py",
-    "cluster",
+    "tests/e2e/test_operator_endings.py",
     "recorder",
     "tests/integration/test_operator_lives.py",
+    "repair",
     "tests/e2e/",
+    "tests/bot/test_livekit_join.py",
     "tests/bot/",
     "tests/conformance/",
     "tests/integration/",
@@ -126,6 +123,8 @@ def _needs(item: pytest.Item) -> Needs:
     def marked(name: str) -> bool:
         return item.get_closest_marker(name) is not None
 
-    cluster = (Cluster.ALONE if marked("cluster_alone") else Cluster.SHARED) if marked("cluster") else None
+    def use(name: str) -> Use | None:
+        return Use.ALONE if marked(f"{name}_alone") else Use.SHARED if marked(name) else None
+
     slots = SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 0 if marked("waits") else 1
-    return Needs(slots, cluster)
+    return Needs(slots, use("cluster"), use("meeting"))

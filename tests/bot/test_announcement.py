@@ -141,6 +141,7 @@ async def test_a_chat_button_that_hides_is_brought_back_first(
         assert await said(bot) == [TEXT]
 
 
+@pytest.mark.meeting
 async def test_a_real_meeting_hears_it(
     make_container: Callable[..., AbstractContextManager[BrowserContainer]], tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from tests.bot.container import BrowserContainer
 from tests.local.meetings.livekit import LocalMeeting, Person, Room
 from tests.support.platform_tables import platform_table
 
+pytestmark = pytest.mark.meeting
+
 TABLE = platform_table("livekit")
 BOT = "Meeting Buddy"
 TALKERS = (Person("Grace Hopper"), Person("Alan Turing"))
@@ -159,6 +161,7 @@ async def test_comes_back_after_the_browser_was_killed(container: BrowserContain
             assert [name for name, _ in bot.recorder.entries] == ["start", "stop"]
 
 
+@pytest.mark.meeting_alone
 async def test_survives_a_server_that_was_frozen(
     meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
 ) -> None:
@@ -179,6 +182,7 @@ async def test_survives_a_server_that_was_frozen(
             assert (await bot.ending()).reason is Reason.LEAVE_REQUESTED
 
 
+@pytest.mark.meeting_alone
 async def test_a_server_that_died_is_not_mistaken_for_a_quiet_meeting(
     meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
 ) -> None:
@@ -196,6 +200,7 @@ async def test_a_server_that_died_is_not_mistaken_for_a_quiet_meeting(
             assert bot.recorder.entries[-1][0] == "stop"
 
 
+@pytest.mark.meeting_alone
 async def test_comes_back_after_the_server_was_restarted(
     meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
 ) -> None:
@@ -212,6 +217,7 @@ async def test_comes_back_after_the_server_was_restarted(
         assert report.browser.restarts == 0
 
 
+@pytest.mark.meeting_alone
 async def test_a_server_that_is_down_lets_nobody_in(
     meeting: LocalMeeting, container: BrowserContainer, room: Room, tmp_path: Path
 ) -> None:

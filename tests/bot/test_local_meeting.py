@@ -13,6 +13,8 @@ from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
 from tests.local.meetings.reference_browser import ReferenceBrowser, reference_browser
 
+pytestmark = pytest.mark.meeting
+
 GUEST = "Reference Guest"
 
 

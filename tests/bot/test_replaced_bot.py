@@ -83,6 +83,7 @@ def records_somebody(least: int) -> Callable[[Report], bool]:
     return lambda report: recording(report) and report.people.present > 0 and report.recording.segments >= least
 
 
+@pytest.mark.meeting
 async def test_the_bot_that_replaces_one_that_was_killed_records_on_behind_it(attempts: Attempts) -> None:
     with attempts.room.people([GRACE]):
         with attempts.attempt(1, announcement="We record.") as first:

@@ -39,7 +39,7 @@ from tests.local.machine.execute import output
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import PASSING_ADDRESS
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.meeting]
 
 _BEYOND = "198.51.100.1"  # TEST-NET-2: nobody's, and routed out of every machine
 _STRAY_SERVICE = "10.96.77.77"  # in the service range, of no service

@@ -18,7 +18,7 @@ from tests.local.installation.eviction import evict
 from tests.local.installation.install import prepare_namespace
 from tests.support.awaiting import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.waits, pytest.mark.timeout(300)]
 
 PATIENCE = 120.0
 """Seconds that a test waits for something, also on a loaded machine."""

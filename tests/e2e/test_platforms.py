@@ -31,7 +31,7 @@ from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST, TLS_PORT
 from tests.local.meetings.platform_site import PlatformSite, serve
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.meeting, pytest.mark.timeout(300)]
 
 JOINED = "120s"
 ENDED = "90s"

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from meeting_buddy.kube.paths import path_of
 from tests.local.clone import CHART
 from tests.local.cluster import commands
 from tests.local.cluster.kubectl import Kubectl
@@ -20,6 +21,7 @@ NAMESPACE = "meeting-buddy"
 OPERATOR_ACCOUNT = f"{RELEASE}-operator"
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
+_REVIEWS = path_of("authorization.k8s.io/v1", None, "subjectaccessreviews")
 
 Manifest = dict[str, Any]
 
@@ -74,7 +76,7 @@ def may(kubectl: Kubectl, namespace: str, verb: str, what: Mapping[str, str], us
         "kind": "SubjectAccessReview",
         "spec": {"user": user, "resourceAttributes": {"namespace": namespace, "verb": verb, **what}},
     }
-    answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
+    answer = kubectl.in_namespace(namespace).reader.call("POST", _REVIEWS, review)
     return bool(answer["status"]["allowed"])
 
 

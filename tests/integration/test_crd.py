@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.crd import TEAMS_LINK, install_crd, session
+from tests.local.cluster.api_client import ApiError
 from tests.local.cluster.kubectl import Kubectl, KubectlError
 from tests.support.links_corpus import Case, cases
 
@@ -20,17 +21,16 @@ def crd(kubectl: Kubectl) -> None:
 
 
 def rejection(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
-    """What `kubectl apply` writes when the server says no."""
-    run = kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
-    assert run.returncode != 0, f"accepted: {manifest['spec']}"
-    return run.stderr
+    """What the server says to one that it does not take."""
+    with pytest.raises(ApiError) as refused:
+        accepted(kubectl, manifest)
+    return str(refused.value)
 
 
 def accepted(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
     """The object as the server would cache it."""
-    stored: dict[str, Any] = json.loads(
-        kubectl("create", "--dry-run=server", "--output=json", "--filename=-", stdin=json.dumps(manifest))
-    )
+    server = kubectl.in_namespace(manifest["metadata"]["namespace"]).reader
+    stored: dict[str, Any] = server.try_create("meetingsessions", manifest)
     return stored
 
 

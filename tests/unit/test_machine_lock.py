@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.machine.machine_lock import SLOTS, Cluster, Held, Needs
+from tests.local.machine.machine_lock import SLOTS, Held, Needs, Use
 from tests.support.machine_wide import free_display
+
+ONE = Needs()
 
 
 @contextmanager
@@ -22,12 +24,12 @@ def holding(folder: Path, first: int, needs: Needs) -> Iterator[Held]:
         held.give_back()
 
 
-def taken(folder: Path, first: int, count: int = 1, cluster: Cluster | None = None) -> threading.Event:
-    """Set once somebody else had these slots, and the cluster."""
+def taken(folder: Path, first: int, needs: Needs = ONE) -> threading.Event:
+    """Set once somebody else had that."""
     had = threading.Event()
 
     def take() -> None:
-        with holding(folder, first, Needs(count, cluster)):
+        with holding(folder, first, needs):
             had.set()
 
     threading.Thread(target=take, daemon=True).start()
@@ -43,7 +45,7 @@ def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: in
     with ExitStack() as others, holding(tmp_path, 0, Needs(count)):
         for _ in range(beside):
             others.enter_context(holding(tmp_path, 0, Needs()))
-        assert taken(tmp_path, 0, 0).wait(60), "one that only waits takes none"
+        assert taken(tmp_path, 0, Needs(0)).wait(60), "one that only waits takes none"
         waiting = [taken(tmp_path, number) for number in range(SLOTS)]
         assert not any(event.wait(0.1) for event in waiting)
     assert all(event.wait(60) for event in waiting)
@@ -64,10 +66,10 @@ def test_who_waits_for_a_slot_gets_whichever_is_free_first(tmp_path: Path, freed
 
 def test_who_wants_the_machine_alone_is_not_kept_out_by_those_who_come_later(tmp_path: Path) -> None:
     with holding(tmp_path, 2, Needs()):
-        alone = taken(tmp_path, 1, SLOTS)
+        alone = taken(tmp_path, 1, Needs(SLOTS))
         assert not alone.wait(1)
         assert taken(tmp_path, 1).wait(60), "slot 3, for which it does not wait yet"
-        later = taken(tmp_path, 1, 3)
+        later = taken(tmp_path, 1, Needs(3))
         assert not later.wait(0.1)
     assert alone.wait(60)
     assert later.wait(60)
@@ -88,29 +90,49 @@ def test_what_follows_and_needs_no_more_waits_for_nobody(tmp_path: Path) -> None
         assert all(event.wait(60) for event in waiting)
 
 
-@pytest.mark.parametrize("following", [Needs(SLOTS), Needs(SLOTS - 1, Cluster.SHARED)], ids=["more", "other"])
+@pytest.mark.parametrize("following", [Needs(SLOTS), Needs(SLOTS - 1, Use.SHARED)], ids=["more", "other"])
 def test_nobody_waits_for_more_while_he_holds_something(tmp_path: Path, following: Needs) -> None:
     with holding(tmp_path, 0, Needs(SLOTS - 1)) as held:
-        waiting = taken(tmp_path, 0, SLOTS)
+        waiting = taken(tmp_path, 0, Needs(SLOTS))
         assert not waiting.wait(0.1)
         held.give_back(following)
         assert waiting.wait(60)
 
 
-def test_many_use_the_cluster_or_one_has_it_alone(tmp_path: Path) -> None:
-    with holding(tmp_path, 0, Needs(1, Cluster.SHARED)):
-        assert taken(tmp_path, 1, cluster=Cluster.SHARED).wait(60)
-        alone = taken(tmp_path, 2, cluster=Cluster.ALONE)
-        assert not alone.wait(1)
-        later = taken(tmp_path, 3, cluster=Cluster.SHARED)
+@pytest.mark.parametrize(
+    ("shared", "alone"),
+    [
+        (Needs(1, cluster=Use.SHARED), Needs(1, cluster=Use.ALONE)),
+        (Needs(1, meeting=Use.SHARED), Needs(1, meeting=Use.ALONE)),
+    ],
+    ids=["cluster", "meeting"],
+)
+def test_many_use_what_is_shared_or_one_has_it_alone(tmp_path: Path, shared: Needs, alone: Needs) -> None:
+    with holding(tmp_path, 0, shared):
+        assert taken(tmp_path, 1, shared).wait(60)
+        only = taken(tmp_path, 2, alone)
+        assert not only.wait(1)
+        later = taken(tmp_path, 3, shared)
         assert not later.wait(0.1), "it would keep out the one who waits"
-    assert alone.wait(60)
+    assert only.wait(60)
     assert later.wait(60)
-    with holding(tmp_path, 0, Needs(1, Cluster.ALONE)):
-        assert taken(tmp_path, 1, SLOTS - 1).wait(60), "the machine is free meanwhile"
-        other = taken(tmp_path, 1, cluster=Cluster.SHARED)
+    with holding(tmp_path, 0, alone):
+        assert taken(tmp_path, 1, Needs(SLOTS - 1)).wait(60), "the machine is free meanwhile"
+        other = taken(tmp_path, 1, shared)
         assert not other.wait(0.1)
     assert other.wait(60)
+
+
+def test_who_ends_the_meetings_server_again_has_it_for_both_tests(tmp_path: Path) -> None:
+    alone = Needs(1, meeting=Use.ALONE)
+    with holding(tmp_path, 0, alone) as held:
+        other = taken(tmp_path, 1, Needs(1, meeting=Use.SHARED))
+        assert not other.wait(0.1)
+        held.give_back(alone)
+        held.take(alone)
+        assert not other.wait(0.1)
+        held.give_back(Needs(1, meeting=Use.SHARED))
+        assert other.wait(60)
 
 
 def test_a_display_of_which_something_is_left_over_is_passed_by() -> None:

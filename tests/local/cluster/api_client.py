@@ -53,6 +53,10 @@ class ApiClient:
             each["metadata"].pop("managedFields", None)
         return found
 
+    def try_create(self, plural: str, manifest: dict[str, Any]) -> Any:
+        """The object as it would be stored, as by `kubectl create --dry-run=server`. Raises `ApiError`."""
+        return self.call("POST", f"{self.path(plural)}?dryRun=All&fieldValidation=Strict", manifest)
+
     def path(self, plural: str, name: str = "", subresource: str = "") -> str:
         """Of a kind's objects, or of one of them."""
         return path_of(_VERSIONS[plural], self.namespace, plural, name, subresource)

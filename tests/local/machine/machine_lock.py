@@ -3,8 +3,8 @@
 An ordinary test takes one slot, whichever is free first, one whose recording is judged takes all but one, one that
 measures takes all, and one that nearly only waits takes none. Each slot has a queue, and so have those who take any, so
 that those who come later do not keep out the one who waits. The slots are the machine's, not a run's: a second clone's
-tests wait in the same queues. So is the cluster, which many use or one has for itself; who needs both takes the cluster
-first.
+tests wait in the same queues. So are the cluster and the local meeting, which many use or one has for itself; who needs
+several takes the cluster first, then the meeting, then the slots.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _PAUSE = 0.05
 """Seconds between two looks for a free slot, of the one whose turn it is."""
 
 
-class Cluster(Enum):
-    """How a test needs the local cluster."""
+class Use(Enum):
+    """How a test needs the local cluster, or the local meeting."""
 
     SHARED = fcntl.LOCK_SH
     ALONE = fcntl.LOCK_EX
@@ -35,7 +35,13 @@ class Needs:
     """What a test needs of the machine."""
 
     slots: int = 1
-    cluster: Cluster | None = None
+    cluster: Use | None = None
+    meeting: Use | None = None
+
+    @property
+    def hinders(self) -> bool:
+        """Whether many others wait meanwhile, and so who has got it all keeps it for the test that follows."""
+        return self.slots > 1 or Use.ALONE in (self.cluster, self.meeting)
 
 
 class Held:
@@ -46,15 +52,16 @@ class Held:
         self._first = first
         self._folder = folder
         self._slots: list[int] = []
-        self._cluster: int | None = None
+        self._shared: list[int] = []
         self._needs = Needs(0)
 
     def take(self, needs: Needs) -> None:
         """Hold what a test needs, and no more; waits for what is not held already."""
         if not self._suffices(needs):
             self.give_back()
-            if needs.cluster is not None:
-                self._cluster = self._taken("cluster", "queue-cluster", needs.cluster.value)
+            for name, use in (("cluster", needs.cluster), ("meeting", needs.meeting)):
+                if use is not None:
+                    self._shared.append(self._taken(name, f"queue-{name}", use.value))
             if needs.slots == 1:
                 self._slots.append(self._any())
             else:
@@ -66,21 +73,21 @@ class Held:
         self._needs = needs
 
     def give_back(self, following: Needs | None = None) -> None:
-        """Let others have it, unless the test that follows needs most of the machine, too, and no more than is held.
+        """Let others have it, unless the test that follows hinders them, too, and needs no more than is held.
 
         It would wait until what began meanwhile has ended, and keep from others what it had got by then.
         """
-        if following is not None and following.slots > 1 and self._suffices(following):
+        if following is not None and following.hinders and self._suffices(following):
             return
-        for each in (*self._slots, self._cluster):
-            if each is not None:
-                os.close(each)
+        for each in (*self._slots, *self._shared):
+            os.close(each)
         self._slots.clear()
-        self._cluster = None
+        self._shared.clear()
         self._needs = Needs(0)
 
     def _suffices(self, needs: Needs) -> bool:
-        return len(self._slots) >= needs.slots and self._needs.cluster is needs.cluster
+        held = self._needs
+        return len(self._slots) >= needs.slots and (held.cluster, held.meeting) == (needs.cluster, needs.meeting)
 
     def _any(self) -> int:
         """The descriptor of the first slot that gets free."""
