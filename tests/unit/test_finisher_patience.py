@@ -73,7 +73,7 @@ class Listener:
 
 @pytest.fixture
 def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Left:
-    monkeypatch.setattr(finishing_recording, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0.01)
     made = Left(tmp_path)
     made.run(1, 1, 10.0, seconds=6)
     return made
@@ -287,7 +287,7 @@ async def test_a_finisher_that_could_not_read_the_folder_writes_nothing_into_it(
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(finishing_recording, "read_folder", refuse)
-    monkeypatch.setattr(finishing_recording, "_RETRY_SECONDS", 0)
+    monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0)
     monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.1)
     finisher = Finisher(
         replace(

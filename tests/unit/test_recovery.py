@@ -28,6 +28,7 @@ from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import MediaFormat
 from meeting_buddy_bot.recording.recovery import SessionFolder, read_folder, recover
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.runtime.earlier_attempts import go_on
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
@@ -576,20 +577,18 @@ def test_no_time_passed_by_what_the_wall_clock_was_set(tmp_path: Path, steps: li
     assert clock.utc(0.0) == found.zero  # the axis is the same for all who record on it
 
 
-class Patient:
-    """Waits for a volume without end."""
+class Listener:
+    """Hears how the volume is."""
 
-    def answered(self) -> None:
-        """It did."""
-
-    def failed(self, error: OSError) -> str | None:
-        """It did not."""
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """It answers."""
 
 
 async def test_the_gap_between_two_attempts_is_no_longer_for_a_clock_that_was_set(tmp_path: Path) -> None:
     left_with_clock_steps(tmp_path, [86400.0])
-    clock = SessionClock()
-    await go_on(Volume(tmp_path), clock, EventLog(tmp_path / "events.jsonl", clock), Patient())
+    clock, volume = SessionClock(), Volume(tmp_path)
+    events = EventLog(tmp_path / "events.jsonl", clock)
+    await go_on(volume, clock, events, VolumeWatch(volume, clock, events, Listener()))
     assert clock.now() == pytest.approx(LIVED + 30.0, abs=5.0)
 
 

@@ -15,7 +15,6 @@ from meeting_buddy.contract.links import parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.recording import volume_watch
-from meeting_buddy_bot.runtime import earlier_attempts
 from meeting_buddy_bot.runtime.assignment_loader import (
     MAX_PASSCODE,
     AssignmentError,
@@ -219,7 +218,7 @@ class TestVolumeAtTheStart:
             return SessionResult(Reason.MEETING_ENDED), RecordingReport()
 
         monkeypatch.setattr(Components, "attend", attend)
-        monkeypatch.setattr(earlier_attempts, "_RETRY_SECONDS", 0)
+        monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0)
 
     @staticmethod
     async def run_bot(

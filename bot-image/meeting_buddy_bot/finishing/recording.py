@@ -1,7 +1,5 @@
 """The recording in a folder whose bot has ended: recovered, joined and verified, as often as it takes."""
 
-import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -20,10 +18,6 @@ from meeting_buddy_bot.support.volume import Volume
 
 _READ_SECONDS: Final = 60.0
 """For looking at the folder: hours of meeting are some thousand entries."""
-_RETRY_SECONDS: Final = 1.0
-"""Until a volume that does not answer is asked again."""
-
-_log = logging.getLogger(__name__)
 
 
 class UnfinishedRecording:
@@ -70,15 +64,7 @@ class UnfinishedRecording:
         Raises:
             OSError: the volume does not answer, or is gone, for longer than it is worth waiting for.
         """
-        while True:
-            try:
-                await self._finish(watch)
-                return
-            except OSError as error:
-                if (message := watch.failed(error)) is not None:
-                    raise OSError(error.errno, message) from error
-                _log.warning("the recordings volume does not answer: %s", error.strerror)
-            await asyncio.sleep(_RETRY_SECONDS)
+        await watch.wait_for(lambda: self._finish(watch))
 
     async def _finish(self, watch: VolumeWatch) -> None:
         folder = self._volume.folder
@@ -115,7 +101,6 @@ class UnfinishedRecording:
             if finished != found.finished or not found.finished_last:
                 await manifest.append(finished)
                 await manifest.written()
-            watch.answered()
             self.finished = finished
             self.report = self.report.model_copy(update={"verified": finished.verified})
         finally:

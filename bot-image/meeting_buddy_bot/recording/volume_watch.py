@@ -1,6 +1,9 @@
 """How the recordings volume is: nearly full, not answering, gone; and when it is not worth waiting for any longer."""
 
-from typing import Final, Protocol
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeVar
 
 from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.storage import Measurement
@@ -13,6 +16,12 @@ HANGING_SECONDS: Final = 600.0
 FAILING_SECONDS: Final = 30.0
 """For a volume that answers with errors: as a rule it was unmounted, and nothing brings it back into this pod."""
 _MEASURE_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
+"""Until a volume that does not answer is asked again."""
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class StorageListener(Protocol):
@@ -36,6 +45,24 @@ class VolumeWatch:
         """Since when it has answered, and with nothing but errors."""
         self.measured: Measurement | None = None
         """What the last look found."""
+
+    async def wait_for(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the volume answers, however often it must be asked.
+
+        Raises:
+            OSError: it does not answer, or is gone, for longer than it is worth waiting for.
+        """
+        while True:
+            try:
+                answer = await ask()
+            except OSError as error:
+                if (message := self.failed(error)) is not None:
+                    raise OSError(error.errno, message) from error
+                _log.warning("the recordings volume does not answer: %s", error.strerror)
+            else:
+                self.answered()
+                return answer
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def measure(self, recorded: int, bytes_per_second: float) -> Measurement:
         """Look at the volume once, given what was recorded so far.

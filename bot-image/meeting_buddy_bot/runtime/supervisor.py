@@ -18,7 +18,7 @@ from meeting_buddy_bot.reporting.server import ReportServer
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime.assignment_loader import AssignmentError, load_link, load_passcode, read_assignment
 from meeting_buddy_bot.runtime.components import Components
-from meeting_buddy_bot.runtime.earlier_attempts import go_on, wait_for_answer
+from meeting_buddy_bot.runtime.earlier_attempts import go_on
 from meeting_buddy_bot.runtime.report_process import ReportProcess
 from meeting_buddy_bot.runtime.shutdown_deadline import ShutdownDeadline
 from meeting_buddy_bot.session.context import Attend
@@ -148,7 +148,7 @@ class Supervisor(ReportProcess):
 
     async def _open_folder(self, reporter: SessionReporter) -> SessionFolder | None:
         watch = VolumeWatch(self._volume, self._process_clock, self._events, reporter)
-        await wait_for_answer(self._check_volume, watch)
+        await watch.wait_for(self._check_volume)
         if not self._unread:
             return None
         found = await go_on(self._volume, self._clock, self._events, watch)
