@@ -2,13 +2,12 @@
 
 Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 5`). Files stay
 whole, because each brings up something for all its tests, and some that share more than the machine go together. What
-judges sound or pictures in real time is marked `alone` and takes all slots of the machine; what judges how much is lost
-of a recording is marked `busy` and takes all but one; what nearly only waits for moments of its own is marked `waits`
-and takes none.
-Within a group these come first, one after the other, so that what others have begun is waited for once. What ends
-parts of the cluster is marked `cluster_alone`, what ends the local meeting's server `meeting_alone`: tests without it
-run on, and those with it wait. One of another group may come between any two tests of a module, so what a module has on
-the cluster, or in the meeting, survives it.
+judges sound or pictures in real time is marked `alone` and takes all slots of the machine; what judges how much is
+lost of a recording is marked `busy` and takes all but one. Within a group these come first, one after the other, so
+that what others have begun is waited for once. What nearly only waits for moments of its own is marked `waits` and
+takes no slot. What ends parts of the cluster is marked `cluster_alone`, what ends the local meeting's server
+`meeting_alone`: tests without it run on, and those with it wait. One of another group may come between any two tests
+of a module, so what a module has on the cluster, or in the meeting, survives it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _GROUPS = {
     "tests/e2e/test_node_loss.py": "repair",
 }
 """Some of these need the machine alone, some install one release on the cluster, some end the cluster; every other file
-is a group by itself."""
+is a group by itself, or one for each pack of pages."""
 
 _held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
@@ -46,13 +45,15 @@ _LONGEST_FIRST = (
     "tests/integration/test_operator_finisher.py",
     "tests/integration/test_http_expiry.py",
     "tests/e2e/test_operator_endings.py",
+    "tests/integration/test_operator_watches.py",
     "recorder",
     "tests/integration/test_operator_lives.py",
-    "repair",
     "tests/e2e/",
     "tests/bot/test_livekit_join.py",
     "tests/bot/",
+    "repair",  # once nobody else needs the cluster
     "tests/conformance/",
+    "tests/unit/test_sound_judgement.py",
     "tests/integration/",
     "tests/unit/",
 )
@@ -112,7 +113,7 @@ def _group(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file == "tests/bot/test_platform_pages.py":  # one document for each pack
         return f"{file}[{test.partition('[')[2]}"
-    return _GROUPS.get(nodeid.partition("[")[0]) or _GROUPS.get(file, file)
+    return _GROUPS.get(file, file)
 
 
 def _rank(group: str) -> int:

@@ -5,6 +5,7 @@ What a browser of an ordinary person hears and sees there is measured by `make b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_browser_of_an_ordinary_person_is_sandboxed(guest: ReferenceBrowser)
 
 
 def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
-    room = meeting.room("removal")
+    room = meeting.room(f"removal-{os.getpid()}")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)
     room.remove(GUEST)
@@ -47,7 +48,7 @@ def test_a_removed_guest_is_back_on_the_start_page(meeting: LocalMeeting, guest:
 
 
 def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeeting, guest: ReferenceBrowser) -> None:
-    room = meeting.room("ending")
+    room = meeting.room(f"ending-{os.getpid()}")
     guest.join(room.link, GUEST)
     room.wait_for(GUEST)
     room.delete()
@@ -56,7 +57,7 @@ def test_ending_the_meeting_sends_everybody_to_the_start_page(meeting: LocalMeet
 
 
 def test_somebody_can_leave_while_the_others_go_on(meeting: LocalMeeting) -> None:
-    room = meeting.room("leaving")
+    room = meeting.room(f"leaving-{os.getpid()}")
     with room.people() as people:
         people.leave("Grace Hopper")
         room.wait_until_gone("Grace Hopper")

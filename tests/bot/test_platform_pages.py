@@ -63,10 +63,9 @@ class PackPages:
 
     site: PlatformSite
     table: PlatformTable
-    probe: Probe
+    by_locator: Probe
     """Asks for every locator by itself."""
-    plain: Probe
-    """Asks what a bot asks."""
+    as_a_bot: Probe
     browser: Browser
     address: str
 
@@ -86,7 +85,7 @@ class PackPages:
         """Show a state, change its page; what a bot makes of it."""
         await self._show(state, variant)
         await self.browser.page.evaluate(f"{_CHANGES}[{json.dumps(change)}]()")
-        snapshot = await self.plain.read(self.browser.page)
+        snapshot = await self.as_a_bot.read(self.browser.page)
         assert snapshot is not None
         return verdict(self.table, snapshot, joined=self.site.pack.states[state].after is not None)
 
@@ -107,7 +106,7 @@ class PackPages:
         began, before = clock(), None
         again = began + _AGAIN
         while True:
-            snapshot = await self.probe.read(self.browser.page)
+            snapshot = await self.by_locator.read(self.browser.page)
             if snapshot is not None:
                 same = before is not None and (snapshot.seen, snapshot.actable) == (before.seen, before.actable)
                 look = Look(state, snapshot, joined=expected.after is not None)
@@ -126,12 +125,12 @@ async def pack(request: pytest.FixtureRequest, sites: dict[str, PlatformSite], b
     """Each pack in turn, its document loaded."""
     site, table = sites[request.param], platform_table(request.param)
     passcode = "s3cretPass"
-    probe, plain = (
+    by_locator, as_a_bot = (
         Probe(asking, lambda value: value.replace("{botName}", "Meeting Buddy").replace("{passcode}", passcode))
         for asking in (expanded(table), table)
     )
     link = site.at(next(iter(site.pack.states)), still=True, passcode=passcode)
-    found = PackPages(site, table, probe, plain, browser, parse_link(link).web_address)
+    found = PackPages(site, table, by_locator, as_a_bot, browser, parse_link(link).web_address)
     await found.load()
     return found
 

@@ -13,7 +13,7 @@ from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.machine.process import identify, kill
 
-pytestmark = pytest.mark.cluster_alone
+pytestmark = [pytest.mark.cluster, pytest.mark.cluster_alone]
 
 KILLED = ("kube-scheduler", "kube-controller-manager", "kubelet", "registry", "cluster-dns", "cluster-dns-names")
 

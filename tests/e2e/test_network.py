@@ -39,7 +39,7 @@ from tests.local.machine.execute import output
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import PASSING_ADDRESS
 
-pytestmark = [pytest.mark.cluster, pytest.mark.meeting]
+pytestmark = pytest.mark.cluster
 
 _BEYOND = "198.51.100.1"  # TEST-NET-2: nobody's, and routed out of every machine
 _STRAY_SERVICE = "10.96.77.77"  # in the service range, of no service
@@ -193,11 +193,13 @@ def test_a_pod_reaches_the_api_server(prober: Prober, host: str, port: int) -> N
     assert prober.tcp(host, port) == "open"
 
 
+@pytest.mark.meeting_alone  # it takes its port where it does not run
 def test_a_pod_reaches_the_meetings_tls_port(prober: Prober) -> None:
     with _somebody_on("tcp", MEETING_TLS_PORT):
         assert prober.tcp(NODE_ADDRESS, MEETING_TLS_PORT) == "open"
 
 
+@pytest.mark.meeting_alone  # likewise
 def test_a_pod_reaches_the_meetings_media_port(prober: Prober) -> None:
     with _somebody_on("udp", MEETING_MEDIA_PORT) as ours:
         # A media server that runs there does not answer a ping: reached, since a firewall would have refused.
@@ -235,6 +237,7 @@ def test_a_pod_has_no_way_around_over_ipv6(prober: Prober, listener: int) -> Non
     assert _addresses(BRIDGE, version=6, scopes=("global", "link")) == []
 
 
+@pytest.mark.meeting_alone  # likewise
 def test_the_meetings_ports_are_open_for_their_own_protocol_alone(prober: Prober) -> None:
     with _somebody_on("tcp", MEETING_MEDIA_PORT), _somebody_on("udp", MEETING_TLS_PORT):
         assert prober.tcp(NODE_ADDRESS, MEETING_MEDIA_PORT) == "refused"
@@ -293,6 +296,7 @@ def test_a_services_name_leads_a_pod_to_it_as_long_as_there_is_one(
     wait_until(lambda: prober.addresses("brief") == ["unknown"], "a name goes with its service", 60)
 
 
+@pytest.mark.meeting_alone  # a meeting's packets are more than the tap can hold
 def test_a_name_of_the_outside_is_unknown_at_once_and_nobody_outside_is_asked(prober: Prober) -> None:
     label = f"outside-{secrets.token_hex(8)}"
     with _packets_with(label.encode()) as seen:

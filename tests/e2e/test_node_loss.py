@@ -21,7 +21,12 @@ from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.support.awaiting import wait_until
 
-pytestmark = [pytest.mark.cluster_alone, pytest.mark.meeting, pytest.mark.timeout(600)]  # all pods of the node die
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.cluster_alone,  # all pods of the node die
+    pytest.mark.meeting,
+    pytest.mark.timeout(600),
+]
 
 RELEASE = "node-loss"
 DECLARED_DEAD = 180.0

@@ -31,7 +31,7 @@ from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST, TLS_PORT
 from tests.local.meetings.platform_site import PlatformSite, serve
 
-pytestmark = [pytest.mark.cluster, pytest.mark.meeting, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 JOINED = "120s"
 ENDED = "90s"
@@ -40,8 +40,7 @@ ENDED = "90s"
 @pytest.fixture(scope="module")
 def sites(cluster: Cluster) -> Iterator[dict[str, PlatformSite]]:
     """All packs' sites, on the node's address."""
-    LocalMeeting().start()  # whose authority pods trust
-    authority = Authority.ensure(HERE.root, "Local meeting: test authority")
+    authority = Authority.ensure(HERE.root, "Local meeting: test authority")  # the one that pods trust
     found = {name: PlatformSite(name, authority, NODE_ADDRESS, PLATFORM_SITES_PORT) for name in packs.names()}
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -170,8 +169,11 @@ timeouts: {{join: 8}}
     install(kubectl, values(sites))
 
 
-def test_a_self_hosted_kind_is_added_by_a_table_alone(kubectl: Kubectl, sites: dict[str, PlatformSite]) -> None:
-    room = LocalMeeting().room(f"e2e-kind-{time.time_ns() // 1_000_000_000}")
+@pytest.mark.meeting
+def test_a_self_hosted_kind_is_added_by_a_table_alone(
+    kubectl: Kubectl, sites: dict[str, PlatformSite], meeting: LocalMeeting
+) -> None:
+    room = meeting.room(f"e2e-kind-{time.time_ns() // 1_000_000_000}")
     with attending(kubectl, room, platform="Parlour", transcription=UNTRANSCRIBED) as session:
         session.watch.wait_for(("Failed",), 90)
     assert session.status["reason"] == "PlatformNotAvailable"
@@ -180,7 +182,7 @@ def test_a_self_hosted_kind_is_added_by_a_table_alone(kubectl: Kubectl, sites: d
     table = (PLATFORM_TABLES / "livekit.yaml").read_text()
     table = table.replace("platform: LiveKit", "platform: Parlour").replace("httpName: livekit", "httpName: parlour")
     install(kubectl, values(sites, Parlour=table))
-    room = LocalMeeting().room(f"{room.name}-table")
+    room = meeting.room(f"{room.name}-table")
     with attending(kubectl, room, platform="Parlour", transcription=UNTRANSCRIBED) as session:
         session.recording()
         session.people.wait_until_spoken(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -81,11 +82,14 @@ def may(kubectl: Kubectl, namespace: str, verb: str, what: Mapping[str, str], us
 
 
 def install_roles(kubectl: Kubectl, manifests: list[Manifest]) -> None:
-    """Apply accounts, roles and bindings, and return once the authoriser, which watches them, knows each binding."""
-    bindings = of_kind(manifests, "RoleBinding")
-    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role"), *bindings)
-    for binding in bindings:
-        namespace = binding["metadata"]["namespace"]
-        wait_until(
-            partial(may, kubectl, namespace, "create", {"resource": "secrets"}), f"{namespace}'s roles are known", 60
-        )
+    """Apply accounts, roles and bindings, and return once the authoriser knows them.
+
+    It watches roles and bindings, each in order: it knows them once it knows one of each that was made after them.
+    """
+    kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role", "RoleBinding"))
+    last = f"last-{secrets.token_hex(8)}"
+    everywhere = kubectl.in_namespace("default")
+    everywhere("create", "role", last, "--verb=get", "--resource=configmaps")
+    everywhere("create", "rolebinding", last, f"--role={last}", f"--user={last}")
+    wait_until(partial(may, kubectl, "default", "get", {"resource": "configmaps"}, last), "the roles are known", 60)
+    everywhere("delete", "role,rolebinding", last)

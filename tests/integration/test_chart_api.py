@@ -286,9 +286,8 @@ def test_reading_a_session_is_not_hearing_it(kubectl: Kubectl, scope: str, role:
             for verb, of in expected
         }
 
-    # The authoriser learns of a binding by a watch.
-    wait_until(lambda: any(granted("meetings").values()), f"{user}'s binding is known", 60)
-    assert granted("meetings") == expected
+    # The authoriser learns of a role and of a binding by watches.
+    wait_until(lambda: granted("meetings") == expected, f"{user} may do just that: {expected}", 60)
     assert not any(granted("elsewhere").values())
     assert not may(kubectl, "meetings", "patch", {**SESSIONS, "subresource": "status"}, user)
 

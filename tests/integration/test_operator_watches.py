@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import OperatorProcess, Sessions
 from tests.local.cluster.api_only import ApiServer
@@ -14,6 +16,8 @@ from tests.support import exposition
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 from tests.support.relay import relayed
+
+pytestmark = pytest.mark.waits
 
 REOPENED = "meetingbuddy_watch_reopened_total"
 AGE = "meetingbuddy_watch_age_seconds"

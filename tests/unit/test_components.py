@@ -18,6 +18,7 @@ from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.devices.device import DeviceError
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, RunStart, encode
+from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from meeting_buddy_bot.recording.recorder import NoRecorder
 from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.reporting.state import ReportState
@@ -414,10 +415,12 @@ class Killed:
         """As the recorder's."""
         return self.recovered
 
-    def recall(self, missed: Sequence[Missed], unreported: Missed | None = None) -> None:
+    def recall(self, missed: Sequence[Missed]) -> None:
         """As the transcript's."""
-        if unreported is not None:
-            self.told.append((unreported.start, unreported.end))
+
+    def tell_missed(self, missed: Missed) -> None:
+        """As the transcript's."""
+        self.told.append((missed.start, missed.end))
 
     async def recalled(self) -> list[tuple[float, float]]:
         """What was told to be missing, in a meeting that lets the bot in after a while, at 400 s."""
@@ -454,7 +457,7 @@ async def test_nobody_heard_what_was_said_since_the_last_bot_left(
 
 
 async def test_what_was_recovered_of_an_open_segment_was_heard_by_no_bot_to_its_end(tmp_path: Path) -> None:
-    assert await Killed(tmp_path, recorded=True, recovered=340.0).recalled() == [(6.0, 340.0)]
+    assert await Killed(tmp_path, recorded=True, recovered=340.0).recalled() == [(6.0, 300.0), (300.0, 340.0)]
 
 
 async def test_a_line_of_the_open_segment_is_no_missing_text(tmp_path: Path) -> None:
@@ -464,8 +467,20 @@ async def test_a_line_of_the_open_segment_is_no_missing_text(tmp_path: Path) -> 
     assert await killed.recalled() == [(330.0, 340.0)]
 
 
-async def test_a_bot_that_was_killed_at_the_door_heard_nothing_that_it_could_tell(tmp_path: Path) -> None:
-    assert await Killed(tmp_path, recorded=True, more=WAITED).recalled() == []
+KILLED_AT_THE_DOOR: list[Told] = [
+    (250.0, "participant_joined", {"name": "Grace"}),
+    (270.0, "bot_started", {"attempt": 1}),
+]
+TOLD: Told = (280.0, "not_transcribed", {"start": 6.0, "end": 250.0, "cause": REPLACED})
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [(WAITED, []), (KILLED_AT_THE_DOOR, [(6.0, 250.0)]), ([*KILLED_AT_THE_DOOR, TOLD], [])]
+)
+async def test_a_bot_that_was_killed_at_the_door_heard_nothing_that_it_could_tell(
+    tmp_path: Path, more: list[Told], told: list[tuple[float, float]]
+) -> None:
+    assert await Killed(tmp_path, recorded=True, more=more).recalled() == told
 
 
 async def test_who_was_never_let_in_missed_nothing(tmp_path: Path) -> None:

@@ -123,18 +123,6 @@ def test_many_use_what_is_shared_or_one_has_it_alone(tmp_path: Path, shared: Nee
     assert other.wait(60)
 
 
-def test_who_ends_the_meetings_server_again_has_it_for_both_tests(tmp_path: Path) -> None:
-    alone = Needs(1, meeting=Use.ALONE)
-    with holding(tmp_path, 0, alone) as held:
-        other = taken(tmp_path, 1, Needs(1, meeting=Use.SHARED))
-        assert not other.wait(0.1)
-        held.give_back(alone)
-        held.take(alone)
-        assert not other.wait(0.1)
-        held.give_back(Needs(1, meeting=Use.SHARED))
-        assert other.wait(60)
-
-
 def test_a_display_of_which_something_is_left_over_is_passed_by() -> None:
     # The lock of a killed Xvfb that ran as root: who is not root can neither use nor remove it.
     others = (Path(f"/tmp/.X{number}-lock") for number in count(free_display() + 1))

@@ -47,7 +47,7 @@ from meeting_buddy_bot.transcription.stream import TranscriptHub
 _MEMORY_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 60.0
 """For the events of earlier attempts: hours of meeting are some megabytes."""
-_LEAST_UNREPORTED: Final = 0.5
+_LEAST_UNTOLD: Final = 0.5
 """Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again; twice as long after each failure soon after it."""
@@ -229,7 +229,8 @@ class Components:
         if self.earlier is None:
             return
         folder, attempt = self.volume.folder, self.assignment.attempt
-        started = self.clock.now() - self.process_clock.now()  # what was said before is in no line of this bot's
+        # What was said before this bot came is in no line of its own.
+        started = max(self.earlier.reached, self.clock.now() - self.process_clock.now())
         facts, written = await self.volume.call(
             "read the earlier events",
             lambda: (read_earlier(folder, attempt), written_until(folder, started)),
@@ -242,16 +243,16 @@ class Components:
         begun = facts.admitted if self.earlier.began is None else self.earlier.began
         if begun is None:
             return
-        killed_at = None if facts.ended or facts.left is not None else max(written, begun)
-        if self.assignment.recording.enabled:
-            if killed_at is not None:
-                # A killed bot's open segment has no line before it is recovered; what was said in it was recorded.
-                reached = max(self.earlier.reached, await recorder.recovered_until())
-                transcript.recall((), _unreported(killed_at, reached))
-            return
-        # Without a recording no gap of it tells that nobody was there.
-        since = killed_at if killed_at is not None else facts.left if facts.left is not None else self.earlier.reached
-        transcript.recall((), _unreported(since, await self._admitted()))
+        killed = not facts.ended and facts.left is None
+        told_until = max(begun, written, *(each.end for each in facts.missed))
+        if not self.assignment.recording.enabled:
+            # Without a recording no gap of it tells that nobody was there.
+            since = told_until if killed else self.earlier.reached if facts.left is None else facts.left
+            _tell_untold(transcript, since, await self._admitted())
+        elif killed:
+            # What was heard up to its last event, and what is in the segment that it left open.
+            _tell_untold(transcript, told_until, facts.inside_until)
+            _tell_untold(transcript, max(told_until, facts.inside_until), await recorder.recovered_until())
 
     async def _admitted(self) -> float:
         """When this bot is admitted, seconds on the session's clock."""
@@ -379,8 +380,7 @@ class Components:
             await self.deadline.cleaning_up(task)
 
 
-def _unreported(start: float, end: float) -> Missed | None:
-    """What was said to nobody, or to a bot that was killed, and is in no line."""
-    if end - start < _LEAST_UNREPORTED:
-        return None
-    return Missed(start=round(start, 1), end=round(end, 1), cause=REPLACED)
+def _tell_untold(transcript: LiveTranscript, start: float, end: float) -> None:
+    """Tell what was said to nobody, or to a bot that was killed, and is in no line."""
+    if end - start >= _LEAST_UNTOLD:
+        transcript.tell_missed(Missed(start=round(start, 1), end=round(end, 1), cause=REPLACED))

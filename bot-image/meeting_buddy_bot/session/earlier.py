@@ -28,6 +28,8 @@ class EarlierFacts:
     """Stretches that were told to have no text."""
     admitted: float | None = None
     """When the first of them was let in; ``None``: none was, or it was not told."""
+    inside_until: float = 0.0
+    """The last second of which one of them told something while it was in the meeting."""
     left: float | None = None
     """When the last of them that was let in left, if it came to its end after that."""
     ended: bool = True
@@ -48,7 +50,7 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
     """
     session, names = _session(folder / SESSION_FILE), dict[str, None]()
     spoken, missed, admitted, ended = [], [], None, True
-    left, leaving, inside = None, None, False
+    left, leaving, inside, inside_until = None, None, False, 0.0
     for event in _events(folder / EVENTS_FILE):
         try:
             match event.get("event"):
@@ -71,13 +73,17 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
                     spoken.append(Interval(str(event["name"]), float(event["start"]), float(event["end"])))
                 case "not_transcribed":
                     missed.append(Missed.model_validate(event))
+            if inside:
+                inside_until = max(inside_until, float(event["t"]))
         except (ValueError, KeyError, TypeError, OverflowError):  # of another version
             continue
     known = session.get("participants")
     # A bot that ended wrote down all whom it saw; one that was killed later saw others.
     participants = dict.fromkeys([*(map(str, known) if isinstance(known, list) else ()), *names])
     kept: dict[str, Any] = {name: session[name] for name in _KEPT if name in session}
-    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), admitted, left, ended, kept)
+    return EarlierFacts(
+        tuple(participants), tuple(spoken), tuple(missed), admitted, inside_until, left, ended=ended, kept=kept
+    )
 
 
 def _session(path: Path) -> dict[str, Any]:

@@ -93,16 +93,14 @@ class LiveTranscript:
         """Time of the last sound that the transcriber was given."""
         return self._sound.heard
 
-    def recall(self, missed: Sequence[Missed], unreported: Missed | None = None) -> None:
-        """Count what earlier bots left without text, too.
+    def recall(self, missed: Sequence[Missed]) -> None:
+        """Count what earlier bots told to be without text, too."""
+        self._missing.recall(missed)
 
-        Args:
-            missed: what they told.
-            unreported: what the last one could not tell; it is told now.
-        """
-        self._missing.recall(missed if unreported is None else (*missed, unreported))
-        if unreported is not None:
-            self._report_missed(unreported)
+    def tell_missed(self, missed: Missed) -> None:
+        """Tell what an earlier bot left without text and could not tell."""
+        self._missing.recall((missed,))
+        self._report_missed(missed)
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.

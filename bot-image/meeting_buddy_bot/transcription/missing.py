@@ -42,7 +42,7 @@ class MissingText:
         self._since, self._least = (start, cause), least
 
     def recall(self, earlier: Iterable[Missed]) -> None:
-        """Stretches before all others, which an earlier process has told already."""
+        """Stretches of earlier processes; they are told already, or by who calls this."""
         for each in sorted(earlier, key=lambda each: each.start):
             self._insert(each)
 

@@ -66,7 +66,7 @@ class ApiClient:
         data = None if body is None else json.dumps(body)
         try:
             status, content = self._send(method, path, data, content_type)
-        except (ConnectionError, http.client.HTTPException):  # the API server ended a connection that nobody used
+        except (ConnectionError, ssl.SSLEOFError, http.client.HTTPException):  # one that nobody used was ended
             status, content = self._send(method, path, data, content_type)
         answer = json.loads(content)
         if status >= 300:

@@ -72,8 +72,9 @@ class Kubectl:
     @property
     def reader(self) -> ApiClient:
         """What reads this namespace without starting kubectl, as whom the kubeconfig names."""
+        others = [each for each in self.arguments if not each.startswith("--namespace=")]
+        assert not others, f"a reader cannot do as kubectl {shlex.join(others)}"
         *_, namespace = self.arguments  # the last one counts, as it does for kubectl
-        assert namespace.startswith("--namespace="), f"a reader cannot do as kubectl {shlex.join(self.arguments)}"
         return ApiClient(self.kubeconfig, namespace.removeprefix("--namespace="))
 
     def in_namespace(self, namespace: str) -> Kubectl:

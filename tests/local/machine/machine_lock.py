@@ -38,11 +38,6 @@ class Needs:
     cluster: Use | None = None
     meeting: Use | None = None
 
-    @property
-    def hinders(self) -> bool:
-        """Whether many others wait meanwhile, and so who has got it all keeps it for the test that follows."""
-        return self.slots > 1 or Use.ALONE in (self.cluster, self.meeting)
-
 
 class Held:
     """What one process has of the machine, for a test or for several that follow one another."""
@@ -52,7 +47,7 @@ class Held:
         self._first = first
         self._folder = folder
         self._slots: list[int] = []
-        self._shared: list[int] = []
+        self._common: list[int] = []
         self._needs = Needs(0)
 
     def take(self, needs: Needs) -> None:
@@ -61,7 +56,7 @@ class Held:
             self.give_back()
             for name, use in (("cluster", needs.cluster), ("meeting", needs.meeting)):
                 if use is not None:
-                    self._shared.append(self._taken(name, f"queue-{name}", use.value))
+                    self._common.append(self._taken(name, f"queue-{name}", use.value))
             if needs.slots == 1:
                 self._slots.append(self._any())
             else:
@@ -73,16 +68,16 @@ class Held:
         self._needs = needs
 
     def give_back(self, following: Needs | None = None) -> None:
-        """Let others have it, unless the test that follows hinders them, too, and needs no more than is held.
+        """Let others have it, unless the test that follows needs most of the machine, too, and no more than is held.
 
         It would wait until what began meanwhile has ended, and keep from others what it had got by then.
         """
-        if following is not None and following.hinders and self._suffices(following):
+        if following is not None and following.slots > 1 and self._suffices(following):
             return
-        for each in (*self._slots, *self._shared):
+        for each in (*self._slots, *self._common):
             os.close(each)
         self._slots.clear()
-        self._shared.clear()
+        self._common.clear()
         self._needs = Needs(0)
 
     def _suffices(self, needs: Needs) -> bool:
