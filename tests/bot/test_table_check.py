@@ -278,7 +278,7 @@ async def test_a_saved_page_shows_what_the_page_showed_without_its_styles(
                 while not await loaded(browser):  # noqa: ASYNC110 -- nothing tells that a document has come
                     await asyncio.sleep(0.05)
             [there] = await browser.page.evaluate(SHOWN)
-            await collect(browser.page, Volume(tmp_path), "page", [], Redactor())
+            await collect(browser.page, Volume(tmp_path), "page", [], Redactor(), list[str]().append)
     finally:
         await browser.close()
     saved = read_page(tmp_path / "debug" / "page.html")

@@ -168,7 +168,7 @@ async def write_everywhere(
         speakers.take(snapshot.people, 1.0)
         speakers.close(2.0)
         events.write("page_dialog", personal={"text": page.alerts[0]})
-        reporter.evidence(await diagnostics.collect(page, Volume(folder), "shown", [], redact))
+        await diagnostics.collect(page, Volume(folder), "shown", [], redact, reporter.evidence)
         if careless:
             events.write("whatever", raw=text, deep=[{"raw": [text]}])
             gap = Gap(start=1, end=2, cause=text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 from urllib.parse import quote
 
 import pytest
@@ -102,7 +104,7 @@ async def test_names_are_asked_for_once_the_document_was_read(tmp_path: Path) ->
         return [], DOCUMENT
 
     page = cast(Any, FakePage())
-    await collect(page, Volume(tmp_path), "page", [], Redactor(), lambda: names, read=read)
+    await collect(page, Volume(tmp_path), "page", [], Redactor(), list[str]().append, lambda: names, read=read)
     assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()
     assert "Person 2 knocks" in (tmp_path / "debug/page.signals.json").read_text()
 
@@ -118,10 +120,31 @@ async def test_who_comes_just_before_the_document_is_read_is_not_named_in_it(tmp
             self.snapshot = snapshot("Ada", "Grace Hopper")
             return [], DOCUMENT
 
-    kept: list[tuple[str, ...]] = []
+    kept: list[str] = []
     browser = cast(Any, SimpleNamespace(alive=True, page=FakePage()))
     page, people, unused = cast(Any, FakeMeetingPage()), People("Meeting Buddy"), cast(Any, None)
     keeper = EvidenceKeeper(browser, page, people, Redactor(), Volume(tmp_path), unused, kept.append)
     await keeper.keep("page")
-    assert kept == [("debug/page.signals.json", "debug/page.png", "debug/page.html")]
+    assert kept == ["debug/page.signals.json", "debug/page.png", "debug/page.html"]
     assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()
+
+
+async def test_what_was_kept_before_the_time_was_over_is_reported(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    class HangingPage(FakePage):
+        async def screenshot(self, seconds: float) -> bytes:
+            asked.set()
+            await asyncio.Event().wait()
+            return b"never"
+
+    kept: list[str] = []
+    browser = cast(Any, SimpleNamespace(alive=True, page=HangingPage()))
+    page = cast(Any, SimpleNamespace(snapshot=None, evidence_of=lambda _: []))
+    page.evidence_with = AsyncMock(return_value=([], DOCUMENT))
+    unused = cast(Any, None)
+    keeper = EvidenceKeeper(browser, page, People("Meeting Buddy"), Redactor(), Volume(tmp_path), unused, kept.append)
+    keeping = asyncio.create_task(keeper.keep("page"))
+    await asked.wait()
+    keeping.cancel()
+    assert kept == ["debug/page.signals.json"]

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,11 +85,15 @@ async def test_a_run_that_was_interrupted_before_it_wrote_has_not_failed(
     monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
     failures = list[tuple[Reason, str]]()
     recording, events = make_recorder(tmp_path, failures)
+
+    def is_run(number: int) -> bool:
+        return recording._runs == number and recording._run is not None
+
     recording.start()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(recording.run())
         for number in range(1, 5):
-            await until(lambda number=number: recording._runs == number and recording._run is not None)
+            await until(partial(is_run, number))
             await recording.interrupt("the clock was set", at_once=True)
         await until(lambda: recording._runs == 5)
         await recording.stop()

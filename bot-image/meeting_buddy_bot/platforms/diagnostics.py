@@ -55,11 +55,12 @@ async def collect(
     name: str,
     signals: list[str],
     redact: Redactor,
+    kept: Callable[[str], None],
     names: Callable[[], Iterable[str]] = tuple,
     seconds: float = 10.0,
     read: Read | None = None,
-) -> tuple[str, ...]:
-    """Write what can still be had of the page; paths relative to the volume's folder.
+) -> None:
+    """Write what can still be had of the page.
 
     Args:
         page: the meeting's tab.
@@ -67,6 +68,7 @@ async def collect(
         name: of the files, without their ending.
         signals: labels of what matched.
         redact: knows the session's secrets.
+        kept: told the path of each file, relative to the volume's folder, as soon as it is there.
         names: of the meeting's participants; asked for once the document was read.
         seconds: for the screenshot and for the document, each.
         read: gives the labels of what matches at the moment of the document, which then go in place of ``signals``.
@@ -76,13 +78,12 @@ async def collect(
     Raises:
         OSError: the volume does not take it.
     """
-    written = []
     target = volume.folder / FOLDER
     await volume.call("make the folder of diagnostics", lambda: target.mkdir(parents=True, exist_ok=True))
 
     async def keep(suffix: str, content: bytes) -> None:
         await volume.call("write diagnostics", lambda: atomic_write(target / f"{name}{suffix}", content))
-        written.append(f"{FOLDER}/{name}{suffix}")
+        kept(f"{FOLDER}/{name}{suffix}")
 
     def clean(text: str) -> str:
         return without_names(redact(mask_keys(text)), known)
@@ -114,7 +115,6 @@ async def collect(
         document = "\n".join(frames)[:_MAX_CHARACTERS]
         cleaned = await asyncio.to_thread(clean, document)  # megabytes: off the event loop
         await keep(".html", utf8(cleaned))
-    return tuple(written)
 
 
 def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str]:

@@ -41,9 +41,9 @@ class EvidenceKeeper:
         redact: Redactor,
         volume: Volume,
         events: EventLog,
-        on_kept: Callable[[tuple[str, ...]], None],
+        on_kept: Callable[[str], None],
     ) -> None:
-        """``people``: whose names are replaced in what is kept; ``on_kept``: told the paths of what was written."""
+        """``people``: whose names are replaced in what is kept; ``on_kept``: told the path of each file."""
         self._browser = browser
         self._page = page
         self._people = people
@@ -70,17 +70,22 @@ class EvidenceKeeper:
             return [*self._people.names, *shown]
 
         try:
-            paths = await diagnostics.collect(
-                self._browser.page, self._volume, name, signals, self._redact, names, seconds, self._page.evidence_with
+            await diagnostics.collect(
+                self._browser.page,
+                self._volume,
+                name,
+                signals,
+                self._redact,
+                self._on_kept,
+                names,
+                seconds,
+                self._page.evidence_with,
             )
         except OSError as error:  # a full volume costs the evidence, not the result
             self._events.write("evidence_failed", error=str(error.strerror))
-            return
         except Exception as error:  # nor does anything else that the page holds
             _log.exception("the evidence could not be kept")
             self._events.write("evidence_failed", error=type(error).__name__)
-            return
-        self._on_kept(paths)
 
     async def keep_within(self, name: str, seconds: float) -> None:
         """As :meth:`keep`, but give up after ``seconds`` in all, writing to the volume included."""

@@ -1,6 +1,6 @@
 """The one writer of the report: each change once, to the report (for the operator) and to the events (for people)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -176,9 +176,9 @@ class SessionReporter:
         )
         self.on_speaking(interval)
 
-    def evidence(self, paths: Iterable[str]) -> None:
-        """Files that show what was on the page."""
-        self._state.update(evidence=tuple(dict.fromkeys((*self._state.report.evidence, *paths))))
+    def evidence(self, path: str) -> None:
+        """A file that shows what was on the page."""
+        self._state.update(evidence=tuple(dict.fromkeys((*self._state.report.evidence, path))))
 
     # Media
 
