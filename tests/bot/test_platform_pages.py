@@ -1,8 +1,7 @@
 """Each platform's table on each page of its pack: right on the page as it is, right or silent on a page that changed.
 
-One browser, one document for each pack, and two looks a page that ask for every locator by itself, so that what any
-smaller table would make of the page follows from them (`tests/local/meetings/mutations.py`). Then one after each
-change, as a bot looks.
+One browser, one document for each pack, and two looks a page, then one after each change: a look asks for every locator
+by itself, so that what any smaller table would make of the page follows from it (`tests/local/meetings/mutations.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from meeting_buddy.contract.links import parse_link
 from meeting_buddy.contract.table import PlatformTable, State
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
-from meeting_buddy_bot.tools.verdict import Verdict, verdict
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.meetings import mutations, packs
 from tests.local.meetings.mutations import Look, expanded, score
@@ -63,9 +61,7 @@ class PackPages:
 
     site: PlatformSite
     table: PlatformTable
-    by_locator: Probe
-    """Asks for every locator by itself."""
-    as_a_bot: Probe
+    probe: Probe
     browser: Browser
     address: str
 
@@ -75,19 +71,15 @@ class PackPages:
         while not await _complete(self.browser):  # noqa: ASYNC110 -- nothing tells that a document has come
             await asyncio.sleep(_PAUSE)
 
-    async def look(self, state: str, variant: int) -> Look:
-        """Show a state, and look at its page."""
+    async def look(self, state: str, variant: int, change: str | None = None) -> Look:
+        """Show a state, change its page if so, and look at it."""
         await self._show(state, variant)
-        snapshot = await self._drawn(state, variant)
-        return Look(f"{state}-{variant}", snapshot, joined=self.site.pack.states[state].after is not None)
-
-    async def judge_changed(self, state: str, variant: int, change: str) -> Verdict:
-        """Show a state, change its page; what a bot makes of it."""
-        await self._show(state, variant)
-        await self.browser.page.evaluate(f"{_CHANGES}[{json.dumps(change)}]()")
-        snapshot = await self.as_a_bot.read(self.browser.page)
+        if change is not None:
+            await self.browser.page.evaluate(f"{_CHANGES}[{json.dumps(change)}]()")
+        drawn = self._drawn(state, variant) if change is None else self.probe.read(self.browser.page)
+        snapshot = await drawn
         assert snapshot is not None
-        return verdict(self.table, snapshot, joined=self.site.pack.states[state].after is not None)
+        return Look(f"{state}-{variant}", snapshot, joined=self.site.pack.states[state].after is not None)
 
     async def _show(self, state: str, variant: int) -> None:
         """Without loading the document anew: what is shown follows at once, in frames a little later."""
@@ -106,7 +98,7 @@ class PackPages:
         began, before = clock(), None
         again = began + _AGAIN
         while True:
-            snapshot = await self.by_locator.read(self.browser.page)
+            snapshot = await self.probe.read(self.browser.page)
             if snapshot is not None:
                 same = before is not None and (snapshot.seen, snapshot.actable) == (before.seen, before.actable)
                 look = Look(state, snapshot, joined=expected.after is not None)
@@ -125,12 +117,11 @@ async def pack(request: pytest.FixtureRequest, sites: dict[str, PlatformSite], b
     """Each pack in turn, its document loaded."""
     site, table = sites[request.param], platform_table(request.param)
     passcode = "s3cretPass"
-    by_locator, as_a_bot = (
-        Probe(asking, lambda value: value.replace("{botName}", "Meeting Buddy").replace("{passcode}", passcode))
-        for asking in (expanded(table), table)
+    probe = Probe(
+        expanded(table), lambda value: value.replace("{botName}", "Meeting Buddy").replace("{passcode}", passcode)
     )
     link = site.at(next(iter(site.pack.states)), still=True, passcode=passcode)
-    found = PackPages(site, table, by_locator, as_a_bot, browser, parse_link(link).web_address)
+    found = PackPages(site, table, probe, browser, parse_link(link).web_address)
     await found.load()
     return found
 
@@ -146,7 +137,7 @@ class Seen:
 
     expected: PackState
     as_it_is: Look
-    changed: dict[str, Verdict]
+    changed: dict[str, Look]
     """By the change."""
 
 
@@ -157,7 +148,7 @@ async def seen(pack: PackPages) -> list[Seen]:
     for state, expected in pack.site.pack.states.items():
         for variant in range(pack.site.pack.variants):
             as_it_is = await pack.look(state, variant)
-            changed = {change: await pack.judge_changed(state, variant, change) for change in CHANGES}
+            changed = {change: await pack.look(state, variant, change) for change in CHANGES}
             found.append(Seen(expected, as_it_is, changed))
     return found
 
@@ -183,10 +174,11 @@ async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_mat
 async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages, seen: list[Seen]) -> None:
     wrong, right = [], dict.fromkeys(CHANGES, 0)
     for page in seen:
-        for change, (shown, reason, *_) in page.changed.items():
+        for change, look in page.changed.items():
+            shown, reason, *_ = look.verdict(pack.table, {})
             if (shown, reason) == (page.expected.shows, page.expected.reason):
                 right[change] += 1
             elif shown in (State.ENDED, State.REFUSED):
-                wrong.append(f"{page.as_it_is.page}, {change}: {shown}/{reason}")
+                wrong.append(f"{look.page}, {change}: {shown}/{reason}")
     print(f"\n{pack.site.pack.platform}, still right of {len(seen)}: {right}")
     assert wrong == []
