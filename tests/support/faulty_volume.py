@@ -33,12 +33,18 @@ class FaultyVolume:
 
     def hang(self) -> None:
         """Answer nothing from now on."""
-        self._process.send_signal(signal.SIGUSR1)
+        self._tell(signal.SIGUSR1)
 
     def answer(self) -> None:
         """Answer again, also what waited; without effect once it is gone."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGUSR2)
+            self._tell(signal.SIGUSR2)
+
+    def _tell(self, what: signal.Signals) -> None:
+        """Send a signal and return once it was heeded: until then calls are answered as before."""
+        assert self._process.stdout is not None
+        self._process.send_signal(what)
+        self._process.stdout.readline()
 
     def vanish(self) -> None:
         """Be gone for good: every call fails with ENOTCONN."""
@@ -52,6 +58,7 @@ def faulty_volume(mount_point: Path, folder: Path) -> Iterator[FaultyVolume]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.faulty_volume", str(folder), str(mount_point)],
         cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
         start_new_session=True,
     )
     deadline = time.monotonic() + _SECONDS
@@ -146,8 +153,15 @@ def _serve(folder: str, mount_point: str) -> None:
         def access(self, path: str, mode: int) -> None:
             """Everything is allowed, as on a volume whose group fits."""
 
-    signal.signal(signal.SIGUSR1, lambda *_: answering.clear())
-    signal.signal(signal.SIGUSR2, lambda *_: answering.set())
+    def heed(number: int, _: object) -> None:
+        if number == signal.SIGUSR1:
+            answering.clear()
+        else:
+            answering.set()
+        os.write(sys.stdout.fileno(), b"heeded\n")
+
+    signal.signal(signal.SIGUSR1, heed)
+    signal.signal(signal.SIGUSR2, heed)
     serving = threading.Thread(
         target=lambda: mfusepy.FUSE(
             Passthrough(), mount_point, foreground=True, allow_other=True, attr_timeout=0, entry_timeout=0

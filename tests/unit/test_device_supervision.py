@@ -77,3 +77,33 @@ async def test_one_that_dies_again_and_again_is_given_up(monkeypatch: pytest.Mon
         assert await supervision._restart(cast(Device, device), deaths, cast(SessionClock, cast(Any, time))) is None
     error = await supervision._restart(cast(Device, device), deaths, cast(SessionClock, cast(Any, time)))
     assert str(error) == "PulseAudio died 6 times within 60 s"
+
+
+class MortalDevice(Device):
+    """Ends at its first ``deaths`` starts."""
+
+    name = "PulseAudio"
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    def _argv(self) -> list[str]:
+        return ["false"] if self.starts <= self._deaths else ["sleep", "1000"]
+
+    def _prepare(self) -> None:
+        """Nothing is left over."""
+
+    async def responds(self) -> bool:
+        return self.starts > self._deaths
+
+
+async def test_one_that_ends_at_its_first_start_is_started_once_more() -> None:
+    async with MortalDevice(1) as device:
+        assert (device.starts, device.answering) == (2, True)
+
+
+async def test_one_that_ends_both_times_does_not_come_up() -> None:
+    with pytest.raises(DeviceError, match="PulseAudio ended at its start: without a word"):
+        async with MortalDevice(2):
+            raise AssertionError("it came up")

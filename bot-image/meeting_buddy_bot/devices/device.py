@@ -39,7 +39,11 @@ class Device(ABC):
         self.starts = 0
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except DeviceError as error:
+            _log.error("%s; it is started once more", error)
+            await self.start()
         return self
 
     async def __aexit__(
