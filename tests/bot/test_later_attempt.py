@@ -364,6 +364,6 @@ async def test_the_words_of_both_are_in_one_transcript(start: Start) -> None:
     untold = [Missed.model_validate(event) for event in books.events if event["event"] == "not_transcribed"]
     [gap] = [each for each in books.gaps if each.gap == REPLACED]
     heard_until = max(each.end for each in untold if each.cause == REPLACED)
-    assert gap.start - 0.1 <= heard_until < gap.end, "up to the end of the segment that the killed bot left open"
+    assert gap.start - 0.6 <= heard_until < gap.end, "up to the end of the segment that the killed bot left open"
     assert REPLACED in str(second.outcome.transcription.message)
     check_axis(books)

@@ -26,6 +26,7 @@ from tests.local.installation.attendance import UNTRANSCRIBED, attending
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.values import bot_class
 from tests.local.machine.certificates import Authority
+from tests.local.machine.lock import exclusive
 from tests.local.meetings import packs
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST, TLS_PORT
@@ -40,7 +41,8 @@ ENDED = "90s"
 @pytest.fixture(scope="module")
 def sites(cluster: Cluster) -> Iterator[dict[str, PlatformSite]]:
     """All packs' sites, on the node's address."""
-    authority = Authority.ensure(HERE.root, "Local meeting: test authority")  # the one that pods trust
+    with exclusive(HERE.lock, "the local meeting"):
+        authority = Authority.ensure(HERE.root, "Local meeting: test authority")  # the one that pods trust
     found = {name: PlatformSite(name, authority, NODE_ADDRESS, PLATFORM_SITES_PORT) for name in packs.names()}
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -77,7 +77,7 @@ def may(kubectl: Kubectl, namespace: str, verb: str, what: Mapping[str, str], us
         "kind": "SubjectAccessReview",
         "spec": {"user": user, "resourceAttributes": {"namespace": namespace, "verb": verb, **what}},
     }
-    answer = kubectl.in_namespace(namespace).reader.call("POST", _REVIEWS, review)
+    answer = kubectl.in_namespace(namespace).api.call("POST", _REVIEWS, review)
     return bool(answer["status"]["allowed"])
 
 
@@ -88,8 +88,8 @@ def install_roles(kubectl: Kubectl, manifests: list[Manifest]) -> None:
     """
     kubectl.apply(*of_kind(manifests, "ServiceAccount", "Role", "RoleBinding"))
     last = f"last-{secrets.token_hex(8)}"
-    everywhere = kubectl.in_namespace("default")
-    everywhere("create", "role", last, "--verb=get", "--resource=configmaps")
-    everywhere("create", "rolebinding", last, f"--role={last}", f"--user={last}")
+    default = kubectl.in_namespace("default")
+    default("create", "role", last, "--verb=get", "--resource=configmaps")
+    default("create", "rolebinding", last, f"--role={last}", f"--user={last}")
     wait_until(partial(may, kubectl, "default", "get", {"resource": "configmaps"}, last), "the roles are known", 60)
-    everywhere("delete", "role,rolebinding", last)
+    default("delete", "role,rolebinding", last)

@@ -303,7 +303,7 @@ class Sessions:
 
     @property
     def _api(self) -> ApiClient:
-        return self.kubectl.reader
+        return self.kubectl.api
 
 
 def _container(name: str, state: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def rejection(kubectl: Kubectl, manifest: dict[str, Any]) -> str:
 
 def accepted(kubectl: Kubectl, manifest: dict[str, Any]) -> dict[str, Any]:
     """The object as the server would cache it."""
-    server = kubectl.in_namespace(manifest["metadata"]["namespace"]).reader
+    server = kubectl.in_namespace(manifest["metadata"]["namespace"]).api
     stored: dict[str, Any] = server.try_create("meetingsessions", manifest)
     return stored
 

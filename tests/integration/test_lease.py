@@ -57,7 +57,7 @@ def test_the_follower_does_nothing_but_remember_until_the_leader_ends_in_order(
         assert follower.attempts() == {}
 
         assert leader.terminate() == 0
-        spec = sessions.kubectl.reader.get("leases", lease.NAME)["spec"]
+        spec = sessions.kubectl.api.get("leases", lease.NAME)["spec"]
         assert spec.get("holderIdentity") != leader.name, "given back, so that the other one need not wait"
         sessions.apply("planning")
         sessions.phase("planning", "Initializing")

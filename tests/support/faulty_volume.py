@@ -23,6 +23,8 @@ from tests.local.clone import REPOSITORY
 
 _SECONDS = 60.0
 
+_HEEDED = b"heeded\n"
+
 
 class FaultyVolume:
     """A mounted volume under a test's control."""
@@ -33,18 +35,18 @@ class FaultyVolume:
 
     def hang(self) -> None:
         """Answer nothing from now on."""
-        self._tell(signal.SIGUSR1)
+        assert self._heeds(signal.SIGUSR1)
 
     def answer(self) -> None:
         """Answer again, also what waited; without effect once it is gone."""
         if self._process.poll() is None:
-            self._tell(signal.SIGUSR2)
+            self._heeds(signal.SIGUSR2)
 
-    def _tell(self, what: signal.Signals) -> None:
-        """Send a signal and return once it was heeded: until then calls are answered as before."""
+    def _heeds(self, what: signal.Signals) -> bool:
+        """Send a signal and wait until it counts; false: the process has ended."""
         assert self._process.stdout is not None
         self._process.send_signal(what)
-        self._process.stdout.readline()
+        return self._process.stdout.readline() == _HEEDED
 
     def vanish(self) -> None:
         """Be gone for good: every call fails with ENOTCONN."""
@@ -158,7 +160,7 @@ def _serve(folder: str, mount_point: str) -> None:
             answering.clear()
         else:
             answering.set()
-        os.write(sys.stdout.fileno(), b"heeded\n")
+        os.write(sys.stdout.fileno(), _HEEDED)
 
     signal.signal(signal.SIGUSR1, heed)
     signal.signal(signal.SIGUSR2, heed)

@@ -42,6 +42,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.messages import Missed
+from meeting_buddy_bot.transcription.missing import MissingText
 from tests.unit.test_recovery import utc
 
 
@@ -410,6 +411,7 @@ class Killed:
         recording = SimpleNamespace(enabled=recorded)
         self.bot.components.assignment = cast(Any, SimpleNamespace(attempt=2, recording=recording))
         self.told: list[tuple[float, float]] = []
+        self.missing = MissingText(lambda: None, lambda missed: self.told.append((missed.start, missed.end)))
         self.recovered = recovered
 
     async def recovered_until(self) -> float:
@@ -418,10 +420,11 @@ class Killed:
 
     def recall(self, missed: Sequence[Missed]) -> None:
         """As the transcript's."""
+        self.missing.recall(missed)
 
-    def tell_missed(self, missed: Missed) -> None:
+    def tell_missed(self, start: float, end: float, cause: str) -> None:
         """As the transcript's."""
-        self.told.append((missed.start, missed.end))
+        self.missing.add_earlier(start, end, cause)
 
     async def recalled(self) -> list[tuple[float, float]]:
         """What was told to be missing, in a meeting that lets the bot in after a while, at 400 s."""
@@ -436,7 +439,7 @@ class Killed:
 @pytest.mark.parametrize(
     ("recorded", "ended", "told"),
     [
-        (True, False, [(6.0, 300.0)]),  # that nobody was there between them, the recording's gap tells
+        (True, False, [(5.0, 300.0)]),  # that nobody was there between them, the recording's gap tells
         (True, True, []),
         (False, False, [(5.0, 400.0)]),
         (False, True, [(300.0, 400.0)]),
@@ -458,7 +461,7 @@ async def test_nobody_heard_what_was_said_since_the_last_bot_left(
 
 
 async def test_what_was_recovered_of_an_open_segment_was_heard_by_no_bot_to_its_end(tmp_path: Path) -> None:
-    assert await Killed(tmp_path, recorded=True, recovered=340.0).recalled() == [(6.0, 300.0), (300.0, 340.0)]
+    assert await Killed(tmp_path, recorded=True, recovered=340.0).recalled() == [(5.0, 300.0), (300.0, 340.0)]
 
 
 async def test_a_line_of_the_open_segment_is_no_missing_text(tmp_path: Path) -> None:
@@ -468,20 +471,33 @@ async def test_a_line_of_the_open_segment_is_no_missing_text(tmp_path: Path) -> 
     assert await killed.recalled() == [(330.0, 340.0)]
 
 
-KILLED_AT_THE_DOOR: list[Told] = [
-    (250.0, "participant_joined", {"name": "Grace"}),
-    (270.0, "bot_started", {"attempt": 1}),
-]
-TOLD: Told = (280.0, "not_transcribed", {"start": 6.0, "end": 250.0, "cause": REPLACED})
+HEARD: Told = (250.0, "participant_joined", {"name": "Grace"})
+NEXT: Told = (270.0, "bot_started", {"attempt": 1})
+"""Of a bot that was never let in, unless another event says so."""
+
+
+def missed(start: float, end: float, cause: str = REPLACED) -> Told:
+    return (end, "not_transcribed", {"start": start, "end": end, "cause": cause})
 
 
 @pytest.mark.parametrize(
-    ("more", "told"), [(WAITED, []), (KILLED_AT_THE_DOOR, [(6.0, 250.0)]), ([*KILLED_AT_THE_DOOR, TOLD], [])]
+    ("more", "ended", "told"),
+    [
+        (WAITED, False, []),
+        (LEFT, False, [(5.0, 252.0)]),
+        ([HEARD, NEXT], False, [(5.0, 250.0)]),
+        ([HEARD, NEXT], True, [(5.0, 250.0)]),
+        ([HEARD, NEXT, missed(5.0, 250.0)], False, []),
+        ([missed(200.0, 210.0, "no sound came")], False, [(5.0, 200.0), (210.0, 300.0)]),
+        ([HEARD, NEXT, (280.0, "admitted", {})], False, [(5.0, 250.0), (280.0, 300.0)]),
+        ([HEARD, NEXT, (280.0, "admitted", {})], True, [(5.0, 250.0)]),
+        ([*LEFT, (260.0, "ended", {}), NEXT, (280.0, "admitted", {})], False, [(280.0, 300.0)]),
+    ],
 )
-async def test_a_bot_that_was_killed_at_the_door_heard_nothing_that_it_could_tell(
-    tmp_path: Path, more: list[Told], told: list[tuple[float, float]]
+async def test_each_bot_that_was_killed_left_its_own_words_untold(
+    tmp_path: Path, more: list[Told], ended: bool, told: list[tuple[float, float]]
 ) -> None:
-    assert await Killed(tmp_path, recorded=True, more=more).recalled() == told
+    assert await Killed(tmp_path, recorded=True, ended=ended, more=more).recalled() == told
 
 
 async def test_who_was_never_let_in_missed_nothing(tmp_path: Path) -> None:

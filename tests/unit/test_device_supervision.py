@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from meeting_buddy_bot.devices import device as device_module
 from meeting_buddy_bot.devices import supervision
 from meeting_buddy_bot.devices.device import Device, DeviceError
 from meeting_buddy_bot.devices.supervision import MAX_DEATHS
@@ -79,31 +80,35 @@ async def test_one_that_dies_again_and_again_is_given_up(monkeypatch: pytest.Mon
     assert str(error) == "PulseAudio died 6 times within 60 s"
 
 
-class MortalDevice(Device):
-    """Ends at its first ``deaths`` starts."""
+class StubbornDevice(Device):
+    """Does not come up at its first ``failing`` starts: it ends, or says nothing."""
 
     name = "PulseAudio"
 
-    def __init__(self, deaths: int) -> None:
+    def __init__(self, failing: int, failure: str) -> None:
         super().__init__()
-        self._deaths = deaths
+        self._failing, self._failure = failing, failure
 
     def _argv(self) -> list[str]:
-        return ["false"] if self.starts <= self._deaths else ["sleep", "1000"]
+        return ["false"] if self.starts <= self._failing and self._failure == "end" else ["sleep", "1000"]
 
     def _prepare(self) -> None:
         """Nothing is left over."""
 
     async def responds(self) -> bool:
-        return self.starts > self._deaths
+        return self.starts > self._failing
 
 
-async def test_one_that_ends_at_its_first_start_is_started_once_more() -> None:
-    async with MortalDevice(1) as device:
+@pytest.mark.parametrize(("failure", "seconds"), [("end", 15.0), ("silence", 0.5)])
+async def test_one_that_does_not_come_up_is_started_once_more(
+    monkeypatch: pytest.MonkeyPatch, failure: str, seconds: float
+) -> None:
+    monkeypatch.setattr(device_module, "_START_SECONDS", seconds)
+    async with StubbornDevice(1, failure) as device:
         assert (device.starts, device.answering) == (2, True)
 
 
 async def test_one_that_ends_both_times_does_not_come_up() -> None:
     with pytest.raises(DeviceError, match="PulseAudio ended at its start: without a word"):
-        async with MortalDevice(2):
+        async with StubbornDevice(2, "end"):
             raise AssertionError("it came up")

@@ -1,4 +1,4 @@
-"""What earlier bots left beside media: whom they saw, what they told to be missing, whether they came to their end."""
+"""What earlier bots left beside media: whom they saw, what they told to be missing, when they were in the meeting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from meeting_buddy_bot.session.earlier import read_earlier
+from meeting_buddy_bot.session.earlier import Stay, read_earlier
 from meeting_buddy_bot.transcription.messages import Missed
 
 STARTED = {"event": "bot_started", "attempt": 1}
@@ -18,7 +18,6 @@ ENDED = {"event": "ended"}
 ANN = {"event": "participant_joined", "name": "Ann"}
 BO = {"event": "participant_joined", "name": "Bo"}
 MISSED = {"event": "not_transcribed", "start": 20.0, "end": 30.0, "cause": "the engine failed"}
-ADMITTED = {"event": "admitted", "t": 5.0}
 SECOND = {"event": "bot_started", "attempt": 2}
 
 
@@ -26,39 +25,46 @@ def write(folder: Path, *events: Mapping[str, object]) -> None:
     (folder / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in events))
 
 
+def at(seconds: float, event: str, **more: object) -> Mapping[str, object]:
+    return {"t": seconds, "event": event, **more}
+
+
+FIRST, IN, AGAIN = at(0, "bot_started", attempt=1), at(5, "admitted"), at(60, "bot_started", attempt=2)
+OUT = (at(30, "leaving"), at(31, "left"))
+
+
 @pytest.mark.parametrize(
-    ("events", "ended"),
+    ("events", "stays"),
     [
-        ((STARTED, ENDED), True),
-        ((STARTED, ANN), False),
-        ((STARTED, ENDED, SECOND), False),
-        ((STARTED, SECOND, {"event": "finisher_ended"}), True),
-        ((), True),
+        ((), []),
+        ((FIRST, at(9, "ended")), []),
+        ((FIRST, IN, at(9, "people")), [Stay(5, 9)]),
+        ((FIRST, IN, *OUT, at(40, "ended")), [Stay(5, 31, told=True)]),
+        ((FIRST, IN, at(40, "ended")), [Stay(5, 40, told=True)]),
+        ((FIRST, IN, *OUT, at(40, "recorder_ended")), [Stay(5, 31)]),
+        ((FIRST, IN, *OUT, at(40, "admitted"), at(50, "people")), [Stay(5, 50)]),
+        ((FIRST, IN, at(9, "people"), at(55, "volume_back"), AGAIN, at(70, "waiting")), [Stay(5, 9)]),
+        ((FIRST, IN, at(9, "people"), AGAIN, at(70, "ended")), [Stay(5, 9)]),
+        (
+            (FIRST, IN, at(9, "people"), AGAIN, at(70, "admitted"), at(80, "ended")),
+            [Stay(5, 9), Stay(70, 80, told=True)],
+        ),
+        ((FIRST, IN, at(9, "people"), at(70, "finisher_ended")), [Stay(5, 9, told=True)]),
+        ((FIRST, IN, at(9, "people"), at(70, "bot_started", attempt=3), at(80, "admitted")), [Stay(5, 9)]),
     ],
 )
-def test_a_bot_that_was_killed_came_to_no_end(
-    tmp_path: Path, events: tuple[Mapping[str, object], ...], ended: bool
+def test_when_bots_were_in_the_meeting(
+    tmp_path: Path, events: tuple[Mapping[str, object], ...], stays: list[Stay]
 ) -> None:
     write(tmp_path, *events)
-    assert read_earlier(tmp_path).ended is ended
+    assert list(read_earlier(tmp_path, attempt=3).stays) == stays
 
 
 def test_a_bot_does_not_take_its_own_events_for_earlier_ones(tmp_path: Path) -> None:
     write(tmp_path, STARTED, ANN, MISSED, ENDED, SECOND, BO, {**MISSED, "start": 50.0, "end": 60.0})
     facts = read_earlier(tmp_path, attempt=2)
-    assert (facts.participants, facts.ended) == (("Ann",), True)
+    assert facts.participants == ("Ann",)
     assert facts.missed == (Missed(start=20.0, end=30.0, cause="the engine failed"),)
-
-
-@pytest.mark.parametrize(
-    ("events", "admitted"),
-    [((STARTED, ENDED), None), ((STARTED, ADMITTED, SECOND, {**ADMITTED, "t": 90.0}), 5.0), ((SECOND, ADMITTED), None)],
-)
-def test_the_first_admission_counts(
-    tmp_path: Path, events: tuple[Mapping[str, object], ...], admitted: float | None
-) -> None:
-    write(tmp_path, *events)
-    assert read_earlier(tmp_path, attempt=2).admitted == admitted
 
 
 @pytest.mark.parametrize("start", [10**400, "soon", None], ids=["huge", "word", "none"])

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import shlex
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
-from tests.support.awaiting import until
 
 
 def make_recorder(folder: Path, failures: list[tuple[Reason, str]]) -> tuple[MeetingRecorder, EventLog]:
@@ -76,29 +74,6 @@ async def test_also_when_it_does_not_even_take_a_folder(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert await record(tmp_path) == [(Reason.STORAGE_FULL, "the recordings volume is full: Disk quota exceeded")]
-
-
-async def test_a_run_that_was_interrupted_before_it_wrote_has_not_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(capture, "capture_argv", lambda *_, **__: ["sleep", "1000"])
-    monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
-    failures = list[tuple[Reason, str]]()
-    recording, events = make_recorder(tmp_path, failures)
-
-    def is_run(number: int) -> bool:
-        return recording._runs == number and recording._run is not None
-
-    recording.start()
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        tasks.create_task(recording.run())
-        for number in range(1, 5):
-            await until(partial(is_run, number))
-            await recording.interrupt("the clock was set", at_once=True)
-        await until(lambda: recording._runs == 5)
-        await recording.stop()
-    await events.close()
-    assert failures == []
 
 
 @pytest.mark.parametrize(

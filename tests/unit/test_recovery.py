@@ -599,7 +599,7 @@ class TestNumbersOfALaterAttempt:
         left.says(RunStart(1, 1, 10.0, utc(10.0)), RunStart(2, 5, 20.0, utc(20.0)))
         left.says(Segment(6, "segments/00006.mkv", 20.0, 24.0, utc(20.0), 1, "", 2))  # its file is gone
         found = read_folder(left.folder)
-        assert (found.next_run, found.highest_segment, found.began) == (3, 6, 10.0)
+        assert (found.next_run, found.highest_segment) == (3, 6)
 
     def test_files_of_no_known_run_get_runs_of_their_own_before_it(self, left: Left) -> None:
         (folder := left.folder / "segments").mkdir()
@@ -610,7 +610,7 @@ class TestNumbersOfALaterAttempt:
 
     def test_an_empty_folder_is_a_beginning(self, left: Left) -> None:
         found = read_folder(left.folder)
-        assert (found.next_run, found.highest_segment, found.began, found.zero) == (1, 0, None, None)
+        assert (found.next_run, found.highest_segment, found.zero) == (1, 0, None)
 
 
 async def test_what_is_recorded_meanwhile_is_no_business_of_the_recovery(left: Left) -> None:

@@ -299,8 +299,7 @@ class MeetingRecorder:
             run = self._run = Run(number, self._plan, self._volume, highest + 1, self._clock)
             self._runs += 1
             cause = await self._record(run)
-            interruption, self._interruption = self._interruption, None
-            cause = interruption or cause
+            cause, self._interruption = self._interruption or cause, None
             self._run = None
             asked = self._stopping.is_set() and run.closed_properly
             if not asked:
@@ -312,10 +311,7 @@ class MeetingRecorder:
             if (full := await self._full(run, cause)) is not None:
                 self._give_up(Reason.STORAGE_FULL, full)
                 break
-            if run.writing.is_set():
-                failed_runs = 0
-            elif interruption is None:
-                failed_runs += 1
+            failed_runs = 0 if run.writing.is_set() else failed_runs + 1
             if failed_runs >= _MAX_FAILED_RUNS:
                 why = ": ".join([cause, *_complaint(run.stderr_tail)])
                 self._give_up(Reason.RECORDING_FAILED, f"the recorder wrote nothing in {failed_runs} attempts: {why}")

@@ -115,11 +115,6 @@ class SessionFolder:
         return max([*runs, *(line.started for line in self.lines if isinstance(line, RunStart))], default=0)
 
     @property
-    def began(self) -> float | None:
-        """The first second of the recording; ``None``: nothing was recorded."""
-        return min((line.start for line in self.lines if isinstance(line, (RunStart, Segment))), default=None)
-
-    @property
     def next_run(self) -> int:
         """Number of a run that follows, whatever runs recovery finds in it."""
         entered = {line.segment for line in self.lines if isinstance(line, Segment)}

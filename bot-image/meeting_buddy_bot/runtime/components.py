@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final
 
 from meeting_buddy.contract.assignment import Assignment
@@ -40,15 +41,13 @@ from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.log_lines import line_log
-from meeting_buddy_bot.transcription.messages import Missed, TranscriberConfig
-from meeting_buddy_bot.transcription.render import written_until
+from meeting_buddy_bot.transcription.messages import TranscriberConfig
+from meeting_buddy_bot.transcription.render import line_ends
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 
 _MEMORY_SECONDS: Final = 2.0
 _READ_SECONDS: Final = 60.0
 """For the events of earlier attempts: hours of meeting are some megabytes."""
-_LEAST_UNTOLD: Final = 0.5
-"""Seconds of a meeting whose text would be missed."""
 _RETRY_SECONDS: Final = 5.0
 """Until a component that is worth a second try is started again; twice as long after each failure soon after it."""
 _RAN_LONG: Final = 60.0
@@ -233,26 +232,24 @@ class Components:
         started = max(self.earlier.reached, self.clock.now() - self.process_clock.now())
         facts, written = await self.volume.call(
             "read the earlier events",
-            lambda: (read_earlier(folder, attempt), written_until(folder, started)),
+            lambda: (read_earlier(folder, attempt), line_ends(folder, started)),
             _READ_SECONDS,
         )
         self.reporter.earlier_participants(facts.participants)
         if transcript is None:
             return
         transcript.recall(facts.missed)
-        begun = facts.admitted if self.earlier.began is None else self.earlier.began
-        if begun is None:
-            return
-        killed = not facts.ended and facts.left is None
-        told_until = max(begun, written, *(each.end for each in facts.missed))
-        if not self.assignment.recording.enabled:
-            # Without a recording no gap of it tells that nobody was there.
-            since = told_until if killed else self.earlier.reached if facts.left is None else facts.left
-            _tell_untold(transcript, since, await self._admitted())
-        elif killed:
-            # What was heard up to its last event, and what is in the segment that it left open.
-            _tell_untold(transcript, told_until, facts.inside_until)
-            _tell_untold(transcript, max(told_until, facts.inside_until), await recorder.recovered_until())
+        for stay, following in zip_longest(facts.stays, facts.stays[1:]):
+            ends = [end for end in written if following is None or end <= following.start]
+            since = stay.end if stay.told else max([stay.start, *ends])
+            if not self.assignment.recording.enabled:
+                # Without a recording no gap of it tells that nobody was there.
+                until = await self._admitted() if following is None else following.start
+                transcript.tell_missed(since, until, REPLACED)
+            elif not stay.told:
+                transcript.tell_missed(since, stay.end, REPLACED)
+                if following is None:  # what was heard is recorded in the segment, too, that it left open
+                    transcript.tell_missed(since, await recorder.recovered_until(), REPLACED)
 
     async def _admitted(self) -> float:
         """When this bot is admitted, seconds on the session's clock."""
@@ -378,9 +375,3 @@ class Components:
         finally:
             task.cancel()
             await self.deadline.cleaning_up(task)
-
-
-def _tell_untold(transcript: LiveTranscript, start: float, end: float) -> None:
-    """Tell what was said to nobody, or to a bot that was killed, and is in no line."""
-    if end - start >= _LEAST_UNTOLD:
-        transcript.tell_missed(Missed(start=round(start, 1), end=round(end, 1), cause=REPLACED))

@@ -16,6 +16,18 @@ _KEPT: Final = ("people", "evidence", "browser", "media", "breakoutRooms")
 """Of a report that the bot wrote at its end: what nobody can know after it."""
 
 
+@dataclass(slots=True)
+class Stay:
+    """One bot's time in the meeting, seconds on the session's clock."""
+
+    start: float
+    """When it was let in."""
+    end: float
+    """When it left; the last event of one that was killed before."""
+    told: bool = False
+    """Whether all that it left without text is told: it came to its end. One that was killed could not."""
+
+
 @dataclass(frozen=True, slots=True)
 class EarlierFacts:
     """What can be known of the bots' time in the meeting."""
@@ -26,14 +38,8 @@ class EarlierFacts:
     """Who spoke when."""
     missed: tuple[Missed, ...] = ()
     """Stretches that were told to have no text."""
-    admitted: float | None = None
-    """When the first of them was let in; ``None``: none was, or it was not told."""
-    inside_until: float = 0.0
-    """The last second of which one of them told something while it was in the meeting."""
-    left: float | None = None
-    """When the last of them that was let in left, if it came to its end after that."""
-    ended: bool = True
-    """Whether the last of the bots came to its end; one that was killed did not tell what it left out."""
+    stays: tuple[Stay, ...] = ()
+    """Of the bots that were let in, in order."""
     kept: dict[str, Any] = field(default_factory=dict)
     """Fields of ``session.json`` that stay as they are."""
 
@@ -49,41 +55,60 @@ def read_earlier(folder: Path, attempt: int | None = None) -> EarlierFacts:
         OSError: the volume does not hand it out.
     """
     session, names = _session(folder / SESSION_FILE), dict[str, None]()
-    spoken, missed, admitted, ended = [], [], None, True
-    left, leaving, inside, inside_until = None, None, False, 0.0
+    spoken, missed, stays = list[Interval](), list[Missed](), _Stays()
     for event in _events(folder / EVENTS_FILE):
         try:
             match event.get("event"):
-                case "bot_started":
-                    if attempt is not None and event["attempt"] >= attempt:
-                        break
-                    ended, inside = False, False
-                case "admitted":
-                    at = float(event["t"])
-                    admitted, left, leaving, inside = at if admitted is None else admitted, None, None, True
-                case "leaving" | "left" if inside:
-                    leaving = float(event["t"])
-                case "ended":
-                    ended, left = True, leaving if inside else left
-                case "finisher_ended":
-                    ended = True
+                case "bot_started" if attempt is not None and event["attempt"] >= attempt:
+                    break
                 case "participant_joined":
                     names[str(event["name"])] = None
                 case "speaking":
                     spoken.append(Interval(str(event["name"]), float(event["start"]), float(event["end"])))
                 case "not_transcribed":
                     missed.append(Missed.model_validate(event))
-            if inside:
-                inside_until = max(inside_until, float(event["t"]))
+            stays.take(event)
         except (ValueError, KeyError, TypeError, OverflowError):  # of another version
             continue
     known = session.get("participants")
     # A bot that ended wrote down all whom it saw; one that was killed later saw others.
     participants = dict.fromkeys([*(map(str, known) if isinstance(known, list) else ()), *names])
     kept: dict[str, Any] = {name: session[name] for name in _KEPT if name in session}
-    return EarlierFacts(
-        tuple(participants), tuple(spoken), tuple(missed), admitted, inside_until, left, ended=ended, kept=kept
-    )
+    return EarlierFacts(tuple(participants), tuple(spoken), tuple(missed), tuple(stays.found), kept)
+
+
+class _Stays:
+    """Finds the stays in the events."""
+
+    def __init__(self) -> None:
+        self.found: list[Stay] = []
+        self._inside = False
+        """Whether the last one's bot was let in and goes on."""
+        self._leaving = False
+
+    def take(self, event: dict[str, Any]) -> None:
+        """The next event."""
+        match event.get("event"):
+            case "volume_trouble" | "volume_back":
+                return  # perhaps of the next bot, before it could write its start
+            case "bot_started":
+                self._inside = False
+            case "finisher_ended":
+                for stay in self.found:
+                    stay.told = True
+            case "admitted":
+                if not self._inside:
+                    self.found.append(Stay(float(event["t"]), float(event["t"])))
+                self._inside, self._leaving = True, False
+            case "leaving" | "left" if self._inside:
+                self._leaving = True
+                self.found[-1].end = float(event["t"])
+            case "ended" if self._inside:
+                if not self._leaving:
+                    self.found[-1].end = float(event["t"])
+                self._inside, self.found[-1].told = False, True
+            case _ if self._inside and not self._leaving:
+                self.found[-1].end = float(event["t"])
 
 
 def _session(path: Path) -> dict[str, Any]:

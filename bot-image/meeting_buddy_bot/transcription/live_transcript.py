@@ -97,10 +97,9 @@ class LiveTranscript:
         """Count what earlier bots told to be without text, too."""
         self._missing.recall(missed)
 
-    def tell_missed(self, missed: Missed) -> None:
-        """Tell what an earlier bot left without text and could not tell."""
-        self._missing.recall((missed,))
-        self._report_missed(missed)
+    def tell_missed(self, start: float, end: float, cause: str) -> None:
+        """Tell what of this stretch nobody has told: earlier bots left it without text."""
+        self._missing.add_earlier(start, end, cause)
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
         """Transcribe until :meth:`finish`, or until it cannot be done at all.

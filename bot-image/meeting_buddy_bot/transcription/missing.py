@@ -42,7 +42,7 @@ class MissingText:
         self._since, self._least = (start, cause), least
 
     def recall(self, earlier: Iterable[Missed]) -> None:
-        """Stretches of earlier processes; they are told already, or by who calls this."""
+        """Stretches before all others, which an earlier process has told already."""
         for each in sorted(earlier, key=lambda each: each.start):
             self._insert(each)
 
@@ -60,9 +60,15 @@ class MissingText:
     def add(self, start: float, end: float, cause: str, least: float = _LEAST) -> None:
         """A stretch as a whole; no part of it counts twice, and none before admission."""
         joined = self._joined()
-        if joined is None:
-            return
-        for first, last in self._untold(max(start, joined), end):
+        if joined is not None:
+            self._add(max(start, joined), end, cause, least)
+
+    def add_earlier(self, start: float, end: float, cause: str) -> None:
+        """A stretch of an earlier process, admitted by then, which could not tell it."""
+        self._add(start, end, cause, _LEAST)
+
+    def _add(self, start: float, end: float, cause: str, least: float) -> None:
+        for first, last in self._untold(start, end):
             if last - first >= least:
                 self._note(Missed(start=round(first, 1), end=round(last, 1), cause=cause))
 

@@ -120,11 +120,10 @@ def last_lines(path: Path) -> list[TranscriptLine]:
     return sorted(said, key=lambda line: (line.start, _place(line.segment)))
 
 
-def written_until(folder: Path, moment: float) -> float:
-    """The end of the last line before ``moment`` in a folder's transcript, 0 without one. Raises OSError."""
+def line_ends(folder: Path, moment: float) -> list[float]:
+    """The ends of the lines before ``moment`` in a folder's transcript. Raises OSError."""
     path = folder / TRANSCRIPT_FILE
-    lines = last_lines(path) if path.exists() else []
-    return max((line.end for line in lines if line.end <= moment), default=0.0)
+    return [line.end for line in last_lines(path) if line.end <= moment] if path.exists() else []
 
 
 def _place(segment: str) -> tuple[int, int, str]:

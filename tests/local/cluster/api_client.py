@@ -1,4 +1,4 @@
-"""The API server by HTTPS, over a connection that is kept: for waits, which look often, and for what a kubelet writes.
+"""The API server by HTTPS, over a connection that is kept: for waits and tables of cases, which ask it often.
 
 A call takes some milliseconds; to start kubectl for it takes a tenth of a second of a processor.
 """
@@ -62,7 +62,7 @@ class ApiClient:
         return path_of(_VERSIONS[plural], self.namespace, plural, name, subresource)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """What it answers. Raises `ApiError`."""
+        """What it answers; asked once more where the connection broke. Raises `ApiError`."""
         data = None if body is None else json.dumps(body)
         try:
             status, content = self._send(method, path, data, content_type)

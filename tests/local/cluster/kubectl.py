@@ -70,10 +70,10 @@ class Kubectl:
         return self.as_user(f"system:serviceaccount:{namespace}:{name}", groups)
 
     @property
-    def reader(self) -> ApiClient:
-        """What reads this namespace without starting kubectl, as whom the kubeconfig names."""
+    def api(self) -> ApiClient:
+        """The API server without kubectl, in the same namespace, as whom the kubeconfig names."""
         others = [each for each in self.arguments if not each.startswith("--namespace=")]
-        assert not others, f"a reader cannot do as kubectl {shlex.join(others)}"
+        assert not others, f"no client does as kubectl {shlex.join(others)}"
         *_, namespace = self.arguments  # the last one counts, as it does for kubectl
         return ApiClient(self.kubeconfig, namespace.removeprefix("--namespace="))
 

@@ -76,7 +76,7 @@ class Attendance:
     @property
     def object(self) -> dict[str, Any]:
         """The MeetingSession as it is now."""
-        found: dict[str, Any] = self.kubectl.reader.get("meetingsessions", self.name)
+        found: dict[str, Any] = self.kubectl.api.get("meetingsessions", self.name)
         return found
 
     @property
