@@ -22,6 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.local.machine.machine_lock import SLOTS, Held, Needs, Use
 from tests.local.meetings.facts.usage import usages
+from tests.local.meetings.livekit import LocalMeeting
 
 _GROUPS = {
     "tests/bot/test_recorder.py": "recorder",
@@ -57,6 +58,14 @@ _LONGEST_FIRST = (
     "tests/integration/",
     "tests/unit/",
 )
+
+
+@pytest.fixture(scope="module")
+def meeting() -> LocalMeeting:
+    """The machine's one local meeting, up; it stays up afterwards, as the cluster does."""
+    meeting = LocalMeeting()
+    meeting.start()
+    return meeting
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
@@ -124,8 +133,9 @@ def _needs(item: pytest.Item) -> Needs:
     def marked(name: str) -> bool:
         return item.get_closest_marker(name) is not None
 
-    def use(name: str) -> Use | None:
-        return Use.ALONE if marked(f"{name}_alone") else Use.SHARED if marked(name) else None
+    def use(name: str, shared: bool) -> Use | None:
+        return Use.ALONE if marked(f"{name}_alone") else Use.SHARED if shared else None
 
+    cluster, meeting = use("cluster", marked("cluster")), use("meeting", "meeting" in getattr(item, "fixturenames", ()))
     slots = SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 0 if marked("waits") else 1
-    return Needs(slots, use("cluster"), use("meeting"))
+    return Needs(slots, cluster, meeting)

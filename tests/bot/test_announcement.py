@@ -141,12 +141,9 @@ async def test_a_chat_button_that_hides_is_brought_back_first(
         assert await said(bot) == [TEXT]
 
 
-@pytest.mark.meeting
 async def test_a_real_meeting_hears_it(
-    make_container: Callable[..., AbstractContextManager[BrowserContainer]], tmp_path: Path
+    meeting: LocalMeeting, make_container: Callable[..., AbstractContextManager[BrowserContainer]], tmp_path: Path
 ) -> None:
-    meeting = LocalMeeting()
-    meeting.start()
     link, table = meeting.room(f"announcement-{os.getpid()}").link, platform_table("livekit")
     (ada_folder := tmp_path / "ada").mkdir()
     (bot_folder := tmp_path / "bot").mkdir()

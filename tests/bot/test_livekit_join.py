@@ -21,8 +21,6 @@ from tests.bot.container import BrowserContainer
 from tests.local.meetings.livekit import LocalMeeting, Person, Room
 from tests.support.platform_tables import platform_table
 
-pytestmark = pytest.mark.meeting
-
 TABLE = platform_table("livekit")
 BOT = "Meeting Buddy"
 TALKERS = (Person("Grace Hopper"), Person("Alan Turing"))
@@ -31,14 +29,6 @@ SEEN = (Person("Ada Lovelace", video=True), Person("Grace Hopper"))
 
 def names(people: Iterable[PersonReport]) -> list[str]:
     return [person.name for person in people]
-
-
-@pytest.fixture(scope="module")
-def meeting() -> LocalMeeting:
-    """The machine's one local meeting, running."""
-    local = LocalMeeting()
-    local.start()
-    return local
 
 
 @pytest.fixture

@@ -14,17 +14,7 @@ from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.paths import ADDRESS, HERE, HOST
 from tests.local.meetings.reference_browser import ReferenceBrowser, reference_browser
 
-pytestmark = pytest.mark.meeting
-
 GUEST = "Reference Guest"
-
-
-@pytest.fixture(scope="module")
-def meeting() -> LocalMeeting:
-    """The machine's meeting; it stays up afterwards, as the cluster does."""
-    meeting = LocalMeeting()
-    meeting.start()
-    return meeting
 
 
 @pytest.fixture

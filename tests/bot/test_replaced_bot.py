@@ -69,10 +69,10 @@ class Attempts:
 
 
 @pytest.fixture
-def attempts(make_container: Callable[..., AbstractContextManager[BrowserContainer]]) -> Iterator[Attempts]:
+def attempts(
+    meeting: LocalMeeting, make_container: Callable[..., AbstractContextManager[BrowserContainer]]
+) -> Iterator[Attempts]:
     """Bots for a room of the machine's one local meeting."""
-    meeting = LocalMeeting()
-    meeting.start()
     with reachable_folder() as root:
         (root / "recordings").mkdir()
         os.chown(root / "recordings", UID, GID)
@@ -83,7 +83,6 @@ def records_somebody(least: int) -> Callable[[Report], bool]:
     return lambda report: recording(report) and report.people.present > 0 and report.recording.segments >= least
 
 
-@pytest.mark.meeting
 async def test_the_bot_that_replaces_one_that_was_killed_records_on_behind_it(attempts: Attempts) -> None:
     with attempts.room.people([GRACE]):
         with attempts.attempt(1, announcement="We record.") as first:

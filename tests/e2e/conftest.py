@@ -15,7 +15,6 @@ from tests.local.cluster import flow
 from tests.local.cluster.components.containerd import Containerd
 from tests.local.cluster.flow import Cluster
 from tests.local.cluster.kubectl import Kubectl
-from tests.local.meetings.livekit import LocalMeeting
 from tests.support.awaiting import wait_until
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -33,14 +32,6 @@ def cluster() -> Cluster:
 def kubectl(cluster: Cluster) -> Kubectl:
     """kubectl as administrator; `kubectl.in_namespace(...)`, `kubectl.as_user(...)` return others."""
     return cluster.kubectl
-
-
-@pytest.fixture(scope="module")
-def meeting() -> LocalMeeting:
-    """The machine's one local meeting, up."""
-    meeting = LocalMeeting()
-    meeting.start()
-    return meeting
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY
 from tests.support.awaiting import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.meeting, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 PATH = "/v1/meeting-buddy/sessions"
 SECONDS = 120.0

@@ -21,12 +21,7 @@ from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.support.awaiting import wait_until
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.cluster_alone,  # all pods of the node die
-    pytest.mark.meeting,
-    pytest.mark.timeout(600),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.cluster_alone, pytest.mark.timeout(600)]  # all pods of the node die
 
 RELEASE = "node-loss"
 DECLARED_DEAD = 180.0

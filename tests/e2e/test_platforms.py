@@ -171,7 +171,6 @@ timeouts: {{join: 8}}
     install(kubectl, values(sites))
 
 
-@pytest.mark.meeting
 def test_a_self_hosted_kind_is_added_by_a_table_alone(
     kubectl: Kubectl, sites: dict[str, PlatformSite], meeting: LocalMeeting
 ) -> None:

@@ -33,7 +33,7 @@ _UNDERSTOOD = 60.0
 _COMES_BACK = 90.0
 """Seconds for a browser to start and to join again, on a busy machine."""
 
-pytestmark = [pytest.mark.cluster, pytest.mark.meeting, pytest.mark.timeout(500), HELD_TWICE]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500), HELD_TWICE]
 
 
 @pytest.fixture(scope="module")

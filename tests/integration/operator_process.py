@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import NOT_FOUND
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from meeting_buddy.contract.identity import Role, pod_name
 from meeting_buddy.kube.api import DRY_RUN
 from meeting_buddy.kube.paths import MERGE_PATCH
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
-from tests.local.cluster.api_client import NOT_FOUND, ApiClient, ApiError
+from tests.local.cluster.api_client import ApiClient, ApiError
 from tests.local.cluster.kubectl import Kubectl
 from tests.support import exposition
 from tests.support.awaiting import wait_until

@@ -13,12 +13,9 @@ import pytest
 from meeting_buddy_bot.session.earlier import Stay, read_earlier
 from meeting_buddy_bot.transcription.messages import Missed
 
-STARTED = {"event": "bot_started", "attempt": 1}
-ENDED = {"event": "ended"}
 ANN = {"event": "participant_joined", "name": "Ann"}
 BO = {"event": "participant_joined", "name": "Bo"}
 MISSED = {"event": "not_transcribed", "start": 20.0, "end": 30.0, "cause": "the engine failed"}
-SECOND = {"event": "bot_started", "attempt": 2}
 
 
 def write(folder: Path, *events: Mapping[str, object]) -> None:
@@ -61,7 +58,7 @@ def test_when_bots_were_in_the_meeting(
 
 
 def test_a_bot_does_not_take_its_own_events_for_earlier_ones(tmp_path: Path) -> None:
-    write(tmp_path, STARTED, ANN, MISSED, ENDED, SECOND, BO, {**MISSED, "start": 50.0, "end": 60.0})
+    write(tmp_path, FIRST, ANN, MISSED, at(9, "ended"), AGAIN, BO, {**MISSED, "start": 50.0, "end": 60.0})
     facts = read_earlier(tmp_path, attempt=2)
     assert facts.participants == ("Ann",)
     assert facts.missed == (Missed(start=20.0, end=30.0, cause="the engine failed"),)
@@ -69,30 +66,30 @@ def test_a_bot_does_not_take_its_own_events_for_earlier_ones(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("start", [10**400, "soon", None], ids=["huge", "word", "none"])
 def test_nonsense_in_an_event_does_not_keep_from_the_others(tmp_path: Path, start: object) -> None:
-    write(tmp_path, STARTED, {"event": "speaking", "name": "Ann", "start": start, "end": 3.0}, ANN)
+    write(tmp_path, FIRST, {"event": "speaking", "name": "Ann", "start": start, "end": 3.0}, ANN)
     assert read_earlier(tmp_path).participants == ("Ann",)
 
 
 def test_names_of_a_bot_that_ended_and_of_one_that_was_killed_after_it_are_all_known(tmp_path: Path) -> None:
     (tmp_path / "session.json").write_text(json.dumps({"participants": ["Zoe", "Ann"]}))
-    write(tmp_path, STARTED, ANN, ENDED, SECOND, BO)
+    write(tmp_path, FIRST, ANN, at(9, "ended"), AGAIN, BO)
     assert read_earlier(tmp_path).participants == ("Zoe", "Ann", "Bo")
 
 
 def test_a_session_file_that_is_damaged_does_not_keep_from_the_events(tmp_path: Path) -> None:
-    write(tmp_path, STARTED, ANN)
+    write(tmp_path, FIRST, ANN)
     (tmp_path / "session.json").write_text("[" * 200_000)
     assert read_earlier(tmp_path).participants == ("Ann",)
 
 
 def test_nor_does_one_that_the_volume_refuses(tmp_path: Path) -> None:
-    write(tmp_path, STARTED, ANN)
+    write(tmp_path, FIRST, ANN)
     (tmp_path / "session.json").mkdir()
     assert read_earlier(tmp_path).participants == ("Ann",)
 
 
 def test_a_volume_that_is_gone_is_no_session_without_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, STARTED, ANN)
+    write(tmp_path, FIRST, ANN)
     monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=OSError(errno.ESTALE, "Stale file handle")))
     with pytest.raises(OSError, match="Stale"):
         read_earlier(tmp_path)

@@ -32,7 +32,7 @@ from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
 from tests.conformance.running_bot import make_finisher_assignment
 from tests.support.machine_wide import free_port
-from tests.unit.test_recovery import LIVED, Left, left_with_clock_steps, utc
+from tests.unit.test_recovery import LIVED, Left, Listener, left_with_clock_steps, utc
 from tests.unit.test_segments import PIECE, SlowVolume, small_pieces  # noqa: F401  # a fixture
 
 RESULT: Final = "recording.mp4"
@@ -60,15 +60,6 @@ class LateVolume(Volume):
         while self.under_way:
             with contextlib.suppress(OSError):
                 self.under_way.pop(0)()
-
-
-class Listener:
-    """Hears how the volume is."""
-
-    unresponsive = False
-
-    def storage(self, *, low: bool, unresponsive: bool) -> None:
-        self.unresponsive = unresponsive
 
 
 @pytest.fixture

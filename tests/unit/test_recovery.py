@@ -580,8 +580,10 @@ def test_no_time_passed_by_what_the_wall_clock_was_set(tmp_path: Path, steps: li
 class Listener:
     """Hears how the volume is."""
 
+    unresponsive = False
+
     def storage(self, *, low: bool, unresponsive: bool) -> None:
-        """It answers."""
+        self.unresponsive = unresponsive
 
 
 async def test_the_gap_between_two_attempts_is_no_longer_for_a_clock_that_was_set(tmp_path: Path) -> None:

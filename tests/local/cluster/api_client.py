@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from meeting_buddy.kube.paths import path_of
 from tests.support.kubeconfig import credentials
 
-NOT_FOUND = 404
 _VERSIONS = {
     "events": "v1",
     "leases": "coordination.k8s.io/v1",
