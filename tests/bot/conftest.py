@@ -20,16 +20,6 @@ from tests.support.machine_wide import free_loopback, free_port
 from tests.support.synthetic_pages import HOSTS, SyntheticSite
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Chromium itself crashes now and then: a test that uses `browser` directly is run once more when it did."""
-    words = r"^BrowserGoneError: (the tab has crashed|the connection to the browser is gone)"
-    crashes = pytest.mark.flaky(reruns=1, only_rerun=words)
-    for item in items:
-        uses = {"browser", "hanging_browser"} & set(getattr(item, "fixturenames", ()))
-        if item.path.parent == Path(__file__).parent and uses:
-            item.add_marker(crashes)
-
-
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
     """Address of a virtual screen of 1280x720."""

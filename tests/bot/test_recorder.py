@@ -32,7 +32,6 @@ from tests.conformance.running_bot import RunningBot, reachable_folder
 from tests.local.media import hearing
 from tests.local.media.probe import frame_times, packet_times, probe
 from tests.local.media.sound import Utterance, decode
-from tests.support.real_time import HELD_TWICE
 
 _READY, _RUNNING = 4, 0
 """Of a context and of an operation, as libpulse counts their states."""
@@ -44,7 +43,6 @@ def start() -> Iterator[Start]:
         yield start_bot
 
 
-@HELD_TWICE
 @pytest.mark.alone
 async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -> None:
     bot = start("join; wait 1s; record", environment={"MEETING_BUDDY_SEGMENT_SECONDS": "10"})

@@ -22,7 +22,6 @@ from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY
 from tests.support.awaiting import wait_until
-from tests.support.real_time import HELD_TWICE
 
 SPEECH_PRESENT = 0.8
 """Of the spoken time, through a meeting in real time: so much gets through a machine that is busy too."""
@@ -33,7 +32,7 @@ _UNDERSTOOD = 60.0
 _COMES_BACK = 90.0
 """Seconds for a browser to start and to join again, on a busy machine."""
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500), HELD_TWICE]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 
 
 @pytest.fixture(scope="module")

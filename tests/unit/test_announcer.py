@@ -6,7 +6,7 @@ import pytest
 
 from meeting_buddy.contract.table import Announcement, Step
 from meeting_buddy_bot.browser.errors import BrowserGoneError
-from meeting_buddy_bot.platforms.announcer import SECONDS, TIDY_SECONDS, Announcer, StepSequence
+from meeting_buddy_bot.platforms.announcer import EFFECT_SECONDS, SECONDS, TIDY_SECONDS, Announcer
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 
 WAY = Announcement.model_validate(
@@ -20,17 +20,20 @@ WAY = Announcement.model_validate(
         ],
     }
 )
-OPEN, WRITE, SEND, CLOSE = WAY.steps
+_, WRITE, SEND, _ = WAY.steps
 
 
 class Fakes:
-    """A page, a clock and a list of events."""
+    """A page, a clock and a list of events. What a step did shows at once: it applies no more."""
 
     def __init__(self, way: Announcement | None = WAY) -> None:
         self.time = 100.0
         self.done: list[str] = []
         self.events: list[tuple[str, dict[str, object]]] = []
         self.refuses: set[str] = set()
+        self.loses: set[str] = set()
+        """Steps that can be run and do nothing, the first time."""
+        self._did: set[str] = set()
         self.announcer = Announcer(way, self, self, self)  # type: ignore[arg-type]
 
     def now(self) -> float:
@@ -40,46 +43,20 @@ class Fakes:
         if step.name in self.refuses:
             return False
         self.done.append(step.name)
+        if step.name in self.loses:
+            self.loses.remove(step.name)
+        else:
+            self._did.add(step.name)
         return True
 
     def write(self, event: str, **fields: object) -> None:
         self.events.append((event, fields))
 
     async def looks(self, *actable: str, times: int = 1) -> None:
-        """So many looks at a page on which these steps' targets can be acted on, a second apart."""
+        """So many looks at a page on which these steps' targets can be acted on, until they were; a second apart."""
         for _ in range(times):
-            await self.announcer.advance(PageSnapshot(frozenset(), frozenset(actable)))
+            await self.announcer.advance(PageSnapshot(frozenset(), frozenset(actable) - self._did))
             self.time += 1
-
-
-def page(*steps: Step) -> PageSnapshot:
-    return PageSnapshot(frozenset(), frozenset(step.name for step in steps))
-
-
-class TestStepSequence:
-    def test_steps_come_in_their_order_whatever_applies(self) -> None:
-        sequence = StepSequence((OPEN, WRITE, SEND))
-        found = []
-        while (step := sequence.next(page(SEND, OPEN, WRITE))) is not None:
-            found.append(step)
-            sequence.performed(step)
-        assert found == [OPEN, WRITE, SEND]
-        assert sequence.over
-
-    def test_one_that_was_only_named_comes_again(self) -> None:
-        sequence = StepSequence((OPEN, WRITE))
-        assert sequence.next(page(OPEN)) is sequence.next(page(OPEN)) is OPEN
-
-    def test_one_that_does_not_apply_is_passed_over_for_good_once_a_later_one_was_performed(self) -> None:
-        sequence = StepSequence((OPEN, WRITE, SEND))
-        assert sequence.next(page(WRITE)) is WRITE
-        sequence.performed(WRITE)
-        assert sequence.next(page(OPEN, WRITE)) is None
-        assert not sequence.over
-
-    def test_an_empty_one_is_over(self) -> None:
-        assert StepSequence(()).over
-        assert StepSequence(()).next(page(OPEN)) is None
 
 
 async def test_it_is_written_once_and_the_page_is_tidied_up() -> None:
@@ -87,7 +64,37 @@ async def test_it_is_written_once_and_the_page_is_tidied_up() -> None:
     await fakes.looks("open", "write", "send", "close", times=10)
     assert fakes.done == ["open", "write", "send", "close"]
     assert fakes.events == [("announcement_posted", {})]
+    assert not fakes.announcer.over
+    await fakes.looks(times=int(TIDY_SECONDS))
     assert fakes.announcer.over
+
+
+@pytest.mark.parametrize("lost", ["open", "close"])
+async def test_a_click_that_the_page_lost_is_made_again_once_its_effect_could_have_been_seen(lost: str) -> None:
+    fakes = Fakes()
+    fakes.loses = {lost}
+    steps: list[str] = {"open": [], "close": ["open", "write", "send"]}[lost]
+    await fakes.looks(*steps, times=len(steps))
+    began = fakes.time
+    await fakes.looks(lost, times=int(EFFECT_SECONDS))
+    assert fakes.done == [*steps, lost]
+    await fakes.looks(lost)
+    assert (fakes.done, fakes.time) == ([*steps, lost, lost], began + EFFECT_SECONDS + 1)
+    await fakes.looks("write", "send", times=5)
+    assert [name for name, _ in fakes.events] == ["announcement_posted"]
+
+
+async def test_what_may_have_been_sent_is_never_written_again() -> None:
+    fakes = Fakes()
+    await fakes.looks("write")
+    fakes.refuses = {"send"}
+    await fakes.looks("send")
+    fakes._did.clear()  # its field is empty again, as if it had been sent
+    await fakes.looks("open", "write", times=20)
+    assert fakes.done == ["write"]
+    fakes.refuses = set()
+    await fakes.looks("send")
+    assert fakes.events == [("announcement_posted", {})]
 
 
 async def test_an_open_chat_is_written_into_as_it_is() -> None:
@@ -126,7 +133,7 @@ async def test_where_nobody_can_write_it_is_given_up_at_its_deadline_and_once() 
 
 async def test_a_chat_in_which_nobody_can_write_is_closed_again() -> None:
     fakes = Fakes()
-    await fakes.looks("open", "close", times=int(SECONDS) + 5)
+    await fakes.looks("open", "close", times=int(SECONDS + TIDY_SECONDS) + 3)
     assert fakes.done == ["open", "close"]
     assert [name for name, _ in fakes.events] == ["announcement_failed"]
     assert fakes.announcer.over
@@ -162,7 +169,8 @@ async def test_without_a_way_it_says_so_once() -> None:
 
 async def test_a_way_that_ends_with_sending_is_over_then() -> None:
     fakes = Fakes(WAY.model_copy(update={"steps": (WRITE, SEND)}))
-    await fakes.looks("write", "send", times=2)
+    await fakes.looks("write", "send", times=2 + int(TIDY_SECONDS) + 1)
+    assert fakes.done == ["write", "send"]
     assert fakes.events == [("announcement_posted", {})]
     assert fakes.announcer.over
 

@@ -5,10 +5,11 @@ Nothing that goes wrong here ends the session: it is in the events, and the reco
 
 from typing import Final
 
-from meeting_buddy.contract.table import Announcement, Step
+from meeting_buddy.contract.table import Announcement
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.probe import PageSnapshot
+from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.support.event_log import EventLog
 
 SECONDS: Final = 30.0
@@ -17,25 +18,8 @@ SECONDS: Final = 30.0
 TIDY_SECONDS: Final = 10.0
 """After that, or after the text was posted: how long the steps that tidy up may take."""
 
-
-class StepSequence:
-    """Steps in their order: one that was performed, and all before it, never come again. Pure."""
-
-    def __init__(self, steps: tuple[Step, ...]) -> None:
-        self._steps = steps
-
-    def next(self, snapshot: PageSnapshot) -> Step | None:
-        """The first step left that applies."""
-        return next((step for step in self._steps if snapshot.applies(step)), None)
-
-    def performed(self, step: Step) -> None:
-        """It was run."""
-        self._steps = self._steps[self._steps.index(step) + 1 :]
-
-    @property
-    def over(self) -> bool:
-        """Whether none is left."""
-        return not self._steps
+EFFECT_SECONDS: Final = 6.0
+"""A page may take so long to show what a step did. A step that applies still is run again: pages lose clicks."""
 
 
 class Announcer:
@@ -44,14 +28,21 @@ class Announcer:
     def __init__(self, way: Announcement | None, page: MeetingPage, clock: Clock, events: EventLog) -> None:
         """``way``: how it is written; ``None``: the table does not say."""
         steps = way.steps if way else ()
-        sent = [step.name for step in steps].index(way.sends) + 1 if way else 0
+        sends = [step.name for step in steps].index(way.sends) if way else 0
         self._known = way is not None
-        self._writing = StepSequence(steps[:sent])
-        self._tidying = StepSequence(steps[sent:])
+        self._writing = StepRunner(steps[: sends + 1])
+        self._sending = StepRunner(steps[sends : sends + 1])
+        self._tidying = StepRunner(steps[sends + 1 :])
+        self._sends = way.sends if way else ""
         self._page = page
         self._clock = clock
         self._events = events
         self._until: float | None = None
+        self._tried_to_send = False
+        """Nothing is written anew then: what could not be sent may be there all the same, a moment later."""
+        self._written = False
+        """It is posted, or was given up."""
+        self._run_at: dict[str, float] = {}
         self.over = False
         """Whether nothing is left to do."""
 
@@ -71,28 +62,29 @@ class Announcer:
             return
         now = self._clock.now()
         self._until = now + SECONDS if self._until is None else self._until
-        if now > self._until:
-            if not self._writing.over:
-                self._events.write("announcement_failed", cause=f"it could not be written in {SECONDS:g} s")
-                self._written(now)
-            else:
-                self.over = True
-        elif not self._writing.over:
-            if await self._perform_next(self._writing, snapshot) and self._writing.over:
+        if now <= self._until:
+            if await self._run_next(snapshot, now) == self._sends:
                 self._events.write("announcement_posted")
-                self._written(self._clock.now())
+                self._tidy_up_from(self._clock.now())
+        elif self._written:
+            self.over = True
         else:
-            await self._perform_next(self._tidying, snapshot)
-        self.over = self.over or (self._writing.over and self._tidying.over)
+            self._events.write("announcement_failed", cause=f"it could not be written in {SECONDS:g} s")
+            self._tidy_up_from(now)
 
-    async def _perform_next(self, steps: StepSequence, snapshot: PageSnapshot) -> bool:
-        step = steps.next(snapshot)
-        if step is None or not await self._page.perform(step):
-            return False
-        steps.performed(step)
-        return True
+    async def _run_next(self, snapshot: PageSnapshot, now: float) -> str | None:
+        """Name of the step that was run, if any."""
+        steps = self._tidying if self._written else self._sending if self._tried_to_send else self._writing
+        step = steps.next(snapshot, {name for name, at in self._run_at.items() if now - at < EFFECT_SECONDS})
+        if step is None:
+            return None
+        self._tried_to_send |= step.name == self._sends
+        if not steps.tried(step, await self._page.perform(step)):
+            return None
+        self._run_at[step.name] = self._clock.now()
+        return step.name
 
-    def _written(self, now: float) -> None:
+    def _tidy_up_from(self, now: float) -> None:
         """Nothing more is written; what is open is closed."""
-        self._writing = StepSequence(())
+        self._written = True
         self._until = now + TIDY_SECONDS

@@ -177,8 +177,8 @@ class Announcement(TableModel):
     """How a guest writes to everybody in the meeting's chat."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
-    """Run in their order, each once, in the call; one that does not apply while a later one does is passed over,
-    but never the one that sends."""
+    """Run in the call: at each look the first that applies, and again where it still applies some seconds after it was
+    run. The one that sends is run once; those before it never come after it, and those behind it never before."""
     sends: str
     """Name of the step with which the text is posted; what follows tidies up."""
 

@@ -17,10 +17,6 @@ from tests.local.media.sound import Samples, Utterance, coarse_lag
 from tests.local.media.words import Words
 
 
-class LostOnTheWayError(AssertionError):
-    """Something that was spoken is not in the recording."""
-
-
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What each measure says of the utterances that lie wholly inside a recording, and their common lag."""
@@ -31,9 +27,9 @@ class Heard:
     correlation: Correlation
 
     def check(self, *, present: float = 0.0) -> None:
-        """Raise `LostOnTheWayError` when words are missing, or less than a share of the spoken time is present."""
+        """Raise `AssertionError` when words are missing, or less than a share of the spoken time is present."""
         if not self.words.passed or self.likeness.share < present:
-            raise LostOnTheWayError(self.table())
+            raise AssertionError(self.table())
 
     def __str__(self) -> str:
         return f"{self.words}; {self.likeness}; {self.correlation}"
