@@ -22,7 +22,7 @@ test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.machine.packages
 	@# What takes minutes to build for the first time is built here, where no test's time-out runs, and beside the linters.
 	@$(MAKE) --no-print-directory --jobs 3 lint test-modules test-prerequisites
-	@$(RUN) pytest -n 5 --no-loadscope-reorder --durations 40
+	@$(RUN) tests.local.suite
 
 .PHONY: soak
 soak: .venv/ready ## the hour-long tests: each platform × each form of its pages × all that can follow Join; an hour of talk

@@ -8,9 +8,6 @@ that what others have begun is waited for once. What nearly only waits for momen
 takes no slot. What ends parts of the cluster is marked `cluster_alone`, what ends the local meeting's server
 `meeting_alone`: tests without it run on, and those with it wait. One of another group may come between any two tests
 of a module, so what a module has on the cluster, or in the meeting, survives it.
-
-What runs real processes is run once more where it failed. The summary has what failed at first: it is a defect to be
-mended, of the test or of what it tests, but no reason to throw half an hour of other tests away.
 """
 
 from __future__ import annotations
@@ -38,12 +35,6 @@ _GROUPS = {
 }
 """Some of these need the machine alone, some install one release on the cluster, some end the cluster; every other file
 is a group by itself, or one for each pack of pages."""
-
-_ONE_RUN = Path(__file__).parent / "unit"
-"""What is tested here fails for what the code does, and does so each time."""
-
-_MOST_REPEATED = 5
-"""Tests that may fail at first in one run; more are no chance."""
 
 _held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
@@ -95,8 +86,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     most: dict[Path, int] = {}
     for item in items:
         most[item.path] = max(most.get(item.path, 0), _needs(item).slots)
-        if not item.path.is_relative_to(_ONE_RUN):
-            item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: (_rank(_group(item.nodeid)), -most[item.path], -_needs(item).slots))
 
 
@@ -110,24 +99,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         _held.give_back(None if nextitem is None else _needs(nextitem))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run in which too many tests failed at first has failed."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    too_many = reporter is not None and len(reporter.getreports("rerun")) > _MOST_REPEATED
-    if too_many and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What failed at first; what the tests of the platforms' tables measured, and which facts the tables stand on."""
-    if failed := terminalreporter.getreports("rerun"):
-        terminalreporter.section("failed at first")
-        for each in failed:
-            terminalreporter.write_line(f"{each.nodeid}, {each.when}", bold=True)
-            terminalreporter.write_line(each.longreprtext)
-        verdict = "too many, so that the run has failed" if len(failed) > _MOST_REPEATED else "mend them nonetheless"
-        terminalreporter.write_line(f"{len(failed)} failed at first and passed or failed then: {verdict}")
+    """What the tests of the platforms' tables measured, and which facts the tables stand on."""
     reports = [each for each in terminalreporter.getreports("passed") if each.when == "call"]
     lines = [
         line

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from meeting_buddy.contract.table import Announcement, Step
+from meeting_buddy.contract.table import Announcement, Match, Step
 from meeting_buddy_bot.browser.errors import BrowserGoneError
-from meeting_buddy_bot.platforms.announcer import EFFECT_SECONDS, SECONDS, TIDY_SECONDS, Announcer
+from meeting_buddy_bot.platforms.announcer import EFFECT_SECONDS, SECONDS, TIDY_SECONDS, TYPED_SECONDS, Announcer
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 
-WAY = Announcement.model_validate(
-    {
-        "sends": "send",
-        "steps": [
-            {"name": "open", "do": "click", "target": "button", "when": {"none": ["field"]}},
-            {"name": "write", "do": "type", "target": "field", "value": "{announcement}"},
-            {"name": "send", "do": "press", "target": "field", "value": "Enter"},
-            {"name": "close", "do": "click", "target": "button"},
-        ],
-    }
-)
-_, WRITE, SEND, _ = WAY.steps
+TEXT = "Recording for the minutes"
+
+
+def way(*left_out: str, close: dict[str, Any] | None = None) -> Announcement:
+    """As the tables have it, without these steps; ``close``: the last step's condition."""
+    steps: list[dict[str, Any]] = [
+        {"name": "open", "do": "click", "target": "button", "when": {"none": ["field"]}, "maxRuns": 2},
+        {"name": "write", "do": "type", "target": "field", "value": "{announcement}"},
+        {"name": "send", "do": "press", "target": "field", "value": "Enter", "when": {"all": ["field"]}},
+        {"name": "close", "do": "click", "target": "button", "when": {"all": ["field"]} if close is None else close},
+    ]
+    return Announcement.model_validate(
+        {"sends": "send", "steps": [each for each in steps if each["name"] not in left_out]}
+    )
 
 
 class Fakes:
-    """A page, a clock and a list of events. What a step did shows at once: it applies no more."""
+    """A page with a chat behind a button that opens and closes it; a clock; a list of events."""
 
-    def __init__(self, way: Announcement | None = WAY) -> None:
+    def __init__(self, found: Announcement | None) -> None:
         self.time = 100.0
         self.done: list[str] = []
         self.events: list[tuple[str, dict[str, object]]] = []
+        self.said: list[str] = []
+        self.is_open = False
+        self.field = ""
+        self.has_field = True
+        """Whether the table knows the chat's field."""
+        self.spells_anew = False
+        """Whether the field never holds exactly what was typed."""
         self.refuses: set[str] = set()
-        self.loses: set[str] = set()
-        """Steps that can be run and do nothing, the first time."""
-        self._did: set[str] = set()
-        self.announcer = Announcer(way, self, self, self)  # type: ignore[arg-type]
+        self.loses: list[str] = []
+        """Steps that can be run and do nothing, once for each time that they are named."""
+        self.announcer = Announcer(found, self, self, self)  # type: ignore[arg-type]
 
     def now(self) -> float:
         return self.time
@@ -45,147 +55,187 @@ class Fakes:
         self.done.append(step.name)
         if step.name in self.loses:
             self.loses.remove(step.name)
-        else:
-            self._did.add(step.name)
+            return True
+        match step.name:
+            case "open" | "close":
+                self.is_open = not self.is_open
+            case "write":
+                self.field = TEXT
+            case "send":
+                self.said += [self.field] if self.field else []
+                self.field = ""
         return True
 
     def write(self, event: str, **fields: object) -> None:
         self.events.append((event, fields))
 
-    async def looks(self, *actable: str, times: int = 1) -> None:
-        """So many looks at a page on which these steps' targets can be acted on, until they were; a second apart."""
-        for _ in range(times):
-            await self.announcer.advance(PageSnapshot(frozenset(), frozenset(actable) - self._did))
+    async def looks(self, seconds: float) -> None:
+        """Looks at the page for so long, a second apart."""
+        until = self.time + seconds
+        while self.time < until:
+            shows_field = self.is_open and self.has_field
+            wants_text = shows_field and (self.spells_anew or self.field != TEXT)
+            actable = {"open", "close"} | ({"send"} if shows_field else set()) | ({"write"} if wants_text else set())
+            seen = {Match(element="field")} if shows_field else set()
+            await self.announcer.advance(PageSnapshot(frozenset(seen), frozenset(actable)))
             self.time += 1
 
+    @property
+    def told(self) -> list[str]:
+        return [name for name, _ in self.events]
 
-async def test_it_is_written_once_and_the_page_is_tidied_up() -> None:
-    fakes = Fakes()
-    await fakes.looks("open", "write", "send", "close", times=10)
-    assert fakes.done == ["open", "write", "send", "close"]
+
+@pytest.fixture
+def fakes() -> Fakes:
+    return Fakes(way())
+
+
+async def test_it_is_written_once_and_the_page_is_tidied_up(fakes: Fakes) -> None:
+    await fakes.looks(10)
+    assert (fakes.done, fakes.said, fakes.is_open) == (["open", "write", "send", "close"], [TEXT], False)
     assert fakes.events == [("announcement_posted", {})]
     assert not fakes.announcer.over
-    await fakes.looks(times=int(TIDY_SECONDS))
+    await fakes.looks(TIDY_SECONDS)
     assert fakes.announcer.over
+
+
+async def test_an_open_chat_is_written_into_as_it_is(fakes: Fakes) -> None:
+    fakes.is_open = True
+    await fakes.looks(10)
+    assert (fakes.done, fakes.said) == (["write", "send", "close"], [TEXT])
 
 
 @pytest.mark.parametrize("lost", ["open", "close"])
-async def test_a_click_that_the_page_lost_is_made_again_once_its_effect_could_have_been_seen(lost: str) -> None:
-    fakes = Fakes()
-    fakes.loses = {lost}
-    steps: list[str] = {"open": [], "close": ["open", "write", "send"]}[lost]
-    await fakes.looks(*steps, times=len(steps))
-    began = fakes.time
-    await fakes.looks(lost, times=int(EFFECT_SECONDS))
-    assert fakes.done == [*steps, lost]
-    await fakes.looks(lost)
-    assert (fakes.done, fakes.time) == ([*steps, lost, lost], began + EFFECT_SECONDS + 1)
-    await fakes.looks("write", "send", times=5)
-    assert [name for name, _ in fakes.events] == ["announcement_posted"]
+async def test_a_click_that_the_page_lost_is_made_again_once_its_effect_could_have_been_seen(
+    fakes: Fakes, lost: str
+) -> None:
+    fakes.loses = [lost]
+    await fakes.looks({"open": 1, "close": 4}[lost] + EFFECT_SECONDS - 1)
+    assert fakes.done[-1] == lost
+    assert fakes.done.count(lost) == 1
+    await fakes.looks(10)
+    assert fakes.done.count(lost) == 2
+    assert (fakes.said, fakes.is_open, fakes.told) == ([TEXT], False, ["announcement_posted"])
 
 
-async def test_what_may_have_been_sent_is_never_written_again() -> None:
-    fakes = Fakes()
-    await fakes.looks("write")
-    fakes.refuses = {"send"}
-    await fakes.looks("send")
-    fakes._did.clear()  # its field is empty again, as if it had been sent
-    await fakes.looks("open", "write", times=20)
-    assert fakes.done == ["write"]
+async def test_a_text_that_the_page_lost_is_typed_again_before_it_is_sent(fakes: Fakes) -> None:
+    fakes.loses = ["write"]
+    await fakes.looks(10)
+    assert (fakes.done, fakes.said) == (["open", "write", "write", "send", "close"], [TEXT])
+
+
+async def test_a_field_that_spells_it_anew_costs_a_few_seconds(fakes: Fakes) -> None:
+    fakes.spells_anew = True
+    await fakes.looks(10)
+    assert (fakes.done, fakes.said) == (["open", "write", "write", "write", "send", "close"], [TEXT])
+    assert TYPED_SECONDS == 1, "one look"
+
+
+async def test_nothing_is_sent_before_it_could_be_written(fakes: Fakes) -> None:
+    fakes.refuses = {"write"}  # something lies over the field
+    await fakes.looks(10)
+    assert (fakes.done, fakes.events) == (["open"], [])
     fakes.refuses = set()
-    await fakes.looks("send")
-    assert fakes.events == [("announcement_posted", {})]
+    await fakes.looks(5)
+    assert (fakes.said, fakes.told) == ([TEXT], ["announcement_posted"])
 
 
-async def test_an_open_chat_is_written_into_as_it_is() -> None:
-    fakes = Fakes()
-    await fakes.looks("write", "send", "close", times=10)
-    assert fakes.done == ["write", "send", "close"]
-
-
-async def test_nothing_is_tidied_up_before_the_text_was_posted() -> None:
-    fakes = Fakes()
-    await fakes.looks("open")
-    await fakes.looks("close", times=5)  # its chat takes a while to come
-    assert fakes.done == ["open"]
-    await fakes.looks("write", "send", "close", times=10)
-    assert fakes.done == ["open", "write", "send", "close"]
-
-
-async def test_a_step_that_could_not_be_performed_is_tried_again() -> None:
-    fakes = Fakes()
+async def test_a_step_that_could_not_be_run_is_tried_again(fakes: Fakes) -> None:
     fakes.refuses = {"send"}
-    await fakes.looks("write", "send", "close", times=5)
-    assert (fakes.done, fakes.events) == (["write"], [])
+    await fakes.looks(5)
+    assert (fakes.done, fakes.events) == (["open", "write"], [])
     fakes.refuses = set()
-    await fakes.looks("write", "send", "close", times=2)
-    assert (fakes.done, fakes.events) == (["write", "send", "close"], [("announcement_posted", {})])
+    await fakes.looks(5)
+    assert (fakes.said, fakes.told) == ([TEXT], ["announcement_posted"])
 
 
-async def test_where_nobody_can_write_it_is_given_up_at_its_deadline_and_once() -> None:
-    fakes = Fakes()
-    await fakes.looks(times=int(SECONDS) + 1)
-    assert fakes.events == []
-    await fakes.looks(times=100)
-    assert fakes.events == [("announcement_failed", {"cause": "it could not be written in 30 s"})]
-    assert fakes.announcer.over
+async def test_what_may_have_been_sent_is_never_written_again(fakes: Fakes) -> None:
+    fakes.refuses = {"send"}
+    await fakes.looks(3)
+    fakes.field, fakes.said = "", [TEXT]  # it was sent all the same
+    fakes.refuses = set()
+    await fakes.looks(10)
+    assert (fakes.said, fakes.told) == ([TEXT], ["announcement_posted"])
 
 
-async def test_a_chat_in_which_nobody_can_write_is_closed_again() -> None:
-    fakes = Fakes()
-    await fakes.looks("open", "close", times=int(SECONDS + TIDY_SECONDS) + 3)
-    assert fakes.done == ["open", "close"]
-    assert [name for name, _ in fakes.events] == ["announcement_failed"]
-    assert fakes.announcer.over
-
-
-async def test_after_the_deadline_nothing_is_written() -> None:
-    fakes = Fakes()
-    await fakes.looks("open")
-    fakes.time += SECONDS
-    await fakes.looks("write", "send", times=5)
-    assert fakes.done == ["open"]
-    assert [name for name, _ in fakes.events] == ["announcement_failed"]
-
-
-async def test_what_cannot_be_tidied_up_is_left_and_is_no_failure() -> None:
-    fakes = Fakes()
-    await fakes.looks("write")
-    await fakes.looks("send")
-    await fakes.looks(times=int(TIDY_SECONDS) + 1)
-    await fakes.looks("close", times=5)
-    assert fakes.done == ["write", "send"]
-    assert fakes.events == [("announcement_posted", {})]
-    assert fakes.announcer.over
-
-
-async def test_without_a_way_it_says_so_once() -> None:
-    fakes = Fakes(None)
-    await fakes.looks("open", "write", "send", times=5)
-    assert fakes.done == []
-    assert fakes.events == [("announcement_failed", {"cause": "the platform's table does not say how a guest writes"})]
-    assert fakes.announcer.over
-
-
-async def test_a_way_that_ends_with_sending_is_over_then() -> None:
-    fakes = Fakes(WAY.model_copy(update={"steps": (WRITE, SEND)}))
-    await fakes.looks("write", "send", times=2 + int(TIDY_SECONDS) + 1)
-    assert fakes.done == ["write", "send"]
-    assert fakes.events == [("announcement_posted", {})]
-    assert fakes.announcer.over
-
-
-async def test_a_browser_that_died_in_the_midst_posts_nothing_twice() -> None:
-    fakes = Fakes()
-    await fakes.looks("write")
+async def test_a_browser_that_died_while_it_was_sent_leaves_nothing_to_write(fakes: Fakes) -> None:
+    await fakes.looks(2)
 
     async def dies(step: Step) -> bool:
         raise BrowserGoneError("gone")
 
     perform, fakes.perform = fakes.perform, dies  # type: ignore[method-assign]
     with pytest.raises(BrowserGoneError):
-        await fakes.looks("send")
-    fakes.perform = perform  # type: ignore[method-assign]
-    await fakes.looks("send", "close", times=5)
-    assert fakes.done == ["write", "send", "close"]
-    assert fakes.events == [("announcement_posted", {})]
+        await fakes.looks(1)
+    fakes.perform, fakes.is_open, fakes.field = perform, False, ""  # type: ignore[method-assign]
+    await fakes.looks(SECONDS + TIDY_SECONDS + 2)
+    assert (fakes.done, fakes.said) == (["open", "write"], [])
+    assert fakes.told == ["announcement_failed"]
+
+
+async def test_a_new_browser_begins_anew_before_that(fakes: Fakes) -> None:
+    await fakes.looks(2)
+    fakes.is_open, fakes.field = False, ""
+    fakes.time += 60  # until it is in the call, which is no time in which it could have been written
+    await fakes.looks(10)
+    assert (fakes.done, fakes.said) == (["open", "write", "open", "write", "send", "close"], [TEXT])
+
+
+async def test_where_nobody_can_write_it_is_given_up_once_and_the_chat_is_closed(fakes: Fakes) -> None:
+    fakes.has_field = False
+    await fakes.looks(SECONDS)
+    assert fakes.events == []
+    assert (fakes.done, fakes.is_open) == (["open", "open"], False)
+    await fakes.looks(100)
+    assert fakes.events == [("announcement_failed", {"cause": "it could not be written in 30 s"})]
+    assert (fakes.done, fakes.announcer.over) == (["open", "open"], True)
+
+
+async def test_a_chat_in_which_nobody_can_write_is_closed_again(fakes: Fakes) -> None:
+    fakes.refuses = {"write"}
+    await fakes.looks(SECONDS + 5)
+    assert (fakes.done, fakes.is_open, fakes.told) == (["open", "close"], False, ["announcement_failed"])
+
+
+async def test_after_that_nothing_is_written(fakes: Fakes) -> None:
+    fakes.refuses = {"write", "close"}
+    await fakes.looks(SECONDS + 1)
+    fakes.refuses = {"close"}
+    await fakes.looks(50)
+    assert (fakes.done, fakes.told) == (["open"], ["announcement_failed"])
+
+
+async def test_what_cannot_be_tidied_up_is_left_and_is_no_failure(fakes: Fakes) -> None:
+    fakes.refuses = {"close"}
+    await fakes.looks(4 + TIDY_SECONDS + 1)
+    assert fakes.announcer.over
+    fakes.refuses = set()
+    await fakes.looks(50)
+    assert (fakes.done, fakes.told) == (["open", "write", "send"], ["announcement_posted"])
+
+
+async def test_a_call_that_is_interrupted_behind_it_is_tidied_up_later(fakes: Fakes) -> None:
+    await fakes.looks(3)
+    fakes.time += 300
+    await fakes.looks(2)
+    assert (fakes.done[-1], fakes.is_open) == ("close", False)
+
+
+async def test_a_step_that_does_not_say_when_it_applies_is_run_once() -> None:
+    fakes = Fakes(way(close={}))
+    await fakes.looks(60)
+    assert (fakes.done, fakes.is_open) == (["open", "write", "send", "close"], False)
+
+
+async def test_a_way_that_ends_with_sending_is_over_soon() -> None:
+    fakes = Fakes(way("close"))
+    await fakes.looks(4 + TIDY_SECONDS + 1)
+    assert (fakes.said, fakes.announcer.over) == ([TEXT], True)
+
+
+async def test_without_a_way_it_says_so_once() -> None:
+    fakes = Fakes(None)
+    await fakes.looks(5)
+    assert fakes.done == []
+    assert fakes.events == [("announcement_failed", {"cause": "the platform's table does not say how a guest writes"})]
+    assert fakes.announcer.over

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import pytest
 
-from meeting_buddy.contract.phases import PHASES, Phase
+from meeting_buddy.contract.phases import PHASES, Phase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import conditions, status
 from meeting_buddy.domain.decide import decide
@@ -16,8 +18,16 @@ from meeting_buddy.domain.plan import PatchStatus
 from meeting_buddy.domain.snapshot import Snapshot
 from meeting_buddy.resource.bot_class import BotClass, Transcription
 from meeting_buddy.resource.session import MeetingSessionStatus
+from meeting_buddy_bot.checks import media_received
+from meeting_buddy_bot.transcription.engine import EngineError
+from tests.local.clone import REPOSITORY
 from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW, later
+
+
+def _section(name: str) -> str:
+    return (REPOSITORY / "crds/README.md").read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
 
 NO_ENGINE = make.CLASS.model_copy(update={"transcription": Transcription(model=None)})
 
@@ -414,3 +424,23 @@ def test_a_meeting_that_no_bot_was_in_has_no_transcript() -> None:
     ended = make.report("Ended", reason="NotAdmitted")
     found = said(snapshot(Phase.FAILED, session=make.session({"conditions": [before]}), report=ended, pod=None))
     assert "Transcribed" not in found
+
+
+class TestDocumentation:
+    """`crds/README.md` tells people and machines what they may find."""
+
+    TABLE: ClassVar = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.*?) \|", _section("Conditions"), re.MULTILINE)
+
+    def test_each_condition_has_its_row(self) -> None:
+        named = [kind for row in self.TABLE for kind in re.findall(r"`(\w+)`", row[0])]
+        assert sorted(named) == sorted(conditions.CONDITIONS)
+        description = MeetingSessionStatus.model_fields["conditions"].description or ""
+        assert set(re.findall(r"\b[A-Z]\w+", description)) - {"Aspects"} == set(conditions.CONDITIONS)
+
+    def test_each_reason_is_named(self) -> None:
+        words = set(re.findall(r'Draft\("\w+", "(\w+)"', inspect.getsource(conditions)))
+        words |= set(re.findall(r'reason="(\w+)"', inspect.getsource(media_received)))
+        words |= {each.value for each in Waiting}
+        words |= set(get_args(get_type_hints(EngineError.__init__)["reason"]))
+        said = {word for row in self.TABLE for word in re.findall(r"`(\w+)`", row[1])}
+        assert words <= said

@@ -16,7 +16,7 @@ from meeting_buddy.domain import admission, snapshot
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.ending import terminal_outcome
-from meeting_buddy.domain.facts import AttemptFacts, ContainerFacts, CreateRejection, StreamFacts
+from meeting_buddy.domain.facts import AttemptFacts, ContainerFacts, CreateRejection, ReconcileError, StreamFacts
 from meeting_buddy.domain.plan import CreatePod, EmitErrorEvent, EmitEvent, FollowStream, GiveUpPod, PatchStatus, Plan
 from meeting_buddy.domain.times import spelled
 from meeting_buddy.resource.session import MeetingSessionStatus
@@ -223,6 +223,45 @@ def test_the_time_of_leaving_goes_once_a_bot_is_in_the_meeting_again() -> None:
         assert ("leaveTimestamp" in patch) is gone
 
 
+def test_it_goes_too_where_readiness_alone_says_that_the_bot_is_in_the_meeting() -> None:
+    known = {"joinTimestamp": "2026-11-23T10:00:20Z", "leaveTimestamp": "2026-11-23T10:01:35Z"}
+    status = {"phase": "Joining", "attempt": 2, "botPod": make.SECOND, **known}
+    second = replace(make.READY_POD, name=make.SECOND, uid="pod-2", attempt=2)
+    cut = StreamFacts(connected=False, lost_since=make.NOW)
+    patch = patch_of(decide(make.facts(make.session(status), second, stream=cut), lambda: make.later(60)))
+    assert (patch["phase"], patch["leaveTimestamp"]) == ("Active", None)
+
+
+def test_where_the_status_was_emptied_an_earlier_bot_says_that_it_was_in_the_meeting() -> None:
+    first = make.terminated(make.ended(make.last_word("Evicted", recording={"verified": False})), finalizer=False)
+    second = replace(make.RUNNING_POD, name=make.SECOND, uid="pod-2", attempt=2)
+    lobby = make.report("Joining", attempt=2, waiting="WaitingRoom")
+    session = make.session(onDisruption="Rejoin")
+    facts = make.facts(session, first, second, report=lobby, stream=StreamFacts(True, None))
+    assert patch_of(decide(facts, lambda: NOW))["joinTimestamp"] == "2026-11-23T10:00:20.000Z"
+
+
+def test_a_pod_that_was_outdated_costs_no_retry() -> None:
+    status = {"phase": "Joining", "attempt": 2, "botPod": make.SECOND, "scheduledTime": spelled(NOW)}
+    ended = make.ended(make.report("Ended", reason="PageUnreachable", attempt=2).to_json())
+    second = replace(make.terminated(ended), name=make.SECOND, uid="pod-2", attempt=2)
+    known = make.facts(make.session(status, backoffLimit=1), second)
+    outdated = replace(known, attempts={**known.attempts, FIRST_BOT: AttemptFacts(outdated="pod-1")})
+    assert "attempt" not in patch_of(decide(known, lambda: NOW))
+    patch = patch_of(decide(outdated, lambda: NOW))
+    assert (patch["attempt"], patch["nextAttemptTime"]) == (3, "2026-11-23T10:00:10.000Z")
+
+
+def test_a_refusal_from_long_ago_does_not_hide_what_is_wrong_now() -> None:
+    quota = CreateRejection("quota", "exceeded quota", make.later(20), since=NOW)
+    status = patch_of(decide(make.facts(make.session(backoffLimit=0), rejection=quota), lambda: make.later(20)))
+    webhook = ReconcileError("InternalError", "failed calling webhook", 3, make.later(30))
+    session = make.session(status, backoffLimit=0)
+    patch = patch_of(decide(make.facts(session, rejection=quota, error=webhook), lambda: make.later(621)))
+    assert (patch["phase"], patch["reason"]) == ("Failed", "ConfigInvalid")
+    assert "Failed calling webhook" in str(patch["message"])
+
+
 def test_the_operator_s_own_removal_of_a_pod_is_told_as_what_kept_it_from_starting() -> None:
     status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD}
     why = Outcome(Reason.BROWSER_CRASHED, "the browser ends again and again")
@@ -344,22 +383,22 @@ def test_the_removal_of_a_pod_that_did_not_start_is_looked_at_when_the_session_s
 # Whose clock says when a bot ended
 
 
-@pytest.mark.parametrize(("seen", "at"), [(None, 3600 + 30), (10, 10 + 30), (4000, 3600 + 30)])
-def test_a_node_s_clock_that_is_ahead_does_not_keep_a_sidecar_s_bot_from_having_ended(
-    seen: float | None, at: float
+@pytest.mark.parametrize(
+    ("node", "seen", "at"),
+    [(3600, None, 3600 + 30), (3600, 10, 10 + 30), (3600, 4000, 4000 + 30), (-1200, 10, 10 + 30)],
+)
+def test_the_kubelet_has_the_grace_period_to_say_why_a_sidecar_s_bot_ended_whatever_its_clock_says(
+    node: float, seen: float | None, at: float
 ) -> None:
     status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(NOW)}
-    killed = make.ended(code=137, reason="Error", at=make.later(3600))
+    killed = make.ended(code=137, reason="Error", at=make.later(node))
     seen_at = None if seen is None else make.later(seen)
     pod = make.pod(phase="Running", bot=killed, bot_ended_seen_at=seen_at)
     facts = make.facts(make.session(status), pod, written_at=make.later(at - 1))
     assert "reason" not in patch_of(decide(facts, lambda: make.later(at - 1)))
     found = MeetingSessionStatus.model_validate(patch_of(decide(facts, lambda: make.later(at))))
     # By its node's clock, as when it joined.
-    assert (found.reason, found.leave_timestamp) == (
-        "BotCrashed",
-        make.later(3600),
-    )  # as it joined: by its node's clock
+    assert (found.reason, found.leave_timestamp) == ("BotCrashed", make.later(node))
 
 
 @pytest.mark.parametrize(
@@ -395,6 +434,7 @@ def test_a_node_s_clock_that_is_ahead_does_not_prolong_the_wait_for_a_finisher()
     status = {"phase": "Leaving", "reason": "BotCrashed", "message": "It crashed.", "attempt": 1, "botPod": make.POD}
     killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(9000)), bot_ended_seen_at=NOW)
     refused = CreateRejection("quota", "exceeded quota", NOW, since=NOW)
-    session = make.session({**status, "scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW)})
+    known = {"scheduledTime": spelled(NOW), "joinTimestamp": spelled(NOW), "leaveTimestamp": spelled(make.later(9000))}
+    session = make.session({**status, **known})
     patch = patch_of(decide(make.facts(session, killed, rejection=refused), lambda: make.later(2520)))
     assert patch["phase"] == "Failed"

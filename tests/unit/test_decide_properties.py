@@ -150,7 +150,7 @@ class World(RuleBasedStateMachine):
             return
         for pod in self.pods:
             changed = self.made_for.get(pod.uid) != requested(self.session)
-            if changed and pod.role is Role.BOT and not pod.orphaned and not pod.bot.started:
+            if changed and pod.role is Role.BOT and not pod.orphaned and not pod.bot.ran:
                 self.outdated[pod.id] = AttemptFacts(outdated=pod.uid)
                 self.made_for_nothing = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
@@ -14,6 +16,8 @@ from tests.support.operator_facts import NOW
 
 DRAINED = PodCondition("True", "EvictionByEvictionAPI", "drained")
 KILLED = make.ended(code=137, reason="Error")
+NOT_STARTED = make.waiting("PodInitializing")
+PROXY = ("proxy", make.ended(code=143, reason="Error"))
 TOLD = make.ended(make.last_word("MeetingEnded"))
 
 
@@ -40,6 +44,10 @@ TOLD = make.ended(make.last_word("MeetingEnded"))
         (make.terminated(make.ended(code=128, reason="StartError")), False, Reason.CONFIG_INVALID),
         (make.terminated(KILLED, deleted_at=NOW), False, Reason.EVICTED),
         (make.terminated(KILLED, deleted_at=NOW), True, Reason.LEAVE_REQUESTED),
+        # What was injected ends with whatever exit status when the pod is deleted.
+        (make.terminated(NOT_STARTED, deleted_at=NOW, injected=(PROXY,)), True, Reason.LEAVE_REQUESTED),
+        (make.terminated(NOT_STARTED, deleted_at=NOW, injected=(PROXY,)), False, Reason.EVICTED),
+        (make.terminated(NOT_STARTED, injected=(PROXY,)), False, Reason.CONFIG_INVALID),
         (make.terminated(KILLED), False, Reason.BOT_CRASHED),
         (make.terminated(KILLED), True, Reason.BOT_CRASHED),
         (make.terminated(make.ended(), "Succeeded"), False, Reason.BOT_CRASHED),
@@ -99,3 +107,14 @@ def test_what_never_ran_was_not_in_the_meeting(reason: str, backoff_limit: int) 
     assert patch.get("phase") == (None if backoff_limit else "Failed")
     assert (patch.get("attempt"), patch.get("reason")) == ((2, None) if backoff_limit else (None, "OutOfMemory"))
     assert "OutOfMemory" in patch["message"] or not backoff_limit
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_container_of_which_nobody_knows_the_end_ran_if_it_has_a_previous_one(ran: bool) -> None:
+    """The kubelet writes the same of containers that it never started."""
+    bot = make.ended("The container could not be located when the pod was terminated", 137, "ContainerStatusUnknown")
+    bot = replace(bot, previous=bot.terminated) if ran else bot
+    status = {"phase": "Initializing", "attempt": 1, "botPod": make.POD}
+    facts = make.facts(make.session(status, backoffLimit=1), make.terminated(bot, deleted_at=NOW))
+    [patch] = [each.patch for each in decide(facts, lambda: make.NOW).actions if isinstance(each, PatchStatus)]
+    assert patch.get("attempt") == (None if ran else 2)

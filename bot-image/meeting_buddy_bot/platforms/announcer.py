@@ -3,23 +3,29 @@
 Nothing that goes wrong here ends the session: it is in the events, and the recording goes on.
 """
 
+from collections import Counter
 from typing import Final
 
-from meeting_buddy.contract.table import Announcement
+from meeting_buddy.contract.table import Announcement, Step, Verb
 from meeting_buddy_bot.checks.clock import Clock
 from meeting_buddy_bot.platforms.meeting_page import MeetingPage
 from meeting_buddy_bot.platforms.probe import PageSnapshot
-from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.support.event_log import EventLog
 
 SECONDS: Final = 30.0
-"""After the first look at the call; what could not be written by then is not written."""
+"""Of looks at the call; what could not be written by then is not written."""
 
-TIDY_SECONDS: Final = 10.0
+TIDY_SECONDS: Final = 15.0
 """After that, or after the text was posted: how long the steps that tidy up may take."""
 
-EFFECT_SECONDS: Final = 6.0
-"""A page may take so long to show what a step did. A step that applies still is run again: pages lose clicks."""
+EFFECT_SECONDS: Final = 10.0
+"""A page may take so long to show what a click did. A step that applies still is run again: pages lose clicks."""
+
+TYPED_SECONDS: Final = 1.0
+"""The same of a text that was typed."""
+
+_LOOK_SECONDS: Final = 1.0
+"""Between two looks at the call; what lies further apart was no time in the call."""
 
 
 class Announcer:
@@ -27,21 +33,17 @@ class Announcer:
 
     def __init__(self, way: Announcement | None, page: MeetingPage, clock: Clock, events: EventLog) -> None:
         """``way``: how it is written; ``None``: the table does not say."""
-        steps = way.steps if way else ()
-        sends = [step.name for step in steps].index(way.sends) if way else 0
-        self._known = way is not None
-        self._writing = StepRunner(steps[: sends + 1])
-        self._sending = StepRunner(steps[sends : sends + 1])
-        self._tidying = StepRunner(steps[sends + 1 :])
-        self._sends = way.sends if way else ""
+        self._way = way
+        self._steps = way.steps[: way.sends_at + 1] if way else ()
+        """Those that may come now: first what writes, then what tidies up."""
         self._page = page
         self._clock = clock
         self._events = events
-        self._until: float | None = None
-        self._tried_to_send = False
-        """Nothing is written anew then: what could not be sent may be there all the same, a moment later."""
         self._written = False
         """It is posted, or was given up."""
+        self._left = SECONDS
+        self._looked_at: float | None = None
+        self._runs: Counter[str] = Counter()
         self._run_at: dict[str, float] = {}
         self.over = False
         """Whether nothing is left to do."""
@@ -56,35 +58,48 @@ class Announcer:
         """
         if self.over:
             return
-        if not self._known:
+        if self._way is None:
             self.over = True
             self._events.write("announcement_failed", cause="the platform's table does not say how a guest writes")
             return
         now = self._clock.now()
-        self._until = now + SECONDS if self._until is None else self._until
-        if now <= self._until:
-            if await self._run_next(snapshot, now) == self._sends:
-                self._events.write("announcement_posted")
-                self._tidy_up_from(self._clock.now())
+        if self._looked_at is not None:
+            self._left -= min(now - self._looked_at, _LOOK_SECONDS)
+        self._looked_at = now
+        if self._left > 0:
+            await self._run_next(self._way, snapshot, now)
         elif self._written:
             self.over = True
         else:
             self._events.write("announcement_failed", cause=f"it could not be written in {SECONDS:g} s")
-            self._tidy_up_from(now)
+            self._tidy_up(self._way)
 
-    async def _run_next(self, snapshot: PageSnapshot, now: float) -> str | None:
-        """Name of the step that was run, if any."""
-        steps = self._tidying if self._written else self._sending if self._tried_to_send else self._writing
-        step = steps.next(snapshot, {name for name, at in self._run_at.items() if now - at < EFFECT_SECONDS})
-        if step is None:
-            return None
-        self._tried_to_send |= step.name == self._sends
-        if not steps.tried(step, await self._page.perform(step)):
-            return None
+    async def _run_next(self, way: Announcement, snapshot: PageSnapshot, now: float) -> None:
+        step = next((each for each in self._steps if self._may_run(each) and snapshot.applies(each)), None)
+        if step is None or now < self._run_at.get(step.name, -EFFECT_SECONDS) + _effect_seconds(step):
+            return
+        if step.name == way.sends:
+            # What could not be sent may be there all the same, a moment later: nothing is written anew.
+            self._steps = (step,)
+        if not await self._page.perform(step):
+            return
+        self._runs[step.name] += 1
         self._run_at[step.name] = self._clock.now()
-        return step.name
+        if step.name == way.sends:
+            self._events.write("announcement_posted")
+            self._tidy_up(way)
 
-    def _tidy_up_from(self, now: float) -> None:
+    def _may_run(self, step: Step) -> bool:
+        """One that does not say when it applies would undo what it did."""
+        tells = bool(step.when.matches) or step.do is Verb.TYPE
+        return self._runs[step.name] < (step.max_runs if tells else 1)
+
+    def _tidy_up(self, way: Announcement) -> None:
         """Nothing more is written; what is open is closed."""
         self._written = True
-        self._until = now + TIDY_SECONDS
+        self._steps = way.steps[way.sends_at + 1 :]
+        self._left = TIDY_SECONDS
+
+
+def _effect_seconds(step: Step) -> float:
+    return TYPED_SECONDS if step.do is Verb.TYPE else EFFECT_SECONDS

@@ -1,7 +1,6 @@
 """Which step of a table comes next, on the way in and on the way out."""
 
 from collections import Counter
-from collections.abc import Collection
 from typing import Final
 
 from meeting_buddy.contract.table import Step
@@ -23,17 +22,14 @@ class StepRunner:
         self._failures_in_a_row: Counter[str] = Counter()
         """Since any step could be run: with that one, what kept the others back may be gone."""
 
-    def next(self, snapshot: PageSnapshot | None, waited_for: Collection[str] = ()) -> Step | None:
+    def next(self, snapshot: PageSnapshot | None) -> Step | None:
         """The first step that applies and was run fewer than ``maxRuns`` times; tell :meth:`tried` what became of it.
 
-        Args:
-            snapshot: ``None`` when the page could not be read; no step applies then.
-            waited_for: names of steps whose effect the page may still show; none of them comes.
+        ``snapshot``: ``None`` when the page could not be read; no step applies then.
         """
         if snapshot is None:
             return None
-        may_run = (each for each in self._steps if self._may_run(each) and each.name not in waited_for)
-        left = (each for each in may_run if snapshot.applies(each))
+        left = (each for each in self._steps if self._may_run(each) and snapshot.applies(each))
         return min(left, key=lambda step: self._failures_in_a_row[step.name] // _TRIES, default=None)
 
     def tried(self, step: Step, performed: bool) -> bool:

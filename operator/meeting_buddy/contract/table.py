@@ -177,10 +177,17 @@ class Announcement(TableModel):
     """How a guest writes to everybody in the meeting's chat."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
-    """Run in the call: at each look the first that applies, and again where it still applies some seconds after it was
-    run. The one that sends is run once; those before it never come after it, and those behind it never before."""
+    """Run in the call: at each look the first that applies. One that tells by ``when`` when it does, or types, is run
+    again where it still applies some seconds later, up to ``maxRuns`` times, and nothing behind it comes until then;
+    any other is run once. The one that sends is run once; none before it comes after it, none behind it
+    before."""
     sends: str
     """Name of the step with which the text is posted; what follows tidies up."""
+
+    @property
+    def sends_at(self) -> int:
+        """Which of the steps that is."""
+        return [step.name for step in self.steps].index(self.sends)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

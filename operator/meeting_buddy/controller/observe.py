@@ -134,7 +134,7 @@ class Observer:
             return
         for seen in entry.pods.values():
             pod, made_for = seen.facts, seen.request_hmac
-            if pod.role is not Role.BOT or pod.orphaned or pod.bot.started or made_for is None:
+            if pod.role is not Role.BOT or pod.orphaned or pod.bot.ran or made_for is None:
                 continue
             if made_for != request_hmac(session.spec, self._keys.of_pod(seen.key_fingerprint)):
                 entry.note(pod.id, outdated=pod.uid)

@@ -104,7 +104,11 @@ class ContainerFacts:
     @property
     def ran(self) -> bool:
         """Whether a process of it runs, or may have run."""
-        return self.running or (self.terminated is not None and self.terminated.reason not in CANNOT_START)
+        ended = self.terminated
+        if self.running or ended is None or ended.reason in CANNOT_START:
+            return self.running
+        # The kubelet says so of what it never started, too; of what ran it then tells a previous end.
+        return ended.reason != "ContainerStatusUnknown" or self.previous is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class PodFacts:
     def bot_terminated_at(self) -> datetime | None:
         """When its bot ended, by its node's clock, but not later than this process saw that; ``None``: nobody says.
 
-        A node whose clock is behind says too early, which nothing here can tell.
+        A node whose clock is behind says too early.
         """
         at = self.bot.terminated.at if self.bot.terminated is not None else None
         return at if at is None or self.bot_ended_seen_at is None else min(at, self.bot_ended_seen_at)

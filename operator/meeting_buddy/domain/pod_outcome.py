@@ -35,8 +35,8 @@ def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
     """From when on the end of container ``bot`` is the pod's end, although other containers run.
 
     An injected ordinary sidecar keeps a pod Running for ever. Where the bot's report or the kernel says why it ended,
-    that is at once; otherwise the kubelet gets the grace period: until no container runs it does not say that it
-    evicted the pod or shut its node down.
+    that is at once; otherwise the kubelet gets the grace period, by this process's clock: until no container runs it
+    does not say that it evicted the pod or shut its node down.
     """
     ended = pod.bot.terminated
     if ended is None:
@@ -44,7 +44,7 @@ def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
     report = termination_report(pod, uid)
     explained = ended.reason == "OOMKilled" or (report is not None and report.reason is not Reason.EVICTED)
     at = pod.bot_terminated_at or pod.created_at
-    return at if explained else at + timedelta(seconds=pod.grace_seconds)
+    return at if explained else (pod.bot_ended_seen_at or at) + timedelta(seconds=pod.grace_seconds)
 
 
 def lost_at(pod: PodFacts) -> datetime | None:
@@ -176,7 +176,8 @@ def _container_lost(pod: PodFacts) -> Outcome | None:
 def _never_started(pod: PodFacts) -> Outcome | None:
     ended = pod.bot.terminated
     if ended is None:
-        for name, container in pod.injected:
+        # Those of a pod that was deleted end for that, with whatever exit status.
+        for name, container in pod.injected if pod.deleted_at is None else ():
             if container.terminated is not None:
                 text = f"container {name} {exit_text(container)}, so container bot never started"
                 return Outcome(Reason.CONFIG_INVALID, text, remedy=INJECTED_REMEDY)

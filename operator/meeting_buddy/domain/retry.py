@@ -1,6 +1,7 @@
 """Whether another bot follows one whose attempt has ended, when, and the plan for it.
 
-Before the meeting, if that is known: for a reason that may pass, ``spec.backoffLimit`` times. During the meeting: where
+Before the meeting, if that is known: for a reason that may pass, a refusal by the node among them,
+``spec.backoffLimit`` times. During the meeting: where
 the pod was drained, evicted, preempted, or refused by its node, and ``spec.onDisruption`` is Rejoin: at once if its bot
 ran, else with the same back-off. Always only once the bot is known to be dead: one that did not start is removed first,
 and one whose node is silent may still get into the meeting.
@@ -84,7 +85,8 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
         return _following(ended, rejoins=True) if again else None
     if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
         return None  # it was tried all the time
-    if not REASONS[outcome.reason].retry or ended.attempt > ended.session.spec.backoff_limit:
+    may_pass = REASONS[outcome.reason].retry or _refused_by_node(ended, outcome)
+    if not may_pass or ended.tried > ended.session.spec.backoff_limit:
         return None
     return _following(ended, rejoins=False)
 
@@ -96,15 +98,18 @@ def _following(ended: Snapshot, *, rejoins: bool) -> NextAttempt | None:
     """
     if rejoins and ended.pod is not None and ended.pod.bot.ran:
         return NextAttempt(ended.now, rejoins=True)
-    at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.attempt - 1), LONGEST_BACKOFF)
+    at = ended.now + min(FIRST_BACKOFF * 2 ** (ended.tried - 1), LONGEST_BACKOFF)
     ends = (ended.missed_at, ended.session.spec.end_time)
     return None if any(moment is not None and at >= moment for moment in ends) else NextAttempt(at, rejoins)
 
 
 def _is_disruption(ended: Snapshot, outcome: Outcome) -> bool:
-    """Whether the bot was driven out, or a node refused the one that was to join again: others may take it."""
-    if outcome.reason is Reason.EVICTED:
-        return True
+    """Whether the bot was driven out, or a node refused the one that was to join again."""
+    return outcome.reason is Reason.EVICTED or _refused_by_node(ended, outcome)
+
+
+def _refused_by_node(ended: Snapshot, outcome: Outcome) -> bool:
+    """Whether the kubelet did not take a pod that was scheduled: another node may, or the same one a moment later."""
     refused = ended.pod is not None and ended.pod.terminated and not ended.pod.bot.ran
     return refused and outcome.reason is Reason.UNSCHEDULABLE
 

@@ -12,7 +12,7 @@ from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase, ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
-from meeting_buddy.domain import phases, reconcile_error, times
+from meeting_buddy.domain import phases, pod_outcome, reconcile_error, times
 from meeting_buddy.domain.admission import AdmissionResult, validate
 from meeting_buddy.domain.facts import AttemptFacts, Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
@@ -120,6 +120,12 @@ class Snapshot:
         """Pods of this session whose outcome stands in the status, although the session goes on."""
         found = (self._pod(each.id) for each in self.facts.pods if each.id != self.current)
         return tuple(each for each in found if each is not None)
+
+    @property
+    def tried(self) -> int:
+        """Attempts that began, this one included: a pod that was outdated before its bot started was none."""
+        outdated = (which for which, known in self.facts.attempts.items() if known.outdated is not None)
+        return self.attempt - sum(which.attempt < self.attempt for which in outdated)
 
     @property
     def living_former_pod(self) -> PodFacts | None:
@@ -260,7 +266,7 @@ class Snapshot:
 
         As no pod was made, no attempt is spent on it: the time is that of all attempts that are left.
         """
-        more = 0 if self.pod is not None or self.ever_joined else self.session.spec.backoff_limit + 1 - self.attempt
+        more = 0 if self.pod is not None or self.ever_joined else self.session.spec.backoff_limit + 1 - self.tried
         more_seconds = max(0, more) * self.timeouts.startup_timeout_seconds
         return self.refusal_deadline(since) + timedelta(seconds=more_seconds)
 
@@ -280,8 +286,7 @@ class Snapshot:
             anchor = self.pod.waiting_since
         else:
             ended_at = self.bot_pod.bot_terminated_at if self.bot_pod is not None else None
-            known = (ended_at, self.session.status.leave_timestamp, self._due_since)
-            anchor = max(each for each in known if each is not None)
+            anchor = max(ended_at or self.session.status.leave_timestamp or self._due_since, self._due_since)
         timeouts = self.timeouts
         seconds = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
         return anchor + timedelta(seconds=seconds)
@@ -299,12 +304,20 @@ class Snapshot:
 
     @property
     def joined_at(self) -> datetime | None:
-        """When the bot was first in the meeting: written before, else by its report, else by the pod's readiness."""
+        """When the bot was first in the meeting: written before, else by its report, else by the pod's readiness.
+
+        Where the status was emptied, former bots' own last words are left.
+        """
         if self.session.status.join_timestamp is not None:
             return self.session.status.join_timestamp
         if self.report is not None and self.report.joined_at is not None:
             return self.report.joined_at
-        return self.bot_pod.ready_since if self.bot_pod is not None else None
+        if self.bot_pod is not None and self.bot_pod.ready_since is not None:
+            return self.bot_pod.ready_since
+        if self.session.status.attempt is not None:
+            return None
+        told = (pod_outcome.termination_report(pod, self.session.uid) for pod in self.former_pods)
+        return min((each.joined_at for each in told if each is not None and each.joined_at is not None), default=None)
 
     @property
     def ever_joined(self) -> bool:

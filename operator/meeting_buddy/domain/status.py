@@ -78,6 +78,8 @@ def compose(snapshot: Snapshot) -> MeetingSessionStatus:
     if snapshot.report is not None:
         changes |= _from_report(snapshot, snapshot.report)
         changes |= _transcript(snapshot.report.transcription)
+    elif snapshot.phase in (Phase.ACTIVE, Phase.RECORDING):  # the one before has left; this one is there
+        changes["leave_timestamp"] = None
     if snapshot.reason is not None:
         changes["transcript_lag_seconds"] = None
     if snapshot.joined_at is not None:

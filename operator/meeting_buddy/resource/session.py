@@ -183,7 +183,7 @@ class MeetingSessionSpec(StoredModel):
         default_of(Assignment, "active_deadline_seconds"),
         ge=60,
         le=172_800,
-        description="Longest life of the bot, from the pod's start.",
+        description="Longest stay of each bot, from its process's start; then it leaves and finishes its files.",
     )
     backoff_limit: int = Field(
         2,
@@ -248,13 +248,19 @@ class MeetingSessionStatus(StoredModel):
 
     phase: Phase | None = Field(None, description="Where the session is, for people; machines read conditions.")
     reason: Reason | None = Field(None, description="Why the session ended; in phase Leaving, why its bot did.")
-    message: str | None = Field(None, max_length=1024, description="The reason in a sentence, with advice.")
+    message: str | None = Field(
+        None,
+        max_length=1024,
+        description="What the session waits for; once it has ended, the reason in a sentence, with advice.",
+    )
     session_id: str | None = Field(None, max_length=64, description="Name of the session's folder on the volume.")
     platform: PlatformName | None = Field(None, description="Platform of the link.")
     attempt: int | None = Field(None, ge=0, description="Number of the bot that was, is or comes next, from 1.")
     bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
     next_attempt_time: Timestamp | None = Field(
-        None, description="When the bot of this attempt is made, after an earlier one failed before the meeting."
+        None,
+        description="When the bot of this attempt is made, after an earlier one failed before the meeting or was "
+        "driven out of it.",
     )
     finisher_pod: str | None = Field(
         None, max_length=63, description="Pod that finishes and verifies the files which a bot left."
@@ -275,9 +281,15 @@ class MeetingSessionStatus(StoredModel):
     total_duration_seconds: int | None = Field(None, ge=0, description="Seconds in the meeting.")
     duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
     segment_count: int | None = Field(None, ge=0, description="Closed segments on the volume.")
-    audio_file_count: int | None = Field(None, ge=0, description="Finished files with sound.")
-    video_file_count: int | None = Field(None, ge=0, description="Finished files with a picture.")
-    total_size_bytes: int | None = Field(None, ge=0, description="Bytes on the volume.")
+    audio_file_count: int | None = Field(
+        None, ge=0, description="1 once sound is being recorded; whether the file is whole, the phase says."
+    )
+    video_file_count: int | None = Field(
+        None, ge=0, description="1 once a picture is being recorded; whether the file is whole, the phase says."
+    )
+    total_size_bytes: int | None = Field(
+        None, ge=0, description="Bytes of all segments; the finished file takes about as many again."
+    )
     transcript_line_count: int | None = Field(None, ge=0, description="Finished lines of the transcript.")
     transcript_lag_seconds: float | None = Field(
         None, ge=0, description="How far the transcript is behind what was said, while it is being written."
@@ -286,7 +298,7 @@ class MeetingSessionStatus(StoredModel):
     current_participants: Annotated[list[Participant], Field(max_length=50)] | None = Field(
         None, description="Who is in the meeting now, at most 50."
     )
-    participant_count: int | None = Field(None, ge=0, description="How many are in the meeting now.")
+    participant_count: int | None = Field(None, ge=0, description="How many are in the meeting now, without the bot.")
     participant_history: Annotated[list[PastParticipant], Field(max_length=50)] | None = Field(
         None, description="Who left, the latest last, at most 50."
     )
@@ -304,7 +316,12 @@ class MeetingSessionStatus(StoredModel):
     conditions: (
         Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
         | None
-    ) = Field(None, description="Aspects of the session, one entry a type.")
+    ) = Field(
+        None,
+        description="Aspects of the session, one entry a type: Ready, Reconciling, Stalled, Complete, Failed, "
+        "PodScheduled, Joined, Recording, Transcribed, Reporting, Sandboxed, AudioReceived, VideoReceived and, while "
+        "they apply, MemoryPressure, StoragePressure, BotClassAccepted, PlatformTable, ReconcileError.",
+    )
 
     @property
     def ended(self) -> bool:

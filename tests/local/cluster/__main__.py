@@ -61,7 +61,8 @@ def _images() -> int:
     if lacking:
         raise CliError(
             f"Please install first: {' '.join(lacking)} (Debian's packages have these names). Any other builder does "
-            "as well: docker build -f operator/Dockerfile . and docker build -f bot-image/Dockerfile ."
+            "as well: docker build -f operator/Dockerfile . and docker build --build-context model=FOLDER "
+            "-f bot-image/Dockerfile . (FOLDER: a speech model, see bot-image/README.md)."
         )
     for name in images.IMAGES:
         if registry and name == "contract-bot":
