@@ -6,6 +6,7 @@ second run is a process of its own: nothing of the first one is left in it, and 
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -64,4 +65,5 @@ def _run_pytest(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m tests.local.suite", description=__doc__).parse_args()
     sys.exit(run(_run_pytest))
