@@ -18,7 +18,7 @@ demo: .venv/ready ## record a real meeting on a real Kubernetes on this machine,
 test: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test
-test: .venv/ready ## every test: unit, API server, Chromium, whole cluster
+test: .venv/ready ## every test but the hour-long ones: unit, API server, Chromium, whole cluster
 	@$(RUN) tests.local.machine.packages
 	@# What takes minutes to build for the first time is built here, where no test's time-out runs, and beside the linters.
 	@$(MAKE) --no-print-directory --jobs 3 lint test-modules test-prerequisites

@@ -1,4 +1,4 @@
-"""Every test, side by side; what runs real processes and failed is run once more, by itself.
+"""Every test but the hour-long ones, side by side; what runs real processes and failed is run once more, by itself.
 
 Chance fails a test of real processes now and then, and half an hour of other tests is not thrown away for it. The
 second run is a process of its own: nothing of the first one is left in it, and nothing else runs beside it.
@@ -46,7 +46,7 @@ def run(run_pytest: Callable[[Sequence[str]], int], last_failed: Path = _LAST_FA
     if code != pytest.ExitCode.TESTS_FAILED or not _may_be_chance(failed):
         return code
     print(f"\nOnce more, by themselves, for they failed beside others: {_list(failed)}\n", flush=True)
-    code = run_pytest(failed)
+    code = run_pytest(["-n", "0", *failed])
     outcome = "passed" if code == pytest.ExitCode.OK else "failed again"
     print(f"\nThese failed at first, see above, and {outcome} by themselves: {_list(failed)}", flush=True)
     return code

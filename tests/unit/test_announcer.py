@@ -8,7 +8,7 @@ import pytest
 
 from meeting_buddy.contract.table import Announcement, Match, Step
 from meeting_buddy_bot.browser.errors import BrowserGoneError
-from meeting_buddy_bot.platforms.announcer import EFFECT_SECONDS, SECONDS, TIDY_SECONDS, TYPED_SECONDS, Announcer
+from meeting_buddy_bot.platforms.announcer import EFFECT_SECONDS, SECONDS, SHORT_SECONDS, TIDY_SECONDS, Announcer
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 
 TEXT = "Recording for the minutes"
@@ -17,9 +17,11 @@ TEXT = "Recording for the minutes"
 def way(*left_out: str, close: dict[str, Any] | None = None) -> Announcement:
     """As the tables have it, without these steps; ``close``: the last step's condition."""
     steps: list[dict[str, Any]] = [
+        {"name": "show", "do": "hover", "target": "tile", "when": {"none": ["button", "field"]}},
         {"name": "open", "do": "click", "target": "button", "when": {"none": ["field"]}, "maxRuns": 2},
         {"name": "write", "do": "type", "target": "field", "value": "{announcement}"},
         {"name": "send", "do": "press", "target": "field", "value": "Enter", "when": {"all": ["field"]}},
+        {"name": "show again", "do": "hover", "target": "tile", "when": {"all": ["field"], "none": ["button"]}},
         {"name": "close", "do": "click", "target": "button", "when": {"all": ["field"]} if close is None else close},
     ]
     return Announcement.model_validate(
@@ -39,9 +41,14 @@ class Fakes:
         self.field = ""
         self.has_field = True
         """Whether the table knows the chat's field."""
+        self.hides_after: float | None = None
+        """Seconds after which the button hides, since anybody moved the pointer."""
+        self.takes = 0.0
+        """Seconds for a step."""
         self.spells_anew = False
         """Whether the field never holds exactly what was typed."""
         self.refuses: set[str] = set()
+        self._moved_at = self.time
         self.loses: list[str] = []
         """Steps that can be run and do nothing, once for each time that they are named."""
         self.announcer = Announcer(found, self, self, self)  # type: ignore[arg-type]
@@ -52,10 +59,12 @@ class Fakes:
     async def perform(self, step: Step) -> bool:
         if step.name in self.refuses:
             return False
+        self.time += self.takes
         self.done.append(step.name)
         if step.name in self.loses:
             self.loses.remove(step.name)
             return True
+        self._moved_at = self.time
         match step.name:
             case "open" | "close":
                 self.is_open = not self.is_open
@@ -69,16 +78,19 @@ class Fakes:
     def write(self, event: str, **fields: object) -> None:
         self.events.append((event, fields))
 
-    async def looks(self, seconds: float) -> None:
-        """Looks at the page for so long, a second apart."""
+    async def looks(self, seconds: float, pause: float = 1.0) -> None:
+        """Looks at the page for so long, so many seconds apart."""
         until = self.time + seconds
         while self.time < until:
             shows_field = self.is_open and self.has_field
             wants_text = shows_field and (self.spells_anew or self.field != TEXT)
-            actable = {"open", "close"} | ({"send"} if shows_field else set()) | ({"write"} if wants_text else set())
-            seen = {Match(element="field")} if shows_field else set()
-            await self.announcer.advance(PageSnapshot(frozenset(seen), frozenset(actable)))
-            self.time += 1
+            shows_button = self.hides_after is None or self.time - self._moved_at < self.hides_after
+            there = {"field": shows_field, "button": shows_button}
+            can_be = {"open": shows_button, "close": shows_button, "send": shows_field, "write": wants_text}
+            seen = frozenset(Match(element=each) for each, found in there.items() if found)
+            actable = frozenset(["show", "show again", *(each for each, found in can_be.items() if found)])
+            await self.announcer.advance(PageSnapshot(seen, actable))
+            self.time += pause
 
     @property
     def told(self) -> list[str]:
@@ -118,6 +130,17 @@ async def test_a_click_that_the_page_lost_is_made_again_once_its_effect_could_ha
     assert (fakes.said, fakes.is_open, fakes.told) == ([TEXT], False, ["announcement_posted"])
 
 
+@pytest.mark.parametrize("lost", ["show", "open", "write", "show again", "close"])
+@pytest.mark.parametrize("takes", [0.05, 0.3, 0.6])
+async def test_a_button_that_hides_again_between_two_tries_costs_time_alone(
+    fakes: Fakes, lost: str, takes: float
+) -> None:
+    fakes.hides_after, fakes.takes, fakes.loses = 4.0, takes, [lost]
+    fakes.time += 60  # hidden from the start
+    await fakes.looks(60, pause=0.2)
+    assert (fakes.said, fakes.is_open, fakes.told) == ([TEXT], False, ["announcement_posted"])
+
+
 async def test_a_text_that_the_page_lost_is_typed_again_before_it_is_sent(fakes: Fakes) -> None:
     fakes.loses = ["write"]
     await fakes.looks(10)
@@ -128,7 +151,7 @@ async def test_a_field_that_spells_it_anew_costs_a_few_seconds(fakes: Fakes) -> 
     fakes.spells_anew = True
     await fakes.looks(10)
     assert (fakes.done, fakes.said) == (["open", "write", "write", "write", "send", "close"], [TEXT])
-    assert TYPED_SECONDS == 1, "one look"
+    assert SHORT_SECONDS == 1, "one look"
 
 
 async def test_nothing_is_sent_before_it_could_be_written(fakes: Fakes) -> None:
@@ -174,11 +197,13 @@ async def test_a_browser_that_died_while_it_was_sent_leaves_nothing_to_write(fak
 
 
 async def test_a_new_browser_begins_anew_before_that(fakes: Fakes) -> None:
-    await fakes.looks(2)
+    fakes.loses = ["open"]
+    await fakes.looks(2 + EFFECT_SECONDS)
+    assert fakes.done == ["open", "open", "write"], "as often as it may"
     fakes.is_open, fakes.field = False, ""
     fakes.time += 60  # until it is in the call, which is no time in which it could have been written
     await fakes.looks(10)
-    assert (fakes.done, fakes.said) == (["open", "write", "open", "write", "send", "close"], [TEXT])
+    assert (fakes.done[3:], fakes.said) == (["open", "write", "send", "close"], [TEXT])
 
 
 async def test_where_nobody_can_write_it_is_given_up_once_and_the_chat_is_closed(fakes: Fakes) -> None:

@@ -252,12 +252,16 @@ def test_a_pod_that_was_outdated_costs_no_retry() -> None:
     assert (patch["attempt"], patch["nextAttemptTime"]) == (3, "2026-11-23T10:00:10.000Z")
 
 
-def test_a_refusal_from_long_ago_does_not_hide_what_is_wrong_now() -> None:
+@pytest.mark.parametrize(("error_since", "at"), [(30, 630), (590, 1190)])
+def test_a_refusal_from_long_ago_does_not_hide_what_is_wrong_now(error_since: float, at: float) -> None:
+    """And what is wrong now has as much time as if it were alone."""
     quota = CreateRejection("quota", "exceeded quota", make.later(20), since=NOW)
     status = patch_of(decide(make.facts(make.session(backoffLimit=0), rejection=quota), lambda: make.later(20)))
-    webhook = ReconcileError("InternalError", "failed calling webhook", 3, make.later(30))
-    session = make.session(status, backoffLimit=0)
-    patch = patch_of(decide(make.facts(session, rejection=quota, error=webhook), lambda: make.later(621)))
+    webhook = ReconcileError("InternalError", "failed calling webhook", 3, make.later(error_since))
+    facts = make.facts(make.session(status, backoffLimit=0), rejection=quota, error=webhook)
+    before = patch_of(decide(facts, lambda: make.later(at - 1)))
+    assert ("phase" in before, before.get("message", "")) == (False, None)
+    patch = patch_of(decide(facts, lambda: make.later(at)))
     assert (patch["phase"], patch["reason"]) == ("Failed", "ConfigInvalid")
     assert "Failed calling webhook" in str(patch["message"])
 

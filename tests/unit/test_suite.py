@@ -36,7 +36,7 @@ def test_what_failed_is_run_once_more_and_that_decides(
 ) -> None:
     runs = Runs(tmp_path, (pytest.ExitCode.TESTS_FAILED, [REAL]), (again, []))
     assert run(runs, runs.last_failed) == again
-    assert runs.arguments[1:] == [[REAL]]
+    assert runs.arguments[1:] == [["-n", "0", REAL]]
     assert (
         f"{'passed' if again is pytest.ExitCode.OK else 'failed again'} by themselves: \n  {REAL}"
         in capfd.readouterr().out

@@ -15,14 +15,14 @@ from meeting_buddy_bot.support.event_log import EventLog
 SECONDS: Final = 30.0
 """Of looks at the call; what could not be written by then is not written."""
 
-TIDY_SECONDS: Final = 15.0
+TIDY_SECONDS: Final = 20.0
 """After that, or after the text was posted: how long the steps that tidy up may take."""
 
 EFFECT_SECONDS: Final = 10.0
 """A page may take so long to show what a click did. A step that applies still is run again: pages lose clicks."""
 
-TYPED_SECONDS: Final = 1.0
-"""The same of a text that was typed."""
+SHORT_SECONDS: Final = 1.0
+"""The same of a text that was typed, and of a pointer that was moved: done twice, they do no harm."""
 
 _LOOK_SECONDS: Final = 1.0
 """Between two looks at the call; what lies further apart was no time in the call."""
@@ -63,8 +63,10 @@ class Announcer:
             self._events.write("announcement_failed", cause="the platform's table does not say how a guest writes")
             return
         now = self._clock.now()
-        if self._looked_at is not None:
-            self._left -= min(now - self._looked_at, _LOOK_SECONDS)
+        away = 0.0 if self._looked_at is None else now - self._looked_at
+        self._left -= min(away, _LOOK_SECONDS)
+        if away > EFFECT_SECONDS:  # it is another page, as a rule, and nothing of it is done
+            self._runs.clear()
         self._looked_at = now
         if self._left > 0:
             await self._run_next(self._way, snapshot, now)
@@ -102,4 +104,4 @@ class Announcer:
 
 
 def _effect_seconds(step: Step) -> float:
-    return TYPED_SECONDS if step.do is Verb.TYPE else EFFECT_SECONDS
+    return SHORT_SECONDS if step.do in (Verb.TYPE, Verb.HOVER) else EFFECT_SECONDS

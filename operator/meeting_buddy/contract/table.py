@@ -179,8 +179,8 @@ class Announcement(TableModel):
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
     """Run in the call: at each look the first that applies. One that tells by ``when`` when it does, or types, is run
     again where it still applies some seconds later, up to ``maxRuns`` times, and nothing behind it comes until then;
-    any other is run once. The one that sends is run once; none before it comes after it, none behind it
-    before."""
+    any other is run once. The one that sends is run once; no earlier step runs after it, no later one
+    before it."""
     sends: str
     """Name of the step with which the text is posted; what follows tidies up."""
 

@@ -228,8 +228,8 @@ def _waiting_message(snapshot: Snapshot) -> str | None:
         return said
     if snapshot.pod is not None and startup.started(snapshot.pod):
         return None
-    if snapshot.known.rejection is not None:
-        return snapshot.known.rejection.message
+    if snapshot.refusal is not None:
+        return snapshot.refusal.message
     if snapshot.pod is None:
         first = None if snapshot.attempt == 1 else _OUTDATED
         return first if snapshot.is_first else said

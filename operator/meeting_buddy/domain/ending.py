@@ -7,7 +7,7 @@ from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
 from meeting_buddy.domain import create_rejection, pod_outcome, reconcile_error, startup, status, times
 from meeting_buddy.domain.causes import Outcome
-from meeting_buddy.domain.facts import CreateRejection, PodFacts
+from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.resource.session import MeetingSessionStatus
@@ -135,7 +135,7 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
 
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
-    rejection = _last_refusal(snapshot)
+    rejection = snapshot.refusal
     if rejection is not None and rejection.kind not in ("quota", "forbidden"):
         return create_rejection.outcome(rejection)
     if snapshot.now < snapshot.startup_deadline:
@@ -144,7 +144,10 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     if found is None:
         return None
     quota, since = found.reason is Reason.QUOTA_EXCEEDED, _refused_since(snapshot)
-    deadline = snapshot.quota_deadline(since) if quota else snapshot.refusal_deadline(since)
+    if since is not None and rejection is not snapshot.known.rejection:  # after a refusal it has a time of its own
+        deadline = snapshot.patience_from(since)
+    else:
+        deadline = snapshot.quota_deadline(since) if quota else snapshot.refusal_deadline(since)
     return found if snapshot.now >= deadline else None
 
 
@@ -155,16 +158,10 @@ def _outcome_of_error(snapshot: Snapshot) -> Outcome | None:
 
 
 def _refused_since(snapshot: Snapshot) -> datetime | None:
-    rejection, error = _last_refusal(snapshot), snapshot.facts.error
+    rejection, error = snapshot.refusal, snapshot.facts.error
     if rejection is not None:
         return rejection.since
     return error.since if error is not None else None
-
-
-def _last_refusal(snapshot: Snapshot) -> CreateRejection | None:
-    """Why the API server did not take the pod; ``None``: it took it, or something else is wrong by now."""
-    rejection, error = snapshot.known.rejection, snapshot.facts.persistent_error
-    return None if rejection is not None and error is not None and error.since > rejection.at else rejection
 
 
 def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:

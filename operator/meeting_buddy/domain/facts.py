@@ -67,8 +67,8 @@ def current_pod(session: SessionFacts, pods: Sequence["PodFacts"], attempts: Map
 def known_claim(pods: Iterable["PodFacts"], attempts: Iterable["AttemptFacts"]) -> str | None:
     """Claim of the volume that a session's files are on; ``None``: no bot ran yet, or nobody remembers."""
     known = (*pods, *(each.last_seen for each in attempts))
-    started = (pod for pod in known if pod is not None and not pod.orphaned and pod.bot.started)
-    return next((pod.claim for pod in started if pod.claim is not None), None)
+    ran = (pod for pod in known if pod is not None and not pod.orphaned and pod.bot.ran)
+    return next((pod.claim for pod in ran if pod.claim is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def outcome(snapshot: Snapshot) -> Outcome | None:
 def _without_finisher(snapshot: Snapshot) -> Outcome | None:
     if snapshot.named:
         return _unfinished(snapshot, f"pod {snapshot.finisher_name}, which was to do it, was removed")
-    rejection, former = snapshot.known.rejection, snapshot.living_former_pod
+    rejection, former = snapshot.refusal, snapshot.living_former_pod
     if rejection is not None and rejection.kind in _FINAL:
         return _refused(snapshot, rejection)
     if snapshot.facts.installation.bot_class is None:

@@ -170,7 +170,10 @@ def _stopped(row: Cause, message: str, pod: PodFacts, *, leaving: bool) -> Outco
 def _container_lost(pod: PodFacts) -> Outcome | None:
     ended = pod.bot.terminated
     row = find(LOST_CONTAINERS, ended.reason, ended.message) if ended is not None else None
-    return Outcome(row.reason, "the node lost container bot", remedy=row.remedy) if row is not None else None
+    if row is None:
+        return None
+    text = "the node lost container bot" if pod.bot.ran else "the node ended the pod before container bot started"
+    return Outcome(row.reason, text, remedy=row.remedy)
 
 
 def _never_started(pod: PodFacts) -> Outcome | None:

@@ -1,10 +1,9 @@
 """Whether another bot follows one whose attempt has ended, when, and the plan for it.
 
 Before the meeting, if that is known: for a reason that may pass, a refusal by the node among them,
-``spec.backoffLimit`` times. During the meeting: where
-the pod was drained, evicted, preempted, or refused by its node, and ``spec.onDisruption`` is Rejoin: at once if its bot
-ran, else with the same back-off. Always only once the bot is known to be dead: one that did not start is removed first,
-and one whose node is silent may still get into the meeting.
+``spec.backoffLimit`` times. During the meeting: where the pod was drained, evicted, preempted, or refused by its node,
+and ``spec.onDisruption`` is Rejoin: at once if its bot ran, else with the same back-off. Always only once the bot is
+known to be dead: one that did not start is removed first, and one whose node is silent may still get into the meeting.
 
 The status says that the next attempt begins before anything of it is made, so that whoever operates then goes on
 there.
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
 from meeting_buddy.domain import startup, status, times
 from meeting_buddy.domain.causes import Outcome
@@ -85,7 +85,7 @@ def next_attempt(ended: Snapshot, outcome: Outcome) -> NextAttempt | None:
         return _following(ended, rejoins=True) if again else None
     if outcome.reason is Reason.QUOTA_EXCEEDED and ended.pod is None:
         return None  # it was tried all the time
-    may_pass = REASONS[outcome.reason].retry or _refused_by_node(ended, outcome)
+    may_pass = REASONS[outcome.reason].retry or (not _was_seen(ended) and _refused_by_node(ended, outcome))
     if not may_pass or ended.tried > ended.session.spec.backoff_limit:
         return None
     return _following(ended, rejoins=False)
@@ -106,6 +106,11 @@ def _following(ended: Snapshot, *, rejoins: bool) -> NextAttempt | None:
 def _is_disruption(ended: Snapshot, outcome: Outcome) -> bool:
     """Whether the bot was driven out, or a node refused the one that was to join again."""
     return outcome.reason is Reason.EVICTED or _refused_by_node(ended, outcome)
+
+
+def _was_seen(ended: Snapshot) -> bool:
+    """Whether anybody saw the bot run: a kubelet that takes a pod no more after a restart does not say so."""
+    return ended.report is not None or ended.session.status.phase not in (None, Phase.SCHEDULED, Phase.INITIALIZING)
 
 
 def _refused_by_node(ended: Snapshot, outcome: Outcome) -> bool:

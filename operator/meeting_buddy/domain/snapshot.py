@@ -14,7 +14,15 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain import phases, pod_outcome, reconcile_error, times
 from meeting_buddy.domain.admission import AdmissionResult, validate
-from meeting_buddy.domain.facts import AttemptFacts, Facts, PodFacts, ReconcileError, SessionFacts, StreamFacts
+from meeting_buddy.domain.facts import (
+    AttemptFacts,
+    CreateRejection,
+    Facts,
+    PodFacts,
+    ReconcileError,
+    SessionFacts,
+    StreamFacts,
+)
 from meeting_buddy.domain.plan import Action, DeletePod, ReleaseFinalizer
 from meeting_buddy.resource.bot_class import Timeouts
 
@@ -122,8 +130,17 @@ class Snapshot:
         return tuple(each for each in found if each is not None)
 
     @property
+    def refusal(self) -> CreateRejection | None:
+        """Why the API server did not take the pod; ``None``: it took it, or something else is wrong by now."""
+        refused, error = self.known.rejection, self.facts.persistent_error
+        return None if refused is not None and error is not None and error.since > refused.at else refused
+
+    @property
     def tried(self) -> int:
-        """Attempts that began, this one included: a pod that was outdated before its bot started was none."""
+        """Attempts that began, this one included: a pod that was outdated before its bot started was none.
+
+        As far as this process knows: who operates next counts it.
+        """
         outdated = (which for which, known in self.facts.attempts.items() if known.outdated is not None)
         return self.attempt - sum(which.attempt < self.attempt for which in outdated)
 

@@ -282,10 +282,12 @@ class MeetingSessionStatus(StoredModel):
     duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
     segment_count: int | None = Field(None, ge=0, description="Closed segments on the volume.")
     audio_file_count: int | None = Field(
-        None, ge=0, description="1 once sound is being recorded; whether the file is whole, the phase says."
+        None, ge=0, description="1 once sound is being recorded; whether the finished file is whole, the phase says."
     )
     video_file_count: int | None = Field(
-        None, ge=0, description="1 once a picture is being recorded; whether the file is whole, the phase says."
+        None,
+        ge=0,
+        description="1 once a picture is being recorded; whether the finished file is whole, the phase says.",
     )
     total_size_bytes: int | None = Field(
         None, ge=0, description="Bytes of all segments; the finished file takes about as many again."
