@@ -128,6 +128,19 @@ async def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
     assert names(tmp_path) - {"events.jsonl"} == {"segments"}, "no file that is half made"
 
 
+@pytest.mark.parametrize("share", [0.95, 1.05])
+async def test_a_segment_whose_size_is_not_that_of_its_line_is_told(tmp_path: Path, share: float) -> None:
+    files = make_run(tmp_path, first=1, video=12, audio=12)
+    segments = await entered(tmp_path, files, 1)
+    data = files[1].read_bytes()
+    files[1].write_bytes((data + bytes(len(data)))[: round(len(data) * share)])
+    finished = await finishing(tmp_path).run(segments, {1: 12.0})
+    assert not finished.verified
+    size = files[1].stat().st_size
+    assert finished.cause == f"segments/00002.mkv has {size} bytes, its line of the manifest says {len(data)}"
+    assert names(tmp_path) - {"events.jsonl"} == {"segments"}, "no file that is half made"
+
+
 async def test_a_file_without_its_sound_is_not_verified(tmp_path: Path) -> None:
     [whole] = make_run(tmp_path, first=1, video=3, audio=3)
     silent = whole.with_name("00002.mkv")

@@ -17,7 +17,7 @@ import pytest
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.platforms.speakers import Interval
-from meeting_buddy_bot.recording.manifest import Derived, read
+from meeting_buddy_bot.recording.manifest import Derived, Segment, encode, read
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
@@ -116,6 +116,15 @@ async def test_a_session_in_which_nobody_spoke_leaves_no_file(transcribe: Attend
     report = await transcribe([])
     assert (report.state, report.reason, report.lines) == ("Done", None, 0)
     assert names(tmp_path) == {"events.jsonl"}
+
+
+async def test_a_segment_with_two_lines_in_the_manifest_moves_no_subtitle(transcribe: Attend, tmp_path: Path) -> None:
+    segments = [
+        Segment(n, f"segments/{n:05d}.mkv", (n - 1) * 30.0, n * 30.0, "", 10, "0" * 64, 1) for n in (1, 2, 3, 2, 3, 4)
+    ]
+    (tmp_path / "manifest.jsonl").write_bytes(b"".join(encode(segment) + b"\n" for segment in segments))
+    await transcribe([said("and so, my fellow Americans", start=100.0)])
+    assert "00:01:40,000 --> 00:01:42,000" in (tmp_path / "transcript.srt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from meeting_buddy_bot.recording import segments, volume_watch
+from meeting_buddy_bot.recording import manifest_writer, recorder, segments, volume_watch
+from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart, Segment
+from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
 from meeting_buddy_bot.recording.recovery import read_folder
+from meeting_buddy_bot.recording.segments import Span
 from meeting_buddy_bot.recordings.listing import read_manifest
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import processes
@@ -23,6 +28,7 @@ from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from tests.unit.test_recorder_causes import make_recorder
 from tests.unit.test_recovery import Left, utc
 
 
@@ -140,3 +146,214 @@ async def test_a_segment_that_comes_late_for_minutes_does_not_end_a_live_session
     await bot.recorder.finish()
     assert (tries, bot.failures) == ([0], [])
     assert [each.segment for each in bot.recorder._manifest.segments] == [1, 2]
+
+
+class TwoSegments(Run):
+    """A run that has closed one segment of 20 seconds and writes the next one, until it is stopped."""
+
+    async def start(self, closed: Callable[[Path], None]) -> None:
+        self._stopped = asyncio.Event()
+        self.file(self.first).parent.mkdir(exist_ok=True)
+        self.origin = self.progress_at = self._clock.now()
+        for which in (self.first, self.first + 1):
+            self.file(which).write_bytes(b"media")
+        closed(self.file(self.first))
+        self.writing.set()
+
+    async def wait(self) -> str:
+        await self._stopped.wait()
+        self.progress_at = self.ended_at = self.origin + 40.0
+        return "it was asked to"
+
+    @property
+    def closed_properly(self) -> bool:
+        return True
+
+    async def stop(self, grace: float) -> None:
+        self._stopped.set()
+
+    def kill(self) -> None:
+        self._stopped.set()
+
+
+class UnseenMedia(TwoSegments):
+    """A run with media in its first segment, which the volume does not show."""
+
+    async def start(self, closed: Callable[[Path], None]) -> None:
+        self._stopped = asyncio.Event()
+        self.file(self.first).parent.mkdir(exist_ok=True)
+        self.origin = self.progress_at = self._clock.now()
+        self.file(self.first).write_bytes(b"media")
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds by which the session clock is ahead."""
+    ahead, now = [0.0], SessionClock.now
+    monkeypatch.setattr(SessionClock, "now", lambda clock: now(clock) + ahead[0])
+    return ahead
+
+
+@pytest.fixture
+def fake_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run is a :class:`TwoSegments`; all segments together are a recording."""
+
+    async def twenty_seconds(file: Path, _latest: float = 0.0) -> Span:
+        start = 0.0 if int(file.stem) % 2 else 20.0
+        return Span(start, start + 20.0, 0.0)
+
+    async def joined(_: object, found: list[Segment], __: Mapping[int, float]) -> Finished:
+        return Finished(bool(found), segments=len(found))
+
+    monkeypatch.setattr(recorder, "Run", TwoSegments)
+    monkeypatch.setattr(manifest_writer, "probe", twenty_seconds)
+    monkeypatch.setattr(RecordingFinalizer, "run", joined)
+
+
+def hang_once(recording: MeetingRecorder, monkeypatch: pytest.MonkeyPatch, later: list[float], seconds: float) -> None:
+    """The volume does not answer for so long when the recording is to begin."""
+    ask, hangs = recording._list_segments, [seconds] if seconds else []
+
+    async def listing() -> int:
+        if hangs:
+            later[0] += hangs.pop()
+            raise VolumeTimeoutError("list the segments")
+        return await ask()
+
+    monkeypatch.setattr(recording, "_list_segments", listing)
+
+
+async def written(recording: MeetingRecorder) -> None:
+    """Wait until the recorder has seen media."""
+    async with asyncio.timeout(20):
+        while not recording._first_bytes:  # noqa: ASYNC110 -- it has no event
+            await asyncio.sleep(0.01)
+    await recording._manifest.flush()
+
+
+@pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize("seconds", [0.0, 300.0])
+async def test_a_recording_that_begins_late_has_a_gap_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], seconds: float
+) -> None:
+    recording, events = make_recorder(tmp_path, [])
+    hang_once(recording, monkeypatch, later, seconds)
+    task = asyncio.create_task(recording.run())
+    later[0] = 900.0  # in the lobby
+    recording.start()
+    began = recording._began
+    await written(recording)
+    report = await recording.finish()
+    await task
+    await events.close()
+    origin = recording._manifest.segments[0].start
+    expected = [("the recording began late", round(began, 3), origin)] if seconds else []
+    assert [(gap.cause, gap.start, gap.end) for gap in report.gaps] == expected
+    assert origin - began == pytest.approx(seconds, abs=5.0)
+
+
+@pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize("recovered_first", [True, False])
+async def test_behind_an_earlier_bot_it_is_the_same_gap(
+    left: Left, monkeypatch: pytest.MonkeyPatch, later: list[float], recovered_first: bool
+) -> None:
+    bot = LaterBot(left.folder)
+    if recovered_first:
+        await bot.recorder.recover()
+    hang_once(bot.recorder, monkeypatch, later, 300.0)
+    task = asyncio.create_task(bot.recorder.run())
+    bot.recorder.start()
+    await written(bot.recorder)
+    if not recovered_first:
+        await bot.recorder.recover()
+    report = await bot.recorder.finish()
+    await task
+    await bot.events.close()
+    [gap] = report.gaps
+    before, behind = bot.recorder._manifest.segments[1:3]
+    assert (gap.cause, gap.start, gap.end) == (REPLACED, before.end, behind.start)
+
+
+async def test_a_volume_that_takes_no_folder_at_first_gives_a_gap_since_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
+    recording, events = make_recorder(tmp_path, [])
+    later[0] = 900.0
+    recording.start()
+    await recording.run()
+    report = await recording.finish()
+    await events.close()
+    assert [gap.start for gap in report.gaps] == [pytest.approx(recording._began, abs=1.0)]
+
+
+@pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize("place", ["in the run", "behind it"])
+async def test_after_a_fault_of_the_recorder_its_last_segment_is_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    async def fault(*_: object) -> int:
+        raise ValueError(place)
+
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    with monkeypatch.context() as patched:
+        if place == "in the run":
+            patched.setattr(recording._watch, "measure", fault)
+        recording.start()
+        await written(recording)
+        if place == "behind it":
+            patched.setattr(recording, "_list_segments", fault)
+            await recording.stop()
+        await asyncio.wait({task})
+    assert task.exception() is not None
+    report = await recording.finish()
+    await events.close()
+    assert (report.verified, report.segments) == (True, 2)
+    assert [(each.segment, each.complete) for each in recording._manifest.segments] == [(1, True), (2, False)]
+    assert report.gaps == ()
+
+
+@pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize("hangs", ["listing", "reading", "nothing is there"])
+async def test_a_short_stay_is_nothing_to_store_only_if_the_volume_shows_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    async def late(*_: object, **__: object) -> int:
+        raise VolumeTimeoutError("look")
+
+    async def none(*_: object, **__: object) -> None:
+        """No media."""
+
+    monkeypatch.setattr(recorder, "Run", UnseenMedia)
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    recording.start()
+    async with asyncio.timeout(20):
+        while recording._run is None:  # noqa: ASYNC110 -- it has no event
+            await asyncio.sleep(0.01)
+    if hangs == "listing":
+        monkeypatch.setattr(recording, "_list_segments", late)
+    else:
+        monkeypatch.setattr(manifest_writer, "inspect", late if hangs == "reading" else none)
+    report = await recording.finish()
+    await task
+    await events.close()
+    [*_, finished] = [json.loads(line) for line in (tmp_path / MANIFEST_FILE).read_text().splitlines()]
+    nothing = hangs == "nothing is there"
+    cause = None if nothing else "the volume does not show what was recorded"
+    assert (report.verified, finished["verified"], finished.get("cause")) == (nothing, nothing, cause)
+
+
+async def test_a_short_stay_behind_what_could_not_be_entered_is_not_nothing(tmp_path: Path) -> None:
+    recording, events = make_recorder(tmp_path, [])
+    recording._unrecovered = "what an earlier bot recorded could not be entered"
+    recording._ended.set()  # stopped before the first run
+    recording.start()
+    report = await recording.finish()
+    await events.close()
+    assert not report.verified

@@ -222,6 +222,30 @@ async def test_a_gap_that_the_bot_stated_is_not_stated_again(left: Left) -> None
     assert [gap.gap for gap in left.gaps] == ["Xvfb ended"]
 
 
+@pytest.mark.parametrize(
+    ("stated", "added"),
+    [
+        ([], [(60.0, 75.0)]),
+        ([GapLine("a segment cannot be read", 60.0, 60.4)], [(60.4, 75.0)]),
+        ([GapLine("a segment cannot be read", 60.0, 60.4), GapLine("Xvfb ended", 74.0, 80.0)], [(60.4, 74.0)]),
+        ([GapLine("Xvfb ended", 65.0, 70.0)], [(60.0, 65.0), (70.0, 75.0)]),
+        ([GapLine("the browser ended", 55.0, 62.0, recorded=True)], [(60.0, 75.0)]),
+        ([GapLine("Xvfb ended", 67.0, 75.0), GapLine("a segment cannot be read", 60.0, 67.0)], []),
+        ([GapLine("Xvfb ended", 60.04, 74.96)], []),
+    ],
+)
+async def test_of_a_gap_between_two_runs_what_is_not_stated_is_stated(
+    left: Left, stated: list[GapLine], added: list[tuple[float, float]]
+) -> None:
+    ends = [Segment(1, "segments/00001.mkv", 0.0, 60.0, utc(0.0), 1, "", 1)]
+    ends += [Segment(2, "segments/00002.mkv", 75.0, 105.0, utc(75.0), 1, "", 2)]
+    left.says(RunStart(1, 1, 0.0, utc(0.0)), RunStart(2, 2, 75.0, utc(75.0)), *ends, *stated)
+    await left.recover()
+    assert left.gaps == [*stated, *(GapLine("the recorder ended", *span) for span in added)]
+    await left.recover()
+    assert len(left.gaps) == len(stated) + len(added), "a second time adds nothing"
+
+
 async def test_what_cannot_be_read_between_two_others_is_a_gap(left: Left) -> None:
     _, second, _ = left.run(1, 1, 10.0, seconds=11)
     second.write_bytes(b"nothing that can be read")

@@ -1,6 +1,7 @@
 """The bot's report as it changes: revisions, phases, who waits for it."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.reporting.state import ReportState
+from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 
 
@@ -69,6 +71,25 @@ def test_when_the_bot_is_in_the_meeting(
 ) -> None:
     state.update(phase=phase, waiting=waiting)
     assert state.in_meeting is inside
+
+
+@pytest.mark.parametrize(
+    ("phase", "waiting", "ever_joined", "may"),
+    [
+        (ReportPhase.JOINING, Waiting.CONNECTING, False, False),
+        (ReportPhase.JOINING, Waiting.REJOINING, False, False),
+        (ReportPhase.ACTIVE, None, True, True),
+        (ReportPhase.RECORDING, Waiting.REJOINING, True, True),
+        (ReportPhase.RECORDING, Waiting.WAITING_ROOM, True, False),
+        (ReportPhase.LEAVING, None, True, False),
+    ],
+)
+def test_when_what_sounds_may_be_the_meeting(
+    state: ReportState, phase: ReportPhase, waiting: Waiting | None, ever_joined: bool, may: bool
+) -> None:
+    """What is said while a page has lost its connection, or while it thinks so, is recorded and has its text."""
+    state.update(phase=phase, waiting=waiting, ever_joined=ever_joined)
+    assert SessionReporter(state, Mock()).may_hear_meeting is may
 
 
 async def test_who_waits_gets_the_newest_report(state: ReportState) -> None:

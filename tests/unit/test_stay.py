@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock, Mock, call
 
 import pytest
 
@@ -37,6 +37,8 @@ class Stay(meeting_run._MeetingRun):
         self._states = iter(states)
         self._table = TABLE
         self._reporter = Mock()
+        self._recorder = self.recorder = Mock()
+        self._away, self._seen_in_call = "", self.clock.now()
         self._call = Mock(take=Mock(return_value=None))
         self._announcer = None
         self._lobby = WaitingRoom(self.clock, 60)
@@ -80,6 +82,17 @@ async def test_each_stay_in_the_lobby_has_its_own_time() -> None:
     sent_back = [LOBBY] * 20 + [NOTHING] + [LOBBY] * 30 + [IN_CALL] * 10
     assert (await Stay([*sent_back * 4, OVER]).result()).reason is Reason.MEETING_ENDED
     assert (await Stay([*sent_back, *[LOBBY] * 70, OVER]).result()).reason is Reason.REMOVED_FROM_MEETING
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [(LOBBY, "the bot was in the waiting room"), (RECONNECTING, "the page had lost its connection")],
+)
+async def test_what_was_recorded_while_the_page_did_not_show_the_call_is_a_gap(state: PageState, cause: str) -> None:
+    stay = Stay([*[IN_CALL] * 5, *[state] * 30, NOTHING, *[IN_CALL] * 5, state, IN_CALL, OVER])
+    began = stay.clock.now()
+    await stay.result()
+    assert stay.recorder.note_gap.call_args_list == [call(began + 5, began + 36 + 1, cause)], "not what flickered"
 
 
 async def test_who_is_put_out_of_each_call_comes_back_twice() -> None:
@@ -135,10 +148,10 @@ class Leaving(meeting_run._MeetingRun):
         self.evidence = self.no_evidence = NoEvidence()
         self._assignment = cast(Any, SimpleNamespace(debug_mode=True, grace_seconds=1))
         self._events, self._reporter, self._restarts, self._clock, self._call = (cast(Any, Mock()) for _ in range(5))
-        self._outage = None
+        self._outage, self._away = None, ""
         self._page = cast(Any, Mock(leave=self._does("page left")))
         self._browser = cast(Any, Mock(close=self._does("browser closed")))
-        self._recorder = cast(Any, Mock(stop=self._does("recorder stopped")))
+        self._recorder = self.recorder = cast(Any, Mock(stop=self._does("recorder stopped")))
 
     def _does(self, what: str) -> AsyncMock:
         return AsyncMock(side_effect=lambda *_: self.done.append(what))
@@ -149,6 +162,16 @@ async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() 
     async with asyncio.timeout(60):
         await leaving.leave(SessionResult(Reason.LEAVE_REQUESTED), asked=True)
     assert sorted(leaving.done) == ["browser closed", "page left", "recorder stopped"]
+
+
+async def test_what_was_recorded_in_the_waiting_room_until_the_bot_left_is_a_gap() -> None:
+    leaving = Leaving()
+    clock = SimpleNamespace(now=lambda: 100.0, utc=Mock())
+    leaving._clock = cast(Any, clock)
+    leaving._away, leaving._seen_in_call = "the bot was in the waiting room", 40.0
+    await leaving.leave(SessionResult(Reason.REMOVED_FROM_MEETING), asked=True)
+    [found] = leaving.recorder.note_gap.call_args_list
+    assert found == call(40.0, 100.0, "the bot was in the waiting room")
 
 
 async def test_so_does_who_has_no_time_left_for_the_evidence() -> None:

@@ -83,6 +83,7 @@ class Run:
             OSError: it cannot be started, or the volume does not take its folder.
         """
         folder = self._volume.folder / SEGMENTS_FOLDER
+        self.origin = self.progress_at = self._clock.now()  # of a run that cannot be started, too
         await self._volume.call("make the segments' folder", lambda: folder.mkdir(exist_ok=True))
         reading, writing = os.pipe()
         self.origin, epoch = self._clock.now(), time.time()

@@ -1,8 +1,9 @@
 """Makes one playable file of the segments, and opens it before anybody calls it a recording.
 
 Concatenated and remuxed without encoding (seconds per hour of meeting), written aside, verified, fsynced, renamed.
-Verified means: it opens, has the streams that were asked for, its length is that of the segments in the manifest, its
-key frames and all of its sound decode without an error. Every frame would take minutes of the grace period.
+Verified means: each segment has the size that the manifest says; the file opens, has the streams that were asked for,
+its length is that of the segments in the manifest, its key frames and all of its sound decode without an error. Every
+frame would take minutes of the grace period.
 
 The segments stay: they are what the manifest's hashes speak of. Gaps without media are left out, not filled.
 
@@ -94,6 +95,7 @@ class RecordingFinalizer:
             if not storage.fits(free, sum(each.bytes for each in segments)):
                 raise VerificationError("no room for one file beside the segments")
             text = await self._concat_list(segments)
+            await self._compare_sizes(segments)
             await self.volume.call("write the list of segments", lambda: concat_list.write_text(text))
             await self._remux(concat_list, tmp_path)
             duration = await self._verify(tmp_path, segments)
@@ -178,6 +180,17 @@ class RecordingFinalizer:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
+
+    async def _compare_sizes(self, segments: list[Segment]) -> None:
+        """Raise VerificationError for a segment whose file is shorter or longer than when it was entered."""
+        # Behind the probes: opening a file makes a network volume ask its server for the size.
+        for segment in segments:
+            path = self.folder / segment.file
+            size = (await self.volume.call("look at a segment", path.stat)).st_size
+            if size != segment.bytes:
+                raise VerificationError(
+                    f"{segment.file} has {size} bytes, its line of the manifest says {segment.bytes}"
+                )
 
     async def _remux(self, concat_list: Path, tmp_path: Path) -> None:
         # fmt: off

@@ -148,6 +148,8 @@ class ManifestWriter:
         """The last number that :meth:`new_run` gave out."""
         self._incomplete: list[Run] = []
         """Runs that may have segments without a line: nothing could be read from them when the run ended."""
+        self._refused: set[int] = set()
+        """Numbers of the runs of which the volume did not hand out all segments."""
         self._missing_since: tuple[float, str] | None = None
         self._writing: Run | None = None
         """The run that writes now."""
@@ -180,6 +182,10 @@ class ManifestWriter:
     def run_ended(self, run: Run, cause: str | None) -> None:
         """A run is over; what it left open is entered as cut off. A ``cause`` opens a gap; none was wanted without."""
         self._submit(lambda: self._end_run(run, cause))
+
+    def missing_since(self, start: float, cause: str) -> None:
+        """There is no media since ``start``, before a run has written; no effect while a gap is open."""
+        self._submit(lambda: self._open_gap(start, cause))
 
     def writing_again(self, run: Run) -> None:
         """A run has begun to write; closes the gap that the one before it opened."""
@@ -256,6 +262,11 @@ class ManifestWriter:
         return written
 
     @property
+    def handed_out(self) -> bool:
+        """Whether the volume handed out each segment that was to be entered; one without media counts as handed out."""
+        return not self._refused
+
+    @property
     def bytes(self) -> int:
         """Size of all entered segments."""
         return sum(segment.bytes for segment in self.segments)
@@ -326,9 +337,13 @@ class ManifestWriter:
             run.ended_at = self._clock.now()
         if run.last is None or await self._enter_all(run, run.last, run.ended_at):
             self._incomplete.append(run)
-        if cause is not None and self._missing_since is None:
+        if cause is not None:
             last = max((segment.end for segment in self.segments), default=run.origin)
-            self._missing_since = (last, cause)
+            await self._open_gap(last, cause)
+
+    async def _open_gap(self, start: float, cause: str) -> None:
+        if self._missing_since is None:
+            self._missing_since = (start, cause)
 
     async def _enter_all(self, run: Run, last: int, ended_at: float) -> list[int]:
         """Enter what a run that is over left without a line; the numbers of which nothing can be read."""
@@ -341,6 +356,10 @@ class ManifestWriter:
                 unread.append(which)
                 refused = True
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
+        if refused:
+            self._refused.add(run.number)
+        else:
+            self._refused.discard(run.number)
         mine = self._of(run)
         if mine and not refused and last not in unread:
             self.captured[run.number] = run.progress_at - mine[0].start

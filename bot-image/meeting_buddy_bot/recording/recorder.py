@@ -46,6 +46,8 @@ _FLUSH_SECONDS: Final = 15.0
 """For the last segments to be entered in the manifest while the bot leaves; finishing waits for the rest."""
 _PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
+_LATE_SECONDS: Final = 5.0
+"""Until ffmpeg's first start, also on a busy node; where it takes longer, that is a gap before the first run."""
 _FULL: Final = "the recordings volume is full"
 _FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS: Final = tuple(map(os.strerror, _FULL_ERRORS))
@@ -141,6 +143,8 @@ class MeetingRecorder:
         )
         self._watch = VolumeWatch(volume, clock, events, listener)
         self._run: Run | None = None
+        self._open: Run | None = None
+        """The run whose end the manifest's writer was not told yet; after a fault it stays set."""
         self._first_run = 1 if earlier is None else earlier.next_run
         self._runs = 0
         self._started = asyncio.Event()
@@ -189,8 +193,11 @@ class MeetingRecorder:
         try:
             await self._keep_recording()
         finally:
-            if self._run is not None:
-                self._run.kill()
+            if self._open is not None:
+                cause = "the recorder was cut short"
+                self._open.kill()  # stop() waits for its end
+                self._events.write("recorder_ended", run=self._open.number, cause=cause, stderr=[])
+                self._manifest.run_ended(self._open, cause)
             self._ended.set()
 
     async def stop(self) -> None:
@@ -214,11 +221,11 @@ class MeetingRecorder:
         """
         await self.stop()
         await self._recovered.wait()
-        await self._enter_missing()
+        looked = await self._enter_missing()
         report = self._manifest.report(video=self._plan.size is not None)
         finished = await self._verified_before()
         if finished is None or self._says_more_since():
-            finished = finished or await self._make_file()
+            finished = finished or await self._make_file(looked)
             await self._manifest.append(finished)
         if not await self._manifest.close() and finished.file is not None:
             finished = self._unverified(self._manifest.not_taken)
@@ -240,11 +247,12 @@ class MeetingRecorder:
             _log.warning("the finished file cannot be read: %s", error.strerror)
             return None
 
-    async def _make_file(self) -> Finished:
-        if self._was_stopped_at_once():
-            return Finished(True)
+    async def _make_file(self, looked: bool) -> Finished:
+        """``looked``: whether the volume showed all that this bot may have recorded."""
         if self._unrecovered:
             return self._unverified(self._unrecovered)
+        if self._was_stopped_at_once():
+            return Finished(True) if looked else self._unverified("the volume does not show what was recorded")
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
         try:
             return await finalizer.run(self._manifest.segments, self._manifest.captured)
@@ -255,22 +263,23 @@ class MeetingRecorder:
         self._events.write("recording_not_verified", cause=cause)
         return Finished(False, segments=len(self._manifest.segments), cause=cause)
 
-    async def _enter_missing(self) -> None:
-        """Enter what a volume that did not answer kept back, if it answers by now."""
+    async def _enter_missing(self) -> bool:
+        """Enter what a volume that did not answer kept back; False if it still keeps back what may be media."""
         await self._manifest.flush()
         if not self._started.is_set():
-            return
+            return True
         try:
             newest = await self._list_segments()
         except OSError:
-            return
+            return not self._runs
         self._watch.answered()
         self._manifest.enter_missing(newest)
         await self._manifest.flush()
+        return self._manifest.handed_out
 
     def _was_stopped_at_once(self) -> bool:
         """Whether the stay was over while display and sound were still being opened: then there is nothing to store."""
-        begun = self._started.is_set() and not self._gave_up and self._runs <= 1
+        begun = self._started.is_set() and not self._gave_up and self._open is None and self._runs <= 1
         nothing = not self._first_bytes and not self._manifest.segments
         return begun and nothing and self._stopped_at - self._began < OPENING_SECONDS
 
@@ -296,7 +305,7 @@ class MeetingRecorder:
         highest = await self._ask_volume()
         while highest is not None and await self._unless_stopped(self._devices_answer()):
             number = self._manifest.new_run(self._first_run)
-            run = self._run = Run(number, self._plan, self._volume, highest + 1, self._clock)
+            run = self._run = self._open = Run(number, self._plan, self._volume, highest + 1, self._clock)
             self._runs += 1
             cause = await self._record(run)
             cause, self._interruption = self._interruption or cause, None
@@ -306,6 +315,7 @@ class MeetingRecorder:
                 self._events.write("recorder_ended", run=run.number, cause=cause, stderr=run.stderr_tail[-2:])
             highest = run.last = await self._ask_volume()
             self._manifest.run_ended(run, None if asked else cause)
+            self._open = None
             if self._stopping.is_set() or self._gave_up:
                 break
             if (full := await self._full(run, cause)) is not None:
@@ -351,6 +361,8 @@ class MeetingRecorder:
             await run.start(lambda file: self._manifest.closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
+        finally:
+            self._note_late_start(run)
         self._manifest.started(run)
         self._events.write("recorder_started", run=run.number)
         if self._stopping.is_set():  # asked to stop while it was being started
@@ -362,6 +374,14 @@ class MeetingRecorder:
             cause = await run.wait()
             watcher.cancel()
         return cause
+
+    def _note_late_start(self, run: Run) -> None:
+        """State a gap before the first run, if it began late."""
+        if self._runs > 1 or run.origin - self._began <= _LATE_SECONDS:
+            return
+        # Recovery that is not done yet states a gap that covers it, behind what an earlier bot recorded.
+        if self._earlier is None or self._unrecovered is None or not self._earlier.highest_segment:
+            self._manifest.missing_since(self._began, "the recording began late")
 
     async def _watch_run(self, run: Run) -> None:
         await run.writing.wait()

@@ -345,16 +345,26 @@ class _Recovery:
             self._manifest.enter_gap(gap)
 
     def _state_gaps_between_runs(self) -> None:
-        """State what lies between two runs where the process died before it had done so."""
+        """State what lies between two runs where the process died before it had stated all of it."""
         # Whoever recovers the folder may be recording already: what is between its runs it states by itself.
         highest = self._found.highest_segment  # looks at all lines
         earlier = [each for each in self._manifest.segments if each.segment <= highest]
         for first, second in pairwise(earlier):
-            start, end = first.end, second.start
-            if first.run == second.run or end - start < SMALLEST_GAP:
+            if first.run == second.run:
                 continue
-            if not any(gap.start < end and start < gap.end for gap in self._manifest.gaps):
-                self._manifest.enter_gap(GapLine("the recorder ended", start, end))
+            start = first.end
+            for stated_start, stated_end in [*self._stated_gaps(), (second.start, second.start)]:
+                end = min(stated_start, second.start)
+                if end - start >= SMALLEST_GAP:
+                    self._manifest.enter_gap(GapLine("the recorder ended", start, end))
+                start = max(start, stated_end)
+
+    def _stated_gaps(self) -> list[tuple[float, float]]:
+        """Start and end of the stated gaps without media, by their start."""
+        lines = [line for line in self._found.lines if isinstance(line, GapLine) and line.recorded]
+        recorded = {(line.start, line.end, line.gap) for line in lines}
+        gaps = self._manifest.gaps
+        return sorted((gap.start, gap.end) for gap in gaps if (gap.start, gap.end, gap.cause) not in recorded)
 
     def _last_written(self, file: SegmentFile) -> float:
         if file.modified is None:

@@ -48,6 +48,10 @@ _EVIDENCE_SECONDS, _EVIDENCE_SHARE = 5.0, 0.1
 """For all that is kept of a meeting that somebody waits to be left: seconds, and share of the pod's grace period."""
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
+_AWAY: Final = {State.LOBBY: "the bot was in the waiting room", State.RECONNECTING: "the page had lost its connection"}
+"""Causes of gaps that a page states which then shows the call again."""
+_FLICKER_SECONDS: Final = 2.0
+"""A page may be between two states for so long, and still show the call."""
 _MAX_RETURNS, _RETURNS_SECONDS = 2, 600.0
 """So often within so long that is followed: who is put out of each call is not wanted."""
 
@@ -148,6 +152,8 @@ class _MeetingRun:
         self._seen_in_call = clock.now()
         """When the bot was last seen in the call, seconds on the session clock."""
         self._outage: _Outage | None = None
+        self._away = ""
+        """Where the page said that the bot is, when it was last looked at, if that was not the call."""
 
     # Join and stay
 
@@ -212,6 +218,7 @@ class _MeetingRun:
     async def _admitted(self) -> None:
         now = self._clock.now()
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
+        self._away = ""
         self._lobby.admitted()
         if outage is not None:
             if self._reporter.ever_joined:  # before, nothing was recorded that could not show the meeting
@@ -247,6 +254,7 @@ class _MeetingRun:
                 reconnecting=page_state.state is State.RECONNECTING if known else None
             )
             if snapshot is not None and page_state.state is State.IN_CALL:
+                self._note_away()
                 self._seen_in_call = self._clock.now()
                 reason = self._call.take(snapshot, sound.take(snapshot.audio), pictures)
             if reason is not None:
@@ -271,6 +279,8 @@ class _MeetingRun:
 
     def _note_out_of_call(self, page_state: PageState) -> Reason | None:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
+        if page_state.state in _AWAY:
+            self._away = _AWAY[page_state.state]
         if page_state.state is State.LOBBY:
             self._reporter.waiting(Waiting.WAITING_ROOM)
             # Whom the host put out and nobody let in again was removed.
@@ -282,6 +292,13 @@ class _MeetingRun:
             self._lobby.admitted()
             self._reporter.waiting(None)
         return None
+
+    def _note_away(self) -> None:
+        """State what was recorded while the page did not show the call, unless it only flickered."""
+        now = self._clock.now()
+        if self._away and now - self._seen_in_call > _FLICKER_SECONDS:
+            self._recorder.note_gap(self._seen_in_call, now, self._away)
+        self._away = ""
 
     def _begin_rejoin(self, cause: str) -> _Outage | None:
         """The bot tries to come back; ``None``: it was never in the meeting. An outage that goes on keeps its cause."""
@@ -313,6 +330,8 @@ class _MeetingRun:
     async def _leave_meeting(self) -> None:
         if self._outage is not None and self._reporter.ever_joined:
             self._recorder.note_gap(self._seen_in_call, self._clock.now(), self._outage.cause)
+        elif self._reporter.ever_joined:
+            self._note_away()
         self._reporter.leaving()
         closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)
         left, closed = await asyncio.gather(self._leave_page(), closing, return_exceptions=True)

@@ -67,9 +67,9 @@ class SessionReporter:
         return joined
 
     @property
-    def in_meeting(self) -> bool:
-        """Whether the bot is in the meeting right now."""
-        return self._state.in_meeting
+    def may_hear_meeting(self) -> bool:
+        """Whether what sounds now may be the meeting: it may while the page says that it has lost the connection."""
+        return self._state.in_meeting or (self.ever_joined and self._state.report.waiting is Waiting.REJOINING)
 
     @property
     def recorded(self) -> RecordingReport:

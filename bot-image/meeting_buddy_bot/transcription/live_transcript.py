@@ -192,7 +192,7 @@ class LiveTranscript:
             await asyncio.sleep(_REOPEN_SECONDS)  # parec ended: as a rule its server did
 
     def _take_in(self, frame: PcmFrame) -> None:
-        if self._ending.is_set() or not self._reporter.in_meeting:
+        if self._ending.is_set() or not self._reporter.may_hear_meeting:
             return
         self._missing.end(frame.start)
         self._sound.add(frame)

@@ -65,5 +65,6 @@ def outcome_given_up(why: str | None, ended: str | None) -> dict[str, Any]:
 
 
 def _rendered(folder: Path) -> list[Derived]:
-    segments = [line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)]
-    return render(folder, segments)
+    # By number, as in ManifestWriter: lines that a volume took and then refused may be repeated.
+    segments = {line.segment: line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)}
+    return render(folder, list(segments.values()))
