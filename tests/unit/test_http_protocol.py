@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from meeting_buddy.http_api.limits import Limits
+from meeting_buddy.http_api.problems import Problem
 from tests.support.awaiting import until
 from tests.support.http_server import HOST, Client, Echo, Running, count_answers, first_status, read_answer, running
 
@@ -51,6 +52,49 @@ async def test_a_connection_whose_head_does_not_come_is_closed_at_the_deadline(s
         assert 0.3 < time.monotonic() - begin < 20
         assert server.counted("connections_refused_total", reason="head_timeout") == 1
     assert not app.scopes
+
+
+@pytest.mark.parametrize("start", [GET[:20], POST + b"Content-Length: 9\r\n\r\nabc"], ids=["head", "body"])
+async def test_the_answer_to_a_request_that_does_not_come_is_a_problem(start: bytes) -> None:
+    async with running(Echo(), SHORT) as server:
+        answer = read_answer(await _answered(await server.connect(), start))
+    problem = Problem.model_validate_json(answer.read())
+    assert (problem.status, answer.status) == (408, 408)
+
+
+async def test_an_empty_line_behind_a_request_does_not_end_its_answer() -> None:
+    async def stream(scope: object, receive: object, send: object) -> None:
+        assert callable(send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        await asyncio.sleep(3 * SHORT.head_seconds)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async with running(stream, SHORT) as server:
+        client = await server.connect()
+        client.writer.write(GET)
+        await client.reader.readuntil(b"begun")
+        client.writer.write(b"\r\n")
+        assert b"done" in await client.rest()
+        assert server.counted("connections_refused_total", reason="head_timeout") == 0
+
+
+async def test_empty_lines_keep_no_idle_connection_and_are_not_endless() -> None:
+    async with running(Echo(), SHORT) as server:
+        client = await server.connect()
+        client.writer.write(GET)
+        await client.reader.readuntil(b"ok\n")
+        lines = asyncio.create_task(trickle(client, b"\r\n" * 1000, 0.1))
+        try:
+            assert await client.rest(10) == b"", "closed when idle, as any other"
+        finally:
+            lines.cancel()
+        flood = await server.connect()
+        flood.writer.write(GET)
+        await flood.reader.readuntil(b"ok\n")
+        flood.writer.write(b"\r\n" * SHORT.head_bytes)
+        assert first_status(await flood.rest()) in (431, None), "None: the reset came before the answer was read"
+        assert server.counted("connections_refused_total", reason="head_size") == 1
 
 
 async def test_bytes_that_trickle_do_not_extend_the_deadline_of_a_head() -> None:
@@ -140,6 +184,7 @@ async def test_what_is_odd_is_refused_before_the_application_sees_it(request_byt
         answer = read_answer(answers)
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.headers["Connection"] == "close"
+        assert Problem.model_validate_json(answer.read()).status == status
         assert not app.bodies
 
 
@@ -253,6 +298,7 @@ async def test_further_connections_than_allowed_are_answered_503_and_those_befor
         await second.reader.readuntil(b"ok\n")
         answer = read_answer(await (await server.connect()).rest())
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert Problem.model_validate_json(answer.read()).status == 503
         first.writer.write(GET)
         await first.reader.readuntil(b"ok\n")
         first.writer.close()

@@ -1,13 +1,22 @@
-"""Lists of recordings readers that the HTTP API takes: all of a session in which bots follow each other for a week."""
+"""What the HTTP API asks recordings readers and bots, and which of their answers it takes."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
+
+import pytest
 
 from meeting_buddy.contract.reader import MAX_FILES
-from meeting_buddy.http_api.readers import LONGEST_LIST, StoredFiles
+from meeting_buddy.http_api.bots import Bots
+from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.readers import LONGEST_ASKED, LONGEST_LIST, Readers, StoredFiles
 from meeting_buddy_bot.recordings.listing import MAX_SEGMENTS, Claim, Entry
+from tests.support.http_server import HOST
 
 OTHERS = 10
 """Files beside the segments: recording, transcripts, events."""
@@ -27,3 +36,51 @@ def test_a_list_with_all_segments_that_a_reader_names_is_taken() -> None:
     found = StoredFiles.model_validate_json(body)
     assert (len(found.files), found.files[-1].name, found.files[-1].bytes) == (MAX_FILES, entries[-1].name, size)
     assert not hasattr(found.files[0], "__dict__"), "of thousands, each takes little memory"
+
+
+@asynccontextmanager
+async def answering(answer: str) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server that gives each request this answer: its port, and the heads that it was sent."""
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).lower())
+        writer.write(answer.encode())
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        yield server.sockets[0].getsockname()[1], heads
+
+
+@pytest.fixture
+def read_key(tmp_path: Path) -> Path:
+    found = tmp_path / "key"
+    found.write_bytes(b"k" * 32)
+    return found
+
+
+@pytest.mark.parametrize(("said", "passed"), [("7", "7"), ("\u0663", "5"), ("soon", "5"), ("99999", "5")])
+async def test_only_a_bots_ascii_number_becomes_a_time_to_wait(read_key: Path, said: str, passed: str) -> None:
+    answer = f"HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\nContent-Length: 0\r\n\r\n"
+    async with answering(answer) as (port, _):
+        bots = Bots(read_key, port)
+        try:
+            with pytest.raises(ProblemError) as refused:
+                await bots.transcript(HOST, "uid", 1)
+        finally:
+            await bots.close()
+    assert refused.value.response().headers["Retry-After"] == passed
+
+
+@pytest.mark.parametrize(("length", "ranged"), [(LONGEST_ASKED, True), (LONGEST_ASKED + 1, False)])
+async def test_a_range_goes_with_its_condition_or_not_at_all(read_key: Path, length: int, ranged: bool) -> None:
+    async with answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (port, heads):
+        readers = Readers(read_key, f"http://{HOST}:{port}")
+        try:
+            asked = {"range": "bytes=0-3", "if-range": "x" * length}
+            found = await readers.file("team-a", "mbsess_1", "recording.mp4", asked)
+            assert found is not None
+            found.close()
+        finally:
+            await readers.close()
+    assert (b"\r\nrange:" in heads[0], b"\r\nif-range:" in heads[0]) == (ranged, ranged)

@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -167,6 +168,83 @@ async def test_a_handshake_that_does_not_come_is_cut_at_the_deadline_of_a_head(v
         begin = time.monotonic()
         assert await (await server.connect()).ask(b"\x16\x03\x01") is None
         assert 0.3 < time.monotonic() - begin < 20
+
+
+SIZE, PIECE = 1_600_000, 64 * 1024
+SOON = 600_000
+"""Bytes that are read at once; then some 400 KB are in the server's own buffers, the rest in the kernel's."""
+
+
+async def large(scope: object, receive: object, send: object) -> None:
+    """An application that answers SIZE bytes; `/torn` breaks off behind them."""
+    assert callable(send)
+    assert isinstance(scope, dict)
+    torn = scope["path"] == "/torn"
+    length = (b"content-length", str(SIZE + torn).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    for place in range(0, SIZE, PIECE):
+        part = b"x" * min(PIECE, SIZE - place)
+        await send({"type": "http.response.body", "body": part, "more_body": torn or place + PIECE < SIZE})
+    if torn:
+        raise ValueError(CANARY)
+
+
+@contextlib.asynccontextmanager
+async def large_answer(volume: SecretVolume, authority: Authority, path: str) -> AsyncIterator[tuple[Running, Narrow]]:
+    """A server of large answers, and a client with small buffers that has read the first part of one."""
+    pair, limits = volume.pair, Limits(send_seconds=1, graceful_seconds=1)
+    async with running(large, limits, plain=False, tls_certificate=pair.certificate, tls_key=pair.key) as server:
+        client = await asyncio.to_thread(Narrow, server.port, trusting(authority), path)
+        try:
+            yield server, client
+        finally:
+            client.socket.close()
+
+
+class Narrow:
+    """A client of a blocking socket: nothing but the kernel reads ahead."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext, path: str) -> None:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        raw.settimeout(20)
+        raw.connect((HOST, port))
+        self.socket = tls.wrap_socket(raw, server_hostname="localhost")
+        self.socket.sendall(GET.replace(b" / ", f" {path} ".encode()))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.socket.recv(1)
+        self.received = 0
+        while self.received < SOON:
+            self.received += len(self.socket.recv(16 * 1024))
+
+    def read_on(self, slow_seconds: float) -> int:
+        """Read to the end, at first 50 KB a second: bytes of the whole body."""
+        begin = time.monotonic()
+        with contextlib.suppress(OSError):
+            while part := self.socket.recv(4 * 1024):
+                self.received += len(part)
+                if time.monotonic() - begin < slow_seconds:
+                    time.sleep(0.08)
+        return self.received
+
+
+@pytest.mark.parametrize("path", ["/", "/torn"])
+async def test_a_client_that_reads_slowly_gets_all_of_an_answer_behind_which_the_connection_is_closed(
+    volume: SecretVolume, authority: Authority, path: str
+) -> None:
+    async with large_answer(volume, authority, path) as (_, client):
+        # longer than any fixed time for the server's own buffers
+        assert await asyncio.to_thread(client.read_on, 4) == SIZE
+
+
+@pytest.mark.parametrize("path", ["/", "/torn"])
+async def test_a_client_that_does_not_read_the_end_of_its_answer_is_cut(
+    volume: SecretVolume, authority: Authority, path: str
+) -> None:
+    async with large_answer(volume, authority, path) as (server, client):
+        await until(lambda: server.counted("connections") == 0)
+        assert await asyncio.to_thread(client.read_on, 0) < SIZE
 
 
 @contextmanager

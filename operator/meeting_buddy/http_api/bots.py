@@ -137,7 +137,8 @@ def _refused(status: int, wait: str) -> ProblemError:
     if status == 409:
         return not_yet("the bot has no transcript yet")
     if status == 503:
-        return unavailable("too many follow this bot", wait if wait.isdecimal() and len(wait) < 5 else "5")
+        number = wait.isascii() and wait.isdecimal() and len(wait) < 5
+        return unavailable("too many follow this bot", wait if number else "5")
     if status == 401:
         return unavailable(
             "the bot does not know this server's key: it was started with another one",

@@ -46,7 +46,7 @@ KINDS: Final[dict[str, Kind]] = {
     "unsupported-media-type": Kind(415, "The body has to be application/json"),
     "range-not-satisfiable": Kind(416, "The range lies outside the file"),
     "invalid": Kind(422, "A field is not right"),
-    "idempotency-key-reused": Kind(422, "The Idempotency-Key belongs to another body"),
+    "idempotency-key-reused": Kind(422, "The Idempotency-Key belongs to another request"),
     "too-many-requests": Kind(429, "Too many requests"),
     "internal": Kind(500, "A fault of this server"),
     "upstream-error": Kind(502, "Kubernetes gave an answer that makes no sense here"),

@@ -24,6 +24,22 @@ from meeting_buddy.http_api.limits import Limits
 _SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+_GOODBYE: Final = 2.0
+"""Seconds for a client's ``close_notify``, and for the last acknowledgement, when it was sent everything."""
+_BLANK: Final = b"\r\n"
+_DETAILS: Final = {
+    "head_timeout": "the request's head did not arrive in time",
+    "body_timeout": "the request's body did not arrive in time",
+    "head_size": "the request's head is too large, or has too many header fields",
+    "url_size": "path and query are too long",
+    "body_size": "the request's body is too large",
+    "host": "the request needs exactly one Host header",
+    "malformed": "this is not a well-formed HTTP request",
+    "pipelining": "too many requests wait on this connection",
+    "connections": "this server has too many connections",
+}
+
+
 class ServerConfig(uvicorn.Config):
     """uvicorn's configuration, with what our protocol needs."""
 
@@ -34,6 +50,32 @@ class ServerConfig(uvicorn.Config):
 
 class _RefusedError(Exception):
     """Raised inside a parser's callback, which ends the parsing."""
+
+
+class _Transport:
+    """A connection's transport that tells when it is closed, and is closed once.
+
+    Asyncio's transport of TLS cannot be asked or aborted any more after a second ``close()``.
+    """
+
+    def __init__(self, transport: asyncio.Transport, on_close: Callable[[], None]) -> None:
+        self._transport = transport
+        self._on_close: Callable[[], None] | None = on_close
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Write out the buffer, then close."""
+        if not self._transport.is_closing():
+            self._transport.close()
+            if self._on_close is not None:
+                self._on_close()
+
+    def lost(self) -> None:
+        """The connection is gone: nobody is told any more, nor held."""
+        self._on_close = None
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -63,7 +105,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse it when there are too many, else wait for a head."""
-        super().connection_made(transport)
+        super().connection_made(_Transport(transport, self._abort_when_stuck))  # type: ignore[arg-type]
         if len(self.connections) > self._limits.connections:
             self._refuse(_SERVICE_UNAVAILABLE, "connections")
         else:
@@ -72,15 +114,15 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application, and forget all timers."""
         self._disconnect()
+        self.transport.lost()  # type: ignore[attr-defined]
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         for timer in (self._deadline, self._send_deadline, self._abort):
             if timer is not None:
                 timer.cancel()
 
-    def shutdown(self) -> None:
-        """Close when idle, else after the answer under way."""
-        super().shutdown()
+    def eof_received(self) -> None:
+        """The client sends no more: asyncio closes the transport next."""
         self._abort_when_stuck()
 
     # Reading
@@ -89,10 +131,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """Feed the parser, unless the connection is being closed."""
         if self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
         self._fed += len(data)
-        if self._deadline is None:
-            self._await_head()
+        if self._in_head or self._in_body or data.strip(_BLANK):  # empty lines between requests begin none
+            self._unset_keepalive_if_required()
+            if self._deadline is None:
+                self._await_head()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -157,16 +200,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # Writing
 
-    def on_response_complete(self) -> None:
-        """An answer was handed over; when it was the last one, it has to arrive."""
-        super().on_response_complete()
-        self._abort_when_stuck()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection."""
-        super().timeout_keep_alive_handler()
-        self._abort_when_stuck()
-
     def pause_writing(self) -> None:
         """The client does not read as fast as we write."""
         super().pause_writing()
@@ -191,11 +224,16 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _unread(self) -> int:
-        """Bytes that the client has not acknowledged: those the kernel holds, and our own."""
+        """Bytes that the client has not acknowledged: those the kernel holds, and our own.
+
+        With TLS, what is encrypted is held by the transport below, which asyncio gives no documented name.
+        """
         kernel = bytearray(4)
         with contextlib.suppress(OSError):
             fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, kernel)
-        return self.transport.get_write_buffer_size() + int.from_bytes(kernel, sys.byteorder)
+        below = getattr(getattr(self.transport, "_ssl_protocol", None), "_transport", None)
+        encrypted = below.get_write_buffer_size() if below is not None else 0
+        return self.transport.get_write_buffer_size() + encrypted + int.from_bytes(kernel, sys.byteorder)
 
     # Refusing
 
@@ -226,10 +264,9 @@ class LimitedProtocol(HttpToolsProtocol):
         under_way = cycle is not None and not cycle.response_complete
         silent = self._fed == 0 and reason == "head_timeout"  # nobody asked anything
         if not silent and not self.pipeline and not (under_way and (cycle.response_started or not self._in_body)):
-            self.transport.write(_answer(status))
+            self.transport.write(_answer(status, reason))
         self._disconnect()  # or the application's answer would follow ours
         self.transport.close()
-        self._abort_when_stuck()
 
     def _disconnect(self) -> None:
         for cycle in self._unanswered:
@@ -239,12 +276,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _abort_when_stuck(self) -> None:
         """A transport that is closing writes out its buffer first, which a client can prevent by not reading."""
-        if self._abort is None and self.transport.is_closing():
-            self._abort = self.loop.call_later(self._limits.send_seconds, self.transport.abort)
+        if self._abort is None:
+            self._abort_without_progress(-1)
+
+    def _abort_without_progress(self, before: int) -> None:
+        waiting = self._unread()
+        if waiting == before:
+            self.transport.abort()
+            return
+        seconds = self._limits.send_seconds if waiting else min(self._limits.send_seconds, _GOODBYE)
+        self._abort = self.loop.call_later(seconds, self._abort_without_progress, waiting)
 
 
-def _answer(status: HTTPStatus) -> bytes:
-    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": int(status)}).encode()
+def _answer(status: HTTPStatus, reason: str) -> bytes:
+    problem = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": _DETAILS[reason]}
+    body = json.dumps(problem).encode()
     retry = "retry-after: 5\r\n" if status is _SERVICE_UNAVAILABLE else ""
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: application/problem+json\r\n"

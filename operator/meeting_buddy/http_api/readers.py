@@ -32,7 +32,9 @@ LONGEST_LIST: Final = 8 << 20
 LONG_LIST: Final = 2 << 20
 """Bytes; a longer one, which no bot alone can record, takes up to 60 MB of memory until it is sent."""
 LONGEST_ASKED: Final = 1024
-"""Characters of a caller's header; a longer one is left out, but for ``If-Match``, which must not be ignored."""
+"""Characters of a caller's header; a longer one is left out, ``Range`` also where ``If-Range`` is.
+
+Only ``If-Match`` must not be ignored, and is refused."""
 _PIECE: Final = 64 * 1024
 _VISIBLE: Final = re.compile(r"[\x20-\x7e]{0,1024}")
 """What a header may say."""
@@ -166,6 +168,8 @@ class Readers:
         if len(asked.get("if-match", "")) > LONGEST_ASKED:
             raise ProblemError("bad-request", "it is too long", field="If-Match")
         headers = {each: asked[each] for each in ASKED if each in asked and len(asked[each]) <= LONGEST_ASKED}
+        if "if-range" in asked and "if-range" not in headers:  # the range is asked for on that condition alone
+            headers.pop("range", None)
         answer = await self._ask(method, namespace, session_id, name, headers)
         headers = {each: answer.headers[each] for each in FORWARDED if each in answer.headers}
         odd = not all(_VISIBLE.fullmatch(each) for each in headers.values())

@@ -26,8 +26,9 @@ _LOST_PEER: Final = 30_000
 """Milliseconds until the kernel gives up a connection whose peer acknowledges nothing (TCP_USER_TIMEOUT)."""
 _SEND_BUFFER: Final = 256 * 1024
 """Bytes that the kernel holds for a client that does not read; by itself it takes up to 4 MB for each."""
-_TLS_GOODBYE: Final = 2.0
-"""Seconds for a client's ``close_notify``."""
+_TLS_SHUTDOWN: Final = 3600.0
+"""Seconds from the closing of a TLS connection to its end, however fast the client reads what was written before;
+one that does not read is cut by :class:`LimitedProtocol` long before."""
 
 _log = logging.getLogger(__name__)
 
@@ -104,13 +105,13 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; uvicorn itself gives a TLS handshake a minute and a closing one half of that."""
+        """Listen; asyncio gives a TLS handshake a minute and a closing connection half of that."""
         loop, settings, options = asyncio.get_running_loop(), self._settings, dict[str, Any]()
         if self._certificate is not None:
             options = {
                 "ssl": self._certificate.context,
                 "ssl_handshake_timeout": self._config.limits.head_seconds,
-                "ssl_shutdown_timeout": _TLS_GOODBYE,
+                "ssl_shutdown_timeout": _TLS_SHUTDOWN,
             }
         if settings.host is None:
             options |= {"sock": health.every_address(settings.port)}

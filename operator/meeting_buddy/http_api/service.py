@@ -43,6 +43,8 @@ WATCH_SECONDS: Final = 60
 _WATCH_AGAIN: Final = 1.0
 """Least seconds from one opening of a watch to the next."""
 MAX_LIMIT: Final = 500
+_PAGE: Final = 100
+"""Most sessions that the API server is asked for at once: a page is held in memory whole."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _NAME_LETTERS: Final = string.ascii_lowercase + string.digits
 
@@ -113,13 +115,13 @@ class Sessions:
                 if not error.not_found:
                     raise
                 raise late or _deleted_meanwhile() from None
-        if found["metadata"].get("annotations", {}).get(ANNOTATION_REQUEST) != digest:
-            raise ProblemError(
-                "idempotency-key-reused",
-                "the session of this Idempotency-Key was created with another body",
-                field="Idempotency-Key",
-                remedy="Use a new key for each session. A key lives as long as its session does.",
-            )
+        annotations = found["metadata"].get("annotations", {})
+        if annotations.get(ANNOTATION_REQUEST) != digest:
+            raise _reused("the session of this Idempotency-Key was created with another body")
+        if self._created_by_policy and annotations.get(identity.ANNOTATION_CREATED_BY) != user:
+            raise _reused("the session of this Idempotency-Key was created by another user")
+        if found["metadata"].get("deletionTimestamp"):
+            raise _being_deleted()
         return self._shown(found), True
 
     def _late(self, request: BaseModel) -> ProblemError | None:
@@ -161,7 +163,7 @@ class Sessions:
         )
         where = await self._finder.namespace(caller, namespace)
         with kube_problems():
-            items, following = await self._finder.page(caller, where, selector, limit, cursor)
+            items, following = await self._finder.page(caller, where, selector, min(limit, _PAGE), cursor)
         found = [self._shown(each) for each in items]
         wanted = [each for each in found if status in (None, each.status) and platform in (None, each.platform)]
         return SessionList(sessions=wanted, next_cursor=following or None)
@@ -263,6 +265,19 @@ def _deleted_meanwhile() -> ProblemError:
     """409: between the two calls of a POST with an Idempotency-Key its session went away."""
     detail = "the session of this Idempotency-Key was deleted meanwhile"
     return ProblemError("conflict", detail, remedy="Repeat: that starts a new one.", headers={"Retry-After": "1"})
+
+
+def _being_deleted() -> ProblemError:
+    """409: the session of an Idempotency-Key is still there, but not for long."""
+    detail = "the session of this Idempotency-Key is being deleted"
+    remedy = "Repeat: once it is gone, that starts a new one."
+    return ProblemError("conflict", detail, remedy=remedy, headers={"Retry-After": "5"})
+
+
+def _reused(detail: str) -> ProblemError:
+    """422: an Idempotency-Key stands for something else."""
+    remedy = "Use a new key for each session. A key lives as long as its session does."
+    return ProblemError("idempotency-key-reused", detail, field="Idempotency-Key", remedy=remedy)
 
 
 def _random() -> str:
