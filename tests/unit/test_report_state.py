@@ -73,23 +73,22 @@ def test_when_the_bot_is_in_the_meeting(
     assert state.in_meeting is inside
 
 
-@pytest.mark.parametrize(
-    ("phase", "waiting", "ever_joined", "may"),
-    [
-        (ReportPhase.JOINING, Waiting.CONNECTING, False, False),
-        (ReportPhase.JOINING, Waiting.REJOINING, False, False),
-        (ReportPhase.ACTIVE, None, True, True),
-        (ReportPhase.RECORDING, Waiting.REJOINING, True, True),
-        (ReportPhase.RECORDING, Waiting.WAITING_ROOM, True, False),
-        (ReportPhase.LEAVING, None, True, False),
-    ],
-)
-def test_when_what_sounds_may_be_the_meeting(
-    state: ReportState, phase: ReportPhase, waiting: Waiting | None, ever_joined: bool, may: bool
-) -> None:
-    """What is said while a page has lost its connection, or while it thinks so, is recorded and has its text."""
-    state.update(phase=phase, waiting=waiting, ever_joined=ever_joined)
-    assert SessionReporter(state, Mock()).may_hear_meeting is may
+def test_when_what_sounds_may_be_the_meeting(state: ReportState) -> None:
+    """What is said while a page has lost its connection, or thinks so, is recorded and has its text."""
+    reporter = SessionReporter(state, Mock())
+    reporter.waiting(Waiting.CONNECTING)
+    assert not reporter.may_hear_meeting
+    reporter.admitted(SessionClock().utc(), "mixed")
+    assert reporter.may_hear_meeting
+    reporter.reconnecting()
+    assert (state.report.waiting, reporter.may_hear_meeting) == (Waiting.REJOINING, True)
+    reporter.waiting(Waiting.CONNECTING)
+    assert (state.report.waiting, reporter.may_hear_meeting) == (Waiting.REJOINING, False), "another page"
+    reporter.waiting(None)
+    assert reporter.may_hear_meeting
+    reporter.reconnecting()
+    reporter.leaving()
+    assert not reporter.may_hear_meeting
 
 
 async def test_who_waits_gets_the_newest_report(state: ReportState) -> None:

@@ -86,7 +86,7 @@ async def test_each_stay_in_the_lobby_has_its_own_time() -> None:
 
 @pytest.mark.parametrize(
     ("state", "cause"),
-    [(LOBBY, "the bot was in the waiting room"), (RECONNECTING, "the page had lost its connection")],
+    [(LOBBY, "the bot waited outside the call"), (RECONNECTING, "the page was reconnecting")],
 )
 async def test_what_was_recorded_while_the_page_did_not_show_the_call_is_a_gap(state: PageState, cause: str) -> None:
     stay = Stay([*[IN_CALL] * 5, *[state] * 30, NOTHING, *[IN_CALL] * 5, state, IN_CALL, OVER])
@@ -168,10 +168,10 @@ async def test_what_was_recorded_in_the_waiting_room_until_the_bot_left_is_a_gap
     leaving = Leaving()
     clock = SimpleNamespace(now=lambda: 100.0, utc=Mock())
     leaving._clock = cast(Any, clock)
-    leaving._away, leaving._seen_in_call = "the bot was in the waiting room", 40.0
+    leaving._away, leaving._seen_in_call = "the bot waited outside the call", 40.0
     await leaving.leave(SessionResult(Reason.REMOVED_FROM_MEETING), asked=True)
     [found] = leaving.recorder.note_gap.call_args_list
-    assert found == call(40.0, 100.0, "the bot was in the waiting room")
+    assert found == call(40.0, 100.0, "the bot waited outside the call")
 
 
 async def test_so_does_who_has_no_time_left_for_the_evidence() -> None:

@@ -353,18 +353,12 @@ class _Recovery:
             if first.run == second.run:
                 continue
             start = first.end
-            for stated_start, stated_end in [*self._stated_gaps(), (second.start, second.start)]:
+            stated = sorted((gap.start, gap.end) for gap in self._manifest.gaps)
+            for stated_start, stated_end in [*stated, (second.start, second.start)]:
                 end = min(stated_start, second.start)
                 if end - start >= SMALLEST_GAP:
                     self._manifest.enter_gap(GapLine("the recorder ended", start, end))
                 start = max(start, stated_end)
-
-    def _stated_gaps(self) -> list[tuple[float, float]]:
-        """Start and end of the stated gaps without media, by their start."""
-        lines = [line for line in self._found.lines if isinstance(line, GapLine) and line.recorded]
-        recorded = {(line.start, line.end, line.gap) for line in lines}
-        gaps = self._manifest.gaps
-        return sorted((gap.start, gap.end) for gap in gaps if (gap.start, gap.end, gap.cause) not in recorded)
 
     def _last_written(self, file: SegmentFile) -> float:
         if file.modified is None:

@@ -48,7 +48,7 @@ _EVIDENCE_SECONDS, _EVIDENCE_SHARE = 5.0, 0.1
 """For all that is kept of a meeting that somebody waits to be left: seconds, and share of the pod's grace period."""
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
-_AWAY: Final = {State.LOBBY: "the bot was in the waiting room", State.RECONNECTING: "the page had lost its connection"}
+_AWAY: Final = {State.LOBBY: "the bot waited outside the call", State.RECONNECTING: "the page was reconnecting"}
 """Causes of gaps that a page states which then shows the call again."""
 _FLICKER_SECONDS: Final = 2.0
 """A page may be between two states for so long, and still show the call."""
@@ -153,7 +153,7 @@ class _MeetingRun:
         """When the bot was last seen in the call, seconds on the session clock."""
         self._outage: _Outage | None = None
         self._away = ""
-        """Where the page said that the bot is, when it was last looked at, if that was not the call."""
+        """What the page last showed instead of the call, since it did."""
 
     # Join and stay
 
@@ -287,7 +287,7 @@ class _MeetingRun:
             return Reason.REMOVED_FROM_MEETING if self._lobby.verdict(Waiting.WAITING_ROOM) else None
         self._lobby.verdict(None)
         if page_state.state is State.RECONNECTING:
-            self._reporter.waiting(Waiting.REJOINING)
+            self._reporter.reconnecting()
         elif page_state.state is State.IN_CALL:
             self._lobby.admitted()
             self._reporter.waiting(None)

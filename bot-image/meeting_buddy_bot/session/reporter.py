@@ -38,6 +38,7 @@ class SessionReporter:
         self._events = events
         self._publish_names = publish_names
         self._rejoins = rejoins
+        self._reconnecting = False
         self._earlier_names: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._people = PeopleReport()
@@ -69,7 +70,7 @@ class SessionReporter:
     @property
     def may_hear_meeting(self) -> bool:
         """Whether what sounds now may be the meeting: it may while the page says that it has lost the connection."""
-        return self._state.in_meeting or (self.ever_joined and self._state.report.waiting is Waiting.REJOINING)
+        return self._state.in_meeting or self._reconnecting
 
     @property
     def recorded(self) -> RecordingReport:
@@ -78,8 +79,14 @@ class SessionReporter:
 
     # The way in and out
 
+    def reconnecting(self) -> None:
+        """The page of the call says that it has lost the connection."""
+        self.waiting(Waiting.REJOINING)
+        self._reconnecting = True
+
     def waiting(self, waiting: Waiting | None) -> None:
         """What the bot waits for outside the call; ``None``: it is in the call."""
+        self._reconnecting = False
         inside_before = self.ever_joined or self._rejoins
         if waiting is not None and inside_before and waiting is not Waiting.WAITING_ROOM:
             waiting = Waiting.REJOINING
@@ -95,6 +102,7 @@ class SessionReporter:
 
     def leaving(self) -> None:
         """The bot is on its way out."""
+        self._reconnecting = False
         self._state.update(phase=ReportPhase.LEAVING, waiting=None)
 
     def left(self, at: datetime) -> None:

@@ -323,7 +323,7 @@ class Snapshot:
     def joined_at(self) -> datetime | None:
         """When the bot was first in the meeting: written before, else by its report, else by the pod's readiness.
 
-        Where the status was emptied, former bots' own last words are left.
+        Where the status was emptied, the reports with which former bots ended are left.
         """
         if self.session.status.join_timestamp is not None:
             return self.session.status.join_timestamp

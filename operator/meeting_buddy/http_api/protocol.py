@@ -22,8 +22,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from meeting_buddy.http_api.limits import Limits
 
 _SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
-
-
 _GOODBYE: Final = 2.0
 """Seconds for a client's ``close_notify``, and for the last acknowledgement, when it was sent everything."""
 _BLANK: Final = b"\r\n"
@@ -229,7 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
         With TLS, what is encrypted is held by the transport below, which asyncio gives no documented name.
         """
         kernel = bytearray(4)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):  # of one that is gone since
             fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, kernel)
         below = getattr(getattr(self.transport, "_ssl_protocol", None), "_transport", None)
         encrypted = below.get_write_buffer_size() if below is not None else 0
@@ -277,15 +275,15 @@ class LimitedProtocol(HttpToolsProtocol):
     def _abort_when_stuck(self) -> None:
         """A transport that is closing writes out its buffer first, which a client can prevent by not reading."""
         if self._abort is None:
-            self._abort_without_progress(-1)
+            seconds = min(self._limits.send_seconds, _GOODBYE)
+            self._abort = self.loop.call_later(seconds, self._abort_without_progress, -1)
 
     def _abort_without_progress(self, before: int) -> None:
         waiting = self._unread()
-        if waiting == before:
+        if waiting in (0, before):
             self.transport.abort()
-            return
-        seconds = self._limits.send_seconds if waiting else min(self._limits.send_seconds, _GOODBYE)
-        self._abort = self.loop.call_later(seconds, self._abort_without_progress, waiting)
+        else:
+            self._abort = self.loop.call_later(self._limits.send_seconds, self._abort_without_progress, waiting)
 
 
 def _answer(status: HTTPStatus, reason: str) -> bytes:
