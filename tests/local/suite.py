@@ -1,7 +1,7 @@
-"""Every test but the hour-long ones, side by side; what runs real processes and failed is run once more, by itself.
+"""Every test but the hour-long ones, side by side; what failed is run once more, by itself.
 
-Chance fails a test of real processes now and then, and half an hour of other tests is not thrown away for it. The
-second run is a process of its own: nothing of the first one is left in it, and nothing else runs beside it.
+Chance fails a test of real processes or sockets now and then, and half an hour of other tests is not thrown away for
+it. The second run is a process of its own: nothing of the first one is left in it, and nothing else runs beside it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ PROCESSES: Final = 5
 
 MOST_REPEATED: Final = 5
 """Tests that chance may fail in one run."""
-
-_ONCE: Final = "tests/unit/"
-"""What is tested here fails for what the code does, and does so each time."""
 
 _LAST_FAILED: Final = REPOSITORY / ".pytest_cache/v/cache/lastfailed"
 
@@ -53,7 +50,7 @@ def run(run_pytest: Callable[[Sequence[str]], int], last_failed: Path = _LAST_FA
 
 
 def _may_be_chance(failed: Sequence[str]) -> bool:
-    return 0 < len(failed) <= MOST_REPEATED and not any(each.startswith(_ONCE) for each in failed)
+    return 0 < len(failed) <= MOST_REPEATED
 
 
 def _list(failed: Sequence[str]) -> str:

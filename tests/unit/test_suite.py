@@ -49,7 +49,6 @@ def test_what_failed_is_run_once_more_and_that_decides(
         (pytest.ExitCode.OK, []),
         (pytest.ExitCode.TESTS_FAILED, []),
         (pytest.ExitCode.INTERRUPTED, [REAL]),
-        (pytest.ExitCode.TESTS_FAILED, [REAL, "tests/unit/test_decide.py::test_a"]),
         (pytest.ExitCode.TESTS_FAILED, [f"{REAL}{number}" for number in range(MOST_REPEATED + 1)]),
     ],
 )
