@@ -40,17 +40,13 @@ def run(run_pytest: Callable[[Sequence[str]], int], last_failed: Path = _LAST_FA
     last_failed.unlink(missing_ok=True)  # it keeps the names of tests that are no more
     code = run_pytest(["-n", str(PROCESSES), "--no-loadscope-reorder", "--durations", "40"])
     failed = sorted(json.loads(last_failed.read_text())) if last_failed.exists() else []
-    if code != pytest.ExitCode.TESTS_FAILED or not _may_be_chance(failed):
+    if code != pytest.ExitCode.TESTS_FAILED or not 0 < len(failed) <= MOST_REPEATED:
         return code
     print(f"\nOnce more, by themselves, for they failed beside others: {_list(failed)}\n", flush=True)
     code = run_pytest(["-n", "0", *failed])
     outcome = "passed" if code == pytest.ExitCode.OK else "failed again"
     print(f"\nThese failed at first, see above, and {outcome} by themselves: {_list(failed)}", flush=True)
     return code
-
-
-def _may_be_chance(failed: Sequence[str]) -> bool:
-    return 0 < len(failed) <= MOST_REPEATED
 
 
 def _list(failed: Sequence[str]) -> str:

@@ -154,19 +154,13 @@ async def test_a_field_that_spells_it_anew_costs_a_few_seconds(fakes: Fakes) -> 
     assert SHORT_SECONDS == 1, "one look"
 
 
-async def test_nothing_is_sent_before_it_could_be_written(fakes: Fakes) -> None:
-    fakes.refuses = {"write"}  # something lies over the field
+@pytest.mark.parametrize(("refused", "before"), [("write", ["open"]), ("send", ["open", "write"])])
+async def test_a_step_that_cannot_be_run_is_tried_again_and_nothing_behind_it_comes_first(
+    fakes: Fakes, refused: str, before: list[str]
+) -> None:
+    fakes.refuses = {refused}  # something lies over it
     await fakes.looks(10)
-    assert (fakes.done, fakes.events) == (["open"], [])
-    fakes.refuses = set()
-    await fakes.looks(5)
-    assert (fakes.said, fakes.told) == ([TEXT], ["announcement_posted"])
-
-
-async def test_a_step_that_could_not_be_run_is_tried_again(fakes: Fakes) -> None:
-    fakes.refuses = {"send"}
-    await fakes.looks(5)
-    assert (fakes.done, fakes.events) == (["open", "write"], [])
+    assert (fakes.done, fakes.events) == (before, [])
     fakes.refuses = set()
     await fakes.looks(5)
     assert (fakes.said, fakes.told) == ([TEXT], ["announcement_posted"])

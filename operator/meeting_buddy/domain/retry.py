@@ -110,7 +110,8 @@ def _is_disruption(ended: Snapshot, outcome: Outcome) -> bool:
 
 def _was_seen(ended: Snapshot) -> bool:
     """Whether anybody saw the bot run: a kubelet that takes a pod no more after a restart does not say so."""
-    return ended.report is not None or ended.session.status.phase not in (None, Phase.SCHEDULED, Phase.INITIALIZING)
+    phase = ended.session.status.phase
+    return ended.report is not None or (phase is not None and phase.rank >= Phase.JOINING.rank)
 
 
 def _refused_by_node(ended: Snapshot, outcome: Outcome) -> bool:
