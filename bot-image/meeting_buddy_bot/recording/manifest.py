@@ -71,6 +71,12 @@ class Segment:
         return self.run == before.run and self.segment == before.segment + 1
 
 
+def segments_of(lines: Iterable["Line"]) -> list[Segment]:
+    """Each segment once, by its number, as its last line has it: a volume may have taken a line and refused it."""
+    by_number = {line.segment: line for line in lines if isinstance(line, Segment)}
+    return [by_number[which] for which in sorted(by_number)]
+
+
 def stretches(segments: Iterable[Segment]) -> list[tuple[Segment, Segment]]:
     """First and last segment of each stretch of media between which nothing is missing; ``segments`` in order."""
     found: list[tuple[Segment, Segment]] = []

@@ -25,6 +25,7 @@ from meeting_buddy_bot.recording.manifest import (
     Segment,
     encode,
     media_seconds,
+    segments_of,
     utc_text,
 )
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash, number, probe
@@ -128,8 +129,7 @@ class ManifestWriter:
     ) -> None:
         """``earlier``: what the manifest says already, of a process that died; its segments and gaps count, too."""
         lines = list(earlier)
-        by_number = {line.segment: line for line in lines if isinstance(line, Segment)}
-        self.segments: list[Segment] = [by_number[which] for which in sorted(by_number)]
+        self.segments = segments_of(lines)
         self.gaps = [Gap(start=line.start, end=line.end, cause=line.gap) for line in lines if isinstance(line, GapLine)]
         self.starts = [line for line in lines if isinstance(line, RunStart)]
         """Of the runs of processes that died."""
@@ -143,7 +143,7 @@ class ManifestWriter:
         self._file = _ManifestFile(volume.folder / MANIFEST_FILE)
         self._queue: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
-        self._entered = set(by_number)
+        self._entered = {each.segment for each in self.segments}
         self._last_run = 0
         """The last number that :meth:`new_run` gave out."""
         self._incomplete: list[Run] = []

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, encode, read
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, encode, read, segments_of
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.render import differing_files, render
@@ -65,6 +65,4 @@ def outcome_given_up(why: str | None, ended: str | None) -> dict[str, Any]:
 
 
 def _rendered(folder: Path) -> list[Derived]:
-    # By number, as in ManifestWriter: lines that a volume took and then refused may be repeated.
-    segments = {line.segment: line for line in read(folder / MANIFEST_FILE) if isinstance(line, Segment)}
-    return render(folder, list(segments.values()))
+    return render(folder, segments_of(read(folder / MANIFEST_FILE)))
