@@ -1,13 +1,12 @@
-"""How the tests run side by side: in five processes, by what they share.
+"""How the tests run side by side: in several processes, by what they share.
 
-Most of their time is waiting, so `make test` runs more processes than there are processors (`pytest -n 5`). Files stay
-whole, because each brings up something for all its tests, and some that share more than the machine go together. What
-judges sound or pictures in real time is marked `alone` and takes all slots of the machine; what judges how much is
-lost of a recording is marked `busy` and takes all but one. Within a group these come first, one after the other, so
-that what others have begun is waited for once. What nearly only waits for moments of its own is marked `waits` and
-takes no slot. What ends parts of the cluster is marked `cluster_alone`, what ends the local meeting's server
-`meeting_alone`: tests without it run on, and those with it wait. One of another group may come between any two tests
-of a module, so what a module has on the cluster, or in the meeting, survives it.
+Most of their time is waiting, so `make test` runs more processes than there are processors. Files stay whole, because
+each brings up something for all its tests, and some that share more than the machine go together. What judges sound or
+pictures in real time is marked `real_time` and takes most slots of the machine. Within a group these come first, one
+after the other, so that what others have begun is waited for once. What nearly only waits for moments of its own is
+marked `waits` and takes no slot. What ends parts of the cluster is marked `cluster_alone`, what ends the local
+meeting's server `meeting_alone`: tests without it run on, and those with it wait. One of another group may come between
+any two tests of a module, so what a module has on the cluster, or in the meeting, survives it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.local.machine.machine_lock import SLOTS, Held, Needs, Use
+from tests.local.machine.machine_lock import REAL_TIME_SLOTS, Held, Needs, Use
 from tests.local.meetings.facts.usage import usages
 from tests.local.meetings.livekit import LocalMeeting
 
@@ -33,24 +32,23 @@ _GROUPS = {
     "tests/e2e/test_cluster_repair.py": "repair",
     "tests/e2e/test_node_loss.py": "repair",
 }
-"""Some of these need the machine alone, some install one release on the cluster, some end the cluster; every other file
-is a group by itself, or one for each pack of pages."""
+"""Some of these need most of the machine, some install one release on the cluster, some end the cluster; every other
+file is a group by itself, or one for each pack of pages."""
 
 _held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 _LONGEST_FIRST = (
     "release",
-    "tests/integration/test_operator_times.py",  # these wait, and do so beside what needs the machine
-    "tests/integration/test_operator_attempts.py",
-    "tests/integration/test_operator_errors.py",
-    "tests/integration/test_operator_finisher.py",
-    "tests/integration/test_http_expiry.py",
     "tests/e2e/test_operator_endings.py",
-    "tests/integration/test_operator_watches.py",
+    "tests/integration/test_operator_times.py",
     "recorder",
-    "tests/integration/test_operator_lives.py",
-    "tests/e2e/",
+    "tests/bot/test_platform_meetings.py",
+    "tests/bot/test_session.py",
+    "tests/bot/test_join_loop.py",
     "tests/bot/test_livekit_join.py",
+    "tests/integration/test_operator_",
+    "tests/integration/test_http_expiry.py",
+    "tests/e2e/",
     "tests/bot/",
     "repair",  # once nobody else needs the cluster
     "tests/conformance/",
@@ -137,5 +135,5 @@ def _needs(item: pytest.Item) -> Needs:
         return Use.ALONE if marked(f"{name}_alone") else Use.SHARED if shared else None
 
     cluster, meeting = use("cluster", marked("cluster")), use("meeting", "meeting" in getattr(item, "fixturenames", ()))
-    slots = SLOTS if marked("alone") else SLOTS - 1 if marked("busy") else 0 if marked("waits") else 1
+    slots = REAL_TIME_SLOTS if marked("real_time") else 0 if marked("waits") else 1
     return Needs(slots, cluster, meeting)

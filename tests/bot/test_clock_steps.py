@@ -50,7 +50,7 @@ def announce() -> None:
     time.clock_settime(time.CLOCK_REALTIME, time.time())
 
 
-@pytest.mark.busy  # the limit counts the start of a program
+@pytest.mark.real_time  # the limit counts the start of a program
 @pytest.mark.parametrize("seconds", [60, -60])
 async def test_a_step_costs_two_seconds_at_most_and_is_a_gap(start: Start, seconds: int) -> None:
     with reachable_folder() as folder:

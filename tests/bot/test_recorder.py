@@ -43,7 +43,7 @@ def start() -> Iterator[Start]:
         yield start_bot
 
 
-@pytest.mark.alone
+@pytest.mark.real_time
 async def test_what_was_spoken_and_shown_is_in_one_verified_file(start: Start) -> None:
     bot = start("join; wait 1s; record", environment={"MEETING_BUDDY_SEGMENT_SECONDS": "10"})
     await bot.until(recording)
@@ -108,7 +108,7 @@ async def test_nothing_is_recorded_when_recording_is_off(start: Start) -> None:
     assert bot.outcome.recording.segments == 0
 
 
-@pytest.mark.busy  # the limits count the start of a program
+@pytest.mark.real_time  # the limits count the start of a program
 async def test_a_killed_ffmpeg_costs_two_seconds_at_most_and_is_back_within_three(start: Start) -> None:
     bot = start()
     await bot.until(recording)
@@ -187,7 +187,7 @@ def end_recorders_stream(bot: RunningBot) -> None:
     pulse.pa_context_disconnect(context)
 
 
-@pytest.mark.busy  # how much later the picture is opened than the sound counts the start of a program
+@pytest.mark.real_time  # how much later the picture is opened than the sound counts the start of a program
 async def test_sound_that_ffmpeg_loses_alone_costs_a_run(start: Start) -> None:
     """As when the sound device ends the recorder's stream and lives on: the picture would go on without sound."""
     bot = start(environment={"MEETING_BUDDY_SEGMENT_SECONDS": "4"})

@@ -26,7 +26,7 @@ TONE = """<script>
 </script>"""
 
 
-@pytest.mark.alone
+@pytest.mark.real_time
 async def test_the_sinks_clock_is_true_while_chromium_plays(
     make_container: Callable[..., AbstractContextManager[BrowserContainer]], site: SyntheticSite
 ) -> None:

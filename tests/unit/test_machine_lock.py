@@ -39,7 +39,7 @@ def taken(folder: Path, first: int, needs: Needs = ONE) -> threading.Event:
 @pytest.mark.parametrize(
     ("count", "beside"),
     [(1, SLOTS - 1), (SLOTS - 1, 1), (SLOTS, 0)],
-    ids=["ordinary", "busy", "alone"],
+    ids=["ordinary", "real time", "all"],
 )
 def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: int) -> None:
     with ExitStack() as others, holding(tmp_path, 0, Needs(count)):
