@@ -253,6 +253,28 @@ async def test_a_recording_that_begins_late_has_a_gap_before_it(
 
 
 @pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize(("seconds", "stated"), [(3.0, False), (12.0, True)])
+async def test_what_opens_slowly_begins_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, stated: bool
+) -> None:
+    async def slowly(file: Path, _latest: float = 0.0) -> Span:
+        start = seconds if int(file.stem) % 2 else 20.0
+        return Span(start, 20.0 if int(file.stem) % 2 else 40.0, 0.0)
+
+    monkeypatch.setattr(manifest_writer, "probe", slowly)
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    recording.start()
+    began = recording._began
+    await written(recording)
+    report = await recording.finish()
+    await task
+    await events.close()
+    expected = [("the recording began late", round(began, 3), recording._manifest.segments[0].start)] if stated else []
+    assert [(gap.cause, gap.start, gap.end) for gap in report.gaps] == expected
+
+
+@pytest.mark.usefixtures("fake_media")
 @pytest.mark.parametrize("recovered_first", [True, False])
 async def test_behind_an_earlier_bot_it_is_the_same_gap(
     left: Left, monkeypatch: pytest.MonkeyPatch, later: list[float], recovered_first: bool

@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from meeting_buddy.contract.report import Gap, RecordingReport
 from meeting_buddy_bot.recording.capture import Run
@@ -100,6 +100,15 @@ def unreadable_gap(which: int, run: Sequence[Segment], begin: float, end: float)
     return GapLine("a segment cannot be read", round(start, 3), round(end, 3))
 
 
+class _OpenGap(NamedTuple):
+    """A gap whose end is not known yet."""
+
+    start: float
+    cause: str
+    least: float = SMALLEST_GAP
+    """Seconds; a shorter one is none."""
+
+
 class _ManifestFile(AppendFile):
     """Remembers with which words the volume refuses a line."""
 
@@ -150,7 +159,7 @@ class ManifestWriter:
         """Runs that may have segments without a line: nothing could be read from them when the run ended."""
         self._refused: set[int] = set()
         """Numbers of the runs of which the volume did not hand out all segments."""
-        self._missing_since: tuple[float, str] | None = None
+        self._open: _OpenGap | None = None
         self._writing: Run | None = None
         """The run that writes now."""
 
@@ -183,9 +192,12 @@ class ManifestWriter:
         """A run is over; what it left open is entered as cut off. A ``cause`` opens a gap; none was wanted without."""
         self._submit(lambda: self._end_run(run, cause))
 
-    def missing_since(self, start: float, cause: str) -> None:
-        """There is no media since ``start``, before a run has written; no effect while a gap is open."""
-        self._submit(lambda: self._open_gap(start, cause))
+    def missing_since(self, start: float, cause: str, least: float) -> None:
+        """There is no media since ``start``, before a run has written; no gap where it comes within ``least`` seconds.
+
+        No effect while a gap is open. A run that fails meanwhile is the cause of it.
+        """
+        self._submit(lambda: self._open_gap(_OpenGap(start, cause, least)))
 
     def writing_again(self, run: Run) -> None:
         """A run has begun to write; closes the gap that the one before it opened."""
@@ -339,11 +351,13 @@ class ManifestWriter:
             self._incomplete.append(run)
         if cause is not None:
             last = max((segment.end for segment in self.segments), default=run.origin)
-            await self._open_gap(last, cause)
+            await self._open_gap(_OpenGap(last, cause))
 
-    async def _open_gap(self, start: float, cause: str) -> None:
-        if self._missing_since is None:
-            self._missing_since = (start, cause)
+    async def _open_gap(self, gap: _OpenGap) -> None:
+        if self._open is None:
+            self._open = gap
+        elif gap.least < self._open.least:
+            self._open = gap._replace(start=self._open.start)
 
     async def _enter_all(self, run: Run, last: int, ended_at: float) -> list[int]:
         """Enter what a run that is over left without a line; the numbers of which nothing can be read."""
@@ -389,7 +403,7 @@ class ManifestWriter:
             if gap.start <= before + SMALLEST_GAP < gap.end:
                 before = gap.end
         if behind is None:  # as a rule: it is about to join
-            self._missing_since = (before, REPLACED)
+            self._open = _OpenGap(before, REPLACED)
             if self._writing is not None:
                 await self._close_gap(self._writing)
         elif behind - before >= SMALLEST_GAP:
@@ -397,7 +411,7 @@ class ManifestWriter:
 
     async def _close_gap(self, run: Run) -> None:
         self._writing = run
-        if self._missing_since is None:
+        if self._open is None:
             return
         try:
             span = await probe(run.file(run.first))
@@ -406,11 +420,11 @@ class ManifestWriter:
         await self._close_gap_at(run.origin + (span.start if span else 0.0))
 
     async def _close_gap_at(self, now: float) -> None:
-        if self._missing_since is None:
+        if self._open is None:
             return
-        (start, cause), self._missing_since = self._missing_since, None
-        if now - start >= SMALLEST_GAP:
-            await self._enter_gap(GapLine(cause, round(start, 3), round(now, 3)))
+        gap, self._open = self._open, None
+        if now - gap.start >= gap.least:
+            await self._enter_gap(GapLine(gap.cause, round(gap.start, 3), round(now, 3)))
 
     async def _enter_new_gap(self, line: GapLine) -> None:
         if not self._states(line):

@@ -47,7 +47,7 @@ _FLUSH_SECONDS: Final = 15.0
 _PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
 _LATE_SECONDS: Final = 5.0
-"""Until ffmpeg's first start, also on a busy node; where it takes longer, that is a gap before the first run."""
+"""Until the first media, also on a busy node; where it takes longer, that is a gap before the first run."""
 _FULL: Final = "the recordings volume is full"
 _FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS: Final = tuple(map(os.strerror, _FULL_ERRORS))
@@ -362,7 +362,7 @@ class MeetingRecorder:
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
         finally:
-            self._note_late_start(run)
+            self._note_first_start()
         self._manifest.started(run)
         self._events.write("recorder_started", run=run.number)
         if self._stopping.is_set():  # asked to stop while it was being started
@@ -375,13 +375,12 @@ class MeetingRecorder:
             watcher.cancel()
         return cause
 
-    def _note_late_start(self, run: Run) -> None:
-        """State a gap before the first run, if it began late."""
-        if self._runs > 1 or run.origin - self._began <= _LATE_SECONDS:
-            return
+    def _note_first_start(self) -> None:
+        """State a gap before the first run, if its media begins late."""
         # Recovery that is not done yet states a gap that covers it, behind what an earlier bot recorded.
-        if self._earlier is None or self._unrecovered is None or not self._earlier.highest_segment:
-            self._manifest.missing_since(self._began, "the recording began late")
+        follows = self._earlier is not None and self._unrecovered is not None and self._earlier.highest_segment > 0
+        if self._runs == 1 and not follows:
+            self._manifest.missing_since(self._began, "the recording began late", _LATE_SECONDS)
 
     async def _watch_run(self, run: Run) -> None:
         await run.writing.wait()
