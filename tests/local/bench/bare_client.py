@@ -132,7 +132,7 @@ class BareClient:
         return await self._api.send("POST", collection(self._namespace, f"{kind}s"), {**template, "metadata": metadata})
 
     async def _write_phase(self, name: str, pod: str, phase: str) -> None:
-        status = {**self._manifests["status"], "phase": phase, "botPod": pod}
+        status = {**self._manifests["statuses"][phase], "botPod": pod}
         path = collection(self._namespace, "meetingsessions", name, "status")
         await self._api.send("PATCH", path, {"status": status}, raw_api.MERGE_PATCH)
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,22 +22,6 @@ _AT_ONCE = 64
 """Sessions that are being created at the same time in a burst."""
 _PATIENCE = 180.0
 _KEPT = ("labels", "annotations", "ownerReferences")
-_CONDITION = {
-    "status": "Unknown",
-    "reason": "Bench",
-    "message": "a session of the bench",
-    "lastTransitionTime": "2026-11-23T10:00:00Z",
-    "observedGeneration": 1,
-}
-_STATUS: JsonObject = {
-    "observedGeneration": 1,
-    "attempt": 1,
-    "message": "a session of the bench",
-    "conditions": [
-        {**_CONDITION, "type": kind} for kind in ("Ready", "Reconciling", "PodReady", "Joined", "Recording")
-    ],
-}
-"""Of the size of what the operator writes."""
 
 
 @dataclass
@@ -119,10 +103,11 @@ async def _run(
 
 async def copy_templates(place: Place) -> None:
     """Write the manifests that those are given who know nothing of ours: what the operator makes for one session."""
-    async with ours(place) as run:
+    async with ours(place) as run, asyncio.TaskGroup() as tasks:
+        statuses = tasks.create_task(_statuses(place, run.namespace))
         await run.create(1)
         await run.until(lambda seen: seen.over)
-        found = {"status": _STATUS}
+        found: JsonObject = {"statuses": await statuses}
         for kind in ("pod", "secret"):
             (made,), _ = await place.api.listed(collection(run.namespace, f"{kind}s"), LABEL_SESSION_UID)
             metadata = {name: made["metadata"][name] for name in _KEPT if name in made["metadata"]}
@@ -131,3 +116,16 @@ async def copy_templates(place: Place) -> None:
     found["pod"].pop("status")
     found["pod"]["spec"].pop("nodeName")
     place.templates.write_text(json.dumps(found))
+
+
+async def _statuses(place: Place, namespace: str) -> dict[str, JsonObject]:
+    """The status of the namespace's only session, phase by phase."""
+    found: dict[str, JsonObject] = {}
+    async with aclosing(place.api.list_and_watch(collection(namespace, "meetingsessions"))) as events:
+        async for event in events:
+            status = event["object"].get("status", {}) if event is not None else {}
+            if "phase" in status:
+                found[status["phase"]] = status
+            if "Completed" in found:
+                break
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ class RawApi:
             async for line in answer.content:
                 yield json.loads(line)
 
-    async def list_and_watch(self, path: str, selector: str = "") -> AsyncIterator[JsonObject | None]:
+    async def list_and_watch(self, path: str, selector: str = "") -> AsyncGenerator[JsonObject | None, None]:
         """All objects as ADDED, then ``None`` when the watch is about to begin, then its events, without end.
 
         The API server ends a watch that does not take its events fast enough; it is gone on with behind the last one.
