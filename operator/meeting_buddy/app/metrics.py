@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Final
 
+from prometheus_client import Counter
+
 from meeting_buddy.app.watch_listener import Reopened
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.phases import Phase
@@ -13,6 +15,12 @@ from meeting_buddy.process.metrics import ProcessMetrics
 from meeting_buddy.resource.session import VERSION
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+
+
+@cache
+def _labelled(counter: Counter, *labels: str | int) -> Counter:
+    """One of a counter's; the library looks it up anew each time, which takes longer than to count."""
+    return counter.labels(*labels)
 
 
 class Metrics(ProcessMetrics):
@@ -60,7 +68,6 @@ class Metrics(ProcessMetrics):
             "resource",
             "code",
         )
-        self._requests_of = cache(self._requests.labels)  # the library looks each one up anew, which takes longer
         self._errors = self._counter(
             "reconcile_errors",
             "Reconciliations that failed, by the call that was refused (code 0: no answer); "
@@ -125,7 +132,7 @@ class Metrics(ProcessMetrics):
 
     def request(self, method: str, kind: str, status: int) -> None:
         """The API server was called."""
-        self._requests_of(method, kind, status).inc()
+        _labelled(self._requests, method, kind, status).inc()
 
     def pod_created(self, seconds: float, *, scheduled: bool) -> None:
         """A bot's pod was created."""
@@ -135,7 +142,7 @@ class Metrics(ProcessMetrics):
 
     def transition(self, before: Phase | None, after: Phase) -> None:
         """A phase was written."""
-        self._transitions.labels(before.value if before else "", after.value).inc()
+        _labelled(self._transitions, before.value if before else "", after.value).inc()
 
     def outcome(self, phase: Phase, reason: Reason) -> None:
         """A session ended."""
@@ -158,7 +165,7 @@ class Metrics(ProcessMetrics):
 
     def reconciled(self, waited: float, seconds: float, *, failed: bool) -> None:
         """A reconciliation ended; its key had waited so long in the queue."""
-        self._reconciled.labels("error" if failed else "success").inc()
+        _labelled(self._reconciled, "error" if failed else "success").inc()
         self._waited.observe(waited)
         self._worked.observe(seconds)
 
@@ -201,4 +208,4 @@ class Metrics(ProcessMetrics):
 
     def report(self, result: str) -> None:
         """A report arrived, or the stream was cut."""
-        self._reports.labels(result).inc()
+        _labelled(self._reports, result).inc()

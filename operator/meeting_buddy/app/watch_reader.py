@@ -35,19 +35,19 @@ async def without_events(parts: AsyncIterator[bytes], expected: Expected, take: 
             process wrote.
         take: told of each other event, in order.
     """
-    rest = bytearray()
+    rest = b""
     async for part in parts:
-        rest += part
-        end = rest.rfind(b"\n") + 1
+        end = part.rfind(b"\n") + 1
         if not end:
+            rest += part
             continue
-        lines = bytes(rest[:end]).splitlines(keepends=True)
-        del rest[:end]
+        lines = (rest + part[:end]).splitlines(keepends=True)
+        rest = part[end:]
         yield b"".join(_lines_for_kopf(lines, expected, take))
     if rest.endswith(b"}"):  # a line without its end
-        yield b"".join(_lines_for_kopf((bytes(rest),), expected, take))
+        yield b"".join(_lines_for_kopf((rest,), expected, take))
     elif rest:
-        yield bytes(rest)
+        yield rest
 
 
 def _lines_for_kopf(lines: Iterable[bytes], expected: Expected, take: Take) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from meeting_buddy.contract import VERSION
+from meeting_buddy.contract.lean import alike
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.text import json_text, well_formed
@@ -139,17 +140,19 @@ class PeopleReport(ContractModel):
     """How many different people were seen, named or not; beyond thousands of names, how often further ones came."""
 
 
+@alike
 class BrowserReport(ContractModel):
     """The browser's health and what it really runs under."""
 
     alive: bool = False
-    restarts: int = 0
-    version: str | None = None
-    age_days: int | None = None
+    restarts: Count = 0
+    version: Word | None = None
+    age_days: Count | None = None
     sandbox: Word | None = None
     """``seccomp`` when Chromium's own sandbox is on in both layers; ``none`` when not; null while unknown."""
 
 
+@alike
 class Reception(ContractModel):
     """Whether sound or picture of the meeting arrives."""
 
@@ -158,12 +161,13 @@ class Reception(ContractModel):
     reason: Word = "NotInMeeting"
 
 
+@alike
 class MediaReport(ContractModel):
     """What reaches the recorder."""
 
     flowing: bool = False
     """Whether sound was heard within the last half minute."""
-    audio_route: str | None = None
+    audio_route: Word | None = None
     audio: Reception = Reception()
     video: Reception = Reception()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from meeting_buddy.contract import identity, wire
-from meeting_buddy.contract.lean import forget_given
+from meeting_buddy.contract.lean import make_lean
 from meeting_buddy.domain.facts import ContainerFacts, PodCondition, PodFacts, SessionFacts, Terminated
 from meeting_buddy.manifests.pod import RECORDINGS_VOLUME
 from meeting_buddy.resource.session import KIND, read
@@ -48,7 +48,7 @@ def parse_session(document: JsonObject, before: SessionFacts | None = None) -> S
         document = {**document, "spec": before.spec}
         kept = tuple(part for part in before.unreadable if part.startswith("spec"))
     session, found = read(dict(document))
-    forget_given(session)
+    make_lean(session)
     unreadable = tuple(sorted({*kept, *found}))
     metadata = session.metadata
     if metadata.creation_timestamp is None:

@@ -6,36 +6,30 @@ event is the whole document, so a reconnect needs no memory of what was missed.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
 
 from meeting_buddy.contract.identity import PodId, session_id
-from meeting_buddy.contract.lean import forget_given
+from meeting_buddy.contract.lean import make_lean
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import MAX_REPORT_BYTES, PORT
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import Clock
+from meeting_buddy.controller.event_stream import CONNECT_SECONDS, BotUnreachableError, read_events
 from meeting_buddy.controller.failures import origin
 from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.domain.facts import StreamFacts
 from meeting_buddy.domain.significance import is_significant
 from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER
 
-CONNECT_SECONDS: Final = 5.0
-SILENCE_SECONDS: Final = 30.0
-"""A stream that says nothing for so long is opened again: a dead network does not close connections."""
 FIRST_RETRY_SECONDS: Final = 0.3
 LAST_RETRY_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
-
-
-class BotUnreachableError(Exception):
-    """The bot did not answer as its contract says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ class BotReportStreams:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            # Straight to the pod: a proxy of the environment's is for other addresses. No limit: one stream a bot.
+            # Straight to the pod: a proxy of the environment's is for other addresses. No limit: all may ask at once.
             connector = aiohttp.TCPConnector(limit=0)
             self._http = aiohttp.ClientSession(trust_env=False, connector=connector, read_bufsize=2 * MAX_REPORT_BYTES)
         return self._http
@@ -137,12 +131,14 @@ class BotReportStreams:
 
     async def _read(self, entry: CacheEntry, endpoint: BotEndpoint, backoff: Backoff) -> None:
         """Take in events until the stream is cut."""
+
+        def take(text: str) -> None:
+            self._accept(entry, endpoint, text)
+            backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
+
         try:
-            async for text in self._events(endpoint):
-                self._accept(entry, endpoint, text)
-                del text  # here and below: a thousand streams wait for long, and keep nothing that they do not need
-                backoff.reset()  # by an event alone: a stream that is refused may still have a report to read
-        except (BotUnreachableError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            await read_events(endpoint.ip, endpoint.port, "/v1/events", endpoint.token, take)
+        except (BotUnreachableError, TimeoutError, OSError) as error:
             _log.debug("stream cut", extra={"uid": entry.uid, "error": type(error).__name__})
 
     async def _ask(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
@@ -169,30 +165,6 @@ class BotReportStreams:
             self._on_result("lost")
             self._on_change(entry.uid)
 
-    async def _events(self, endpoint: BotEndpoint) -> AsyncIterator[str]:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
-        headers = _bearer(endpoint) | {"Accept": "text/event-stream"}
-        asked = self._session().get(
-            _url(endpoint, "/v1/events"), headers=headers, timeout=timeout, allow_redirects=False
-        )
-        async with asked as answer:
-            if answer.status != 200:
-                raise BotUnreachableError(f"status {answer.status}")
-            data: list[str] = []
-            size = 0
-            async for text in _lines(answer.content):
-                size += len(text)
-                if size > 2 * MAX_REPORT_BYTES:
-                    raise BotUnreachableError("an event is too long")
-                if text.startswith("data:"):
-                    data.append(text[5:].removeprefix(" "))
-                elif not text:
-                    event, data, size = "\n".join(data), [], 0
-                    if event:
-                        yield event
-                    del event
-                del text
-
     def _accept(self, entry: CacheEntry, endpoint: BotEndpoint, text: str) -> None:
         try:
             report = read_report(text)
@@ -212,23 +184,10 @@ class BotReportStreams:
             entry.note(endpoint.pod, stream=StreamFacts(connected=True, lost_since=None))
         if fresh:
             self._on_result("accepted")
-            forget_given(report)
+            make_lean(report)
             entry.note(endpoint.pod, report=report, reported_at=self._clock.now())
         if was_lost or (fresh and is_significant(known, report)):
             self._on_change(entry.uid)
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
-    """Lines of a stream without their ends; raises BotUnreachableError for one that no event has."""
-    rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        del chunk
-        lines.reverse()
-        while lines:
-            yield lines.pop().decode(errors="replace").rstrip("\r")
-        if len(rest) > 2 * MAX_REPORT_BYTES:
-            raise BotUnreachableError("a line is too long")
 
 
 async def _report_text(content: aiohttp.StreamReader) -> str:

@@ -296,7 +296,9 @@ class SessionCache:
         return newer(candidate, known)
 
     def _heard(self, uid: str, namespace: str, name: str, listed_at: float | None) -> CacheEntry:
-        entry = self._entries.setdefault(uid, CacheEntry(uid, namespace, name))
+        entry = self._entries.get(uid)
+        if entry is None:
+            entry = self._entries[uid] = CacheEntry(uid, namespace, name)
         entry.last_event_at = max(entry.last_event_at, self._clock.monotonic() if listed_at is None else listed_at)
         return entry
 

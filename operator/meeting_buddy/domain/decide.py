@@ -8,6 +8,7 @@ If the operator dies between two actions of a plan: the next one observes how fa
 is idempotent by name, the status is written before a pod is released, asking to leave may be repeated.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meeting_buddy.contract.phases import Phase
@@ -110,7 +111,7 @@ def _acknowledgement(snapshot: Snapshot) -> PatchStatus | None:
     before, generation = snapshot.session.status, snapshot.session.generation
     if before.observed_generation in (None, generation):
         return None
-    conditions = [each.model_copy(update={"observed_generation": generation}) for each in before.conditions or ()]
+    conditions = [replace(each, observed_generation=generation) for each in before.conditions or ()]
     after = before.model_copy(update={"observed_generation": generation, "conditions": conditions or None})
     return PatchStatus(status.merge_patch(before, after))
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from meeting_buddy.contract import identity
@@ -260,7 +261,7 @@ def _when_left(entry: PastParticipant) -> tuple[float, float, str]:
 
 def _named(reported: Iterable[PersonReport]) -> list[PastParticipant]:
     # Cleaned here too: a bot of another version, or a broken one, must not choose what a status shows.
-    cleaned = ((page_text(each.name, MAX_TEXT), each) for each in reported)
+    cleaned = ((_shown_name(each.name), each) for each in reported)
     return [
         PastParticipant(
             name=name, joined_at=each.joined_at, left_at=each.left_at if isinstance(each, LeftReport) else None
@@ -268,6 +269,11 @@ def _named(reported: Iterable[PersonReport]) -> list[PastParticipant]:
         for name, each in cleaned
         if name
     ]
+
+
+@lru_cache(maxsize=512)  # each look shows the same people
+def _shown_name(name: str) -> str:
+    return page_text(name, MAX_TEXT)
 
 
 def duration(seconds: int) -> str:

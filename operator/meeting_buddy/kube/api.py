@@ -158,7 +158,7 @@ class KubernetesApi:
 
     async def create_secret(self, manifest: JsonObject) -> None:
         """Create a Secret."""
-        await self._create("v1", "secrets", manifest)
+        await self._create("v1", "secrets", manifest, answered=False)
 
     async def secret_exists(self, manifest: JsonObject) -> bool:
         """Whether there is a Secret of this name, from what the API server says to a trial: it is not read."""

@@ -22,6 +22,9 @@ from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
 USER_AGENT: Final = "meeting-buddy-operator"
+_JSON: Final = "application/json"
+_METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+"""The shortest answer to a write that there is."""
 
 OnCall = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -66,7 +69,7 @@ class KubeClient:
         about: ObjectRef,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
         answered: bool = True,
     ) -> dict[str, Any]:
         """Send one request and return the object it answers with.
@@ -88,7 +91,8 @@ class KubeClient:
             if method != "GET":
                 await self._limiter.pace_write()
             async with self._limiter.parallel:
-                status, headers, data = await self._send(method, path, body, query, content_type)
+                accept = _JSON if answered else _METADATA
+                status, headers, data = await self._send(method, path, body, query, content_type, accept)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
         finally:
@@ -112,8 +116,9 @@ class KubeClient:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
         content_type: str,
+        accept: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, "Accept": accept}
         url = URL(self._host + path + (_encoded_query(tuple(query.items())) if query else ""), encoded=True)
         data = _encoded(body) if body is not None else None
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -134,7 +139,7 @@ class KubeClient:
             )
             self._http = aiohttp.ClientSession(
                 connector=connector,
-                headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+                headers={"User-Agent": USER_AGENT},
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=settings.proxy,  # a kubeconfig's; the environment's is for addresses outside the cluster

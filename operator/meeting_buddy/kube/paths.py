@@ -1,5 +1,6 @@
 """Paths and words of the API server that every client needs; imports nothing heavy."""
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
 PODS: Final = "pods"
 
 
+@lru_cache(maxsize=4096)  # an object is written several times
 def path_of(group_version: str, namespace: str | None, plural: str, name: str = "", subresource: str = "") -> str:
     """``/api/v1/namespaces/…`` or ``/apis/<group>/<version>/namespaces/…``; without a namespace, all of them."""
     parts = ["/api" if "/" not in group_version else "/apis", group_version]

@@ -7,6 +7,7 @@ from typing import Final
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KOPF_NOISE: Final = frozenset({"settings", "k8s_skip", "k8s_ref"})
+_encode: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,7 +24,7 @@ class JsonFormatter(logging.Formatter):
         found |= {key: value for key, value in vars(entry).items() if key not in _STANDARD and key not in _KOPF_NOISE}
         if entry.exc_info:
             found["exception"] = self.formatException(entry.exc_info)
-        return json.dumps(found, default=str, ensure_ascii=False)
+        return _encode(found)
 
 
 def configure(level: str) -> None:

@@ -1,6 +1,6 @@
 """Base of everything that users and administrators write: camelCase on the wire, frozen in memory."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -11,10 +11,14 @@ def default_of(model: type[BaseModel], field: str) -> Any:
     return model.model_fields[field].get_default(call_default_factory=True)
 
 
-class StoredModel(BaseModel):
-    """Base of what the API server stores: its schema has validated it, so newer fields are ignored, not refused."""
+STORED: Final = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+"""Of what the API server stores: its schema has validated it, so newer fields are ignored, not refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+class StoredModel(BaseModel):
+    """Base of what the API server stores."""
+
+    model_config = ConfigDict(**STORED, frozen=True)
 
 
 class ConfigModel(BaseModel):

@@ -6,16 +6,17 @@ Docstrings and descriptions are what ``kubectl explain`` prints. A field stands 
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from meeting_buddy.contract import languages
 from meeting_buddy.contract.assignment import Assignment, Limits, RecordingConfig, TranscriptionConfig, Video
-from meeting_buddy.contract.lean import Repeated
+from meeting_buddy.contract.lean import Repeated, RepeatedTime, alike
 from meeting_buddy.contract.lenient import read_leniently
 from meeting_buddy.contract.links import MAX_LENGTH, PlatformName
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.wire import PlannedTime, Timestamp
-from meeting_buddy.resource.model import StoredModel, default_of
+from meeting_buddy.resource.model import STORED, StoredModel, default_of
 
 GROUP = "meetingbuddy.io"
 VERSION = "v1alpha1"
@@ -50,6 +51,7 @@ class SecretPasscode(StoredModel):
     key: SecretKey = "passcode"
 
 
+@alike
 class TranscriptionSpec(StoredModel):
     """What to transcribe."""
 
@@ -74,6 +76,7 @@ class TranscriptionSpec(StoredModel):
     )
 
 
+@alike
 class RecordingSpec(StoredModel):
     """What to record."""
 
@@ -85,6 +88,7 @@ class RecordingSpec(StoredModel):
     frame_rate: int = Field(default_of(RecordingConfig, "frame_rate"), ge=5, le=30, description="Pictures per second.")
 
 
+@alike
 class LimitsSpec(StoredModel):
     """How long the bot waits for people."""
 
@@ -232,14 +236,15 @@ UNSEEN: Final = -1
 tools, and what names another generation does not."""
 
 
-class Condition(StoredModel):
+@dataclass(config=STORED, frozen=True, slots=True)  # a session has a dozen; a model takes four times as much
+class Condition:
     """One aspect of the session, in the shape that all Kubernetes conditions have."""
 
     type: Repeated = Field(max_length=316, description="Name of the aspect.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Repeated = Field(max_length=1024, description="Why, in one word.")
     message: Repeated = Field("", max_length=1024, description="Why, for people.")
-    last_transition_time: Timestamp = Field(description="When status last changed.")
+    last_transition_time: RepeatedTime = Field(description="When status last changed.")
     observed_generation: int | None = Field(None, ge=0, description="metadata.generation that was observed.")
 
 
