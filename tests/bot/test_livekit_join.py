@@ -15,7 +15,7 @@ from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.phases import ReportPhase, Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import PersonReport
-from meeting_buddy_bot.platforms.people import ABSENT_SECONDS
+from meeting_buddy_bot.platforms.people import ABSENT_SECONDS, SETTLING_SECONDS
 from tests.bot.attending import Attending
 from tests.bot.container import BrowserContainer
 from tests.local.meetings.livekit import LocalMeeting, Person, Room
@@ -165,7 +165,7 @@ async def test_survives_a_server_that_was_frozen(
                 meeting.thaw_server()
             report = await bot.until(lambda each: each.waiting is None)
             assert report.phase is ReportPhase.RECORDING
-            await asyncio.sleep(2 * ABSENT_SECONDS)
+            await asyncio.sleep(SETTLING_SECONDS + 2 * ABSENT_SECONDS)
             assert len(await bot.events("participant_joined")) == 2
             assert await bot.events("participant_left") == []
             bot.leave.request(Reason.LEAVE_REQUESTED)

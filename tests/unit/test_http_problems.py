@@ -32,6 +32,18 @@ def answer(status: int, message: str = "", reason: str = "", causes: Any = None,
     return KubeError.from_answer(ObjectRef("MeetingSession", "team-a", "a"), status, json.dumps(body).encode(), headers)
 
 
+def test_an_admission_webhook_that_does_not_answer_is_named() -> None:
+    said = (
+        'Internal error occurred: failed calling webhook "rules.example.com": failed to call webhook: Post '
+        f'"https://rules.policy.svc:443/check?{CANARY}": context deadline exceeded'
+    )
+    found = from_kube(answer(500, said, "InternalError")).document()
+    assert (found["status"], found["type"]) == (503, "urn:meeting-buddy:problem:upstream-unavailable")
+    assert "rules.example.com" in found["detail"]
+    assert "webhook" in found["remedy"]
+    assert CANARY not in str(found)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -13,7 +13,7 @@ from meeting_buddy.contract.report import MAX_CURRENT, MAX_LEFT, LeftReport, Peo
 from meeting_buddy_bot.browser.page import console_line, mask_tokens
 from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
 from meeting_buddy_bot.platforms.bots import is_bot
-from meeting_buddy_bot.platforms.people import ABSENT_SECONDS, People, PeopleChanges
+from meeting_buddy_bot.platforms.people import ABSENT_SECONDS, SETTLING_SECONDS, People, PeopleChanges
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.platforms.speakers import PAUSE, Interval, SpeakingHints
 
@@ -134,6 +134,19 @@ def test_an_outage_of_the_bot_makes_only_those_leave_who_are_gone_afterwards() -
     watched.take_for(60, shows(OWN, ADA))
     assert (names(watched.joined), names(watched.left)) == (["Ada", "Alan"], ["Alan"])
     assert watched.left[0].left_at == watched.joined[1].joined_at
+
+
+@pytest.mark.parametrize(("back_after", "left"), [(SETTLING_SECONDS, []), (SETTLING_SECONDS + 4, ["Ada"])])
+def test_who_was_dropped_together_with_the_bot_has_time_to_come_back(back_after: float, left: list[str]) -> None:
+    watched = Watched()
+    watched.take(shows(OWN, ADA))
+    watched.people.interrupted()
+    watched.take(shows(OWN), after=20)
+    watched.take_for(back_after, shows(OWN))
+    watched.take_for(60, shows(OWN, ADA))
+    assert names(watched.left) == left
+    watched.take_for(ABSENT_SECONDS + POLL, shows(OWN))
+    assert names(watched.left) == [*left, "Ada"], "that time is over"
 
 
 def test_those_of_one_name_are_told_apart_by_their_times_and_the_last_one_leaves_first() -> None:

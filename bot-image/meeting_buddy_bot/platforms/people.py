@@ -21,6 +21,8 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 
 ABSENT_SECONDS: Final = 3.0
 """Observed time without somebody, from the first such reading on, after which they have left."""
+SETTLING_SECONDS: Final = 10.0
+"""After the bot was out of the call, in which others may be on their way back: a server that stood still drops all."""
 _MAX_NAMED: Final = 1000
 """People who are followed by name at the same time, whatever a page shows."""
 _MAX_REMEMBERED: Final = 5000
@@ -48,7 +50,10 @@ class _Attendee:
     bot: bool
     seen_at: datetime
     absent: float | None = None
-    """Observed seconds since the first reading without them; ``None``: they are shown, or may be there unshown."""
+    """Observed seconds since the first reading without them, less those that all have to settle in.
+
+    ``None``: they are shown, or may be there unshown.
+    """
 
     @property
     def gone(self) -> bool:
@@ -76,6 +81,9 @@ class People:
         self._told = False
         """Whether the last snapshot told how many are there."""
         self._last_look: datetime | None = None
+        self._interrupted = False
+        self._settled_at: datetime | None = None
+        """Until then others may be on their way back."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,6 +129,8 @@ class People:
         at -= timedelta(microseconds=at.microsecond % 1000)
         seconds = self._observed_seconds(at)
         shown = Counter(person.name for person in self.others(snapshot.people) if person.name)
+        if self._interrupted:
+            self._interrupted, self._settled_at = False, at + timedelta(seconds=SETTLING_SECONDS)
         present = self.present(snapshot)
         self._told = present is not None
         joined = self._note_shown(shown, at)
@@ -129,6 +139,10 @@ class People:
             self._present = max(present, len(self._there))
             self._most_at_once = max(self._most_at_once, present)
         return PeopleChanges(joined, left)
+
+    def interrupted(self) -> None:
+        """The bot is out of the call, and others may be, too, for the same cause."""
+        self._interrupted = True
 
     def close(self) -> PeopleChanges:
         """The bot has left: whoever was there is seen no more, from the last snapshot on."""
@@ -176,8 +190,9 @@ class People:
         )
         for each in missing[:unshown]:
             each.absent = None
+        left_to_settle = (self._settled_at - at).total_seconds() if self._settled_at is not None else 0.0
         for each in missing[unshown:]:
-            each.absent = 0.0 if each.absent is None else each.absent + seconds
+            each.absent = -max(0.0, left_to_settle) if each.absent is None else each.absent + seconds
         left = tuple(each.left(each.seen_at) for each in self._there if each.gone)
         if left:
             self._there = [each for each in self._there if not each.gone]

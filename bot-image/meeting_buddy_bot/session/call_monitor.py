@@ -73,6 +73,7 @@ class CallMonitor:
     def interrupted(self) -> None:
         """The bot is out of the call: nobody sees who goes on speaking."""
         self._speakers.close(self._clock.now())
+        self.people.interrupted()
 
     def close(self) -> None:
         """The bot leaves; all who are there are reported as seen last now."""

@@ -165,6 +165,7 @@ _POLICY: Final = re.compile(
     r"(?:ValidatingAdmissionPolicy '.*?' with binding '.*?'|admission webhook \".*?\") denied .*?: ?"
 )
 _QUOTED_VALUE: Final = re.compile(r'(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^:]*): ?', re.DOTALL)
+_WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 _IMMEDIATELY: Final = 1
 _NO_ANSWER_SECONDS: Final = 5
 
@@ -177,9 +178,23 @@ def from_kube(error: KubeError) -> ProblemError:
         return _MAPPED[error.status](error)
     if error.status == 0 and error.reason == "TimeoutError":
         return ProblemError("upstream-timeout", "the API server did not answer in time", headers=_wait(error))
-    if error.status == 0 or error.status >= 500:
+    if error.status == 0:
         return ProblemError("upstream-unavailable", "the API server cannot be reached", headers=_wait(error))
+    if error.status >= 500:
+        return _out_of_order(error)
     return ProblemError("upstream-error", f"the API server answered {error.status} {error.reason}".rstrip())
+
+
+def _out_of_order(error: KubeError) -> ProblemError:
+    if found := _WEBHOOK.search(error.message):
+        return ProblemError(
+            "upstream-unavailable",
+            f"the API server got no answer from the admission webhook {found[1]}, which has to allow this",
+            headers=_wait(error),
+            remedy="Ask the administrator to look at this webhook, then try again.",
+        )
+    told = f"the API server answered {error.status} {error.reason}".rstrip()
+    return ProblemError("upstream-unavailable", told, headers=_wait(error))
 
 
 def _wait(error: KubeError, least: int = _NO_ANSWER_SECONDS) -> dict[str, str]:
