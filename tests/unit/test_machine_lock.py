@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.machine.machine_lock import SLOTS, Held, Needs, Use
+from tests.local.machine.machine_lock import REAL_TIME_SLOTS, SLOTS, Held, Needs, Use
 from tests.support.machine_wide import free_display
 
 ONE = Needs()
@@ -38,7 +38,7 @@ def taken(folder: Path, first: int, needs: Needs = ONE) -> threading.Event:
 
 @pytest.mark.parametrize(
     ("count", "beside"),
-    [(1, SLOTS - 1), (SLOTS - 1, 1), (SLOTS, 0)],
+    [(1, SLOTS - 1), (REAL_TIME_SLOTS, SLOTS - REAL_TIME_SLOTS), (SLOTS, 0)],
     ids=["ordinary", "real time", "all"],
 )
 def test_so_many_others_run_beside_a_test(tmp_path: Path, count: int, beside: int) -> None:

@@ -149,6 +149,27 @@ def test_who_was_dropped_together_with_the_bot_has_time_to_come_back(back_after:
     assert names(watched.left) == [*left, "Ada"], "that time is over"
 
 
+def test_who_was_dropped_a_moment_before_the_bot_or_with_it_twice_has_that_time_too() -> None:
+    watched = Watched()
+    watched.take(shows(OWN, ADA))
+    watched.take_for(0.5, shows(OWN))
+    for _ in range(2):
+        watched.people.interrupted()
+        watched.take(shows(OWN), after=4)
+    assert watched.people.settling
+    watched.take_for(SETTLING_SECONDS, shows(OWN))
+    assert (watched.left, watched.people.settling) == ([], False)
+
+
+def test_who_did_not_come_back_by_the_time_the_bot_left_was_last_seen_before() -> None:
+    watched = Watched()
+    last_seen = watched.take(shows(OWN, ADA)) and watched.at
+    watched.people.interrupted()
+    watched.take(shows(OWN), after=60)
+    watched.take_for(5, shows(OWN))
+    assert [each.left_at for each in watched.close().left] == [last_seen]
+
+
 def test_those_of_one_name_are_told_apart_by_their_times_and_the_last_one_leaves_first() -> None:
     watched = Watched()
     watched.take(shows(OWN, ADA, ADA))

@@ -176,6 +176,14 @@ class TwoSegments(Run):
         self._stopped.set()
 
 
+class Unnoticed(TwoSegments):
+    """A run of which nobody sees that it writes."""
+
+    async def start(self, closed: Callable[[Path], None]) -> None:
+        await super().start(closed)
+        self.writing.clear()
+
+
 class UnseenMedia(TwoSegments):
     """A run with media in its first segment, which the volume does not show."""
 
@@ -272,6 +280,24 @@ async def test_what_opens_slowly_begins_late(
     await events.close()
     expected = [("the recording began late", round(began, 3), recording._manifest.segments[0].start)] if stated else []
     assert [(gap.cause, gap.start, gap.end) for gap in report.gaps] == expected
+
+
+@pytest.mark.usefixtures("fake_media")
+async def test_media_that_nobody_saw_begin_is_in_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float]
+) -> None:
+    monkeypatch.setattr(recorder, "Run", Unnoticed)
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    recording.start()
+    async with asyncio.timeout(20):
+        while not recording._manifest.segments:  # noqa: ASYNC110 -- it has no event
+            await asyncio.sleep(0.01)
+    later[0] = 60.0
+    report = await recording.finish()
+    await task
+    await events.close()
+    assert (report.segments, report.gaps) == (2, ())
 
 
 @pytest.mark.usefixtures("fake_media")

@@ -39,7 +39,7 @@ class Stay(meeting_run._MeetingRun):
         self._reporter = Mock()
         self._recorder = self.recorder = Mock()
         self._away, self._seen_in_call = "", self.clock.now()
-        self._call = Mock(take=Mock(return_value=None))
+        self._call = self.call = Mock(take=Mock(return_value=None))
         self._announcer = None
         self._lobby = WaitingRoom(self.clock, 60)
         self._returns = TooOften(self.clock, 2, 600)
@@ -93,6 +93,7 @@ async def test_what_was_recorded_while_the_page_did_not_show_the_call_is_a_gap(s
     began = stay.clock.now()
     await stay.result()
     assert stay.recorder.note_gap.call_args_list == [call(began + 5, began + 36 + 1, cause)], "not what flickered"
+    assert stay.call.interrupted.call_count == 1, "others may have been dropped, too"
 
 
 async def test_who_is_put_out_of_each_call_comes_back_twice() -> None:

@@ -90,6 +90,12 @@ class People:
         """Those who were seen so far, in the order of their coming."""
         return tuple(self._most_of_name)
 
+    @property
+    def settling(self) -> bool:
+        """Whether the bot is back in the call for so short a time that others may still be on their way."""
+        settled, last = self._settled_at, self._last_look
+        return settled is not None and last is not None and last < settled
+
     def only_bots(self, spoken: Container[str]) -> bool | None:
         """Whether others are there and all of them are well-known meeting bots; who has ``spoken`` is none.
 
@@ -131,6 +137,8 @@ class People:
         shown = Counter(person.name for person in self.others(snapshot.people) if person.name)
         if self._interrupted:
             self._interrupted, self._settled_at = False, at + timedelta(seconds=SETTLING_SECONDS)
+            for each in self._there:  # what dropped the bot may have dropped them a moment before
+                each.absent = None
         present = self.present(snapshot)
         self._told = present is not None
         joined = self._note_shown(shown, at)
@@ -145,8 +153,9 @@ class People:
         self._interrupted = True
 
     def close(self) -> PeopleChanges:
-        """The bot has left: whoever was there is seen no more, from the last snapshot on."""
-        left = tuple(each.left(self._last_look or each.seen_at) for each in self._there)
+        """The bot has left: whoever was there is seen no more, from the last snapshot with them on."""
+        there = self._last_look
+        left = tuple(each.left(there if there and each.absent is None else each.seen_at) for each in self._there)
         self._left.extendleft(left)
         self._there.clear()
         self._present = 0

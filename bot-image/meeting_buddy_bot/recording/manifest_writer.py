@@ -349,6 +349,8 @@ class ManifestWriter:
             run.ended_at = self._clock.now()
         if run.last is None or await self._enter_all(run, run.last, run.ended_at):
             self._incomplete.append(run)
+        if mine := self._of(run):  # it wrote, even if nobody saw it begin
+            await self._close_gap_at(mine[0].start)
         if cause is not None:
             last = max((segment.end for segment in self.segments), default=run.origin)
             await self._open_gap(_OpenGap(last, cause))

@@ -46,7 +46,7 @@ _FLUSH_SECONDS: Final = 15.0
 """For the last segments to be entered in the manifest while the bot leaves; finishing waits for the rest."""
 _PROGRESS_SECONDS: Final = 5.0
 """Between two reports of growing numbers."""
-_LATE_SECONDS: Final = 5.0
+_LATE_SECONDS: Final = 10.0
 """Until the first media, also on a busy node; where it takes longer, that is a gap before the first run."""
 _FULL: Final = "the recordings volume is full"
 _FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)

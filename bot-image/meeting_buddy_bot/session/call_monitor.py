@@ -61,10 +61,11 @@ class CallMonitor:
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
+        on_their_way = self.people.settling and not present
         only_bots = False if away else self.people.only_bots(self._speakers.spoken)
         return (
             nobody
-            or self._everyone_left.verdict(None if away else present)
+            or self._everyone_left.verdict(None if away or on_their_way else present)
             or self._only_bots.verdict(only_bots=only_bots)
             or self._silence.verdict(self._reporter.heard_at, listening=listening)
             or self._no_media.verdict(audio, video)

@@ -298,6 +298,7 @@ class _MeetingRun:
         now = self._clock.now()
         if self._away and now - self._seen_in_call > _FLICKER_SECONDS:
             self._recorder.note_gap(self._seen_in_call, now, self._away)
+            self._call.interrupted()
         self._away = ""
 
     def _begin_rejoin(self, cause: str) -> _Outage | None:

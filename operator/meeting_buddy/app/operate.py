@@ -94,7 +94,7 @@ async def operate(settings: Settings) -> None:
 def _tune_collector() -> None:
     """What is loaded by now stays; of what a session costs nearly nothing is a cycle that has to be searched for."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _run(controller: Controller, watches: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:

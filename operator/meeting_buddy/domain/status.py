@@ -288,7 +288,8 @@ def duration(seconds: int) -> str:
 def merge_patch(before: MeetingSessionStatus, after: MeetingSessionStatus) -> dict[str, Any]:
     """What turns ``before`` into ``after``, as an RFC 7396 merge patch; lists go whole, removed fields as ``None``."""
     # Few fields change at a time, and to spell them out costs most.
-    unlike = {name for name in MeetingSessionStatus.model_fields if getattr(before, name) != getattr(after, name)}
+    known = vars(before)
+    unlike = {name for name, value in vars(after).items() if known[name] is not value and known[name] != value}
     old, new = _document(before, unlike), _document(after, unlike)
     changed: dict[str, Any] = {key: value for key, value in new.items() if old.get(key) != value}
     return changed | {key: None for key in old if key not in new}

@@ -189,7 +189,7 @@ def _out_of_order(error: KubeError) -> ProblemError:
     if found := _WEBHOOK.search(error.message):
         return ProblemError(
             "upstream-unavailable",
-            f"the API server got no answer from the admission webhook {found[1]}, which has to allow this",
+            f"the API server got no usable answer from the admission webhook {found[1]}, which has to allow this",
             headers=_wait(error),
             remedy="Ask the administrator to look at this webhook, then try again.",
         )

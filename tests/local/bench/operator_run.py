@@ -104,10 +104,13 @@ async def _run(
 async def copy_templates(place: Place) -> None:
     """Write the manifests that those are given who know nothing of ours: what the operator makes for one session."""
     async with ours(place) as run, asyncio.TaskGroup() as tasks:
-        statuses = tasks.create_task(_statuses(place, run.namespace))
+        watched = asyncio.Event()
+        statuses = tasks.create_task(_statuses(place, run.namespace, watched))
+        await watched.wait()
         await run.create(1)
         await run.until(lambda seen: seen.over)
         found: JsonObject = {"statuses": await statuses}
+        assert found["statuses"].keys() == {"Initializing", *bare_client.PHASES}, found["statuses"]
         for kind in ("pod", "secret"):
             (made,), _ = await place.api.listed(collection(run.namespace, f"{kind}s"), LABEL_SESSION_UID)
             metadata = {name: made["metadata"][name] for name in _KEPT if name in made["metadata"]}
@@ -118,14 +121,20 @@ async def copy_templates(place: Place) -> None:
     place.templates.write_text(json.dumps(found))
 
 
-async def _statuses(place: Place, namespace: str) -> dict[str, JsonObject]:
-    """The status of the namespace's only session, phase by phase."""
+async def _statuses(place: Place, namespace: str, watched: asyncio.Event) -> dict[str, JsonObject]:
+    """What was written into the status of the namespace's only session, phase by phase, until it has ended."""
     found: dict[str, JsonObject] = {}
+    before: JsonObject = {}
     async with aclosing(place.api.list_and_watch(collection(namespace, "meetingsessions"))) as events:
         async for event in events:
-            status = event["object"].get("status", {}) if event is not None else {}
-            if "phase" in status:
-                found[status["phase"]] = status
-            if "Completed" in found:
+            if event is None:
+                watched.set()
+                continue
+            status = event["object"].get("status", {})
+            written = {key: value for key, value in status.items() if before.get(key) != value}
+            if written:
+                found[status["phase"]] = found.get(status["phase"], {}) | written
+            before = status
+            if before.get("phase") in ("Completed", "Failed"):
                 break
     return found
