@@ -263,8 +263,15 @@ async def test_a_recording_that_begins_late_has_a_gap_before_it(
 @pytest.mark.usefixtures("fake_media")
 @pytest.mark.parametrize(("seconds", "stated"), [(3.0, False), (12.0, True)])
 async def test_what_opens_slowly_begins_late(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, stated: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], seconds: float, stated: bool
 ) -> None:
+    class Slow(TwoSegments):
+        async def start(self, closed: Callable[[Path], None]) -> None:
+            await super().start(closed)
+            later[0] += seconds
+
+    monkeypatch.setattr(recorder, "Run", Slow)
+
     async def slowly(file: Path, _latest: float = 0.0) -> Span:
         start = seconds if int(file.stem) % 2 else 20.0
         return Span(start, 20.0 if int(file.stem) % 2 else 40.0, 0.0)

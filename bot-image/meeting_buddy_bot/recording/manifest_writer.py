@@ -415,6 +415,9 @@ class ManifestWriter:
         self._writing = run
         if self._open is None:
             return
+        if self._clock.now() - self._open.start < self._open.least:  # as a rule, of the first run
+            self._open = None
+            return
         try:
             span = await probe(run.file(run.first))
         except OSError:
