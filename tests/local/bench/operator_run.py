@@ -132,7 +132,7 @@ async def _statuses(place: Place, namespace: str, watched: asyncio.Event) -> dic
                 continue
             status = event["object"].get("status", {})
             written = {key: value for key, value in status.items() if before.get(key) != value}
-            if written:
+            if written and "phase" in status:
                 found[status["phase"]] = found.get(status["phase"], {}) | written
             before = status
             if before.get("phase") in ("Completed", "Failed"):
