@@ -240,12 +240,26 @@ async def written(recording: MeetingRecorder) -> None:
 
 
 @pytest.mark.usefixtures("fake_media")
-@pytest.mark.parametrize("seconds", [0.0, 300.0])
+@pytest.mark.parametrize(
+    ("hangs", "opens", "stated"),
+    [(0.0, 0.0, False), (300.0, 0.0, True), (0.0, 3.0, False), (0.0, 12.0, True)],
+    ids=["at once", "the volume hangs", "picture and sound open slowly", "picture and sound open too slowly"],
+)
 async def test_a_recording_that_begins_late_has_a_gap_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], seconds: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], hangs: float, opens: float, stated: bool
 ) -> None:
+    class Slow(TwoSegments):
+        async def start(self, closed: Callable[[Path], None]) -> None:
+            await super().start(closed)
+            later[0] += opens
+
+    async def slowly(file: Path, _latest: float = 0.0) -> Span:
+        return Span(opens, 20.0, 0.0) if int(file.stem) % 2 else Span(20.0, 40.0, 0.0)
+
+    monkeypatch.setattr(recorder, "Run", Slow)
+    monkeypatch.setattr(manifest_writer, "probe", slowly)
     recording, events = make_recorder(tmp_path, [])
-    hang_once(recording, monkeypatch, later, seconds)
+    hang_once(recording, monkeypatch, later, hangs)
     task = asyncio.create_task(recording.run())
     later[0] = 900.0  # in the lobby
     recording.start()
@@ -254,39 +268,10 @@ async def test_a_recording_that_begins_late_has_a_gap_before_it(
     report = await recording.finish()
     await task
     await events.close()
-    origin = recording._manifest.segments[0].start
-    expected = [("the recording began late", round(began, 3), origin)] if seconds else []
+    first = recording._manifest.segments[0].start
+    expected = [("the recording began late", round(began, 3), first)] if stated else []
     assert [(gap.cause, gap.start, gap.end) for gap in report.gaps] == expected
-    assert origin - began == pytest.approx(seconds, abs=5.0)
-
-
-@pytest.mark.usefixtures("fake_media")
-@pytest.mark.parametrize(("seconds", "stated"), [(3.0, False), (12.0, True)])
-async def test_what_opens_slowly_begins_late(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], seconds: float, stated: bool
-) -> None:
-    class Slow(TwoSegments):
-        async def start(self, closed: Callable[[Path], None]) -> None:
-            await super().start(closed)
-            later[0] += seconds
-
-    monkeypatch.setattr(recorder, "Run", Slow)
-
-    async def slowly(file: Path, _latest: float = 0.0) -> Span:
-        start = seconds if int(file.stem) % 2 else 20.0
-        return Span(start, 20.0 if int(file.stem) % 2 else 40.0, 0.0)
-
-    monkeypatch.setattr(manifest_writer, "probe", slowly)
-    recording, events = make_recorder(tmp_path, [])
-    task = asyncio.create_task(recording.run())
-    recording.start()
-    began = recording._began
-    await written(recording)
-    report = await recording.finish()
-    await task
-    await events.close()
-    expected = [("the recording began late", round(began, 3), recording._manifest.segments[0].start)] if stated else []
-    assert [(gap.cause, gap.start, gap.end) for gap in report.gaps] == expected
+    assert first - began == pytest.approx(hangs + opens, abs=5.0)
 
 
 @pytest.mark.usefixtures("fake_media")
