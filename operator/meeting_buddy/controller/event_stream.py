@@ -53,7 +53,7 @@ async def read_events(ip: str, port: int, path: str, token: str, take: Callable[
         async with asyncio.timeout(CONNECT_SECONDS):
             transport, _ = await loop.create_connection(lambda: stream, ip, port)
         transport.write("\r\n".join(head).encode())
-        del head, transport  # here and below: a thousand streams wait for long, and keep nothing that they do not need
+        del head, transport  # a thousand streams wait for long, and keep nothing that they do not need
         await stream.ended
     finally:
         stream.close()
@@ -106,7 +106,7 @@ class _EventStream(asyncio.Protocol):
     # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The request is whoever's opens the stream."""
+        """From here on silence counts; whoever opens the stream sends the request."""
         self._transport = cast(asyncio.Transport, transport)
         self._parser = httptools.HttpResponseParser(self)
         self._look()
@@ -116,7 +116,7 @@ class _EventStream(asyncio.Protocol):
         self.close(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take the events that are whole by now."""
+        """More of the answer came: take the events that are whole by now."""
         if self._parser is None or self.ended.done():  # also where whoever waits for it is being cancelled
             return
         self._heard_at = self._loop.time()
