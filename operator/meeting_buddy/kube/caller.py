@@ -18,7 +18,7 @@ import aiohttp
 
 from meeting_buddy.contract import identity
 from meeting_buddy.kube.errors import KubeError, ObjectRef
-from meeting_buddy.kube.paths import FIELD_MANAGER, MERGE_PATCH, path_of
+from meeting_buddy.kube.paths import FIELD_MANAGER, JSON, MERGE_PATCH, METADATA_LIST, path_of
 from meeting_buddy.resource.session import API_VERSION, GROUP, KIND, PLURAL
 
 JsonObject = dict[str, Any]
@@ -26,8 +26,6 @@ JsonObject = dict[str, Any]
 TIMEOUT_SECONDS: Final = 15.0
 """Longest wait for an answer."""
 USER_AGENT: Final = "meeting-buddy-http-api"
-_JSON: Final = "application/json"
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _READ_AT_ONCE: Final = 16 * 1024
 """Bytes of a watch that wait for a client that is slow."""
 _LONGEST_LINE: Final = 4 << 20
@@ -182,7 +180,7 @@ class CallerApi:
             path_of(API_VERSION, namespace, PLURAL),
             about,
             query={name: value for name, value in query.items() if value},
-            accept=_METADATA_ONLY if metadata_only else _JSON,
+            accept=METADATA_LIST if metadata_only else JSON,
         )
         items = answer.get("items", "none")
         if items is not None and not isinstance(items, list):
@@ -221,7 +219,7 @@ class CallerApi:
         try:
             answering = self._http.get(
                 url,
-                headers=_headers(token, _JSON),
+                headers=_headers(token, JSON),
                 timeout=timeout,
                 allow_redirects=False,
                 read_bufsize=_READ_AT_ONCE,
@@ -247,8 +245,8 @@ class CallerApi:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         *,
-        accept: str = _JSON,
-        content_type: str = _JSON,
+        accept: str = JSON,
+        content_type: str = JSON,
     ) -> JsonObject:
         headers = _headers(token, accept)
         data = None

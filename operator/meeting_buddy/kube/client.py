@@ -18,13 +18,11 @@ from kubernetes.aio.client import ApiClient, Configuration
 from yarl import URL
 
 from meeting_buddy.kube.errors import KubeError, ObjectRef
+from meeting_buddy.kube.paths import JSON, METADATA
 from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
 USER_AGENT: Final = "meeting-buddy-operator"
-_JSON: Final = "application/json"
-_METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
-"""The shortest answer to a write that there is."""
 
 OnCall = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
@@ -69,7 +67,7 @@ class KubeClient:
         about: ObjectRef,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
-        content_type: str = _JSON,
+        content_type: str = JSON,
         answered: bool = True,
     ) -> dict[str, Any]:
         """Send one request and return the object it answers with.
@@ -91,7 +89,7 @@ class KubeClient:
             if method != "GET":
                 await self._limiter.pace_write()
             async with self._limiter.parallel:
-                accept = _JSON if answered else _METADATA
+                accept = JSON if answered else METADATA
                 status, headers, data = await self._send(method, path, body, query, content_type, accept)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error

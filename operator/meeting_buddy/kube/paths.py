@@ -5,6 +5,10 @@ from typing import Final
 from urllib.parse import quote
 
 FIELD_MANAGER: Final = "meeting-buddy"
+JSON: Final = "application/json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+"""An object's metadata alone: the shortest answer that there is."""
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH: Final = "application/strategic-merge-patch+json"
 PODS: Final = "pods"
