@@ -6,24 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from meeting_buddy.contract.assignment import Limits
-from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Reception
-from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.recording import audio_level
 from meeting_buddy_bot.recording.audio_level import AudioLevelMonitor
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame, PulseAudioSource
 from meeting_buddy_bot.reporting.state import ReportState
-from meeting_buddy_bot.session.call_monitor import CallMonitor
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from tests.conformance.running_bot import make_assignment
 
 LOUD = b"\xff\x3f" * (FRAME_BYTES // 2)
 
@@ -274,38 +268,3 @@ async def test_that_sound_arrived_is_not_known_while_nobody_listens(tmp_path: Pa
     ):
         reporter.received(audio, Reception(), listening=listening)
         assert state.report.media.audio.received is reported
-
-
-def look_for(seconds: int, folder: Path, limits: Limits, *, frames: bool) -> tuple[ReportState, set[Reason | None]]:
-    """A session in which somebody speaks and no sound is heard; with ``frames``, they come and are silent.
-
-    Its last report, and each reason for an end that was found.
-    """
-    clock = SessionClock()
-    now = [0.0]
-    stopped = cast(SessionClock, SimpleNamespace(now=lambda: now[0], utc=clock.utc))
-    state, events = ReportState("mbsess_test", 1, clock), EventLog(folder / "events.jsonl", clock)
-    reporter = SessionReporter(state, events)
-    call = CallMonitor(make_assignment(limits=limits), stopped, reporter)
-    snapshot = PageSnapshot(frozenset(), people=(Person("Grace Hopper", own=False, speaking=True),))
-    reasons = set()
-    for second in range(seconds):
-        now[0] = float(second)
-        if frames:
-            reporter.sound_read(now[0])
-        reasons.add(call.take(snapshot, True, None))
-    return state, reasons
-
-
-@pytest.mark.parametrize(
-    ("limits", "reason"), [(Limits(silence_seconds=50), Reason.SILENCE), (Limits(), Reason.NO_MEDIA)]
-)
-async def test_a_session_is_ended_by_silence_only_while_the_meter_hears_it(
-    tmp_path: Path, limits: Limits, reason: Reason
-) -> None:
-    state, reasons = look_for(100, tmp_path, limits, frames=False)
-    assert reasons == {None}
-    assert state.report.media.audio.received is None
-    state, reasons = look_for(100, tmp_path, limits, frames=True)
-    assert reasons == {None, reason}
-    assert state.report.media.audio.received is False

@@ -1,10 +1,12 @@
-"""What a look at the call says of the stay."""
+"""What looks at the call say of the stay."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+
+import pytest
 
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.reasons import Reason
@@ -23,22 +25,59 @@ SOMEBODY = PageSnapshot(
 NOBODY = PageSnapshot(frozenset(), people=(Person("Bot", own=True, speaking=False),))
 
 
+class Call:
+    """A call whose time passes when it is told to."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        clock = SessionClock()
+        self.now = 0.0
+        stopped = cast(SessionClock, SimpleNamespace(now=lambda: self.now, utc=clock.utc))
+        self.state, events = ReportState("mbsess_test", 1, clock), EventLog(folder / "events.jsonl", clock)
+        self.reporter = SessionReporter(self.state, events)
+        self.monitor = CallMonitor(make_assignment(limits=limits), stopped, self.reporter)
+
+    def seconds_until_everyone_left(self, snapshot: PageSnapshot) -> float:
+        """Look each half second until the monitor says so."""
+        began = self.now
+        while self.monitor.take(snapshot, None, None) is not Reason.EVERYONE_LEFT:
+            self.now += 0.5
+        return self.now - began
+
+
+def look_for(seconds: int, folder: Path, limits: Limits, *, frames: bool) -> tuple[ReportState, set[Reason | None]]:
+    """A session in which somebody speaks and no sound is heard; with ``frames``, they come and are silent.
+
+    Its last report, and each reason for an end that was found.
+    """
+    call = Call(folder, limits)
+    snapshot = PageSnapshot(frozenset(), people=(Person("Grace Hopper", own=False, speaking=True),))
+    reasons = set()
+    for second in range(seconds):
+        call.now = float(second)
+        if frames:
+            call.reporter.sound_read(call.now)
+        reasons.add(call.monitor.take(snapshot, True, None))
+    return call.state, reasons
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"), [(Limits(silence_seconds=50), Reason.SILENCE), (Limits(), Reason.NO_MEDIA)]
+)
+async def test_a_session_is_ended_by_silence_only_while_the_meter_hears_it(
+    tmp_path: Path, limits: Limits, reason: Reason
+) -> None:
+    state, reasons = look_for(100, tmp_path, limits, frames=False)
+    assert reasons == {None}
+    assert state.report.media.audio.received is None
+    state, reasons = look_for(100, tmp_path, limits, frames=True)
+    assert reasons == {None, reason}
+    assert state.report.media.audio.received is False
+
+
 async def test_those_who_were_dropped_with_the_bot_have_not_all_left(tmp_path: Path) -> None:
-    clock, now = SessionClock(), [0.0]
-    stopped = cast(SessionClock, SimpleNamespace(now=lambda: now[0], utc=clock.utc))
-    events = EventLog(tmp_path / "events.jsonl", clock)
-    reporter = SessionReporter(ReportState("mbsess_test", 1, clock), events)
-    call = CallMonitor(make_assignment(limits=Limits(everyone_left_seconds=5)), stopped, reporter)
-
-    def seconds_until_everyone_left(snapshot: PageSnapshot) -> float:
-        began = now[0]
-        while call.take(snapshot, None, None) is not Reason.EVERYONE_LEFT:
-            now[0] += 0.5
-        return now[0] - began
-
-    call.take(SOMEBODY, None, None)
-    assert seconds_until_everyone_left(NOBODY) < SETTLING_SECONDS
-    call.take(SOMEBODY, None, None)
-    call.interrupted()
-    assert seconds_until_everyone_left(NOBODY) >= SETTLING_SECONDS + 5
-    await events.close()
+    call = Call(tmp_path, Limits(everyone_left_seconds=5))
+    call.monitor.take(SOMEBODY, None, None)
+    assert call.seconds_until_everyone_left(NOBODY) < SETTLING_SECONDS
+    call.monitor.take(SOMEBODY, None, None)
+    call.monitor.interrupted()
+    assert call.seconds_until_everyone_left(NOBODY) >= SETTLING_SECONDS + 5
