@@ -1,4 +1,7 @@
-"""A node that dies during a meeting and is declared dead: what its bot had recorded is finished by another pod."""
+"""A node that dies during a meeting and is declared dead: what its bot had recorded is finished by another pod.
+
+Where that one is drained, by one more.
+"""
 
 from __future__ import annotations
 
@@ -72,10 +75,15 @@ def test_what_was_recorded_on_a_node_that_died_is_finished_once_it_is_declared_d
         assert "finalizers" in _pod(kubectl, bot)["metadata"]
         flow.up()
         back = time.monotonic()
+        name = f"{bot}-f"
+        wait_until(lambda: kubectl("get", "pod", name, "--ignore-not-found"), "there is a finisher", FINISHED)
+        drained = _pod(kubectl, name)["metadata"]["uid"]
+        kubectl("delete", "pod", name, "--wait=false")
         session.watch.wait_for(("Failed",), FINISHED)
         print(f"ended {time.monotonic() - back:.1f} s after the node was back")
     assert session.watch.phases[-3:] == ["Recording", "Leaving", "Failed"]
     _assert_finished(session, bot, node)
+    assert _pod(kubectl, name)["metadata"]["uid"] != drained
 
 
 def _assert_finished(session: Attendance, bot: str, node: str) -> None:

@@ -18,9 +18,11 @@ from tests.integration.operator_plays import (
     begun,
     change,
     fails,
+    finisher,
     finishes,
     followed,
     in_order,
+    is_drained,
     is_evicted,
     is_gone,
     is_killed,
@@ -120,7 +122,27 @@ def that_its_end_time_ends(sessions: Sessions) -> dict[str, Any]:
     return status
 
 
-LIVES: tuple[Life, ...] = (of_every_kind_of_attempt, whose_first_bot_is_given_up, that_its_end_time_ends)
+def whose_finisher_is_drained(sessions: Sessions) -> dict[str, Any]:
+    """Another one follows it."""
+    sessions.apply("standup")
+    with phases_of(sessions, "standup") as told:
+        bot = is_killed(sessions, "standup")
+        is_drained(sessions, finisher(sessions, "standup"))
+        finished = finishes(sessions, "standup", "BotCrashed")
+    all_released(sessions, bot, finished)
+    assert names(*sessions.pods()) == names(bot, finished), "no other was made"
+    assert in_order(told), told
+    status = sessions.status("standup")
+    assert COUNTS.items() <= status.items()
+    return status
+
+
+LIVES: tuple[Life, ...] = (
+    of_every_kind_of_attempt,
+    whose_first_bot_is_given_up,
+    that_its_end_time_ends,
+    whose_finisher_is_drained,
+)
 
 
 def play(lives: Mapping[Life, Sessions]) -> Ends:

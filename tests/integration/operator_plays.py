@@ -189,6 +189,16 @@ def finisher(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
     return pod
 
 
+def is_drained(sessions: Sessions, pod: dict[str, Any]) -> None:
+    """A finisher whose node is drained: its pod goes, and what it owned."""
+    name = pod["metadata"]["name"]
+    sessions.kubectl("delete", "pod", name, "--wait=false")
+    sessions.ended(pod, exit_code=143, reason="Error")
+    all_released(sessions, pod)
+    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")  # as its kubelet does
+    sessions.kubectl("delete", "secret", name, "--ignore-not-found")  # as Kubernetes' collector does; neither runs here
+
+
 def finishes(sessions: Sessions, name: str, reason: str, attempt: int = 1, **last: Any) -> dict[str, Any]:
     """A finisher that has ended; its pod."""
     pod = finisher(sessions, name, attempt)

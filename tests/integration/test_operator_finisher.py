@@ -184,6 +184,37 @@ def that_somebody_removes(sessions: Sessions) -> None:
     assert len(sessions.pods()) == 1, "no second finisher"
 
 
+def that_is_drained(sessions: Sessions) -> None:
+    """Another one of its name follows, once Kubernetes has removed its Secret: with that one the next would start."""
+    sessions.apply("standup")
+    attends(sessions, "standup", recording=UNVERIFIED)
+    first = finisher(sessions, "standup")
+    (name,) = names(first)
+    word = last_word(sessions, "standup", "MeetingEnded", recording=UNVERIFIED, message="stopped from outside")
+    sessions.kubectl("delete", "pod", name, "--wait=false")
+    sessions.ended(first, word)
+    all_released(sessions, first)
+    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")  # as its kubelet does
+    status = wait_until(
+        lambda: found if "ReconcileError" in conditions(found := sessions.status("standup")) else None,
+        "what is in the way is told",
+        PATIENCE,
+    )
+    assert conditions(status)["ReconcileError"] == ("True", "AlreadyExists")
+    assert (status["phase"], status["reason"]) == ("Leaving", "MeetingEnded")
+    assert "finisherPod" not in status
+    assert len(sessions.pods()) == 1, "no pod beside the old Secret"
+    sessions.kubectl("delete", "secret", name)  # as Kubernetes' collector does, which does not run here
+    finishes(sessions, "standup", "MeetingEnded")
+    status = sessions.phase("standup", "Completed", "Failed", seconds=PATIENCE)
+    assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")
+    assert COUNTS.items() <= status.items()
+    assert "ReconcileError" not in conditions(status)
+    told = [note for _, reason, note in sessions.events("standup") if reason == "Evicted"]
+    gone = f"pod {name}, which was to finish the files, is gone, and another one follows: the pod was deleted"
+    assert told == [gone]
+
+
 def that_a_quota_keeps_out_for_a_while(sessions: Sessions) -> None:
     sessions.apply("standup")
     sessions.pod("standup")
@@ -235,6 +266,7 @@ def takes_five_writes_more(crd: ApiServer, folder: Path) -> None:
 SCENARIOS: tuple[Callable[[Sessions], object], ...] = (
     that_takes_too_long,
     that_a_quota_keeps_out_for_a_while,
+    that_is_drained,
     of_a_bot_that_was_killed,
     after_the_meeting_had_ended,
     that_cannot_verify_the_files,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from meeting_buddy.contract.identity import FIRST_BOT, PodId
+from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import (
@@ -16,6 +16,7 @@ from meeting_buddy.domain.facts import (
     Facts,
     LeaveFacts,
     PodCondition,
+    PodFacts,
     PodWarning,
     ReconcileError,
     StreamFacts,
@@ -73,6 +74,12 @@ def _disrupted(reason: str, message: str = "") -> PodCondition:
     return PodCondition("True", reason, message)
 
 
+def _taken(reason: str | None = None, message: str = "", **fields: Any) -> PodFacts:
+    """A finisher that ended as somebody took its pod away."""
+    disrupted = _disrupted(reason) if reason is not None else None
+    return replace(make.FINISHER, phase="Failed", bot=make.ended(message, 143, "Error"), disrupted=disrupted, **fields)
+
+
 def _scheduled() -> dict[str, Any]:
     """The status of a session whose start is ahead."""
     first = decide(make.facts(make.session(**_AT_ELEVEN)), lambda: NOW)
@@ -98,6 +105,15 @@ def _removed() -> dict[str, Any]:
     return next(dict(action.patch) for action in _removal().actions if isinstance(action, PatchStatus))
 
 
+def _another() -> dict[str, Any]:
+    """The status of a session whose finisher was drained."""
+    drained = make.facts(make.session(_WORKS), _taken("EvictionByEvictionAPI", deleted_at=NOW))
+    changes = next(
+        dict(action.patch) for action in decide(drained, lambda: later(60)).actions if isinstance(action, PatchStatus)
+    )
+    return {key: value for key, value in {**_WORKS, **changes}.items() if value is not None}
+
+
 _S, _F = make.session, make.facts
 _CRASH_LOOP = make.pod(browser=make.waiting("CrashLoopBackOff"))
 _GIVEN_UP = next(action.outcome for action in _removal().actions if isinstance(action, GiveUpPod))
@@ -106,6 +122,8 @@ _THIRD = make.ended(make.report("Ended", reason="PageUnreachable", attempt=3).to
 _CONFUSED = make.report("Ended", reason="ConfigInvalid", sessionId="", attempt=0, message="no assignment").to_json()
 _CRASHED: dict[str, Any] = {**_RECORDING, "phase": "Leaving", "reason": "BotCrashed", "message": "It crashed."}
 _WORKS: dict[str, Any] = {**_CRASHED, "finisherPod": f"{make.POD}-f"}
+_CRASHED_AT: dict[str, Any] = {**_WORKS, "leaveTimestamp": "2026-11-23T10:01:00Z"}
+_FINISHER = PodId(1, Role.FINISHER)
 _KILLED = make.ended(code=137, reason="Error")
 _NO_ROOM = make.ended("container init was OOM-killed (memory limit too low?)", 128, "StartError")
 _REJOINS = {**_RECORDING, "attempt": 3, "botPod": make.THIRD}
@@ -343,6 +361,20 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row("only text was wanted, and the text is whole", _F(_S({**_WORKS, "reason": "MeetingEnded"}, recording={"enabled": False}), make.finished(make.last_word("MeetingEnded", recording={}))), "PatchStatus EmitEvent ReleaseFinalizer", "Completed", "MeetingEnded"),
         Row("nobody knows whether the bot was in the meeting, it was to leave, and its files are not whole", _F(_S({**_STARTED, **_ASKED, "phase": "Leaving", "reason": "LeaveRequested"}), make.finished(make.report("Ended", reason="LeaveRequested").to_json())), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "VerificationFailed"),
         Row("it vanished", _F(_S(_WORKS)), "PatchStatus EmitEvent", "Failed", "BotCrashed"),
+        Row("it was drained", _F(_S(_WORKS), _taken("EvictionByEvictionAPI", deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Leaving", "BotCrashed", later(60)),
+        Row("it was drained, and said that it had to stop", _F(_S(_WORKS), _taken("EvictionByEvictionAPI", make.last_word("BotCrashed", recording={"verified": False}), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Leaving", "BotCrashed", later(60)),
+        Row("it was drained, and its end is told before its pod's", _F(_S(_WORKS), replace(_taken("EvictionByEvictionAPI", make.last_word("BotCrashed", recording={"verified": False}), deleted_at=NOW, bot_ended_seen_at=later(60), grace_seconds=_GRACE), phase="Running"), written_at=NOW), "PatchStatus", "Leaving", "BotCrashed", at=later(61)),
+        Row("it was evicted by its kubelet", _F(_S(_WORKS), replace(_taken(), reason="Evicted", message="The node had condition: [MemoryPressure].")), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Leaving", "BotCrashed", later(60)),
+        Row("its node was deleted", _F(_S(_WORKS), _taken("DeletionByPodGC")), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Leaving", "BotCrashed", later(60)),
+        Row("somebody deleted it", _F(_S(_WORKS), replace(_taken(), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Leaving", "BotCrashed", later(60)),
+        Row("it was drained, and the operator died before it released the pod", _F(_S(_another()), _taken("EvictionByEvictionAPI", deleted_at=NOW)), "ReleaseFinalizer", None, at=later(60)),
+        Row("it was drained, and its kubelet has not removed the pod yet", _F(_S(_another()), _taken("EvictionByEvictionAPI", deleted_at=NOW, finalizer=False)), "", None, at=later(60)),
+        Row("it was drained, and is gone: another one is made", _F(_S(_another()), make.terminated(_KILLED, finalizer=False), attempts={_FINISHER: AttemptFacts(last_seen=_taken("EvictionByEvictionAPI", deleted_at=NOW))}), "CreatePod PatchStatus EmitEvent", "Leaving", "BotCrashed", later(60)),
+        Row("it was drained as soon as it was made: the next one waits a little", _F(_S(_WORKS), _taken("EvictionByEvictionAPI", deleted_at=NOW)), "PatchStatus", "Leaving", "BotCrashed", at=later(5)),
+        Row("it was drained again, and had been made five minutes after the bot's end: so does the next one", _F(_S(_CRASHED_AT), replace(_taken("EvictionByEvictionAPI", deleted_at=NOW), created_at=later(360))), "PatchStatus", "Leaving", "BotCrashed", at=later(650)),
+        Row("it was drained when all had been verified", _F(_S(_WORKS), _taken("EvictionByEvictionAPI", make.last_word("BotCrashed"), deleted_at=NOW)), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed", later(60)),
+        Row("it was drained when its time was nearly over", _F(_S(_CRASHED_AT), replace(_taken("EvictionByEvictionAPI", deleted_at=NOW), created_at=later(2300))), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed", later(2310)),
+        Row("it was drained, and the bot class is gone", _F(_S(_WORKS), _taken("EvictionByEvictionAPI", deleted_at=NOW), installation=_NO_CLASS), "PatchStatus EmitEvent ReleaseFinalizer", "Failed", "BotCrashed", later(60)),
         Row("it takes too long", _F(_S(_WORKS), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "BotCrashed", later(600 + 1800 + 120)),
         Row("it takes too long, and the meeting had ended well", _F(_S({**_WORKS, "reason": "MeetingEnded"}), make.FINISHER), "PatchStatus EmitEvent DeletePod ReleaseFinalizer", "Failed", "VerificationFailed", later(600 + 1800 + 120)),
         Row("leave changes nothing", _F(_S(_WORKS, leave=True), make.FINISHER), "PatchStatus", "Leaving", "BotCrashed"),

@@ -60,6 +60,8 @@ HISTORIES = [
     ("scheduled", "runs", "unreachable", "later", "scheduled", "joins", "wiped"),
     ("scheduled", "joins", "drained", "scheduled", "joins", "wiped"),
     ("scheduled", "joins", "killed", "scheduled", "runs", "wiped"),
+    ("scheduled", "joins", "killed", "scheduled", "runs", "drained", "later", "scheduled", "runs"),
+    ("scheduled", "joins", "killed", "scheduled", "runs", "drained", "wiped", "later", "scheduled", "drained"),
 ]
 """What happened before chance takes over, the operator acting in between."""
 LEAVES = {Reason.LEAVE_REQUESTED, Reason.END_TIME_REACHED}
@@ -216,6 +218,7 @@ class World(RuleBasedStateMachine):
                 self.pods.append(found)
                 self.made_for[uid] = requested(self.session)
                 self.secret_of = self.secret_seen_of = uid
+                self.warnings = None
             case actions.CreateSecret():
                 assert self.pod is not None
                 self.secret_of = self.secret_seen_of = self.pod.uid
@@ -281,7 +284,7 @@ class World(RuleBasedStateMachine):
 
     def outcome_is_written(self, pod: PodFacts) -> bool:
         assert self.session is not None
-        followed = pod.id < self.current
+        followed = pod.id < self.current or (pod.role is Role.FINISHER and self.session.status.finisher_pod is None)
         return self.session.status.phase in TERMINAL or (followed and pod.terminated)
 
     def a_pod_that_may_start_has_its_secret(self) -> None:
@@ -543,8 +546,12 @@ class World(RuleBasedStateMachine):
         self.session = with_times(found, start=None if so_far else self.ahead(start))
         for what in so_far:
             self.operator_acts_until_it_has_nothing_to_do()
-            if (self.pod is not None and not self.pod.terminated) or what == "later":
+            if (self.pod is not None and not self.pod.terminated) or what == "later" or self.may_be_wiped(what):
                 self.happens(what)
+
+    def may_be_wiped(self, what: str) -> bool:
+        goes_on = self.session is not None and self.session.status.finishing
+        return what == "wiped" and goes_on and any(pod.finalizer and not pod.orphaned for pod in self.pods)
 
     def happens(self, what: str) -> None:
         """One step of a history that chance seldom plays."""

@@ -7,7 +7,7 @@ tell how far a process got that died between two of them.
 import logging
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.assignment import AttemptConfig
@@ -39,6 +39,9 @@ from meeting_buddy.manifests.secret import (
     named_secret,
 )
 from meeting_buddy.resource.bot_class import BotClass
+
+_COLLECTOR_SECONDS: Final = 2.0
+"""What Kubernetes' collector needs as a rule to remove what a pod owned that is gone."""
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +145,8 @@ class Executor:
         if waited and which.role is Role.BOT and await self._changed_meanwhile(entry, facts.session):
             return Progress.OBSERVE_AGAIN
         pod_input, document = prepared[0], prepared[1].to_json()
+        if which.role is Role.FINISHER and await self._has_secret(entry, pod_input.name):
+            return await self._adopt_finisher(entry, pod_input)
         try:
             created = await self._api.create_pod(
                 session_pod(pod_input, assignment_annotations(pod_input, document, self._keys))
@@ -291,6 +296,28 @@ class Executor:
         else:
             self._cache.upsert_pod(document)
         return Progress.OBSERVE_AGAIN
+
+    async def _has_secret(self, entry: CacheEntry, pod: str) -> bool:
+        """Whether there is a Secret of a pod's name, as far as the API server says so to a trial."""
+        try:
+            return await self._api.secret_exists(named_secret(entry.namespace, pod))
+        except KubeError as error:
+            if not error.refused:
+                raise
+            return False  # the real creation says more
+
+    async def _adopt_finisher(self, entry: CacheEntry, pod_input: BotPodInput) -> Progress:
+        """There is a Secret of its name, so the pod is there, too, or the Secret was the one of a finisher before.
+
+        With that one the next pod would start, until Kubernetes has removed it after the pod that owned it.
+        """
+        try:
+            return await self._adopt(entry, pod_input)
+        except KubeError as error:
+            if not error.not_found:
+                raise
+        said = "it is there, and its pod is not; if it is a former pod's, Kubernetes removes it"
+        raise KubeError("Secret", entry.namespace, pod_input.name, 409, "AlreadyExists", said, _COLLECTOR_SECONDS)
 
     async def _release(self, entry: CacheEntry, pod: str) -> Progress:
         seen = entry.pods.get(pod)

@@ -1,8 +1,8 @@
 """From what a reconciliation failed on to the fact that ``domain.decide`` and people may see.
 
 Its text goes into status, Events and logs, so it never quotes a link or a Secret's value: words about a Secret are
-dropped but for a webhook's name, the rest is redacted as all that a bot writes, and of an exception that nobody raised
-on purpose only the type is shown.
+dropped but for a webhook's name and that it exists, the rest is redacted as all that a bot writes, and of an exception
+that nobody raised on purpose only the type is shown.
 """
 
 import re
@@ -14,6 +14,7 @@ from meeting_buddy.contract.link_secrets import UNKNOWN_PLATFORM
 from meeting_buddy.contract.links import LinkError, LinkRules, parse_link
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.domain.facts import QUOTA_EXCEEDED, ReconcileError
+from meeting_buddy.kube.api import DRY_RUN
 from meeting_buddy.kube.errors import KubeError
 
 MAX_MESSAGE: Final = 400
@@ -66,12 +67,12 @@ def _reason(error: Exception) -> str:
 
 def _message(error: Exception, link: str | None) -> str:
     if isinstance(error, KubeError):
-        said = error.message
-        if error.kind == "Secret":
+        said, kind = error.message, error.kind.removesuffix(DRY_RUN)
+        if kind == "Secret" and not error.exists:
             found = _WEBHOOK.search(said)
             said = f"refused by {found[0]}" if found else ""
         # The object's name stays, also where a word of the link is in it: it is nobody's secret.
-        return f"{error.kind} {error.name}: {without_link(said or error.reason, link) or error.status}"
+        return f"{kind} {error.name}: {without_link(said or error.reason, link) or error.status}"
     # Subclasses such as pydantic's ValidationError quote their input; a plain ValueError is our own sentence.
     if type(error) is ValueError or isinstance(error, UnsettledError):
         return without_link(str(error).partition("\n")[0], link)

@@ -224,6 +224,8 @@ class SessionCache:
         seen = replace(seen, facts=_with_moments(seen.facts, before, now))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
         entry.pods[seen.facts.name] = seen
+        if not same and entry.of(seen.facts.id).warnings is not None:  # they are about another pod of this name
+            entry.note(seen.facts.id, warnings=None)
         return None if known is not None and known.facts == seen.facts else entry.uid
 
     def wrote_pod(self, uid: str, document: JsonObject) -> None:

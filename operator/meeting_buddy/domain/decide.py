@@ -50,7 +50,8 @@ def decide(facts: Facts, clock: Clock) -> Plan:
     outcome = _outcome(snapshot) if facts.confirmed else None
     if outcome is None:
         return _with_error(facts, plan_active(snapshot))
-    plan = retry.plan(snapshot, outcome) or finishing.plan(snapshot, outcome) or plan_termination(snapshot, outcome)
+    going_on = retry.plan(snapshot, outcome) or finishing.plan(snapshot, outcome) or finishing.another(snapshot)
+    plan = going_on or plan_termination(snapshot, outcome)
     # Perhaps it is this very plan that cannot be carried out.
     return _with_error(facts, plan) if facts.persistent_error is not None else plan
 

@@ -1,10 +1,12 @@
-"""A bot that was in the meeting ended without verified files: one finisher pod on the same volume finishes them.
+"""A bot that was in the meeting ended without verified files: a finisher pod on the same volume finishes them.
 
 First the status says why the bot ended (phase Leaving, with the reason): that is settled then. The finisher's work
-decides only whether the files are whole. What it cannot do within ``timeouts.finishSeconds`` stays undone.
+decides only whether the files are whole. What it cannot do within ``timeouts.finishSeconds`` stays undone. One that was
+taken away, as nodes are drained one after the other, is followed by another one of the same name, which begins anew.
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from meeting_buddy.contract.phases import Phase
@@ -14,8 +16,8 @@ from meeting_buddy.domain import pod_outcome, retry, startup, status
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.ending import not_ended, settle, terminal_message, with_attempt
 from meeting_buddy.domain.facts import CreateRejection, PodFacts
-from meeting_buddy.domain.plan import EmitEvent, Plan
-from meeting_buddy.domain.snapshot import Snapshot
+from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan
+from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 
 _FINAL: Final = ("invalid", "taken")
 """Kinds of a refusal that stay."""
@@ -52,6 +54,56 @@ def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
         return False
     # A bot whose node is silent may still write. One that was to join again and never ran left what others recorded.
     return retry.is_dead(ended)
+
+
+def another(snapshot: Snapshot) -> Plan | None:
+    """The plan by which another finisher follows one that was taken away; ``None``: there is none.
+
+    Between two is as long as finishing had gone on before the first of them, within the bounds of the bots' back-off:
+    what drives them off at once meets few. None follows once a finisher that was made at the bot's end would have had
+    its time. Before anything is made, the status names no finisher any more: whoever operates then goes on there.
+    """
+    pod = snapshot.pod
+    if not snapshot.finishing or pod is None or snapshot.facts.installation.bot_class is None:
+        return None
+    cause = pod_outcome.taken_away(pod)
+    if cause is None or _is_done(snapshot, pod):
+        return None
+    before, deadline = snapshot.session.status, snapshot.finishing_due(snapshot.finishing_since)
+    decided = before.finishing and before.finisher_pod is None
+    at = snapshot.now if decided else _another_at(snapshot, pod)
+    if max(at, snapshot.now) >= deadline:
+        return None
+    waits = snapshot.now < at
+    after = status.compose(snapshot.going_on(snapshot.phase, before.message, creating=False))
+    patch = status.merge_patch(before, after if waits else after.model_copy(update={"finisher_pod": None}))
+    actions: list[Action] = [PatchStatus(patch)] if patch else []
+    if waits:
+        return Plan(tuple(actions), at)
+    if not decided:
+        note = f"pod {pod.name}, which was to finish the files, is gone, and another one follows: {cause.message}"
+        actions.append(EmitEvent("Warning", cause.reason.value, note))
+    # That it is gone is an event, but for what this plan itself releases.
+    return Plan((*actions, *delete_and_release(pod)), snapshot.now if pod.finalizer else deadline)
+
+
+def _another_at(snapshot: Snapshot, pod: PodFacts) -> datetime:
+    """When another finisher may follow this one.
+
+    The API server's clock says when it was made, and may be minutes off; this process's, since when it is known here.
+    """
+    seen_at = pod.first_seen_at or pod.created_at
+    pause = min(max(pod.created_at - snapshot.finishing_since, retry.FIRST_BACKOFF), retry.LONGEST_BACKOFF)
+    return max(min(pod.created_at, seen_at) + pause, seen_at + retry.FIRST_BACKOFF)
+
+
+def _is_done(snapshot: Snapshot, pod: PodFacts) -> bool:
+    """Whether a finisher came to its end before it was taken away, or never will."""
+    found = pod_outcome.termination_report(pod, snapshot.session.uid)
+    if found is None:
+        return False
+    nameless = (found.session_id, found.attempt) == NAMELESS
+    return nameless or found.recording.verified or not snapshot.session.spec.recording.enabled
 
 
 def outcome(snapshot: Snapshot) -> Outcome | None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from meeting_buddy.contract.identity import session_id
+from meeting_buddy.contract.identity import Role, session_id
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import NAMELESS, Report
@@ -27,6 +27,8 @@ from meeting_buddy.domain.facts import ContainerFacts, PodFacts
 from meeting_buddy.domain.startup import INJECTED_REMEDY, exit_text
 from meeting_buddy.domain.termination_causes import LOST_CONTAINERS, STARTS, TERMINATIONS
 
+_FROM_OUTSIDE: Final = (Reason.EVICTED, Reason.NODE_LOST, Reason.UNSCHEDULABLE)
+"""Reasons for which the same pod on another node, or a moment later, may come to its end."""
 KUBELET_SLACK: Final = timedelta(seconds=30)
 """What a kubelet that works may need to notice a deadline and to report the end."""
 
@@ -36,13 +38,16 @@ def bot_ended_at(pod: PodFacts, uid: str) -> datetime | None:
 
     An injected ordinary sidecar keeps a pod Running for ever. Where the bot's report or the kernel says why it ended,
     that is at once; otherwise the kubelet gets the grace period, by this process's clock: until no container runs it
-    does not say that it evicted the pod or shut its node down.
+    does not say that it evicted the pod or shut its node down. A finisher's report has the bot's reason, and says
+    nothing of what stopped the finisher.
     """
     ended = pod.bot.terminated
     if ended is None:
         return None
     report = termination_report(pod, uid)
-    explained = ended.reason == "OOMKilled" or (report is not None and report.reason is not Reason.EVICTED)
+    stopped = pod.role is Role.FINISHER and (pod.deleted_at is not None or pod.disrupted is not None)
+    told = report is not None and report.reason is not Reason.EVICTED and not stopped
+    explained = ended.reason == "OOMKilled" or told
     at = pod.bot_terminated_at or pod.created_at
     return at if explained else (pod.bot_ended_seen_at or at) + timedelta(seconds=pod.grace_seconds)
 
@@ -85,6 +90,14 @@ def of_terminated_pod(pod: PodFacts, uid: str, *, leaving: bool) -> Outcome:
             or _crashed(pod)
         )
     return replace(found, report=report)
+
+
+def taken_away(pod: PodFacts) -> Outcome | None:
+    """Why a pod in which nothing runs any more had to go, whether or not its work was done; ``None``: it ended."""
+    if not pod.terminated:
+        return None
+    found = _disrupted(pod, leaving=False) or _deleted(pod, leaving=False) or _container_lost(pod)
+    return found if found is not None and found.reason in _FROM_OUTSIDE else None
 
 
 def of_missing_pod(last_seen: PodFacts | None, uid: str, report: Report | None, *, leaving: bool) -> Outcome:

@@ -299,14 +299,19 @@ class Snapshot:
     @property
     def finishing_deadline(self) -> datetime:
         """When nobody waits for the finisher any longer, whether or not it could be made."""
-        if self.pod is not None:
-            anchor = self.pod.waiting_since
-        else:
-            ended_at = self.bot_pod.bot_terminated_at if self.bot_pod is not None else None
-            anchor = max(ended_at or self.session.status.leave_timestamp or self._due_since, self._due_since)
+        return self.finishing_due(self.pod.waiting_since if self.pod is not None else self.finishing_since)
+
+    @property
+    def finishing_since(self) -> datetime:
+        """Since when the files are to be finished, as far as is known."""
+        ended_at = self.bot_pod.bot_terminated_at if self.bot_pod is not None else None
+        return max(ended_at or self.session.status.leave_timestamp or self._due_since, self._due_since)
+
+    def finishing_due(self, since: datetime) -> datetime:
+        """When a finisher that could be made since then should have ended."""
         timeouts = self.timeouts
         seconds = timeouts.startup_timeout_seconds + timeouts.finish_seconds + timeouts.grace_seconds
-        return anchor + timedelta(seconds=seconds)
+        return since + timedelta(seconds=seconds)
 
     @property
     def _due_since(self) -> datetime:

@@ -17,8 +17,8 @@ from meeting_buddy.resource.session import API_VERSION, KIND, PLURAL
 
 JsonObject = dict[str, Any]
 PAGE: Final = "500"
-DRY_RUN: Final = "Pod/dry-run"
-"""What metrics and errors call a pod that is only created by a dry run."""
+DRY_RUN: Final = "/dry-run"
+"""What metrics and errors put behind the kind of an object that is only created by a dry run."""
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 _CONTROLLER: Final = "meetingbuddy.io/operator"
 _NOTE_BYTES: Final = 1024
@@ -102,10 +102,7 @@ class KubernetesApi:
 
     async def dry_run_pod(self, manifest: JsonObject) -> None:
         """Ask the API server by a dry run (``dryRun=All``) whether it would take a pod, admission included."""
-        metadata = manifest["metadata"]
-        path = path_of("v1", metadata["namespace"], PODS)
-        about = ObjectRef(DRY_RUN, metadata["namespace"], metadata["name"])
-        await self._client.call("POST", path, about=about, body=manifest, query={**_MANAGED, "dryRun": "All"})
+        await self._create("v1", PODS, manifest, dry_run=True)
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this pod, with its own grace period; gone already is fine."""
@@ -235,7 +232,8 @@ class KubernetesApi:
     ) -> JsonObject:
         metadata = manifest["metadata"]
         path = path_of(group_version, metadata["namespace"], plural)
-        about = ObjectRef(manifest["kind"], metadata["namespace"], metadata["name"])
+        kind = manifest["kind"] + (DRY_RUN if dry_run else "")
+        about = ObjectRef(kind, metadata["namespace"], metadata["name"])
         query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
         return await self._client.call("POST", path, about=about, body=manifest, query=query, answered=answered)
 

@@ -84,6 +84,6 @@ def _written(kubectl: Kubectl) -> Counter[str]:
     """Successful writes of the operator by kind, as its own metrics count them."""
     found: Counter[str] = Counter()
     for labels, value in samples(kubectl, "meetingbuddy_api_requests_total"):
-        if labels["verb"] in _WRITES and labels["code"].startswith("2") and labels["resource"] != DRY_RUN:
+        if labels["verb"] in _WRITES and labels["code"].startswith("2") and not labels["resource"].endswith(DRY_RUN):
             found[labels["resource"]] += int(value)
     return found
