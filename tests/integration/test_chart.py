@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import shutil
@@ -14,8 +15,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from meeting_buddy.contract.identity import LABEL_COMPONENT, PodId
+from meeting_buddy.contract.identity import LABEL_COMPONENT, PodId, Role
 from meeting_buddy.contract.phases import PHASES
+from meeting_buddy.contract.report import PORT
 from meeting_buddy.manifests.bot_pod_input import BotPodInput
 from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
@@ -40,7 +42,7 @@ from tests.support import operator_facts as make
 from tests.support.awaiting import wait_until
 from tests.support.bot_class_values import WORKING, WRONG
 
-NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "nodes", "77", "123", "1000000")
+NAMESPACES = ("meeting-buddy", "meetings", "elsewhere", "unguarded", "nodes", "nodes-kube", "77", "123", "1000000")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,9 @@ VARIANTS: dict[str, Manifest] = {
     "cluster scope": {},
     "namespaced": {"watchNamespaces": ["meetings"]},
     "two replicas, self-hosted meetings": {"operator": {"replicas": 2}, **LIVEKIT_HOST},
-    "seccomp installer": seccomp_installer("nodes", imagePullSecrets=[{"name": "registry"}]),
+    "seccomp installer": seccomp_installer(
+        "nodes", imagePullSecrets=[{"name": "registry"}], seLinuxOptions={"type": "spc_t", "level": "s0:c1,c2"}
+    ),
     "own platform table": {"platformTables": {"LiveKit": "platform: LiveKit\n"}},
     "own class": {"botClasses": {"default": {"hostAliases": [{"ip": "10.0.0.7", "hostnames": ["meet.example.org"]}]}}},
 }
@@ -113,7 +117,40 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
         {"storage": {"namespaces": ["board"]}, **seccomp_installer("board")},
         "board is in storage.namespaces",
     ),
+    **{
+        f"host paths in {namespace}": (seccomp_installer(namespace), f"{namespace} is one of Kubernetes' own")
+        for namespace in ("kube-system", "kube-public", "kube-mine")
+    },
     "kubelet's folder": ({"seccompInstaller": {"kubeletRoot": "var/lib"}}, "kubeletRoot"),
+    **{
+        f"kubelet's folder {path}": ({"seccompInstaller": {"kubeletRoot": path}}, "kubeletRoot")
+        for path in ("/var/lib/../kubelet", "/..", "/var/lib/..", "/../", "/")
+    },
+    "an option that SELinux does not have": ({"seccompInstaller": {"seLinuxOptions": {"typ": "spc_t"}}}, "typ"),
+    "a volume of one pod and of many": (
+        {"storage": {"accessModes": ["ReadWriteOncePod", "ReadWriteMany"]}},
+        "accessModes",
+    ),
+    "a resource that Kubernetes does not have": ({"operator": {"resources": {"limits": {"memroy": "1Gi"}}}}, "memroy"),
+    "a resource of a domain without a name": (
+        {"api": {"resources": {"requests": {"example.org/": 1}}}},
+        "example.org/",
+    ),
+    "huge pages without a size": ({"reader": {"resources": {"limits": {"hugepages-": "2Mi"}}}}, "hugepages-"),
+    "operator as root": ({"operator": {"podSecurityContext": {"runAsUser": 0}}}, "runAsUser"),
+    **{
+        f"seccomp profile {profile}": (
+            {"operator": {"podSecurityContext": {"seccompProfile": profile}}},
+            "seccompProfile",
+        )
+        for profile in (
+            {"type": "Runtimedefault"},
+            {"type": "Localhost"},
+            {"type": "Localhost", "localhostProfile": "../mine.json"},
+            {"type": "RuntimeDefault", "localhostProfile": "mine.json"},
+            {"type": "Unconfined", "profile": "mine.json"},
+        )
+    },
     "no word on the operator's image": (
         {"operator": {"image": {"repository": ""}}},
         "operator.image.repository is not set",
@@ -140,6 +177,102 @@ def test_wrong_values_fail_before_anything_is_installed(values: Manifest, named:
     run = helm("template", "mb", str(CHART), values=values)
     assert run.returncode != 0
     assert named in run.stderr
+
+
+RIGHT_VALUES: dict[str, Manifest] = {
+    "an own seccomp profile": {
+        "operator": {"podSecurityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "own/mb.json"}}}
+    },
+    "no seccomp profile": {"operator": {"podSecurityContext": {"seccompProfile": {"type": "Unconfined"}}}},
+    "every kind of resource": {
+        "operator": {
+            "resources": {
+                "requests": {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2Mi", "example.org/device": "1"},
+                "limits": {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2Mi", "example.org/device": "1"},
+            }
+        }
+    },
+    "a volume of one pod": {"storage": {"accessModes": ["ReadWriteOncePod"]}},
+    "a volume of one node or of many": {"storage": {"accessModes": ["ReadWriteOnce", "ReadWriteMany"]}},
+    "the kubelet's folder elsewhere": seccomp_installer("nodes", kubeletRoot="/mnt/..data/.k0s//kubelet/"),
+    "a namespace that is almost Kubernetes' own": seccomp_installer("nodes-kube"),
+}
+
+
+def test_the_seccomp_installer_does_not_open_the_namespace_default() -> None:
+    run = helm("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", values=seccomp_installer("default"))
+    assert run.returncode != 0
+    assert "seccompInstaller.namespace: default is one of Kubernetes' own" in run.stderr
+
+
+@pytest.mark.parametrize("values", RIGHT_VALUES.values(), ids=RIGHT_VALUES)
+@pytest.mark.usefixtures("namespaces")
+def test_a_real_api_server_accepts_what_the_schema_allows(kubectl: Kubectl, values: Manifest) -> None:
+    namespaced = {"watchNamespaces": ["meetings"], **values}
+    kubectl.apply(*rendered(namespaced), arguments=["--server-side", "--dry-run=server", "--validate=strict"])
+
+
+def chart_of_version(folder: Path, version: str, app_version: str) -> Path:
+    """A copy of the chart with other versions."""
+    copy = folder / f"chart-{version}"
+    shutil.copytree(CHART, copy)
+    chart = yaml.safe_load((copy / "Chart.yaml").read_text())
+    (copy / "Chart.yaml").write_text(yaml.safe_dump({**chart, "version": version, "appVersion": app_version}))
+    return copy
+
+
+EVERYTHING: Manifest = {
+    "watchNamespaces": ["meetings"],
+    "api": {"enabled": True, "tls": "ingress"},
+    **seccomp_installer("nodes"),
+}
+"""Values with which each template makes something."""
+
+
+def of_chart(chart: Path, values: Manifest) -> list[Manifest]:
+    run = helm("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", values=values)
+    assert run.returncode == 0, run.stderr
+    return [each for each in yaml.safe_load_all(run.stdout) if each]
+
+
+@pytest.mark.parametrize(
+    ("version", "app_version", "label", "app_label", "tag"),
+    [
+        ("0.1.0+0a1b2c3d4e5f", "0.1.0", "meeting-buddy-0.1.0_0a1b2c3d4e5f", "0.1.0", "0.1.0"),
+        ("0.1.0", "0.2.0+dirty", "meeting-buddy-0.1.0", "0.2.0_dirty", "0.2.0_dirty"),
+        (
+            f"0.1.0+{'1' * 42}-x",
+            f"0.1.0+{'1' * 55}--.x",
+            f"meeting-buddy-0.1.0_{'1' * 42}",
+            f"0.1.0_{'1' * 55}",
+            f"0.1.0_{'1' * 55}--.x",
+        ),
+    ],
+    ids=["of Flux", "of a build", "long"],
+)
+@pytest.mark.usefixtures("namespaces")
+def test_a_version_with_build_metadata_makes_labels_and_tags_that_are_allowed(
+    kubectl: Kubectl, tmp_path: Path, version: str, app_version: str, label: str, app_label: str, tag: str
+) -> None:
+    manifests = of_chart(chart_of_version(tmp_path, version, app_version), EVERYTHING)
+    labels = [each["metadata"]["labels"] for each in manifests if each["kind"] != "CustomResourceDefinition"]
+    assert {each["helm.sh/chart"] for each in labels} == {label}
+    assert {each["app.kubernetes.io/version"] for each in labels} == {app_label}
+    pods = [each["spec"]["template"]["spec"] for each in of_kind(manifests, "Deployment", "DaemonSet", "Job")]
+    assert {each["containers"][0]["image"].rpartition(":")[2] for each in pods} == {tag}
+    (config,) = (each for each in of_kind(manifests, "ConfigMap") if "installation.yaml" in each["data"])
+    installation = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"]))
+    assert installation.bot_classes["default"].image.rpartition(":")[2] == tag
+    kubectl.apply(*manifests, arguments=["--server-side", "--dry-run=server"])
+
+
+def test_another_version_of_the_chart_alone_restarts_no_pod(tmp_path: Path) -> None:
+    def pods(version: str) -> list[Manifest]:
+        made = of_chart(chart_of_version(tmp_path, version, "0.1.0"), EVERYTHING)
+        return [each["spec"]["template"] for each in of_kind(made, "Deployment", "DaemonSet", "Job")]
+
+    assert len(pods("0.1.0")) == 5
+    assert pods("0.1.1") == pods("0.2.0")
 
 
 @pytest.mark.parametrize(
@@ -316,6 +449,25 @@ def test_the_seccomp_installer_is_replaced_on_several_nodes_at_a_time_without_wa
     assert daemons["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 1
 
 
+def test_the_seccomp_installer_has_an_account_of_its_own_without_a_token() -> None:
+    manifests = rendered(seccomp_installer("nodes"))
+    (daemons,) = of_kind(manifests, "DaemonSet")
+    pod = daemons["spec"]["template"]["spec"]
+    (account,) = (each for each in of_kind(manifests, "ServiceAccount") if each["metadata"]["namespace"] == "nodes")
+    assert pod["serviceAccountName"] == account["metadata"]["name"] == f"{RELEASE}-seccomp"
+    assert account["automountServiceAccountToken"] is pod["automountServiceAccountToken"] is False
+    bound = [each["subjects"] for each in of_kind(manifests, "RoleBinding", "ClusterRoleBinding")]
+    assert f"{RELEASE}-seccomp" not in json.dumps(bound)
+
+
+@pytest.mark.parametrize("options", [{}, {"type": "spc_t"}], ids=str)
+def test_the_seccomp_installers_selinux_options_are_said_or_left_to_the_cluster(options: Manifest) -> None:
+    (daemons,) = of_kind(rendered(seccomp_installer("nodes", seLinuxOptions=options)), "DaemonSet")
+    (container,) = daemons["spec"]["template"]["spec"]["containers"]
+    assert container["securityContext"].get("seLinuxOptions", {}) == options
+    assert ("seLinuxOptions" in container["securityContext"]) is bool(options)
+
+
 def operators(replicas: int) -> tuple[Manifest, list[Manifest]]:
     """The operator's Deployment and its budgets, beside an API that has the same of its own."""
     api = {"enabled": True, "tls": "ingress"}
@@ -395,6 +547,64 @@ def test_the_table_for_network_policies_has_every_port_and_component() -> None:
     }
     jobs = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(manifests, "Job")]
     assert all(f"`{labels[LABEL_COMPONENT]}`" in section for labels in jobs)
+
+
+def test_the_readmes_network_policy_is_of_bots_and_lets_operator_and_api_in(kubectl: Kubectl, namespaces: None) -> None:
+    policy = yaml.safe_load(written_in(REPOSITORY / "README.md", "yaml", "kind: NetworkPolicy"))
+    kubectl.apply(policy, arguments=["--dry-run=server", "--validate=strict"])
+    bots = policy["spec"]["podSelector"]["matchExpressions"]
+    assert bots == [{"key": LABEL_COMPONENT, "operator": "In", "values": [each.value for each in Role]}]
+    manifests = rendered({"watchNamespaces": ["meetings"], "api": {"enabled": True, "tls": "ingress"}})
+    (rule,) = policy["spec"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
+    (expression,) = peer["podSelector"]["matchExpressions"]
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(manifests, "Deployment")]
+    assert (expression["key"], set(expression["values"])) == (
+        LABEL_COMPONENT,
+        {each[LABEL_COMPONENT] for each in pods} - {"reader"},
+    )
+    assert rule["ports"] == [{"port": PORT}]
+
+
+def test_the_readmes_network_policy_lets_bots_out_to_public_addresses_and_dns_alone() -> None:
+    policy = yaml.safe_load(written_in(REPOSITORY / "README.md", "yaml", "kind: NetworkPolicy"))
+    dns, world = policy["spec"]["egress"]
+    assert dns == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    blocks = [each["ipBlock"] for each in world["to"]]
+    assert [each["cidr"] for each in blocks] == ["0.0.0.0/0", "::/0"]
+    shut = [ipaddress.ip_network(each) for block in blocks for each in block["except"]]
+    inside = ("10.96.0.1", "172.20.1.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "fd00:ec2::254", "fe80::1")
+    for address in map(ipaddress.ip_address, inside):
+        assert any(address in each for each in shut), address
+    for address in map(ipaddress.ip_address, ("52.112.0.1", "172.15.0.1", "172.32.0.1", "2603:1063::1")):
+        assert not any(address in each for each in shut), address
+
+
+def test_the_readmes_pod_monitors_find_the_ports_with_metrics() -> None:
+    monitors = list(yaml.safe_load_all(written_in(REPOSITORY / "README.md", "yaml", "kind: PodMonitor")))
+    manifests = rendered({"watchNamespaces": ["meetings"], "api": {"enabled": True, "tls": "ingress"}})
+    found = set()
+    for monitor in monitors:
+        assert monitor["metadata"]["namespace"] == NAMESPACE
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        for pod in (each["spec"]["template"] for each in of_kind(manifests, "Deployment")):
+            if wanted <= pod["metadata"]["labels"].items():
+                ports = {each["name"]: each["containerPort"] for each in pod["spec"]["containers"][0]["ports"]}
+                found.add((pod["metadata"]["labels"][LABEL_COMPONENT], ports[endpoint["port"]]))
+    assert found == {("operator", 8080), ("api", 8080)}
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_the_readmes_pod_for_files_is_accepted_and_mounts_the_claim_as_bots_do(kubectl: Kubectl) -> None:
+    script = written_in(REPOSITORY / "README.md", "sh", "kubectl cp")
+    pod = yaml.safe_load(script.partition("<<EOF\n")[2].partition("\nEOF\n")[0])
+    bots = session_pod(BotPodInput("meetings", "standup", make.UID, make.spec(), make.CLASS))["spec"]
+    security = bots["securityContext"]
+    shared = ("runAsNonRoot", "runAsUser", "fsGroup", "fsGroupChangePolicy", "seccompProfile")
+    assert {name: pod["spec"]["securityContext"][name] for name in shared} == {name: security[name] for name in shared}
+    kubectl.apply(pod, arguments=["--namespace=meetings", "--dry-run=server", "--validate=strict"])
 
 
 @pytest.mark.parametrize(

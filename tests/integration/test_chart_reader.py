@@ -157,6 +157,10 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
         one(storage={"accessModes": ["ReadWriteOncePod"]}),
         "storage.accessModes: ReadWriteOncePod",
     ),
+    "somebody else's volume of one pod": (
+        one(storage={"accessModes": ["ReadWriteOncePod"], "create": False}),
+        "storage.accessModes: ReadWriteOncePod",
+    ),
     "no claim": (of_class(storage={"claim": ""}), "claim"),
     "no claim, by null": (of_class(storage={"claim": None}), "claim"),
     "no storage, by null": (of_class(storage=None), "storage"),
@@ -295,7 +299,8 @@ class TestPod:
             ({}, "RollingUpdate"),
             ({"accessModes": ["ReadWriteOnce"]}, "Recreate"),
             ({"accessModes": ["ReadWriteOnce", "ReadWriteMany"]}, "RollingUpdate"),
-            ({"accessModes": ["ReadWriteOnce"], "create": False}, "RollingUpdate"),
+            ({"accessModes": ["ReadWriteOnce"], "create": False}, "Recreate"),
+            ({"create": False}, "RollingUpdate"),
         ],
         ids=str,
     )

@@ -74,6 +74,7 @@
 {{- define "meeting-buddy.checkSeccompInstaller" -}}
 {{- $own := include "meeting-buddy.namespace" .Values.seccompInstaller.namespace -}}
 {{- $whose := "" -}}
+{{- if or (eq $own "default") (hasPrefix "kube-" $own) }}{{ $whose = "one of Kubernetes' own" }}{{ end -}}
 {{- if has $own (include "meeting-buddy.recorded" . | fromJsonArray) }}{{ $whose = "in storage.namespaces" }}{{ end -}}
 {{- if has $own (include "meeting-buddy.watched" . | fromJsonArray) }}{{ $whose = "in watchNamespaces" }}{{ end -}}
 {{- if eq $own .Release.Namespace }}{{ $whose = "the release's own" }}{{ end -}}
@@ -115,7 +116,7 @@
 {{- fail (printf "storage.namespaces: %s is not in watchNamespaces, so the operator could not give the recordings' reader there its key. Add it there, take it out here, or set reader.enabled=false" .) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.storage.create (has "ReadWriteOncePod" .Values.storage.accessModes) -}}
+{{- if has "ReadWriteOncePod" .Values.storage.accessModes -}}
 {{- fail "storage.accessModes: ReadWriteOncePod gives the volume to one pod, so the recordings' reader would keep it from the bots. Choose another mode, or set reader.enabled=false" -}}
 {{- end -}}
 {{- end }}

@@ -1,9 +1,15 @@
+{{- /* A version as the value of a label. Build metadata begins with "+", which no label may hold; Flux appends some. */ -}}
+{{- define "meeting-buddy.labelValue" -}}
+{{ replace "+" "_" . | trunc 63 | regexFind "^.*[^-_.]" }}
+{{- end }}
+
+{{- /* Of objects, never of a pod template: another version of the chart alone restarts nothing. */ -}}
 {{- define "meeting-buddy.labels" -}}
 app.kubernetes.io/name: meeting-buddy
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "meeting-buddy.labelValue" .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ include "meeting-buddy.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) | quote }}
 {{- end }}
 
 {{- define "meeting-buddy.selector" -}}
@@ -94,13 +100,13 @@ separator is a character that no namespace has. */ -}}
 {{- toYaml (merge (index . 0 | fromYaml) (index . 1 | default dict)) -}}
 {{- end }}
 
-{{- /* Call with (list image appVersion). */ -}}
+{{- /* Call with (list image appVersion). No tag may hold "+": as usual with registries, it is "_" there. */ -}}
 {{- define "meeting-buddy.image" -}}
 {{- $image := index . 0 -}}
 {{- if $image.digest -}}
 {{ $image.repository }}@{{ $image.digest }}
 {{- else -}}
-{{ $image.repository }}:{{ $image.tag | default (index . 1) }}
+{{ $image.repository }}:{{ $image.tag | default (index . 1 | replace "+" "_") }}
 {{- end -}}
 {{- end }}
 

@@ -7,7 +7,7 @@ Helm takes null for "no such value", whatever the default. So all that ``values.
 """
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -18,7 +18,7 @@ from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.quantity import Quantity
 from meeting_buddy.resource.scheduling import Affinity, Toleration
 from meeting_buddy.resource.session import DNS_NAME
-from meeting_buddy.resource.syntax import DnsName, LabelKey, LabelValue
+from meeting_buddy.resource.syntax import DescendingPath, DnsName, LabelKey, LabelValue
 
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
@@ -28,11 +28,18 @@ _NAMESPACE = {"type": ["string", "integer"], "pattern": syntax.DNS_LABEL, "minim
 _NAMESPACES = {"type": "array", "items": _NAMESPACE}
 
 
+# Names of resources of a container: those that Kubernetes knows, or another one with its domain.
+_ResourceName = Annotated[
+    str,
+    Field(pattern=rf"^(cpu|memory|ephemeral-storage|{syntax.HUGE_PAGES}|{syntax.QUALIFIED_NAME})$", max_length=253),
+]
+
+
 class OperatorResources(ConfigModel):
     """Requests and limits of the operator, or of the HTTP API."""
 
-    requests: dict[LabelKey, Quantity] = {}
-    limits: dict[LabelKey, Quantity] = {}
+    requests: dict[_ResourceName, Quantity] = {}
+    limits: dict[_ResourceName, Quantity] = {}
 
 
 class PullSecret(ConfigModel):
@@ -41,15 +48,37 @@ class PullSecret(ConfigModel):
     name: DnsName
 
 
+class SeccompProfile(ConfigModel):
+    """A profile that the runtime or nobody brings."""
+
+    type: Literal["RuntimeDefault", "Unconfined"]
+
+
+class LocalhostProfile(ConfigModel):
+    """A profile that is on the nodes."""
+
+    type: Literal["Localhost"]
+    localhost_profile: DescendingPath
+
+
 class PodSecurity(ConfigModel):
     """Null leaves a field out, for clusters that set it (OpenShift)."""
 
     run_as_non_root: bool | None = None
-    run_as_user: int | None = Field(None, ge=0)
+    run_as_user: int | None = Field(None, ge=1)
     run_as_group: int | None = Field(None, ge=0)
     fs_group: int | None = Field(None, ge=0)
     supplemental_groups: tuple[int, ...] | None = None
-    seccomp_profile: dict[str, str] | None = None
+    seccomp_profile: SeccompProfile | LocalhostProfile | None = None
+
+
+class SeLinuxOptions(ConfigModel):
+    """As in the security context of a container."""
+
+    user: str | None = None
+    role: str | None = None
+    type: str | None = None
+    level: str | None = None
 
 
 class ApiPod(ConfigModel):
@@ -119,8 +148,13 @@ class RecordingsClaim(ConfigModel):
     access_modes: tuple[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"], ...] = Field(
         ("ReadWriteMany",),
         min_length=1,
-        # A bot has to write.
-        json_schema_extra={"contains": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}},
+        json_schema_extra={
+            # A bot has to write.
+            "contains": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]},
+            # Kubernetes refuses this one beside others.
+            "if": {"contains": {"const": "ReadWriteOncePod"}},
+            "then": {"items": {"const": "ReadWriteOncePod"}},
+        },
     )
     size: Quantity = "20Gi"
 
@@ -215,7 +249,8 @@ def values_schema() -> dict[str, Any]:
                 enabled=_BOOLEAN,
                 namespace=_NAMESPACE,
                 imagePullSecrets=operator["properties"]["imagePullSecrets"],
-                kubeletRoot={"type": "string", "pattern": syntax.ABSOLUTE_PATH},
+                kubeletRoot={"type": "string", "pattern": syntax.HOST_FOLDER},
+                seLinuxOptions=_schema(SeLinuxOptions, definitions),
             ),
             **{"global": _FREE},
         ),
