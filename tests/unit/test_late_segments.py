@@ -134,19 +134,31 @@ async def test_a_run_that_could_not_be_listed_is_entered_at_the_end(recording: R
     assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
 
 
-async def test_what_stays_unreadable_between_two_segments_is_a_gap(recording: Recording) -> None:
-    recording.kept_back = {2, 3}
+async def test_those_without_media_between_two_segments_are_one_gap(recording: Recording) -> None:
+    recording.empty = {2, 3}
     await recording.over()
     await recording.look_again()
     assert recording.gaps == [GapLine("a segment cannot be read", LENGTH, 3 * LENGTH)]
-    assert recording.writer.captured == {}
+    assert recording.writer.handed_out
 
 
-async def test_what_stays_unreadable_at_the_end_of_a_run_is_a_gap(recording: Recording) -> None:
-    recording.kept_back = {4}
+async def test_one_without_media_at_the_end_of_a_run_is_a_gap(recording: Recording) -> None:
+    recording.empty = {4}
     await recording.over()
     await recording.look_again()
     assert recording.gaps == [GapLine("a segment cannot be read", 3 * LENGTH, 4 * LENGTH)]
+
+
+@pytest.mark.parametrize("which", [2, 4])
+async def test_what_the_volume_goes_on_refusing_is_no_gap_but_left_to_the_finisher(
+    recording: Recording, which: int
+) -> None:
+    recording.kept_back = {which}
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == []
+    assert not recording.writer.handed_out
+    assert recording.writer.captured == {}
 
 
 async def test_a_file_has_no_joint_where_a_segment_is_missing(

@@ -8,9 +8,12 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from meeting_buddy.contract.assignment import RecordingConfig
+from meeting_buddy_bot.finishing.recording import UnfinishedRecording
 from meeting_buddy_bot.recording import manifest_writer, recorder, segments, volume_watch
 from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
@@ -20,6 +23,7 @@ from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
 from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.recording.segments import Span
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.recordings.listing import read_manifest
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.runtime import processes
@@ -112,6 +116,32 @@ async def test_what_was_verified_before_is_said_behind_a_run_that_wrote_nothing(
         if said:
             left.says(RunStart(2, 3, 30.0, utc(30.0)))
             assert not says_verified(left)
+
+
+async def test_nothing_to_store_before_does_not_count_for_who_recorded_since(tmp_path: Path) -> None:
+    left = Left(tmp_path)
+    left.says(RunStart(1, 1, 10.0, utc(10.0)), Finished(True), RunStart(2, 1, 30.0, utc(30.0)))
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments/00001.mkv").touch()  # all that the node wrote to the disk before it died
+    bot = LaterBot(tmp_path)
+    await bot.recorder.recover()
+    assert not (await bot.recorder.finish()).verified
+    await bot.events.close()
+    (tmp_path / MANIFEST_FILE).write_text("".join((tmp_path / MANIFEST_FILE).read_text().splitlines(True)[:3]))
+    clock = SessionClock()
+    events = EventLog(tmp_path / "events.jsonl", clock)
+    events.hold()
+    finisher = UnfinishedRecording(Volume(tmp_path), clock, events, RecordingConfig(), lambda: None)
+    await finisher.finish(VolumeWatch(Volume(tmp_path), clock, events, Unheard()))
+    await events.close()
+    assert finisher.finished == Finished(False, cause="nothing was recorded")
+
+
+class Unheard:
+    """Nobody asks how the volume is."""
+
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """How the volume is."""
 
 
 async def test_a_volume_that_is_full_already_is_called_full(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,6 +417,35 @@ async def test_a_short_stay_is_nothing_to_store_only_if_the_volume_shows_that(
     nothing = hangs == "nothing is there"
     cause = None if nothing else "the volume does not show what was recorded"
     assert (report.verified, finished["verified"], finished.get("cause")) == (nothing, nothing, cause)
+
+
+@pytest.mark.usefixtures("fake_media")
+@pytest.mark.parametrize("refuses", ["listing", "reading"])
+async def test_what_the_volume_does_not_show_at_the_end_is_not_left_out_of_a_verified_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: str
+) -> None:
+    inspect = manifest_writer.inspect
+
+    async def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def refuses_the_last(volume: Volume, file: Path, *rest: Any, **more: Any) -> Segment | None:
+        return await (refused() if file.stem == "00002" else inspect(volume, file, *rest, **more))  # type: ignore[return-value]
+
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    recording.start()
+    await written(recording)
+    if refuses == "listing":
+        monkeypatch.setattr(recording, "_list_segments", refused)
+    else:
+        monkeypatch.setattr(manifest_writer, "inspect", refuses_the_last)
+    report = await recording.finish()
+    await asyncio.wait({task})
+    await events.close()
+    [*_, finished] = [json.loads(line) for line in (tmp_path / MANIFEST_FILE).read_text().splitlines()]
+    assert (report.verified, report.segments, report.gaps) == (False, 1, ())
+    assert finished["cause"] == "the volume does not show what was recorded"
 
 
 async def test_a_short_stay_behind_what_could_not_be_entered_is_not_nothing(tmp_path: Path) -> None:

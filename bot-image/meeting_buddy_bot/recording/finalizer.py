@@ -13,11 +13,13 @@ them is no recording, and the next attempt removes it. No ``verified`` line is w
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +31,7 @@ from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, fsync_and
 from meeting_buddy_bot.runtime.processes import run
 from meeting_buddy_bot.support.atomic_file import sync_folder
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import GONE, Volume
 
 _ALLOWED_SECONDS: Final = 0.5
 """Difference of lengths that containers and codecs bring along (priming, the last frame)."""
@@ -43,6 +45,10 @@ _ALLOWED_PER_STRETCH: Final = 0.25
 """Likewise for each stretch without a gap: its sound and its picture start and end at different moments."""
 _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg prints it, is -91 dB for 16 bit."""
+
+_READ_ERROR: Final = "Read error at pos"
+"""Of ffmpeg's reader of Matroska, where a read failed; what is cut off "ended prematurely"."""
+_REFUSALS: Final = tuple(os.strerror(each) for each in (errno.EIO, *GONE))
 
 PROBES: Final = 4
 """Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
@@ -200,6 +206,7 @@ class RecordingFinalizer:
             "-movflags", "+faststart", "-f", "mp4" if self.plan.size else "ipod", str(tmp_path),
         ])
         # fmt: on
+        _raise_if_refused(code, stderr_tail)
         if code != 0:
             raise VerificationError(f"the segments cannot be joined: {' / '.join(stderr_tail[-2:]) or code}")
 
@@ -211,6 +218,7 @@ class RecordingFinalizer:
             str(tmp_path),
         ])
         # fmt: on
+        _raise_if_refused(code, stderr_tail)
         if code != 0:
             raise VerificationError(f"the file cannot be opened: {' / '.join(stderr_tail[-2:])}")
         try:
@@ -237,6 +245,7 @@ class RecordingFinalizer:
             "-map", "0:v?", "-f", "null", "-", "-map", "0:a", "-af", "volumedetect", "-f", "null", "-",
         ])
         # fmt: on
+        _raise_if_refused(code, stderr_tail)
         # "… to muxer" speaks of the null output: two frames that x11grab took within one tick of the declared rate.
         faults = [line for line in stderr_tail if ("rror" in line or "nvalid" in line) and "to muxer" not in line]
         if code != 0 or faults:
@@ -248,6 +257,16 @@ class RecordingFinalizer:
     def _publish(self, tmp_path: Path) -> None:
         tmp_path.rename(self.folder / self.plan.result)
         sync_folder(self.folder)
+
+
+def _raise_if_refused(code: int, stderr_tail: Sequence[str]) -> None:
+    """What ffmpeg says of a volume that refuses says nothing of the recording.
+
+    A read that fails does not end it: Matroska's reader goes on behind the next cluster, and leaves a hole.
+    """
+    for line in stderr_tail:
+        if _READ_ERROR in line or (code != 0 and any(words in line for words in _REFUSALS)):
+            raise OSError(errno.EIO, line.strip()[-200:])
 
 
 def _compare_with_clock(segments: list[Segment], captured: Mapping[int, float]) -> None:

@@ -347,7 +347,8 @@ class ManifestWriter:
         self._writing = None
         if run.ended_at is None:
             run.ended_at = self._clock.now()
-        if run.last is None or await self._enter_all(run, run.last, run.ended_at):
+        left = run.last is None or await self._enter_all(run, run.last, run.ended_at)
+        if left or run.number in self._refused:
             self._incomplete.append(run)
         if mine := self._of(run):  # it wrote, even if nobody saw it begin
             await self._close_gap_at(mine[0].start)
@@ -362,14 +363,14 @@ class ManifestWriter:
             self._open = gap._replace(start=self._open.start)
 
     async def _enter_all(self, run: Run, last: int, ended_at: float) -> list[int]:
-        """Enter what a run that is over left without a line; the numbers of which nothing can be read."""
-        unread, refused = [], False
+        """Enter what a run that is over left without a line; the numbers of those without media."""
+        unread: list[int] = []
+        refused = False
         for which in range(run.first, last + 1):
             try:
                 if not await self._enter(run, run.file(which), ended_at, complete=False):
                     unread.append(which)
             except OSError as error:
-                unread.append(which)
                 refused = True
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
         if refused:

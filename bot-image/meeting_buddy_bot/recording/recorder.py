@@ -223,7 +223,7 @@ class MeetingRecorder:
         await self._recovered.wait()
         looked = await self._enter_missing()
         report = self._manifest.report(video=self._plan.size is not None)
-        finished = await self._verified_before()
+        finished = await self._verified_before() if looked else None
         if finished is None or self._says_more_since():
             finished = finished or await self._make_file(looked)
             await self._manifest.append(finished)
@@ -238,7 +238,7 @@ class MeetingRecorder:
     async def _verified_before(self) -> Finished | None:
         """What an earlier attempt verified, where this one has added nothing to it."""
         before = self._earlier.finished if self._earlier is not None else None
-        if before is None or self._unrecovered or (before.file is None and self._started.is_set()):
+        if before is None or self._unrecovered or (before.file is None and self._says_more_since()):
             return None
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
         try:
@@ -251,8 +251,10 @@ class MeetingRecorder:
         """``looked``: whether the volume showed all that this bot may have recorded."""
         if self._unrecovered:
             return self._unverified(self._unrecovered)
+        if not looked:  # the file would be whole without what is kept back; the finisher has time to wait for that
+            return self._unverified("the volume does not show what was recorded")
         if self._was_stopped_at_once():
-            return Finished(True) if looked else self._unverified("the volume does not show what was recorded")
+            return Finished(True)
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
         try:
             return await finalizer.run(self._manifest.segments, self._manifest.captured)
