@@ -484,7 +484,9 @@ async def test_sound_that_cannot_be_read_to_its_end_leaves_the_rest_without_text
 ) -> None:
     program = shutil.which("ffmpeg")
     (blocked / "ffmpeg").write_text(
-        f'#!/bin/sh\ncase "$*" in *s16le*) {program} "$@" | head -c 32000; exit 1;; esac\nexec {program} "$@"\n'
+        # Of the sound, a second can be read, and that once.
+        f'#!/bin/sh\ncase "$*" in *s16le*) mkdir {blocked}/read && {program} "$@" | head -c 32000; exit 1;; esac\n'
+        f'exec {program} "$@"\n'
     )
     given = assignment(transcription=TranscriptionConfig(model=str(model_folder())))
     outcome = (await done(finish(spoken, given, blocked=blocked, unprivileged=False))).outcome

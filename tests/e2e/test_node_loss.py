@@ -75,15 +75,19 @@ def test_what_was_recorded_on_a_node_that_died_is_finished_once_it_is_declared_d
         assert "finalizers" in _pod(kubectl, bot)["metadata"]
         flow.up()
         back = time.monotonic()
-        name = f"{bot}-f"
-        wait_until(lambda: kubectl("get", "pod", name, "--ignore-not-found"), "there is a finisher", FINISHED)
-        drained = _pod(kubectl, name)["metadata"]["uid"]
-        kubectl("delete", "pod", name, "--wait=false")
+        wait_until(lambda: _operator_is_placed(cluster.kubectl), "an operator is to start", FINISHED)
+        kubectl("cordon", node)  # as for a drain
+        try:
+            drained = wait_until(lambda: _finisher(kubectl, bot), "there is a finisher", FINISHED)
+            assert drained["status"]["phase"] == "Pending"
+            kubectl("delete", "pod", drained["metadata"]["name"], "--wait=false")
+            wait_until(lambda: _follows(_finisher(kubectl, bot), drained), "another one follows", FINISHED)
+        finally:
+            kubectl("uncordon", node)
         session.watch.wait_for(("Failed",), FINISHED)
         print(f"ended {time.monotonic() - back:.1f} s after the node was back")
     assert session.watch.phases[-3:] == ["Recording", "Leaving", "Failed"]
     _assert_finished(session, bot, node)
-    assert _pod(kubectl, name)["metadata"]["uid"] != drained
 
 
 def _assert_finished(session: Attendance, bot: str, node: str) -> None:
@@ -100,6 +104,21 @@ def _assert_finished(session: Attendance, bot: str, node: str) -> None:
     # Its bot's pod is let go, and no other was made.
     names = [f"{bot}-f"]
     wait_until(lambda: [pod["metadata"]["name"] for pod in kubectl.json("get", "pods")["items"]] == names, "one pod")
+
+
+def _operator_is_placed(kubectl: Kubectl) -> bool:
+    labels = f"app.kubernetes.io/component=operator,app.kubernetes.io/instance={RELEASE}"
+    pods = kubectl.json("get", "pods", "--all-namespaces", f"--selector={labels}")["items"]
+    return any("nodeName" in pod["spec"] and "deletionTimestamp" not in pod["metadata"] for pod in pods)
+
+
+def _finisher(kubectl: Kubectl, bot: str) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = kubectl.json("get", "pods", f"--field-selector=metadata.name={bot}-f")["items"]
+    return found[0] if found else None
+
+
+def _follows(pod: dict[str, Any] | None, other: dict[str, Any]) -> bool:
+    return pod is not None and pod["metadata"]["uid"] != other["metadata"]["uid"]
 
 
 def _pod(kubectl: Kubectl, name: str) -> dict[str, Any]:

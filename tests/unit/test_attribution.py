@@ -154,6 +154,17 @@ def test_parts_that_are_no_more_are_withdrawn() -> None:
     assert {line.revision for line in later} == {2}
 
 
+def test_a_part_that_is_new_is_told_before_what_it_takes_over_is_left_out() -> None:
+    made = attributor()
+    made.take(evenly("a b c d e f"), 13.0)
+    later = made.spoke(Interval("Bob", 11, 12), 14.0)
+    assert told(later) == [("12c", None, "e f"), ("12b", "Bob", "c d"), ("12", None, "a b")]
+    assert told(made.spoke(Interval("Cem", 12, 13), 15.0)) == [("12c", "Cem", "e f")]
+    # Where boundaries move to the right, the part before gains.
+    merged = made.spoke(Interval("Bob", 9, 12), 16.0)
+    assert told(merged) == [("12", "Bob", "a b c d"), ("12b", "Cem", "e f"), ("12c", None, "")]
+
+
 def test_only_what_changed_is_told_again() -> None:
     made = attributor(Interval("Ann", 10, 11))
     assert told(made.take(evenly("a b c d e f"), 13.0)) == [("12", "Ann", "a b"), ("12b", None, "c d e f")]
@@ -321,6 +332,8 @@ def test_no_word_is_lost_or_doubled_and_revisions_rise(
         for line in lines:
             assert line.segment not in last or line.revision > last[line.segment].revision
             last[line.segment] = line
+            if interval is not None:  # killed here, it has left all words
+                assert {word.text for part in last.values() for word in part.words} == {word[0] for word in words}
         parts = [last[part_name(12, index)] for index in range(len(last))]
         assert [word.text for part in parts for word in part.words] == [word[0] for word in words]
         assert " ".join(part.text for part in parts if part.text) == " ".join(word[0] for word in words)

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import pytest
 
-from meeting_buddy.contract.assignment import RecordingConfig
+from meeting_buddy.contract.assignment import RecordingConfig, TranscriptionConfig
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.finishing import recording as finishing_recording
 from meeting_buddy_bot.finishing.finisher import Finisher
 from meeting_buddy_bot.finishing.recording import UnfinishedRecording
@@ -30,7 +31,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.settings import Settings
 from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
-from tests.conformance.running_bot import make_finisher_assignment
+from tests.conformance.running_bot import JOINED, make_finisher_assignment
 from tests.support.machine_wide import free_port
 from tests.unit.test_recovery import LIVED, Left, Listener, left_with_clock_steps, utc
 from tests.unit.test_segments import PIECE, SlowVolume, small_pieces  # noqa: F401  # a fixture
@@ -265,6 +266,16 @@ async def test_lines_that_are_not_answered_are_told_from_lines_that_are_refused(
         await writer.written()
 
 
+def settings(folder: Path) -> Settings:
+    """Of a finisher that has this folder to itself."""
+    return replace(
+        Settings(assignment=folder / "assignment.json", link=folder / "link", passcode_file=folder / "code"),
+        recordings=folder / "recordings",
+        termination_log=folder / "termination-log",
+        port=free_port(),
+    )
+
+
 async def test_a_finisher_that_could_not_read_the_folder_writes_nothing_into_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,16 +291,34 @@ async def test_a_finisher_that_could_not_read_the_folder_writes_nothing_into_it(
     monkeypatch.setattr(finishing_recording, "read_folder", refuse)
     monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0)
     monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.1)
-    finisher = Finisher(
-        replace(
-            Settings(assignment=tmp_path / "assignment.json", link=tmp_path / "link", passcode_file=tmp_path / "code"),
-            recordings=folder,
-            termination_log=tmp_path / "termination-log",
-            port=free_port(),
-        )
-    )
+    finisher = Finisher(settings(tmp_path))
     async with asyncio.timeout(60):
         await finisher.run()
     assert "it was killed" not in (told := json.loads((tmp_path / "termination-log").read_text()))["message"], told
     assert (folder / "session.json").read_text() == '{"people": "of the bot"}'
     assert (folder / "events.jsonl").read_text() == '{"t": 7200.0}\n'
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["count the transcript's lines", "read the transcript", "render the transcript", "verify the transcript"],
+)
+async def test_one_late_call_does_not_cost_the_transcript(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0.01)
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    line = TranscriptLine(segment="1", revision=1, final=True, start=1, end=90, at=JOINED, language="en", text="hello")
+    (folder / TRANSCRIPT_FILE).write_text(f"{line.to_json()}\n")
+    wanted = TranscriptionConfig(enabled=True, model="/models/none")
+    assignment = make_finisher_assignment(recording=RecordingConfig(enabled=False), transcription=wanted)
+    (tmp_path / "assignment.json").write_text(assignment.to_json())
+    finisher = Finisher(settings(tmp_path))
+    finisher._volume = volume = LateVolume(folder, what)
+    async with asyncio.timeout(60):
+        await finisher.run()
+    assert volume.under_way
+    told = json.loads((folder / "session.json").read_text())["transcription"]
+    assert (told["state"], told["reason"], told["lines"]) == ("Done", None, 1), told
+    assert (folder / "transcript.vtt").exists()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, PcmFrame
-from meeting_buddy_bot.transcription import lines, pending
+from meeting_buddy_bot.transcription import pending
 from meeting_buddy_bot.transcription.messages import Fault, Missed, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.pending import PendingSound
+from meeting_buddy_bot.transcription.publishing import TranscriptFiles
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from tests.support.awaiting import until
 from tests.unit.test_transcript_troubles import READY, Session, at_once, progress, session  # noqa: F401 -- fixture
@@ -258,7 +259,7 @@ async def test_an_engine_that_gives_up_in_the_meeting_is_told_with_what_is_missi
     async def spoilt(_: object) -> str:
         return "transcript.vtt: not what was written when read again"
 
-    monkeypatch.setattr(lines, "publish_files", spoilt)
+    monkeypatch.setattr(TranscriptFiles, "publish", spoilt)
     await begun(session)
     await play(session, 0, 10)
     await session.say(progress(10), final(1, 1, 2))

@@ -15,12 +15,16 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
 from meeting_buddy_bot.finishing import transcript as finishing
 from meeting_buddy_bot.finishing.transcript import UnfinishedTranscript
 from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording import volume_watch
 from meeting_buddy_bot.recording.audio_source import PcmFrame
-from meeting_buddy_bot.recording.manifest import Segment
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, read
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.session.earlier import EarlierFacts
+from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.transcription import publishing
 from meeting_buddy_bot.transcription.attribution import MAX_INTERVALS
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
@@ -37,6 +41,7 @@ from meeting_buddy_bot.transcription.render import Timeline
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
+from tests.unit.test_recovery import Listener
 
 READY = Ready(engine="fake", model="none")
 NO_MODEL = Fault(reason="NoModel", message="there is no speech model")
@@ -48,8 +53,10 @@ class ScriptedProcess:
 
     stderr_tail = ""
 
-    def __init__(self, code: int, *messages: Message) -> None:
+    def __init__(self, code: int, *messages: Message, error: OSError | None = None) -> None:
+        """``error``: of reading the recording for it."""
         self._code, self._messages = code, messages
+        self.error = error
         self._over = asyncio.Event()
         self.began: float | None = None
         """Where the sound begins that it was given."""
@@ -83,40 +90,40 @@ def heard(segment: int, start: float, end: float) -> Utterance:
 async def finished(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
-    *processes: ScriptedProcess,
-    error: OSError | None = None,
+    *processes: ScriptedProcess | OSError,
     segments: Sequence[Segment] = (),
     spoken: Sequence[Interval] = (),
     told: list[TranscriptionReport] | None = None,
 ) -> TranscriptionReport:
-    """What is told last of a transcript whose catching up goes so; ``error``: of reading the recording."""
-    to_come = list(processes)
+    """What is told last of a transcript whose catching up goes so; an error: the process cannot be started."""
+    to_come, started = list(processes), list[ScriptedProcess]()
 
     async def start(*_: object) -> ScriptedProcess:
-        return to_come.pop(0)
+        process = to_come.pop(0)
+        if isinstance(process, OSError):
+            raise process
+        started.append(process)
+        return process
 
     async def sound(_: object, timeline: Timeline, since: float) -> AsyncGenerator[PcmFrame, None]:
-        processes[len(processes) - len(to_come) - 1].began = timeline.moment(timeline.at(since))
-        if error is not None:
-            raise error
+        started[-1].began = timeline.moment(timeline.at(since))
+        if started[-1].error is not None:
+            raise started[-1].error
         return
         yield PcmFrame(0.0, b"")
 
     monkeypatch.setattr(Transcriber, "start", start)
     monkeypatch.setattr(finishing, "_frames", sound)
     monkeypatch.setattr(finishing, "_RESTART_SECONDS", 0.0, raising=False)
+    monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0.01)
     volume, clock, told = Volume(folder), SessionClock(), [] if told is None else told
     events = EventLog(folder / "events.jsonl", clock)
     lines = TranscriptLines(volume, TranscriptHub(volume))
     unfinished = UnfinishedTranscript(lines, volume, clock, events, told.append, lambda: 0.0)
     await unfinished.open(EarlierFacts())
-    cause = NO_TIME
-    try:
-        await unfinished.catch_up(TranscriberConfig(), folder / "none", segments, spoken)
-    except OSError as failed:
-        cause = str(failed.strerror)
-    unfinished.give_up(cause, 300.0)
-    await unfinished.publish(wanted=True)
+    await unfinished.catch_up(TranscriberConfig(), folder / "none", segments, spoken)
+    unfinished.give_up(NO_TIME, 300.0)
+    await unfinished.publish(VolumeWatch(volume, clock, events, Listener()), wanted=True)
     await events.close()
     assert not to_come, "another process is started"
     return told[-1]
@@ -138,7 +145,7 @@ async def test_what_is_wrong_with_the_recording_is_told_however_the_process_ends
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     error = OSError(errno.EIO, "the sound cannot be read")
-    report = await finished(tmp_path, monkeypatch, ScriptedProcess(code), error=error)
+    report = await finished(tmp_path, monkeypatch, ScriptedProcess(code, error=error))
     assert report.message == "without text: 0-300 s (the sound cannot be read)"
 
 
@@ -180,6 +187,93 @@ async def test_where_the_next_one_would_not_be_any_better_there_is_none(
 ) -> None:
     report = await finished(tmp_path, monkeypatch, ScriptedProcess(1, *messages), segments=recorded((0, 300)))
     assert report.reason == "Incomplete"
+
+
+def not_started() -> OSError:
+    return OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+def not_read() -> OSError:
+    return OSError(errno.EIO, "the sound cannot be read")
+
+
+async def test_one_failure_at_a_place_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = ScriptedProcess(0, READY, heard(1, 200, 210))
+    processes = not_started(), ScriptedProcess(0, READY, heard(1, 10, 60), error=not_read()), last
+    report = await finished(tmp_path, monkeypatch, *processes, segments=recorded((0, 300)))
+    assert (report.state, report.reason, report.message, report.lines) == ("Done", None, None, 2)
+    assert last.began == 60
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [each["error"] for each in events if each["event"] == "transcriber_failed"] == [
+        "Resource temporarily unavailable",
+        "the sound cannot be read",
+    ]
+
+
+async def test_sound_that_cannot_be_read_twice_has_no_text_and_the_rest_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the process had begun or not."""
+    first = ScriptedProcess(0, READY, heard(1, 10, 60), error=not_read())
+    second = ScriptedProcess(0, error=not_read())
+    last = ScriptedProcess(0, READY, heard(1, 200, 210))
+    report = await finished(tmp_path, monkeypatch, first, second, last, segments=recorded((0, 300)))
+    assert last.began == 75
+    assert report.message == "without text: 60-75 s (the sound cannot be read)"
+    assert report.lines == 2
+
+
+async def test_what_never_works_ends_with_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = await finished(tmp_path, monkeypatch, *[not_started() for _ in range(4)], segments=recorded((0, 30)))
+    assert report.message == "without text: 0-300 s (Resource temporarily unavailable)"
+
+
+async def test_what_an_engine_gives_up_for_counts_before_what_failed_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = ScriptedProcess(1, NO_MODEL, error=not_read())
+    report = await finished(tmp_path, monkeypatch, process, segments=recorded((0, 300)))
+    assert report.message == f"without text: 0-300 s (the engine failed: {NO_MODEL.message})"
+
+
+@pytest.mark.parametrize("late", ["last lines", "manifest, no answer", "manifest, refused", "files"])
+async def test_files_that_the_volume_takes_late_are_published_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    first, render, flush, close = ["once"], publishing._rendered, AppendFile.flush, TranscriptWriter.close
+
+    def rendered(folder: Path) -> list[Derived]:
+        if first and late == "files":
+            first.clear()
+            raise OSError(errno.EIO, "Input/output error")
+        return render(folder)
+
+    async def flushed(file: AppendFile, seconds: float) -> bool:
+        if first and "manifest" in late and file._path.name == MANIFEST_FILE:
+            first.clear()
+            await asyncio.sleep(1 if "no answer" in late else 0)
+            return False
+        return await flush(file, seconds)
+
+    async def closed(writer: TranscriptWriter, seconds: float) -> bool:
+        if first and late == "last lines":
+            first.clear()
+            return False
+        return await close(writer, seconds)
+
+    monkeypatch.setattr(publishing, "_rendered", rendered)
+    monkeypatch.setattr(publishing, "_FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(AppendFile, "flush", flushed)
+    monkeypatch.setattr(TranscriptWriter, "close", closed)
+    told: list[TranscriptionReport] = []
+    script = ScriptedProcess(0, READY, heard(1, 10, 60))
+    report = await finished(tmp_path, monkeypatch, script, segments=recorded((0, 300)), told=told)
+    assert not first
+    assert (report.state, report.reason, report.message) == ("Done", None, None)
+    assert len([each for each in told if each.state == "Done"]) == 1
+    assert "transcript_not_verified" not in (tmp_path / "events.jsonl").read_text()
+    entered = [line.derived for line in read(tmp_path / MANIFEST_FILE) if isinstance(line, Derived)]
+    assert len(entered) == len(set(entered)) == 4
 
 
 async def test_all_names_of_a_long_meeting_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,20 @@ import pytest
 
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription import live_transcript, runs
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.live_transcript import LiveTranscript
 from meeting_buddy_bot.transcription.messages import Fault, Message, Progress, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
-from meeting_buddy_bot.transcription.writer import TranscriptWriter
+from meeting_buddy_bot.transcription.writer import Stored, TranscriptWriter
 from tests.support.awaiting import until
 from tests.support.scripted_transcriber import ScriptedProcess
 
@@ -139,6 +141,13 @@ class Session:
             await self.transcript.publish()
         return self.report
 
+    async def finishing(self, at: float) -> asyncio.Task[None]:
+        """Somebody waits for the end."""
+        self.clock.time = at
+        finishing = asyncio.create_task(self.transcript.finish())
+        await asyncio.sleep(0.01)
+        return finishing
+
     async def run_out_of_time(self) -> asyncio.Task[None]:
         """Ten seconds were heard and are not final at the end, for which somebody still waits."""
         self.hears_the_end = False
@@ -201,7 +210,9 @@ async def test_a_transcriber_that_works_again_is_live_again(session: Session) ->
     assert (session.report.state, session.report.message) == ("Live", None)
 
 
-async def test_a_transcript_that_never_began_is_incomplete(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_transcript_that_was_never_opened_is_not_verified(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def refuse(*_: Any) -> TranscriptWriter:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -210,9 +221,123 @@ async def test_a_transcript_that_never_began_is_incomplete(session: Session, mon
     for _ in range(2):
         with pytest.raises(OSError, match="Input/output error"):
             await session.transcript.run(at_once)
-    report = await session.end(600)
-    assert (report.state, report.reason) == ("Done", "Incomplete")
-    assert report.message == "without text: 0-600 s (the transcript failed (OSError))"
+    finishing = await session.finishing(600)
+    assert not finishing.done()
+    with pytest.raises(OSError, match="Input/output error"):  # the last one: nobody waits for another
+        await session.transcript.run(at_once)
+    await asyncio.wait_for(finishing, 20)
+    with pytest.raises(OSError, match="Input/output error"):
+        await session.end(600)
+    report = session.report
+    assert (report.state, report.reason) == ("Done", "VerificationFailed")
+    assert report.message == (
+        "the transcript's files could not be written and read again: Input/output error; "
+        "without text: 0-600 s (the transcript failed (OSError))"
+    )
+
+
+async def failed_with_sound_that_waits(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The component has failed, and is to be run again; a second of sound has no text yet."""
+
+    async def broken() -> AsyncGenerator[PcmFrame, None]:
+        yield PcmFrame(0.1, bytes(FRAME_BYTES))
+        raise ValueError("no sound at all")
+
+    await session.begin()
+    await session.admitted(0)
+    await session.say(READY)
+    assert session.running is not None
+    session.running.cancel()
+    await asyncio.gather(session.running, return_exceptions=True)
+    monkeypatch.setattr(session.sound, "frames", broken)
+    with pytest.raises(ValueError, match="no sound at all"):
+        await asyncio.wait_for(session.transcript.run(at_once), 20)
+
+
+async def test_the_end_waits_for_what_is_run_again_after_a_failure(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await failed_with_sound_that_waits(session, monkeypatch)
+    finishing = await session.finishing(1)
+    assert not finishing.done()
+    number, session.hears_the_end = len(session.processes), False
+    session.running = asyncio.create_task(session.transcript.run(at_once))
+    await until(lambda: len(session.processes) > number)
+    await session.say(READY, Utterance(segment=1, revision=1, start=0, end=0.2, language="en", text="last words"))
+    session.processes[-1].said.put_nowait(None)
+    await asyncio.wait_for(finishing, 20)
+    assert "last words" in (session.folder / TRANSCRIPT_FILE).read_text()
+
+
+async def test_nothing_is_transcribed_any_more_once_the_last_lines_are_written(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await failed_with_sound_that_waits(session, monkeypatch)
+    finishing = await session.finishing(1)
+    finishing.cancel()  # there is no time left
+    await session.transcript.close()
+    processes = len(session.processes)
+    await asyncio.wait_for(session.transcript.run(at_once), 20)
+    await session.transcript.publish()
+    told = session.report
+    await asyncio.wait_for(session.transcript.run(at_once), 20)
+    assert len(session.processes) == processes
+    assert session.report == told
+    assert (told.state, told.reason) == ("Done", "Incomplete")
+
+
+@pytest.mark.parametrize("waits_for", ["the volume", "the source of sound"])
+async def test_nor_by_one_that_was_run_again_before_that(
+    session: Session, monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    await failed_with_sound_that_waits(session, monkeypatch)
+    answers, processes, opening = asyncio.Event(), len(session.processes), TranscriptLines.open
+
+    async def late(lines: TranscriptLines) -> None:
+        await answers.wait()
+        await opening(lines)
+
+    async def answering() -> None:
+        await answers.wait()
+
+    if waits_for == "the volume":
+        monkeypatch.setattr(TranscriptLines, "open", late)
+    session.running = asyncio.create_task(session.transcript.run(answering))
+    await asyncio.sleep(0.01)
+    await session.transcript.close()
+    answers.set()
+    await asyncio.wait_for(session.running, 20)
+    assert len(session.processes) == processes
+    await asyncio.wait_for(session.transcript.finish(), 20)
+
+
+@pytest.mark.parametrize("admitted", [True, False])
+async def test_a_transcript_that_could_not_be_opened_before_is_published_all_the_same(
+    session: Session, monkeypatch: pytest.MonkeyPatch, admitted: bool
+) -> None:
+    """An earlier bot has written it."""
+    begun = datetime(2026, 11, 23, 10, tzinfo=UTC)
+    line = TranscriptLine(segment="1", revision=1, final=True, start=1, end=2, at=begun, language="en", text="hello")
+    (session.folder / TRANSCRIPT_FILE).write_text(f"{line.to_json()}\n")
+    opening, late = TranscriptWriter.open, ["once"]
+
+    async def open_late(volume: Volume, stored: Stored) -> TranscriptWriter:
+        if late:
+            late.clear()
+            raise VolumeTimeoutError("count the transcript's lines")
+        return await opening(volume, stored)
+
+    monkeypatch.setattr(TranscriptWriter, "open", open_late)
+    if admitted:
+        session.reporter.admitted(session.clock.utc(), "hints")
+    with pytest.raises(VolumeTimeoutError):
+        await session.transcript.run(at_once)
+    finishing = await session.finishing(0.2)
+    finishing.cancel()
+    await session.transcript.close()
+    await session.transcript.publish()
+    assert (session.report.state, session.report.reason, session.report.lines) == ("Done", None, 1)
+    assert {"transcript.vtt", "transcript.srt", "transcript.txt"} <= {path.name for path in session.folder.iterdir()}
 
 
 async def test_last_lines_that_the_volume_does_not_take_are_told(

@@ -1,15 +1,18 @@
 """``transcript.jsonl``: lines with numbers that stay, whatever the volume and the names do."""
 
+import asyncio
 import json
 import os
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine, Word
 from meeting_buddy_bot.support import append_file
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription import writer as module
 from meeting_buddy_bot.transcription.writer import StoredLines, TranscriptWriter
 
@@ -52,6 +55,39 @@ async def test_a_torn_line_is_skipped_and_keeps_its_number(tmp_path: Path) -> No
     assert writer.append(line("b")) == 3
     assert await writer.close(60)
     assert texts(path) == [(1, "a"), (3, "b")]
+
+
+async def test_a_torn_line_is_ended_once_whoever_comes_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first try is given up while it opens the file for writing, and goes on behind the second one's line."""
+    path = tmp_path / TRANSCRIPT_FILE
+    path.write_text(line("a").to_json()[:40])
+    opening, may_go_on, came_back = Path.open, threading.Event(), threading.Event()
+    first = ["once"]
+
+    def late(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        waits = mode == "ab" and bool(first)
+        if waits:
+            first.clear()
+            may_go_on.wait(20)
+        file = opening(path, mode, *arguments, **options)
+        if waits:
+            threading.Timer(0.2, came_back.set).start()
+        return file
+
+    monkeypatch.setattr(Path, "open", late)
+    monkeypatch.setattr(module, "_COUNT_SECONDS", 0.2)
+    with pytest.raises(VolumeTimeoutError):
+        await TranscriptWriter.open(Volume(tmp_path), lambda number, line: None)
+    monkeypatch.setattr(module, "_COUNT_SECONDS", 20)
+    writer = await TranscriptWriter.open(Volume(tmp_path), lambda number, line: None)
+    assert writer.append(line("b")) == 2
+    assert await writer.flush(20)
+    may_go_on.set()
+    assert await asyncio.to_thread(came_back.wait, 20)
+    assert writer.append(line("c")) == 3
+    assert await writer.close(20)
+    assert b"\n\n" not in path.read_bytes()
+    assert texts(path) == [(2, "b"), (3, "c")]
 
 
 async def test_a_line_that_the_volume_took_twice_has_one_number(

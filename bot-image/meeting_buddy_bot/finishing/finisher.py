@@ -3,8 +3,10 @@
 | what happens | what the finisher does |
 |---|---|
 | the volume does not answer, or is gone | asks again, ten minutes or half a minute at most; then ends unverified |
+| it does so while the transcript is read or published | the same; then the transcript alone is unverified |
 | ``finish_seconds`` are over, or after SIGTERM the grace period is | ends unverified; what is on the volume stays |
 | its transcriber dies, or the server for it is away | it is started again, or waited for, while there is time |
+| no process can be started, or the recording's sound cannot be read | as if its transcriber had died |
 | it is killed | the next one begins anew and comes to the same: all that it goes by is in the folder |
 | the files were verified before | compares the hash, and says so |
 
@@ -80,6 +82,7 @@ class Finisher(ReportProcess):
         async def leaving_time(task: "asyncio.Task[None]") -> bool:
             return await _within(deadline, task, deadline.catching_up(task, begun))
 
+        watch = VolumeWatch(self._volume, self._process_clock, self._events, _Storage(state))
         recording = self._recording = UnfinishedRecording(
             self._volume,
             self._clock,
@@ -89,12 +92,14 @@ class Finisher(ReportProcess):
         )
         try:
             await server.start()
-            fault = await self._finish_recording(recording, state, in_time)
+            fault = await self._do("recording", recording.finish(watch), in_time)
             if fault is not None and assignment.transcription.wanted:
                 unread = TranscriptionReport(state="Done", reason="VerificationFailed", message=PUBLISHING_OVERRAN)
                 state.update(transcription=unread)
             elif fault is None:
-                await self._finish_transcript(assignment, recording, state, deadline, server, in_time, leaving_time)
+                await self._finish_transcript(
+                    assignment, recording, state, watch, deadline, server, in_time, leaving_time
+                )
         except Exception as error:  # a fault of ours; the outcome is written all the same
             _log.exception("the finisher failed")
             fault = f"the finisher failed: {type(error).__name__}"
@@ -113,16 +118,12 @@ class Finisher(ReportProcess):
         )
         self._log_end(assignment.reason, message)
 
-    async def _finish_recording(self, recording: UnfinishedRecording, state: ReportState, in_time: _Wait) -> str | None:
-        """Finish the recording; why that did not come to an end."""
-        watch = VolumeWatch(self._volume, self._process_clock, self._events, _Storage(state))
-        return await self._do("recording", recording.finish(watch), in_time)
-
     async def _finish_transcript(
         self,
         assignment: FinisherAssignment,
         recording: UnfinishedRecording,
         state: ReportState,
+        watch: VolumeWatch,
         deadline: ShutdownDeadline,
         server: ReportServer,
         in_time: _Wait,
@@ -144,7 +145,8 @@ class Finisher(ReportProcess):
             lambda: self._seconds(assignment.joined_at) or 0.0,
         )
         try:
-            fault = await self._do("transcript", transcript.open(recording.earlier), in_time)
+            opening = watch.wait_for(lambda: transcript.open(recording.earlier))
+            fault = await self._do("transcript", opening, in_time)
             if fault is not None:
                 transcript.give_up_reading(fault)
                 return
@@ -153,7 +155,7 @@ class Finisher(ReportProcess):
                 ends = [each.end for each in recording.segments]
                 left = self._seconds(assignment.left_at) or 0.0
                 transcript.give_up(cause, max(ends) if ends else left)
-            await self._do("transcript's files", transcript.publish(wanted=config.wanted), in_time)
+            await self._do("transcript's files", transcript.publish(watch, wanted=config.wanted), in_time)
         finally:
             lines.end_streams()
 

@@ -13,11 +13,12 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, RATE, PcmFrame
 from meeting_buddy_bot.recording.manifest import Segment
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.session.earlier import EarlierFacts
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
@@ -85,7 +86,7 @@ class UnfinishedTranscript:
         """Read what is there; a last line that is torn is ended, and counts for nobody.
 
         Raises:
-            OSError: the volume does not hand it out.
+            OSError: the volume does not hand it out; it may be tried again.
         """
         path = self._volume.folder / TRANSCRIPT_FILE
         await self._lines.open()
@@ -103,17 +104,15 @@ class UnfinishedTranscript:
     ) -> None:
         """Transcribe what is recorded behind the last line; may be cancelled: what is written then stays.
 
-        A transcriber that dies is followed by another one, which begins behind what is final. Sound of which two have
-        died in a row has no text.
+        A transcriber that dies is followed by another one, which begins behind what is final, and so is a run that
+        failed otherwise: a process could not be started, or the recording not be read. Sound at which two have ended so
+        in a row has no text.
 
         Args:
             config: of the engine.
             media: the finished recording.
             segments: of which it was made.
             spoken: who spoke when.
-
-        Raises:
-            OSError: the transcriber or ffmpeg cannot be started, or the recording cannot be read to its end.
         """
         self._update_report(state="Starting")
         attributor = Attributor(self._clock.utc, most_intervals=None)
@@ -123,9 +122,14 @@ class UnfinishedTranscript:
         timeline, died_at = Timeline(segments), None
         while True:
             attributor.new_run(self._lines.last_segment)  # each process counts its segments from 1
-            if await self._run_once(config, media, timeline, attributor):
-                self._done = end
-            if self._given_up or not self._worked:  # the next one would not be any better
+            failed = False
+            try:
+                if await self._run_once(config, media, timeline, attributor):
+                    self._done = end
+            except OSError as error:
+                failed = True
+                self._note_failure(error)
+            if self._given_up or not (self._worked or failed):  # the next one would not be any better
                 return
             if died_at is None or self._done > died_at:
                 died_at = self._done
@@ -135,6 +139,13 @@ class UnfinishedTranscript:
             if self._done >= end:
                 return
             await asyncio.sleep(_RESTART_SECONDS)
+
+    def _note_failure(self, error: OSError) -> None:
+        """A run failed; what its engine told is wrong counts before that."""
+        cause = error.strerror or type(error).__name__
+        self._events.write("transcriber_failed", error=cause)
+        _log.warning("the transcriber, or reading the recording for it, failed: %s", cause)
+        self._fault = self._fault or cause
 
     def _skip(self, timeline: Timeline, end: float) -> None:
         """Leave the next recorded sound without text."""
@@ -146,7 +157,11 @@ class UnfinishedTranscript:
     async def _run_once(
         self, config: TranscriberConfig, media: Path, timeline: Timeline, attributor: Attributor
     ) -> bool:
-        """Transcribe what has no text yet; whether that came to the recording's end."""
+        """Transcribe what has no text yet; whether that came to the recording's end.
+
+        Raises:
+            OSError: the transcriber or ffmpeg cannot be started, or the recording cannot be read to its end.
+        """
         self._worked, self._fault = False, None  # each process tells its own
         transcriber = await Transcriber.start(config, "--offline", "--finals-only")
         feeding = asyncio.create_task(self._feed(transcriber, media, timeline), name="recording")
@@ -174,18 +189,25 @@ class UnfinishedTranscript:
         """State that nothing can be said of the transcript, and why."""
         self._report_outcome(f"the transcript could not be read: {cause}")
 
-    async def publish(self, *, wanted: bool) -> None:
-        """Write the last lines and the files for readers, verify them, say how it all went.
+    async def publish(self, watch: VolumeWatch, *, wanted: bool) -> None:
+        """Write the last lines and the files for readers, verify them, say how it all went: once, behind the last try.
 
         Raises:
-            OSError: the volume does not take them or hand them out; the report says so, too.
+            OSError: the volume does not take them or hand them out, for longer than it is worth waiting for; the report
+                says so, too.
         """
         try:
-            await self._lines.close()
-            await self._lines.publish()
+            await watch.wait_for(self._write_files)
         finally:  # also when there was no time for it
             if wanted or self._lines.count:
                 self._report_outcome(self._lines.unverified)
+
+    async def _write_files(self) -> None:
+        """Try it once. Raises OSError."""
+        await self._lines.close()
+        await self._lines.publish()
+        if self._lines.unwritten:  # the files lack them
+            raise VolumeTimeoutError("write the transcript's last lines")
 
     def _report_outcome(self, unverified: str | None) -> None:
         if unverified is not None:

@@ -170,6 +170,32 @@ class _Part:
     words: tuple[Word, ...]
 
 
+def _writing_order(before: Sequence[_Part], parts: Sequence[_Part]) -> list[int]:
+    """In which order the lines of a new split are written: what a part loses, another one has by then.
+
+    A process that is killed between two lines so leaves words twice, and never none. Where a boundary moves to the
+    left, the part behind it takes over words and comes first; elsewhere the part before it does.
+    """
+    order: list[int] = []
+    run: list[int] = []
+    for index in range(len(parts)):
+        run.append(index)
+        if not before or _boundary(parts, index) >= _boundary(before, index):
+            order += reversed(run)
+            run.clear()
+    return order + run[::-1]
+
+
+def _boundary(parts: Sequence[_Part], index: int) -> tuple[float, int]:
+    """Where the part with this index ends and the next begins; behind everything where there is no next one.
+
+    The number of words tells boundaries apart between words without length.
+    """
+    if index + 1 >= len(parts):
+        return math.inf, 0
+    return parts[index + 1].start, sum(len(part.words) for part in parts[: index + 1])
+
+
 @dataclass(slots=True)
 class _Segment:
     """A segment, and the lines that were last made of it."""
@@ -309,9 +335,9 @@ class Attributor:
     def _changes(self, kept: _Segment, parts: list[_Part]) -> list[TranscriptLine]:
         segment, before = kept.utterance.segment, kept.parts
         lines = []
-        for index, part in enumerate(parts):
-            if index >= len(before) or before[index] != part:
-                lines.append(self._line(segment, index, kept.revision, part))
+        for index in _writing_order(before, parts):
+            if index >= len(before) or before[index] != parts[index]:
+                lines.append(self._line(segment, index, kept.revision, parts[index]))
         for index in range(len(parts), len(before)):
             old = before[index]
             withdrawn = _Part(None, old.start, old.end, old.language, "", ())

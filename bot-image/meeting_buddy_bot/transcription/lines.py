@@ -6,7 +6,7 @@ from typing import Any, Final
 from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.log_lines import LineLog
-from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, outcome, publish_files
+from meeting_buddy_bot.transcription.publishing import PUBLISHING_OVERRAN, TranscriptFiles, outcome
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.writer import TranscriptWriter
 
@@ -28,6 +28,7 @@ class TranscriptLines:
         self._hub = hub
         self._log_line = log_line
         self._writer: TranscriptWriter | None = None
+        self._files = TranscriptFiles(volume)
         self._unwritten = False
         self._unverified: str | None = PUBLISHING_OVERRAN
 
@@ -47,6 +48,11 @@ class TranscriptLines:
         return self._writer.lost if self._writer is not None else 0
 
     @property
+    def unwritten(self) -> bool:
+        """Whether the volume has not taken the last ones; known once they are closed."""
+        return self._unwritten
+
+    @property
     def unverified(self) -> str | None:
         """What is wrong with the files; until they are published, that there was no time for it."""
         return self._unverified
@@ -57,9 +63,12 @@ class TranscriptLines:
         Raises:
             OSError: the volume does not hand out what is there, or does not let a torn line be ended.
         """
-        if self._writer is None:
-            self._writer = await TranscriptWriter.open(self._volume, self._stored)
-            self._hub.begin(self._writer.lines)
+        if self._writer is not None:
+            return
+        writer = await TranscriptWriter.open(self._volume, self._stored)
+        if self._writer is None:  # two may have asked for it at once
+            self._writer = writer
+            self._hub.begin(writer.lines)
 
     def append(self, lines: Iterable[TranscriptLine]) -> None:
         """Write final lines; never waits."""
@@ -88,11 +97,14 @@ class TranscriptLines:
     async def publish(self) -> None:
         """Write the files for readers and players, enter them in the manifest, read them again.
 
+        Whether there are any lines the volume says: an earlier bot may have written some, and this process none.
+
         Raises:
             OSError: the volume does not take them or hand them out; :attr:`unverified` says so, too.
         """
         try:
-            self._unverified = await publish_files(self._volume) if self.count else None
+            await self.open()
+            self._unverified = await self._files.publish() if self.count else None
         except OSError as error:
             self._unverified = f"the transcript's files could not be written and read again: {error.strerror or error}"
             raise

@@ -80,7 +80,10 @@ class LiveTranscript:
         """Time after which nothing that is said belongs to the meeting."""
         self._ending = asyncio.Event()
         self._running = False
+        self._closed = False
+        """Whether the last lines are being written: none follows, whoever runs this again."""
         self._over = asyncio.Event()
+        """Nothing runs, and nothing is run again that somebody should wait for."""
         reporter.on_speaking = self._spoke
 
     @property
@@ -102,31 +105,46 @@ class LiveTranscript:
         self._missing.add_earlier(start, end, cause)
 
     async def run(self, answering: Callable[[], Awaitable[None]]) -> None:
-        """Transcribe until :meth:`finish`, or until it cannot be done at all.
+        """Transcribe until :meth:`finish`, or until it cannot be done at all; after :meth:`close`, return at once.
+
+        Whoever runs this runs it again after a failure. :meth:`finish` waits for that, unless it failed after it was
+        asked to end.
 
         ``answering``: returns once the source of sound can be opened.
 
         Raises:
             OSError: the volume does not hand out the file's earlier lines, or the process cannot be started.
         """
+        if self._closed:
+            return
+        run_again = False
         self._status.starting(self._lines.count)
         self._over.clear()
         try:
-            await self._lines.open()
-            self._status.starting(self._lines.count)
-            if await done_before(self._ending, answering()) or self._sound:
-                self._running = True
-                async with beside(self._listen()):
-                    await self._runs.run()
+            await self._transcribe(answering)
         except Exception as error:  # whoever runs this says it and tries again
             cause = self._sound.cause = f"the transcript failed ({type(error).__name__})"
             self._missing.begin(self._sound.done if self._sound.reached is None else self._sound.reached, cause)
-            if not self._ending.is_set():
+            run_again = not self._ending.is_set()
+            if run_again:
                 self._status.interrupted(f"{cause} and is started again")
             raise
         finally:
             self._running = False
-            self._over.set()
+            if not run_again:
+                self._over.set()
+
+    async def _transcribe(self, answering: Callable[[], Awaitable[None]]) -> None:
+        await self._lines.open()
+        if self._closed:  # meanwhile; what is told of the end stays
+            return
+        self._status.starting(self._lines.count)
+        hearable = await done_before(self._ending, answering())
+        if self._closed or not (hearable or self._sound):
+            return
+        self._running = True
+        async with beside(self._listen()):
+            await self._runs.run()
 
     async def finish(self) -> None:
         """No sound follows: wait until all that was heard is written, for as long as the caller lets it."""
@@ -137,6 +155,7 @@ class LiveTranscript:
 
     async def close(self) -> None:
         """End what still runs and write the last lines; streams end behind the last one."""
+        self._closed = True
         self._ending.set()
         try:
             if self._running:  # it was given the time that there was
@@ -169,6 +188,7 @@ class LiveTranscript:
         elif self._sound:
             self._missing.begin(self._sound.done, self._sound.cause)
         self._missing.end(self._clock.now() if self._left is None else self._left)
+        self._status.written(self._lines.count)
         self._status.ended(self._lines, self._missing.sentence())
 
     # Sound in

@@ -1,11 +1,14 @@
 """The transcript's end: its files for readers and players, verified, and what is reported of it as a whole."""
 
+import asyncio
+import errno
+import math
 from pathlib import Path
 from typing import Any, Final
 
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, encode, read, segments_of
 from meeting_buddy_bot.support.append_file import AppendFile
-from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription.render import differing_files, render
 
 PUBLISHING_OVERRAN: Final = "the transcript's files could not be written and read again in time"
@@ -15,21 +18,49 @@ _MAX_MESSAGE: Final = 512
 """Characters of the outcome's message, which has to fit a termination message with all the rest."""
 
 
-async def publish_files(volume: Volume) -> str | None:
-    """Make the files of ``transcript.jsonl``, enter them in the manifest, read them again; what is wrong with them.
+class TranscriptFiles:
+    """The files of one session's transcript, made as often as it takes."""
 
-    Raises:
-        OSError: the volume does not take them or hand them out.
-    """
-    folder = volume.folder
-    derived = await volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
-    manifest = AppendFile(folder / MANIFEST_FILE, durable=True)
-    for line in derived:
-        manifest.append(encode(line))
-    if not await manifest.close(_FLUSH_SECONDS):
-        return "the volume did not take the transcript's entries in the manifest"
-    differ = await volume.call("verify the transcript", lambda: differing_files(folder, derived), _RENDER_SECONDS)
-    return f"{', '.join(differ)}: not what was written when read again" if differ else None
+    def __init__(self, volume: Volume) -> None:
+        """Nothing is made yet."""
+        self._volume = volume
+        # One for all tries: what an earlier one has appended is written before what a later one does.
+        self._manifest = AppendFile(volume.folder / MANIFEST_FILE, durable=True)
+        self._entered: list[Derived] = []
+        """What was appended last."""
+
+    async def publish(self) -> str | None:
+        """Make the files of ``transcript.jsonl``, enter them in the manifest, read them again; what is wrong with them.
+
+        Raises:
+            OSError: the volume does not take them or hand them out; it may be tried again.
+        """
+        folder = self._volume.folder
+        derived = await self._volume.call("render the transcript", lambda: _rendered(folder), _RENDER_SECONDS)
+        if derived != self._entered:
+            for line in derived:
+                self._manifest.append(encode(line))
+            self._entered = derived
+        await self._wait_entered()
+        differ = await self._volume.call(
+            "verify the transcript", lambda: differing_files(folder, derived), _RENDER_SECONDS
+        )
+        return f"{', '.join(differ)}: not what was written when read again" if differ else None
+
+    async def _wait_entered(self) -> None:
+        """Wait until the manifest has the entries.
+
+        Raises:
+            VolumeTimeoutError: the volume does not answer.
+            OSError: it refuses them.
+        """
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                taken = await self._manifest.close(math.inf)
+        except TimeoutError:
+            raise VolumeTimeoutError("enter the transcript's files in the manifest") from None
+        if not taken:
+            raise OSError(errno.EIO, "the volume does not take the transcript's entries in the manifest")
 
 
 def outcome(without: str | None, unverified: str | None, *, lost: int, unwritten: bool) -> dict[str, Any]:

@@ -5,7 +5,9 @@ follows goes on the next line.
 """
 
 import json
+import os
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,8 @@ _CHUNK: Final = 256 * 1024
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _COUNT_SECONDS: Final = 60.0
 """For reading what an earlier process has written."""
+
+_ENDING_A_LINE: Final = threading.Lock()
 
 Stored = Callable[[int, TranscriptLine], None]
 """Takes each line and its number, in order."""
@@ -68,10 +72,21 @@ class StoredLines:
         self._offset += len(chunk)
         return self._lines.feed(chunk)
 
-    @property
-    def torn(self) -> bool:
-        """Whether what was read ends within a line."""
-        return bool(self._lines.open)
+    def end_torn_line(self) -> None:
+        """End the line within which the file ends, if it does, and count it.
+
+        A try that was given up may still be under way in its thread, and may end the same line: whoever finds the file
+        longer than it was read writes nothing, as an empty line would take a number.
+
+        Raises:
+            OSError: the volume does not let it be ended.
+        """
+        if not self._lines.open:
+            return
+        with self.path.open("ab", buffering=0) as file, _ENDING_A_LINE:
+            if file.seek(0, os.SEEK_END) == self._offset:
+                file.write(b"\n")
+        self.read()
 
 
 def _segment(name: object) -> int:
@@ -107,10 +122,7 @@ class TranscriptWriter:
             earlier, segments = StoredLines(path), 0
             while (some := earlier.read()) is not None:
                 segments = max([segments, *(_segment(json.loads(text).get("segment")) for _, text in some)])
-            if earlier.torn:
-                with path.open("ab") as file:
-                    file.write(b"\n")
-                earlier.read()
+            earlier.end_torn_line()
             return earlier.number, segments
 
         return cls(path, stored, *await volume.call("count the transcript's lines", count, _COUNT_SECONDS))

@@ -59,9 +59,10 @@ def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
 def another(snapshot: Snapshot) -> Plan | None:
     """The plan by which another finisher follows one that was taken away; ``None``: there is none.
 
-    Between two is as long as finishing had gone on before the first of them, within the bounds of the bots' back-off:
-    what drives them off at once meets few. None follows once a finisher that was made at the bot's end would have had
-    its time. Before anything is made, the status names no finisher any more: whoever operates then goes on there.
+    The pause between the making of two is as long as finishing had gone on before the first of them, within the bounds
+    of the bots' back-off: what drives them off at once meets few. None follows once a finisher that was made at the
+    bot's end would have had its time. Before anything is made, the status names no finisher any more: whoever operates
+    then goes on there.
     """
     pod = snapshot.pod
     if not snapshot.finishing or pod is None or snapshot.facts.installation.bot_class is None:
