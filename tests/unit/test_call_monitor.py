@@ -81,3 +81,35 @@ async def test_those_who_were_dropped_with_the_bot_have_not_all_left(tmp_path: P
     call.monitor.take(SOMEBODY, None, None)
     call.monitor.interrupted()
     assert call.seconds_until_everyone_left(NOBODY) >= SETTLING_SECONDS + 5
+
+
+def speaking(call: Call, seconds: int) -> Reason | None:
+    """Somebody is shown as speaking, and listened to; the reason for an end."""
+    snapshot = PageSnapshot(frozenset(), people=(Person("Grace Hopper", own=False, speaking=True),))
+    reason = None
+    for _ in range(seconds):
+        call.now += 1.0
+        call.reporter.sound_read(call.now)
+        reason = call.monitor.take(snapshot, None, None) or reason
+    return reason
+
+
+async def test_the_lobby_s_music_is_not_the_meeting_s_sound(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits())
+    call.now = 5.0
+    call.reporter.sound_heard(call.now)
+    speaking(call, 2)
+    assert call.state.report.media.audio.received is None
+    assert speaking(call, 100) is Reason.NO_MEDIA
+
+
+async def test_what_one_page_did_not_play_is_no_verdict_on_the_next_one(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits())
+    assert speaking(call, 50) is None
+    assert call.state.report.media.audio.received is False
+    call.monitor.interrupted()
+    for _ in range(60):
+        call.now += 1.0
+        call.reporter.sound_read(call.now)
+        assert call.monitor.take(SOMEBODY, None, None) is None
+    assert call.state.report.media.audio.received is None

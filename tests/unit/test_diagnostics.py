@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.text import MAX_NAME, page_text
 from meeting_buddy_bot.browser.page import FrameAnswer
+from meeting_buddy_bot.platforms import diagnostics
 from meeting_buddy_bot.platforms.diagnostics import collect, without_names
 from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
@@ -107,6 +110,25 @@ async def test_names_are_asked_for_once_the_document_was_read(tmp_path: Path) ->
     await collect(page, Volume(tmp_path), "page", [], Redactor(), list[str]().append, lambda: names, read=read)
     assert "<p>Person 1 and Person 2</p>" in (tmp_path / "debug/page.html").read_text()
     assert "Person 2 knocks" in (tmp_path / "debug/page.signals.json").read_text()
+
+
+async def test_names_are_looked_for_off_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of them, which a page may invent, would keep it from answering for seconds."""
+    threads: set[int] = set()
+
+    def noted(text: str, names: Iterable[str]) -> str:
+        threads.add(threading.get_ident())
+        return without_names(text, names)
+
+    monkeypatch.setattr(diagnostics, "without_names", noted)
+
+    async def read(_: str, __: float) -> tuple[list[str], list[FrameAnswer]]:
+        return [], DOCUMENT
+
+    page = cast(Any, FakePage())
+    await collect(page, Volume(tmp_path), "page", [], Redactor(), list[str]().append, lambda: ["Ada"], read=read)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_who_comes_just_before_the_document_is_read_is_not_named_in_it(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock, call
 
 import pytest
 
+from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import State, Verb
+from meeting_buddy_bot.browser.errors import BrowserGoneError, PageTimeoutError
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.too_often import TooOften
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
@@ -86,7 +88,11 @@ async def test_each_stay_in_the_lobby_has_its_own_time() -> None:
 
 @pytest.mark.parametrize(
     ("state", "cause"),
-    [(LOBBY, "the bot waited outside the call"), (RECONNECTING, "the page was reconnecting")],
+    [
+        (LOBBY, "the bot waited outside the call"),
+        (RECONNECTING, "the page was reconnecting"),
+        (PageState(State.PRE_JOIN), "the page went back to where one joins"),
+    ],
 )
 async def test_what_was_recorded_while_the_page_did_not_show_the_call_is_a_gap(state: PageState, cause: str) -> None:
     stay = Stay([*[IN_CALL] * 5, *[state] * 30, NOTHING, *[IN_CALL] * 5, state, IN_CALL, OVER])
@@ -173,6 +179,54 @@ async def test_what_was_recorded_in_the_waiting_room_until_the_bot_left_is_a_gap
     await leaving.leave(SessionResult(Reason.REMOVED_FROM_MEETING), asked=True)
     [found] = leaving.recorder.note_gap.call_args_list
     assert found == call(40.0, 100.0, "the bot waited outside the call")
+
+
+class Hanging(Leaving):
+    """A bot whose page hangs in the call, and whose browser takes long to close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._table = TABLE
+        self._assignment = cast(Any, SimpleNamespace(debug_mode=False, rejoins=False))
+        self.clock = FakeClock()
+        self._clock = cast(Any, SimpleNamespace(now=self.clock.now, utc=Mock()))
+        self._seen_in_call = self.clock.now()
+        self.waits = asyncio.Event()
+        cast(Any, self._page).read = AsyncMock(side_effect=PageTimeoutError("no answer"))
+        self._browser = cast(Any, Mock(alive=True, close=self._close))
+
+    async def _join_and_stay(self) -> SessionResult:
+        raise BrowserGoneError("the page hangs")
+
+    async def _close(self) -> None:
+        if not self.waits.is_set():
+            self.waits.set()
+            await asyncio.Event().wait()
+
+
+async def cut_short(bot: Hanging, doing: Coroutine[Any, Any, object], waits: asyncio.Event) -> object:
+    """Ask the bot to leave while it waits; the causes of the gaps that it states then."""
+    task = asyncio.create_task(doing)
+    async with asyncio.timeout(60):
+        await waits.wait()
+    bot.clock.later(30)
+    task.cancel()
+    await asyncio.wait({task})
+    await bot.leave(SessionResult(Reason.LEAVE_REQUESTED), asked=True)
+    return [(end - start, cause) for (start, end, cause), _ in bot.recorder.note_gap.call_args_list]
+
+
+async def test_who_has_to_leave_while_a_dead_browser_is_closed_states_the_gap() -> None:
+    bot = Hanging()
+    assert await cut_short(bot, bot.run(), bot.waits) == [(30, "browser died")]
+    assert cast(Any, bot._reporter).waiting.call_args == call(Waiting.REJOINING), "it is not ready meanwhile"
+
+
+async def test_so_does_who_has_to_leave_while_evidence_of_a_page_that_hangs_is_kept() -> None:
+    bot = Hanging()
+    bot.waits.set()  # its browser closes at once
+    looking = bot._look(cast(Any, Mock(hung=Mock(return_value=True))))
+    assert await cut_short(bot, looking, bot.no_evidence.asked_for) == [(30, "the page hung")]
 
 
 async def test_so_does_who_has_no_time_left_for_the_evidence() -> None:

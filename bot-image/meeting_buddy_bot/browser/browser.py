@@ -104,19 +104,20 @@ class Browser:
             self._cdp.send(*_granting(origin, permissions))
 
     async def close(self) -> None:
-        """End the browser, dead or alive; without effect when none runs."""
-        page, cdp, driver = self._page, self._cdp, self._driver
-        self._page, self._cdp, self._driver = None, None, None
-        if page is not None:
-            page.gone.set()
-        if cdp is not None:
-            if not cdp.closed.is_set():
+        """End the browser, dead or alive; without effect when none runs. What is cut short is done by the next one."""
+        if self._page is not None:
+            self._page.gone.set()
+            self._page = None
+        if self._cdp is not None:
+            if not self._cdp.closed.is_set():
                 # First here: while a call of its own is stuck in the page, chromedriver would let us wait.
                 with contextlib.suppress(BrowserError):
-                    await cdp.call("Browser.close", seconds=_CLOSE_SECONDS)
-            await cdp.close()
-        if driver is not None:
-            await driver.quit()
+                    await self._cdp.call("Browser.close", seconds=_CLOSE_SECONDS)
+            await self._cdp.close()
+            self._cdp = None
+        if self._driver is not None:
+            await self._driver.quit()
+            self._driver = None
 
 
 def _granting(origin: str, permissions: Sequence[str]) -> tuple[str, dict[str, object]]:

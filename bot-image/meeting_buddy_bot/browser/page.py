@@ -412,11 +412,13 @@ class Page:
     async def _follow(self, target: str) -> None:
         try:
             attached = await self._cdp.call("Target.attachToTarget", {"targetId": target, "flatten": True})
+            if target not in self._opening:
+                return  # it has closed in the meantime
+            session = attached["sessionId"]
+            self._adopt(session, Session(target))
+            self._tabs[target] = session
         finally:
             self._opening.discard(target)
-        session = attached["sessionId"]
-        self._adopt(session, Session(target))
-        self._tabs[target] = session
 
     def _detached(self, params: Params) -> None:
         found = self._frames.detach(params["sessionId"])
@@ -424,6 +426,7 @@ class Page:
             self._close(found.target)
 
     def _destroyed(self, params: Params) -> None:
+        self._opening.discard(params["targetId"])
         self._close(params["targetId"])
 
     def _close(self, target: str) -> None:

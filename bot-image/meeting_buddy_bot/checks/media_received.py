@@ -59,6 +59,10 @@ class AudioReceived:
             return Reception(received=True, reason="Heard")
         return Reception(received=None, reason="NobodySpeaks")
 
+    def interrupted(self) -> None:
+        """The page that played nothing is gone."""
+        self._unheard = 0.0
+
 
 def video_received(advancing: bool | None) -> Reception:
     """From whether the page's pictures advance (``None``: there are none) to the report's words."""
@@ -87,3 +91,7 @@ class NoMedia:
         if audio.received is False or video.received is False:
             self._missing += seconds
         return Reason.NO_MEDIA if not self._received and self._missing >= NO_MEDIA_SECONDS else None
+
+    def interrupted(self) -> None:
+        """What did not come to the page that is gone may come to the next one."""
+        self._missing = 0.0

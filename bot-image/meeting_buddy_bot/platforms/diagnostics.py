@@ -97,11 +97,10 @@ async def collect(
     except BrowserError:
         answers = []
     known = tuple(names())
-    heard = {
-        "signals": signals,
-        "dialogs": [clean(text) for text in page.alerts],
-        "console": [clean(line) for line in list(page.console)[-50:]],
-    }
+    dialogs, console = list(page.alerts), list(page.console)[-50:]
+    # Off the event loop: a page may have shown thousands of names, to look for which takes seconds to prepare.
+    cleaned = await asyncio.to_thread(lambda: [clean(text) for text in (*dialogs, *console)])
+    heard = {"signals": signals, "dialogs": cleaned[: len(dialogs)], "console": cleaned[len(dialogs) :]}
     await keep(SIGNALS_SUFFIX, json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
         await keep(".png", await page.screenshot(seconds))
@@ -113,8 +112,7 @@ async def collect(
     ]
     if frames:
         document = "\n".join(frames)[:_MAX_CHARACTERS]
-        cleaned = await asyncio.to_thread(clean, document)  # megabytes: off the event loop
-        await keep(".html", utf8(cleaned))
+        await keep(".html", utf8(await asyncio.to_thread(clean, document)))  # megabytes
 
 
 def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str]:

@@ -48,7 +48,11 @@ _EVIDENCE_SECONDS, _EVIDENCE_SHARE = 5.0, 0.1
 """For all that is kept of a meeting that somebody waits to be left: seconds, and share of the pod's grace period."""
 _BACK_BEFORE_JOINING: Final = "the page went back to where one joins"
 """Cause of an outage."""
-_AWAY: Final = {State.LOBBY: "the bot waited outside the call", State.RECONNECTING: "the page was reconnecting"}
+_AWAY: Final = {
+    State.LOBBY: "the bot waited outside the call",
+    State.RECONNECTING: "the page was reconnecting",
+    State.PRE_JOIN: _BACK_BEFORE_JOINING,
+}
 """Causes of gaps that a page states which then shows the call again."""
 _FLICKER_SECONDS: Final = 2.0
 """A page may be between two states for so long, and still show the call."""
@@ -170,8 +174,8 @@ class _MeetingRun:
             except BrowserError as error:  # whatever kind it is of: nothing but a new browser is left to try
                 self._events.write("browser_died", cause=str(error))
                 self._reporter.browser(self._browser, self._restarts.total, alive=False)
+                self._begin_rejoin("browser died")  # before anything is awaited that a request to leave cuts short
                 await self._browser.close()
-                self._begin_rejoin("browser died")
                 if reason := self._restarts.verdict():
                     return SessionResult(
                         reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
@@ -271,6 +275,7 @@ class _MeetingRun:
             snapshot = await self._page.read()
         except PageTimeoutError as error:
             if responsive.hung(started):
+                self._away = "the page hung"  # should the bot have to leave meanwhile
                 await self.evidence.keep("page-hung", seconds=1)
                 raise BrowserGoneError("the page hangs") from error
             return None
