@@ -557,6 +557,32 @@ async def test_a_stream_ends_with_the_right_the_session_or_the_process(
     (await door("GET", f"{SESSIONS}/{third['session_id']}/events", tenant.token)).problem(403, "forbidden")
 
 
+async def test_a_quiet_session_is_watched_from_where_the_cluster_is_and_sent_once(
+    door: Door, mine: Tenant, crd: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.http_api.service.WATCH_SECONDS", 1)
+    watch, begun = CallerApi.watch, list[int]()
+
+    def noting(api: CallerApi, token: str, namespace: str, name: str, version: str, seconds: int) -> Any:
+        begun.append(int(version))
+        return watch(api, token, namespace, name, version, seconds)
+
+    monkeypatch.setattr(CallerApi, "watch", noting)
+    session = await door.create(mine)
+    name = named(crd, mine, session)["metadata"]["name"]
+    url, headers = f"{door.url}{SESSIONS}/{session['session_id']}/events", {"Authorization": f"Bearer {mine.token}"}
+    async with asyncio.timeout(60), door.client.get(url, headers=headers) as answer:
+        coming = events(answer)
+        assert (await anext(coming))[0] == "session"
+        while len(begun) < 3:
+            assert (await anext(coming))[0] == "comment"
+            await door.create(mine)  # others change
+        assert begun == sorted(set(begun)), "each watch begins behind the one before, though nothing changed"
+        await asyncio.to_thread(set_status, crd, mine, name, phase="Completed", reason="MeetingEnded")
+        rest = [each async for each in coming if each[0] != "comment"]
+    assert [(kind, shown.get("status")) for kind, _, shown in rest] == [("session", "completed"), ("end", None)]
+
+
 async def test_a_stream_is_told_that_the_process_ends(door: Door, mine: Tenant) -> None:
     session = await door.create(mine)
     url, headers = f"{door.url}{SESSIONS}/{session['session_id']}/events", {"Authorization": f"Bearer {mine.token}"}

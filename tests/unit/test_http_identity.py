@@ -155,5 +155,7 @@ async def test_the_gate_reads_bodies_whole_in_time_and_up_to_a_size() -> None:
     assert await through_gate("/v1/x", TOKEN, body=parts[:1]) == (None, [])
     long = (b"content-length", str(MAX_BODY + 1).encode())
     assert await through_gate("/v1/x", TOKEN, long, body=[]) == (413, [])
+    for odd in (b"0" * 5000, b"0" * 5000 + b"1", b"9" * 5000, b"+1", b""):
+        assert await through_gate("/v1/x", TOKEN, (b"content-length", odd), body=[]) == (413, [])
     much: list[dict[str, Any]] = [{"body": b"x" * MAX_BODY, "more_body": True}, {"body": b"x"}]
     assert await through_gate("/v1/x", TOKEN, body=much) == (413, [])

@@ -14,7 +14,7 @@ from meeting_buddy.http_api import app, media_access, media_routes
 from meeting_buddy.http_api.identity import Caller
 from meeting_buddy.http_api.media_access import LONG_LISTS, MediaAccess
 from meeting_buddy.http_api.problems import ProblemError
-from meeting_buddy.http_api.readers import StoredFile, StoredFiles
+from meeting_buddy.http_api.readers import LONG_LIST, StoredFile, StoredFiles, StoredList
 from meeting_buddy.http_api.streams import StreamLimits
 from meeting_buddy.http_api.upstream import BrokenError
 
@@ -77,6 +77,20 @@ async def test_of_short_ones_as_many_as_there_are_places() -> None:
     media = access(Lists(long=False))
     for _ in range(LONG_LISTS + 1):
         assert await media.recordings(CALLER, "team-a", SESSION_ID, ExitStack())
+
+
+def test_a_list_that_is_not_long_keeps_no_more_than_any_stream_may() -> None:
+    namespace = "n" * 63
+    one = {"name": "segments/00001.mkv", "kind": "segment", "bytes": 10**8, "sha256": "0" * 64}
+    one |= {"media_type": "video/matroska", "final": True}
+    count = LONG_LIST // len(json.dumps(one))
+    text = media_access._list_text(
+        StoredFiles.model_validate({"files": [one] * count, "verified": False}), namespace, SESSION_ID
+    )
+    assert len(text) <= 1 << 20, "see StreamLimits.in_all"
+    for size, long in ((LONG_LIST, False), (LONG_LIST + 1, True), (None, True)):
+        answer: Any = SimpleNamespace(content_length=size)
+        assert StoredList(answer, namespace).long == long
 
 
 async def test_a_list_keeps_its_place_until_it_is_sent() -> None:

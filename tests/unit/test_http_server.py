@@ -170,6 +170,33 @@ async def test_a_handshake_that_does_not_come_is_cut_at_the_deadline_of_a_head(v
         assert 0.3 < time.monotonic() - begin < 20
 
 
+async def test_connections_in_their_handshake_are_counted_and_those_beyond_the_limit_are_cut(
+    volume: SecretVolume, authority: Authority
+) -> None:
+    limits = Limits(head_seconds=60, connections=2, handshakes=1)
+    async with with_tls(volume, limits) as server, with_tls(volume, limits) as other:
+        silent = [await server.connect() for _ in range(3)]
+        assert await (await server.connect()).rest() == b""
+        assert server.counted("connections_refused_total", reason="connections") == 1
+        assert await name_of(other, authority) == "first", "each server has its own number"
+        silent.pop().writer.close()
+        deadline = time.monotonic() + 60
+        while True:  # the server may not know yet that one has gone
+            try:
+                assert await name_of(server, authority) == "first"
+                break
+            except (ConnectionError, ssl.SSLError):
+                assert time.monotonic() < deadline
+        for each in silent:
+            assert not each.reader.at_eof(), "those that were there first stay"
+            each.writer.close()
+        for _ in range(5):  # connections that came to an end are counted no more, however they ended
+            await (await server.connect()).ask(b"no TLS")
+            await until(lambda: server.counted("connections") == 0)
+        assert await name_of(server, authority) == "first"
+        assert server.counted("connections") <= 1
+
+
 SIZE, PIECE = 1_600_000, 64 * 1024
 SOON = 600_000
 """Bytes that are read at once; then some 400 KB are in the server's own buffers, the rest in the kernel's."""
@@ -381,6 +408,15 @@ def test_a_stream_is_counted_while_it_is_open_and_its_end_has_a_reason() -> None
     metrics.upstream("kubernetes", "get", 200, 0.2)
     labels = {"upstream": "kubernetes", "verb": "get", "code": "200"}
     assert value("meetingbuddy_http_upstream_seconds_count", labels) == 1
+
+
+def test_a_bot_that_makes_up_codes_makes_up_no_labels() -> None:
+    metrics = Metrics()
+    for code in (0, 200, 418, *range(600, 1000), 99, -1):
+        metrics.upstream("bot", "GET", code, 0.2)
+    [family] = [each for each in metrics.registry.collect() if each.name == "meetingbuddy_http_upstream_seconds"]
+    counts = {each.labels["code"]: each.value for each in family.samples if each.name.endswith("_count")}
+    assert counts == {"0": 1, "200": 1, "418": 1, "other": 402}
 
 
 async def test_a_port_that_is_taken_is_an_error() -> None:

@@ -12,15 +12,15 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.lenient import UnreadableError
 from meeting_buddy.http_api.identity import Caller, namespace_of
 from meeting_buddy.http_api.problems import ProblemError, from_kube, not_found
-from meeting_buddy.kube.caller import CallerApi, JsonObject
-from meeting_buddy.kube.errors import KubeError, StatusCause
-from meeting_buddy.resource.session import MeetingSession, read
+from meeting_buddy.kube.caller import CallerApi, JsonObject, Page
+from meeting_buddy.kube.errors import KubeError, ObjectRef, StatusCause
+from meeting_buddy.resource.session import KIND, MeetingSession, read
 
 _SESSION_ID: Final = re.compile(r"mbsess_[0-9a-f]{32}")
 
 
 class Finder:
-    """Finds sessions. All errors are ``ProblemError``, but those of :meth:`page` and :meth:`again` (``KubeError``)."""
+    """Finds sessions. All errors are ``ProblemError``; of :meth:`page`, :meth:`again`, :meth:`latest` ``KubeError``."""
 
     def __init__(self, api: CallerApi, default_namespace: str = "") -> None:
         """``default_namespace``: of callers that name none and have none; empty: they have to name one."""
@@ -67,17 +67,36 @@ class Finder:
             raise
         return now if now["metadata"]["uid"] == meta["uid"] else None
 
+    async def latest(self, caller: Caller, found: JsonObject) -> tuple[JsonObject | None, str]:
+        """A MeetingSession as it is now, and the version to watch it from; ``None``: it is no more.
+
+        That version is the list's. The API server forgets the object's own when others change for long, and would
+        answer each watch from it 410.
+        """
+        meta = found["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        items, _, version = await self._named(caller, namespace, name)
+        if not version:
+            raise KubeError.of_nonsense(ObjectRef(KIND, namespace, name))
+        same = items and items[0]["metadata"]["uid"] == meta["uid"]
+        return (items[0] if same else None), version
+
     async def page(
         self, caller: Caller, namespace: str, selector: str, limit: int, cursor: str
     ) -> tuple[list[JsonObject], str]:
         """A page; the selector is left out where the cluster's Kubernetes (before 1.31) knows no such fields."""
         caller.known.namespace = namespace
         try:
-            return await self._api.page(caller.token, namespace, field_selector=selector, limit=limit, cursor=cursor)
+            found = await self._api.page(caller.token, namespace, field_selector=selector, limit=limit, cursor=cursor)
         except KubeError as error:
             if not error.unknown_selector:
                 raise
-        return await self._api.page(caller.token, namespace, limit=limit, cursor=cursor)
+            found = await self._api.page(caller.token, namespace, limit=limit, cursor=cursor)
+        return found.items, found.cursor
+
+    async def _named(self, caller: Caller, namespace: str, name: str) -> Page:
+        """A list of one name, for which the API server reads one object."""
+        return await self._api.page(caller.token, namespace, field_selector=f"metadata.name={name}", limit=1)
 
     async def _find(self, caller: Caller, namespace: str, session_id: str) -> JsonObject:
         if not _SESSION_ID.fullmatch(session_id):
@@ -85,14 +104,14 @@ class Finder:
             raise not_found()
         caller.known.session_id = session_id
         name = await self._api.name_of(caller.token, namespace, session_id)
-        if name is not None:  # a list of one name, for which the API server reads one object, needs no further right
-            items, _ = await self._api.page(caller.token, namespace, field_selector=f"metadata.name={name}", limit=1)
+        if name is not None:  # a list of one name needs no further right
+            items = (await self._named(caller, namespace, name)).items
             if items and _is(items[0], session_id):
                 return items[0]
         cursor = ""
         while True:
             try:
-                items, cursor = await self._api.page(caller.token, namespace, cursor=cursor, metadata_only=True)
+                items, cursor, _ = await self._api.page(caller.token, namespace, cursor=cursor, metadata_only=True)
             except KubeError as error:
                 if error.status == 410:  # longer than etcd keeps a state: only a huge namespace on a slow day
                     headers = {"Retry-After": "1"}

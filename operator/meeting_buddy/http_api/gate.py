@@ -16,6 +16,8 @@ MAX_BODY: Final = 64 * 1024
 """Bytes."""
 MAX_QUERY: Final = 4 * 1024
 """Bytes."""
+_LONGEST_LENGTH: Final = 10
+"""Digits of a ``Content-Length`` that are read: Python refuses numbers of thousands, which zeros in front may be."""
 BODY_SECONDS: Final = 10.0
 _ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _CLOSE: Final = {"Connection": "close"}
@@ -69,7 +71,7 @@ class Gate:
         """
         too_large = ProblemError("too-large", f"at most {MAX_BODY} bytes are read", headers=_CLOSE)
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or len(length) > _LONGEST_LENGTH or int(length) > MAX_BODY:
             raise too_large
         body = bytearray()
         try:

@@ -28,3 +28,5 @@ class Limits:
     """Requests that may wait behind the one being answered."""
     connections: int = 2000
     """All of them, streams too; further ones are answered 503. A connection costs some 20 KB, with TLS more."""
+    handshakes: int = 200
+    """With TLS, so many more may be open that are in their handshake, or are being refused; further ones are cut."""

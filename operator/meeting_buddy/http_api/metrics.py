@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meeting_buddy.process.metrics import ProcessMetrics
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_CODES: Final = frozenset({0, *map(int, HTTPStatus)})
 UNKNOWN: Final = "unknown"
 """Operation of a request that no route takes, and whose path is therefore not told."""
 
@@ -44,8 +46,11 @@ class Metrics(ProcessMetrics):
         self._seconds.labels(operation).observe(seconds)
 
     def upstream(self, upstream: str, verb: str, code: int, seconds: float) -> None:
-        """``kubernetes``, ``bot`` or ``reader`` answered; ``code`` 0: no answer came."""
-        self._upstream.labels(upstream, verb, str(code)).observe(seconds)
+        """``kubernetes``, ``bot`` or ``reader`` answered; ``code`` 0: no answer came.
+
+        Bots and readers are in tenants' namespaces, and may say any number: one that HTTP does not know is ``other``.
+        """
+        self._upstream.labels(upstream, verb, str(code) if code in _CODES else "other").observe(seconds)
 
     @contextmanager
     def stream(self, operation: str) -> Iterator[Callable[[str], None]]:

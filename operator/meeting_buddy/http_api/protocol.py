@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from meeting_buddy.http_api.limits import Limits
+from meeting_buddy.http_api.tls import SeesTcp
 
 _SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
 _GOODBYE: Final = 2.0
@@ -44,6 +45,8 @@ class ServerConfig(uvicorn.Config):
     limits: Limits
     on_refused: Callable[[str], None]
     """Told why a connection was cut or refused, in one of the words of :class:`LimitedProtocol`."""
+    below_tls: set["LimitedProtocol"]
+    """Those of TLS whose TCP connection is open, in the handshake too; uvicorn's own set has the others."""
 
 
 class _RefusedError(Exception):
@@ -76,7 +79,7 @@ class _Transport:
         self._on_close = None
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol, SeesTcp):
     """One connection. It is refused, and closed, for ``head_timeout``, ``body_timeout``, ``send_timeout``,
     ``head_size``, ``url_size``, ``body_size``, ``host``, ``malformed``, ``pipelining`` or ``connections``.
     """
@@ -85,6 +88,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, *rest, **more)
         self._limits = config.limits
         self._on_refused = config.on_refused
+        self._below_tls = config.below_tls
         self._deadline: asyncio.TimerHandle | None = None
         self._send_deadline: asyncio.TimerHandle | None = None
         self._abort: asyncio.TimerHandle | None = None
@@ -100,6 +104,18 @@ class LimitedProtocol(HttpToolsProtocol):
         """What is answered when the parser stops."""
 
     # Connection
+
+    def tcp_made(self) -> bool:
+        """Cut it when there are far too many: those that never come to speak HTTP cost something, too."""
+        if len(self._below_tls) >= self._limits.connections + self._limits.handshakes:
+            self._on_refused("connections")
+            return False
+        self._below_tls.add(self)
+        return True
+
+    def tcp_lost(self) -> None:
+        """One less."""
+        self._below_tls.discard(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse it when there are too many, else wait for a head."""

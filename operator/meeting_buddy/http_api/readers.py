@@ -29,8 +29,8 @@ FORWARDED: Final = ("content-length", "content-range", "content-type", "etag", "
 """Headers of a reader that a caller gets."""
 LONGEST_LIST: Final = 8 << 20
 """Bytes; a segment takes some 200. Two days of recording, the longest of one bot, have 5760 of them."""
-LONG_LIST: Final = 2 << 20
-"""Bytes; a longer one, which no bot alone can record, takes up to 60 MB of memory until it is sent."""
+LONG_LIST: Final = 512 << 10
+"""Bytes; a shorter one keeps less than 1 MB until it is sent, as any stream may, a longer one up to 60 MB."""
 LONGEST_ASKED: Final = 1024
 """Characters of a caller's header; a longer one is left out, ``Range`` also where ``If-Range`` is.
 

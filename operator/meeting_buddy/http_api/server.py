@@ -161,7 +161,7 @@ def _config(app: ASGIApp, limits: Limits, on_refused: Callable[[str], None]) -> 
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.graceful_seconds,
     )
-    config.limits, config.on_refused = limits, on_refused
+    config.limits, config.on_refused, config.below_tls = limits, on_refused, set()
     # Its news are ours already; below this it logs whole messages with their headers.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_WITHOUT_WORDS)

@@ -192,7 +192,7 @@ class Sessions:
 
     async def _follow(self, caller: Caller, found: JsonObject) -> AsyncGenerator[tuple[str, SessionObject], None]:
         namespace, name, seen = found["metadata"]["namespace"], found["metadata"]["name"], ""
-        it = reference(found)
+        it, watched = reference(found), found["metadata"]["resourceVersion"]
         while True:
             version, shown = found["metadata"]["resourceVersion"], self._shown(found)
             if version != seen:
@@ -204,7 +204,7 @@ class Sessions:
             not_before = asyncio.get_running_loop().time() + _WATCH_AGAIN
             with kube_problems():
                 try:
-                    watch = self._api.watch(caller.token, namespace, name, seen, WATCH_SECONDS)
+                    watch = self._api.watch(caller.token, namespace, name, watched, WATCH_SECONDS)
                     async with aclosing(watch) as events:
                         async for event in events:
                             if event["type"] == "DELETED":
@@ -221,7 +221,7 @@ class Sessions:
                 # An API server that ends, or whose history is short, ends watches at once.
                 await asyncio.sleep(not_before - asyncio.get_running_loop().time())
                 # Rights and token are judged again here, each minute, as when the watch opens.
-                again = await self._finder.again(caller, it)
+                again, watched = await self._finder.latest(caller, it)
             if again is None:
                 return
             found, again = again, None

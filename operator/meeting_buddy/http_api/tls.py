@@ -17,11 +17,26 @@ _READ_AT_ONCE: Final = 4 * 1024
 _log = logging.getLogger(__name__)
 
 
-class _OneBuffer(sslproto.SSLProtocol):
+class SeesTcp:
+    """Mixed into a server's protocol: told of a TLS connection's TCP connection, so before the handshake, too.
+
+    Asyncio itself tells a protocol nothing before the handshake is done, nor of one that fails.
+    """
+
+    def tcp_made(self) -> bool:
+        """It was accepted; whether it may stay."""
+        raise NotImplementedError
+
+    def tcp_lost(self) -> None:
+        """It is gone."""
+        raise NotImplementedError
+
+
+class _TlsConnection(sslproto.SSLProtocol):
     """A TLS connection of asyncio that reads into the buffer of its loop: each has 256 KiB of its own otherwise.
 
     That is safe because a selector's transport asks for the buffer, fills it, and has it emptied in one go. It holds
-    what is still encrypted.
+    what is still encrypted. A protocol that is a :class:`SeesTcp` is told of the TCP connection.
     """
 
     max_size = _READ_AT_ONCE
@@ -34,13 +49,29 @@ class _OneBuffer(sslproto.SSLProtocol):
             self._ssl_buffer_view = self._of_loops.setdefault(loop, memoryview(own))
             self._ssl_buffer = self._ssl_buffer_view.obj
 
+    def connection_made(self, transport: Any) -> None:
+        """Begin the handshake, unless there are too many connections."""
+        carried = getattr(self, "_app_protocol", None)
+        if isinstance(carried, SeesTcp) and not carried.tcp_made():
+            transport.abort()
+        else:
+            super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The TCP connection is gone, whatever became of TLS."""
+        carried = getattr(self, "_app_protocol", None)  # asyncio forgets it
+        super().connection_lost(exc)
+        if isinstance(carried, SeesTcp):
+            carried.tcp_lost()
+
 
 def share_buffers() -> None:
     """Have the TLS connections of the whole process, those to the API server too, read into one buffer.
 
-    These are names that asyncio does not document; where they are gone, each connection has its own buffer again.
+    These are names that asyncio does not document; where they are gone, each connection has its own buffer
+    again, and none is counted before its handshake is done.
     """
-    sslproto.SSLProtocol = _OneBuffer  # type: ignore[misc]
+    sslproto.SSLProtocol = _TlsConnection  # type: ignore[misc]
 
 
 class Certificate:

@@ -9,7 +9,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -30,6 +30,12 @@ _READ_AT_ONCE: Final = 16 * 1024
 """Bytes of a watch that wait for a client that is slow."""
 _LONGEST_LINE: Final = 4 << 20
 """Bytes of one event of a watch; etcd takes no larger object than 1.5 MiB."""
+LONGEST_ANSWER: Final = 40 << 20
+"""Bytes of an answer, unpacked: 100 objects, each with as many annotations (256 KiB) as Kubernetes takes, and more."""
+LARGE_ANSWER: Final = 1 << 20
+"""Bytes; of larger answers :data:`LARGE_ANSWERS` are read at the same time, for what they take in memory."""
+LARGE_ANSWERS: Final = 3
+_PIECE: Final = 64 * 1024
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 _CREDENTIAL: Final = "authentication.kubernetes.io/credential-id"
 _TOLD_APART_BY: Final = ("name", "namespace", "uid", "resourceVersion")
@@ -41,6 +47,16 @@ class Who(NamedTuple):
     username: str
     credential: str
     """The API server's name of the token, ``JTI=…``; empty where it has none (before Kubernetes 1.32)."""
+
+
+class Page(NamedTuple):
+    """A part of a list."""
+
+    items: list[JsonObject]
+    cursor: str
+    """Of the next page; empty: there is none."""
+    version: str
+    """Resource version of the list: a watch may begin here. Objects' own may be too old for that."""
 
 
 class _WithoutCertificate(ssl.SSLObject):
@@ -73,6 +89,7 @@ class CallerApi:
         """
         self._server = server.rstrip("/")
         self._observe = observe
+        self._large_answers = asyncio.Semaphore(LARGE_ANSWERS)
         trust = ssl.create_default_context(cafile=ca_file)
         trust.sslobject_class = _WithoutCertificate
         # Each open watch holds a connection: the server limits streams, not the pool.
@@ -164,11 +181,11 @@ class CallerApi:
         namespace: str,
         *,
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = 100,
         cursor: str = "",
         metadata_only: bool = False,
-    ) -> tuple[list[JsonObject], str]:
-        """One page of a namespace's MeetingSessions, and the cursor of the next one (empty: there is none).
+    ) -> Page:
+        """One page of a namespace's MeetingSessions.
 
         A cursor that is too old is a :class:`KubeError` 410, one that never was one 400.
         """
@@ -185,7 +202,8 @@ class CallerApi:
         items = answer.get("items", "none")
         if items is not None and not isinstance(items, list):
             raise KubeError.of_nonsense(about)
-        return [_session(about, each) for each in items or ()], str(_at(answer, "metadata", "continue") or "")
+        following, version = (str(_at(answer, "metadata", each) or "") for each in ("continue", "resourceVersion"))
+        return Page([_session(about, each) for each in items or ()], following, version)
 
     async def ask_to_leave(self, token: str, namespace: str, name: str, uid: str) -> JsonObject:
         """Set ``spec.leave`` of exactly this MeetingSession (409 if the name is another one's by now)."""
@@ -228,7 +246,9 @@ class CallerApi:
                 del answering  # a watch waits for long, and keeps nothing that it does not need
                 self._observe("WATCH", answer.status, time.monotonic() - start)
                 if answer.status >= 300:
-                    raise KubeError.from_answer(about, answer.status, await answer.read(), answer.headers)
+                    async with asyncio.timeout(TIMEOUT_SECONDS), AsyncExitStack() as held:
+                        refusal = await self._content(about, answer.content, held)
+                    raise KubeError.from_answer(about, answer.status, bytes(refusal), answer.headers)
                 async with aclosing(_lines(answer.content)) as lines:
                     async for line in lines:
                         yield _event(about, json.loads(line))
@@ -255,25 +275,35 @@ class CallerApi:
             data = json.dumps(body).encode()
         url = self._server + path + (f"?{urlencode(query)}" if query else "")
         start, status = time.monotonic(), 0
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                request = self._http.request(method, url, headers=headers, data=data, allow_redirects=False)
-                async with request as answer:
-                    content = await answer.read()
-                    status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
-        finally:
-            self._observe(method, status, time.monotonic() - start)
-        if answer.status >= 300:
-            raise KubeError.from_answer(about, answer.status, content, answer.headers)
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            raise KubeError.of_nonsense(about)
-        return document
+        async with AsyncExitStack() as held:  # until the answer is parsed
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    request = self._http.request(method, url, headers=headers, data=data, allow_redirects=False)
+                    async with request as answer:
+                        content = await self._content(about, answer.content, held)
+                        status = answer.status
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise KubeError(*about, 0, type(error).__name__, "no answer from the API server") from error
+            finally:
+                self._observe(method, status, time.monotonic() - start)
+            if status >= 300:
+                raise KubeError.from_answer(about, status, bytes(content), answer.headers)
+            return _document(about, content)
+
+    async def _content(self, about: ObjectRef, content: aiohttp.StreamReader, held: AsyncExitStack) -> bytearray:
+        """A whole answer; a large one waits for its place, which is ``held``.
+
+        Raises:
+            KubeError: it is too long.
+        """
+        found = bytearray()
+        while piece := await content.read(_PIECE):
+            if len(found) <= LARGE_ANSWER < len(found) + len(piece):
+                await held.enter_async_context(self._large_answers)
+            found += piece
+            if len(found) > LONGEST_ANSWER:
+                raise KubeError.of_nonsense(about)
+        return found
 
 
 _STRICT: Final = {"fieldValidation": "Strict"}
@@ -283,6 +313,21 @@ _STRICT: Final = {"fieldValidation": "Strict"}
 def _headers(token: str, accept: str) -> dict[str, str]:
     """All that Kubernetes is told about a request; nothing of the caller's headers is copied."""
     return {"Authorization": f"Bearer {token}", "Accept": accept, "User-Agent": USER_AGENT}
+
+
+def _document(about: ObjectRef, content: bytearray) -> JsonObject:
+    """The JSON object of an answer.
+
+    Raises:
+        KubeError: it is none.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise KubeError.of_nonsense(about)
+    return document
 
 
 def _at(document: Any, *names: str) -> Any:
