@@ -35,8 +35,8 @@ Operator = TypeVar("Operator", bound=OperatorProcess)
 UNDISTURBED = "undisturbed"
 WRITES = (4 * 4 + 2) + (4 + 3)
 """The least that two of the lives take in which each write is deadly: for each pod the pod, its Secret, a status that
-names it, and its release; what is ahead; each end; the pod and the session that are removed. Those of the others may
-have been under way when a process died for one of these."""
+names it, and its release; what is ahead; each end; the pod and the session that are removed. The lives are played at
+the same time, so one death may interrupt the writes of several: those of the other lives are not counted."""
 
 
 @dataclass

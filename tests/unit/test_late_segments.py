@@ -173,3 +173,23 @@ async def test_a_file_has_no_joint_where_a_segment_is_missing(
     async with asyncio.timeout(60):
         concat_list = await finalizer._concat_list(segments)
     assert concat_list.count("duration 10.000000") == 2
+
+
+async def test_one_that_is_gone_is_a_gap(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def probe(file: Path, latest: float = float("inf")) -> Span | None:
+        if number(file) == 2:
+            raise FileNotFoundError
+        return await recording._probe(file, latest)
+
+    monkeypatch.setattr(manifest_writer, "probe", probe)
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == [GapLine("a segment cannot be read", LENGTH, 2 * LENGTH)]
+    assert recording.writer.handed_out
+
+
+async def test_no_gap_covers_what_is_only_kept_back(recording: Recording) -> None:
+    recording.kept_back, recording.empty = {2}, {3}
+    await recording.over()
+    await recording.look_again()
+    assert recording.gaps == [], "who enters the second one knows where the third one would be"

@@ -48,8 +48,11 @@ def make(left: Left) -> RecordingFinalizer:
     ("program", "code", "words"),
     [
         ("ffmpeg remux", 0, READ_ERROR),
+        ("ffmpeg remux", 0, "[matroska,webm @ 0x55d0] Read error"),
+        ("ffmpeg remux", 0, "segments/00001.mkv: Stale file handle"),
         ("ffmpeg remux", 1, "segments/00001.mkv: Input/output error"),
         ("ffprobe", 1, ".1234.recording.mp4: Stale file handle"),
+        ("ffmpeg verify", 0, "Error during demuxing: Input/output error"),
         ("ffmpeg verify", 1, ".1234.recording.mp4: Input/output error"),
     ],
 )
@@ -65,10 +68,11 @@ async def test_a_refusal_is_the_volumes_and_may_pass(
     assert finished.verified, finished.cause
 
 
-async def test_what_is_cut_off_is_no_refusal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.31, 0.5, 0.72, 0.9, 0.99])
+async def test_what_is_cut_off_is_no_refusal(tmp_path: Path, share: float) -> None:
     left = Left(tmp_path)
     *_, last = left.run(1, 1, 10.0, seconds=6)
-    cut(last, 0.7)
+    cut(last, share)
     await left.recover()
     assert len(read_folder(tmp_path).files) == 2
     finished = await make(left).run(left.segments, {})

@@ -228,6 +228,15 @@ async def test_what_never_works_ends_with_the_recording(tmp_path: Path, monkeypa
     assert report.message == "without text: 0-300 s (Resource temporarily unavailable)"
 
 
+async def test_what_never_works_does_not_take_the_whole_time_of_a_long_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = [not_started() for _ in range(10)]  # there is no eleventh
+    report = await finished(tmp_path, monkeypatch, *never, segments=recorded((0, 7200)))
+    assert str(report.message).startswith("without text: 0-")
+    assert "(Resource temporarily unavailable)" in str(report.message)
+
+
 async def test_what_an_engine_gives_up_for_counts_before_what_failed_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.session.earlier import EarlierFacts
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
@@ -40,6 +40,8 @@ _READ_SECONDS: Final = 60.0
 _RESTART_SECONDS: Final = 2.0
 _SKIPPED_SECONDS: Final = CAP_SECONDS
 """Of sound of which two transcribers have died: no segment of it is longer."""
+_MOST_FAILURES: Final = 10
+"""Runs in a row that failed and came no further: what keeps them from it will keep the others, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -119,18 +121,19 @@ class UnfinishedTranscript:
         for interval in spoken:
             attributor.spoke(interval, 0.0)
         end = max((segment.end for segment in segments), default=0.0)
-        timeline, died_at = Timeline(segments), None
+        timeline, died_at, failures = Timeline(segments), None, 0
         while True:
             attributor.new_run(self._lines.last_segment)  # each process counts its segments from 1
-            failed = False
+            failed, begun = False, self._done
             try:
                 if await self._run_once(config, media, timeline, attributor):
                     self._done = end
             except OSError as error:
                 failed = True
                 self._note_failure(error)
-            if self._given_up or not (self._worked or failed):  # the next one would not be any better
-                return
+            failures = failures + 1 if failed and self._done == begun else 0
+            if self._given_up or failures == _MOST_FAILURES or not (self._worked or failed):
+                return  # the next one would not be any better
             if died_at is None or self._done > died_at:
                 died_at = self._done
             else:
@@ -206,8 +209,8 @@ class UnfinishedTranscript:
         """Try it once. Raises OSError."""
         await self._lines.close()
         await self._lines.publish()
-        if self._lines.unwritten:  # the files lack them
-            raise VolumeTimeoutError("write the transcript's last lines")
+        if self._lines.unwritten:  # while it took all else: the files lack them
+            raise OSError(errno.EIO, "the volume does not take the transcript's last lines")
 
     def _report_outcome(self, unverified: str | None) -> None:
         if unverified is not None:

@@ -46,9 +46,8 @@ _ALLOWED_PER_STRETCH: Final = 0.25
 _SILENT_DECIBELS: Final = -90.0
 """The loudest sample of digital silence, as ffmpeg prints it, is -91 dB for 16 bit."""
 
-_READ_ERROR: Final = "Read error at pos"
-"""Of ffmpeg's reader of Matroska, where a read failed; what is cut off "ended prematurely"."""
-_REFUSALS: Final = tuple(os.strerror(each) for each in (errno.EIO, *GONE))
+_REFUSALS: Final = ("Read error", *(os.strerror(each) for each in GONE))
+"""What ffmpeg says where a read failed; of what is cut off its reader of Matroska says that it ended prematurely."""
 
 PROBES: Final = 4
 """Segments that are probed at the same time: enough to keep a slow volume busy, few enough for a small CPU share."""
@@ -206,7 +205,7 @@ class RecordingFinalizer:
             "-movflags", "+faststart", "-f", "mp4" if self.plan.size else "ipod", str(tmp_path),
         ])
         # fmt: on
-        _raise_if_refused(code, stderr_tail)
+        _raise_if_refused(stderr_tail, cut_off=code == 0)
         if code != 0:
             raise VerificationError(f"the segments cannot be joined: {' / '.join(stderr_tail[-2:]) or code}")
 
@@ -218,7 +217,7 @@ class RecordingFinalizer:
             str(tmp_path),
         ])
         # fmt: on
-        _raise_if_refused(code, stderr_tail)
+        _raise_if_refused(stderr_tail)
         if code != 0:
             raise VerificationError(f"the file cannot be opened: {' / '.join(stderr_tail[-2:])}")
         try:
@@ -245,7 +244,7 @@ class RecordingFinalizer:
             "-map", "0:v?", "-f", "null", "-", "-map", "0:a", "-af", "volumedetect", "-f", "null", "-",
         ])
         # fmt: on
-        _raise_if_refused(code, stderr_tail)
+        _raise_if_refused(stderr_tail)
         # "… to muxer" speaks of the null output: two frames that x11grab took within one tick of the declared rate.
         faults = [line for line in stderr_tail if ("rror" in line or "nvalid" in line) and "to muxer" not in line]
         if code != 0 or faults:
@@ -259,13 +258,21 @@ class RecordingFinalizer:
         sync_folder(self.folder)
 
 
-def _raise_if_refused(code: int, stderr_tail: Sequence[str]) -> None:
-    """What ffmpeg says of a volume that refuses says nothing of the recording.
+def _raise_if_refused(stderr_tail: Sequence[str], *, cut_off: bool = False) -> None:
+    """What ffmpeg says of a volume that refuses says nothing of the recording, and its exit code nothing of a refusal.
 
-    A read that fails does not end it: Matroska's reader goes on behind the next cluster, and leaves a hole.
+    A read that fails need not end it: Matroska's reader goes on behind the next cluster, and leaves a hole.
+
+    Args:
+        stderr_tail: what it said.
+        cut_off: what it read may end in the middle, which it calls an I/O error, too.
+
+    Raises:
+        OSError: the volume refused something.
     """
+    words = _REFUSALS if cut_off else (*_REFUSALS, os.strerror(errno.EIO))
     for line in stderr_tail:
-        if _READ_ERROR in line or (code != 0 and any(words in line for words in _REFUSALS)):
+        if any(each in line for each in words):
             raise OSError(errno.EIO, line.strip()[-200:])
 
 

@@ -370,6 +370,8 @@ class ManifestWriter:
             try:
                 if not await self._enter(run, run.file(which), ended_at, complete=False):
                     unread.append(which)
+            except FileNotFoundError:
+                unread.append(which)  # nobody will hand it out any more
             except OSError as error:
                 refused = True
                 self._events.write("segment_not_entered", segment=which, error=type(error).__name__)
@@ -386,7 +388,10 @@ class ManifestWriter:
         incomplete, self._incomplete = self._incomplete, []
         for run in incomplete:
             last = newest if run.last is None else run.last  # only the newest run can have ended unlisted
-            for which in await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at):
+            unread = await self._enter_all(run, last, run.progress_at if run.ended_at is None else run.ended_at)
+            if run.number in self._refused:
+                continue  # who enters what is kept back states what is missing then
+            for which in unread:
                 gap = unreadable_gap(which, self._of(run), run.origin, run.progress_at)
                 if gap is not None:
                     await self._enter_new_gap(gap)

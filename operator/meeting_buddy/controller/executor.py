@@ -40,8 +40,8 @@ from meeting_buddy.manifests.secret import (
 )
 from meeting_buddy.resource.bot_class import BotClass
 
-_COLLECTOR_SECONDS: Final = 2.0
-"""What Kubernetes' collector needs as a rule to remove what a pod owned that is gone."""
+_COLLECTOR_SECONDS: Final = 5.0
+"""Longer than Kubernetes' collector needs as a rule to remove what a pod owned that is gone."""
 
 _log = logging.getLogger(__name__)
 

@@ -59,10 +59,10 @@ def _is_due(ended: Snapshot, outcome: Outcome) -> bool:
 def another(snapshot: Snapshot) -> Plan | None:
     """The plan by which another finisher follows one that was taken away; ``None``: there is none.
 
-    The pause between the making of two is as long as finishing had gone on before the first of them, within the bounds
-    of the bots' back-off: what drives them off at once meets few. None follows once a finisher that was made at the
-    bot's end would have had its time. Before anything is made, the status names no finisher any more: whoever operates
-    then goes on there.
+    The delay between the creation of two pods equals the time that finishing had taken before the first of them, within
+    the limits of the bots' back-off, so that repeated evictions create few. None follows once a finisher that was made
+    at the bot's end would have had its time. The status is written before the former pod is released: an operator that
+    is started in between goes on from there.
     """
     pod = snapshot.pod
     if not snapshot.finishing or pod is None or snapshot.facts.installation.bot_class is None:
@@ -84,7 +84,7 @@ def another(snapshot: Snapshot) -> Plan | None:
     if not decided:
         note = f"pod {pod.name}, which was to finish the files, is gone, and another one follows: {cause.message}"
         actions.append(EmitEvent("Warning", cause.reason.value, note))
-    # That it is gone is an event, but for what this plan itself releases.
+    # The pod's deletion is an event of its watch, except where this plan releases it.
     return Plan((*actions, *delete_and_release(pod)), snapshot.now if pod.finalizer else deadline)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from abc import ABC, abstractmethod
 from asyncio import sslproto
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -17,19 +18,19 @@ _READ_AT_ONCE: Final = 4 * 1024
 _log = logging.getLogger(__name__)
 
 
-class SeesTcp:
+class SeesTcp(ABC):
     """Mixed into a server's protocol: told of a TLS connection's TCP connection, so before the handshake, too.
 
     Asyncio itself tells a protocol nothing before the handshake is done, nor of one that fails.
     """
 
+    @abstractmethod
     def tcp_made(self) -> bool:
         """It was accepted; whether it may stay."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tcp_lost(self) -> None:
         """It is gone."""
-        raise NotImplementedError
 
 
 class _TlsConnection(sslproto.SSLProtocol):
