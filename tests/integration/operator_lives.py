@@ -22,6 +22,7 @@ from tests.integration.operator_plays import (
     finishes,
     followed,
     in_order,
+    is_collected,
     is_drained,
     is_evicted,
     is_gone,
@@ -127,7 +128,9 @@ def whose_finisher_is_drained(sessions: Sessions) -> dict[str, Any]:
     sessions.apply("standup")
     with phases_of(sessions, "standup") as told:
         bot = is_killed(sessions, "standup")
-        is_drained(sessions, finisher(sessions, "standup"))
+        drained = finisher(sessions, "standup")
+        is_drained(sessions, drained)
+        is_collected(sessions, drained)
         finished = finishes(sessions, "standup", "BotCrashed")
     all_released(sessions, bot, finished)
     assert names(*sessions.pods()) == names(bot, finished), "no other was made"

@@ -189,14 +189,18 @@ def finisher(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
     return pod
 
 
-def is_drained(sessions: Sessions, pod: dict[str, Any]) -> None:
-    """A finisher whose node is drained: its pod goes, and what it owned."""
-    name = pod["metadata"]["name"]
+def is_drained(sessions: Sessions, pod: dict[str, Any], **end: Any) -> None:
+    """A finisher whose node is drained, until its pod is gone; `end`: how its container ended, if not by a signal."""
+    (name,) = names(pod)
     sessions.kubectl("delete", "pod", name, "--wait=false")
-    sessions.ended(pod, exit_code=143, reason="Error")
+    sessions.ended(pod, **(end or {"exit_code": 143, "reason": "Error"}))
     all_released(sessions, pod)
     sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")  # as its kubelet does
-    sessions.kubectl("delete", "secret", name, "--ignore-not-found")  # as Kubernetes' collector does; neither runs here
+
+
+def is_collected(sessions: Sessions, pod: dict[str, Any]) -> None:
+    """Kubernetes' collector, which does not run here, removes what a pod owned that is gone."""
+    sessions.kubectl("delete", "secret", *names(pod), "--ignore-not-found")
 
 
 def finishes(sessions: Sessions, name: str, reason: str, attempt: int = 1, **last: Any) -> dict[str, Any]:

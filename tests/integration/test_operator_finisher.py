@@ -29,6 +29,8 @@ from tests.integration.operator_plays import (
     finisher,
     finishes,
     finishing,
+    is_collected,
+    is_drained,
     is_killed,
     names,
     no_pods,
@@ -191,10 +193,7 @@ def that_is_drained(sessions: Sessions) -> None:
     first = finisher(sessions, "standup")
     (name,) = names(first)
     word = last_word(sessions, "standup", "MeetingEnded", recording=UNVERIFIED, message="stopped from outside")
-    sessions.kubectl("delete", "pod", name, "--wait=false")
-    sessions.ended(first, word)
-    all_released(sessions, first)
-    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")  # as its kubelet does
+    is_drained(sessions, first, message=word)
     status = wait_until(
         lambda: found if "ReconcileError" in conditions(found := sessions.status("standup")) else None,
         "what is in the way is told",
@@ -204,7 +203,7 @@ def that_is_drained(sessions: Sessions) -> None:
     assert (status["phase"], status["reason"]) == ("Leaving", "MeetingEnded")
     assert "finisherPod" not in status
     assert len(sessions.pods()) == 1, "no pod beside the old Secret"
-    sessions.kubectl("delete", "secret", name)  # as Kubernetes' collector does, which does not run here
+    is_collected(sessions, first)
     finishes(sessions, "standup", "MeetingEnded")
     status = sessions.phase("standup", "Completed", "Failed", seconds=PATIENCE)
     assert (status["phase"], status["reason"]) == ("Completed", "MeetingEnded")

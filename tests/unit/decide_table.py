@@ -64,10 +64,19 @@ class Row:
     at: datetime = NOW
 
 
+def _written(plan: Plan) -> dict[str, Any]:
+    """What a plan writes into the status, which it does."""
+    return next(dict(action.patch) for action in plan.actions if isinstance(action, PatchStatus))
+
+
+def _after(status: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """The status with what a plan writes into it."""
+    return {key: value for key, value in {**status, **_written(plan)}.items() if value is not None}
+
+
 def _told(reason: str) -> dict[str, object]:
     """The status of a session without a pod, of which an error was reported."""
-    first = decide(make.facts(make.session(), error=replace(_REFUSED, reason=reason)), lambda: NOW)
-    return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
+    return _written(decide(make.facts(make.session(), error=replace(_REFUSED, reason=reason)), lambda: NOW))
 
 
 def _disrupted(reason: str, message: str = "") -> PodCondition:
@@ -82,17 +91,13 @@ def _taken(reason: str | None = None, message: str = "", **fields: Any) -> PodFa
 
 def _scheduled() -> dict[str, Any]:
     """The status of a session whose start is ahead."""
-    first = decide(make.facts(make.session(**_AT_ELEVEN)), lambda: NOW)
-    return next(dict(action.patch) for action in first.actions if isinstance(action, PatchStatus))
+    return _written(decide(make.facts(make.session(**_AT_ELEVEN)), lambda: NOW))
 
 
 def _second() -> dict[str, Any]:
     """The status of a session whose first bot failed before the meeting, and whose second comes in ten seconds."""
     first = make.facts(make.session(_JOINING, backoffLimit=2), make.terminated(_UNREACHABLE))
-    changes = next(
-        dict(action.patch) for action in decide(first, lambda: NOW).actions if isinstance(action, PatchStatus)
-    )
-    return {key: value for key, value in {**_JOINING, **changes}.items() if value is not None}
+    return _after(_JOINING, decide(first, lambda: NOW))
 
 
 def _removal() -> Plan:
@@ -102,16 +107,13 @@ def _removal() -> Plan:
 
 def _removed() -> dict[str, Any]:
     """What the status says meanwhile."""
-    return next(dict(action.patch) for action in _removal().actions if isinstance(action, PatchStatus))
+    return _written(_removal())
 
 
 def _another() -> dict[str, Any]:
     """The status of a session whose finisher was drained."""
     drained = make.facts(make.session(_WORKS), _taken("EvictionByEvictionAPI", deleted_at=NOW))
-    changes = next(
-        dict(action.patch) for action in decide(drained, lambda: later(60)).actions if isinstance(action, PatchStatus)
-    )
-    return {key: value for key, value in {**_WORKS, **changes}.items() if value is not None}
+    return _after(_WORKS, decide(drained, lambda: later(60)))
 
 
 _S, _F = make.session, make.facts

@@ -16,7 +16,14 @@ from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.publishing import TranscriptFiles
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from tests.support.awaiting import until
-from tests.unit.test_transcript_troubles import READY, Session, at_once, progress, session  # noqa: F401 -- fixture
+from tests.unit.test_transcript_troubles import (  # noqa: F401 -- fixture
+    READY,
+    Session,
+    at_once,
+    fails_with,
+    progress,
+    session,
+)
 
 
 def frame(start: float) -> PcmFrame:
@@ -235,12 +242,7 @@ async def test_a_source_that_fails_otherwise_than_the_system_does_is_told_and_tr
     await session.begin()
     session.reporter.admitted(session.clock.utc(), "hints")
     await session.hear(0)
-    assert session.running is not None
-    session.running.cancel()
-    await asyncio.gather(session.running, return_exceptions=True)
-    monkeypatch.setattr(session.sound, "frames", broken)
-    with pytest.raises(ValueError, match="no sound at all"):
-        await asyncio.wait_for(session.transcript.run(at_once), 20)
+    await fails_with(session, monkeypatch, broken)
     assert told(session) == ("Lagging", "the transcript failed (ValueError) and is started again")
     monkeypatch.undo()
     monkeypatch.setattr(Transcriber, "start", session._start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,13 @@ async def failed_with_sound_that_waits(session: Session, monkeypatch: pytest.Mon
     await session.begin()
     await session.admitted(0)
     await session.say(READY)
+    await fails_with(session, monkeypatch, broken)
+
+
+async def fails_with(
+    session: Session, monkeypatch: pytest.MonkeyPatch, broken: Callable[[], AsyncGenerator[PcmFrame, None]]
+) -> None:
+    """The component is run again, and fails with this source of sound, as it says itself."""
     assert session.running is not None
     session.running.cancel()
     await asyncio.gather(session.running, return_exceptions=True)

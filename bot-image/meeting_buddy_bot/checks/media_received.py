@@ -34,21 +34,26 @@ class AudioReceived:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._observed = ObservedTime(clock)
+        self._looked_since: float | None = None
+        """When the call was first looked at since it was last out of sight; ``None``: not yet."""
         self._unheard = 0.0
 
     def update(self, heard_at: float | None, *, listening: bool, speaking: bool, playing: bool | None) -> Reception:
         """One more look.
 
         Args:
-            heard_at: when sound was last heard, on the check's clock; ``None``: never.
+            heard_at: when sound was last heard, on the check's clock; ``None``: never. What was heard before the call
+                was in sight, such as a lobby's music, is not of it.
             listening: whether sound would have been heard; what was not listened to is unknown.
             speaking: whether the page shows somebody else as speaking.
             playing: whether the clock of any element of the page that plays sound advances; ``None``: there is none.
         """
-        seconds = self._observed.look()
+        seconds, now = self._observed.look(), self._clock.now()
+        if self._looked_since is None:
+            self._looked_since = now
         if not listening:
             return Reception(received=None, reason="NotListening")
-        silent = float("inf") if heard_at is None else self._clock.now() - heard_at
+        silent = float("inf") if heard_at is None or heard_at < self._looked_since else now - heard_at
         if silent <= _PAUSE:
             self._unheard = 0.0
         elif speaking:
@@ -60,8 +65,8 @@ class AudioReceived:
         return Reception(received=None, reason="NobodySpeaks")
 
     def interrupted(self) -> None:
-        """The page that played nothing is gone."""
-        self._unheard = 0.0
+        """The call is out of sight, and the page that played nothing may be gone."""
+        self._looked_since, self._unheard = None, 0.0
 
 
 def video_received(advancing: bool | None) -> Reception:

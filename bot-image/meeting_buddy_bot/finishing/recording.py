@@ -94,9 +94,7 @@ class UnfinishedRecording:
             self._update_report(manifest)
             self.segments = manifest.segments
             finalizer = RecordingFinalizer(self._volume, self._media, self._events)
-            before = self._made or found.finished
-            if before is not None and before.file is None and not found.finished_last:
-                before = None  # that nothing was recorded does not count for who recorded since
+            before = self._made or found.standing
             finished = await finalizer.verified_before(before, manifest.segments) if before is not None else None
             if finished is None:
                 finished = self._made = await finalizer.run(manifest.segments, {})

@@ -32,7 +32,7 @@ from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, fsync_and_hash
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import Volume, answered
 
 _log = logging.getLogger(__name__)
 
@@ -247,12 +247,7 @@ class ManifestWriter:
             OSError: it refuses them.
         """
         await self.flush()
-        try:
-            async with asyncio.timeout(_FLUSH_SECONDS):
-                taken = await self._file.flush(math.inf)
-        except TimeoutError:
-            raise VolumeTimeoutError("write the manifest") from None
-        if not taken:
+        if not await answered("write the manifest", self._file.flush(math.inf), _FLUSH_SECONDS):
             refusal = self._file.refusal
             raise OSError(errno.EIO if refusal is None else refusal.errno, self.not_taken)
 

@@ -237,8 +237,8 @@ class MeetingRecorder:
 
     async def _verified_before(self) -> Finished | None:
         """What an earlier attempt verified, where this one has added nothing to it."""
-        before = self._earlier.finished if self._earlier is not None else None
-        if before is None or self._unrecovered or (before.file is None and self._says_more_since()):
+        before = self._earlier.standing if self._earlier is not None else None
+        if before is None or self._unrecovered or (before.file is None and self._started.is_set()):
             return None
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
         try:

@@ -103,6 +103,12 @@ class SessionFolder:
         return next((line for line in reversed(self.lines) if isinstance(line, Finished)), None)
 
     @property
+    def standing(self) -> Finished | None:
+        """The same, where it still counts: that there was nothing to store does not, for who recorded since."""
+        found = self.finished
+        return None if found is not None and found.file is None and not self.finished_last else found
+
+    @property
     def finished_last(self) -> bool:
         """Whether nothing was recorded, or entered, since the last finishing."""
         counting = [line for line in self.lines if isinstance(line, (RunStart, Segment, Finished))]

@@ -34,8 +34,6 @@ class CallMonitor:
         self._silence = Silence(clock, limits.silence_seconds)
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
-        self._looked_since: float | None = None
-        """When the call was first looked at since it was last out of sight; what was heard before is not of it."""
 
     def admitted(self) -> None:
         """The bot is in the meeting for the first time: from now on somebody else has to come."""
@@ -57,11 +55,7 @@ class CallMonitor:
         self._speakers.take(others, now)
         speaking = any(person.speaking for person in others)
         listening = is_listening(self._reporter.read_at, now)
-        self._looked_since = now if self._looked_since is None else self._looked_since
-        heard_at = self._reporter.heard_at
-        if heard_at is not None and heard_at < self._looked_since:
-            heard_at = None  # the lobby's music
-        audio = self._audio.update(heard_at, listening=listening, speaking=speaking, playing=playing)
+        audio = self._audio.update(self._reporter.heard_at, listening=listening, speaking=speaking, playing=playing)
         video = video_received(pictures)
         self._reporter.received(audio, video, listening=listening)
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
@@ -81,7 +75,6 @@ class CallMonitor:
         """Out of the call nobody sees who goes on speaking, and the next page may play what this one did not."""
         self._speakers.close(self._clock.now())
         self.people.interrupted()
-        self._looked_since = None
         self._audio.interrupted()
         self._no_media.interrupted()
 

@@ -7,7 +7,7 @@ answering the kubelet, or the pod is killed for what is only a gap in the record
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -56,3 +56,16 @@ class Volume:
 
     def _came_back(self, _: asyncio.Future[Any]) -> None:
         self._waiting -= 1
+
+
+async def answered(what: str, work: Awaitable[T], seconds: float) -> T:
+    """Result of what hangs on the volume otherwise, such as lines that a thread writes.
+
+    Raises:
+        VolumeTimeoutError: no result within ``seconds``; nobody waits for it any more.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise VolumeTimeoutError(what) from None

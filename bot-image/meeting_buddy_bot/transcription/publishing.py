@@ -1,6 +1,5 @@
 """The transcript's end: its files for readers and players, verified, and what is reported of it as a whole."""
 
-import asyncio
 import errno
 import math
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Final
 
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, encode, read, segments_of
 from meeting_buddy_bot.support.append_file import AppendFile
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import Volume, answered
 from meeting_buddy_bot.transcription.render import differing_files, render
 
 PUBLISHING_OVERRAN: Final = "the transcript's files could not be written and read again in time"
@@ -54,12 +53,8 @@ class TranscriptFiles:
             VolumeTimeoutError: the volume does not answer.
             OSError: it refuses them.
         """
-        try:
-            async with asyncio.timeout(_FLUSH_SECONDS):
-                taken = await self._manifest.close(math.inf)
-        except TimeoutError:
-            raise VolumeTimeoutError("enter the transcript's files in the manifest") from None
-        if not taken:
+        entering = self._manifest.close(math.inf)
+        if not await answered("enter the transcript's files in the manifest", entering, _FLUSH_SECONDS):
             raise OSError(errno.EIO, "the volume does not take the transcript's entries in the manifest")
 
 

@@ -202,6 +202,11 @@ class Report(ContractModel):
     storage_unresponsive: bool = False
     """The volume does not answer; nothing can be written until it does."""
 
+    @property
+    def nameless(self) -> bool:
+        """Whether its author could not read whose attempt it is."""
+        return (self.session_id, self.attempt) == NAMELESS
+
 
 def report_json(report: Report, limit: int = MAX_REPORT_BYTES) -> str:
     """JSON of a report in at most ``limit`` UTF-8 bytes: the least needed goes first.

@@ -11,7 +11,7 @@ from typing import Final
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
-from meeting_buddy.contract.report import NAMELESS, Report
+from meeting_buddy.contract.report import Report
 from meeting_buddy.domain import pod_outcome, retry, startup, status
 from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.ending import not_ended, settle, terminal_message, with_attempt
@@ -103,8 +103,7 @@ def _is_done(snapshot: Snapshot, pod: PodFacts) -> bool:
     found = pod_outcome.termination_report(pod, snapshot.session.uid)
     if found is None:
         return False
-    nameless = (found.session_id, found.attempt) == NAMELESS
-    return nameless or found.recording.verified or not snapshot.session.spec.recording.enabled
+    return found.nameless or found.recording.verified or not snapshot.session.spec.recording.enabled
 
 
 def outcome(snapshot: Snapshot) -> Outcome | None:
@@ -162,7 +161,7 @@ def _of_finisher(snapshot: Snapshot, pod: PodFacts) -> Outcome:
     if found is None:
         ended = pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=False)
         return _unfinished(snapshot, f"pod {pod.name}, which was to do it, ended with {ended.reason}: {ended.message}")
-    if (found.session_id, found.attempt) == NAMELESS:
+    if found.nameless:
         return _unfinished(snapshot, found.message or "the finisher could not read what it was to do")
     if snapshot.session.spec.recording.enabled and not found.recording.verified:
         return _unfinished(snapshot, found.message or "they could not be verified", found)

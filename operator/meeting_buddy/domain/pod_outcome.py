@@ -20,7 +20,7 @@ from typing import Final
 from meeting_buddy.contract.identity import Role, session_id
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy.contract.report import NAMELESS, Report
+from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
 from meeting_buddy.domain.facts import ContainerFacts, PodFacts
@@ -127,8 +127,7 @@ def termination_report(pod: PodFacts, uid: str) -> Report | None:
     except ReportError:
         return None
     # A bot whose assignment cannot be read does not know whose it is; it says so, and the message is its own pod's.
-    nameless = (report.session_id, report.attempt) == NAMELESS
-    belongs = nameless or (report.session_id == session_id(uid) and report.attempt == pod.attempt)
+    belongs = report.nameless or (report.session_id == session_id(uid) and report.attempt == pod.attempt)
     return report if belongs and report.phase is ReportPhase.ENDED else None
 
 
