@@ -359,3 +359,23 @@ async def test_what_others_write_meanwhile_is_no_answer_to_a_write(memory: Memor
     memory.entry.writing = False
     memory.events.event(PLURAL, "MODIFIED", documents.session(version=11))
     assert len(memory.queue) == 1
+
+
+async def test_that_a_pod_got_its_node_at_once_waits_for_the_next_write_and_anything_else_is_looked_at(
+    memory: Memory,
+) -> None:
+    def bound(version: int, **status: Any) -> documents.Document:
+        found = documents.pod(version=version)
+        found["spec"]["nodeName"] = "node-1"
+        found["status"] |= {"conditions": [{"type": "PodScheduled", "status": "True"}], **status}
+        return found
+
+    memory.cache.upsert_pod(documents.pod(version=8))
+    assert memory.cache.upsert_pod(bound(9)) is None
+    assert memory.facts().pods[0].node == "node-1"
+    assert memory.cache.upsert_pod(bound(10, phase="Running")) == make.UID
+
+    refused = documents.pod(version=11)
+    refused["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]
+    assert memory.cache.upsert_pod(refused) == make.UID
+    assert memory.cache.upsert_pod(bound(12)) == make.UID

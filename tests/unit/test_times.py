@@ -15,7 +15,7 @@ from meeting_buddy.controller.parsing import parse_session
 from meeting_buddy.domain import times
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import CreateRejection, SessionFacts
-from meeting_buddy.domain.plan import CreatePod, DeleteSession, EmitEvent, PatchStatus, Plan
+from meeting_buddy.domain.plan import CreatePod, DeleteSession, EmitEvent, PatchStatus, Plan, ReleaseFinalizer
 from meeting_buddy.resource.session import MeetingSessionStatus
 from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
@@ -212,6 +212,20 @@ def test_what_the_last_plan_released_is_looked_at_again_to_remove_the_session() 
     plan = decide(make.facts(found, make.terminated(make.ended(), "Succeeded")), lambda: NOW)
     assert not any(isinstance(action, DeleteSession) for action in plan.actions)
     assert plan.requeue_at == NOW
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [(None, "kept"), (60, 0)])
+def test_a_session_that_ended_is_looked_at_when_its_pod_goes_or_at_once_where_more_is_to_be_done(
+    ttl: int | None, seconds: object
+) -> None:
+    keeps: dict[str, object] = {} if ttl is None else {"ttlSecondsAfterFinished": ttl}
+    nothing = {"recording": {"enabled": False}, "transcription": {"enabled": False}}
+    status = {"phase": "Leaving", "attempt": 1, "joinTimestamp": "2026-11-23T10:00:00Z"}
+    found = make.session(status, **nothing, **keeps)
+    plan = decide(make.facts(found, make.terminated(make.ended(), "Succeeded")), lambda: NOW)
+    assert isinstance(plan.actions[-1], ReleaseFinalizer)
+    kept = make.CLASS.timeouts.finished_pod_seconds.failed if seconds == "kept" else 0
+    assert plan.requeue_at == later(kept)
 
 
 @pytest.mark.parametrize("lead", [0, 3600])

@@ -65,7 +65,8 @@ class Observer:
         failure = None
         self._clock.now()  # a step of the clock is noticed before what is remembered becomes facts
         for seen in entry.pods.values():
-            if startup.started(seen.facts) and not seen.facts.orphaned:
+            refused = entry.of(seen.facts.id).rejection is not None
+            if refused and startup.started(seen.facts) and not seen.facts.orphaned:
                 entry.note(seen.facts.id, rejection=None)  # whatever was refused, its bot has begun
         if entry.session is None and not entry.gone:
             await self._confirm_session(entry)
@@ -215,5 +216,5 @@ def _attempts(entry: CacheEntry) -> dict[PodId, AttemptFacts]:
         for seen in entry.pods.values()
         if seen.assignment_sha256 is not None and seen.facts.uid not in entry.secrets_of
     }
-    known = sorted({*entry.attempts, *without})
-    return {which: replace(entry.of(which), secret_missing=which in without) for which in known}
+    known = {which: entry.of(which) for which in sorted({*entry.attempts, *without})}
+    return {which: replace(each, secret_missing=True) if which in without else each for which, each in known.items()}

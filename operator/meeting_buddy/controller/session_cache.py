@@ -30,6 +30,7 @@ from meeting_buddy.domain.facts import (
     SessionFacts,
     current_pod,
 )
+from meeting_buddy.domain.significance import is_pod_significant
 from meeting_buddy.kube.paths import PODS
 from meeting_buddy.resource.session import PLURAL
 
@@ -226,7 +227,7 @@ class SessionCache:
         entry.pods[seen.facts.name] = seen
         if not same and entry.of(seen.facts.id).warnings is not None:  # they are about another pod of this name
             entry.note(seen.facts.id, warnings=None)
-        return None if known is not None and known.facts == seen.facts else entry.uid
+        return entry.uid if is_pod_significant(known.facts if known is not None else None, seen.facts) else None
 
     def wrote_pod(self, uid: str, document: JsonObject) -> None:
         """Take in a pod of the session with this uid as a write of this process left it."""

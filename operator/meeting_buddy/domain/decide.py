@@ -11,7 +11,6 @@ is idempotent by name, the status is written before a pod is released, asking to
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain import finishing, reconcile_error, retry, status, times
 from meeting_buddy.domain.active import plan_active
@@ -83,13 +82,13 @@ def plan_deleted(facts: Facts) -> Plan:
 def plan_cleanup(snapshot: Snapshot) -> Plan:
     """Terminal absorbs: release what was recorded, end what still lives, remove finished pods after their time."""
     actions: list[Action] = [StopStream(each) for each in snapshot.facts.streamed]
-    kept = snapshot.timeouts.finished_pod_seconds
-    ended_at = snapshot.session.status.completion_time or snapshot.now
-    seconds = kept.completed if snapshot.session.status.phase is Phase.COMPLETED else kept.failed
+    before = snapshot.session.status
+    ended_at = before.completion_time or snapshot.now
+    finished_due = times.finished_pod_removed_at(before.phase, ended_at, snapshot.timeouts)
     wakeups: list[datetime] = []
     for pod in snapshot.facts.pods:
         # Beside a bot that has ended, the kubelet ends our sidecar; another one that stays ends with the pod.
-        due = ended_at + timedelta(seconds=seconds if pod.terminated else pod.grace_seconds)
+        due = finished_due if pod.terminated else ended_at + timedelta(seconds=pod.grace_seconds)
         stays = not pod.orphaned and (pod.terminated or pod.bot.terminated is not None)
         if not stays or snapshot.now >= due:
             actions.extend(delete_and_release(pod))

@@ -192,9 +192,17 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         actions.extend([ReleaseFinalizer(pod.name)] if pod.finalizer else [])
     elif pod.bot.terminated is None:
         actions.extend(delete_and_release(pod))
-    # The times at which pods and session are removed are counted from the status that was just written.
-    goes = times.seconds_kept(snapshot.session, snapshot.facts.installation.bot_class) is not None
-    return Plan(tuple(actions), snapshot.now if snapshot.facts.pods or goes else None)
+    return Plan(tuple(actions), _cleaned_up_at(snapshot, after))
+
+
+def _cleaned_up_at(snapshot: Snapshot, after: MeetingSessionStatus) -> datetime | None:
+    """When there is something to clean up; ``None``: nothing is left."""
+    pods, kept = snapshot.facts.pods, times.seconds_kept(snapshot.session, snapshot.facts.installation.bot_class)
+    if kept is None and not pods:
+        return None
+    if kept is None and pods == (snapshot.pod,) and pods[0].terminated and after.completion_time is not None:
+        return times.finished_pod_removed_at(after.phase, after.completion_time, snapshot.timeouts)
+    return snapshot.now
 
 
 def settle(snapshot: Snapshot, after: MeetingSessionStatus, event: EmitEvent) -> list[Action]:

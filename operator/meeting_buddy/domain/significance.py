@@ -1,14 +1,24 @@
-"""Whether a report changed anything that a decision depends on; the rest is progress and waits for its minute.
+"""Whether a report or a pod changed anything that a decision depends on; the rest waits for the next write.
 
 A bot reports each second. Only what passes here wakes a worker, which is what lets one process follow a thousand.
 """
 
+from dataclasses import replace
+
 from meeting_buddy.contract.report import Report
+from meeting_buddy.domain.facts import PodFacts
 
 
 def is_significant(before: Report | None, after: Report) -> bool:
     """Whether ``after`` deserves a look at its session now."""
     return before is None or _weight(before) != _weight(after)
+
+
+def is_pod_significant(before: PodFacts | None, after: PodFacts) -> bool:
+    """Whether ``after`` deserves a look at its session now; that a pod got its node at once does not."""
+    if before is None or before.scheduled is not None or after.scheduled is None or after.scheduled.status != "True":
+        return before != after
+    return replace(before, node=after.node, scheduled=after.scheduled) != after
 
 
 def _weight(report: Report) -> tuple[object, ...]:

@@ -109,6 +109,12 @@ def removed_at(session: SessionFacts, bot_class: BotClass | None) -> datetime | 
     return None if ended_at is None or seconds is None else ended_at + timedelta(seconds=seconds)
 
 
+def finished_pod_removed_at(phase: Phase | None, ended_at: datetime, timeouts: Timeouts) -> datetime:
+    """When the finished pod of a session that has ended is deleted: logs are read where something failed."""
+    kept = timeouts.finished_pod_seconds
+    return ended_at + timedelta(seconds=kept.completed if phase is Phase.COMPLETED else kept.failed)
+
+
 def spelled(moment: datetime) -> str:
     """A moment for people, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
