@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -91,3 +92,18 @@ async def test_an_own_write_that_a_watch_shows_first_is_not_looked_at(shown: lis
     await asyncio.sleep(0)
     assert counted.count == looks
     worker.cancel()
+
+
+async def test_a_worker_that_ends_ends_the_operator() -> None:
+    """A session that it had would never be looked at again, and nobody would know."""
+    cache, queue, looks = SessionCache(ManualClock()), KeyedQueue(), Looks()
+    events = EventHandler(cache, queue)
+    working = controller(events, cache, queue, ScriptedApi(events), looks)
+    working._lease = Mock(held=True, changed=asyncio.Event(), contend=asyncio.Event().wait, release=AsyncMock())
+    working._resync = Mock(run=asyncio.Event().wait, wait_first_listing=AsyncMock())
+    working._telemetry = Mock(reconciled=Mock(side_effect=RuntimeError("a counter")))
+    events.event(PLURAL, "ADDED", documents.session())
+    with pytest.raises(RuntimeError, match="a counter"):
+        async with asyncio.timeout(20):
+            await working.run()
+    working._lease.release.assert_awaited_once()

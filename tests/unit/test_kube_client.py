@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import incluster_config
 
 from meeting_buddy.controller.lease import Lease
+from meeting_buddy.kube import client as subject
 from meeting_buddy.kube.api import KubernetesApi
-from meeting_buddy.kube.client import KubeClient
+from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.errors import KubeError
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from tests.support.awaiting import until
@@ -151,3 +156,35 @@ async def test_an_events_note_is_cut_to_the_bytes_that_the_api_server_takes(
     await api.create_event(regarding, "Normal", "Deleted", "ü" * 1000, ManualClock().now())
     note = json.loads(upstream.bodies[-1])["note"]
     assert note == "ü" * 512
+
+
+async def test_a_rotated_token_is_read_although_the_calendar_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, authority, up = tmp_path / "token", tmp_path / "ca.crt", 1000.0
+    token.write_text("first")
+    authority.write_text("a certificate")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
+    monkeypatch.setattr(subject, "_boottime", lambda: up, raising=False)
+    settings = await configuration(None)
+
+    async def sent() -> str:
+        return str((await settings.auth_settings())["BearerToken"]["value"])
+
+    assert await sent() == "bearer first"
+    back = datetime.datetime.now() - datetime.timedelta(hours=3)
+    fake = Mock(datetime=Mock(now=lambda: back), timedelta=datetime.timedelta)
+    monkeypatch.setattr(incluster_config, "datetime", fake)
+    token.write_text("second")
+    assert await sent() == "bearer first", "a file is not read for each request"
+    up += 61
+    assert await sent() == "bearer second"
+    token.unlink()
+    up += 61
+    assert await sent() == "bearer second"
+    token.write_text("third")
+    up += 61
+    assert await sent() == "bearer third"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, cast
+from unittest import mock
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -12,7 +13,7 @@ from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import FIRST_BOT, PodId, Role
 from meeting_buddy.contract.token import BotKeys
 from meeting_buddy.controller import observe
-from meeting_buddy.controller.executor import Executor, Progress
+from meeting_buddy.controller.executor import Executor, NotLeaderError, Progress
 from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.domain.decide import decide
@@ -330,6 +331,42 @@ async def test_a_refusal_of_a_pod_s_secret_is_kept() -> None:
     operator.entry.note(FIRST_BOT, rejection=CreateRejection("quota", "exceeded quota", make.NOW))
     await operator.plan(1)
     assert operator.entry.of(FIRST_BOT).rejection is not None
+
+
+# A Lease that is lost in the middle of an action
+
+
+@pytest.mark.parametrize(
+    ("action", "lost_in", "unwritten"),
+    [
+        (CreatePod(FIRST_BOT, "LiveKit"), "get_session", "create_pod"),
+        (CreatePod(FIRST_BOT, "LiveKit"), "create_pod", "create_secret"),
+        (CreateSecret(FIRST_BOT, "LiveKit"), "secret_exists", "annotate_pod"),
+        (CreateSecret(FIRST_BOT, "LiveKit"), "annotate_pod", "create_secret"),
+    ],
+)
+async def test_whoever_loses_the_lease_writes_nothing_more(
+    action: CreatePod | CreateSecret, lost_in: str, unwritten: str
+) -> None:
+    operator, held = Operator(stored(WAITS)), True
+    pod = documents.pod(annotations={identity.ANNOTATION_ASSIGNMENT: "another"})
+    if isinstance(action, CreateSecret):
+        operator.cache.upsert_pod(pod)
+    operator.api.secret_exists.return_value = False
+    operator.api.annotate_pod.return_value = pod
+    operator.executor._leads = lambda: held
+
+    def lose(*_: object) -> Any:
+        nonlocal held
+        held = False
+        return mock.DEFAULT
+
+    getattr(operator.api, lost_in).side_effect = lose
+    facts, _ = await operator.observer.observe(operator.entry)
+    with pytest.raises(NotLeaderError):
+        await operator.executor.execute(operator.entry, facts, action)
+    getattr(operator.api, lost_in).assert_awaited_once()
+    getattr(operator.api, unwritten).assert_not_awaited()
 
 
 # Whether a pod has its Secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -10,9 +11,12 @@ import pytest
 
 from meeting_buddy.controller.lease import RENEW_DEADLINE, Lease
 from meeting_buddy.kube.api import KubernetesApi
+from meeting_buddy.kube.errors import KubeError
+from tests.support.awaiting import until
 from tests.support.operator_clock import ManualClock
 
 LATE = RENEW_DEADLINE + 1
+AWAY = KubeError("Lease", "meetings", "operator", 0, "ClientConnectorError", "no answer")
 
 
 class Contender:
@@ -67,3 +71,35 @@ async def test_awake_it_ends_when_renewing_stops(contender: Contender) -> None:
     assert contender.lease.held
     contender.clock.advance(1)
     assert not contender.lease.held
+
+
+async def test_the_log_says_that_it_ended_also_between_two_tries(
+    contender: Contender, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("meeting_buddy.controller.lease.PERIOD", 0.01)
+    task = asyncio.create_task(contender.lease.contend())
+    await until(lambda: "became leader" in caplog.messages)
+    contender.api.update_lease.side_effect = contender.api.get_lease.side_effect = AWAY
+    await until(lambda: "the Lease could not be renewed" in caplog.messages)
+    contender.clock.advance(LATE)
+    await until(lambda: "is not leader any more" in caplog.messages)
+    contender.api.update_lease.side_effect = lambda document: document
+    contender.api.get_lease.side_effect = None
+    await until(lambda: caplog.messages.count("became leader") == 2)
+    assert caplog.messages.count("is not leader any more") == 1
+    task.cancel()
+
+
+async def test_after_a_machine_slept_it_is_still_tried_once_more_before_it_ends(
+    contender: Contender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.controller.lease.PERIOD", 3600.0)
+    contender.clock.sleep(3600)
+    await contender.lease._try()
+    contender.clock.advance(RENEW_DEADLINE - 0.1)
+    contender.api.update_lease.side_effect = AWAY
+    task = asyncio.create_task(contender.lease.contend())
+    tries = contender.api.update_lease.await_count
+    await until(lambda: contender.api.update_lease.await_count > tries + 1)
+    task.cancel()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import signal
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from meeting_buddy.app import settings
+from meeting_buddy.app.operate import operate
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import FIRST_BOT
 from meeting_buddy.contract.token import BotKeys
@@ -19,12 +26,13 @@ from meeting_buddy.controller.observe import Observer
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
-from meeting_buddy.domain.facts import CreateRejection, ReconcileError, StreamFacts
+from meeting_buddy.domain.facts import CreateRejection, LeaveFacts, ReconcileError, StreamFacts
 from meeting_buddy.domain.reconcile_error import MAX_ANNOUNCED, unannounced
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from tests.support import operator_documents as documents
 from tests.support import operator_facts as make
+from tests.support.awaiting import until
 from tests.support.operator_clock import ManualClock
 from tests.unit.test_late_watches import INSTALLATION, TABLES
 
@@ -150,6 +158,110 @@ def test_when_a_report_came_is_remembered_by_this_machine_s_clock() -> None:
     streams = BotReportStreams(clock, lambda _uid: None, lambda _result: None)
     streams._accept(entry, BotEndpoint("127.0.0.1", FIRST_BOT, "token"), make.joined().to_json())
     assert entry.of(FIRST_BOT).reported_at == make.later(3600)
+
+
+def record(operator: Operator) -> None:
+    """The session's bot is in the meeting, and is followed."""
+    bot = {"name": "bot", "ready": True, "state": {"running": {}}}
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-23T10:00:20Z"}
+    running = {"phase": "Running", "podIP": "10.0.0.9", "conditions": [ready], "containerStatuses": [bot]}
+    operator.cache.upsert_pod({**documents.pod(), "status": running})
+    operator.entry.note(FIRST_BOT, stream=StreamFacts(connected=True, lost_since=None), report=make.joined())
+
+
+async def test_a_bot_that_answers_no_request_to_leave_gets_sigterm_in_time_and_nothing_fails_meanwhile() -> None:
+    operator = Operator({**STARTED, "phase": "Recording", "joinTimestamp": "2026-11-23T10:00:20Z"})
+    operator.document["metadata"] |= {"generation": 2, "resourceVersion": "8"}
+    operator.document["spec"]["leave"] = True
+    operator.cache.upsert_session(operator.document)
+    record(operator)
+    streams = cast(Mock, operator.controller._executor._streams)
+    answered = [2, 7, 9, 14, 16, 19]  # seconds; after each of these the streams wake a worker
+    for second in range(20):
+        operator.clock.advance(1)
+        if second in answered:
+            operator.entry.note(FIRST_BOT, leave=LeaveFacts(acknowledged=False, tried_at=operator.clock.now()))
+        await operator.reconcile()
+        assert operator.entry.error is None
+        operator.api.delete_pod.assert_not_awaited()
+    await operator.wait(1)
+    assert streams.request_leave.call_count > 3
+    operator.api.delete_pod.assert_awaited_once()
+
+
+async def test_a_process_that_waits_for_its_keys_ends_when_it_is_told_to(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kubelet would kill it after its grace period."""
+    named = {"clusters": {"server": "http://127.0.0.1:9"}, "contexts": {"cluster": "c", "user": "c"}, "users": {}}
+    config: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": "c"}
+    for kind, entry in named.items():
+        config[kind] = [{"name": "c", kind.removesuffix("s"): entry}]
+    (tmp_path / "config").write_text(json.dumps(config))
+    installation = tmp_path / "installation"
+    installation.write_text(INSTALLATION.model_dump_json(by_alias=True))
+    flags = ["--namespace=meetings", f"--kubeconfig={tmp_path / 'config'}", "--host=127.0.0.1", "--port=0"]
+    flags += [f"--installation={installation}", f"--tables={tmp_path}"]
+    task = asyncio.create_task(operate(settings.parse(flags, {})))
+    try:
+        await until(lambda: task.done() or "the bot keys are not available yet" in caplog.messages)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await asyncio.shield(task)
+    finally:
+        task.cancel()
+
+
+# A write of the status whose answer is lost
+
+
+@pytest.mark.parametrize("status", [0, 504])
+@pytest.mark.parametrize("arrived", [True, False])
+@pytest.mark.parametrize("watched", [True, False], ids=["the watch shows it", "it conflicts"])
+async def test_what_an_unanswered_write_did_is_told_once(status: int, *, arrived: bool, watched: bool) -> None:
+    operator = Operator({**STARTED, "phase": "Joining"})
+    record(operator)
+    transition = cast(Mock, operator.controller._executor._telemetry).transition
+    before, lost = operator.document, KubeError("MeetingSession", "meetings", "standup", status, "", "")
+
+    async def write(*arguments: Any) -> dict[str, Any]:
+        operator.api.patch_status.side_effect = after
+        if arrived:
+            await operator._patch(*arguments)
+        raise lost
+
+    async def after(*arguments: Any) -> dict[str, Any]:
+        if arguments[2] != operator.document["metadata"]["resourceVersion"]:
+            raise KubeError("MeetingSession", "meetings", "standup", 409, "Conflict", "")
+        return await operator._patch(*arguments)
+
+    def told() -> list[str]:
+        return [call.args[2] for call in operator.api.create_event.await_args_list]
+
+    operator.api.patch_status.side_effect = write
+    await operator.reconcile()
+    assert (told(), transition.call_count) == ([], 0)
+    assert (operator.document is before) is not arrived
+    operator.clock.advance(5)  # times that it would write now are others
+    if watched:
+        operator.cache.upsert_session(operator.document)
+    await operator.reconcile(3)
+    assert (told(), transition.call_count) == (["Joined", "RecordingStarted"], 1)
+    assert operator.entry.unanswered is None
+
+
+async def test_a_session_that_somebody_else_changed_tells_of_no_write() -> None:
+    operator = Operator({**STARTED, "phase": "Joining"})
+    record(operator)
+    operator.api.patch_status.side_effect = AWAY
+    await operator.reconcile()
+    changed = {**operator.document, "metadata": {**operator.document["metadata"], "resourceVersion": "9"}}
+    operator.cache.upsert_session(changed)
+    await operator.reconcile()
+    operator.api.create_event.assert_not_awaited()
+    assert operator.entry.unanswered is not None
+    operator.entry.forget_work()
+    assert operator.entry.unanswered is None
 
 
 # Refusals that take turns

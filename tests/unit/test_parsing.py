@@ -132,6 +132,19 @@ def test_another_pod_of_the_same_name_does_not_take_a_sessions_pod_away() -> Non
     assert len(entry.pods) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "second"),
+    [({"lastTransitionTime": "2026-11-23T10:00:20Z"}, 20), ({"lastTransitionTime": None}, 5), ({}, 5)],
+    ids=["since then", "null", "absent"],
+)
+def test_a_pod_that_does_not_say_since_when_it_is_ready_is_since_its_start(said: dict[str, Any], second: int) -> None:
+    pod = document()
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "True", **said}]
+    found = parse_pod(pod)
+    assert found is not None
+    assert found.facts.ready_since == datetime(2026, 11, 23, 10, 0, second, tzinfo=UTC)
+
+
 def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
     pod = document()
     state = {"terminated": {"exitCode": 126, "reason": "Error", "message": "no iptables"}}

@@ -34,6 +34,7 @@ class Namespaces:
         self.answers: dict[str, list[documents.Document] | Exception] = {}
         self.meanwhile: Callable[[], object] = lambda: None
         """Happens during each listing."""
+        self.pods: list[documents.Document] = []
         self.listings = 0
 
     async def list_sessions(self, namespace: str) -> AsyncIterator[documents.Document]:
@@ -48,8 +49,8 @@ class Namespaces:
     async def list_pods(self, namespace: str) -> AsyncIterator[documents.Document]:
         if isinstance(answer := self.answers[namespace], Exception):
             raise answer
-        return
-        yield {}
+        for each in self.pods:
+            yield each
 
 
 FORBIDDEN = KubeError("Pod", "gone", "", 403, "Forbidden", "no")
@@ -206,6 +207,16 @@ async def test_what_is_gone_is_known_to_be_gone_although_the_rest_of_it_is_busy(
     place.server.meanwhile = lambda: place.events.event(PLURAL, "MODIFIED", documents.session("a", version=9))
     await place.listing.once()
     assert place.known() == [("a", 0)]
+
+
+async def test_an_object_that_nobody_can_read_stops_no_listing(caplog: pytest.LogCaptureFixture) -> None:
+    place = Place()
+    place.server.answers["meetings"] = [{**documents.session("b"), "spec": 7}, documents.session("a")]
+    place.server.pods = [{**documents.pod("b"), "status": {"conditions": None}}, documents.pod("a")]
+    await place.listing.once()
+    assert place.known() == [("a", 1)]
+    assert {vars(record)["kind"] for record in caplog.records} == {"Pod", "MeetingSession"}
+    assert "parsing.py" in str(vars(caplog.records[0])["frames"])
 
 
 async def test_who_asks_twice_in_a_row_gets_one_listing(monkeypatch: pytest.MonkeyPatch) -> None:

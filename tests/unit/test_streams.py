@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.report import Report
+from meeting_buddy.contract.token import BotKeys
 from meeting_buddy.controller import report_streams
 from meeting_buddy.controller.backoff import Backoff
 from meeting_buddy.controller.clock import SystemClock
+from meeting_buddy.controller.event_stream import CONNECT_SECONDS
+from meeting_buddy.controller.executor import Executor, Progress
 from meeting_buddy.controller.report_streams import BotEndpoint, BotReportStreams
 from meeting_buddy.controller.session_cache import CacheEntry
 from meeting_buddy.domain.facts import AttemptFacts, StreamFacts
+from meeting_buddy.domain.plan import RequestLeave
 from tests.support import operator_facts as make
 from tests.support.awaiting import until
 from tests.support.report_server import ReportApi
@@ -186,7 +192,10 @@ async def test_a_bot_cannot_send_the_operator_elsewhere(status: int) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     found = Following(ReportApi(""), int(runner.addresses[0][1]))
     try:
-        assert not await found.streams.request_leave(found.line)
+        found.streams.request_leave(found.entry, found.line)
+        await until(lambda: found.known.leave)
+        assert found.known.leave is not None
+        assert not found.known.leave.acknowledged
         found.streams.follow(found.entry, found.line)
         await until(lambda: asked.count("/v1/events") > 1)  # by then the report's answer was read
         assert set(asked) == {"/v1/leave", "/v1/events", "/v1/report"}
@@ -231,11 +240,90 @@ async def test_after_the_last_word_nothing_more_is_asked(following: Following) -
     assert following.on_result == ["accepted"], "it was not lost"
 
 
-async def test_leave_is_confirmed_or_not(following: Following) -> None:
-    assert await following.streams.request_leave(following.line)
-    following.bot.leave_status = 503
-    assert not await following.streams.request_leave(following.line)
-    assert not await following.streams.request_leave(BotEndpoint("127.0.0.1", identity.FIRST_BOT, "token", 9))
+@pytest.mark.parametrize(("status", "confirmed"), [(202, True), (503, False), (None, False)])
+async def test_leave_is_confirmed_or_not(following: Following, status: int | None, *, confirmed: bool) -> None:
+    line = following.line if status is not None else BotEndpoint("127.0.0.1", identity.FIRST_BOT, "token", 9)
+    following.bot.leave_status = status or 202
+    following.streams.request_leave(following.entry, line)
+    await until(lambda: following.on_change)
+    assert following.known.leave is not None
+    assert following.known.leave.acknowledged is confirmed
+
+
+async def test_a_request_to_leave_that_fails_for_whatever_reason_may_be_repeated(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(report_streams, "_bearer", Mock(side_effect=RuntimeError("token")))
+    following.streams.request_leave(following.entry, following.line)
+    await until(lambda: following.known.leave)
+    assert following.known.leave is not None
+    assert not following.known.leave.acknowledged
+    assert "token" not in caplog.text
+    monkeypatch.undo()
+    following.streams.request_leave(following.entry, following.line)
+    await until(lambda: following.known.leave and following.known.leave.acknowledged)
+
+
+@pytest.fixture
+async def silent_bots(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[asyncio.StreamWriter]]:
+    """All bots' address takes connections and never answers; these are they."""
+    found: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _reader, writer: found.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setattr(report_streams, "_url", lambda _endpoint, path: f"http://127.0.0.1:{port}{path}")
+    yield found
+    server.close()
+    for writer in found:
+        writer.close()
+
+
+async def request_leave(streams: BotReportStreams, entry: CacheEntry) -> None:
+    """As a worker does, which must not be kept."""
+    keys, unused = BotKeys(control=b"c" * 32, read=b"r" * 32), cast(Any, Mock())
+    executor = Executor(unused, unused, streams, {}, keys, SystemClock(), lambda: True, unused)
+    async with asyncio.timeout(CONNECT_SECONDS / 2):
+        done = await executor.execute(entry, make.facts(make.session()), RequestLeave(identity.FIRST_BOT, "10.0.0.9"))
+    assert done is Progress.NEXT, "another look at once would only ask again"
+
+
+async def test_a_bot_that_does_not_answer_keeps_no_worker_and_is_asked_once_at_a_time(
+    silent_bots: list[asyncio.StreamWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Following(ReportApi(""), 9)
+    for _ in range(3):
+        await request_leave(found.streams, found.entry)
+    await until(lambda: silent_bots)
+    await request_leave(found.streams, found.entry)
+    await asyncio.sleep(0.1)
+    assert len(silent_bots) == 1
+    assert (found.known.leave, found.on_change) == (None, []), "it has not been silent for long"
+    silent_bots[0].close()
+    await until(lambda: found.on_change)
+    assert found.known.leave is not None
+    assert not found.known.leave.acknowledged
+    monkeypatch.setattr(report_streams, "CONNECT_SECONDS", 0.1)
+    await request_leave(found.streams, found.entry)
+    await until(lambda: len(found.on_change) == 2)
+    assert len(silent_bots) == 2
+    await found.streams.close()
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["the Lease", "the session"])
+async def test_nothing_is_heard_of_a_request_to_leave_that_is_nobodys_any_more(
+    silent_bots: list[asyncio.StreamWriter], *, lost: bool
+) -> None:
+    found = Following(ReportApi(""), 9)
+    await request_leave(found.streams, found.entry)
+    await until(lambda: silent_bots)
+    if lost:
+        await found.streams.close()
+    else:
+        found.streams.stop_all(found.entry)
+    await until(lambda: f"leave {make.UID}" not in {task.get_name() for task in asyncio.all_tasks()})
+    assert (found.known.leave, found.on_change) == (None, [])
+    await request_leave(found.streams, found.entry)
+    await until(lambda: len(silent_bots) == 2)
+    await found.streams.close()
 
 
 def test_a_token_is_never_printed() -> None:

@@ -218,8 +218,8 @@ def test_what_the_last_plan_released_is_looked_at_again_to_remove_the_session() 
 def test_a_session_that_ended_is_looked_at_when_its_pod_goes_or_at_once_where_more_is_to_be_done(
     ttl: int | None, seconds: object
 ) -> None:
-    keeps: dict[str, object] = {} if ttl is None else {"ttlSecondsAfterFinished": ttl}
-    nothing = {"recording": {"enabled": False}, "transcription": {"enabled": False}}
+    keeps: dict[str, Any] = {} if ttl is None else {"ttlSecondsAfterFinished": ttl}
+    nothing: dict[str, Any] = {"recording": {"enabled": False}, "transcription": {"enabled": False}}
     status = {"phase": "Leaving", "attempt": 1, "joinTimestamp": "2026-11-23T10:00:00Z"}
     found = make.session(status, **nothing, **keeps)
     plan = decide(make.facts(found, make.terminated(make.ended(), "Succeeded")), lambda: NOW)

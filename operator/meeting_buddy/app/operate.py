@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from meeting_buddy.app import gauges
 from meeting_buddy.app.key import bot_keys
@@ -32,6 +32,8 @@ from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.process.health import serving
 from meeting_buddy.resource.config_files import load_installation, load_tables
+
+Found = TypeVar("Found")
 
 
 async def operate(settings: Settings) -> None:
@@ -66,7 +68,9 @@ async def operate(settings: Settings) -> None:
             class_check.running(),
             crd_check.running(),
         ):
-            keys = await bot_keys(api, settings.own_namespace)
+            keys = await _unless_stopped(bot_keys(api, settings.own_namespace), stop)
+            if keys is None:
+                return
             executor = Executor(api, cache, streams, tables, keys, clock, lambda: lease.held, metrics)
             scope: tuple[str | None, ...] = settings.namespaces or (None,)
             listings = {each: NamespaceResync(api, cache, events, each, clock, metrics) for each in scope}
@@ -89,6 +93,18 @@ async def operate(settings: Settings) -> None:
                 await _run(controller, _watching(listener, settings, tuple(listings), stop), stop)
     finally:
         await client.close()
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, Found], stop: asyncio.Event) -> Found | None:
+    """What ``work`` finds; ``None``: it is to end before."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def _tune_collector() -> None:

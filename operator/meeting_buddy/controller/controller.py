@@ -21,7 +21,9 @@ from meeting_buddy.controller.report_streams import BotReportStreams
 from meeting_buddy.controller.resync import Resync
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
+from meeting_buddy.controller.unanswered import Unanswered
 from meeting_buddy.domain.decide import decide
+from meeting_buddy.domain.plan import EmitEvent, PatchStatus
 from meeting_buddy.kube.errors import KubeError
 
 WORKERS: Final = 24
@@ -91,9 +93,9 @@ class Controller:
                     self._start_work()
                 if not self._lease.held and self._workers:
                     await self._stop_work()
-                for task in (contending, resyncing):
+                for task in (contending, resyncing, *self._workers):
                     if task.done():
-                        task.result()  # neither ends by itself: this raises what ended it
+                        task.result()  # none ends by itself: this raises what ended it
                 await _wait_lease_change(self._lease.changed)
         finally:
             await self._stop_work()
@@ -179,9 +181,18 @@ class Controller:
         """One observe → decide → apply."""
         entry.overheard.clear()
         facts, failure = await self._observer.observe(entry)
+        if entry.unanswered is not None:
+            await self._executor.catch_up(entry)
         plan = decide(facts, self._clock.now)
-        for action in plan.actions:
-            if await self._executor.execute(entry, facts, action) is Progress.OBSERVE_AGAIN:
+        for number, action in enumerate(plan.actions):
+            try:
+                progress = await self._executor.execute(entry, facts, action)
+            except KubeError as error:
+                if isinstance(action, PatchStatus) and (error.status == 0 or error.status >= 500):
+                    events = tuple(each for each in plan.actions[number:] if isinstance(each, EmitEvent))
+                    entry.unanswered = Unanswered(facts, action.patch, events)
+                raise
+            if progress is Progress.OBSERVE_AGAIN:
                 return Progress.OBSERVE_AGAIN
         if failure is not None:
             raise failure

@@ -79,7 +79,7 @@ class EventHandler:
         """A MeetingSession as it is; see ``SessionCache.upsert_session``."""
         try:
             uid = self._cache.upsert_session(document, listed_at)
-        except (ValueError, KeyError) as error:
+        except Exception as error:  # a listing goes on: one object's trouble is no other's
             _log_unreadable("MeetingSession", document, error)
         else:
             self._changed(uid, PLURAL, document)
@@ -88,7 +88,7 @@ class EventHandler:
         """A bot's pod as it is; see ``SessionCache.upsert_pod``."""
         try:
             uid = self._cache.upsert_pod(document, listed_at)
-        except (ValueError, KeyError) as error:
+        except Exception as error:  # a listing goes on: one object's trouble is no other's
             _log_unreadable("Pod", document, error)
         else:
             self._changed(uid, PODS, document)
@@ -121,5 +121,6 @@ def _log_unreadable(kind: str, document: JsonObject, error: Exception) -> None:
             "namespace": metadata.get("namespace"),
             "object": metadata.get("name"),
             "error": str(error) if isinstance(error, UnreadableError) else type(error).__name__,
+            "frames": failures.origin(error),
         },
     )

@@ -24,7 +24,7 @@ from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 from meeting_buddy.controller.telemetry import Telemetry
 from meeting_buddy.domain import plan, times
 from meeting_buddy.domain.create_rejection import rejection
-from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, PodWarning, SessionFacts
+from meeting_buddy.domain.facts import CreateRejection, Facts, PodWarning, SessionFacts
 from meeting_buddy.domain.reconcile_error import CONDITION, is_shown
 from meeting_buddy.domain.status import transcript_result
 from meeting_buddy.kube.api import KubernetesApi
@@ -89,13 +89,17 @@ class Executor:
             KubeError: the API server did not do it.
             NotLeaderError: the Lease is not ours.
         """
-        if not self._leads():
-            raise NotLeaderError
+        self._ask_lease()
         entry.writing = True
         try:
             return await self._execute(entry, facts, action)
         finally:
             entry.writing = False
+
+    def _ask_lease(self) -> None:
+        """Also where an action awaited something before it writes."""
+        if not self._leads():
+            raise NotLeaderError
 
     async def _execute(self, entry: CacheEntry, facts: Facts, action: plan.Action) -> Progress:
         match action:
@@ -108,9 +112,7 @@ class Executor:
             case plan.StopStream(which):
                 self._streams.stop(entry, which)
             case plan.RequestLeave(which, ip):
-                acknowledged = await self._streams.request_leave(self._endpoint(entry, which, ip))
-                entry.note(which, leave=LeaveFacts(acknowledged, self._clock.now()))
-                return Progress.OBSERVE_AGAIN
+                self._streams.request_leave(entry, self._endpoint(entry, which, ip))
             case plan.ReadLatePod(which, claim):
                 await self._read_late_pod(entry, facts, which, claim)
                 return Progress.OBSERVE_AGAIN
@@ -147,6 +149,7 @@ class Executor:
         pod_input, document = prepared[0], prepared[1].to_json()
         if which.role is Role.FINISHER and await self._has_secret(entry, pod_input.name):
             return await self._adopt_finisher(entry, pod_input)
+        self._ask_lease()
         try:
             created = await self._api.create_pod(
                 session_pod(pod_input, assignment_annotations(pod_input, document, self._keys))
@@ -234,6 +237,7 @@ class Executor:
                 entry.note_secret(which, seen.facts.uid)
                 return Progress.NEXT
             name, version = seen.facts.name, seen.resource_version
+            self._ask_lease()
             changed = await self._api.annotate_pod(entry.namespace, name, annotations, version)
             self._cache.wrote_pod(entry.uid, changed)
         refusal = await self._create_secret(entry, which, secret, seen.facts.uid)
@@ -265,6 +269,7 @@ class Executor:
         self, entry: CacheEntry, which: PodId, manifest: dict[str, object], pod_uid: str
     ) -> KubeError | None:
         """``None`` once it is created; otherwise why not: one of this name is there, or the API server refused it."""
+        self._ask_lease()
         try:
             await self._api.create_secret(manifest)
         except KubeError as error:
@@ -398,11 +403,29 @@ class Executor:
                 entry.session = None  # the look that follows reads it again
                 return Progress.OBSERVE_AGAIN
             raise
-        entry.written_at = self._clock.now()
+        entry.written_at, entry.unanswered = self._clock.now(), None
         self._cache.wrote_session(document)
         self._record_transition(entry, facts)
         self._record_transcript(entry, facts)
         return Progress.NEXT
+
+    async def catch_up(self, entry: CacheEntry) -> None:
+        """Tell of a write of the status whose answer was lost, once it is seen to have arrived.
+
+        Raises:
+            NotLeaderError: the Lease is not ours.
+        """
+        lost, session = entry.unanswered, entry.session
+        if lost is None or session is None or lost.was_decided_of(session):
+            return
+        self._ask_lease()
+        entry.unanswered = None
+        if not lost.arrived(session):
+            return
+        self._record_transition(entry, lost.facts)
+        self._record_transcript(entry, lost.facts)
+        for event in lost.events:
+            await self._emit(entry, event.type, event.reason, event.note)
 
     async def _delete_session(self, entry: CacheEntry, uid: str, resource_version: str) -> Progress:
         try:

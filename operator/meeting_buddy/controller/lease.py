@@ -48,21 +48,22 @@ class Lease:
 
     async def contend(self) -> None:
         """Acquire and renew until cancelled."""
+        announced = False
         while True:
-            before = self.held
             try:
                 async with asyncio.timeout(RENEW_DEADLINE):
                     await self._try()
             except (KubeError, TimeoutError) as error:
                 _log.warning("the Lease could not be renewed", extra={"error": str(error)})
-            if self.held != before:
+            if self.held != announced:  # it also ends between two tries
+                announced = self.held
                 _log.info(
-                    "became leader" if self.held else "is not leader any more", extra={"identity": self._identity}
+                    "became leader" if announced else "is not leader any more", extra={"identity": self._identity}
                 )
             self.changed.set()
             pause = PERIOD
             if self.held:
-                pause = min(PERIOD, max(0.0, self._held_until - self._clock.monotonic()))
+                pause = min(PERIOD, max(0.0, self._held_until - self._clock.boottime()))
             await asyncio.sleep(pause)
 
     async def release(self) -> None:

@@ -123,7 +123,7 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         message=status.get("message", ""),
         scheduled=_condition(conditions.get("PodScheduled")),
         disrupted=_condition(disrupted) if disrupted is not None and disrupted["status"] == "True" else None,
-        ready_since=_time(ready["lastTransitionTime"]) if ready is not None and ready["status"] == "True" else None,
+        ready_since=_ready_since(ready, status, metadata),
         bot=_container("bot", status.get("containerStatuses", ())),
         browser=_container("browser", status.get("initContainerStatuses", ())),
         injected=_injected(status),
@@ -139,6 +139,13 @@ def parse_pod(document: JsonObject) -> CachedPod | None:
         request_hmac=annotations.get(identity.ANNOTATION_REQUEST),
         key_fingerprint=annotations.get(identity.ANNOTATION_KEY),
     )
+
+
+def _ready_since(ready: JsonObject | None, status: JsonObject, metadata: JsonObject) -> datetime | None:
+    """Since when a pod is ready; one that is and does not say since when: since its start."""
+    if ready is None or ready["status"] != "True":
+        return None
+    return _time(ready.get("lastTransitionTime") or status.get("startTime") or metadata["creationTimestamp"])
 
 
 def _claim(spec: JsonObject) -> str | None:

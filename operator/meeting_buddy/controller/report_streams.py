@@ -22,7 +22,7 @@ from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.event_stream import CONNECT_SECONDS, BotUnreachableError, read_events
 from meeting_buddy.controller.failures import origin
 from meeting_buddy.controller.session_cache import CacheEntry
-from meeting_buddy.domain.facts import StreamFacts
+from meeting_buddy.domain.facts import LeaveFacts, StreamFacts
 from meeting_buddy.domain.significance import is_significant
 from meeting_buddy.domain.snapshot import UNREACHABLE_AFTER
 
@@ -53,6 +53,8 @@ class BotReportStreams:
         self._on_change = on_change
         self._on_result = on_result
         self._tasks: dict[tuple[str, PodId], asyncio.Task[None]] = {}
+        self._leaves: dict[tuple[str, PodId], asyncio.Task[None]] = {}
+        """Requests to leave that are not answered yet."""
         self._http: aiohttp.ClientSession | None = None
 
     def __len__(self) -> int:
@@ -78,14 +80,17 @@ class BotReportStreams:
             task.cancel()
 
     def stop_all(self, entry: CacheEntry) -> None:
-        """Stop reading all of a session's."""
+        """Stop reading all of a session's, and asking its bots to leave."""
         for pod in tuple(entry.attempts):
             self.stop(entry, pod)
+        for key in [each for each in self._leaves if each[0] == entry.uid]:
+            self._leaves.pop(key).cancel()
 
     async def close(self) -> None:
-        """Stop all streams and close their connections."""
-        tasks = list(self._tasks.values())
+        """Stop all streams and requests, and close their connections."""
+        tasks = [*self._tasks.values(), *self._leaves.values()]
         self._tasks.clear()
+        self._leaves.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,8 +98,29 @@ class BotReportStreams:
             await self._http.close()
             self._http = None
 
-    async def request_leave(self, endpoint: BotEndpoint) -> bool:
-        """Ask a bot to leave; whether it confirmed."""
+    def request_leave(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
+        """Ask a bot to leave; whether it confirmed is noted later. Asking while it is being asked changes nothing.
+
+        Nobody waits meanwhile: bots that cannot be reached would keep all workers. The request is over in seconds, also
+        where the bot is not followed any more.
+        """
+        key = entry.uid, endpoint.pod
+        if key not in self._leaves:
+            self._leaves[key] = asyncio.create_task(self._leave(entry, endpoint), name=f"leave {entry.uid}")
+
+    async def _leave(self, entry: CacheEntry, endpoint: BotEndpoint) -> None:
+        confirmed = False
+        try:
+            confirmed = await self._confirms_leave(endpoint)
+        except Exception as error:
+            facts = {"uid": entry.uid, "error": type(error).__name__, "frames": origin(error)}
+            _log.error("a request to leave failed; will be repeated", extra=facts)
+        # Not reached by one that was cancelled: whoever did that forgot it, too.
+        del self._leaves[entry.uid, endpoint.pod]
+        entry.note(endpoint.pod, leave=LeaveFacts(confirmed, self._clock.now()))
+        self._on_change(entry.uid)
+
+    async def _confirms_leave(self, endpoint: BotEndpoint) -> bool:
         try:
             async with self._session().post(
                 _url(endpoint, "/v1/leave"),

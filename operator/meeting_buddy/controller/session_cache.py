@@ -21,6 +21,7 @@ from meeting_buddy.contract.identity import FIRST_BOT, PodId
 from meeting_buddy.controller.clock import Clock
 from meeting_buddy.controller.echoes import Echoes
 from meeting_buddy.controller.parsing import CachedPod, JsonObject, newer, parse_pod, parse_session
+from meeting_buddy.controller.unanswered import Unanswered
 from meeting_buddy.domain.facts import (
     UNKNOWN_ATTEMPT,
     AttemptFacts,
@@ -61,6 +62,7 @@ class CacheEntry:
     announced_errors: set[str] = field(default_factory=set)
     """Reasons that Events spoke of since the session was last without an error."""
     written_at: datetime | None = None
+    unanswered: Unanswered | None = None
     start_time: datetime | None = None
     """The session's, as last heard of; also while ``session`` is to be read again."""
     respecified_at: datetime | None = None
@@ -126,7 +128,7 @@ class CacheEntry:
 
     def forget_work(self) -> None:
         """What only a replica that acts may rely on."""
-        self.error = None
+        self.error = self.unanswered = None
         for which in tuple(self.attempts):
             self.note(which, stream=None, leave=None, rejection=None)
 

@@ -6,6 +6,8 @@ go straight to aiohttp, which the client uses too: it would retry none of them.
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -22,10 +24,14 @@ from meeting_buddy.kube.paths import JSON, METADATA
 from meeting_buddy.kube.rate_limiter import RateLimiter
 
 TIMEOUT_SECONDS: Final = 15.0
+TOKEN_SECONDS: Final = 60.0
+"""After so long the service account's token is read again: the kubelet rotates it."""
 USER_AGENT: Final = "meeting-buddy-operator"
 
 OnCall = Callable[[str, str, int], None]
 """Told of every call: HTTP method, kind, status (0: no answer)."""
+
+_log = logging.getLogger(__name__)
 
 
 async def configuration(kubeconfig: str | None) -> Configuration:
@@ -36,10 +42,31 @@ async def configuration(kubeconfig: str | None) -> Configuration:
     """
     found = Configuration()
     if kubeconfig is None:
-        config.load_incluster_config(client_configuration=found)
+        config.load_incluster_config(client_configuration=found, try_refresh_token=False)
+        found.refresh_api_key_hook = _reread_token(_boottime() + TOKEN_SECONDS)
     else:
         await config.load_kube_config(config_file=kubeconfig, client_configuration=found, persist_config=False)
     return found
+
+
+def _reread_token(due: float) -> Callable[[Configuration], None]:
+    """What the client calls before each request; its own one goes by calendar time, which may be set back for hours."""
+
+    def reread(settings: Configuration) -> None:
+        nonlocal due
+        if _boottime() < due:
+            return
+        due = _boottime() + TOKEN_SECONDS
+        try:
+            config.load_incluster_config(client_configuration=settings, try_refresh_token=False)
+        except (config.ConfigException, OSError) as error:  # the one that is known may serve for a while
+            _log.warning("the service account's token cannot be read", extra={"error": type(error).__name__})
+
+    return reread
+
+
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class KubeClient:
@@ -120,7 +147,7 @@ class KubeClient:
         url = URL(self._host + path + (_encoded_query(tuple(query.items())) if query else ""), encoded=True)
         data = _encoded(body) if body is not None else None
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            # Reads the service account's token again once it has been rotated.
+            # Reads the service account's token again each minute.
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             server_name = self._settings.tls_server_name
             async with self._session().request(
