@@ -157,6 +157,22 @@ async def test_a_notice_in_the_call_is_accepted(
         assert (await bot.ending()).reason is Reason.LEAVE_REQUESTED
 
 
+async def test_clicks_that_a_page_did_not_hear_yet_are_made_again(
+    container: BrowserContainer, site: SyntheticSite, tmp_path: Path
+) -> None:
+    deaf = (
+        "<script>addEventListener('click', (event) => window.hears || event.stopImmediatePropagation(), true)</script>"
+    )
+    site.pages[ROOM] = deaf + join_page()
+    async with attending(container, site, tmp_path, table=synthetic_table(join=60)) as bot:
+        async with asyncio.timeout(60):
+            while [line["step"] for line in await bot.events("step")].count("join") < 3:  # noqa: ASYNC110 -- a file
+                await asyncio.sleep(0.1)
+        hears = {"expression": "window.hears = true"}  # in the page's own world
+        await bot.browser.page.call("Runtime.evaluate", hears, seconds=10)
+        await bot.until_recording()
+
+
 async def test_leaves_the_lobby_when_asked(container: BrowserContainer, site: SyntheticSite, tmp_path: Path) -> None:
     site.pages[ROOM] = join_page(says("Someone will let you in soon"))
     async with attending(container, site, tmp_path) as bot:

@@ -336,6 +336,24 @@ async def test_a_reading_survives_navigation(browser: Browser, site: SyntheticSi
                 break
 
 
+async def test_a_page_that_was_not_loaded_is_told_from_one_that_shows_nothing(
+    browser: Browser, site: SyntheticSite
+) -> None:
+    """Also where the page itself went there; what is not loaded in a frame is no fault of the page's."""
+    nowhere = "https://127.0.0.1:9/"
+    site.pages |= {"/": f"<p>here</p><iframe src={nowhere}></iframe>", "/gone": "<p>gone</p>", "/down": "<p>down</p>"}
+    site.statuses |= {"/gone": 410, "/down": 503}
+    table = table_of(here={"text": "here"})
+    failed = {}
+    for path in ("/gone", "/down", "/"):
+        await browser.page.navigate(site.url(path))
+        failed[path] = (await read(browser, table)).failed
+    assert failed == {"/gone": False, "/down": True, "/": False}
+    await browser.page.evaluate(f"window === top && setTimeout(() => {{ location = '{nowhere}' }}); 1")
+    shown = await read(browser, table, "location.protocol === 'chrome-error:'")
+    assert (shown.failed, there(shown)) == (True, set())
+
+
 async def test_a_bad_selector_is_named_and_harms_no_other(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = "<p>x</p>"
     await browser.page.navigate(site.url("/"))

@@ -28,13 +28,14 @@ NOBODY = PageSnapshot(frozenset(), people=(Person("Bot", own=True, speaking=Fals
 class Call:
     """A call whose time passes when it is told to."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, *, rejoins: bool = False) -> None:
         clock = SessionClock()
         self.now = 0.0
         stopped = cast(SessionClock, SimpleNamespace(now=lambda: self.now, utc=clock.utc))
         self.state, events = ReportState("mbsess_test", 1, clock), EventLog(folder / "events.jsonl", clock)
         self.reporter = SessionReporter(self.state, events)
-        self.monitor = CallMonitor(make_assignment(limits=limits), stopped, self.reporter)
+        assignment = make_assignment(limits=limits, rejoins=rejoins)
+        self.monitor = CallMonitor(assignment, stopped, self.reporter)
 
     def seconds_until_everyone_left(self, snapshot: PageSnapshot) -> float:
         """Look each half second until the monitor says so."""
@@ -81,6 +82,43 @@ async def test_those_who_were_dropped_with_the_bot_have_not_all_left(tmp_path: P
     call.monitor.take(SOMEBODY, None, None)
     call.monitor.interrupted()
     assert call.seconds_until_everyone_left(NOBODY) >= SETTLING_SECONDS + 5
+
+
+def alone(call: Call, seconds: int) -> set[Reason | None]:
+    """The bot is alone for so long; what was found of it."""
+    reasons = set()
+    for _ in range(seconds):
+        call.now += 1.0
+        reasons.add(call.monitor.take(NOBODY, None, None))
+    return reasons
+
+
+@pytest.mark.parametrize("told", [0, 3, 15], ids=lambda told: f"the volume tells after {told} s")
+async def test_a_bot_that_comes_back_to_an_empty_meeting_was_left_by_those_whom_the_earlier_bot_saw(
+    tmp_path: Path, told: int
+) -> None:
+    call = Call(tmp_path, Limits(everyone_left_seconds=5, nobody_came_seconds=40), rejoins=True)
+    call.monitor.admitted()
+    assert alone(call, told) <= {None}
+    call.reporter.earlier_participants(["Ada"])
+    settled = max(SETTLING_SECONDS, told)
+    assert alone(call, int(settled) - told + 5) == {None}, "others may be on their way back, too"
+    assert alone(call, 1) == {Reason.EVERYONE_LEFT}
+
+
+async def test_a_bot_that_replaces_one_that_was_alone_waits_for_somebody_to_come(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits(everyone_left_seconds=5, nobody_came_seconds=40), rejoins=True)
+    call.monitor.admitted()
+    call.reporter.earlier_participants([])
+    assert alone(call, 39) == {None}
+    assert alone(call, 1) == {Reason.NOBODY_CAME}
+
+
+async def test_where_the_earlier_bot_saw_somebody_it_is_never_said_that_nobody_came(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits(everyone_left_seconds=60, nobody_came_seconds=40), rejoins=True)
+    call.monitor.admitted()
+    call.reporter.earlier_participants(["Ada"])
+    assert alone(call, 300) == {None, Reason.EVERYONE_LEFT}
 
 
 def speaking(call: Call, seconds: int) -> Reason | None:

@@ -16,8 +16,10 @@ from meeting_buddy_bot.checks.everyone_left import FEWEST_READINGS, EveryoneLeft
 from meeting_buddy_bot.checks.media_flows import MediaFlow
 from meeting_buddy_bot.checks.media_received import (
     LISTENING_SECONDS,
+    MEDIA_STOPPED_SECONDS,
     NO_MEDIA_SECONDS,
     AudioReceived,
+    MediaStopped,
     NoMedia,
     is_listening,
     last_known,
@@ -446,13 +448,49 @@ def no_media(*looks: tuple[Reception, Reception], seconds: int) -> Reason | None
 def test_no_media_fires_when_expected_media_never_came() -> None:
     assert no_media((NO, UNKNOWN), seconds=int(NO_MEDIA_SECONDS)) is None
     assert no_media((NO, UNKNOWN), seconds=int(NO_MEDIA_SECONDS) + 1) is Reason.NO_MEDIA
-    assert no_media((UNKNOWN, NO), seconds=int(NO_MEDIA_SECONDS) + 1) is Reason.NO_MEDIA
+    assert no_media((NO, NO), seconds=int(NO_MEDIA_SECONDS) + 1) is Reason.NO_MEDIA
+
+
+def test_one_camera_that_never_moves_while_nobody_speaks_yet_ends_nothing() -> None:
+    assert no_media((UNKNOWN, NO), seconds=10_000) is None
+    assert no_media(*[(UNKNOWN, NO), (UNKNOWN, UNKNOWN)] * 50, seconds=10) is None, "nor cameras that come and go"
+    most = int(NO_MEDIA_SECONDS) - 1
+    assert no_media((UNKNOWN, NO), (NO, NO), seconds=most) is None, "what was frozen before does not count"
 
 
 def test_no_media_never_fires_in_a_quiet_meeting_or_after_media_came() -> None:
     assert no_media((UNKNOWN, UNKNOWN), seconds=10_000) is None
     assert no_media((YES, UNKNOWN), (NO, NO), seconds=10_000) is None
     assert no_media((NO, YES), seconds=10_000) is None
+
+
+def media_stopped(*stretches: tuple[tuple[Reception, Reception], int]) -> list[int]:
+    """The seconds at which it fires, looked at each second."""
+    clock = FakeClock()
+    check, began, fired = MediaStopped(clock), clock.now(), []
+    for (sound, picture), seconds in stretches:
+        for _ in range(seconds):
+            if check.verdict(sound, picture) is Reason.CONNECTION_LOST:
+                fired.append(round(clock.now() - began))
+            clock.later(1)
+    return fired
+
+
+def test_media_that_both_stop_for_a_minute_are_a_lost_connection_once_until_they_come_again() -> None:
+    stopped, most = (NO, NO), int(MEDIA_STOPPED_SECONDS)
+    assert media_stopped(((YES, YES), 10), (stopped, 500)) == [10 + most - 1]
+    again = media_stopped(((YES, YES), 10), (stopped, 500), ((UNKNOWN, YES), 10), (stopped, 500))
+    assert again == [10 + most - 1, 520 + most - 1]
+
+
+@pytest.mark.parametrize("doubtful", [(UNKNOWN, NO), (NO, UNKNOWN), (NO, YES), (YES, NO)])
+def test_media_that_only_may_have_stopped_or_for_less_than_a_minute_are_no_lost_connection(
+    doubtful: tuple[Reception, Reception],
+) -> None:
+    assert media_stopped(((YES, YES), 10), (doubtful, 1000)) == []
+    most = int(MEDIA_STOPPED_SECONDS)
+    assert media_stopped(((YES, YES), 10), *[((NO, NO), most - 1), (doubtful, 1)] * 20) == []
+    assert media_stopped(((NO, NO), 1000)) == [], "what never came is NoMedia's"
 
 
 # The browser dies
@@ -469,12 +507,24 @@ def test_more_restarts_than_allowed_within_the_window_fire() -> None:
     assert restarts.total == 3
 
 
-def test_deaths_that_are_far_apart_never_fire() -> None:
+def test_deaths_on_the_way_into_the_call_fire_however_far_apart() -> None:
+    clock = FakeClock()
+    restarts = BrowserRestarts(clock, most=3, seconds=600)
+    verdicts = []
+    for _ in range(4):
+        verdicts.append(restarts.verdict())
+        clock.later(700)
+    assert verdicts == [None, None, None, Reason.BROWSER_CRASHED]
+    assert restarts.total == 3
+
+
+def test_deaths_in_the_call_that_are_far_apart_never_fire() -> None:
     clock = FakeClock()
     restarts = BrowserRestarts(clock, most=3, seconds=600)
     for _ in range(50):
         assert restarts.verdict() is None
         clock.later(200)
+        restarts.in_call()
     assert restarts.total == 50
 
 

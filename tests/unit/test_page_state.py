@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,33 @@ def test_time_in_which_the_page_could_not_be_read_ends_no_meeting_but_its_connec
     assert verdicts[-1] == PageState(State.ENDED, reason=Reason.CONNECTION_LOST)
 
 
+NOT_LOADED = PageSnapshot(frozenset(), error_page=True)
+"""Chromium's own page, in place of the meeting's."""
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        (NOT_LOADED, Reason.CONNECTION_LOST),
+        (PageSnapshot(frozenset(), status=503), Reason.CONNECTION_LOST),
+        (PageSnapshot(frozenset(), status=410), Reason.MEETING_ENDED),
+    ],
+    ids=["error page", "503", "410"],
+)
+def test_a_page_that_was_not_loaded_does_not_tell_that_the_meeting_is_over(shown: PageSnapshot, reason: Reason) -> None:
+    verdicts = judge([shown] * 300, tracker=in_the_call(), start=1)
+    assert next(number for number, each in enumerate(verdicts) if each != NOTHING) == pytest.approx(
+        TABLE.timeouts.missing / POLL, abs=2
+    )
+    assert verdicts[-1] == PageState(State.ENDED, reason=reason)
+
+
+def test_what_a_page_of_a_failing_server_shows_counts() -> None:
+    call = replace(IN_CALL, status=503)
+    assert judge([call] * 300, tracker=in_the_call(), start=1)[-1].state is State.IN_CALL
+    assert judge([replace(snapshot(LOBBY), status=503)] * 300, tracker=in_the_call(), start=1)[-1].signal is not None
+
+
 @pytest.mark.parametrize("between", [None, BLANK, IN_CALL], ids=["a new document", "nothing known", "the call"])
 def test_a_page_that_mostly_times_out_has_lost_its_connection(between: PageSnapshot | None) -> None:
     tracker, now = in_the_call(), 1.0
@@ -237,7 +265,7 @@ def test_a_joined_tracker_never_ends_within_its_time(snapshots: list[PageSnapsho
 
 
 def step(name: str, *, most: int = 3, **more: Any) -> Step:
-    return Step.model_validate({"name": name, "do": "click", "target": f"{name} button", "maxRuns": most, **more})
+    return Step.model_validate({"name": name, "do": "click", "target": f"{name} button", "maxRuns": most} | more)
 
 
 def tried(steps: StepRunner, snapshot: PageSnapshot, *, performed: bool) -> str | None:
@@ -265,6 +293,70 @@ def test_a_step_is_run_as_often_as_it_may_and_then_makes_way() -> None:
     steps = StepRunner((step("one", most=2), step("two", most=1)))
     names = [tried(steps, actable("one", "two"), performed=True) for _ in range(4)]
     assert names == ["one", "one", "two", None]
+
+
+def runs(steps: StepRunner, clock: FakeClock, shown: PageSnapshot, seconds: float) -> list[float]:
+    """When steps are run while the page shows that, in seconds from now."""
+    found, began = [], clock.now()
+    while clock.now() < began + seconds:
+        if tried(steps, shown, performed=True) is not None:
+            found.append(clock.now() - began)
+        clock.later(0.5)
+    return found
+
+
+def test_a_step_whose_clicks_were_lost_is_run_again_ever_more_rarely() -> None:
+    clock = FakeClock()
+    steps = StepRunner((step("gate", most=3),), clock)
+    assert runs(steps, clock, actable("gate"), 45) == [0, 0.5, 1, 6, 16, 36]
+    assert len(runs(steps, clock, actable("gate"), 4 * 3600)) < 10
+
+
+def test_a_step_that_is_run_again_makes_way_meanwhile() -> None:
+    clock = FakeClock()
+    steps = StepRunner((step("one", most=2), step("two", most=2)), clock)
+    names = []
+    for _ in range(12):
+        names.append(tried(steps, actable("one", "two"), performed=True))
+        clock.later(1)
+    assert names == ["one", "one", "two", "two", None, None, "one", None, "two", None, None, None]
+
+
+@pytest.mark.parametrize("more", [{"most": 1}, {"do": "type", "value": "{passcode}", "target": "field", "most": 3}])
+def test_what_may_be_done_once_and_a_passcode_are_never_repeated(more: dict[str, Any]) -> None:
+    clock = FakeClock()
+    steps = StepRunner((step("once", **more),), clock)
+    most = more["most"]
+    assert len(runs(steps, clock, actable("once"), 3600)) == most
+    clock.later(3600)
+    assert runs(steps, clock, actable("once"), 3600) == []
+
+
+def test_a_notice_that_comes_again_later_is_a_new_one() -> None:
+    clock = FakeClock()
+    steps = StepRunner((step("gate", most=3),), clock)
+    for _ in range(20):
+        assert runs(steps, clock, actable("gate"), 2) == [0, 0.5, 1]
+        assert runs(steps, clock, actable(), 120) == []
+    assert runs(steps, clock, actable("gate"), 2) == [0, 0.5, 1]
+    assert runs(steps, clock, actable(), 30) == []
+    assert runs(steps, clock, actable("gate"), 2) == [0], "it came back at once"
+
+
+@pytest.mark.parametrize("lobby", [5, 60])
+def test_who_is_sent_back_to_the_door_again_and_again_does_not_knock_for_ever(lobby: float) -> None:
+    clock = FakeClock()
+    steps, deadlines = StepRunner((step("join", most=3),), clock), JoinDeadlines(TABLE, clock)
+    knocked, waiting_until = 0, 0.0
+    while True:
+        waits = clock.now() < waiting_until
+        seen = actable() if waits else actable("join")
+        if tried(steps, seen, performed=True):
+            knocked, waiting_until = knocked + 1, clock.now() + lobby
+        if deadlines.verdict(PageState(State.LOBBY if waits else State.PRE_JOIN), None, 200) is not None:
+            break
+        clock.later(0.5)
+    assert knocked < 10
 
 
 def test_a_step_that_could_not_be_run_is_tried_again_and_lets_others_try_as_often() -> None:
@@ -360,6 +452,24 @@ def test_an_error_page_of_the_site_is_unreachable_instead() -> None:
     assert deadlines.verdict(NOTHING, None, 502) == SessionResult(
         Reason.PAGE_UNREACHABLE, "the meeting's site answered 502"
     )
+
+
+def test_who_is_let_in_has_the_whole_time_for_the_way_to_the_call() -> None:
+    clock = FakeClock()
+    deadlines = JoinDeadlines(TABLE, clock)
+    assert deadlines.verdict(PageState(State.PRE_JOIN), None, 200) is None
+    clock.later(TABLE.timeouts.join - 1)
+    assert deadlines.verdict(PageState(State.PRE_JOIN), None, 200) is None
+    clock.later(POLL)
+    assert deadlines.verdict(PageState(State.LOBBY), None, 200) is None
+    clock.later(600)
+    assert deadlines.verdict(PageState(State.LOBBY), None, 200) is None
+    clock.later(TABLE.timeouts.join - 1)
+    assert deadlines.verdict(NOTHING, None, 200) is None
+    clock.later(1)
+    result = deadlines.verdict(NOTHING, None, 200)
+    assert result is not None
+    assert result.reason is Reason.JOIN_TIMEOUT
 
 
 def test_joining_takes_only_so_long_and_people_s_time_does_not_count() -> None:

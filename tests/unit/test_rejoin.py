@@ -36,6 +36,11 @@ def test_a_page_s_answer_becomes_removed_over_or_cut_off_and_nothing_else(reason
     assert reason_after_joining(after) is after
 
 
+@pytest.mark.parametrize("reason", [Reason.BLOCKED_AS_BOT, Reason.CAPTCHA_REQUIRED, Reason.SIGN_IN_REQUIRED])
+def test_what_a_site_decides_by_itself_is_nobody_who_removed_the_bot(reason: Reason) -> None:
+    assert reason_after_joining(reason) is Reason.CONNECTION_LOST
+
+
 def test_what_is_worth_another_try_ends_as_a_lost_connection() -> None:
     assert {reason_after_joining(reason) for reason in PASSING} == {Reason.CONNECTION_LOST}
 

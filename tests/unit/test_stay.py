@@ -14,6 +14,7 @@ from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import State, Verb
 from meeting_buddy_bot.browser.errors import BrowserGoneError, PageTimeoutError
+from meeting_buddy_bot.checks.browser_restarts import BrowserRestarts
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.checks.too_often import TooOften
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
@@ -202,6 +203,33 @@ class Hanging(Leaving):
         if not self.waits.is_set():
             self.waits.set()
             await asyncio.Event().wait()
+
+
+class DyingSlowly(Hanging):
+    """A bot whose browsers take minutes to die; of those given, some get it into the call first."""
+
+    def __init__(self, in_call: Iterable[bool]) -> None:
+        super().__init__()
+        self.waits.set()  # its browsers close at once
+        self._restarts = BrowserRestarts(self.clock)
+        self._lobby = cast(Any, Mock())
+        self.in_call = iter(in_call)
+        self.deaths = 0
+
+    async def _join_and_stay(self) -> SessionResult:
+        if next(self.in_call):
+            await self._admitted()
+        self.clock.later(400)
+        self.deaths += 1
+        raise BrowserGoneError("the page hangs")
+
+
+async def test_browsers_that_each_die_on_the_way_into_the_call_end_it_however_long_they_take() -> None:
+    bot = DyingSlowly([True] * 20 + [False] * 20)
+    async with asyncio.timeout(60):
+        result = await bot.run()
+    assert result.reason is Reason.BROWSER_CRASHED
+    assert bot.deaths == 20 + 3, "the one in the call, and three that were to bring the bot back"
 
 
 async def cut_short(bot: Hanging, doing: Coroutine[Any, Any, object], waits: asyncio.Event) -> object:

@@ -351,7 +351,7 @@ class Page:
         on("Target.targetCreated", lambda params, _: self._created(params))
         on("Target.detachedFromTarget", lambda params, _: self._detached(params))
         on("Target.targetDestroyed", lambda params, _: self._destroyed(params))
-        on("Target.targetCrashed", lambda params, _: self._destroyed(params))
+        on("Target.targetCrashed", lambda params, _: self._tab_crashed(params["targetId"]))
 
     def _context_created(self, params: Params, session: str) -> None:
         context = params["context"]
@@ -387,7 +387,7 @@ class Page:
         self._frames.crash(session)
         found = self._frames.session(session)
         if found is not None and found.parent is None:
-            self._close(found.target)
+            self._tab_crashed(found.target)
 
     def _attached(self, params: Params, parent: str) -> None:
         session, info = params["sessionId"], params["targetInfo"]
@@ -428,6 +428,14 @@ class Page:
     def _destroyed(self, params: Params) -> None:
         self._opening.discard(params["targetId"])
         self._close(params["targetId"])
+
+    def _tab_crashed(self, target: str) -> None:
+        """The meeting's tab was not closed by its page: the one that opened it knows nothing of the meeting's end."""
+        self._opening.discard(target)
+        if target == self._target:
+            self.gone.set()
+        else:
+            self._close(target)
 
     def _close(self, target: str) -> None:
         """A tab is gone: the one that opened it is the meeting's again."""

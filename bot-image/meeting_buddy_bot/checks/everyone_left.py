@@ -20,6 +20,10 @@ class EveryoneLeft:
         self._alone = 0.0
         self._readings = 0
 
+    def somebody_came(self) -> None:
+        """Somebody was there before this check began to look."""
+        self._somebody_came = True
+
     def verdict(self, others: int | None) -> Reason | None:
         """``others``: people in the call beside bots of this name; ``None``: the page does not tell."""
         seconds = self._observed.look()

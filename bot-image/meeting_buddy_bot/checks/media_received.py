@@ -21,6 +21,8 @@ _PAUSE: Final = 2.0
 """Hints and sound are out of step by about a second."""
 NO_MEDIA_SECONDS: Final = 60.0
 """Media that should come and does not, for so long, since the bot was let in, will not come."""
+MEDIA_STOPPED_SECONDS: Final = 60.0
+"""A page on which nobody is heard and no picture moves for so long, although it should, has lost its connection."""
 
 
 def is_listening(read_at: float | None, now: float) -> bool:
@@ -82,7 +84,10 @@ def last_known(before: Reception, now: Reception) -> Reception:
 
 
 class NoMedia:
-    """Fires when media is expected for :data:`NO_MEDIA_SECONDS` and none was ever received."""
+    """Fires when people are not heard for :data:`NO_MEDIA_SECONDS` and no media was ever received.
+
+    Pictures that do not move may be one guest's camera while nobody speaks yet: they are reported, and end nothing.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._observed = ObservedTime(clock)
@@ -93,10 +98,34 @@ class NoMedia:
         """One more look. Unknown is no evidence, neither for nor against."""
         seconds = self._observed.look()
         self._received = self._received or audio.received is True or video.received is True
-        if audio.received is False or video.received is False:
+        if audio.received is False:
             self._missing += seconds
         return Reason.NO_MEDIA if not self._received and self._missing >= NO_MEDIA_SECONDS else None
 
     def interrupted(self) -> None:
         """What did not come to the page that is gone may come to the next one."""
         self._missing = 0.0
+
+
+class MediaStopped:
+    """Fires when sound and pictures both came, and both stay away for :data:`MEDIA_STOPPED_SECONDS`.
+
+    A client may show the call for minutes while its server stands still. Once it fired, it waits until media came again:
+    where opening the page anew did not help, doing so each minute would not either.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._observed = ObservedTime(clock)
+        self._received = False
+        self._missing = 0.0
+
+    def verdict(self, audio: Reception, video: Reception) -> Reason | None:
+        """One more look. Of a call without speaking people, or without cameras, nobody can tell."""
+        seconds = self._observed.look()
+        if audio.received is True or video.received is True:
+            self._received = True
+        self._missing = self._missing + seconds if audio.received is False and video.received is False else 0.0
+        if not self._received or self._missing < MEDIA_STOPPED_SECONDS:
+            return None
+        self._received = False
+        return Reason.CONNECTION_LOST

@@ -36,8 +36,7 @@ class JoinDeadlines:
         self._clock = clock
         self._opened = clock.now()
         self._recognised: float | None = None
-        self._in_lobby = 0.0
-        self._last = self._opened
+        """Since when the page has had its time for joining: its first sign, or the lobby's last one."""
 
     @property
     def recognised(self) -> bool:
@@ -48,7 +47,6 @@ class JoinDeadlines:
         """The page was opened again, since then: that is no time in which it could have shown anything."""
         took = self._clock.now() - began
         self._opened += took
-        self._last += took
         if self._recognised is not None:
             self._recognised += took
 
@@ -58,10 +56,9 @@ class JoinDeadlines:
         ``status``: the document's HTTP status, 0 when unknown.
         """
         now = self._clock.now()
-        since_last, self._last = now - self._last, now
-        if seen.state is State.LOBBY:
-            self._in_lobby += since_last  # people's time, not the page's
-        if self._recognised is None and (seen.state is not None or step is not None):
+        first = self._recognised is None and (seen.state is not None or step is not None)
+        # Time in the lobby is people's, which WaitingRoom limits; who is let in has the whole way to the call ahead.
+        if first or seen.state is State.LOBBY:
             self._recognised = now
         timeouts = self._table.timeouts
         if self._recognised is None:
@@ -70,7 +67,7 @@ class JoinDeadlines:
             if status >= 400:
                 return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's site answered {status}")
             return SessionResult(Reason.PAGE_NOT_RECOGNISED, "the page shows nothing that the platform's table knows")
-        if now - self._recognised - self._in_lobby < timeouts.join:
+        if now - self._recognised < timeouts.join:
             return None
         return SessionResult(Reason.JOIN_TIMEOUT, f"the page was not through to the call in {timeouts.join:g} s")
 
@@ -120,7 +117,7 @@ async def join(
     except NavigationError as error:
         return _not_loaded(error)
     tracker, responsive = PageStateTracker(table), PageResponsive(clock)
-    steps, deadlines, blank = StepRunner(table.steps), JoinDeadlines(table, clock), BlankPage(clock)
+    steps, deadlines, blank = StepRunner(table.steps, clock), JoinDeadlines(table, clock), BlankPage(clock)
     while True:
         started = clock.now()
         try:
@@ -157,7 +154,7 @@ async def join(
                 await page.open_again()
             except NavigationError as error:
                 return _not_loaded(error)
-            tracker, steps, responsive = PageStateTracker(table), StepRunner(table.steps), PageResponsive(clock)
+            tracker, steps, responsive = PageStateTracker(table), StepRunner(table.steps, clock), PageResponsive(clock)
             blank.reopened(recognised=deadlines.recognised)
             deadlines.reopened(began)
         await asyncio.sleep(pause(snapshot, POLL))

@@ -180,7 +180,7 @@ class MeetingPage:
         """
         left = PageStateTracker(self._table)
         left.joined = True
-        steps = StepRunner(self._table.leave)
+        steps = StepRunner(self._table.leave, self._clock)
         acted = agreed = False
         began = self._clock.now()
         with contextlib.suppress(BrowserError, TimeoutError):

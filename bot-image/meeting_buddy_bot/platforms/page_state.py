@@ -3,8 +3,9 @@
 Signals are judged in the order of :class:`State`, and each must hold as long as it says. Once in the call, one snapshot
 without a sign of it means nothing; many for long enough mean that the meeting is over. A page that could not be read
 for so long says nothing of the meeting: the connection to it counts as lost, and the page has to be opened again. So it
-is with one that went back to where one joins, which may have loaded itself anew. A call that was reconnecting is
-believed to be back only while its pictures advance: pages drop their toast long before they give up.
+is with one that could not be loaded, and with one that went back to where one joins, which may have loaded itself anew.
+A call that was reconnecting is believed to be back only while its pictures advance: pages drop their toast long before
+they give up.
 """
 
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class PageStateTracker:
         """Judge one more snapshot.
 
         Args:
-            snapshot: ``None`` when the page could not be read.
+            snapshot: ``None`` when the page could not be read; one that was not loaded counts as unread.
             now: seconds on any monotonic clock.
             picture: whether the call's pictures advance; ``None``: there are none that could.
         """
@@ -81,7 +82,8 @@ class PageStateTracker:
             else:
                 self._reconnecting = None
                 self.joined = True
-        return self._count_missing(state, now, read=snapshot is not None)
+        blind = snapshot is None or (snapshot.failed and state.state is None)
+        return self._count_missing(state, now, read=not blind)
 
     def _evaluate(self, snapshot: PageSnapshot | None, now: float) -> PageState:
         if snapshot is None:

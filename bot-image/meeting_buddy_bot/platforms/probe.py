@@ -22,6 +22,10 @@ from meeting_buddy_bot.checks.observed_time import LONGEST_LOOK, LONGEST_PAUSE
 
 DEADLINE: Final = LONGEST_LOOK
 """Seconds for one reading of all frames."""
+_ERROR_PAGE: Final = Match(url="chrome-error://")
+"""What Chromium shows in place of a document that it could not load."""
+_SERVER_FAILED: Final = 500
+"""Least HTTP status of a server that failed. A smaller one may be how a site says that the meeting is no more."""
 DEEP_LOOK_SECONDS: Final = 2.0
 """Between two looks into closed shadow roots, while nothing else is recognised."""
 _LARGEST_SHARE: Final = 0.1
@@ -67,6 +71,13 @@ class PageSnapshot:
     """HTTP status of the document; 0 when the page does not tell."""
     seconds: float = 0.0
     """What the look cost the page's processes."""
+    error_page: bool = False
+    """Whether it is Chromium's own, in place of a document that it could not load."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the document is none of the meeting's page: what it does not show says nothing of the meeting."""
+        return self.error_page or self.status >= _SERVER_FAILED
 
     def holds(self, condition: Condition) -> bool:
         """Whether all of ``all``, one of ``any`` and none of ``none`` were seen."""
@@ -99,7 +110,7 @@ class Probe:
 
     def __init__(self, table: PlatformTable, fill: Callable[[str], str | None] = str) -> None:
         """``fill``: puts the meeting's own values for the placeholders of a step's value; ``None``: nobody gave one."""
-        matches = table.matches
+        matches = tuple(dict.fromkeys((*table.matches, _ERROR_PAGE)))
         self.matches: Final = tuple(match for match in matches if not (match.dialog or match.console))
         """What is asked of each frame."""
         self._dialogs = tuple((match, fold(match.dialog)) for match in matches if match.dialog)
@@ -186,6 +197,7 @@ class Probe:
             _clocks(answers, "video"),
             int(answers[0].value["status"]),
             sum(float(answer.value["seconds"]) for answer in answers),
+            bool(answers[0].value["seen"][self.matches.index(_ERROR_PAGE)]),
         )
 
 

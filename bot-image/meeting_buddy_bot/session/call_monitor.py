@@ -4,7 +4,7 @@ from meeting_buddy.contract.assignment import Assignment
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.checks.breakout_rooms import BreakoutRooms
 from meeting_buddy_bot.checks.everyone_left import EveryoneLeft
-from meeting_buddy_bot.checks.media_received import AudioReceived, NoMedia, is_listening, video_received
+from meeting_buddy_bot.checks.media_received import AudioReceived, MediaStopped, NoMedia, is_listening, video_received
 from meeting_buddy_bot.checks.nobody_came import NobodyCame
 from meeting_buddy_bot.checks.only_bots import OnlyBots
 from meeting_buddy_bot.checks.silence import Silence
@@ -22,6 +22,7 @@ class CallMonitor:
         limits, table = assignment.limits, assignment.table
         self._clock = clock
         self._reporter = reporter
+        self._rejoins = assignment.rejoins
         self._breakout_notice = table.breakout_rooms
         self._nobody_came_seconds = limits.nobody_came_seconds
         self.people = People(assignment.bot_name, counted=table.participants.count is not None)
@@ -34,10 +35,13 @@ class CallMonitor:
         self._silence = Silence(clock, limits.silence_seconds)
         self._audio = AudioReceived(clock)
         self._no_media = NoMedia(clock)
+        self._media_stopped = MediaStopped(clock)
 
     def admitted(self) -> None:
-        """The bot is in the meeting for the first time: from now on somebody else has to come."""
+        """The bot is in the meeting for the first time: somebody else has to come, unless earlier bots saw somebody."""
         self._nobody_came = NobodyCame(self._clock, self._nobody_came_seconds)
+        if self._rejoins:  # what ended the bot before may have dropped others, too
+            self.people.interrupted()
 
     def take(self, snapshot: PageSnapshot, playing: bool | None, pictures: bool | None) -> Reason | None:
         """One more look at the call; a reason when the stay is over for what it shows.
@@ -58,6 +62,9 @@ class CallMonitor:
         audio = self._audio.update(self._reporter.heard_at, listening=listening, speaking=speaking, playing=playing)
         video = video_received(pictures)
         self._reporter.received(audio, video, listening=listening)
+        if self._reporter.others_came_before:
+            self._nobody_came = None
+            self._everyone_left.somebody_came()
         nobody = self._nobody_came.verdict(present) if self._nobody_came else None
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
@@ -69,6 +76,7 @@ class CallMonitor:
             or self._only_bots.verdict(only_bots=only_bots)
             or self._silence.verdict(self._reporter.heard_at, listening=listening)
             or self._no_media.verdict(audio, video)
+            or self._media_stopped.verdict(audio, video)
         )
 
     def interrupted(self) -> None:

@@ -224,6 +224,7 @@ class _MeetingRun:
         self._seen_in_call, began, outage = now, self._seen_in_call, self._outage
         self._away = ""
         self._lobby.admitted()
+        self._restarts.in_call()
         if outage is not None:
             if self._reporter.ever_joined:  # before, nothing was recorded that could not show the meeting
                 self._recorder.note_gap(began, now, outage.cause)
@@ -241,7 +242,7 @@ class _MeetingRun:
         sound, picture = MediaFlow(self._clock), MediaFlow(self._clock)
         lost = ConnectionLost(self._clock, self._table.timeouts.reconnect)
         pictures: bool | None = None
-        steps = StepRunner(tuple(step for step in self._table.steps if step.in_call))
+        steps = StepRunner(tuple(step for step in self._table.steps if step.in_call), self._clock)
         while True:
             snapshot = await self._look(responsive)
             if snapshot is not None:

@@ -29,7 +29,6 @@ REASONS_AFTER_JOINING: Final = MappingProxyType(
         _R.NOT_ADMITTED: _R.REMOVED_FROM_MEETING,
         _R.ENTRY_DENIED: _R.REMOVED_FROM_MEETING,
         _R.MEETING_LOCKED: _R.REMOVED_FROM_MEETING,
-        _R.BLOCKED_AS_BOT: _R.REMOVED_FROM_MEETING,
         # The link's passcode was right a moment ago, and the meeting was open to this browser: the host changed it.
         _R.PASSCODE_MISSING: _R.REMOVED_FROM_MEETING,
         _R.PASSCODE_WRONG: _R.REMOVED_FROM_MEETING,
@@ -44,7 +43,9 @@ REASONS_AFTER_JOINING: Final = MappingProxyType(
         _R.PAGE_NOT_RECOGNISED: _R.CONNECTION_LOST,
         _R.JOIN_TIMEOUT: _R.CONNECTION_LOST,
         _R.MEETING_FULL: _R.CONNECTION_LOST,
-        # Sites ask this of guests who come often or fast; it says nothing about the meeting.
+        # Sites ask this of guests who come often or fast, or take them for bots by themselves; it says nothing about
+        # the meeting, and nobody in it put the bot out.
+        _R.BLOCKED_AS_BOT: _R.CONNECTION_LOST,
         _R.CAPTCHA_REQUIRED: _R.CONNECTION_LOST,
         _R.SIGN_IN_REQUIRED: _R.CONNECTION_LOST,
         _R.REGISTRATION_REQUIRED: _R.CONNECTION_LOST,

@@ -68,6 +68,11 @@ class SessionReporter:
         return joined
 
     @property
+    def others_came_before(self) -> bool:
+        """Whether earlier attempts are known to have seen somebody; the volume may tell so at any time."""
+        return bool(self._earlier_names)
+
+    @property
     def may_hear_meeting(self) -> bool:
         """Whether what sounds now may be the meeting: it may while the page says that it has lost the connection."""
         return self._state.in_meeting or self._reconnecting

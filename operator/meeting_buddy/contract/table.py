@@ -102,7 +102,8 @@ class Step(TableModel):
     """One action: at each look, the first step that applies is run.
 
     It applies when its target is there and can be acted on (enabled; on, for ``toggleOff``; holding another text, for
-    ``type``), ``when`` holds, and it was run fewer than ``maxRuns`` times.
+    ``type``), ``when`` holds, and it was run fewer than ``maxRuns`` times; then ever more rarely, unless that
+    is 1 or it types the passcode.
     """
 
     name: str = Field(min_length=1, max_length=64)
@@ -274,9 +275,9 @@ class Timeouts(TableModel):
     load: float = Field(45, gt=0, le=300)
     """Until anything is recognised."""
     join: float = Field(90, gt=0, le=600)
-    """From the page's first answer to the lobby or the call; time in the lobby does not count."""
+    """From the page's first answer to the lobby or the call, and from the lobby to the call; time in it is people's."""
     missing: float = Field(60, gt=0, le=300)
-    """How long the call may show no sign before it counts as over, or may not be read before it counts as lost."""
+    """How long the call may show no sign before it counts as over, or be unread or an error page before it is lost."""
     reconnect: float = Field(60, gt=0, le=600)
     """How long the page may say that it is reconnecting, until the call counts as lost."""
     rejoin: float = Field(120, gt=0, le=600)

@@ -21,7 +21,7 @@ SLOTS = 5
 REAL_TIME_SLOTS = 4
 """Of a test that judges what is recorded as it happens: one ordinary test may run beside it, and what only waits."""
 _FOLDER = Path("/run/lock")
-_PAUSE = 0.05
+_PAUSE = 0.01
 """Seconds between two looks for a free slot, of the one whose turn it is."""
 
 
