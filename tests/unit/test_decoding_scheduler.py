@@ -394,6 +394,57 @@ def test_a_text_that_is_left_out_shows_that_the_server_works_again() -> None:
     assert [each.kind for each in meeting.said] == ["fault", "recovered"]
 
 
+LIMITED = EngineError("ServerFailed", "the server answered 429", passes=True)
+
+
+def test_a_server_that_limits_how_often_it_is_asked_is_asked_for_finals_alone() -> None:
+    meeting = Meeting(FakeEngine(error=LIMITED))
+    meeting.hear_slowly(0.1, (0.9, 5), (0, 0.5), (0.9, 4), (0, 1), (0.9, 3))
+    # a partial text; the final; the same again after two seconds
+    assert meeting.engine.calls == [False, True, True]
+    meeting.engine.error = None
+    meeting.hear_slowly(0.1, (0.9, 5))
+    assert meeting.engine.calls[3:5] == [True, False]
+    assert [each.kind for each in meeting.said if isinstance(each, Fault | Recovered)] == ["fault", "recovered"]
+    assert not meeting.missed
+
+
+def test_a_final_waits_a_minute_for_a_server_that_is_away_and_those_behind_it_as_well() -> None:
+    meeting = Meeting(FakeEngine(error=LIMITED))
+    meeting.hear_slowly(0.1, (0.9, 2), (0, 1), (0.9, 2), (0, 50))
+    assert not meeting.missed
+    assert len(meeting.engine.calls) < 10
+    meeting.engine.error = None
+    meeting.hear_slowly(0.1, (0, 15))
+    assert [each.segment for each in meeting.utterances] == [1, 2]
+    meeting.engine.error = LIMITED
+    meeting.hear_slowly(0.1, (0.9, 2), (0, 100))
+    assert [each.cause for each in meeting.missed] == ["the server answered 429"]
+
+
+def test_what_waits_for_a_server_that_is_away_at_the_end_is_asked_for_a_little_longer() -> None:
+    for back in (True, False):
+        meeting = Meeting(FakeEngine(error=LIMITED))
+        meeting.hear_slowly(0.1, (0.9, 2), (0, 1), (0.9, 2), (0, 1))
+        meeting.scheduler.end()
+        for second in range(20):
+            meeting.clock += 1
+            if back and second == 5:
+                meeting.engine.error = None
+            while (job := meeting.scheduler.next_job()) is not None:
+                meeting.finish(job)
+        assert meeting.scheduler.idle
+        assert (len(meeting.utterances), len(meeting.missed)) == ((2, 0) if back else (0, 2))
+
+
+def test_too_much_that_waits_for_a_server_is_missed_for_its_cause() -> None:
+    meeting = Meeting(FakeEngine(error=LIMITED))
+    for _ in range(9):
+        meeting.hear_slowly(0.1, (0.9, 9), (0, 0.8))
+    assert meeting.missed
+    assert {each.cause for each in meeting.missed} == {"the server answered 429"}
+
+
 def test_failures_that_differ_in_their_words_alone_are_one() -> None:
     meeting = Meeting()
     for error in (
@@ -430,6 +481,17 @@ def test_one_doubt_is_not_enough_to_lose_a_yes(doubt: dict[str, float]) -> None:
     meeting = Meeting(FakeEngine(lambda *_: "Yes.", **doubt))  # type: ignore[arg-type]  # floats, all of them
     meeting.hear((0, 1), (0.9, 0.3), (0, 1))
     assert [each.text for each in meeting.utterances] == ["Yes."]
+
+
+@pytest.mark.parametrize("engine", [FakeEngine(lambda *_: ""), FakeEngine(compression=3.0)], ids=["empty", "a loop"])
+def test_much_speech_of_which_the_engine_makes_nothing_is_missed(engine: FakeEngine) -> None:
+    meeting = Meeting(engine)
+    meeting.hear((0, 1), (0.9, 4), (0, 1), (0.9, 6), (0, 1))
+    meeting.end()
+    [missed] = meeting.missed
+    assert (round(missed.start, 1), round(missed.end, 1)) == (5.6, 12.2)
+    assert missed.cause == "the engine made no sense of it"
+    assert not meeting.utterances
 
 
 def test_a_final_that_is_invented_takes_back_what_was_said() -> None:

@@ -21,7 +21,7 @@ import pytest
 from meeting_buddy.contract.assignment import TranscriptionConfig, TranscriptionServer
 from meeting_buddy.contract.languages import WHISPER
 from meeting_buddy_bot.transcription import engines, openai_answer, openai_engine
-from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord
+from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord, repetition
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
 from meeting_buddy_bot.transcription.openai_engine import (
@@ -39,6 +39,8 @@ from tests.support.machine_wide import free_port
 
 KEY = "sk-test-4f9Zx7Qp2LmW8aBc"
 SECOND = np.full(RATE, 0.25, np.float32)
+OTHER = np.where(np.arange(RATE) % 2, SECOND, -SECOND)
+"""Of another segment."""
 ANSWER: Answer = {
     "task": "transcribe",
     "language": "english",
@@ -101,8 +103,8 @@ def make(server: SpeechServer, key_file: Path, pauses: Pauses) -> Make:
     return engine
 
 
-def final(engine: OpenAIEngine, prompt: str | None = None) -> Decoding:
-    return engine.transcribe(SECOND, final=True, prompt=prompt)
+def final(engine: OpenAIEngine, prompt: str | None = None, sound: Samples = SECOND) -> Decoding:
+    return engine.transcribe(sound, final=True, prompt=prompt)
 
 
 def partial(engine: OpenAIEngine) -> Decoding:
@@ -127,7 +129,7 @@ class TestWhatIsAskedAndAnswered:
             (TimedWord("Ask", 0.1, 0.4), TimedWord("not", 0.4, 0.9)),
             no_speech_probability=0.1,
             average_logprob=-0.2,
-            compression_ratio=0.9,
+            compression_ratio=repetition("Ask not."),
         )
         [asked] = server.requests
         assert asked.key == KEY
@@ -182,11 +184,31 @@ class TestWhatIsAskedAndAnswered:
         engine = make()
         server.fail(refused)
         assert final(engine).text == "Ask not."
+        assert final(engine, sound=OTHER).text == "Ask not."
         before = len(server.requests)
         assert final(engine).text == "Ask not."
         assert partial(engine).text == "Ask not."
         again = [each.fields["response_format"] for each in server.requests[before:]]
         assert again == ["json" if refused is Fault.NO_VERBOSE else "verbose_json"] * 2
+
+    def test_one_segment_that_a_server_refuses_in_a_form_costs_the_meeting_nothing(
+        self, make: Make, server: SpeechServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        engine = make()
+        for sound in (SECOND, OTHER):
+            server.fail(Fault.NO_WORDS)
+            for loudness in (0.5, 1.0):  # the same one, as it grows
+                longer = np.concatenate((sound * loudness, SECOND))
+                assert final(engine, sound=longer).words == ()
+            server.fail(None)
+            assert final(engine).words
+        assert not caplog.records
+        server.fail(Fault.NO_WORDS)
+        for sound in (SECOND, OTHER, SECOND):
+            assert final(engine, sound=sound).text == "Ask not."
+        assert [each.getMessage().partition(" does not ")[2] for each in caplog.records] == [
+            "give words and their times: that is not asked for any more"
+        ]
 
     def test_a_connection_is_kept_while_somebody_speaks_and_not_used_again_after_a_pause(
         self, make: Make, server: SpeechServer, pauses: Pauses
@@ -313,9 +335,7 @@ class TestFailures:
 
     def test_fields_of_another_type_count_as_missing(self, make: Make, server: SpeechServer) -> None:
         server.fail(Fault.WRONG_TYPES)
-        assert final(make()) == Decoding(
-            "Ask not.", "en", compression_ratio=decoding(b'{"text":"Ask not."}', None).compression_ratio
-        )
+        assert final(make()) == Decoding("Ask not.", "en", compression_ratio=repetition("Ask not."))
 
 
 class TestTime:

@@ -149,6 +149,23 @@ class TestOffline:
         assert pauses == [2, 4, 8] * 3
 
 
+class TestLive:
+    """The sound does not wait, and finals do, for a while."""
+
+    def test_a_server_that_is_started_again_costs_no_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live_transcription, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(process, "PROGRESS_SECONDS", 0.05)
+        inbox: process._Inbox = queue.Queue()
+        for item in [*frames((0.0, 1.0), (0.9, 2.0), (0.0, 1.0)), process._End()]:
+            inbox.put(item)
+        written = io.BytesIO()
+        engine = Failing(AWAY, times=4)
+        process._Transcriber(engine, process._Output(written), inbox, partials=True, gauge=None).run()
+        messages = [MESSAGES.validate_json(line) for line in written.getvalue().splitlines()]
+        assert len(of(Utterance, messages)) == len(of(Fault, messages)) == len(of(Recovered, messages)) == 1
+        assert not of(Missed, messages)
+
+
 class Turns(process._Inbox):
     """An inbox that hands out what a test wrote; ``None``: nothing came in time."""
 

@@ -5,7 +5,6 @@ Servers differ: the language is a code or a name, words stand beside the segment
 """
 
 import re
-import zlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 from unicodedata import category
@@ -16,7 +15,7 @@ from meeting_buddy.contract.languages import WHISPER
 from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT
 from meeting_buddy_bot.transcription.agreement import unspaced
-from meeting_buddy_bot.transcription.engine import Decoding, TimedWord
+from meeting_buddy_bot.transcription.engine import Decoding, TimedWord, repetition
 
 _MAX_WORD: Final = 100
 """Characters."""
@@ -81,7 +80,6 @@ _Words = Annotated[list[_Word], Field(max_length=MAX_WORDS)]
 class _Segment(_Model):
     avg_logprob: _Lenient[float] = None
     no_speech_prob: _Lenient[Annotated[float, Field(ge=0, le=1)]] = None
-    compression_ratio: _Lenient[float] = None
     words: _Lenient[_Words] = None
 
 
@@ -121,7 +119,7 @@ def decoding(content: bytes, asked: str | None) -> Decoding:
         words=_joined(parts),
         no_speech_probability=max((each.no_speech_prob or 0.0 for each in segments), default=0.0),
         average_logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
-        compression_ratio=max([_compression(text), *(each.compression_ratio or 0.0 for each in segments)]),
+        compression_ratio=repetition(text),
     )
 
 
@@ -175,9 +173,3 @@ def _code(language: str | None) -> str | None:
     name = (language or "").strip().lower()
     code = re.split(r"[-_]", name)[0]
     return CODES.get(name) or (code if code in WHISPER else CODES.get(code))
-
-
-def _compression(text: str) -> float:
-    """As Whisper measures it, for servers that do not say it: high when the text repeats itself."""
-    raw = text.encode()
-    return len(raw) / len(zlib.compress(raw)) if raw else 0.0

@@ -10,6 +10,7 @@ head and nowhere else. No redirect is followed, because the sound and the key wo
 
 import io
 import json
+import logging
 import re
 import ssl
 import time
@@ -77,8 +78,13 @@ _LANGUAGE: Final = re.compile(
     r"\b(unsupported|unknown|invalid) language\b|\blanguage\b.{0,60}\b(not supported|unsupported|is invalid)\b", re.I
 )
 _TAG: Final = re.compile(r"<[^>]*>")
+_SEEN_SECONDS: Final = 1
+"""From its start on, by which a segment is known again when more of it is asked for."""
 _QUOTED_WORDS: Final = 3
 """In a row, that show that an answer quotes its request."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class _Form(Enum):
@@ -140,19 +146,22 @@ class OpenAIEngine:
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, ssl_context=_trust(config.ca_folder))
         self._asked_at = self._now()
         self._refused: set[_Form] = set()
+        """What the server does not give."""
+        self._doubted: dict[_Form, bytes] = {}
+        """What it did not give for the last segment, and how that began."""
         self._not_before = 0.0
         """The server named this time, of ``now``."""
         self._limited: _RequestError | None = None
 
     def transcribe(self, pcm: Samples, *, final: bool, prompt: str | None) -> Decoding:
         """See :class:`Engine`. A final is asked for up to three times."""
-        sound = _wav(pcm)
+        sound, beginning = _wav(pcm), _beginning(pcm)
         until = self._now() + (FINAL_SECONDS if final else PARTIAL_SECONDS)
         attempt = 0
         while True:
             self._keep_silence(LONGEST_PAUSE if final else 0.0)
             try:
-                return self._ask_in_forms(sound, prompt, until, final=final)
+                return self._ask_in_forms(sound, beginning, prompt, until, final=final)
             except _RequestError as error:
                 attempt += 1
                 named = self._not_before - self._now()
@@ -172,8 +181,10 @@ class OpenAIEngine:
             raise self._limited.with_traceback(None)
         self._sleep(pause)
 
-    def _ask_in_forms(self, sound: bytes, prompt: str | None, until: float, *, final: bool) -> Decoding:
-        """Ask for as much as the server gives; what it refused once is not asked for again."""
+    def _ask_in_forms(
+        self, sound: bytes, beginning: bytes, prompt: str | None, until: float, *, final: bool
+    ) -> Decoding:
+        """Ask for as much as the server gives; what it refused for two segments in a row is not asked for again."""
         wanted = [form for form in _Form if form not in self._refused and (final or form is not _Form.WORDS)]
         refused: list[_Form] = []
         first: _RequestError | None = None
@@ -186,12 +197,23 @@ class OpenAIEngine:
                 first = first or error
                 refused.append(form)
             else:
-                self._refused.update(refused)
-                if _Form.SEGMENTS in self._refused:
-                    self._refused.add(_Form.WORDS)
+                for given in wanted[wanted.index(form) :]:
+                    self._doubted.pop(given, None)
+                for each in refused:
+                    self._doubt(each, beginning)
                 return found
         assert first is not None  # noqa: S101 -- text alone is always wanted
         raise first  # it was not the form, and the first refusal is about all that is wanted
+
+    def _doubt(self, form: _Form, beginning: bytes) -> None:
+        """The server refused this form, and answered in another."""
+        before = self._doubted.setdefault(form, beginning)
+        if before.startswith(beginning) or beginning.startswith(before):
+            return  # it may be about this very sound
+        _log.warning("%s does not give %s: that is not asked for any more", self._server, form.value)
+        self._refused.add(form)
+        if form is _Form.SEGMENTS:
+            self._refused.add(_Form.WORDS)
 
     def _ask(self, sound: bytes, prompt: str | None, form: _Form, until: float) -> Decoding:
         key = self._key()
@@ -418,6 +440,11 @@ def _wav(pcm: Samples) -> bytes:
         file.setframerate(RATE)
         file.writeframes((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes())
     return stream.getvalue()
+
+
+def _beginning(pcm: Samples) -> bytes:
+    """How a segment begins: the same for less and for more of it, however loud."""
+    return np.signbit(pcm[: _SEEN_SECONDS * RATE]).tobytes()
 
 
 def _trust(folder: str | None) -> ssl.SSLContext:

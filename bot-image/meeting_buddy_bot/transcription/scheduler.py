@@ -5,13 +5,15 @@ Finals go first, in order, and wait; partial texts are made of what is open at t
 slow decoder makes them rarer instead of later. In a pause the open segment is decoded as if it were over already: if
 it is, its final is there at once; if not, that was a partial text.
 
-Where processors are short, fewer decodings are made, and later ones (``sparing``).
+Where processors are short, fewer decodings are made, and later ones (``sparing``). While an engine is away for a while
+(a server that limits how often it is asked), only finals are asked of it, and again after a pause.
 
 Two drivers exist: :func:`drain` decodes on the spot, so that the sound waits for it (a recording, a test), and
 ``process`` decodes in a thread while the sound goes on.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,13 +33,20 @@ from meeting_buddy_bot.transcription.shortage import Shortage
 from meeting_buddy_bot.transcription.sparing import Sparing
 
 FIRST_PAUSE: Final = 2.0
-"""Seconds before a final is asked for again whose sound can wait."""
+"""Seconds before a final is asked for again."""
 LONGEST_PAUSE: Final = 30.0
 LONGEST_PATIENCE: Final = 600.0
-"""Seconds of such pauses until a decoding succeeds again."""
+"""Seconds of such pauses until a decoding succeeds again, where the sound can wait."""
+LIVE_PATIENCE: Final = 60.0
+"""Seconds behind the sound, where it cannot, after which a final is not asked for again."""
+END_PATIENCE: Final = 10.0
+"""The same after the end of all sound, for all that still wait."""
+WORTH_TELLING: Final = 5.0
+"""Seconds of speech that are missed if the engine makes nothing of them; of less it may be noise that is left out."""
 MAX_PROMPT: Final = 200
 """Characters of the text before that a segment is told which goes on where that one was cut."""
 
+NO_SENSE: Final = "the engine made no sense of it"
 _CONFIDENT: Final = -0.5
 """Average log probability of a text that the next segment may go on from."""
 _PEAK: Final = 0.5
@@ -89,6 +98,7 @@ class DecodingScheduler:
             clock: seconds, which go on while no sound comes.
         """
         self._sparing = Sparing(shortage, clock)
+        self._clock = clock
         self._settle = settle
         self._segmenter = segmenter
         self._say = say
@@ -100,10 +110,16 @@ class DecodingScheduler:
         self._running: Job | None = None
         self._early = EarlyDecoding()
         self._ended = False
+        self._ended_at = 0.0
         self._before: tuple[int, str] | None = None
         """Number and text of the last final, when it was sure of it."""
         self._faulty: str | None = None
         """Kind of the failure that was last said, until a decoding succeeds."""
+        self._away: EngineError | None = None
+        """The last failure, if it is one that passes, until a decoding succeeds."""
+        self._again_at = -math.inf
+        """Time before which nothing is asked of an engine that is away."""
+        self._pause = FIRST_PAUSE
         self.waited = 0.0
         """Seconds of :data:`LONGEST_PATIENCE` that are used up."""
 
@@ -117,7 +133,7 @@ class DecodingScheduler:
     def end(self) -> None:
         """No more sound will come; what is open is over."""
         self.pause()
-        self._ended = True
+        self._ended, self._ended_at = True, self._clock()
 
     def pause(self) -> None:
         """No sound has come for a while: what is open is over, and what may come later is another segment."""
@@ -127,15 +143,22 @@ class DecodingScheduler:
         """The decoding to make now; ``None``: there is none, or one has not been brought back yet."""
         if self._running is not None or (not self._ended and self._sparing.rests(self._waiting_seconds)):
             return None
+        if self._clock() < self._again_at:
+            return None
         if self._waiting:
             segment = self._waiting.popleft()
             self._running = Job(segment, final=True, prompt=self._prompt(segment))
-        elif self._makes_partials and not self._ended and not self._sparing.finals_only:
+        elif self._makes_partials and not self._ended and self._away is None and not self._sparing.finals_only:
             self._running = (None if self._sparing.shortage else self._early_job()) or self._partial_job()
         return self._running
 
-    def complete(self, job: Job, outcome: Decoding | Exception, seconds: float, waited: float = 0.0) -> None:
-        """Bring back what came of a job, which took so long, part of which it waited for a processor."""
+    def complete(
+        self, job: Job, outcome: Decoding | Exception, seconds: float, waited: float = 0.0, *, again: bool = True
+    ) -> None:
+        """Bring back what came of a job, which took so long, part of which it waited for a processor.
+
+        ``again``: a final of an engine that is away may become another job.
+        """
         self._running = None
         self._sparing.decoded(seconds, waited, final=job.final)
         stays = job.final
@@ -144,9 +167,10 @@ class DecodingScheduler:
         elif job.final and not isinstance(outcome, Exception):
             self._early.final_finished(seconds)
         if isinstance(outcome, Exception):
-            self._failed(job, outcome, stays=stays)
+            self._failed(job, outcome, stays=stays, again=again)
             return
         self.waited = 0.0
+        self._away, self._again_at, self._pause = None, -math.inf, FIRST_PAUSE
         if self._faulty is not None:
             self._faulty = None
             self._say(Recovered())
@@ -196,7 +220,8 @@ class DecodingScheduler:
                 self._waiting.append(segment)
         while len(self._waiting) > 1 and self._waiting_seconds > most:
             oldest = self._waiting.popleft()
-            self._miss(oldest, f"the decoder was more than {most:.0f} s of speech behind")
+            behind = f"the decoder was more than {most:.0f} s of speech behind"
+            self._miss(oldest, self._away.cause if self._away else behind)
 
     @property
     def _waiting_seconds(self) -> float:
@@ -207,6 +232,8 @@ class DecodingScheduler:
         self._before = None
         if is_invented(decoding, segment):
             self._withdraw(segment, decoding.language)
+            if segment.voiced_seconds >= WORTH_TELLING:
+                self._tell_missed(segment, NO_SENSE)
             return
         self._settle(decoding)
         if decoding.average_logprob > _CONFIDENT:
@@ -248,6 +275,9 @@ class DecodingScheduler:
 
     def _miss(self, segment: SpeechSegment, cause: str) -> None:
         self._withdraw(segment, self._partials.language)
+        self._tell_missed(segment, cause)
+
+    def _tell_missed(self, segment: SpeechSegment, cause: str) -> None:
         self._say(Missed(start=round(segment.start, 3), end=round(segment.end, 3), cause=cause))
 
     def fault(self, error: EngineError) -> None:
@@ -255,20 +285,34 @@ class DecodingScheduler:
         if self._faulty != error.kind:
             self._say(Fault(reason=error.reason, message=str(error)))
         self._faulty = error.kind
+        self._away = error if error.passes else None
 
-    def _failed(self, job: Job, error: Exception, *, stays: bool) -> None:
-        """A final that fails is missed; a partial text that fails is as if it had not been asked for."""
+    def _failed(self, job: Job, error: Exception, *, stays: bool, again: bool) -> None:
+        """A final that fails is missed, or waits; a partial text that fails is as if it had not been asked for."""
         if isinstance(error, EngineError):
             self.fault(error)
             cause = error.cause
         else:
             _log.error("a decoding failed", exc_info=error)
             cause = f"the decoder failed: {type(error).__name__}"
-        if stays:
-            self._before = None
-            self._miss(job.segment, cause)
-        else:
+        if not stays:
             self._partials.decoded(job.segment)
+            return
+        away = again and isinstance(error, EngineError) and error.passes
+        if away and self._has_patience(job.segment):
+            self._waiting.appendleft(job.segment)
+            self._again_at = self._clock() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            return
+        self._before = None
+        self._miss(job.segment, cause)
+        while away and self._ended and self._waiting:
+            self._miss(self._waiting.popleft(), cause)
+
+    def _has_patience(self, segment: SpeechSegment) -> bool:
+        if self._ended:
+            return self._clock() < self._ended_at + END_PATIENCE
+        return self._segmenter.heard < segment.end + LIVE_PATIENCE
 
     def _early_job(self) -> Job | None:
         segment = self._segmenter.pausing
@@ -310,7 +354,8 @@ def drain(scheduler: DecodingScheduler, engine: Engine, sleep: Callable[[float],
     ``sleep``: pauses between attempts at a final for which there is no engine just now; ``None``: it is missed.
     """
     while (job := scheduler.next_job()) is not None:
-        scheduler.complete(job, attempt(job, engine) if sleep is None else _awaited(scheduler, job, engine, sleep), 0.0)
+        outcome = attempt(job, engine) if sleep is None else _awaited(scheduler, job, engine, sleep)
+        scheduler.complete(job, outcome, 0.0, again=False)
 
 
 def _awaited(

@@ -7,18 +7,19 @@ tell, and it decodes once more with all of it.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import ctranslate2
 import faster_whisper
+import faster_whisper.transcribe
 
 from meeting_buddy.contract.languages import AUTO
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.agreement import unspaced
-from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, Samples, TimedWord
+from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, Samples, TimedWord, repetition
 from meeting_buddy_bot.transcription.messages import TranscriberConfig
 
 FRAMES_PER_SECOND: Final = 100
@@ -33,10 +34,21 @@ _DOUBTFUL: Final = -1.0
 _FALLBACK_TEMPERATURES: Final = (0.0, 0.2, 0.4)
 _MAX_VOCABULARY_TOKENS: Final = 100
 _MAX_PROMPT_TOKENS: Final = 60
-_MAX_TOKENS: Final = 270
-"""With both of the above it stays under the 448 positions of the decoder."""
-_TOKENS_PER_SECOND: Final = 15
-"""More than anybody speaks: it ends a decoder that runs in circles."""
+_SPECIAL_TOKENS: Final = 16
+"""More than a prompt has beside both of the above."""
+_FREE_TOKENS: Final = 15
+_TOKENS_PER_SECOND: Final = 10
+"""With the ones above more than anybody speaks: it ends a decoder that runs in circles."""
+_MOST_TOKENS_PER_SECOND: Final = 50
+_BROKEN_WORDS: Final = {
+    code: rate
+    for rate, codes in (
+        (20, "ba hi hy kk mr ne ps sa sd ta th yi yo"),
+        (_MOST_TOKENS_PER_SECOND, "am as bn bo gu ka km kn lo ml my pa si te"),
+    )
+    for code in codes.split()
+}
+"""The same in languages whose words Whisper's tokenizer breaks: about a token for each letter, or two to three."""
 _REMEDY: Final = "use an image with one, or mount one there (the bot class's transcription.modelClaim)"
 _SURE: Final = 0.8
 _DETECTIONS: Final = 3
@@ -76,6 +88,9 @@ class WhisperEngine:
         self._detected: Counter[str] = Counter()
         self._vocabulary = self._within(_MAX_VOCABULARY_TOKENS, config.vocabulary, ", ") or None
         self._frames = FULL_FRAMES
+        # It decodes a text that repeats itself once more, warmer, and would take plain Tamil for one.
+        library: Any = faster_whisper.transcribe
+        library.get_compression_ratio = repetition
         encode = self._whisper.encode
         self._whisper.encode = lambda features: encode(features[..., : self._frames])
 
@@ -92,7 +107,7 @@ class WhisperEngine:
 
     def _decode(self, pcm: Samples, frames: int, *, final: bool, prompt: str | None) -> Decoding:
         self._frames = frames
-        tokens = min(30 + int(len(pcm) / RATE * _TOKENS_PER_SECOND), _MAX_TOKENS)
+        before = self._within(_MAX_PROMPT_TOKENS, (prompt or "").split(), " ", last=True)
         try:
             found, info = self._whisper.transcribe(
                 pcm,
@@ -101,15 +116,18 @@ class WhisperEngine:
                 best_of=1,
                 temperature=_FALLBACK_TEMPERATURES if final else 0.0,
                 condition_on_previous_text=False,
-                initial_prompt=self._within(_MAX_PROMPT_TOKENS, (prompt or "").split(), " ", last=True) or None,
+                initial_prompt=before or None,
                 hotwords=self._vocabulary,
                 word_timestamps=final,  # twice the cost of a partial text; timestamps of phrases stay on in both
-                max_new_tokens=tokens,
+                max_new_tokens=self._most_tokens(len(pcm) / RATE, before),
             )
             segments = list(found)
         finally:
             self._frames = FULL_FRAMES
         weights = [max(len(each.tokens), 1) for each in segments]
+        texts: defaultdict[int, str] = defaultdict(str)
+        for each in segments:
+            texts[each.seek] += each.text  # of one go, which it parts at the times that it wrote
         return Decoding(
             text="".join(each.text for each in segments).strip(),
             language=info.language,
@@ -121,8 +139,18 @@ class WhisperEngine:
                 if segments
                 else 0.0
             ),
-            compression_ratio=max((each.compression_ratio for each in segments), default=0.0),
+            compression_ratio=max(map(repetition, texts.values()), default=0.0),
         )
+
+    def _most_tokens(self, seconds: float, before: str) -> int:
+        """Whisper's limit for so much sound: of it and the prompt together CTranslate2 grants half, 224 at most.
+
+        What is said behind that many is decoded next, where the text stays.
+        """
+        rate = _BROKEN_WORDS.get(self._language, _TOKENS_PER_SECOND) if self._language else _MOST_TOKENS_PER_SECOND
+        tokens = _FREE_TOKENS + int(seconds * rate)
+        prompt = self._count(self._vocabulary or "") + self._count(before) + _SPECIAL_TOKENS
+        return min(2 * tokens, int(self._whisper.max_length) - prompt)
 
     def _known_languages(self) -> frozenset[str]:
         """What the model has a token for: faster-whisper's own list is the one of the newest models."""
@@ -161,9 +189,13 @@ class WhisperEngine:
     def _within(self, limit: int, parts: tuple[str, ...] | list[str], joint: str, *, last: bool = False) -> str:
         """As many of the parts, from the first on or up to the last, as fit into so many tokens."""
         kept = list(parts)
-        while kept and len(self._whisper.hf_tokenizer.encode(joint.join(kept)).ids) > limit:
+        while kept and self._count(joint.join(kept)) > limit:
             kept.pop(0 if last else -1)
         return joint.join(kept)
+
+    def _count(self, text: str) -> int:
+        """Tokens, a few special ones included."""
+        return len(self._whisper.hf_tokenizer.encode(text).ids)
 
 
 def _joined(pieces: Iterable[Any]) -> tuple[TimedWord, ...]:
