@@ -131,3 +131,6 @@ def test_a_quota_that_keeps_the_pod_out_is_shown_and_told(operator: OperatorProc
     assert found["reason"] == "QuotaExceeded"
     assert "exceeded quota" in found["message"]
     wait_until(lambda: error_events(sessions), "an Event", PATIENCE)
+    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 1, "the gauge", PATIENCE)
+    sessions.kubectl("delete", "resourcequota", "none")
+    wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 0, "the gauge falls", PATIENCE)

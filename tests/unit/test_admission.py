@@ -69,3 +69,16 @@ def test_the_session_says_which_language_and_what_helps() -> None:
         "The transcription engine of bot class 'default' does not know the language fr; it knows en. Create a new "
         "session in another language, with another bot class, or with spec.transcription.enabled: false."
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "may_pass"),
+    [
+        ({"meetingLink": "https://other.example.org/rooms/a"}, True),
+        ({"meetingLink": "https://other.example.org/rooms/a", "platform": None}, False),  # nobody lists that
+        ({"meetingLink": "https://other.example.org/rooms/a", "platform": "Zoom"}, False),
+    ],
+)
+def test_only_a_self_hosted_host_may_be_listed_later(spec: dict[str, Any], may_pass: bool) -> None:
+    found = validate(make.session(**spec), make.INSTALLATION)
+    assert (found.reason, found.may_pass) == (Reason.HOST_NOT_ALLOWED, may_pass)

@@ -87,6 +87,69 @@ def test_recording_is_true_only_while_media_is_written() -> None:
     assert said(snapshot(session=make.session(recording={"enabled": False})))["Recording"] == ("False", "NotRequested")
 
 
+def messages(found: Snapshot) -> dict[str, str]:
+    return {each.type: each.message for each in conditions.compute(found)}
+
+
+def test_nothing_is_recorded_while_the_volume_does_not_answer() -> None:
+    silent = snapshot(report=make.joined(storageUnresponsive=True))
+    assert said(silent)["Recording"] == ("False", "StorageUnresponsive")
+    assert (said(silent)["Ready"][0], messages(silent)["Ready"]) == ("True", "In the meeting; see condition Recording.")
+    assert said(snapshot(Phase.LEAVING, report=make.joined(storageUnresponsive=True)))["Recording"][1] == "Ended"
+
+
+def test_a_volume_that_answers_no_more_is_written_at_once() -> None:
+    before, after = status.compose(snapshot()), status.compose(snapshot(report=make.joined(storageUnresponsive=True)))
+    assert status.needs_immediate_write(before, after)
+
+
+@pytest.mark.parametrize("waiting", ["Rejoining", "WaitingRoom"])
+@pytest.mark.parametrize("phase", [Phase.ACTIVE, Phase.RECORDING])
+def test_ready_says_in_the_meeting_of_no_bot_that_waits_outside(phase: Phase, waiting: str) -> None:
+    outside = snapshot(phase, report=make.joined(waiting=waiting))
+    assert (said(outside)["Ready"][0], messages(outside)["Ready"]) == ("True", "See condition Joined.")
+    assert messages(snapshot(phase))["Ready"] == PHASES[phase].meaning
+
+
+def test_a_bot_that_recorded_segments_was_in_the_meeting() -> None:
+    recorded = make.report("Ended", recording={"segments": 3, "verified": True})
+    known = make.session({"segmentCount": 3})
+    for found in ({"report": recorded}, {"report": None, "session": known}):
+        assert said(snapshot(Phase.FAILED, pod=make.RUNNING_POD, **found))["Joined"] == ("False", "Left")
+
+
+def test_a_class_that_is_gone_says_nothing_of_its_engine() -> None:
+    assert "Transcribed" not in said(snapshot(bot_class=None))
+
+
+LIVE = {"type": "Transcribed", "status": "True", "reason": "Live", "lastTransitionTime": "2026-11-23T10:00:30Z"}
+
+
+def test_a_transcript_is_incomplete_while_nobody_goes_on_with_it() -> None:
+    live = make.session({"conditions": [LIVE]})
+    ended = snapshot(Phase.LEAVING, session=live, report=None)
+    assert said(replace(ended, reason=Reason.BOT_CRASHED))["Transcribed"] == ("False", "Incomplete")
+    leaves = snapshot(Phase.LEAVING, session=live, report=make.joined("Leaving", transcription={"state": "Live"}))
+    assert said(leaves)["Transcribed"] == ("True", "Live"), "the bot is about to finish it"
+    between = status.next_attempt(snapshot(session=live), Reason.EVICTED, NOW, "drained", rejoins=True)
+    assert [(each.status, each.reason) for each in between.conditions or () if each.type == "Transcribed"] == [
+        ("False", "Incomplete")
+    ]
+
+
+def test_a_transcript_that_had_not_begun_is_not_incomplete_before_the_next_bot() -> None:
+    starting = make.session({"conditions": [{**LIVE, "status": "Unknown", "reason": "Starting"}]})
+    lobby = snapshot(Phase.JOINING, session=starting, report=make.report(), pod=make.RUNNING_POD)
+    between = status.next_attempt(lobby, Reason.PAGE_UNREACHABLE, NOW, "no DNS", rejoins=False)
+    assert [each.reason for each in between.conditions or () if each.type == "Transcribed"] == ["Starting"]
+
+
+def test_ready_of_a_completed_session_has_the_lines_that_were_told_before() -> None:
+    told = make.session({"transcriptLineCount": 40}, recording={"enabled": False})
+    for report in (None, make.joined("Ended")):
+        assert messages(snapshot(Phase.COMPLETED, session=told, report=report))["Ready"] == "a transcript of 40 lines"
+
+
 def test_transcribed_says_no_engine_unless_nobody_asked_for_text() -> None:
     assert said(snapshot(bot_class=NO_ENGINE))["Transcribed"] == ("False", "NoEngine")
     assert "Transcribed" not in said(snapshot())  # the bot has not begun to

@@ -24,6 +24,8 @@ from tests.support import operator_facts as make
 from tests.support.operator_facts import NOW
 from tests.unit.decide_table import ROWS, Row
 
+NEVER_THERE = "The bot was never in the meeting, so nothing was stored"
+
 
 def patch_of(plan: Plan) -> dict[str, object]:
     return next((dict(action.patch) for action in plan.actions if isinstance(action, PatchStatus)), {})
@@ -88,7 +90,11 @@ def test_an_ending_gives_advice(row: Row) -> None:
     assert row.facts.session is not None
     outcome = terminal_outcome(snapshot.Snapshot.of(row.facts, row.facts.session, row.at))
     assert outcome is not None
-    assert (outcome.remedy or REASONS[Reason(str(row.reason))].advice) in str(patch_of(plan)["message"])
+    message = str(patch_of(plan)["message"])
+    if row.phase == "Completed" and message.startswith(NEVER_THERE):
+        assert "the bot left" not in message, "there was none"
+    else:
+        assert (REASONS[Reason(str(row.reason))].advice if outcome.remedy is None else outcome.remedy) in message
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.situation)
@@ -103,7 +109,72 @@ def test_nothing_that_is_written_or_told_holds_the_link(row: Row) -> None:
 
 def test_a_leave_before_the_meeting_says_that_nothing_was_stored() -> None:
     plan = decide(make.facts(make.session(leave=True)), lambda: make.NOW)
-    assert "nothing was stored" in str(patch_of(plan)["message"])
+    assert patch_of(plan)["message"] == f"{NEVER_THERE}."
+
+
+@pytest.mark.parametrize("ends", [{"endTime": spelled(make.later(300))}, {"leave": True}], ids=["end time", "leave"])
+def test_an_end_before_the_meeting_says_what_kept_the_bot_out(ends: dict[str, Any]) -> None:
+    waits = {"phase": "Initializing", "scheduledTime": spelled(NOW)}
+    quota = CreateRejection("quota", "exceeded quota: pods", make.later(295), since=NOW)
+    refused = make.facts(make.session(waits, **ends), rejection=quota)
+    pulls = {**waits, "attempt": 1, "botPod": make.POD, "message": "container bot: the image cannot be pulled yet"}
+    pulls |= {"leaveRequestedAt": spelled(make.later(300))}  # with which its pod was deleted
+    gone = make.terminated(ContainerFacts(), deleted_at=make.later(301))
+    ahead = make.later(300) if "leave" in ends else make.later(310)
+    failed = {**waits, "attempt": 2, "nextAttemptTime": spelled(ahead)}
+    failed["message"] = (
+        f"attempt 1 ended with PageUnreachable: DNS; no answer; the next bot is made at {spelled(ahead)}"
+    )
+    for facts, why in (
+        (refused, "exceeded quota: pods"),
+        (make.facts(make.session(pulls, **ends), gone), "container bot: the image cannot be pulled yet"),
+        (make.facts(make.session(failed, **ends)), "attempt 1 ended with PageUnreachable: DNS; no answer"),
+    ):
+        patch = patch_of(decide(facts, lambda: make.later(301)))
+        assert patch["message"] == f"{NEVER_THERE}. What kept it out: {why}."
+
+
+def test_a_planned_session_that_is_cancelled_speaks_of_no_bot_that_left() -> None:
+    start: dict[str, Any] = {"startTime": "2026-11-23T11:00:00Z"}
+    planned = patch_of(decide(make.facts(make.session(**start)), lambda: NOW))
+    patch = patch_of(decide(make.facts(make.session(planned, leave=True, **start)), lambda: make.later(5)))
+    assert (patch["phase"], patch["message"]) == ("Completed", f"{NEVER_THERE}.")
+
+
+def test_a_later_attempt_that_is_missed_says_why_there_had_to_be_one_and_what_helps() -> None:
+    said = "attempt 1 ended with PageUnreachable: DNS; the next bot is made at 2026-11-23T10:00:10Z"
+    status = {"phase": "Initializing", "attempt": 2, "nextAttemptTime": spelled(make.later(10)), "message": said}
+    session = make.session({**status, "scheduledTime": spelled(NOW)}, backoffLimit=2)
+    patch = patch_of(decide(make.facts(session), lambda: make.later(911)))
+    assert patch["reason"] == "Missed"
+    assert patch["message"] == (
+        "Attempt 1 ended with PageUnreachable: DNS; then no other bot was made until 2026-11-23T10:15:10Z (attempt 2). "
+        "Create a new session."
+    )
+
+
+def test_a_bot_that_is_stopped_after_an_end_time_that_nobody_saw_was_due() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(NOW)}
+    word = make.last_word("Evicted", leftAt=spelled(make.later(1860)))
+    drained = make.terminated(make.ended(word, at=make.later(1890)), deleted_at=make.later(1980))
+    session = make.session(status, endTime=spelled(make.later(1800)))
+    patch = patch_of(decide(make.facts(session, drained), lambda: make.later(1900)))
+    assert (patch["phase"], patch["reason"]) == ("Completed", "EndTimeReached")
+    assert patch["message"] == "The bot was stopped from outside after the session's end time."
+
+
+def test_an_eviction_is_told_once() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(NOW)}
+    drained = make.terminated(make.ended(make.last_word("Evicted")), deleted_at=NOW)
+    message = str(patch_of(decide(make.facts(make.session(status), drained), lambda: NOW))["message"])
+    assert message == "The pod was stopped from outside. Keep bots on nodes that are not drained."
+
+
+def test_a_killed_bot_of_which_no_report_was_read_was_in_the_meeting_from_its_readiness_to_its_end() -> None:
+    status = {"phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20))}
+    killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)))
+    patch = patch_of(decide(make.facts(make.session(status), killed), lambda: make.later(100)))
+    assert (patch["phase"], patch["totalDurationSeconds"], patch["duration"]) == ("Leaving", 75, "1m15s")
 
 
 @pytest.mark.parametrize("seconds", [100, 600 + 1800 + 121], ids=["it works", "it takes too long"])

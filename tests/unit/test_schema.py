@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import takewhile
 from typing import Annotated, Any, Literal
 
@@ -124,3 +125,12 @@ def test_the_chart_s_example_of_a_bot_class_is_right_and_shows_every_field() -> 
     for name in shown - {"resources"}:
         assert getattr(found, name) == getattr(plain, name), name
     assert (found.resources.audio, found.resources.video720p) == (plain.resources.audio, plain.resources.video720p)
+
+
+def test_what_cannot_change_names_what_may_and_until_when() -> None:
+    rules = crd.object_schema()["properties"]["spec"]["x-kubernetes-validations"]
+    [message] = [each["message"] for each in rules if each.get("fieldPath") == ".debugMode"]
+    always, _, until_bot = message.partition("(")[2].partition(" may always change, ")
+    assert re.findall(r"spec\.(\w+)", always) == list(crd.ALWAYS_MUTABLE)
+    assert re.findall(r"spec\.(\w+)", until_bot) == list(crd.MUTABLE_UNTIL_BOT)
+    assert until_bot.endswith(" until there is a bot)")

@@ -6,7 +6,7 @@ from typing import Protocol
 from meeting_buddy.app.metrics import Metrics
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.controller.queue import KeyedQueue
-from meeting_buddy.controller.session_cache import SessionCache
+from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
 
 
 class _Held(Protocol):
@@ -35,8 +35,8 @@ def register(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: 
     metrics.gauge("cache_objects", "Sessions in the cache", lambda: len(cache))
     metrics.gauge(
         "sessions_failing",
-        "Sessions whose reconciliation failed several times in a row",
-        lambda: sum(entry.has_persistent_error for entry in cache),
+        "Sessions whose reconciliation failed several times in a row, or whose pod a quota or a webhook keeps out",
+        lambda: sum(entry.has_persistent_error or _is_kept_out(entry) for entry in cache),
     )
     metrics.gauge("streams", "Bots whose reports are followed", lambda: len(streams))
     metrics.gauge(
@@ -47,3 +47,12 @@ def register(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: 
         ),
     )
     metrics.gauge("leader", "Whether this replica acts", lambda: float(lease.held))
+
+
+def _is_kept_out(entry: CacheEntry) -> bool:
+    """Whether the API server refuses the pod that the session waits for, and is asked for it again and again."""
+    status = entry.session.status if entry.session is not None else None
+    if status is None or status.ended or status.phase is Phase.SCHEDULED:
+        return False
+    rejection = entry.of(entry.current).rejection
+    return rejection is not None and rejection.kind in ("quota", "forbidden")

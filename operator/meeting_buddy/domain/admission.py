@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meeting_buddy.contract.languages import whisper_code
-from meeting_buddy.contract.links import LinkError, PlatformName, parse_link
+from meeting_buddy.contract.links import LinkError, PlatformName, is_self_hosted, parse_link
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.domain.facts import InstallationFacts, SessionFacts
 from meeting_buddy.resource.bot_class import Transcription
@@ -52,7 +52,9 @@ def validate(session: SessionFacts, installation: InstallationFacts) -> Admissio
         except LinkError as error:
             if error.reason is Reason.PLATFORM_NOT_AVAILABLE:
                 return _not_available(spec.platform, installation)
-            return AdmissionResult(spec.platform, error.reason, f"spec.meetingLink: {error}")
+            unlisted = error.reason is Reason.HOST_NOT_ALLOWED
+            may_be_listed = unlisted and spec.platform is not None and is_self_hosted(spec.platform)
+            return AdmissionResult(spec.platform, error.reason, f"spec.meetingLink: {error}", may_pass=may_be_listed)
     if platform is None:
         return AdmissionResult(
             None, Reason.LINK_INVALID, "spec.platform must be set together with spec.meetingLinkSecretRef"

@@ -33,6 +33,11 @@ class Draft(NamedTuple):
 def ready(snapshot: Snapshot) -> Draft:
     """In the meeting as asked, or over and well; as the phase table says."""
     meaning = _stored(snapshot) if snapshot.phase is Phase.COMPLETED else PHASES[snapshot.phase].meaning
+    if snapshot.phase in (Phase.ACTIVE, Phase.RECORDING) and snapshot.report is not None:
+        if snapshot.report.waiting is not None:
+            meaning = "See condition Joined."
+        elif snapshot.phase is Phase.RECORDING and snapshot.report.storage_unresponsive:
+            meaning = "In the meeting; see condition Recording."
     return Draft("True" if PHASES[snapshot.phase].ready else "False", _word(snapshot), meaning)
 
 
@@ -69,9 +74,7 @@ def pod_scheduled(snapshot: Snapshot) -> Draft | None:
 def joined(snapshot: Snapshot) -> Draft | None:
     """Whether the bot is in the meeting now; a rejoin or a move back to the lobby shows here, never in the phase."""
     if snapshot.phase.terminal:
-        return (
-            None if _nobody_came(snapshot) else Draft("False", "NeverJoined" if snapshot.joined_at is None else "Left")
-        )
+        return None if _nobody_came(snapshot) else Draft("False", "Left" if _was_in(snapshot) else "NeverJoined")
     if snapshot.phase.rank < Phase.JOINING.rank:
         return None
     if snapshot.reason is not None:  # its bot has ended, whatever it reported last
@@ -101,6 +104,8 @@ def recording(snapshot: Snapshot) -> Draft | None:
     if snapshot.phase.terminal:
         return None if _nobody_came(snapshot) else Draft("False", "Ended")
     if snapshot.phase is Phase.RECORDING:
+        if snapshot.report is not None and snapshot.report.storage_unresponsive:
+            return Draft("False", "StorageUnresponsive")  # condition StoragePressure says more
         return Draft("True", "Writing")
     return Draft("False", "Ended" if snapshot.phase is Phase.LEAVING else "NotStarted")
 
@@ -113,13 +118,14 @@ def transcribed(snapshot: Snapshot) -> Draft | None:
     found: Draft | None
     if report.state != "Off":
         found = _of_transcript(report)
-    elif snapshot.transcribing:  # it begins when the bot does
-        found = previous(snapshot, "Transcribed")
     else:
-        found = previous(snapshot, "Transcribed") or Draft("False", "NoEngine", _NO_ENGINE)
-    if found is not None and snapshot.phase.terminal and found.reason in _UNFINISHED:
+        found = previous(snapshot, "Transcribed")  # it begins when the bot does
+        if found is None and snapshot.transcribing is False:
+            found = Draft("False", "NoEngine", _NO_ENGINE)
+    # Also while another bot, or the finisher, is to come: nobody transcribes meanwhile.
+    if found is not None and snapshot.reason is not None and found.reason in _UNFINISHED:
         if found.reason == "Starting" and not (snapshot.ever_joined or snapshot.finishing):
-            return None
+            return None if snapshot.phase.terminal else found
         return Draft("False", "Incomplete", "the bot ended before the transcript was finished")
     return found
 
@@ -284,10 +290,17 @@ def _nobody_came(snapshot: Snapshot) -> bool:
     return snapshot.bot_name is None and snapshot.joined_at is None
 
 
+def _was_in(snapshot: Snapshot) -> bool:
+    """Whether a bot was in the meeting by what anybody says, or recorded something of it."""
+    recorded = snapshot.report.recording.segments if snapshot.report is not None else 0
+    return snapshot.ever_joined or bool(recorded or snapshot.session.status.segment_count)
+
+
 def _stored(snapshot: Snapshot) -> str:
     """What a completed session left on the volume: ``2 segments, 1.7 MB, verified``."""
     found = snapshot.report.recording if snapshot.report is not None else None
     lines = snapshot.report.transcription.lines if snapshot.report is not None else 0
+    lines = lines or snapshot.session.status.transcript_line_count or 0
     text = f"a transcript of {lines} line{'s' if lines > 1 else ''}" if lines > 0 else ""
     if found is None or not found.segments:
         return text or "nothing was stored"

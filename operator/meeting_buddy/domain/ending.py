@@ -1,7 +1,9 @@
 """Why a session ends now, if it does, and the plan that ends it."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason, end_phase
@@ -11,6 +13,9 @@ from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan, ReleaseFinalizer, StopStream
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.resource.session import MeetingSessionStatus
+
+_PLANNED: Final = re.compile(r"; (?:the next bot|another bot) [^;]*$")
+"""What a status says, behind why an attempt ended, of a next one, which there is none of after all."""
 
 
 def is_late(snapshot: Snapshot) -> bool:
@@ -48,8 +53,7 @@ def _outcome(snapshot: Snapshot) -> Outcome | None:
     if pod.terminated and (given_up := _given_up(snapshot, pod)) is not None:
         return given_up
     if pod.terminated or _passed(snapshot, pod_outcome.bot_ended_at(pod, snapshot.session.uid)):
-        # Only a leave that was seen before: what stopped a bot before its end time was not the end time.
-        return pod_outcome.of_terminated_pod(pod, snapshot.session.uid, leaving=snapshot.asked_to_leave)
+        return _of_terminated_pod(snapshot, pod)
     if _passed(snapshot, pod_outcome.lost_at(pod)) and not snapshot.heard:
         return pod_outcome.of_lost_pod(pod)
     if startup.started(pod):
@@ -73,6 +77,23 @@ def _given_up(snapshot: Snapshot, pod: PodFacts | None) -> Outcome | None:
     """Why the operator itself removed the pod; ``None``: it did not, or the bot started or had to leave meanwhile."""
     started = snapshot.known.report is not None or (pod is not None and pod.bot.ran)
     return None if started or snapshot.asked_to_leave else snapshot.known.given_up
+
+
+def _of_terminated_pod(snapshot: Snapshot, pod: PodFacts) -> Outcome:
+    """What stopped a bot before its end time was not the end time; after it, it was due, whoever stopped it."""
+    uid, asked = snapshot.session.uid, snapshot.asked_to_leave
+    overdue = not asked and _stayed_to_the_end(snapshot, pod)
+    found = pod_outcome.of_terminated_pod(pod, uid, leaving=asked or overdue)
+    if not overdue or found.reason is not Reason.LEAVE_REQUESTED:
+        return found
+    return replace(found, message="the bot was stopped from outside after the session's end time", remedy="")
+
+
+def _stayed_to_the_end(snapshot: Snapshot, pod: PodFacts) -> bool:
+    """Whether the bot left, or, where nobody knows that, ended, after an end time at which no operator asked it to."""
+    report, end = pod_outcome.termination_report(pod, snapshot.session.uid), snapshot.session.spec.end_time
+    left_at = (report.left_at if report is not None else None) or pod.bot_terminated_at
+    return snapshot.end_reached and end is not None and left_at is not None and left_at >= end
 
 
 def _passed(snapshot: Snapshot, moment: datetime | None) -> bool:
@@ -121,8 +142,13 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
     start, error = snapshot.session.spec.start_time, reconcile_error.current(snapshot.facts)
     why = f": {error.message}" if error is not None else ""
     if not snapshot.is_first:
-        reason = Reason.EVICTED if snapshot.ever_joined else Reason.MISSED
-        return Outcome(reason, f"attempt {snapshot.attempt} could not be made until {times.spelled(deadline)}{why}")
+        said = _said(snapshot)
+        repeats = error is not None and said == error.message.rstrip(". ")
+        before = "" if said is None or repeats else f"{said}; then "
+        text = f"{before}no other bot was made until {times.spelled(deadline)}{why}"
+        if snapshot.ever_joined:
+            return Outcome(Reason.EVICTED, text)
+        return Outcome(Reason.MISSED, text, remedy="Create a new session.")
     if start is None:
         requested = times.spelled(snapshot.session.requested_at or deadline)
         return Outcome(
@@ -132,6 +158,21 @@ def _missed(snapshot: Snapshot, deadline: datetime) -> Outcome:
         )
     until = f"the meeting started at {times.spelled(start)}, and until {times.spelled(deadline)} no bot was made"
     return Outcome(Reason.MISSED, until + why)
+
+
+def _said(snapshot: Snapshot) -> str | None:
+    """What the status says of why there is no bot yet: why the former one ended, or what keeps this one out."""
+    said = _PLANNED.sub("", snapshot.session.status.message or "").rstrip(". ")
+    return said or None
+
+
+def _kept_out_by(snapshot: Snapshot) -> str | None:
+    """Why the session's bot did not start until now; ``None``: it did, its time had not come, or nobody knows."""
+    ran = snapshot.report is not None or (snapshot.pod is not None and snapshot.pod.bot.ran)
+    if ran or snapshot.session.status.phase not in (None, Phase.INITIALIZING):
+        return None
+    error = reconcile_error.current(snapshot.facts) if _lacks_something(snapshot) else None
+    return error.message if error is not None else _said(snapshot)
 
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
@@ -153,8 +194,12 @@ def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
 
 def _outcome_of_error(snapshot: Snapshot) -> Outcome | None:
     """Of an error that may keep the bot from starting; one beside a pod that has its Secret is about something else."""
-    lacks = snapshot.pod is None or snapshot.known.secret_missing
-    return reconcile_error.outcome(snapshot.facts) if lacks else None
+    return reconcile_error.outcome(snapshot.facts) if _lacks_something(snapshot) else None
+
+
+def _lacks_something(snapshot: Snapshot) -> bool:
+    """Whether the pod or its Secret may still be missing."""
+    return snapshot.pod is None or snapshot.known.secret_missing
 
 
 def _refused_since(snapshot: Snapshot) -> datetime | None:
@@ -174,14 +219,16 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         files_verified=report is not None and report.recording.verified,
         files_expected=expected,
     )
-    detail = outcome.message
+    detail, remedy = outcome.message, outcome.remedy if reason is outcome.reason else None
     if phase is Phase.COMPLETED and not ever_joined:
+        why = _kept_out_by(replace(snapshot, report=report))
         detail = "The bot was never in the meeting, so nothing was stored"
+        detail, remedy = detail if why is None else f"{detail}. What kept it out: {why}", ""
     elif phase is Phase.COMPLETED and expected and report is not None and report.recording.segments == 0:
         detail = "The bot left before anything could be recorded, so nothing was stored"
     elif phase is Phase.FAILED and not snapshot.finishing:
         detail = with_attempt(snapshot, reason, detail)
-    message = terminal_message(reason, detail, outcome.remedy if reason is outcome.reason else None)
+    message = terminal_message(reason, detail, remedy)
     after = status.compose(snapshot.ended(phase, reason, message, report))
     event = EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message)
     actions = settle(snapshot, after, event)

@@ -7,7 +7,7 @@ taken away, as nodes are drained one after the other, is followed by another one
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
@@ -18,6 +18,7 @@ from meeting_buddy.domain.ending import not_ended, settle, terminal_message, wit
 from meeting_buddy.domain.facts import CreateRejection, PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
+from meeting_buddy.resource.session import MeetingSessionStatus
 
 _FINAL: Final = ("invalid", "taken")
 """Kinds of a refusal that stay."""
@@ -35,9 +36,18 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     message = terminal_message(outcome.reason, cause, outcome.remedy)
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
     if after.leave_timestamp is None and ended.has_bot:
-        after = after.model_copy(update={"leave_timestamp": ended.bot_gone_at})
+        after = after.model_copy(update=_left(after, ended.bot_gone_at))
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
     return Plan(tuple(settle(snapshot, after, EmitEvent("Normal", "Finishing", note))), snapshot.now)
+
+
+def _left(after: MeetingSessionStatus, at: datetime) -> dict[str, Any]:
+    """When a bot that did not say so left, and how long its session was in the meeting if no report told."""
+    found: dict[str, Any] = {"leave_timestamp": at}
+    if after.join_timestamp is not None and after.total_duration_seconds is None:
+        seconds = max(0, round((at - after.join_timestamp).total_seconds()))
+        found |= {"total_duration_seconds": seconds, "duration": status.duration(seconds)}
+    return found
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:

@@ -137,7 +137,9 @@ def _reported(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:
     if reason is Reason.EVICTED:
         if leaving:
             return Outcome(Reason.LEAVE_REQUESTED)
-        return _disrupted(pod, leaving=False) or Outcome(reason, report.message or "the pod was stopped from outside")
+        message = report.message or "the pod was stopped from outside"
+        found = Outcome(reason, message, remedy="Keep bots on nodes that are not drained.")
+        return _disrupted(pod, leaving=False) or found
     if reason is Reason.BROWSER_CRASHED and _oom_killed(pod.browser):
         return Outcome(Reason.OUT_OF_MEMORY, "container browser was OOM-killed")
     return Outcome(reason, report.message)

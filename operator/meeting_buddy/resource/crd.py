@@ -7,6 +7,7 @@ remedy and never quote a value. A new rule must stay within the API server's cos
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from meeting_buddy.contract import identity, links
@@ -100,11 +101,16 @@ MUTABLE_UNTIL_BOT = ("startTime", "startingDeadlineSeconds", "meetingLink", "bot
 """Fields of the spec that may change while no bot was made and the session goes on."""
 
 
+def _listed(names: Sequence[str]) -> str:
+    *most, last = (f"spec.{name}" for name in names)
+    return f"{', '.join(most)} and {last}"
+
+
 def _immutable(name: str) -> dict[str, str]:
     return _rule(
         _unchanged("", name),
-        f"spec.{name} cannot change once the session exists: create a new MeetingSession instead (only spec.leave, "
-        "spec.endTime and spec.ttlSecondsAfterFinished may change)",
+        f"spec.{name} cannot change once the session exists: create a new MeetingSession instead "
+        f"({_listed(ALWAYS_MUTABLE)} may always change, {_listed(MUTABLE_UNTIL_BOT)} until there is a bot)",
         f".{name}",
         "FieldValueForbidden",
     )
@@ -131,7 +137,12 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase", "description": "Where the session is."},
     {"name": "Platform", "type": "string", "jsonPath": ".status.platform", "description": "Platform of the link."},
     {"name": "Joined", "type": "date", "jsonPath": ".status.joinTimestamp", "description": "Since it was admitted."},
-    {"name": "Duration", "type": "string", "jsonPath": ".status.duration", "description": "Time in the meeting."},
+    {
+        "name": "Duration",
+        "type": "string",
+        "jsonPath": ".status.duration",
+        "description": "First joining to last leaving.",
+    },
     {"name": "Segments", "type": "integer", "jsonPath": ".status.segmentCount", "description": "Closed segments."},
     {"name": "Reason", "type": "string", "jsonPath": ".status.reason", "description": "Why it ended.", "priority": 1},
     {"name": "Pod", "type": "string", "jsonPath": ".status.botPod", "description": "Pod of the bot.", "priority": 1},

@@ -283,7 +283,9 @@ class MeetingSessionStatus(StoredModel):
         None, description="When the bot left for the last time; not while one is in the meeting again."
     )
     completion_time: Timestamp | None = Field(None, description="When the session ended.")
-    total_duration_seconds: int | None = Field(None, ge=0, description="Seconds in the meeting.")
+    total_duration_seconds: int | None = Field(
+        None, ge=0, description="Seconds from the first joining to the last leaving, with what was between two bots."
+    )
     duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
     segment_count: int | None = Field(None, ge=0, description="Closed segments on the volume.")
     audio_file_count: int | None = Field(
