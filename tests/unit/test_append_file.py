@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from meeting_buddy.contract.transcript import NumberedLines
 from meeting_buddy_bot.support import append_file
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.threads import call_in_thread
@@ -70,6 +71,78 @@ async def test_a_line_goes_on_where_the_volume_was_full(tmp_path: Path, monkeypa
     await file.flush(60)
     assert await file.close(60)
     assert path.read_text() == "the first\nthe second\n"
+
+
+LINES = [b'{"text": "the first"}', b'{"text": "the second"}', b'{"text": "the third"}']
+
+TAKEN = {
+    "a part, then the rest without its fsync": ([9], [1], []),
+    "two parts, then the rest without its fsync": ([4, 9], [1], []),
+    "all without its fsync, then a part": ([100, 7], [1], []),
+    "all without its fsync, twice": ([100], [1, 2], []),
+    "a part, then all without its fsync, then a part again": ([9, 100, 5], [1], []),
+    "all but the end of the line, then that without its fsync": ([21], [1], []),
+    "a part, which is gone once there is room": ([9], [], [1]),
+    "a part, and the rest of it with an error": ([9, -12], [], []),
+    "a part, with an error": ([-9], [], []),
+}
+
+
+@pytest.mark.parametrize(("takes", "unsynced", "lost"), TAKEN.values(), ids=TAKEN)
+async def test_readers_see_each_line_once_whatever_the_volume_takes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: list[int], unsynced: list[int], lost: list[int]
+) -> None:
+    """Of the second line, ``takes`` bytes are written at a time (negative: and an error is told) and then all.
+
+    Some of its fsyncs fail; what the volume had taken of it is lost again where ``lost`` says so.
+    """
+    path, write, fsync, opening = tmp_path / "lines", os.write, os.fsync, os.open
+    takes, unsynced, lost, syncs = list(takes), list(unsynced), list(lost), 0
+    file = AppendFile(path, durable=True)
+    assert file.append(LINES[0])
+    assert await file.flush(60)
+
+    def ours(descriptor: int) -> bool:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+
+    def scarce(descriptor: int, data: bytes) -> int:
+        if not ours(descriptor) or not takes:
+            return write(descriptor, data)
+        written = write(descriptor, data[: abs(taken := takes.pop(0))])
+        if taken < 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return written
+
+    def unsure(descriptor: int) -> None:
+        nonlocal syncs
+        if ours(descriptor):
+            syncs += 1
+            if syncs in unsynced:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    def forgetful(name: str | os.PathLike[str], *args: int, **more: int) -> int:
+        if name == path and lost and not takes:
+            lost.clear()
+            os.truncate(path, len(LINES[0]) + 1)
+        return opening(name, *args, **more)
+
+    monkeypatch.setattr(os, "write", scarce)
+    monkeypatch.setattr(os, "fsync", unsure)
+    monkeypatch.setattr(os, "open", forgetful)
+    reader, seen = NumberedLines(), []
+    assert file.append(LINES[1])
+    for _ in range(10):  # each tries once more
+        written = await file.flush(60)
+        if written:
+            break
+    assert written
+    assert file.append(LINES[2])
+    assert await file.close(60)
+    content = path.read_bytes()
+    for first in range(0, len(content), 5):  # a reader gets the file in pieces
+        seen += reader.feed(content[first : first + 5])
+    assert seen == [(n, line.decode()) for n, line in enumerate(LINES, 1)], content
 
 
 async def test_what_a_process_that_died_left_torn_spoils_no_other_line(tmp_path: Path) -> None:

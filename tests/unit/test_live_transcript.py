@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.report import TranscriptionReport
 from meeting_buddy_bot.platforms.speakers import Interval
+from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame
 from meeting_buddy_bot.recording.manifest import Derived, Segment, encode, read
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
@@ -31,7 +33,9 @@ from meeting_buddy_bot.transcription.log_lines import LineLog, line_log
 from meeting_buddy_bot.transcription.messages import Message, Missed, Partial, Ready, TranscriberConfig, Utterance
 from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
+from tests.support.awaiting import until
 from tests.support.scripted_transcriber import NoSound, ScriptedProcess
+from tests.unit.test_transcript_troubles import READY, Session, progress, session  # noqa: F401 -- fixture
 
 FILES = {"transcript.jsonl", "transcript.vtt", "transcript.srt", "transcript.txt"}
 
@@ -173,6 +177,56 @@ async def test_a_check_for_which_there_is_no_time_is_told(transcribe: Attend, mo
     late.set()
     assert (report.state, report.reason) == ("Done", "VerificationFailed")
     assert "in time" in str(report.message)
+
+
+# Sound that the source drops, and times that it sets anew
+
+
+async def test_sound_that_is_missing_between_two_frames_is_told(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    for start in (0.1, 0.2, 3.1, 3.5, 3.6):  # a correction of the source's clock is none
+        await session.hear(start)
+    await session.say(READY, progress(3.7))
+    report = await session.end(3.7)
+    assert (report.state, report.reason) == ("Done", "Incomplete")
+    assert report.message == "without text: 0-3 s (no sound came)"
+    await session.events.flush()
+    told = [json.loads(line) for line in (session.folder / "events.jsonl").read_text().splitlines()]
+    missed = [(each["start"], each["end"]) for each in told if each["event"] == "not_transcribed"]
+    assert missed == [(0.3, 3.1)]
+
+
+async def test_what_sounds_while_the_bot_is_not_in_the_meeting_is_not_missing(
+    session: Session,
+) -> None:
+    await session.begin()
+    await session.admitted(0)
+    session.reporter.waiting(Waiting.WAITING_ROOM)
+    for start in (0.1, 0.2):
+        session.sound.to_come.put_nowait(PcmFrame(start, bytes(FRAME_BYTES)))
+    await until(session.sound.to_come.empty)
+    await asyncio.sleep(0.01)
+    session.reporter.waiting(None)
+    await session.hear(3.1)
+    await session.say(READY, progress(3.2))
+    report = await session.end(3.2)
+    assert (report.state, report.reason, report.message) == ("Done", None, None)
+
+
+async def test_what_follows_a_segment_whose_samples_end_behind_the_clock_is_given_to_the_next_process(
+    session: Session,
+) -> None:
+    await session.begin()
+    await session.admitted(0)
+    await session.hear(0.1)
+    await session.say(READY, Utterance(segment=1, revision=1, start=0, end=0.5, language="en", text="hello"))
+    for start in (0.2, 0.3, 0.4):
+        await session.hear(start)
+    await session.say(progress(0.2))
+    await session.die()
+    await until(lambda: session.processes[-1].fed)
+    assert session.processes[-1].fed == [0.2, 0.3, 0.4]
 
 
 # The lines in the log

@@ -5,6 +5,7 @@ the other up.
 """
 
 import array
+from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -17,7 +18,9 @@ RATE: Final = 16_000
 FRAME_SECONDS: Final = 0.1
 FRAME_BYTES: Final = int(RATE * FRAME_SECONDS) * 2
 _MAX_DRIFT: Final = 0.25
-"""Seconds by which counted samples may differ from the clock before the count is set anew (sound was dropped)."""
+"""Seconds by which counted samples may differ from the clock before the count is set anew."""
+_STEADY_FRAMES: Final = 20
+"""Frames in a row that have to be late alike before sound counts as dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class PcmFrame:
     """A tenth of a second of sound."""
 
     start: float
-    """Of its first sample, seconds on the session clock, within 0.1 s."""
+    """Of its first sample, seconds on the session clock, within :data:`_MAX_DRIFT`."""
     pcm: bytes
     """Signed 16-bit little-endian samples, mono, :data:`RATE` per second."""
 
@@ -34,6 +37,36 @@ class PcmFrame:
         """The largest sample without its sign, 0 (digital silence) to 32768."""
         samples = array.array("h", self.pcm)
         return max(max(samples), -min(samples))
+
+
+class FrameTimes:
+    """Start times of the frames of one reader: samples are counted, and the clock corrects the count.
+
+    After a hiccup of the reader its frames are late, although none is lost: what waited is read at once, and each is
+    less late than the one before. Where sound was dropped, frames come at the clock's pace and stay late.
+    """
+
+    def __init__(self) -> None:
+        self._expected: float | None = None
+        self._late: deque[float] = deque(maxlen=_STEADY_FRAMES)
+        """By how much the last frames came after their time."""
+
+    def next(self, now: float) -> float:
+        """Time of the first sample of a frame that was read at ``now``."""
+        start = self._corrected(self._expected, now - FRAME_SECONDS)
+        self._expected = start + FRAME_SECONDS
+        return start
+
+    def _corrected(self, expected: float | None, by_clock: float) -> float:
+        if expected is None or by_clock <= expected - _MAX_DRIFT:
+            self._late.clear()
+            return by_clock
+        self._late.append(by_clock - expected)
+        least = min(self._late)
+        if len(self._late) < _STEADY_FRAMES or least <= _MAX_DRIFT or max(self._late) - least > _MAX_DRIFT:
+            return expected
+        self._late.clear()
+        return expected + least
 
 
 class AudioSource(Protocol):
@@ -62,15 +95,11 @@ class PulseAudioSource:
             "--channels=1", "--latency-msec=50", "--client-name=Meeting Buddy", "--stream-name=listener",
         ], read_output=True)
         # fmt: on
-        expected: float | None = None
+        times = FrameTimes()
         try:
             while child.process.stdout is not None:
                 pcm = await child.process.stdout.readexactly(FRAME_BYTES)
-                start = self._clock.now() - FRAME_SECONDS
-                if expected is not None and abs(start - expected) < _MAX_DRIFT:
-                    start = expected
-                expected = start + FRAME_SECONDS
-                yield PcmFrame(start, pcm)
+                yield PcmFrame(times.next(self._clock.now()), pcm)
         except EOFError:
             return
         finally:

@@ -1,8 +1,9 @@
 """A file that only grows, line by line, written by a thread of its own.
 
 Whoever appends never waits for the volume. A volume that hangs, or that refuses a line (full), delays the lines behind
-it and keeps their order; they are written once it takes them. If this process dies, what is still queued is lost, and
-at most the last line of the file is cut.
+it and keeps their order; they are written once it takes them. A line that it does not make durable is in the file
+twice, one after the other. If this process dies, what is still queued is lost, and at most the last line of the file is
+cut.
 """
 
 import asyncio
@@ -35,8 +36,8 @@ class AppendFile:
         self._thread: threading.Thread | None = None
         self._descriptor: int | None = None
         self._unwritten: deque[bytes] = deque()
-        self._within_line = False
-        """Whether the first that is unwritten is the rest of a line."""
+        self._begun = False
+        """Whether the first that is unwritten may be in the file already, as a whole or in part."""
 
     def append(self, line: bytes) -> bool:
         """Queue one line, without its end; False when too many wait and it was dropped."""
@@ -111,30 +112,39 @@ class AppendFile:
     def _write_first(self) -> None:
         line = self._unwritten[0]
         if self._descriptor is None:
-            self._descriptor = self._open()
-        written = os.write(self._descriptor, line)
-        if written < len(line):  # a volume that is full takes a part; the rest follows once there is room
-            self._unwritten[0], self._within_line = line[written:], True
+            self._descriptor, line = self._open(line)
+        self._begun = True
+        if os.write(self._descriptor, line) < len(line):  # a volume that is full takes a part
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._within_line = False
         if self._durable:
             os.fsync(self._descriptor)
+        self._begun = False
 
-    def _open(self) -> int:
-        """Open for appending, behind whatever line a process that died has left torn."""
+    def _open(self, line: bytes) -> tuple[int, bytes]:
+        """Open for appending; the descriptor, and what of ``line`` is to be written.
+
+        That is its rest, where the file ends within this very line. A whole one that was not made durable is written
+        again. Whatever else the file ends with is a line that a process that died has left torn, and is ended.
+        """
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o664)
         try:
-            if not self._within_line and os.fstat(descriptor).st_size and not self._ends_with_a_line():
+            torn = self._torn(os.fstat(descriptor).st_size, len(line))
+            if self._begun and line.startswith(torn):
+                return descriptor, line[len(torn) :]
+            if torn:
                 os.write(descriptor, b"\n")
         except OSError:
             os.close(descriptor)
             raise
-        return descriptor
+        return descriptor, line
 
-    def _ends_with_a_line(self) -> bool:
+    def _torn(self, size: int, most: int) -> bytes:
+        """What follows the last line's end, of which at most so many bytes."""
+        if not size:
+            return b""
         with self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
+            file.seek(max(size - most, 0))
+            return file.read().rpartition(b"\n")[2]
 
     def _reopen(self) -> None:
         """Close the file: the next line opens it anew, since a mount that came back knows no old descriptors."""

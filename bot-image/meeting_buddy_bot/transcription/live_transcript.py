@@ -44,6 +44,7 @@ _START_SECONDS: Final = 5.0
 _SILENT_SECONDS: Final = 5.0
 """Without a frame of sound, after which the source is opened anew; silence has frames, too."""
 _REOPEN_SECONDS: Final = 0.2
+_NO_SOUND: Final = "no sound came"
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class LiveTranscript:
         self._left: float | None = None
         """Time after which nothing that is said belongs to the meeting."""
         self._ending = asyncio.Event()
+        self._took_in = False
+        """Whether the last frame was the meeting's."""
         self._running = False
         self._closed = False
         """Whether the last lines are being written: none follows, whoever runs this again."""
@@ -208,13 +211,17 @@ class LiveTranscript:
             except OSError as error:
                 _log.warning("the source of sound cannot be opened: %s", error.strerror)
             if self._sound.reached is not None and not self._ending.is_set():
-                self._missing.begin(self._sound.reached, "no sound came")
+                self._missing.begin(self._sound.reached, _NO_SOUND)
             await asyncio.sleep(_REOPEN_SECONDS)  # parec ended: as a rule its server did
 
     def _take_in(self, frame: PcmFrame) -> None:
         if self._ending.is_set() or not self._reporter.may_hear_meeting:
+            self._took_in = False
             return
         self._missing.end(frame.start)
+        if self._took_in and self._sound.reached is not None:  # the source may have dropped sound since then
+            self._missing.add(self._sound.reached, frame.start, _NO_SOUND)
+        self._took_in = True
         self._sound.add(frame)
         self._runs.sound_added()
         if self._runs.silent_seconds > LAGGING_SECONDS:
@@ -239,7 +246,8 @@ class LiveTranscript:
                 self._write(self._attributor.take(message, now))
                 if message.text:  # finals come in order; what is withdrawn may overtake one
                     self._note_language(message.language)
-                    self._sound.note_done(message.end)
+                    # A segment's samples are counted: they end behind the last frame where times were set back.
+                    self._sound.note_done(min(message.end, self._sound.reached or message.end))
             case Progress():
                 self._note_progress(message, now)
             case Missed():
