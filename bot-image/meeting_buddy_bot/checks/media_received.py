@@ -110,8 +110,8 @@ class NoMedia:
 class MediaStopped:
     """Fires when sound and pictures both came, and both stay away for :data:`MEDIA_STOPPED_SECONDS`.
 
-    A client may show the call for minutes while its server stands still. Once it fired, it waits until media came again:
-    where opening the page anew did not help, doing so each minute would not either.
+    A client may show the call for minutes while its server stands still. Once it fired, it waits until media came
+    again: where opening the page anew did not help, doing so each minute would not either.
     """
 
     def __init__(self, clock: Clock) -> None:
