@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from meeting_buddy.contract.links import SelfHostedKind
 from meeting_buddy.contract.phases import Phase
+from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.documents import (
     EXAMPLE,
     MAX_HISTORY,
+    SESSIONS,
     STATUSES,
     Platforms,
     SessionObject,
@@ -43,6 +45,32 @@ def test_every_field_of_the_spec_but_leave_can_be_said() -> None:
     expected = set(MeetingSessionSpec.model_fields) - {"leave", "transcription"}
     flat = {"transcription_enabled", "transcription_language", "transcription_vocabulary"}
     assert set(SessionRequest.model_fields) == expected | flat
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"\\ud800": 1}', "a name in the body is no Unicode text"),
+        (b"[1]", "the body is JSON, but no object"),
+        (b'"\\ud800"', "the body is JSON, but no object"),
+        (b"{", "the body is not JSON"),
+    ],
+)
+async def test_what_is_no_request_is_named(body: bytes, detail: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", b"Bearer x"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": SESSIONS, "raw_path": SESSIONS.encode(), "headers": headers}
+    nobody: Any = None
+    await build(nobody, nobody, nobody)(scope | {"query_string": b"", "state": {}}, receive, send)
+    found = json.loads(sent[1]["body"])
+    assert (sent[0]["status"], found["detail"]) == (400, detail)
 
 
 def test_what_was_not_said_is_left_to_the_crd() -> None:

@@ -61,6 +61,48 @@ class Held:
         return self.user
 
 
+REFUSALS = [
+    (403, "is forbidden: exceeded quota: few, requested: count/a=1, used: count/a=1", "quota-exceeded"),
+    (400, 'admission webhook "rules.example.com" denied the request: not today', "admission-denied"),
+    (401, 'admission webhook "rules.example.com" denied the request: not today', "admission-denied"),
+    (422, "is invalid", "invalid"),
+]
+
+
+class Refusing(Held):
+    """One that refuses each session, also one that is there."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__()
+        self._refusal = KubeError("MeetingSession", "team-a", "api-x", status, "", message)
+        self.there, self.reads = True, 0
+
+    async def create(self, _token: str, namespace: str, manifest: Any) -> Any:
+        await super().create(_token, namespace, manifest)
+        raise self._refusal
+
+    async def get(self, token: str, namespace: str, name: str) -> Any:
+        self.reads += 1
+        if not self.there:
+            raise KubeError("MeetingSession", namespace, name, 404, "NotFound", "not found")
+        return await super().get(token, namespace, name)
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), REFUSALS)
+async def test_a_key_finds_its_session_where_a_new_one_would_be_refused(status: int, message: str, kind: str) -> None:
+    held: Any = Refusing(status, message)
+    sessions = Sessions(held, held, Platforms(()))
+    _, replayed = await sessions.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE), "key")
+    assert replayed
+    held.there = False
+    with pytest.raises(ProblemError) as refused:
+        await sessions.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE), "other")
+    assert refused.value.kind == kind
+    with pytest.raises(ProblemError) as refused:
+        await sessions.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE))
+    assert (refused.value.kind, held.reads) == (kind, 2), "without a key there is nothing to look for"
+
+
 UID = "11111111-2222-3333-4444-555555555555"
 OF_ANOTHER = {"annotations": {identity.ANNOTATION_CREATED_BY: "john"}}
 

@@ -65,6 +65,14 @@ def test_every_operation_says_who_may_call_it_and_what_comes_of_it(name: str) ->
     assert name in ANSWERS
 
 
+def test_the_next_page_is_one_of_the_same_list() -> None:
+    listing = OPERATIONS["listSessions"]
+    names = {each["name"] for each in listing["parameters"] if each["in"] == "query"}
+    given = listing["responses"]["200"]["links"]["next"]["parameters"]
+    assert given.pop("cursor") == "$response.body#/next_cursor"
+    assert given == {each: f"$request.query.{each}" for each in names - {"cursor"}}
+
+
 def test_the_one_security_scheme_is_the_bearer_token() -> None:
     assert DOCUMENT["security"] == [{"bearer": []}]
     assert DOCUMENT["components"]["securitySchemes"].keys() == {"bearer"}

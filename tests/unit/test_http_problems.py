@@ -56,7 +56,7 @@ def test_an_admission_webhook_that_does_not_answer_is_named() -> None:
         (answer(404), "upstream-unavailable"),
         (answer(409, reason="Conflict"), "conflict"),
         (answer(410), "cursor-expired"),
-        (answer(400, "continue key is not valid: …"), "invalid"),
+        (KubeError("MeetingSession", "team-a", "", 400, "BadRequest", "continue key is not valid: …"), "invalid"),
         (answer(400, 'strict decoding error: unknown field "spec.new"'), "upstream-error"),
         (answer(422, "is invalid"), "invalid"),
         (answer(429), "too-many-requests"),
@@ -107,6 +107,52 @@ def test_a_policys_words_are_passed_on_with_our_names() -> None:
     found = from_kube(answer(403, POLICY)).document()
     assert found["detail"] == "meeting_link's host is not one of this installation's self-hosted hosts"
     assert found["field"] == "meeting_link"
+
+
+WEBHOOK = 'admission webhook "rules.example.com" denied the request'
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429])
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        (f"{WEBHOOK}: \n\nno link may continue elsewhere\n", "no link may continue elsewhere"),
+        (POLICY, "meeting_link's host is not one of this installation's self-hosted hosts"),
+        (f"{WEBHOOK} without explanation", f"{WEBHOOK} without explanation"),
+    ],
+)
+def test_a_denial_is_one_whatever_status_its_policy_chose(status: int, said: str, detail: str) -> None:
+    found = from_kube(answer(status, said, causes=[{"message": said}] if status == 422 else None))
+    assert (found.kind, found.problem.detail) == ("admission-denied", detail)
+
+
+def test_a_denial_that_names_fields_names_them() -> None:
+    causes = [{"field": "spec.botName", "message": "it is rude"}]
+    found = from_kube(answer(422, f"{WEBHOOK}: it is rude", causes=causes))
+    assert (found.kind, found.problem.field) == ("invalid", "bot_name")
+
+
+def test_a_post_has_no_cursor_that_could_be_wrong() -> None:
+    assert from_kube(answer(400, "the conversion cannot continue")).kind == "upstream-error"
+
+
+def test_who_has_not_said_which_namespace_is_told_that_it_can() -> None:
+    assert "?namespace=" in from_kube(answer(403, RBAC)).document()["remedy"]
+
+
+def test_a_quota_that_is_not_counted_yet_passes() -> None:
+    said = 'meetingsessions.meetingbuddy.io "a" is forbidden: status unknown for quota: few, resources: count/a'
+    found = from_kube(answer(403, said, "Forbidden"))
+    assert (found.status, found.headers) == (503, {"Retry-After": "5"})
+    assert "quota" in found.problem.detail
+    assert "Repeat" in str(found.problem.remedy)
+
+
+def test_where_a_quota_changed_no_session_did() -> None:
+    said = 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified; please apply your'
+    found = from_kube(answer(409, said, "Conflict"))
+    assert (found.kind, found.problem.remedy, found.headers) == ("conflict", "Repeat.", {"Retry-After": "1"})
+    assert "quota" in found.problem.detail
 
 
 def test_fields_that_are_invalid_are_named_and_their_values_left_out() -> None:

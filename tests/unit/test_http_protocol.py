@@ -11,11 +11,13 @@ import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import pytest
 
+from meeting_buddy.http_api import protocol
 from meeting_buddy.http_api.limits import Limits
 from meeting_buddy.http_api.problems import Problem
 from tests.support.awaiting import until
@@ -142,6 +144,60 @@ async def test_a_request_that_was_answered_before_its_body_came_leaves_no_connec
         await client.reader.readuntil(b"ok\n")
         client.writer.write(b"abc")
         assert await client.rest() == b"", "closed when idle, as any other"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"abc", "body_timeout"), (b"a" * (SHORT.body_bytes + 1000), "body_size"), (b"zz\r\n", "malformed")],
+)
+async def test_no_request_is_answered_twice(body: bytes, reason: str) -> None:
+    length = b"Transfer-Encoding: chunked" if reason == "malformed" else b"Content-Length: 9999999"
+    async with running(Echo(), SHORT) as server:
+        client = await server.connect()
+        client.writer.write(b"POST / HTTP/1.1\r\nHost: h\r\n" + length + b"\r\n\r\n")
+        await client.reader.readuntil(b"ok\n")
+        client.writer.write(body)
+        assert await client.rest() == b"", "it was answered before its body came"
+        assert server.counted("connections_refused_total", reason=reason) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "kind"),
+    [
+        (b"nonsense\r\n\r\n", "bad-request"),
+        (GET[:20], "request-timeout"),
+        (b"GET /?" + b"a" * 7000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", "query-too-long"),
+    ],
+)
+async def test_what_is_refused_below_the_application_has_the_types_of_its_problems(
+    request_bytes: bytes, kind: str
+) -> None:
+    async with running(Echo(), SHORT) as server:
+        answer = read_answer(await _answered(await server.connect(), request_bytes))
+    problem = Problem.model_validate_json(answer.read())
+    assert (problem.type, problem.status) == (f"urn:meeting-buddy:problem:{kind}", answer.status)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (413, "body_size", "urn:meeting-buddy:problem:too-large"),
+        (431, "head_size", "about:blank"),
+        (503, "connections", "about:blank"),
+    ],
+)
+def test_what_only_connections_have_is_no_type_of_ours(status: int, reason: str, kind: str) -> None:
+    problem = Problem.model_validate_json(read_answer(protocol._answer(HTTPStatus(status), reason)).read())
+    assert (problem.type, problem.status) == (kind, status)
+
+
+@pytest.mark.parametrize("odd", [b"GET http://elsewhere HTTP/1.1\r\nHost: h\r\n\r\n", b"nonsense\r\n\r\n"])
+async def test_a_later_request_on_a_connection_is_refused_as_the_first(odd: bytes) -> None:
+    async with running(Echo(), IDLE) as server:
+        client = await server.connect()
+        client.writer.write(GET)
+        await client.reader.readuntil(b"ok\n")
+        assert first_status(await _answered(client, odd)) == 400
 
 
 @pytest.mark.parametrize(

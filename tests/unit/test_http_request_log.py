@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from meeting_buddy.http_api.documents import EXAMPLE, Platforms, SessionRequest
+from meeting_buddy.http_api.finding import Finder
 from meeting_buddy.http_api.identity import Caller
+from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.request_log import logging_requests
+from meeting_buddy.http_api.service import Sessions
+from meeting_buddy.kube.caller import Page, Who
+from meeting_buddy.kube.errors import KubeError
 
 CANARY = "canary-7f3a"
 
@@ -69,3 +75,77 @@ async def test_a_request_without_an_answer_has_no_status(
 
 async def test_other_pages_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not await logged(caplog, answered, f"/openapi.json/{CANARY}")
+
+
+UID = "11111111-2222-3333-4444-555555555555"
+SESSION: Any = {
+    "apiVersion": "meetingbuddy.io/v1alpha1",
+    "kind": "MeetingSession",
+    "metadata": {"name": "a", "namespace": "team-a", "uid": UID, "resourceVersion": "7", "generation": 1},
+    "spec": {"meetingLink": "https://zoom.us/j/1"},
+}
+
+
+class Writable:
+    """An API server with one session; ``review`` is its answer to who asks who it is."""
+
+    def __init__(self, review: KubeError | None = None) -> None:
+        self._review = review
+        self.reviews = self.writes = 0
+
+    async def who(self, _: str) -> Who:
+        self.reviews += 1
+        if self._review is not None:
+            raise self._review
+        return Who("system:serviceaccount:team-a:jane", "JTI=1")
+
+    async def name_of(self, *_: str) -> str:
+        return "a"
+
+    async def page(self, *_: Any, **__: Any) -> Page:
+        return Page([SESSION], "", "7")
+
+    async def create(self, *_: Any) -> Any:
+        self.writes += 1
+        return SESSION
+
+    async def ask_to_leave(self, *_: str) -> Any:
+        self.writes += 1
+        return SESSION
+
+    async def delete(self, *_: str) -> None:
+        self.writes += 1
+
+
+async def written(api: Any, what: str, namespace: str | None) -> Caller:
+    caller = Caller("token")
+    await getattr(Sessions(api, Finder(api), Platforms(())), what)(caller, namespace, f"mbsess_{UID.replace('-', '')}")
+    return caller
+
+
+@pytest.mark.parametrize("what", ["leave", "delete"])
+@pytest.mark.parametrize("namespace", ["team-a", None])
+async def test_who_changes_a_session_is_known(what: str, namespace: str | None) -> None:
+    api = Writable()
+    known = (await written(api, what, namespace)).known
+    assert (known.user, known.credential, known.namespace) == ("system:serviceaccount:team-a:jane", "JTI=1", "team-a")
+    assert (api.reviews, api.writes) == (1, 1)
+
+
+async def test_who_creates_a_session_is_known_without_the_policy_too() -> None:
+    api: Any = Writable()
+    caller = Caller("token")
+    sessions = Sessions(api, Finder(api), Platforms(()), created_by_policy=False)
+    await sessions.create(caller, "team-a", SessionRequest(**EXAMPLE))
+    assert (caller.known.user, api.reviews, api.writes) == ("system:serviceaccount:team-a:jane", 1, 1)
+
+
+@pytest.mark.parametrize("what", ["leave", "delete"])
+async def test_who_may_not_ask_who_it_is_may_change_a_session_all_the_same(what: str) -> None:
+    words = 'forbidden: User "jane" cannot create resource "selfsubjectreviews"'
+    api = Writable(KubeError("SelfSubjectReview", "", "", 403, "Forbidden", words))
+    assert (await written(api, what, "team-a")).known.user == ""
+    assert (api.reviews, api.writes) == (1, 1)
+    api = Writable(KubeError("SelfSubjectReview", "", "", 401, "Unauthorized", "Unauthorized"))
+    with pytest.raises(ProblemError, match="unauthorized"):
+        await written(api, what, "team-a")

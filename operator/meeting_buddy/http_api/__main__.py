@@ -43,14 +43,15 @@ def main() -> int:
 
 async def _run(found: settings.Settings) -> None:
     """Serve until the process is told to end."""
-    platforms = _platforms(load_installation(found.installation), load_tables(found.tables))
+    installation = load_installation(found.installation)
+    platforms = _platforms(installation, load_tables(found.tables))
     ending, metrics = asyncio.Event(), Metrics()
     api = CallerApi(found.api_server, found.ca_file, partial(metrics.upstream, "kubernetes"))
     bots = Bots(found.read_key, observe=partial(metrics.upstream, "bot"))
     readers = Readers(found.read_key, found.readers, observe=partial(metrics.upstream, "reader"))
     finder = Finder(api, found.default_namespace)
     service = Sessions(api, finder, platforms, found.created_by_policy)
-    media = MediaAccess(api, finder, LiveTranscripts(bots), readers)
+    media = MediaAccess(api, finder, LiveTranscripts(bots), readers, _unread(installation))
     try:
         app = build(finder, service, media, ending, metrics=metrics)
         await serve(app, found, ending, metrics=metrics, gone_after=GONE_AFTER)
@@ -65,6 +66,13 @@ def _platforms(installation: Installation, tables: Mapping[PlatformName, Resolve
     found = {platform: each.table.self_hosted for platform, each in tables.items() if each.table is not None}
     kinds = {platform: kind for platform, kind in found.items() if kind is not None}
     return Platforms(installation.self_hosted.hosts, kinds)
+
+
+def _unread(installation: Installation) -> frozenset[str]:
+    """Bot classes whose files are on another claim than that of the class ``default``, which readers serve."""
+    classes = installation.bot_classes
+    served = classes["default"].storage.claim
+    return frozenset(name for name, each in classes.items() if each.storage.claim != served)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,8 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
         where, *names = each["loc"]
         if where == "body" and not names:
             as_json = not isinstance(each.get("input"), bytes)  # what is sent as something else is not parsed
+            if each["type"] == "string_unicode":
+                return ProblemError("bad-request", "a name in the body is no Unicode text")
             if as_json and each["type"] != "missing":
                 return ProblemError("bad-request", "the body is JSON, but no object")
             kind = "bad-request" if as_json else "unsupported-media-type"

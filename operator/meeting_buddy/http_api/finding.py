@@ -34,6 +34,14 @@ class Finder:
         caller.known.user, caller.known.credential = who
         return who.username
 
+    async def note_user(self, caller: Caller) -> None:
+        """Find out whose token it is for the log alone: who may not ask that may write all the same."""
+        try:
+            await self.username(caller)
+        except ProblemError as error:
+            if error.kind != "forbidden":
+                raise
+
     async def namespace(self, caller: Caller, given: str | None) -> str:
         """The namespace that is meant."""
         return given or self.namespace_of(await self.username(caller))

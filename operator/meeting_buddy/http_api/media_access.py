@@ -7,7 +7,7 @@ each minute while anything is handed out.
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -78,11 +78,20 @@ class RecordingList(BaseModel):
 class MediaAccess:
     """The operations. All errors are ``ProblemError``; what iterators raise later, ``BrokenError`` too."""
 
-    def __init__(self, api: CallerApi, finder: Finder, transcripts: LiveTranscripts, readers: Readers) -> None:
+    def __init__(
+        self,
+        api: CallerApi,
+        finder: Finder,
+        transcripts: LiveTranscripts,
+        readers: Readers,
+        unread_classes: Collection[str] = (),
+    ) -> None:
+        """``unread_classes``: bot classes that record to another claim than the one that readers serve."""
         self._api = api
         self._finder = finder
         self._transcripts = transcripts
         self._readers = readers
+        self._unread_classes = unread_classes
         self._long_lists = asyncio.Semaphore(LONG_LISTS)
 
     async def open_transcript(
@@ -154,8 +163,11 @@ class MediaAccess:
         if NAME.fullmatch(name):
             stored = await self._readers.file(namespace, session_id, name, asked, method)
         if stored is None:
-            headers = None if parsed(found).status.ended else {"Retry-After": "10"}
-            raise ProblemError("no-such-recording", "this session has no file of that name", headers=headers)
+            session = parsed(found)
+            elsewhere = self._elsewhere(session)
+            headers = None if session.status.ended or elsewhere else {"Retry-After": "10"}
+            detail = elsewhere or "this session has no file of that name"
+            raise ProblemError("no-such-recording", detail, headers=headers)
         return stored, self._judged(caller, found, _RECORDINGS, stored)
 
     async def _found(self, caller: Caller, namespace: str, session_id: str, what: str) -> JsonObject:
@@ -188,8 +200,15 @@ class MediaAccess:
         session_id = identity.session_id(meta.uid)
         file = await self._readers.file(meta.namespace, session_id, TRANSCRIPT_FILE, {})
         if file is None:
-            raise ProblemError("no-transcript", "nothing was transcribed in this session")
+            detail = self._elsewhere(session) or "the reader has no transcript of this session"
+            raise ProblemError("no-transcript", detail)
         return _StoredTranscript(file, seen)
+
+    def _elsewhere(self, session: MeetingSession) -> str | None:
+        """Why a reader has nothing of a session, whatever was recorded; ``None``: it would have it."""
+        name = session.spec.bot_class_name
+        served = name not in self._unread_classes
+        return None if served else f"files of bot class {name} are on a volume that no reader serves"
 
     async def _judged(
         self, caller: Caller, found: JsonObject, what: str, source: Events, attempt: int | None = None

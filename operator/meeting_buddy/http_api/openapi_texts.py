@@ -180,9 +180,17 @@ LINKS: Final[dict[str, dict[str, Any]]] = {
         each: {"operationId": each, "parameters": _THAT}
         for each in ("getSession", "leaveSession", "deleteSession", "listRecordings")
     },
-    "listSessions": {"next": {"operationId": "listSessions", "parameters": {"cursor": "$response.body#/next_cursor"}}},
+    "listSessions": {
+        "next": {
+            "operationId": "listSessions",
+            "parameters": {
+                **{each: f"$request.query.{each}" for each in ("namespace", "status", "platform", "limit")},
+                "cursor": "$response.body#/next_cursor",
+            },
+        }
+    },
 }
-"""By operation: what can be done with its answer."""
+"""By operation: what can be done with its answer. What a request did not have, its link does not have either."""
 
 
 def _condition(name: str, description: str, example: str) -> dict[str, Any]:

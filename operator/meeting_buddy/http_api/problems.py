@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from meeting_buddy.http_api.documents import http_field
-from meeting_buddy.kube.errors import KubeError
+from meeting_buddy.kube.errors import DENIAL, KubeError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _PREFIX: Final = "urn:meeting-buddy:problem:"
@@ -34,10 +34,10 @@ KINDS: Final[dict[str, Kind]] = {
     "not-found": Kind(404, "There is no such thing, or it is not yours"),
     "no-such-recording": Kind(404, "The session has no such file"),
     "method-not-allowed": Kind(405, "This path does not have this method"),
-    "request-timeout": Kind(408, "The request's body did not arrive in time"),
+    "request-timeout": Kind(408, "The request did not arrive in time"),
     "conflict": Kind(409, "It changed meanwhile"),
     "not-yet": Kind(409, "The transcript is not there yet"),
-    "no-transcript": Kind(409, "This session has no transcript"),
+    "no-transcript": Kind(409, "There is no transcript of this session here"),
     "too-many-files": Kind(409, "The session has more files than a list takes"),
     "cursor-expired": Kind(410, "The cursor is too old"),
     "precondition-failed": Kind(412, "The file is not the one that If-Match names"),
@@ -161,9 +161,7 @@ def _binding(role: str, namespace: str) -> str:
 
 
 _RBAC: Final = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"')
-_POLICY: Final = re.compile(
-    r"(?:ValidatingAdmissionPolicy '.*?' with binding '.*?'|admission webhook \".*?\") denied .*?: ?"
-)
+_DENIER: Final = re.compile(DENIAL.pattern + ":")
 _QUOTED_VALUE: Final = re.compile(r'(?:Invalid|Unsupported|Duplicate) value: (?:"(?:[^"\\]|\\.)*"|[^:]*): ?', re.DOTALL)
 _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 _IMMEDIATELY: Final = 1
@@ -174,6 +172,8 @@ def from_kube(error: KubeError) -> ProblemError:
     """What a caller is told of a failed call to the API server."""
     if error.unreadable:
         return ProblemError("upstream-error", error.message)
+    if error.denied and not (error.invalid and any(each.field for each in error.causes)):
+        return _denied(error)
     if error.status in _MAPPED:
         return _MAPPED[error.status](error)
     if error.status == 0 and error.reason == "TimeoutError":
@@ -215,17 +215,29 @@ def _forbidden(error: KubeError) -> ProblemError:
         return ProblemError(
             "forbidden",
             f"your token may not {verb} {resource} in namespace {error.namespace}",
-            remedy=f"{_binding('caller', error.namespace)} Finding a session by its id needs list.",
+            remedy=f"{_binding('caller', error.namespace)} Finding a session by its id needs list. If you mean another "
+            "namespace, name it: ?namespace=NAME.",
         )
     if "exceeded quota" in error.message:
         return ProblemError("quota-exceeded", _words(error), remedy="End and delete sessions, or raise the quota.")
+    if "status unknown for quota" in error.message:  # a new quota is counted first
+        return ProblemError(
+            "upstream-unavailable",
+            "the namespace's quota has not been counted yet",
+            headers=_wait(error),
+            remedy="Repeat; if it stays, the administrator looks at the namespace's ResourceQuota.",
+        )
+    return _denied(error)
+
+
+def _denied(error: KubeError) -> ProblemError:
     fields = [http_field(each) for each in re.findall(r"\bspec(?:\.\w+)+", error.message)]
     return ProblemError("admission-denied", _words(error), field=fields[0] if fields else None)
 
 
 def _words(error: KubeError) -> str:
     """The API server's own words, without who says them and without values."""
-    text = _POLICY.split(error.message)[-1]
+    text = _DENIER.split(error.message, 1)[-1].strip() or error.message
     return _in_http_names(_QUOTED_VALUE.sub("", text))
 
 
@@ -263,7 +275,7 @@ def _absent(error: KubeError) -> ProblemError:
 
 
 def _bad_request(error: KubeError) -> ProblemError:
-    if "continue" in error.message:
+    if "continue" in error.message and not error.name:
         return ProblemError(
             "invalid", "this is no cursor of this list", field="cursor", remedy="List again without a cursor."
         )
@@ -276,14 +288,21 @@ def _bad_request(error: KubeError) -> ProblemError:
     return ProblemError("upstream-error", "the API server did not understand the request")
 
 
+def _changed(error: KubeError) -> ProblemError:
+    headers = {"Retry-After": "1"}
+    if 'cannot be fulfilled on resourcequotas "' in error.message:  # many begin at once: no session was created
+        return ProblemError("conflict", "the namespace's quota was being counted", remedy="Repeat.", headers=headers)
+    return ProblemError(
+        "conflict", "the session changed meanwhile", remedy="Read it again, then repeat.", headers=headers
+    )
+
+
 _MAPPED: Final[dict[int, Callable[[KubeError], ProblemError]]] = {
     400: _bad_request,
     401: lambda _: unauthorized(),
     403: _forbidden,
     404: _absent,
-    409: lambda _: ProblemError(
-        "conflict", "the session changed meanwhile", remedy="Read it again, then repeat.", headers={"Retry-After": "1"}
-    ),
+    409: _changed,
     410: lambda _: ProblemError(
         "cursor-expired",
         "Kubernetes keeps the state that the cursor belongs to for a few minutes only",

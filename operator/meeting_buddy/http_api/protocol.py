@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from meeting_buddy.http_api.limits import Limits
+from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.tls import SeesTcp
 
 _SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
@@ -37,6 +38,13 @@ _DETAILS: Final = {
     "pipelining": "too many requests wait on this connection",
     "connections": "this server has too many connections",
 }
+_KINDS: Final = {
+    HTTPStatus.BAD_REQUEST: "bad-request",
+    HTTPStatus.REQUEST_TIMEOUT: "request-timeout",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "query-too-long",
+}
+"""Types of problems; 431, and 503 for too many connections, have none: no operation answers so."""
 
 
 class ServerConfig(uvicorn.Config):
@@ -195,9 +203,10 @@ class LimitedProtocol(HttpToolsProtocol, SeesTcp):
             self._stop(HTTPStatus.BAD_REQUEST, "host")
         if len(self.pipeline) >= self._limits.pipelined:
             self._stop(HTTPStatus.BAD_REQUEST, "pipelining")
-        self._in_head, self._in_body, self._fed = False, True, 0
+        self._in_head, self._fed = False, 0
         self._set_deadline(self._limits.body_seconds, "body_timeout")
-        super().on_headers_complete()
+        super().on_headers_complete()  # raises for a target that is none
+        self._in_body = True
         self._unanswered = [each for each in (*self._unanswered, self.cycle) if not each.response_complete]
         self.flow.resume_reading()  # paused behind another request, when a client that goes would not be noticed
 
@@ -277,7 +286,9 @@ class LimitedProtocol(HttpToolsProtocol, SeesTcp):
         cycle = self.cycle
         under_way = cycle is not None and not cycle.response_complete
         silent = self._fed == 0 and reason == "head_timeout"  # nobody asked anything
-        if not silent and not self.pipeline and not (under_way and (cycle.response_started or not self._in_body)):
+        answered = self._in_body and not under_way  # before its body was read
+        others = self.pipeline or (under_way and (cycle.response_started or not self._in_body))
+        if not (silent or answered or others):
             self.transport.write(_answer(status, reason))
         self._disconnect()  # or the application's answer would follow ours
         self.transport.close()
@@ -304,6 +315,8 @@ class LimitedProtocol(HttpToolsProtocol, SeesTcp):
 
 def _answer(status: HTTPStatus, reason: str) -> bytes:
     problem = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": _DETAILS[reason]}
+    if status in _KINDS:
+        problem = ProblemError(_KINDS[status], _DETAILS[reason]).document()
     body = json.dumps(problem).encode()
     retry = "retry-after: 5\r\n" if status is _SERVICE_UNAVAILABLE else ""
     head = (

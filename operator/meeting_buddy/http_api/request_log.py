@@ -1,6 +1,7 @@
 """One line in the log for each request below ``/v1/``: who did what to which session, and how it ended.
 
-Never a path, a query, a header or a body: what a caller sends may be a secret, or a fake line.
+Who reads one session or a list and names its namespace is not looked up: that line has no user, as the API server's
+audit log has it. Never a path, a query, a header or a body: what a caller sends may be a secret, or a fake line.
 """
 
 import logging

@@ -82,7 +82,11 @@ class Sessions:
         if key is not None and not _KEY.fullmatch(key):
             raise ProblemError("bad-request", "1 to 255 visible ASCII characters are allowed", field="Idempotency-Key")
         spec = self._spec(request)
-        user = await self._finder.username(caller) if namespace is None or key or self._created_by_policy else ""
+        if namespace is None or key or self._created_by_policy:
+            user = await self._finder.username(caller)
+        else:
+            user = ""
+            await self._finder.note_user(caller)
         where = caller.known.namespace = namespace or self._finder.namespace_of(user)
         annotations = {
             identity.ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -103,15 +107,20 @@ class Sessions:
         if late is not None and key is None:
             raise late
         with kube_problems(spec.get("meetingLink")):
+            refusal: KubeError | None = None
             try:
                 if late is None:
                     return self._shown(await self._api.create(caller.token, where, manifest)), False
             except KubeError as error:
-                if key is None or not error.exists:
+                if key is None or not (error.exists or error.refused or error.denied):
                     raise
+                # A quota, or a rule that is new, refuses before it is seen that the session is there.
+                refusal = None if error.exists else error
             try:  # an earlier request with the same key: what it made is the answer, although it is late by now
                 found = await self._api.get(caller.token, where, name)
             except KubeError as error:
+                if refusal is not None:
+                    raise refusal from None
                 if not error.not_found:
                     raise
                 raise late or _deleted_meanwhile() from None
@@ -170,14 +179,14 @@ class Sessions:
 
     async def leave(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
         """Ask the bot to leave; once more is no fault, nor is a session that is over."""
-        meta = (await self._located(caller, namespace, session_id))["metadata"]
+        meta = await self._to_change(caller, namespace, session_id)
         with kube_problems():
             left = await self._api.ask_to_leave(caller.token, meta["namespace"], meta["name"], meta["uid"])
         return self._shown(left)
 
     async def delete(self, caller: Caller, namespace: str | None, session_id: str) -> None:
         """Delete the session: a live bot leaves, files stay."""
-        meta = (await self._located(caller, namespace, session_id))["metadata"]
+        meta = await self._to_change(caller, namespace, session_id)
         with kube_problems():
             await self._api.delete(caller.token, meta["namespace"], meta["name"], meta["uid"])
 
@@ -256,6 +265,13 @@ class Sessions:
 
     async def _located(self, caller: Caller, namespace: str | None, session_id: str) -> JsonObject:
         return await self._finder.find(caller, await self._finder.namespace(caller, namespace), session_id)
+
+    async def _to_change(self, caller: Caller, namespace: str | None, session_id: str) -> JsonObject:
+        """Metadata of a session that a caller is about to change: the log has who that is."""
+        if namespace:  # else it is asked for anyway
+            await self._finder.note_user(caller)
+        found: JsonObject = (await self._located(caller, namespace, session_id))["metadata"]
+        return found
 
     def _shown(self, document: JsonObject) -> SessionObject:
         return session_object(parsed(document), self._platforms, created_by_is_guarded=self._created_by_policy)

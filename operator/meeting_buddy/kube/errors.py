@@ -1,12 +1,17 @@
 """Every failed call to the API server is one error: what was asked, of which object, and what the answer was."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 LONGEST_WAIT: Final = 300.0
 """Seconds of a ``Retry-After`` that are believed."""
 _UNREADABLE: Final = "Unreadable"
+DENIAL: Final = re.compile(
+    r"(?:ValidatingAdmissionPolicy '.*?' with binding '.*?'|admission webhook \".*?\") denied (?:the )?request"
+)
+"""How the API server says which policy or webhook refused; what that one says itself comes behind ``: ``."""
 
 
 class ObjectRef(NamedTuple):
@@ -87,6 +92,11 @@ class KubeError(Exception):
     def refused(self) -> bool:
         """The API server understood and said no; asking again alone changes nothing (403, 422, other 4xx)."""
         return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
+
+    @property
+    def denied(self) -> bool:
+        """An admission policy or webhook said no. It chooses the status itself, and 400 stands for none."""
+        return 400 <= self.status < 500 and DENIAL.search(self.message) is not None
 
     @classmethod
     def of_nonsense(cls, about: ObjectRef) -> "KubeError":
