@@ -89,6 +89,31 @@ async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
         assert books.has_event("volume_back")
 
 
+async def takes_no_writes_and_is_waited_for(start: Start) -> None:
+    with on_a_faulty_volume(start) as (bot, volume):
+        await bot.until(recording)
+        with tone(bot):
+            await asyncio.sleep(5)
+            ffmpeg = await child(bot, "ffmpeg")
+            volume.hang_writes()
+            hung = time.monotonic()
+            await bot.until(lambda report: report.storage_unresponsive)
+            while time.monotonic() - hung < 2 * HANGS:
+                assert (await bot.report()).storage_unresponsive
+                await asyncio.sleep(0.5)
+            volume.answer()
+            await child(bot, "ffmpeg", other_than=ffmpeg)
+            await bot.until(lambda report: bool(report.recording.gaps) and not report.storage_unresponsive)
+            await asyncio.sleep(3)
+        await bot.leave()
+        assert await bot.ended() == 0, bot.log
+        books = Books(bot)
+        assert [event["run"] for event in books.events if event["event"] == "recorder_started"] == [1, 2]
+        [gap] = books.gaps
+        assert gap.end - gap.start >= 2 * HANGS - 2
+        assert (bot.outcome.reason, bot.outcome.recording.verified) == (Reason.LEAVE_REQUESTED, True)
+
+
 async def hangs_before_the_bot_starts_and_is_waited_for(start: Start) -> None:
     with on_a_faulty_volume(start, hangs=True) as (bot, volume):
         report = await bot.until(lambda report: report.storage_unresponsive)
@@ -134,6 +159,7 @@ async def goes_away_and_ends_the_session_with_its_cause(start: Start) -> None:
 async def test_a_volume_that_fails(start: Start) -> None:
     scenarios = (
         hangs_and_costs_a_gap_and_not_the_bot,
+        takes_no_writes_and_is_waited_for,
         hangs_before_the_bot_starts_and_is_waited_for,
         hangs_while_the_bot_leaves_an_outcome_in_time,
         goes_away_and_ends_the_session_with_its_cause,

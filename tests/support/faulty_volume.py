@@ -37,6 +37,10 @@ class FaultyVolume:
         """Answer nothing from now on."""
         assert self._heeds(signal.SIGUSR1)
 
+    def hang_writes(self) -> None:
+        """Answer who lists, reads and makes files, and nobody who puts bytes into one."""
+        assert self._heeds(signal.SIGHUP)
+
     def answer(self) -> None:
         """Answer again, also what waited; without effect once it is gone."""
         if self._process.poll() is None:
@@ -83,6 +87,8 @@ def _serve(folder: str, mount_point: str) -> None:
 
     answering = threading.Event()
     answering.set()
+    taking = threading.Event()
+    taking.set()
 
     class Passthrough(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has no types
         """Hands everything on to ``folder``, as long as it answers."""
@@ -94,6 +100,8 @@ def _serve(folder: str, mount_point: str) -> None:
             found = super().__getattribute__(name)
             if callable(found) and not name.startswith("_"):
                 answering.wait()
+                if name in ("write", "fsync"):
+                    taking.wait()
             return found
 
         def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
@@ -158,12 +166,16 @@ def _serve(folder: str, mount_point: str) -> None:
     def heed(number: int, _: object) -> None:
         if number == signal.SIGUSR1:
             answering.clear()
+        elif number == signal.SIGHUP:
+            taking.clear()
         else:
             answering.set()
+            taking.set()
         os.write(sys.stdout.fileno(), _HEEDED)
 
     signal.signal(signal.SIGUSR1, heed)
     signal.signal(signal.SIGUSR2, heed)
+    signal.signal(signal.SIGHUP, heed)
     serving = threading.Thread(
         target=lambda: mfusepy.FUSE(
             Passthrough(), mount_point, foreground=True, allow_other=True, attr_timeout=0, entry_timeout=0

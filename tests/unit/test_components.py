@@ -152,15 +152,17 @@ async def test_a_part_whose_own_tasks_failed_gets_another_try(tmp_path: Path, mo
 
 
 class FakeDevice:
-    """A device that needs no process; its start and its end may take long, and its end may fail."""
+    """A device that needs no process; its start and its end may take long, and may fail."""
 
-    def __init__(self, fault: OSError | None = None, starts: float = 0.0, ends: float = 0.0) -> None:
+    def __init__(self, fault: OSError | DeviceError | None = None, starts: float = 0.0, ends: float = 0.0) -> None:
         self._fault = fault
         self._starts = starts
         self._ends = ends
 
     async def __aenter__(self) -> None:
         await asyncio.sleep(self._starts)
+        if isinstance(self._fault, DeviceError):
+            raise self._fault
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.sleep(self._ends)
@@ -175,7 +177,7 @@ async def attend(
     bot: Bot,
     monkeypatch: pytest.MonkeyPatch,
     background: tuple[Component, ...] = (),
-    fault: OSError | None = None,
+    fault: OSError | DeviceError | None = None,
     starts: float = 0.0,
     ends: float = 0.0,
     finishes: Callable[..., Awaitable[RecordingReport]] | None = None,
@@ -224,6 +226,15 @@ async def test_a_device_whose_clean_up_fails_does_not_replace_the_outcome(
     fault = OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
     assert await attend(Bot(tmp_path), monkeypatch, fault=fault) == OUTCOME
     assert "Directory not empty" in caplog.text
+
+
+async def test_an_ending_that_is_known_stays_when_a_device_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, fault = Bot(tmp_path), DeviceError("PulseAudio ended at its start: no space")
+    assert (await attend(bot, monkeypatch, fault=fault))[0] == SessionResult(Reason.BOT_CRASHED, str(fault))
+    bot.leave.request(Reason.LEAVE_REQUESTED)
+    assert (await attend(bot, monkeypatch, fault=fault))[0] == SessionResult(Reason.LEAVE_REQUESTED)
 
 
 def terminate(bot: Bot) -> None:

@@ -17,7 +17,7 @@ from meeting_buddy_bot.finishing.recording import UnfinishedRecording
 from meeting_buddy_bot.recording import manifest_writer, recorder, segments, volume_watch
 from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, RunStart, Segment
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, GapLine, RunStart, Segment
 from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
@@ -32,6 +32,8 @@ from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from tests.unit.test_late_segments import LENGTH
+from tests.unit.test_late_segments import Recording as KeptBack
 from tests.unit.test_recorder_causes import make_recorder
 from tests.unit.test_recovery import Left, utc
 
@@ -456,3 +458,87 @@ async def test_a_short_stay_behind_what_could_not_be_entered_is_not_nothing(tmp_
     report = await recording.finish()
     await events.close()
     assert not report.verified
+
+
+STOPPED, PROGRESS = 45.0, 4 * LENGTH
+"""When nothing more was recorded, and until when the run of :class:`KeptBack` wrote, seconds."""
+
+
+@pytest.fixture
+def kept_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeptBack:
+    return KeptBack(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_what_is_only_kept_back_is_in_no_gap(kept_back: KeptBack, listed: bool) -> None:
+    kept_back.kept_back = {3, 4}
+    if not listed:
+        for which in (1, 2):
+            kept_back.writer.closed(kept_back.run, kept_back.run.file(which))
+    await kept_back.over(last=4 if listed else None, cause="killed")
+    kept_back.writer.over(STOPPED)
+    kept_back.kept_back = set()
+    await kept_back.look_again()
+    assert kept_back.numbers == [1, 2, 3, 4]
+    assert kept_back.gaps == [GapLine("killed", PROGRESS, STOPPED)]
+
+
+async def test_nor_is_what_it_did_not_write_out_of_it(kept_back: KeptBack) -> None:
+    kept_back.kept_back = {4}
+    kept_back.run.progress_at = PROGRESS + 1.5
+    await kept_back.over(cause="killed")
+    kept_back.writer.over(STOPPED)
+    kept_back.kept_back = set()
+    await kept_back.look_again()
+    assert kept_back.gaps == [GapLine("killed", PROGRESS + 1.5, STOPPED), GapLine("killed", PROGRESS, PROGRESS + 1.5)]
+
+
+async def test_what_turns_out_to_have_no_media_is_a_gap_before_it(kept_back: KeptBack) -> None:
+    kept_back.kept_back = {4}
+    await kept_back.over(cause="killed")
+    kept_back.writer.over(STOPPED)
+    kept_back.kept_back, kept_back.empty = set(), {4}
+    await kept_back.look_again()
+    expected = [("killed", PROGRESS, STOPPED), ("a segment cannot be read", 3 * LENGTH, PROGRESS)]
+    assert [(gap.gap, gap.start, gap.end) for gap in kept_back.gaps] == expected
+
+
+async def test_what_was_read_and_has_no_media_is_one_gap_with_what_follows(kept_back: KeptBack) -> None:
+    kept_back.empty = {4}
+    await kept_back.over(cause="killed")
+    kept_back.writer.over(STOPPED)
+    await kept_back.look_again()
+    assert kept_back.gaps == [GapLine("killed", 3 * LENGTH, STOPPED)]
+
+
+class KilledRun(TwoSegments):
+    """A run that was killed while it wrote its second segment."""
+
+    @property
+    def closed_properly(self) -> bool:
+        return False
+
+    @property
+    def killed(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("fake_media")
+async def test_a_listing_that_shows_too_little_does_not_have_media_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "Run", KilledRun)
+    recording, events = make_recorder(tmp_path, [])
+    task = asyncio.create_task(recording.run())
+    recording.start()
+    await written(recording)
+    monkeypatch.setattr(segments, "highest", lambda _folder: 0)
+    await recording.interrupt("memory is short")
+    async with asyncio.timeout(20):
+        while recording._run is None or recording._run.number == 1:  # noqa: ASYNC110 -- it has no event
+            await asyncio.sleep(0.01)
+    second = recording._run.first
+    report = await recording.finish()
+    await task
+    await events.close()
+    assert (second, report.segments) == (3, 4)

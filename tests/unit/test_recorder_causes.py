@@ -6,14 +6,17 @@ import asyncio
 import errno
 import os
 import shlex
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from meeting_buddy.contract.reasons import Reason
-from meeting_buddy_bot.recording import capture, recorder
+from meeting_buddy_bot.recording import capture, recorder, segments, volume_watch
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recorder import MeetingRecorder
+from meeting_buddy_bot.recording.recovery import read_folder
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
 from meeting_buddy_bot.support.clock import SessionClock
@@ -91,3 +94,80 @@ async def test_what_ffmpeg_says_is_told(
     ffmpeg_says(monkeypatch, *said)
     message = f"the recorder wrote nothing in 2 attempts: the recorder ended with code 1{told}"
     assert await record(tmp_path) == [(Reason.RECORDING_FAILED, message)]
+
+
+def no_file_is_written(monkeypatch: pytest.MonkeyPatch, write: Callable[[], None]) -> None:
+    """Whoever writes to the volume gets what ``write`` does; ffmpeg ends before it has written."""
+    monkeypatch.setattr(capture, "capture_argv", lambda *_, **__: ["sh", "-c", "exit 1"])
+    monkeypatch.setattr(recorder, "_MAX_FAILED_RUNS", 2)
+    monkeypatch.setattr(recorder, "SECONDS", 0.05)
+    monkeypatch.setattr(os, "fsync", lambda _: write() if threading.current_thread().name == "volume: write" else None)
+
+
+async def test_a_volume_that_lists_and_takes_nothing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes, asked = threading.Event(), list[str]()
+
+    def write() -> None:
+        asked.append("write")
+        takes.wait()
+
+    no_file_is_written(monkeypatch, write)
+    failures = list[tuple[Reason, str]]()
+    recording, events = make_recorder(tmp_path, failures)
+    state = recording._listener._state  # type: ignore[attr-defined]
+    recording.start()
+    task = asyncio.create_task(recording.run())
+    try:
+        async with asyncio.timeout(30):
+            while not state.report.storage_unresponsive:  # noqa: ASYNC110 -- it has no event
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(2.5)  # it is asked more than once, and nothing hangs beside the first
+        assert (asked, failures, recording._runs) == (["write"], [], 1)
+        takes.set()
+        async with asyncio.timeout(30):
+            await task
+    finally:
+        takes.set()
+    await events.close()
+    assert [reason for reason, _ in failures] == [Reason.RECORDING_FAILED], "ffmpeg did not write then, either"
+    assert not state.report.storage_unresponsive
+    assert list((tmp_path / "segments").iterdir()) == []
+
+
+async def test_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    takes = threading.Event()
+
+    def write() -> None:
+        takes.wait()
+
+    no_file_is_written(monkeypatch, write)
+    monkeypatch.setattr(volume_watch, "HANGING_SECONDS", 1.0)
+    try:
+        told = await record(tmp_path)
+    finally:
+        takes.set()
+    message = "the recordings volume cannot be used: the volume does not answer (write)"
+    assert told == [(Reason.RECORDING_FAILED, message)]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+async def test_one_that_refuses_ends_it_as_ffmpeg_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number))
+
+    no_file_is_written(monkeypatch, refuse)
+    message = "the recorder wrote nothing in 2 attempts: the recorder ended with code 1"
+    assert await record(tmp_path) == [(Reason.RECORDING_FAILED, message)]
+
+
+def test_what_a_trial_leaves_behind_is_no_segment(tmp_path: Path) -> None:
+    left = tmp_path / "segments" / ".trial"
+    left.parent.mkdir()
+    left.touch()
+    assert (segments.highest(tmp_path), read_folder(tmp_path).files) == (0, ())
+    segments.try_writing(tmp_path)
+    assert not left.exists()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meeting_buddy_bot.recording import finalizer
+from meeting_buddy_bot.recording import finalizer, volume_watch
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.plan import MediaFormat
 from meeting_buddy_bot.recording.recovery import read_folder
+from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.runtime import processes
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume
 from tests.unit.test_recovery import Left, cut
+
+
+class Unheard:
+    """Nobody asks how the volume is."""
+
+    def storage(self, *, low: bool, unresponsive: bool) -> None:
+        """How the volume is."""
+
 
 READ_ERROR = "[matroska,webm @ 0x55d0] Read error at pos. 40960 (0xa000)"
 
@@ -66,6 +76,21 @@ async def test_a_refusal_is_the_volumes_and_may_pass(
     assert list(left.folder.glob("*recording.mp4")) == []
     finished = await make(left).run(left.segments, {})
     assert finished.verified, finished.cause
+
+
+@pytest.mark.parametrize("program", ["ffmpeg remux", "ffprobe", "ffmpeg verify"])
+async def test_a_program_that_is_killed_says_nothing_of_the_recording(
+    left: Left, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    with monkeypatch.context() as killing:
+        says(killing, program, -signal.SIGKILL, "")
+        with pytest.raises(OSError, match=f"^.*{program} was ended by signal 9$") as raised:
+            await make(left).run(left.segments, {})
+    assert list(left.folder.glob("*recording.mp4")) == []
+    assert (await make(left).run(left.segments, {})).verified
+    watch = VolumeWatch(Volume(left.folder), SessionClock(), make(left).events, Unheard())
+    monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.0)
+    assert watch.failed(raised.value) == f"{program} was ended by signal 9", "and not that the volume cannot be used"
 
 
 @pytest.mark.parametrize("share", [0.31, 0.5, 0.72, 0.9, 0.99])

@@ -26,6 +26,8 @@ FROZEN_SECONDS: Final = 5.0
 """Without progress for so long, a run that was writing is frozen."""
 OPENING_SECONDS: Final = 20.0
 """So long may it take to open picture and sound; up to 5 s were seen on starved cores."""
+NO_ANSWER: Final = "the volume does not answer"
+"""Why a run ended whose ffmpeg cannot even be killed."""
 _WATCH_SECONDS: Final = 0.5
 _FIRST_BYTES_SECONDS: Final = 0.2
 """Between two looks whether media has reached the first file."""
@@ -43,6 +45,8 @@ class Run:
         """Number of its first segment."""
         self.last: int | None = None
         """Number of its last segment, once it has ended and the volume could be listed."""
+        self.last_closed = first - 1
+        """Number of the last segment that ffmpeg said it has closed."""
         self.origin = 0.0
         """Seconds on the session clock that are zero in its files."""
         self.progress_at = 0.0
@@ -66,6 +70,12 @@ class Run:
     def closed_properly(self) -> bool:
         """Whether ffmpeg ended because it was asked to and closed its file; 255 is its code for that."""
         return self._child is not None and self._child.process.returncode == 255
+
+    @property
+    def killed(self) -> bool:
+        """Whether it did not close what it was writing."""
+        code = 0 if self._child is None else self._child.process.returncode
+        return code is None or code < 0
 
     @property
     def stderr_tail(self) -> list[str]:
@@ -129,7 +139,7 @@ class Run:
                     await self._child.kill()
                     if not ended.done():  # it waits for the volume, and its files with it
                         self.ended_at = self._clock.now()
-                        return "the volume does not answer"
+                        return NO_ANSWER
             self.ended_at = self._clock.now()
             code = ended.result()
         finally:

@@ -85,7 +85,8 @@ class RecordingFinalizer:
             captured: run → seconds for which it captured by the session clock.
 
         Raises:
-            OSError: the volume does not answer, or refuses; that says nothing of the recording.
+            OSError: the volume does not answer, or refuses, or a program was killed; that says nothing of the
+                recording.
         """
         if not segments:
             return Finished(False, cause="nothing was recorded")
@@ -206,6 +207,7 @@ class RecordingFinalizer:
         ])
         # fmt: on
         _raise_if_refused(stderr_tail, cut_off=code == 0)
+        _raise_if_killed("ffmpeg remux", code)
         if code != 0:
             raise VerificationError(f"the segments cannot be joined: {' / '.join(stderr_tail[-2:]) or code}")
 
@@ -218,6 +220,7 @@ class RecordingFinalizer:
         ])
         # fmt: on
         _raise_if_refused(stderr_tail)
+        _raise_if_killed("ffprobe", code)
         if code != 0:
             raise VerificationError(f"the file cannot be opened: {' / '.join(stderr_tail[-2:])}")
         try:
@@ -245,6 +248,7 @@ class RecordingFinalizer:
         ])
         # fmt: on
         _raise_if_refused(stderr_tail)
+        _raise_if_killed("ffmpeg verify", code)
         # "… to muxer" speaks of the null output: two frames that x11grab took within one tick of the declared rate.
         faults = [line for line in stderr_tail if ("rror" in line or "nvalid" in line) and "to muxer" not in line]
         if code != 0 or faults:
@@ -274,6 +278,12 @@ def _raise_if_refused(stderr_tail: Sequence[str], *, cut_off: bool = False) -> N
     for line in stderr_tail:
         if any(each in line for each in words):
             raise OSError(errno.EIO, line.strip()[-200:])
+
+
+def _raise_if_killed(name: str, code: int) -> None:
+    """A program that a signal ended, such as for want of memory, says nothing of the recording. Raises OSError."""
+    if code < 0:
+        raise OSError(errno.EINTR, f"{name} was ended by signal {-code}")
 
 
 def _compare_with_clock(segments: list[Segment], captured: Mapping[int, float]) -> None:

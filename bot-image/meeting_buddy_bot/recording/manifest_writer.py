@@ -159,6 +159,8 @@ class ManifestWriter:
         """Runs that may have segments without a line: nothing could be read from them when the run ended."""
         self._refused: set[int] = set()
         """Numbers of the runs of which the volume did not hand out all segments."""
+        self._late: dict[int, str] = {}
+        """Runs that ended so, with the cause of the gap behind each."""
         self._open: _OpenGap | None = None
         self._writing: Run | None = None
         """The run that writes now."""
@@ -343,12 +345,16 @@ class ManifestWriter:
         if run.ended_at is None:
             run.ended_at = self._clock.now()
         left = run.last is None or await self._enter_all(run, run.last, run.ended_at)
-        if left or run.number in self._refused:
+        kept_back = run.last is None or run.number in self._refused
+        if left or kept_back:
             self._incomplete.append(run)
         if mine := self._of(run):  # it wrote, even if nobody saw it begin
             await self._close_gap_at(mine[0].start)
         if cause is not None:
             last = max((segment.end for segment in self.segments), default=run.origin)
+            if kept_back:  # what is handed out later may have media up to there
+                last = max(last, run.progress_at)
+                self._late[run.number] = cause
             await self._open_gap(_OpenGap(last, cause))
 
     async def _open_gap(self, gap: _OpenGap) -> None:
@@ -390,6 +396,10 @@ class ManifestWriter:
                 gap = unreadable_gap(which, self._of(run), run.origin, run.progress_at)
                 if gap is not None:
                     await self._enter_new_gap(gap)
+            cause, mine = self._late.pop(run.number, None), self._of(run)
+            # The gap behind it was opened where it wrote last; its media may end earlier.
+            if cause is not None and mine and last not in unread and run.progress_at - mine[-1].end >= SMALLEST_GAP:
+                await self._enter_new_gap(GapLine(cause, mine[-1].end, round(run.progress_at, 3)))
 
     def _of(self, run: Run) -> list[Segment]:
         return [segment for segment in self.segments if segment.run == run.number]

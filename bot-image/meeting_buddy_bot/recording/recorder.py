@@ -9,7 +9,7 @@ lies a gap, which the manifest writer works out from the media itself.
 | PulseAudio ends ffmpeg's stream alone | ffmpeg ends (``-shortest``): as if it had died |
 | five runs in a row write nothing | gives up: RecordingFailed |
 | the volume, or the quota on it, is full | stops, what is there is kept: StorageFull |
-| the volume does not answer | kills ffmpeg, waits up to ten minutes, goes on in a new run |
+| the volume does not answer, or only who reads | kills ffmpeg, waits up to ten minutes, goes on in a new run |
 | the volume is gone (ESTALE, ENOTCONN, EIO) | tries for half a minute, then gives up: RecordingFailed |
 | the wall clock is set | starts a new run: ffmpeg's stamps come from that clock |
 | an earlier attempt left a recording | goes on behind it; enters what has no line in the manifest while the bot joins |
@@ -21,21 +21,22 @@ import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import RecordingReport
 from meeting_buddy_bot.recording import segments, storage
-from meeting_buddy_bot.recording.capture import OPENING_SECONDS, Run
+from meeting_buddy_bot.recording.capture import NO_ANSWER, OPENING_SECONDS, Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import Finished
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.recovery import SessionFolder, recover
-from meeting_buddy_bot.recording.volume_watch import VolumeWatch
+from meeting_buddy_bot.recording.volume_watch import HANGING_SECONDS, VolumeWatch
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
 
 _MAX_FAILED_RUNS: Final = 5
 _CLOSE_SECONDS: Final = 8.0
@@ -147,6 +148,10 @@ class MeetingRecorder:
         """The run whose end the manifest's writer was not told yet; after a fault it stays set."""
         self._first_run = 1 if earlier is None else earlier.next_run
         self._runs = 0
+        self._highest = 0 if earlier is None else earlier.highest_segment
+        """Highest number of a segment that is known to have been used, whatever a listing shows."""
+        self._trial: asyncio.Task[None] | None = None
+        """Of writing to the volume, until it is answered: a second one would only hang beside it."""
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
@@ -198,6 +203,8 @@ class MeetingRecorder:
                 self._open.kill()  # stop() waits for its end
                 self._events.write("recorder_ended", run=self._open.number, cause=cause, stderr=[])
                 self._manifest.run_ended(self._open, cause)
+            if self._trial is not None:
+                self._trial.cancel()
             self._ended.set()
 
     async def stop(self) -> None:
@@ -310,12 +317,15 @@ class MeetingRecorder:
             run = self._run = self._open = Run(number, self._plan, self._volume, highest + 1, self._clock)
             self._runs += 1
             cause = await self._record(run)
+            in_doubt = cause == NO_ANSWER or not run.writing.is_set()
             cause, self._interruption = self._interruption or cause, None
             self._run = None
+            if run.writing.is_set() or run.last_closed >= run.first:
+                self._highest = max(self._highest, run.first, run.last_closed + run.killed)
             asked = self._stopping.is_set() and run.closed_properly
             if not asked:
                 self._events.write("recorder_ended", run=run.number, cause=cause, stderr=run.stderr_tail[-2:])
-            highest = run.last = await self._ask_volume()
+            highest = run.last = await self._ask_volume(writing=in_doubt)
             self._manifest.run_ended(run, None if asked else cause)
             self._open = None
             if self._stopping.is_set() or self._gave_up:
@@ -333,10 +343,15 @@ class MeetingRecorder:
         self._manifest.over(self._clock.now())
         self._report_progress()
 
-    async def _ask_volume(self) -> int | None:
-        """Number of the newest segment, as soon as the volume answers; ``None``: stopped, or given up, before that."""
+    async def _ask_volume(self, *, writing: bool = False) -> int | None:
+        """Number of the newest segment, as soon as the volume answers; ``None``: stopped, or given up, before that.
+
+        ``writing``: as soon as it also answers who writes to it, unless no run will follow.
+        """
         while True:
             try:
+                if writing and not self._stopping.is_set():
+                    await self._try_writing()
                 newest = await self._list_segments()
             except OSError as error:
                 self._note_trouble(error)
@@ -356,11 +371,33 @@ class MeetingRecorder:
 
     async def _list_segments(self) -> int:
         listed = await self._volume.call("list the segments", lambda: segments.highest(self._volume.folder))
-        return max(listed, 0 if self._earlier is None else self._earlier.highest_segment)
+        # One listing may show less than was written, and ffmpeg overwrites what has its number.
+        self._highest = max(self._highest, listed)
+        return self._highest
+
+    async def _try_writing(self) -> None:
+        """Raise VolumeTimeoutError for a volume that does not answer; what it refuses, the next run says."""
+        if self._trial is None:
+            access = self._volume.call("write", lambda: segments.try_writing(self._volume.folder), HANGING_SECONDS)
+            self._trial = asyncio.create_task(access, name="trial of writing")
+        await asyncio.wait({self._trial}, timeout=SECONDS)
+        if not self._trial.done():
+            raise VolumeTimeoutError("write")
+        trial, self._trial = self._trial, None
+        try:
+            trial.result()
+        except VolumeTimeoutError:
+            raise
+        except OSError as error:
+            _log.warning("the volume takes no file: %s", error.strerror)
+
+    def _note_closed(self, run: Run, file: Path) -> None:
+        run.last_closed = segments.number(file) or run.last_closed
+        self._manifest.closed(run, file)
 
     async def _record(self, run: Run) -> str:
         try:
-            await run.start(lambda file: self._manifest.closed(run, file))
+            await run.start(lambda file: self._note_closed(run, file))
         except OSError as error:
             return f"the recorder cannot be started: {error.strerror}"
         finally:

@@ -75,6 +75,23 @@ def highest(folder: Path) -> int:
         return 0
 
 
+def try_writing(folder: Path) -> None:
+    """Have the volume take a byte: one that only lists is of no use. Blocking.
+
+    If this process dies: the file stays under a name that is no segment's, and the next one removes it.
+
+    Raises:
+        OSError: it does not take it.
+    """
+    trial = folder / SEGMENTS_FOLDER / ".trial"
+    try:
+        with trial.open("wb", buffering=0) as stream:
+            stream.write(b"\n")
+            os.fsync(stream.fileno())
+    finally:
+        trial.unlink(missing_ok=True)
+
+
 async def probe(file: Path, latest: float = float("inf")) -> Span | None:
     """Span of the media that can be read from a segment, cut off or not; ``None`` when there is none.
 

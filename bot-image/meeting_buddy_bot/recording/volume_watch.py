@@ -1,6 +1,7 @@
 """How the recordings volume is: nearly full, not answering, gone; and when it is not worth waiting for any longer."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
@@ -101,4 +102,6 @@ class VolumeWatch:
         failing = self._errors_since is not None and now - self._errors_since >= FAILING_SECONDS
         if not failing and now - self._trouble_since < HANGING_SECONDS:
             return None
+        if error.errno == errno.EINTR:  # a program that is killed again and again
+            return str(error.strerror)
         return f"the recordings volume cannot be used: {error.strerror}"

@@ -130,7 +130,7 @@ class Components:
                 _log.exception("finishing the recording failed")
                 return self._known, self.reporter.recorded
             elif isinstance(error, DeviceError):
-                return SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
+                return self._asked() or SessionResult(Reason.BOT_CRASHED, str(error)), self.reporter.recorded
             else:
                 raise
         if self._outcome is None:  # cannot be: without an outcome there was an error
