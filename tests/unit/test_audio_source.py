@@ -12,22 +12,9 @@ import pytest
 
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, PulseAudioSource
 from meeting_buddy_bot.runtime.processes import Child
-from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.transcription.engine import Samples
 from meeting_buddy_bot.transcription.segmenter import GAP_SECONDS, Segmenter
-
-
-class Clock(SessionClock):
-    """Stands still until it is set."""
-
-    __slots__ = ("time",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
+from tests.support.bot_clock import StandingClock
 
 
 class Reader:
@@ -35,7 +22,7 @@ class Reader:
 
     alive = False
 
-    def __init__(self, clock: Clock, read_at: Iterable[float]) -> None:
+    def __init__(self, clock: StandingClock, read_at: Iterable[float]) -> None:
         self._clock = clock
         self._read_at = list(read_at)
         self.process = SimpleNamespace(stdout=self)
@@ -53,7 +40,7 @@ class Reader:
 
 async def starts(monkeypatch: pytest.MonkeyPatch, read_at: Iterable[float]) -> list[float]:
     """Times of frames that are read at these moments."""
-    clock = Clock()
+    clock = StandingClock()
 
     async def start(*_: Any, **__: Any) -> Reader:
         return Reader(clock, read_at)

@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from meeting_buddy_bot.checks.breakout_rooms import LONGEST, BreakoutRooms
-
-
-class FakeClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
+from tests.support.bot_clock import FakeClock
 
 
 def test_nothing_is_open_before_the_page_speaks_of_them() -> None:

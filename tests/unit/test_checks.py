@@ -33,20 +33,7 @@ from meeting_buddy_bot.checks.silence import Silence
 from meeting_buddy_bot.checks.waiting_room import WaitingRoom
 from meeting_buddy_bot.platforms import adapter
 from meeting_buddy_bot.platforms.probe import DEADLINE, PageSnapshot, pause
-
-
-class FakeClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def later(self, seconds: float) -> None:
-        self.time += seconds
-
+from tests.support.bot_clock import FakeClock
 
 # Observed time
 

@@ -17,8 +17,8 @@ from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageState
 from meeting_buddy_bot.platforms.probe import PageSnapshot, fold
 from meeting_buddy_bot.platforms.step_runner import StepRunner
 from meeting_buddy_bot.session.result import SessionResult
+from tests.support.bot_clock import FakeClock
 from tests.support.platform_tables import platform_table
-from tests.unit.test_checks import FakeClock
 
 TABLE = platform_table("livekit")
 POLL = 0.25

@@ -23,8 +23,8 @@ from meeting_buddy_bot.platforms.probe import PageSnapshot
 from meeting_buddy_bot.session import meeting_run
 from meeting_buddy_bot.session.evidence import EvidenceKeeper
 from meeting_buddy_bot.session.result import SessionResult
+from tests.support.bot_clock import FakeClock
 from tests.support.platform_tables import platform_table
-from tests.unit.test_checks import FakeClock
 
 TABLE = platform_table("livekit")
 IN_CALL, LOBBY, RECONNECTING = PageState(State.IN_CALL), PageState(State.LOBBY), PageState(State.RECONNECTING)

@@ -18,7 +18,6 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, PcmFrame
 from meeting_buddy_bot.reporting.state import ReportState
 from meeting_buddy_bot.session.reporter import SessionReporter
-from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
 from meeting_buddy_bot.transcription import live_transcript, runs
@@ -29,22 +28,10 @@ from meeting_buddy_bot.transcription.stream import TranscriptHub
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 from meeting_buddy_bot.transcription.writer import Stored, TranscriptWriter
 from tests.support.awaiting import until
+from tests.support.bot_clock import StandingClock
 from tests.support.scripted_transcriber import ScriptedProcess
 
 READY = Ready(engine="scripted", model="none")
-
-
-class Clock(SessionClock):
-    """Stands still until it is set."""
-
-    __slots__ = ("time",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
 
 
 class Sound:
@@ -86,7 +73,7 @@ class Session:
         self.starting.set()
         self.hears_the_end = True
         self.processes: list[ScriptedProcess] = []
-        self.clock, self.sound = Clock(), Sound()
+        self.clock, self.sound = StandingClock(), Sound()
         volume = Volume(folder)
         self.state = ReportState("mbsess_test", 1, self.clock)
         self.events = EventLog(folder / "events.jsonl", self.clock, Redactor())
