@@ -42,8 +42,9 @@ def refused_by_now(server: ApiServer, tenant: Tenant, words: str) -> bool:
     """Whether the API server knows a rule already, which it watches."""
     session = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "MeetingSession", "metadata": {"generateName": "try-"}}
     session |= {"spec": {"meetingLink": EXAMPLE["meeting_link"]}}
-    arguments = ("create", "--dry-run=server", f"--namespace={tenant.namespace}", "--filename=-")
-    return words in server.kubectl.run(*arguments, stdin=json.dumps(session)).stderr
+    where = f"--namespace={tenant.namespace}"
+    tried = server.kubectl.run("create", "--dry-run=server", where, "--filename=-", stdin=json.dumps(session))
+    return words in tried.stderr
 
 
 async def post(door: Door, tenant: Tenant, **headers: str) -> Answer:
