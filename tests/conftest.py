@@ -43,17 +43,11 @@ _LONGEST_FIRST = (
     "tests/integration/test_operator_times.py",
     "recorder",
     "tests/bot/test_platform_meetings.py",
-    # While those have most slots, what takes none.
-    "tests/integration/test_operator_errors.py",
-    "tests/integration/test_operator_attempts.py",
-    "tests/conformance/test_report_contract.py",
-    "tests/integration/test_operator_finisher.py",
-    "tests/integration/test_operator_watches.py",
-    "tests/integration/test_http_expiry.py",
     "tests/bot/test_session.py",
     "tests/bot/test_join_loop.py",
     "tests/bot/test_livekit_join.py",
     "tests/integration/test_operator_",
+    "tests/integration/test_http_expiry.py",
     "tests/e2e/",
     "tests/bot/",
     "repair",  # once nobody else needs the cluster

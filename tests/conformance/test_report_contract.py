@@ -16,8 +16,6 @@ from tests.support.awaiting import PATIENCE
 
 Start = Callable[..., RunningBot]
 
-pytestmark = pytest.mark.waits
-
 
 def recording(report: Report) -> bool:
     return report.phase is ReportPhase.RECORDING
