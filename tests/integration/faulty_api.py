@@ -76,10 +76,14 @@ class Call:
             await passed.write_eof()
             return passed
 
-    async def carry_out_and_lose(self) -> web.StreamResponse:
-        """Have the real one do it, and lose its answer."""
+    async def carry_out(self) -> None:
+        """Have the real one do it, and keep its answer back."""
         async with self._asked() as answer:
             await answer.read()
+
+    async def carry_out_and_lose(self) -> web.StreamResponse:
+        """Have the real one do it, and lose its answer."""
+        await self.carry_out()
         return self.lose()
 
     def lose(self) -> web.Response:
