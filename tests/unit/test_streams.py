@@ -65,6 +65,16 @@ async def test_a_report_is_taken_in_and_progress_wakes_nobody(following: Followi
     assert following.on_change == [make.UID]
     following.bot.say(make.joined("Leaving", revision=3).to_json())
     await until(lambda: len(following.on_change) == 2)
+    following.bot.say(make.joined("Ended", reason="MeetingEnded", revision=4).to_json())
+    await until(lambda: following.known.report and following.known.report.revision == 4)
+    assert len(following.on_change) == 2, "its pod ends next"
+
+
+async def test_a_last_word_that_no_leaving_came_before_is_news(following: Following) -> None:
+    following.bot.say(make.joined(revision=1).to_json())
+    await until(lambda: following.known.report)
+    following.bot.say(make.joined("Ended", reason="BotCrashed", revision=2).to_json())
+    await until(lambda: len(following.on_change) == 2)
 
 
 @pytest.mark.parametrize(

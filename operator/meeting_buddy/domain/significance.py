@@ -5,13 +5,20 @@ A bot reports each second. Only what passes here wakes a worker, which is what l
 
 from dataclasses import replace
 
+from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.report import Report
 from meeting_buddy.domain.facts import PodFacts
 
 
 def is_significant(before: Report | None, after: Report) -> bool:
-    """Whether ``after`` deserves a look at its session now."""
-    return before is None or _weight(before) != _weight(after)
+    """Whether ``after`` deserves a look at its session now.
+
+    The last word of a bot that was leaving does not: its pod ends next, and says it, too.
+    """
+    if before is None:
+        return True
+    ends = (before.phase, after.phase) == (ReportPhase.LEAVING, ReportPhase.ENDED)
+    return not ends and _weight(before) != _weight(after)
 
 
 def is_pod_significant(before: PodFacts | None, after: PodFacts) -> bool:
