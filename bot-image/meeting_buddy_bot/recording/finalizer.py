@@ -281,7 +281,7 @@ def _raise_if_refused(stderr_tail: Sequence[str], *, cut_off: bool = False) -> N
 
 
 def _raise_if_killed(name: str, code: int) -> None:
-    """A program that a signal ended, such as for want of memory, says nothing of the recording. Raises OSError."""
+    """A program that a signal ended, such as for lack of memory, says nothing of the recording. Raises OSError."""
     if code < 0:
         raise OSError(errno.EINTR, f"{name} was ended by signal {-code}")
 
