@@ -78,6 +78,10 @@ def video_received(advancing: bool | None) -> Reception:
     return Reception(received=True, reason="Advancing") if advancing else Reception(received=False, reason="Frozen")
 
 
+def _arrives(audio: Reception, video: Reception) -> bool:
+    return audio.received is True or video.received is True
+
+
 def last_known(before: Reception, now: Reception) -> Reception:
     """What people read: that media arrived stays true when nobody speaks, or has a camera on, any more."""
     return before if now.received is None and before.received else now
@@ -97,7 +101,7 @@ class NoMedia:
     def verdict(self, audio: Reception, video: Reception) -> Reason | None:
         """One more look. Unknown is no evidence, neither for nor against."""
         seconds = self._observed.look()
-        self._received = self._received or audio.received is True or video.received is True
+        self._received = self._received or _arrives(audio, video)
         if audio.received is False:
             self._missing += seconds
         return Reason.NO_MEDIA if not self._received and self._missing >= NO_MEDIA_SECONDS else None
@@ -122,8 +126,7 @@ class MediaStopped:
     def verdict(self, audio: Reception, video: Reception) -> Reason | None:
         """One more look. Of a call without speaking people, or without cameras, nobody can tell."""
         seconds = self._observed.look()
-        if audio.received is True or video.received is True:
-            self._received = True
+        self._received = self._received or _arrives(audio, video)
         self._missing = self._missing + seconds if audio.received is False and video.received is False else 0.0
         if not self._received or self._missing < MEDIA_STOPPED_SECONDS:
             return None

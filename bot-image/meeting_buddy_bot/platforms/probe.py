@@ -118,6 +118,7 @@ class Probe:
         self.steps: Final = tuple(step for step in table.all_steps if step.target is not None)
         """The steps of which each frame says whether their target can be acted on."""
         self._decisive = tuple(signal for signal in table.signals if signal.state is not State.PRE_JOIN)
+        self._error_page = self.matches.index(_ERROR_PAGE)
         self._texts = {match: texts for match in self.matches if (texts := _bare_texts(match, table))}
         self._next_deep_look = 0.0
         self._deeply_seen: set[Match] = set()
@@ -197,7 +198,7 @@ class Probe:
             _clocks(answers, "video"),
             int(answers[0].value["status"]),
             sum(float(answer.value["seconds"]) for answer in answers),
-            bool(answers[0].value["seen"][self.matches.index(_ERROR_PAGE)]),
+            bool(answers[0].value["seen"][self._error_page]),
         )
 
 

@@ -87,6 +87,7 @@ class WhisperEngine:
         self._language = self._chosen_language(config.language)
         self._detected: Counter[str] = Counter()
         self._vocabulary = self._within(_MAX_VOCABULARY_TOKENS, config.vocabulary, ", ") or None
+        self._vocabulary_tokens = self._count(self._vocabulary or "")
         self._frames = FULL_FRAMES
         # It decodes a text that repeats itself once more, warmer, and would take plain Tamil for one.
         library: Any = faster_whisper.transcribe
@@ -149,7 +150,7 @@ class WhisperEngine:
         """
         rate = _BROKEN_WORDS.get(self._language, _TOKENS_PER_SECOND) if self._language else _MOST_TOKENS_PER_SECOND
         tokens = _FREE_TOKENS + int(seconds * rate)
-        prompt = self._count(self._vocabulary or "") + self._count(before) + _SPECIAL_TOKENS
+        prompt = self._vocabulary_tokens + self._count(before) + _SPECIAL_TOKENS
         return min(2 * tokens, int(self._whisper.max_length) - prompt)
 
     def _known_languages(self) -> frozenset[str]:

@@ -55,4 +55,4 @@ def _is_kept_out(entry: CacheEntry) -> bool:
     if status is None or status.ended or status.phase is Phase.SCHEDULED:
         return False
     rejection = entry.of(entry.current).rejection
-    return rejection is not None and rejection.kind in ("quota", "forbidden")
+    return rejection is not None and rejection.may_pass

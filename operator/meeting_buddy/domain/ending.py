@@ -177,7 +177,7 @@ def _kept_out_by(snapshot: Snapshot) -> str | None:
 
 def _outcome_of_rejection(snapshot: Snapshot) -> Outcome | None:
     rejection = snapshot.refusal
-    if rejection is not None and rejection.kind not in ("quota", "forbidden"):
+    if rejection is not None and not rejection.may_pass:
         return create_rejection.outcome(rejection)
     if snapshot.now < snapshot.startup_deadline:
         return None

@@ -208,7 +208,7 @@ class CreateRejection:
     """Why the API server did not take the pod."""
 
     kind: RejectionKind
-    """``quota``, ``forbidden`` (both may pass), ``invalid`` or ``taken`` (both stay)."""
+    """``quota``, ``forbidden``, ``invalid`` or ``taken``."""
     message: str
     at: datetime
     remedy: str | None = None
@@ -216,6 +216,11 @@ class CreateRejection:
     """When the first answer of this kind came, if that is known."""
     first_at: Mapping[RejectionKind, datetime] = field(default_factory=dict)
     """When each kind was first given for this pod, as kinds may take turns; until it is made, or has started."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether asking again may help; an invalid pod, or a name that is taken, stays."""
+        return self.kind in ("quota", "forbidden")
 
     def after(self, known: "CreateRejection | None") -> "CreateRejection":
         """This answer behind the one before, which was given for the same pod; ``None``: it is the first."""

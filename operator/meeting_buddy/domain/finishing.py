@@ -7,7 +7,7 @@ taken away, as nodes are drained one after the other, is followed by another one
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
@@ -19,9 +19,6 @@ from meeting_buddy.domain.facts import CreateRejection, PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
 from meeting_buddy.resource.session import MeetingSessionStatus
-
-_FINAL: Final = ("invalid", "taken")
-"""Kinds of a refusal that stay."""
 
 
 def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
@@ -45,8 +42,7 @@ def _left(after: MeetingSessionStatus, at: datetime) -> dict[str, Any]:
     """When a bot that did not say so left, and how long its session was in the meeting if no report told."""
     found: dict[str, Any] = {"leave_timestamp": at}
     if after.join_timestamp is not None and after.total_duration_seconds is None:
-        seconds = max(0, round((at - after.join_timestamp).total_seconds()))
-        found |= {"total_duration_seconds": seconds, "duration": status.duration(seconds)}
+        found |= status.stay(after.join_timestamp, at)
     return found
 
 
@@ -129,7 +125,7 @@ def outcome(snapshot: Snapshot) -> Outcome | None:
     if lost_at is not None and snapshot.now >= lost_at:
         return _unfinished(snapshot, f"node {pod.node}, on which pod {pod.name} was to do it, is unreachable")
     rejection = snapshot.known.rejection
-    if rejection is not None and rejection.kind in _FINAL and not startup.started(pod):
+    if rejection is not None and not rejection.may_pass and not startup.started(pod):
         return _refused(snapshot, rejection)
     if snapshot.now < snapshot.finishing_deadline:
         return None
@@ -144,7 +140,7 @@ def _without_finisher(snapshot: Snapshot) -> Outcome | None:
     if snapshot.named:
         return _unfinished(snapshot, f"pod {snapshot.finisher_name}, which was to do it, was removed")
     rejection, former = snapshot.refusal, snapshot.living_former_pod
-    if rejection is not None and rejection.kind in _FINAL:
+    if rejection is not None and not rejection.may_pass:
         return _refused(snapshot, rejection)
     if snapshot.facts.installation.bot_class is None:
         return _unfinished(snapshot, "the bot class is gone, so that no pod could be made to finish them")

@@ -17,7 +17,7 @@ def current(facts: Facts) -> ReconcileError | None:
     if facts.persistent_error is not None:
         return facts.persistent_error
     rejection = facts.of(facts.current).rejection
-    if rejection is None or rejection.kind not in ("quota", "forbidden"):
+    if rejection is None or not rejection.may_pass:
         return None
     reason = QUOTA_EXCEEDED if rejection.kind == "quota" else "PodRefused"
     return ReconcileError(reason, rejection.message, count=1, since=rejection.at)

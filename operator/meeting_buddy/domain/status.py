@@ -177,9 +177,14 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
         "table_hash": report.table_hash or before.table_hash,
     }
     if snapshot.joined_at is not None and report.ever_joined:
-        seconds = max(0, round(((report.left_at or report.time) - snapshot.joined_at).total_seconds()))
-        found |= {"total_duration_seconds": seconds, "duration": duration(seconds)}
+        found |= stay(snapshot.joined_at, report.left_at or report.time)
     return found
+
+
+def stay(joined_at: datetime, left_at: datetime) -> dict[str, Any]:
+    """How long the session has been in the meeting, in its status's two fields."""
+    seconds = max(0, round((left_at - joined_at).total_seconds()))
+    return {"total_duration_seconds": seconds, "duration": duration(seconds)}
 
 
 def _transcript(report: TranscriptionReport) -> dict[str, Any]:
