@@ -432,6 +432,25 @@ async def test_a_name_of_any_code_units_is_read_whole_and_can_be_written(
     assert "a\ufffd" in (tmp_path / "debug/names.html").read_text()
 
 
+async def test_no_address_of_a_saved_page_has_a_query(browser: Browser, site: SyntheticSite, tmp_path: Path) -> None:
+    secret = "Geheim7"
+    addresses = ["join.do?token={}", "../j.php?MTID={}", "./x?y={}", "?pwd={}", "/p#{}", "//h.test/p?x={}", "a#{}"]
+    attributes = ["href", "formaction", "cite", "data-url", "data-join-href", "ping"]
+    links = [f"<a {name}='{each.format(secret)}'>link</a>" for name in attributes for each in addresses]
+    site.pages["/"] = f"""{"".join(links)}
+      <a data-other='zoommtg:join?zak={secret}'></a> <a data-mb-look='{secret}' href='#top'></a>
+      <img srcset='a.png?x={secret} 1x, b.png?x={secret} 2x'> <q onclick='go("?{secret}")'></q>
+      <i style='color: #123456; background: url("/p?sig={secret}")'></i>
+      <i style='background: url(/p#{secret}); color: red'></i> <b title='Why? #12345678'></b>"""
+    await browser.page.navigate(site.url("/"))
+    await read(browser, synthetic_table(), "document.querySelector('b') !== null")
+    await collect(browser.page, Volume(tmp_path), "page", [], Redactor(), list[str]().append)
+    kept = (tmp_path / "debug/page.html").read_text()
+    assert secret not in kept
+    for left in ('"join.do?…"', '"../j.php?…"', '"/p?…"', 'href="#top"', "color: #123456", "Why? #12345678"):
+        assert left in kept
+
+
 async def test_sees_clocks_run_and_stand(browser: Browser, site: SyntheticSite) -> None:
     site.pages["/"] = """<audio id=a></audio><script>
       const context = new AudioContext(), out = context.createMediaStreamDestination();

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from signal import SIGHUP, SIGKILL, SIGTERM, Signals
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.clone import REPOSITORY
 from tests.local.machine.certificates import Authority
 from tests.local.meetings.platform_site import PlatformSite
+from tests.support.awaiting import PATIENCE
 from tests.support.platform_tables import platform_table
 from tests.support.synthetic_pages import SyntheticSite
 
@@ -188,6 +192,57 @@ async def test_an_override_is_merged_into_the_built_in_table(pack: Path, tmp_pat
     pages = {page["page"]: page for page in json.loads(checked.stdout)["pages"]}
     assert pages["in-call"]["seen"]["reason"] == "EntryDenied"
     assert "inCall" in pages["in-call"]["evidence"], "the built-in signals are still there"
+
+
+def processes(word: str) -> list[int]:
+    """Those that have the word in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and word.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+def content(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder for files that Chromium's user may reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGHUP])
+async def test_a_command_that_is_ended_leaves_nothing_running(
+    number: Signals, tmp_path: Path, open_folder: Path
+) -> None:
+    names = [f"page-{each}" for each in range(1000)]  # more than there is time for
+    for name in names:
+        (tmp_path / f"{name}.html").write_text("<!-- page zoom.us / -->\n<html></html>")
+    states = {name: {"shows": None} for name in names}
+    document = {"platform": "Zoom", "origin": "tests", "hosts": ["zoom.us"], "states": states}
+    (tmp_path / "pack.yaml").write_text(yaml.safe_dump(document))
+    checking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "meeting_buddy_bot", "table", "check", "built-in", str(tmp_path)),
+        env={**ENVIRONMENT, "TMPDIR": str(open_folder)},
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not processes(str(open_folder)):  # noqa: ASYNC110 -- nothing tells that Chromium has started
+                await asyncio.sleep(0.05)
+            checking.send_signal(number)
+            assert await checking.wait() == 128 + number
+            while processes(str(open_folder)):  # noqa: ASYNC110 -- Chromium's children end after it
+                await asyncio.sleep(0.05)
+        assert content(open_folder) == []
+    finally:
+        for process in processes(str(open_folder)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, SIGKILL)
 
 
 # How a saved page is drawn

@@ -6,7 +6,7 @@ import asyncio
 import html
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,6 +26,7 @@ from meeting_buddy_bot.platforms.people import People
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.session.evidence import EvidenceKeeper
 from meeting_buddy_bot.support.volume import Volume
+from meeting_buddy_bot.tools.page_pack import read_page
 
 LONG = "Bartholomew " * 30
 
@@ -54,21 +55,41 @@ LONG = "Bartholomew " * 30
     ],
 )
 def test_a_name_is_found_in_whatever_way_the_page_writes_it(shown: str, document: str, left: str) -> None:
-    assert without_names(document, [page_text(shown, MAX_NAME)]) == left
+    assert without_names([page_text(shown, MAX_NAME)])(document) == left
 
 
 def test_a_name_within_another_word_is_none() -> None:
     text = "Adaptive, Nevada, Ada2, Adaë, Ada\u0308, Zoëy, \u0410\u0434\u0430\u043c"
-    assert without_names(text, ["Ada", "Zoë", "\u0410\u0434\u0430"]) == text
+    assert without_names(["Ada", "Zoë", "\u0410\u0434\u0430"])(text) == text
 
 
 def test_names_that_hold_one_another_are_told_apart() -> None:
     text = "Ada, Ada Lovelace, Ada&nbsp;Lovelace, Ada"
-    assert without_names(text, ["Ada", "Ada Lovelace"]) == "Person 1, Person 2, Person 2, Person 1"
+    assert without_names(["Ada", "Ada Lovelace"])(text) == "Person 1, Person 2, Person 2, Person 1"
 
 
 def test_without_names_there_is_nothing_to_do() -> None:
-    assert without_names("A &amp; B", []) == without_names("A &amp; B", ["A"]) == "A &amp; B"
+    assert without_names([])("A &amp; B") == without_names(["A"])("A &amp; B") == "A &amp; B"
+
+
+@pytest.mark.parametrize(
+    ("shown", "document", "left"),
+    [
+        ("ADA LOVELACE", "<p>Ada Lovelace, ada lovelace</p>", "<p>Person 1, Person 1</p>"),
+        ("Grace", "<p>GRACE, gr&#x41;ce</p>", "<p>Person 1, Person 1</p>"),
+        ("ANNA WEISS", "<p>Anna Weiß</p>", "<p>Person 1</p>"),
+        ("Σωκράτης", "<p>ΣΩΚΡΆΤΗΣ</p>", "<p>Person 1</p>"),
+        ("Mark", "<p>Mark, mark</p>", "<p>Person 1, mark</p>"),
+        ("Grace", "<p>Graceful, DISGRACE</p>", "<p>Graceful, DISGRACE</p>"),
+    ],
+)
+def test_a_telling_name_is_found_in_whatever_case_a_style_sheet_shows_it(shown: str, document: str, left: str) -> None:
+    assert without_names([shown])(document) == left
+
+
+def test_names_that_differ_in_case_alone_are_one_persons() -> None:
+    replace = without_names(["Ada Lovelace", "ADA LOVELACE", "Mark", "MARK"])
+    assert replace("Ada Lovelace, ADA LOVELACE, Mark, MARK") == "Person 1, Person 1, Person 3, Person 4"
 
 
 SHOWN = st.characters(exclude_categories=("Cc", "Cs"))
@@ -78,7 +99,7 @@ SHOWN = st.characters(exclude_categories=("Cc", "Cs"))
 def test_no_text_is_a_name_that_cannot_be_taken_out(text: str, written: Any) -> None:
     name = page_text(text, MAX_NAME)
     document = f"<p>{written(text)}</p>"
-    cleaned = without_names(document, [name])
+    cleaned = without_names([name])(document)
     assert ("Person 1" in cleaned) == (len(name) > 1)
 
 
@@ -93,6 +114,53 @@ class FakePage:
 
 
 DOCUMENT = [FrameAnswer("main", True, {"host": "meet.test", "path": "/", "html": "<p>Ada and Grace&nbsp;Hopper</p>"})]
+
+
+HTML = (
+    '<html><body class="page zoom"><div role="none" type="button" data-mb-look="none" title="page, Ada">'
+    '<iframe src="//zoom.us/page/Ada"></iframe><a href="/Ada">zoom div none</a></div></body></html>'
+)
+
+
+async def saved(folder: Path, html: str, secrets: Iterable[str], names: Iterable[str]) -> str:
+    """The file that is kept of a page with one document."""
+    answer = FrameAnswer("main", True, {"host": "zoom.us", "path": "/page/none", "html": html})
+
+    async def read(_: str, __: float) -> tuple[list[str], list[FrameAnswer]]:
+        return [], [answer]
+
+    page = cast(Any, FakePage())
+    await collect(page, Volume(folder), "page", [], Redactor(secrets), list[str]().append, lambda: names, read=read)
+    return (folder / "debug/page.html").read_text()
+
+
+async def test_whatever_a_guest_is_called_the_page_keeps_its_structure(tmp_path: Path) -> None:
+    names = ["page", "div", "zoom", "us", "button", "class", "Ada", "title", "html"]
+    assert await saved(tmp_path, HTML, (), names) == (
+        "<!-- page zoom.us /Person 1/none -->\n"
+        '<html><body class="page zoom"><div role="none" type="button" data-mb-look="none" title="Person 1, Person 7">'
+        '<iframe src="//zoom.us/Person 1/Person 7"></iframe><a href="/Person 7">Person 3 Person 2 none</a>'
+        "</div></body></html>"
+    )
+    assert read_page(tmp_path / "debug/page.html").document.host == "zoom.us"
+
+
+async def test_whatever_the_link_has_the_page_keeps_its_structure(tmp_path: Path) -> None:
+    assert await saved(tmp_path, HTML, ["none", "html", "body", "iframe", "page", "title"], ()) == (
+        "<!-- page zoom.us /[redacted]/[redacted] -->\n"
+        '<html><body class="[redacted] zoom">'
+        '<div role="none" type="button" data-mb-look="none" title="[redacted], Ada">'
+        '<iframe src="//zoom.us/[redacted]/Ada"></iframe><a href="/Ada">zoom div [redacted]</a></div></body></html>'
+    )
+
+
+@pytest.mark.parametrize("rest", ['<p title="a secret-word">', "<p>a secret-word</p>"])
+async def test_a_document_that_is_too_long_ends_with_a_whole_tag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    monkeypatch.setattr(diagnostics, "_MAX_CHARACTERS", len("<body>") + rest.index("word"))
+    kept = await saved(tmp_path, f"<body>{rest}", ["secret-word"], ())
+    assert kept.splitlines()[1] == "<body>" + ("<p>" if rest.startswith("<p>") else "")
 
 
 def snapshot(*names: str) -> PageSnapshot:
@@ -116,9 +184,15 @@ async def test_names_are_looked_for_off_the_event_loop(tmp_path: Path, monkeypat
     """Thousands of them, which a page may invent, would keep it from answering for seconds."""
     threads: set[int] = set()
 
-    def noted(text: str, names: Iterable[str]) -> str:
+    def noted(names: Iterable[str]) -> Callable[[str], str]:
+        replace = without_names(names)
+
+        def replacing(text: str) -> str:
+            threads.add(threading.get_ident())
+            return replace(text)
+
         threads.add(threading.get_ident())
-        return without_names(text, names)
+        return replacing
 
     monkeypatch.setattr(diagnostics, "without_names", noted)
 

@@ -154,6 +154,25 @@ def test_a_saved_file_holds_a_page_and_its_frames(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("signal", "heard", "words"),
+    [
+        ("ended/NewReason", {}, "'ended/NewReason' is of a newer version"),
+        ("lobby/NewWaiting", {}, "'lobby/NewWaiting' is of a newer version"),
+        ("sleeping", {}, "'sleeping' is of a newer version"),
+        ("inCall", {"dialogs": None}, "dialogs is not a list"),
+        ("inCall", {"signals": {"inCall": 1}}, "signals is not a list"),
+    ],
+)
+def test_what_matched_on_a_page_is_refused_in_words(
+    session: Path, save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str], signal: str, heard: Any, words: str
+) -> None:
+    save("01-page", signal, **heard)
+    assert typed("pack", str(session), str(tmp_path / "pack")) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "pack").exists()
+
+
 def request(url: str, kind: str = "Document") -> dict[str, Any]:
     return {"resourceType": kind, "request": {"url": url}}
 
@@ -192,6 +211,9 @@ def pack(tmp_path: Path) -> Path:
         ("platform: Webex\n", "platform: is Webex, and the pack shows Zoom"),
         ("just words", "is not a mapping"),
         ("a: [b", "is no YAML"),
+        ("checked: 2026-02-30", "has a value that cannot be read: day is out of range for month"),
+        ("checked: !!timestamp soon", "has a value that cannot be read"),
+        ("[" * 10_000, "is nested too deep"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_told_by_its_field(
@@ -216,6 +238,8 @@ def test_a_pack_that_cannot_be_used_is_told_by_its_file(
     assert "lobby.html does not have exactly one page" in refusal(pack)
     (pack / "lobby.html").unlink()
     assert "has no lobby.html" in refusal(pack)
+    (pack / "pack.yaml").write_text("origin: 2026-02-30\n")
+    assert "pack.yaml has a value that cannot be read: day is out of range for month" in refusal(pack)
     (pack / "pack.yaml").write_text("platform: Zoom\norigin: real\nhosts: []\nstates: {lobby: {shows: nowhere}}\n")
     assert "states.lobby.shows" in refusal(pack)
 

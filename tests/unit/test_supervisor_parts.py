@@ -21,6 +21,7 @@ from meeting_buddy_bot.runtime.assignment_loader import (
     load_link,
     load_passcode,
     read_assignment,
+    read_finisher_assignment,
 )
 from meeting_buddy_bot.runtime.components import Components
 from meeting_buddy_bot.runtime.memory import Memory, read_memory
@@ -65,6 +66,22 @@ class TestOrders:
         with pytest.raises(AssignmentError) as raised:
             read_assignment(settings(tmp_path))
         assert str(raised.value) == "the assignment is not valid: attempt, limits.waitingRoomSeconds"
+
+    @pytest.mark.parametrize("table", [[], "Zoom", None, {"elements": []}, {"elements": {"x": 1}}, {"signals": None}])
+    def test_a_table_that_is_none_is_told(self, tmp_path: Path, table: object) -> None:
+        document = {**json.loads(make_assignment().to_json()), "table": table}
+        (tmp_path / "assignment.json").write_text(json.dumps(document))
+        with pytest.raises(AssignmentError, match="table") as raised:
+            read_assignment(settings(tmp_path))
+        assert raised.value.reason is Reason.CONFIG_INVALID
+
+    @pytest.mark.parametrize("content", ["[" * 100_000, "[]", "null", '{"table": ' + '{"a":' * 100_000])
+    def test_a_document_that_is_no_assignment_is_told(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "assignment.json").write_text(content)
+        for read in (read_assignment, read_finisher_assignment):
+            with pytest.raises(AssignmentError, match="the assignment is not valid") as raised:
+                read(settings(tmp_path))
+            assert raised.value.reason is Reason.CONFIG_INVALID
 
     def test_another_assignment_than_the_pods_is_refused(self, tmp_path: Path) -> None:
         content = make_assignment().to_json().encode()

@@ -3,6 +3,8 @@
 Fixtures written from imagination match nothing real; these files are where real ones come from: ``tools/make_pack.py``
 makes a page pack of them. They are read by people outside the meeting, so the documents hold no link's query or
 fragment, no token, no passcode, nothing that was typed and no participant's name; a screenshot shows what it shows.
+What is taken out are texts and values of attributes; whatever somebody is called, elements and their roles, types and
+classes stay, and so does the host of an address.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from importlib import resources
 from typing import Final
 
@@ -39,10 +42,19 @@ _MARKS: Final = "".join(map(chr, range(0x0300, 0x0370)))
 """Of Latin, Greek and Cyrillic letters, where they stand by themselves."""
 _COMPOSED: Final = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 """Letters that may be composed, with the one before them, which the first mark may belong to."""
+_TELLING: Final = 5
+"""Letters of a name that is hardly a word's beginning or an abbreviation in another case."""
 _CUT: Final = MAX_NAME - 1
 """Characters of a name that may go on: it was cut, perhaps at a blank."""
 _REST: Final = re.compile(r"[^<\"]*")
 """What may follow the beginning of a name: up to the end of its text or attribute."""
+_TAG: Final = re.compile(r"</?[A-Za-z][^\s/>]*+(?:\s[^\s=>/]++=\"[^\"]*+\")*+>")
+"""As Chromium writes one."""
+_ATTRIBUTE: Final = re.compile(r"(?<=\s)([^\s=>/]++)=\"([^\"]*+)\"")
+_VOCABULARY: Final = frozenset({"role", "type", "shadowrootmode", "data-mb-look"})
+"""Attributes whose values are words of HTML or ``document.js``'s own."""
+_ADDRESSES: Final = frozenset({"src", "href"})
+_ORIGIN: Final = re.compile(r"(?:(?:https?:)?//[^\s/]*)?")
 _LONG_KEY: Final = re.compile(r"(?<![\w/+-])(?=[\w+-]*\d)(?=[\w+-]*[A-Za-z])[\w+-]{32,}(?![\w+-])")
 
 Read = Callable[[str, float], Awaitable[tuple[list[str], list[FrameAnswer]]]]
@@ -85,9 +97,6 @@ async def collect(
         await volume.call("write diagnostics", lambda: atomic_write(target / f"{name}{suffix}", content))
         kept(f"{FOLDER}/{name}{suffix}")
 
-    def clean(text: str) -> str:
-        return without_names(redact(mask_keys(text)), known)
-
     try:
         if read is None:
             answers = await page.evaluate(_SCRIPT, seconds)
@@ -99,20 +108,16 @@ async def collect(
     known = tuple(names())
     dialogs, console = list(page.alerts), list(page.console)[-50:]
     # Off the event loop: a page may have shown thousands of names, to look for which takes seconds to prepare.
-    cleaned = await asyncio.to_thread(lambda: [clean(text) for text in (*dialogs, *console)])
+    cleaner = await asyncio.to_thread(Cleaner, redact, known)
+    cleaned = await asyncio.to_thread(lambda: [cleaner.text(text) for text in (*dialogs, *console)])
     heard = {"signals": signals, "dialogs": cleaned[: len(dialogs)], "console": cleaned[len(dialogs) :]}
     await keep(SIGNALS_SUFFIX, json_text(heard, indent=1).encode())
     with contextlib.suppress(BrowserError):  # a page that is gone leaves no picture
         await keep(".png", await page.screenshot(seconds))
-    frames = [
-        f"<!-- {'page' if answer.top else 'frame'} {answer.value['host']} {answer.value['path']} -->\n"
-        + str(answer.value["html"])
-        for answer in answers
-        if answer.value
-    ]
+    frames = [answer for answer in answers if answer.value]
     if frames:
-        document = "\n".join(frames)[:_MAX_CHARACTERS]
-        await keep(".html", utf8(await asyncio.to_thread(clean, document)))  # megabytes
+        document = await asyncio.to_thread(_document, frames, cleaner)  # megabytes
+        await keep(".html", utf8(document))
 
 
 def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str]:
@@ -123,21 +128,90 @@ def evidence_of(table: PlatformTable, snapshot: PageSnapshot | None) -> list[str
     return signals + [f"{STEP_LABEL}{step.name}" for step in table.steps if snapshot.applies(step)]
 
 
-def without_names(text: str, names: Iterable[str]) -> str:
-    """``text`` with each participant's name replaced by ``Person`` and a number, however it is escaped and spaced."""
-    known_names = dict.fromkeys(page_text(name, MAX_NAME) for name in names)
-    numbers = {name: number for number, name in enumerate(known_names, 1) if len(name) > 1}
-    if not numbers:
-        return text
-    known = _pattern(numbers)
-    spans: set[tuple[int, int, int]] = set()
-    for reading in readings(text):
-        seen, offsets = _decomposed(*_without_unseen(*reading))
-        for found in known.finditer(seen):
-            name, end = page_text(found[0], len(found[0])), offsets[found.end()]
-            if len(name) >= _CUT and (rest := _REST.match(text, end)):
-                end = rest.end()
-            spans.add((offsets[found.start()], end, numbers[name]))
+def _document(frames: Iterable[FrameAnswer], cleaner: "Cleaner") -> str:
+    """The documents of a page, each after a line that says where it lay; not more than can be handled."""
+    parts: list[str] = []
+    left = _MAX_CHARACTERS
+    for frame in frames:
+        kind, html = "page" if frame.top else "frame", str(frame.value["html"])
+        if len(html) > left:
+            html = html[: html.rfind(">", 0, left) + 1]  # no text or value is cut: its rest would not be recognised
+        parts.append(f"<!-- {kind} {frame.value['host']} {cleaner.text(frame.value['path'])} -->\n{cleaner.html(html)}")
+        left -= len(html)
+        if left <= 0:
+            break
+    return "\n".join(parts)
+
+
+class Cleaner:
+    """Takes out of texts and documents what nobody outside the meeting may read."""
+
+    def __init__(self, redact: Redactor, names: Iterable[str]) -> None:
+        self._without_names = cache(without_names(names))  # classes and labels repeat a thousand times
+        self._without_secrets = cache(lambda text: redact(mask_keys(text)))
+
+    def text(self, text: str) -> str:
+        """``text`` without secrets and names."""
+        return self._without_names(self._without_secrets(text))
+
+    def html(self, html: str) -> str:
+        """The same of a document, of whose tags only values of attributes are texts."""
+        pieces: list[str] = []
+        done = 0
+        for tag in _TAG.finditer(html):
+            pieces += (self.text(html[done : tag.start()]), _ATTRIBUTE.sub(self._attribute, tag[0]))
+            done = tag.end()
+        return "".join((*pieces, self.text(html[done:])))
+
+    def _attribute(self, found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        if name in _VOCABULARY:
+            return found[0]
+        value = self._without_secrets(value)
+        if name != "class":
+            origin = _ORIGIN.match(value) if name in _ADDRESSES else None
+            host = origin[0] if origin else ""
+            value = host + self._without_names(value[len(host) :])
+        return f'{name}="{value}"'
+
+
+def without_names(names: Iterable[str]) -> Callable[[str], str]:
+    """Replaces each participant's name in a text by ``Person`` and a number, however it is escaped and spaced.
+
+    Names of two words or five letters are found in whatever case they are written: style sheets change it.
+    """
+    exact: dict[str, int] = {}
+    folded: dict[str, int] = {}
+    for number, name in enumerate(dict.fromkeys(page_text(name, MAX_NAME) for name in names), 1):
+        if " " in name or sum(map(str.isalpha, name)) >= _TELLING:
+            folded.setdefault(_key(unicodedata.normalize("NFD", name).casefold()), number)
+        elif len(name) > 1:
+            exact[name] = number
+    searches = [(form, _pattern(known), known) for form, known in ((_same, exact), (_folded, folded)) if known]
+
+    def replace(text: str) -> str:
+        spans: set[tuple[int, int, int]] = set()
+        for reading in readings(text) if searches else ():
+            decomposed = _decomposed(*_without_unseen(*reading))
+            for form, pattern, known in searches:
+                seen, offsets = form(*decomposed)
+                for found in pattern.finditer(seen):
+                    name, end = _key(found[0]), offsets[found.end()]
+                    if len(name) >= _CUT and (rest := _REST.match(text, end)):
+                        end = rest.end()
+                    spans.add((offsets[found.start()], end, known[name]))
+        return _replaced(text, spans)
+
+    return replace
+
+
+def _key(name: str) -> str:
+    """A name as it was found, with one blank between its words, and composed."""
+    return page_text(name, len(name))
+
+
+def _replaced(text: str, spans: Iterable[tuple[int, int, int]]) -> str:
+    """``text`` with persons' numbers in place of what is between a start and an end."""
     pieces: list[str] = []
     done = 0
     for start, end, number in sorted(spans, key=lambda span: (span[0], -span[1])):
@@ -193,6 +267,22 @@ def _decomposed(text: str, offsets: "array[int]") -> tuple[str, "array[int]"]:
         done = found.end()
     begins.extend(offsets[done:])
     return "".join((*pieces, text[done:])), begins
+
+
+def _same(text: str, offsets: "array[int]") -> tuple[str, "array[int]"]:
+    return text, offsets
+
+
+def _folded(text: str, offsets: "array[int]") -> tuple[str, "array[int]"]:
+    """A reading without regard to case; a letter may become several."""
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded, offsets
+    begins = array("I")
+    for offset, letter in zip(offsets, text, strict=False):
+        begins.extend([offset] * len(letter.casefold()))
+    begins.append(offsets[-1])
+    return folded, begins
 
 
 def mask_keys(text: str) -> str:

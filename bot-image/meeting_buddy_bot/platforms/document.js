@@ -1,5 +1,5 @@
 // Runs in one frame, in an isolated world: the document as text with its open shadow roots, without what was typed,
-// without scripts, styles and the queries and fragments of addresses. The document itself is not changed.
+// without scripts, style sheets and the queries and fragments of addresses. The document itself is not changed.
 //
 // Styles stay behind, mostly because a script cannot read those of another host; what they made of each element is kept
 // in `data-mb-look`: "none", or "WIDTHxHEIGHT DISPLAY", then "hidden" (visibility) and "clear" (opacity 0) where it is so.
@@ -10,6 +10,10 @@
   const EDITABLE = '[contenteditable]:not([contenteditable=false])';
   const BUTTONS = 'button, submit, reset, image'.split(', '), SWITCHES = ['checkbox', 'radio'];
   const NOT_TYPED = [...SWITCHES, 'hidden', 'range', 'color', 'file'];
+  // What holds addresses, absolute or relative, one or a list of them. Scripts (`onclick`) and styles may hold some.
+  const ADDRESSES = new RegExp('^(xlink:)?(href|src|action|formaction|srcset|imagesrcset|poster|data|cite|ping|' +
+    'background|style|on.*|data-.*(url|uri|href|src|link|action).*)$', 'i');
+  const ADDRESS = /^([a-z][a-z\d+.-]*:)?\/|^[a-z][a-z\d+.-]*:\S+\?|^\?|^#\S{8}/i;  // in whatever other attribute
   const TYPED = '…';  // stands for whatever a field holds
   // Node by node: pages with Trusted Types let nobody make a document of a text.
   const paper = document.implementation.createHTMLDocument('');  // has no view: nothing in it is loaded or run
@@ -44,7 +48,12 @@
     ].join(' '));
     return drawn;
   };
+  const withoutQuery = (name, value) => {
+    if (/^#\S{0,7}$/.test(value.trim())) return value;  // an element of this document
+    return value.replace(name === 'style' ? /\?.*|(?<=url\([^)]*)#.*/is : /[?#].*/s, '?…');  // colours begin with #
+  };
   const clean = (copy, node) => {
+    copy.removeAttribute('data-mb-look');  // of the page's own making
     if (copy.localName === 'input') {
       if (!BUTTONS.includes(node.type)) copy.removeAttribute('value');
       if (node.value && !BUTTONS.includes(node.type) && !NOT_TYPED.includes(node.type)) copy.setAttribute('value', TYPED);
@@ -53,8 +62,8 @@
     if (copy.localName === 'iframe') place(copy, node);
     for (const {name, value} of [...copy.attributes]) {
       if (/^data:/i.test(value)) copy.setAttribute(name, 'data:');
-      else if (/[?#]/.test(value) && /^([a-z]+:)?\/|^\?|^#\S{8}/i.test(value.trim())) {
-        copy.setAttribute(name, value.replace(/[?#].*$/s, '?…'));
+      else if (ADDRESSES.test(name) || ADDRESS.test(value.trim())) {
+        copy.setAttribute(name, withoutQuery(name, value));
       }
     }
   };

@@ -39,7 +39,11 @@ def read_assignment(settings: Settings) -> Assignment:
     """
 
     def build(document: dict[str, Any]) -> Assignment:
-        table, left_out = read_table(document["table"])
+        given = document["table"]
+        try:
+            table, left_out = read_table(given)
+        except (AttributeError, TypeError):  # lists or single values where a table has mappings
+            raise AssignmentError(Reason.CONFIG_INVALID, "the assignment is not valid: table") from None
         return Assignment.model_validate({**document, "table": table, "leftOutOfTable": left_out})
 
     return _read(settings, build)
@@ -69,7 +73,7 @@ def _read(settings: Settings, build: Callable[[Any], Built]) -> Built:
         raise AssignmentError(Reason.CONFIG_INVALID, f"the assignment is not valid: {wrong}") from None
     except UnusableTableError as error:
         raise AssignmentError(Reason.CONFIG_INVALID, str(error)) from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise AssignmentError(Reason.CONFIG_INVALID, "the assignment is not valid: the document") from None
 
 

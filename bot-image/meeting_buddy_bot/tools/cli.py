@@ -1,5 +1,7 @@
 """Commands and their exit codes: 0 done, or all agree; 1 a page is seen differently; 2 what was given is unusable.
 
+128 and the signal's number where one ended it.
+
 What a command needs is imported when it runs: the recordings reader must not carry a browser's driver in memory.
 """
 
@@ -8,11 +10,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meeting_buddy.contract import reader
 from meeting_buddy.contract.assignment import RECORDINGS
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from meeting_buddy_bot.tools.table_check import PageResult
     from meeting_buddy_bot.tools.verdict import Verdict
 
-OK, DIFFERS, UNUSABLE = 0, 1, 2
+OK, DIFFERS, UNUSABLE, SIGNALLED = 0, 1, 2, 128
+
+Result = TypeVar("Result")
 
 _PROGRAM: Final = "python -m meeting_buddy_bot"
 _LOOK_OVER: Final = """\
@@ -41,7 +46,42 @@ def main(arguments: Sequence[str]) -> int:
     except (ToolError, OSError) as error:
         sys.stderr.write(f"{_PROGRAM}: {error}\n")
         return UNUSABLE
+    except _SignalledError as error:
+        return SIGNALLED + error.number
     return code
+
+
+class _SignalledError(Exception):
+    """A signal has ended the command, which has cleaned up."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+async def _until_signal(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of ``work``, which SIGTERM and SIGHUP cancel: it must end the processes that it has started.
+
+    Raises:
+        _SignalledError: one of them came first.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        if not received:  # another one must not interrupt the cleaning up
+            task.cancel()
+        received.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise _SignalledError(received[0]) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,7 +213,7 @@ def _run_check(given: argparse.Namespace) -> int:
     found = read_table(given.table, pack.pack.platform)
     if found.stale:
         sys.stderr.write(f"{given.table} was written for another version of the built-in table (tableHash)\n")
-    results = asyncio.run(check(found.table, pack))
+    results = asyncio.run(_until_signal(check(found.table, pack)))
     if given.json:
         document = {
             "platform": pack.pack.platform,

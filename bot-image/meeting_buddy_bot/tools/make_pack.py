@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import ValidationError
 
 from meeting_buddy.contract.links import LINKS, PLATFORM_NAME, PlatformName
 from meeting_buddy.contract.table import PlatformTable, State
@@ -23,7 +24,7 @@ from meeting_buddy_bot.tools.built_in import built_in_table
 from meeting_buddy_bot.tools.errors import ToolError
 from meeting_buddy_bot.tools.page_pack import PACK_FILE, Pack, PackState, read_page
 
-_ORDER: Final = tuple(State)
+_ORDER: Final[tuple[State | None, ...]] = tuple(State)
 _NUMBERED: Final = re.compile(r"\d+-")
 _JOINING: Final = (None, State.LOBBY, State.PRE_JOIN)
 """What a page shows on which the join loop takes steps."""
@@ -83,17 +84,10 @@ def proposed_state(labels: Sequence[str], table: PlatformTable | None, *, joined
     steps = [each.removeprefix(STEP_LABEL) for each in labels if each.startswith(STEP_LABEL)]
     if not joined:
         signals = [each for each in signals if not _only_after_joining(each, table)]
-    states = sorted((_split(each) for each in signals), key=lambda pair: _ORDER.index(pair[0]))
-    shows, detail = states[0] if states else (None, None)
-    step = steps[0] if steps and shows in _JOINING and not joined else None
-    return PackState.model_validate(
-        {
-            "shows": shows,
-            "reason": detail if shows in (State.ENDED, State.REFUSED) else None,
-            "waiting": detail if shows is State.LOBBY else None,
-            "step": step,
-        }
-    )
+    states = sorted(map(_state, signals), key=lambda state: _ORDER.index(state.shows))
+    found = states[0] if states else PackState(shows=None)
+    step = steps[0] if steps and found.shows in _JOINING and not joined else None
+    return found.model_copy(update={"step": step})
 
 
 def _pages_in(session: Path) -> list[Path]:
@@ -155,7 +149,11 @@ def _heard(file: Path) -> dict[str, list[str]]:
         raise ToolError(f"{file} is no JSON") from error
     if not isinstance(heard, dict):
         raise ToolError(f"{file} does not hold what matched")
-    return {key: [str(each) for each in heard.get(key, ())] for key in ("signals", "dialogs", "console")}
+    lists = {key: heard.get(key, []) for key in ("signals", "dialogs", "console")}
+    for key, given in lists.items():
+        if not isinstance(given, list):
+            raise ToolError(f"{file}: {key} is not a list")
+    return {key: [str(each) for each in given] for key, given in lists.items()}
 
 
 def _only_after_joining(signal: str, table: PlatformTable | None) -> bool:
@@ -163,12 +161,17 @@ def _only_after_joining(signal: str, table: PlatformTable | None) -> bool:
     return bool(called) and all(each.after_join for each in called)
 
 
-def _split(signal: str) -> tuple[State, str | None]:
-    """State and detail of a label."""
+def _state(signal: str) -> PackState:
+    """What a page shows by one label.
+
+    Raises:
+        ToolError: this version does not know its state, reason or way of waiting.
+    """
     state, _, detail = signal.partition("/")
+    kind = {"ended": "reason", "refused": "reason", "lobby": "waiting"}.get(state)
     try:
-        return State(state), detail or None
-    except ValueError:
+        return PackState.model_validate({"shows": state} | ({kind: detail} if kind and detail else {}))
+    except ValidationError:
         raise ToolError(f"the signal {signal!r} is of a newer version") from None
 
 

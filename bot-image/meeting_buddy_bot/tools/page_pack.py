@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meeting_buddy.contract.links import PlatformName
@@ -18,6 +17,7 @@ from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import State
 from meeting_buddy_bot.tools.errors import ToolError
+from meeting_buddy_bot.tools.yaml_file import read_yaml
 
 PACK_FILE: Final = "pack.yaml"
 _SYNTHETIC: Final = "page.js"
@@ -94,12 +94,10 @@ def read_pack(folder: Path) -> PagePack:
     if not file.is_file():
         raise ToolError(f"{folder} is no page pack: it has no {PACK_FILE}")
     try:
-        pack = Pack.model_validate(yaml.safe_load(file.read_text()))
+        pack = Pack.model_validate(read_yaml(file))
     except ValidationError as error:
         [first, *_] = error.errors(include_input=False, include_url=False)
         raise ToolError(f"{file}: {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ToolError(f"{file} is no YAML") from error
     missing = [name for name in pack.states if not (folder / f"{name}.html").is_file()]
     if len(missing) == len(pack.states) and (folder / _SYNTHETIC).is_file():
         raise ToolError(

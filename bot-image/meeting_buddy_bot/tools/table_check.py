@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from meeting_buddy.contract.links import PlatformName
 from meeting_buddy.contract.table import PlatformTable
 from meeting_buddy.contract.table_override import OverrideState, resolve
@@ -18,6 +16,7 @@ from meeting_buddy_bot.tools.errors import ToolError
 from meeting_buddy_bot.tools.offline_browser import OfflineBrowser
 from meeting_buddy_bot.tools.page_pack import PackState, PagePack, SavedPage
 from meeting_buddy_bot.tools.verdict import Verdict, verdict
+from meeting_buddy_bot.tools.yaml_file import read_yaml
 
 BUILT_IN: Final = "built-in"
 """Stands for the platform's own table in place of a file."""
@@ -67,12 +66,7 @@ def read_table(given: str, platform: PlatformName) -> GivenTable:
         if built_in is None:
             raise ToolError(f"{platform} has no built-in table")
         return GivenTable(built_in)
-    try:
-        document = yaml.safe_load(Path(given).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ToolError(f"{given} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from error
-    except yaml.YAMLError as error:
-        raise ToolError(f"{given} is no YAML: {' '.join(str(error).split())}") from error
+    document = read_yaml(Path(given))
     if isinstance(document, dict) and document.get("platform", platform) != platform:
         raise ToolError(f"{given}: platform: is {document['platform']}, and the pack shows {platform}")
     resolved = resolve(document, platform, built_in)
