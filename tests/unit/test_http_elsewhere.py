@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -45,16 +46,26 @@ class Empty:
     async def file(self, *_: Any) -> None:
         return None
 
+    async def files(self, *_: Any) -> None:
+        return None
+
+
+def media_of(bot_class: str, phase: str = "Completed") -> MediaAccess:
+    """What answers of a session of this bot class, of which the reader has nothing."""
+    empty: Any = Empty(bot_class, phase)
+    unread = process._unread(Installation.model_validate_json(json.dumps({"botClasses": CLASSES})))
+    return MediaAccess(empty, empty, empty, empty, unread)
+
 
 async def refused(bot_class: str, what: str, phase: str = "Completed") -> ProblemError:
     """What is said of a file that the reader does not have."""
-    empty: Any = Empty(bot_class, phase)
-    unread = process._unread(Installation.model_validate_json(json.dumps({"botClasses": CLASSES})))
-    media = MediaAccess(empty, empty, empty, empty, unread)
+    media = media_of(bot_class, phase)
     caller = Caller("token")
     asked: Awaitable[Any]
     if what == "transcript":
         asked = media.open_transcript(caller, "team-a", SESSION_ID, None)
+    elif what == "list":
+        asked = media.recordings(caller, "team-a", SESSION_ID, ExitStack())
     else:
         asked = media.open_recording(caller, "team-a", SESSION_ID, "recording.mp4", {}, "GET")
     with pytest.raises(ProblemError) as found:
@@ -62,11 +73,12 @@ async def refused(bot_class: str, what: str, phase: str = "Completed") -> Proble
     return found.value
 
 
-@pytest.mark.parametrize("what", ["transcript", "recording"])
+@pytest.mark.parametrize("what", ["transcript", "list", "recording"])
 async def test_files_of_another_claim_are_said_to_be_elsewhere(what: str) -> None:
     detail = "files of bot class secret are on a volume that no reader serves"
     assert (await refused("secret", what)).problem.detail == detail
     assert "Retry-After" not in (await refused("secret", "recording", "Recording")).headers, "it will not come"
+    assert (await refused("secret", "list")).kind == "no-such-recording"
 
 
 @pytest.mark.parametrize("bot_class", ["default", "large", "removed"])
@@ -75,3 +87,5 @@ async def test_of_the_readers_own_claim_its_word_is_passed_on(bot_class: str) ->
     assert (found.kind, found.problem.detail) == ("no-transcript", "the reader has no transcript of this session")
     found = await refused(bot_class, "recording", "Recording")
     assert (found.problem.detail, found.headers) == ("this session has no file of that name", {"Retry-After": "10"})
+    listed = await media_of(bot_class).recordings(Caller("token"), "team-a", SESSION_ID, ExitStack())
+    assert json.loads(listed) == {"recordings": [], "verified": False}

@@ -11,6 +11,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from meeting_buddy.http_api import docs_page
 from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.documents import SessionRequest
 from meeting_buddy.http_api.openapi import operations
@@ -130,3 +131,17 @@ def test_generated_clients_send_what_was_said_and_nothing_else() -> None:
     status = {"$ref": "#/components/schemas/SessionStatus"}
     assert DOCUMENT["components"]["schemas"]["SessionObject"]["properties"]["status"] == status
     assert status in schemas
+
+
+def test_a_problem_is_not_saved_as_the_file_that_was_asked_for() -> None:
+    path = next(path for path, each in DOCUMENT["paths"].items() if each.get("get") is OPERATIONS["downloadRecording"])
+    assert docs_page.curl("GET", path, OPERATIONS["downloadRecording"]).startswith("curl -f -O ")
+
+
+def test_it_says_of_whom_there_may_be_no_answer() -> None:
+    assert "reader of recordings" in OPERATIONS["downloadRecording"]["responses"]["503"]["description"]
+    assert "about:blank" in docs_page.render(DOCUMENT), "of 431, and of 503 for too many connections"
+
+
+def test_only_a_final_file_is_said_to_have_an_etag() -> None:
+    assert "final" in DOCUMENT["components"]["headers"]["ETag"]["description"]

@@ -25,6 +25,13 @@ WRITES: dict[str, Any] = {
 }
 """An announcement as a table has it."""
 
+OPENS: dict[str, Any] = {"name": "open", "do": "open", "when": {"all": ["form"]}}
+ELSEWHERE = (
+    *("//evil.example.org/x", "/\\evil.example.org", "/\t/evil.example.org", "\\\\evil.example.org", "/{botName}", ""),
+    *("https://evil.example.org", "javascript:alert(1)", "join", " /join"),
+)
+"""What a browser would take for another address than one of the meeting's host."""
+
 SHIPPED = sorted(PLATFORM_TABLES.glob("*.yaml"))
 
 
@@ -54,6 +61,7 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         (("steps", 0, "target"), "exit", "there is no element 'exit'"),
         (("steps", 0, "value"), "x", "takes no value"),
         (("steps", 0, "do"), "type", "needs a value"),
+        *((("steps", 0), {**OPENS, "value": value}, "open takes a path") for value in ELSEWHERE),
         (("steps", 0, "maxRuns"), 0, "maxRuns"),
         (("steps", 0, "when"), {"all": [{}]}, "needs element, path"),
         (("steps", 0, "when"), {"none": ["exit"]}, "there is no element 'exit'"),
@@ -102,6 +110,11 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 def test_a_mistake_in_a_table_is_found_where_it_is_read(path: tuple[Any, ...], value: Any, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         load_table(changed(path, value))
+
+
+@pytest.mark.parametrize("path", ["/", "/join", "/a//b?next=/c#d"])
+def test_a_step_opens_a_path_of_the_meetings_host(path: str) -> None:
+    assert load_table(changed(("steps", 0), {**OPENS, "value": path})).steps[0].value == path
 
 
 class TestTableOfANewerOperator:

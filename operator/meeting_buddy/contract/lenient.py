@@ -1,11 +1,13 @@
 """Reads a document that another version wrote: a part that this version cannot read counts as absent."""
 
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
+_AT_A_KEY: Final = "[key]"
+"""Pydantic's mark, behind a mapping's key, for an error of the key and not of its value."""
 
 
 class UnreadableError(ValueError):
@@ -34,10 +36,10 @@ def read_leniently(model: type[Model], document: dict[str, Any], context: object
 
 
 def _optional_part(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The part to leave out for an error at ``location``: a list goes as a whole."""
+    """The part to leave out for an error at ``location``: a list goes as a whole, of a mapping the entry."""
     path = []
     for name in location:
-        if isinstance(name, int):
+        if isinstance(name, int) or name == _AT_A_KEY:
             break
         path.append(name)
     return tuple(path)
@@ -46,7 +48,7 @@ def _optional_part(location: tuple[int | str, ...]) -> tuple[str, ...]:
 def _remove(document: dict[str, Any], path: tuple[str, ...]) -> None:
     holder: Any = document
     for name in path[:-1]:
-        holder = holder.get(name, {})
-    if not path or path[-1] not in holder:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if not path or not isinstance(holder, dict) or path[-1] not in holder:
         raise UnreadableError(f"without {'.'.join(path) or 'an object'}")
     del holder[path[-1]]

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from meeting_buddy.contract.links import LinkRules
@@ -18,21 +18,42 @@ _DEPTH: Final = 3
 """Links that carry links in their query."""
 UNKNOWN_PLATFORM: Final = LinkRules((), (), "")
 """Rules by which nothing of a link is public."""
+_AUTHORITY: Final = re.compile(r"[a-z]+://(?:[^/?#@]*@)?([^/?#]*)", re.IGNORECASE)
+
+_Part = tuple[str, bool]
+"""A part of a link, and whether it is a piece of a path."""
 
 
-def link_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> frozenset[str]:
-    """The parts of ``link`` that nobody else may read, as they stand in it and decoded.
+class LinkSecrets(NamedTuple):
+    """The parts of a link that nobody else may read, as they stand in it and decoded."""
+
+    anywhere: frozenset[str]
+    """To be replaced wherever they stand."""
+    words: frozenset[str]
+    """Short pieces of a path that are letters alone, such as a person's name: other words and names contain them."""
+
+
+def link_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> LinkSecrets:
+    """The secrets of ``link``; never its host, a label of that, or a host of the platform, which everybody may read.
 
     Args:
         link: any text; of one that is no link, everything after its host is a secret.
         rules: of its platform, whose public parameters and words are left out.
     """
-    rest = re.sub(r"^[a-z]+://[^/?#]*", "", link, flags=re.IGNORECASE)
-    found = {rest, rest.removeprefix("/"), *_of_address(rest, rules, _DEPTH)}
-    return frozenset(form for each in found for form in (each, unquote(each), unquote_plus(each), _decoded(each)))
+    authority = _AUTHORITY.match(link)
+    rest = link[authority.end() :] if authority else link
+    address = authority[1].lower() if authority else ""
+    host = address.partition(":")[0]
+    public = {address, host, *host.split(".")}
+    anywhere, words = set[str](), set[str]()
+    for part, in_path in ((rest, True), (rest.removeprefix("/"), True), *_of_address(rest, rules, _DEPTH)):
+        for form in (part, unquote(part), unquote_plus(part), _decoded(part)):
+            if form.lower() not in public and not rules.owns(form.lower()):
+                (words if in_path and form.isalpha() and len(form) < _LONG else anywhere).add(form)
+    return LinkSecrets(frozenset(anywhere), frozenset(words - anywhere))
 
 
-def _of_address(address: str, rules: LinkRules, depth: int) -> Iterator[str]:
+def _of_address(address: str, rules: LinkRules, depth: int) -> Iterator[_Part]:
     if not depth:
         return
     path, _, fragment = address.partition("#")
@@ -41,32 +62,32 @@ def _of_address(address: str, rules: LinkRules, depth: int) -> Iterator[str]:
     for parameter in filter(None, query.split("&")):
         name, equals, value = parameter.partition("=")
         if not equals:
-            yield name
+            yield name, False
         elif name.lower() not in rules.public_parameters:
             yield from _of_value(value, rules, depth)
     if fragment.lower() not in rules.public_words:
         yield from _of_value(fragment, rules, depth)
 
 
-def _of_path(path: str, rules: LinkRules) -> Iterator[str]:
+def _of_path(path: str, rules: LinkRules) -> Iterator[_Part]:
     pieces = [piece for piece in path.split("/") if len(piece) >= SHORTEST]
     last = pieces[-1:]
     for piece in dict.fromkeys([*(piece for piece in pieces if _is_key(piece)), *last]):
         if piece.lower() not in rules.public_words:
-            yield piece
+            yield piece, True
 
 
-def _of_value(value: str, rules: LinkRules, depth: int) -> Iterator[str]:
-    yield value
+def _of_value(value: str, rules: LinkRules, depth: int) -> Iterator[_Part]:
+    yield value, False
     meaning = _decoded(value)
     # A value may be a document (Teams: context), whose parts a page shows one by one.
-    yield from (piece for piece in re.findall(r"[\w.~@:-]+", meaning) if _is_key(piece))
+    yield from ((piece, False) for piece in re.findall(r"[\w.~@:-]+", meaning) if _is_key(piece))
     if re.search(r"[/?&=#]", meaning):
         yield from _of_address(meaning, rules, depth - 1)
     yield from _of_base64(meaning, rules, depth)
 
 
-def _of_base64(value: str, rules: LinkRules, depth: int) -> Iterator[str]:
+def _of_base64(value: str, rules: LinkRules, depth: int) -> Iterator[_Part]:
     try:
         document = json.loads(base64.b64decode(value.replace("-", "+").replace("_", "/") + "=="))
     except (binascii.Error, ValueError, RecursionError):

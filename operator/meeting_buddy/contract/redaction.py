@@ -17,6 +17,12 @@ from meeting_buddy.contract.text import MAX_NAME, page_text
 REDACTED: Final = "[redacted]"
 
 _ADDRESS = re.compile(r"\b(https?|wss?)://([^\s/?#\"'<>\\]+@)?([^\s/?#\"'<>\\@]+)([/?#][^\s\"'<>\\]*)?", re.IGNORECASE)
+_LETTER: Final = r"[^\W\d_]"
+_WORD_BEGINS: Final = rf"(?:(?<!{_LETTER})|(?<=\\[bfnrt]))"
+"""Also behind an escape of JSON that no reading decodes."""
+_LONG_NUMBER: Final = 6
+"""Pages print numbers of so many digits in groups; a shorter one would be found in sums and times."""
+_BETWEEN_DIGITS: Final = r"[\s.\u2010-\u2015-]?"
 _BEARER = re.compile(r"\bbearer\s+(\S+)", re.IGNORECASE)
 
 
@@ -33,12 +39,14 @@ class Redactor:
 
     __slots__ = ("_known", "_secrets")
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # Also as a name or a dialog comes out of page_text: composed, and without what is not seen.
-        forms = {form for secret in secrets for form in (secret, page_text(secret, len(secret)))}
+    def __init__(self, secrets: Iterable[str] = (), words: Iterable[str] = ()) -> None:
+        """``words``: secrets that are none inside a longer word."""
+        patterns = {form: f"{_WORD_BEGINS}{re.escape(form)}(?!{_LETTER})" for form in _forms(words)}
+        patterns |= {form: _pattern(form) for form in _forms(secrets)}
         # The longest first: a part must not break up the whole before the whole was found.
-        known = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+        known = sorted(patterns, key=len, reverse=True)
+        alternatives = dict.fromkeys(patterns[form] for form in known)
+        self._known = re.compile("|".join(alternatives), re.IGNORECASE) if known else None
         self._secrets = tuple(form.lower() for form in known)
 
     @classmethod
@@ -46,7 +54,8 @@ class Redactor:
         cls, link: str, *more: str, rules: LinkRules = UNKNOWN_PLATFORM, passcode: str | None = None
     ) -> "Redactor":
         """Knows the link's secrets (:func:`link_secrets`), the passcode that the link does not carry, and ``more``."""
-        return cls((*link_secrets(link, rules), passcode or "", *more))
+        found = link_secrets(link, rules)
+        return cls((*found.anywhere, passcode or "", *more), found.words)
 
     def __call__(self, text: str) -> str:
         """``text`` with addresses cut to their origin and known secrets replaced."""
@@ -99,6 +108,20 @@ class Redactor:
                     longest = length
                 at = secret.find(end, at + 1)
         return max(0, len(text) - longest) if longest else None
+
+
+def _forms(secrets: Iterable[str]) -> set[str]:
+    """Also as a name or a dialog comes out of page_text: composed, and without what is not seen."""
+    forms = {form for secret in secrets for form in (secret, page_text(secret, len(secret)))}
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _pattern(secret: str) -> str:
+    """A number however its digits are grouped (``812 3456 7890``), anything else as it is."""
+    digits = "".join(secret.split())
+    if len(digits) < _LONG_NUMBER or not re.fullmatch("[0-9]+", digits):
+        return re.escape(secret)
+    return _BETWEEN_DIGITS.join(digits)
 
 
 def _addresses(text: str) -> Iterator[_Span]:

@@ -6,6 +6,7 @@ are no expressions and no scripts. A match looks at every frame of the page; its
 """
 
 import hashlib
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -96,6 +97,8 @@ class Verb(StrEnum):
 
 _WITHOUT_TARGET = frozenset({Verb.PRESS, Verb.OPEN, Verb.RELOAD})
 _WITH_VALUE = frozenset({Verb.TYPE, Verb.PRESS, Verb.OPEN})
+_PATH = re.compile(r"/(?!/)[^\s\\{}]*")
+"""Nothing of it can become another host: browsers read a backslash as a slash, and pass over line breaks."""
 
 
 class Step(TableModel):
@@ -112,7 +115,7 @@ class Step(TableModel):
     target: ElementName | None = None
     value: str | None = Field(None, max_length=256)
     """For ``type`` (``{botName}``, ``{passcode}`` and ``{announcement}`` stand for the session's own), ``press``
-    (``Escape``, ``Control+Shift+H``) and ``open`` (a path)."""
+    (``Escape``, ``Control+Shift+H``) and ``open`` (a path, with a query where it needs one)."""
     max_runs: int = Field(3, ge=1, le=20)
     in_call: bool = False
     """It applies in the call too: to a notice that a guest must accept, or a list that must be open to be read."""
@@ -124,6 +127,8 @@ class Step(TableModel):
             raise ValueError(f"step {self.name}: {self.do} needs a target")
         if (self.do in _WITH_VALUE) != (self.value is not None):
             raise ValueError(f"step {self.name}: {self.do} {'needs a' if self.do in _WITH_VALUE else 'takes no'} value")
+        if self.do is Verb.OPEN and not _PATH.fullmatch(self.value or ""):
+            raise ValueError(f"step {self.name}: open takes a path of the meeting's host, such as /join")
         if self.target is None and not self.when.all and not self.when.any:
             raise ValueError(f"step {self.name}: without a target it needs all or any in when")
         if self.source is None and _needs_source(self.when):

@@ -28,8 +28,8 @@ _HEADERS: Final = {
 }
 _HOST: Final = "https://HOST"
 _SHOWN_BODY: Final = "documented"
-_FLAGS: Final = {"text/event-stream": "-N", "application/octet-stream": "-O"}
-"""What curl needs to be told for an answer's media type."""
+_FLAGS: Final = {"text/event-stream": "-N", "application/octet-stream": "-f -O"}
+"""What curl needs to be told for an answer's media type; ``-f``: a problem is not saved as the file."""
 
 
 def serve(app: FastAPI) -> None:
@@ -218,7 +218,8 @@ def _problem_types(document: _Object) -> str:
     return (
         '<section aria-labelledby="problems"><h2 id="problems">Problems</h2><p>Every answer that is no success is an '
         f"<code>{MEDIA_TYPE}</code>. Its <code>type</code> is <code>urn:meeting-buddy:problem:</code> and one of these "
-        f"words; more may come.</p><dl>{rows}</dl></section>\n"
+        "words; more may come. Two are of connections, not of calls, and have the type <code>about:blank</code>: 431, "
+        f"the head is too large, and 503, there are too many connections.</p><dl>{rows}</dl></section>\n"
     )
 
 

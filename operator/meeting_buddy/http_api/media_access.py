@@ -129,9 +129,11 @@ class MediaAccess:
             session_id: its id.
             held: to be closed once the list has been sent.
         """
-        await self._found(caller, namespace, session_id, _RECORDINGS)
+        session = await self._found(caller, namespace, session_id, _RECORDINGS)
         found = await self._readers.files(namespace, session_id)
         if found is None:
+            if elsewhere := self._elsewhere(parsed(session)):
+                raise ProblemError("no-such-recording", elsewhere)
             return _list_text(StoredFiles(files=[], verified=False), namespace, session_id)
         try:
             if found.long:

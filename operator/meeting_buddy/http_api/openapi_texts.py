@@ -109,7 +109,7 @@ ONLY: Final[dict[str, frozenset[str]]] = {
     "no-transcript": frozenset({"followTranscript"}),
     "too-many-files": frozenset({"listRecordings"}),
     "bot-unavailable": frozenset({"followTranscript"}),
-    "no-such-recording": frozenset({"downloadRecording"}),
+    "no-such-recording": frozenset({"listRecordings", "downloadRecording"}),
     "precondition-failed": frozenset({"downloadRecording"}),
     "range-not-satisfiable": frozenset({"downloadRecording"}),
     "reader-unavailable": _MEDIA,
@@ -152,7 +152,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
     },
     "WWW-Authenticate": {"description": "How to say who you are.", "schema": {"type": "string"}, "example": "Bearer"},
     "ETag": {
-        "description": "Strong: SHA-256 of the file.",
+        "description": "Of a file that is final: its SHA-256, strong.",
         "schema": {"type": "string"},
         "example": f'"{_SHA256}"',
     },

@@ -59,7 +59,7 @@ _MEANINGS: Final = {
     400: "The request cannot be read, or it is not clear in which namespace to look.",
     401: "No token, or none that Kubernetes accepts.",
     403: "The token lacks a right, which detail names; or a policy or a quota of the cluster forbids it.",
-    404: "There is no such session in this namespace.",
+    404: "There is no such session in this namespace, or no such file of it.",
     408: "The body did not arrive in time.",
     409: "It changed meanwhile.",
     410: "The cursor is too old.",
@@ -71,7 +71,7 @@ _MEANINGS: Final = {
     422: "A field is not right; field names it.",
     429: "Too many requests; see Retry-After.",
     502: "Kubernetes gave an answer that makes no sense here.",
-    503: "Kubernetes or the bot cannot be reached; see Retry-After.",
+    503: "Kubernetes, the bot or the reader of recordings cannot be reached; see Retry-After.",
     504: "Kubernetes did not answer in time; see Retry-After.",
 }
 COMMON: Final = (400, 401, 403, 408, 413, 414, 422, 429, 502, 503, 504)

@@ -98,7 +98,9 @@ def id_parameter(name: str, value: str) -> str:
 
 
 _ZOOM_ID: Final = r"(?P<id>\d{9,11})"
-_NAME: Final = r"""(?P<id>[^/?#,;()<>\[\]{}'"]+)"""
+_NAME: Final = r"""(?P<id>[^/?#,;()<>\[\]{}'"]*(?u:[\w-]))"""
+"""It ends with a letter, also outside ASCII, a digit or a dash: other marks at its end were pasted along."""
+_CODE_IN_CAPITALS: Final = r"(?P<packed>/(?=[a-zA-Z-]*[A-Z])[a-zA-Z]{3}-[a-zA-Z]{4}-[a-zA-Z]{3})/?(?:[?#].*)?"
 _SWITCH: Final = r"true|false|[01]"
 
 LINKS: Final[dict[PlatformName, LinkRules]] = {
@@ -160,23 +162,30 @@ LINKS: Final[dict[PlatformName, LinkRules]] = {
             shape(rf"/wc/join/{_ZOOM_ID}", passcode="pwd"),
             shape(rf"/wc/{_ZOOM_ID}/join", passcode="pwd"),
             shape(rf"/wc/{_ZOOM_ID}/start", "/wc/{id}/join{query}", passcode="pwd"),
-            shape(r"/my/(?P<id>[\w.-]+)", passcode="pwd"),
+            shape(r"/my/(?P<id>[\w.-]*[\w-])", passcode="pwd"),
         ),
         "https://zoom.us/j/1234567890",
         ("events.zoom.us", "ev.zoom.com"),
         refused_shapes=(
             (r"/s/", "the link is the one that its host opens the meeting with: copy the link of the invitation"),
         ),
-        parameter_values={"pwd": r"[\w%=-]+(?:\.\d+)?", "frompwa": _SWITCH, "zc": _SWITCH},
+        parameter_values={"pwd": r"[\w%=-]+(?:\.\d+)?", "frompwa": _SWITCH, "omn": r"\d+", "zc": _SWITCH},
         public_parameters=frozenset({"from", "frompwa", "lang", "status", "zc"}),
         public_words=frozenset({"join", "start", "success"}),
     ),
     Platform.GOOGLE_MEET: LinkRules(
         ("meet.google.com",),
-        (shape(r"/(?!(?:lookup|new|landing)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"),),
+        (
+            shape(r"/(?!(?:lookup|new|landing|linkredirect)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"),
+            _packed(_CODE_IN_CAPITALS, str.lower),  # as codes for cameras (QR) have it
+        ),
         "https://meet.google.com/abc-defg-hij",
         refused_shapes=(
-            (r"/lookup/", "the link is for users of a Google Workspace who are signed in: copy the one with the code"),
+            (
+                r"/lookup(?:[/?#]|$)",
+                "the link is for users of a Google Workspace who are signed in: copy the one with the code",
+            ),
+            (r"/linkredirect(?:[/?#]|$)", "the link only leads to another one: copy that"),
         ),
         parameter_values={"authuser": r"\d+", "hl": r"[a-z]+(?:-\w+)*", "hs": r"\d+", "pli": r"\d+"},
         public_parameters=frozenset({"authuser", "hl", "hs", "pli"}),
@@ -186,8 +195,8 @@ LINKS: Final[dict[PlatformName, LinkRules]] = {
         (
             shape(rf"/(?:meet|join)/{_NAME}"),
             shape(rf"/meet/?{id_parameter('meetingId', r'[0-9]+')}"),
-            shape(rf"/[^/?#]+/(?:e/)?j\.php{id_parameter('MTID', '[^&#]+')}"),
-            shape(rf"/[^/?#]+/onstage/g\.php{id_parameter('MTID', '[^&#]+')}"),
+            shape(rf"/[^/?#]+/(?:e/)?j\.php{id_parameter('(?i:MTID)', '[^&#]+')}"),
+            shape(rf"/[^/?#]+/onstage/g\.php{id_parameter('(?i:MTID)', '[^&#]+')}"),
             shape(rf"/(?:wbxmjs|wbxmjrn)/joinservice/sites/[^/?#]+/meeting/download/{_NAME}"),
             shape(rf"/webappng/sites/[^/?#]+/meeting/(?:download|info)/{_NAME}"),
         ),

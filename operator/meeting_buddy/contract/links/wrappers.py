@@ -1,13 +1,14 @@
-"""Meeting links inside the links of mail gateways."""
+"""Meeting links inside the links of mail gateways and redirecting pages."""
 
 import re
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _WRAPPERS: Final = (
-    (re.compile(r"([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com"), re.compile(r"/.*"), "url"),
+    (re.compile(r"([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com"), re.compile(r"(?:/.*)?"), "url"),
     (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "q"),
     (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "url"),
+    (re.compile(r"meet\.google\.com"), re.compile(r"/linkredirect"), "dest"),
 )
 _ENCODED_LINK: Final = re.compile(r"https?%3a", re.IGNORECASE)
 _DEPTH: Final = 3
@@ -15,9 +16,10 @@ _DEPTH: Final = 3
 
 
 def unwrap(link: str) -> str:
-    """Take a meeting link out of a mail gateway's wrapper (SafeLinks, google.com/url), without any network request.
+    """Take a meeting link out of a wrapper (SafeLinks, google.com/url, Google Meet's linkredirect).
 
-    Returns ``link`` itself where nothing is wrapped. For the command line and the HTTP API, before they create.
+    It makes no network request, and returns ``link`` itself where nothing is wrapped. For the command line and the HTTP
+    API, before they create.
     """
     for _ in range(_DEPTH):
         link = _decoded(link)
@@ -40,7 +42,8 @@ def _inside(link: str) -> str | None:
     except ValueError:  # brackets that hold no address
         return None
     for hosts, paths, parameter in _WRAPPERS:
-        values = parse_qs(parts.query).get(parameter)
-        if values and hosts.fullmatch(host) and paths.fullmatch(parts.path):
-            return values[0]
+        if hosts.fullmatch(host) and paths.fullmatch(parts.path):
+            for name, value in parse_qsl(parts.query):
+                if name.lower() == parameter:
+                    return value
     return None
