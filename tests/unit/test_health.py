@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from typing import Any
@@ -54,3 +55,30 @@ async def test_what_is_not_ready_is_alive() -> None:
         async with client.get(f"http://127.0.0.1:{port}/readyz") as answer:
             assert (answer.status, await answer.text()) == (503, "listing\n")
         assert await status("127.0.0.1", port) == 200
+
+
+async def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> bytes:
+        raise ValueError("no page today")
+
+    port = free_port()
+    async with health.serving("127.0.0.1", port, lambda: None, fails), aiohttp.ClientSession() as client:
+        for path, expected in (("/metrics", 500), ("/none", 404), ("/readyz", 200)):
+            async with client.get(f"http://127.0.0.1:{port}{path}") as answer:
+                assert answer.status == expected
+    [record] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert record.name == "meeting_buddy.process.health"
+    assert "no page today" in caplog.text
+
+
+async def test_a_connection_that_says_nothing_more_is_closed_in_time_and_keeps_no_end_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "IDLE_SECONDS", 0.2)
+    port = free_port()
+    async with health.serving("127.0.0.1", port, lambda: None, Metrics().page):
+        for said in (b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", b"GET /healthz HTTP/1.1\r\nX: "):
+            reading, writing = await asyncio.open_connection("127.0.0.1", port)
+            writing.write(said)
+            await asyncio.wait_for(reading.read(), 20)
+            writing.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import shutil
@@ -20,12 +21,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from meeting_buddy.http_api.gate import Gate
 from meeting_buddy.http_api.limits import Limits
 from meeting_buddy.http_api.metrics import Metrics
+from meeting_buddy.http_api.tls import Certificate
 from tests.local.clone import REPOSITORY
 from tests.local.machine.certificates import Authority, Pair, Subject
 from tests.support.awaiting import until
-from tests.support.http_server import HOST, Echo, Running, running
+from tests.support.http_server import HOST, Echo, Running, read_answer, running
 from tests.support.machine_wide import free_port
 from tests.support.streaming_server import FAREWELL
 
@@ -129,6 +132,29 @@ async def test_a_new_certificate_that_is_wrong_leaves_the_old_one_and_is_logged_
         deadline = time.monotonic() + 60
         while await name_of(server, authority) != "fourth":
             assert time.monotonic() < deadline
+
+
+async def test_a_new_certificate_that_cannot_be_read_at_first_is_read_again_without_another_change(
+    volume: SecretVolume, authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, tries = Certificate._load, 0
+
+    def loaded(certificate: Certificate) -> ssl.SSLContext:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise OSError(errno.EIO, "the disk fails")
+        return load(certificate)
+
+    caplog.set_level(logging.INFO)
+    async with with_tls(volume) as server:
+        monkeypatch.setattr(Certificate, "_load", loaded)
+        volume.swap(*issued(authority, "second"))
+        await until(lambda: "the TLS certificate was read again" in caplog.text)
+        assert await name_of(server, authority) == "second"
+        assert caplog.text.count("the new TLS certificate is wrong") == 1
+        await asyncio.sleep(0.2)
+        assert tries == 4, "a pair that was read is left alone"
 
 
 async def test_tls_connections_read_into_one_buffer_and_mix_nothing(volume: SecretVolume, authority: Authority) -> None:
@@ -334,8 +360,37 @@ async def test_a_process_that_is_told_to_end_tells_its_streams_and_is_gone_whate
         "serving",
         "ending",
     ]
-    assert "Traceback" not in json.dumps(lines)
+    assert not [line for line in lines if line["level"] in ("warning", "error")], "all of that is ordinary"
     assert CANARY not in json.dumps(lines), "no log carries a header or a query, at any level"
+
+
+async def test_what_has_no_answer_when_the_process_has_to_be_gone_is_told_to_come_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    asked = asyncio.Event()
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with running(Gate(app), SHORT) as server:
+        client = await server.connect()
+        client.writer.write(b"GET /v1/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer a\r\n\r\n")
+        unread = await server.connect()  # its body does not come
+        unread.writer.write(b"POST /v1/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer a\r\nContent-Length: 1\r\n\r\n")
+        await asyncio.wait_for(asked.wait(), 20)
+        server.ending.set()
+        for each in (client, unread):
+            answer = read_answer(await each.rest())
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert answer.headers["Connection"] == "close"
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert json.loads(answer.read())["type"].endswith(":upstream-unavailable")
+        assert server.counted("requests_total", operation="unknown", status="5xx") == 2
+    requests = [vars(each) for each in caplog.records if each.message == "request"]
+    assert [each["status"] for each in requests] == [503, 503]
+    assert not [each.message for each in caplog.records if each.levelno > logging.INFO]
 
 
 async def test_a_stream_that_cannot_even_be_cancelled_does_not_keep_the_process() -> None:
@@ -344,6 +399,25 @@ async def test_a_stream_that_cannot_even_be_cancelled_does_not_keep_the_process(
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 60) == 1
         writer.close()
+
+
+async def test_no_log_quotes_what_the_health_port_cannot_read() -> None:
+    with child(graceful=1, gone_after=60) as (process, port, health_port):
+        _, writer = await opened(port, "/polite")
+        writer.close()
+        for head in (
+            f"GET /healthz HTTP/1.1\r\nHost: h\r\nAuthorization : Bearer {CANARY}\r\n\r\n",
+            f"GET /{CANARY} HTTP/9\r\n\r\n",
+            f"GET {CANARY}\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection(HOST, health_port)
+            writer.write(head.encode())
+            assert b" 400 " in await asyncio.wait_for(reader.readline(), 60)
+            writer.close()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 60) == 0
+        assert process.stderr is not None
+        assert CANARY not in process.stderr.read()
 
 
 async def test_no_log_of_a_refused_request_carries_what_it_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -404,6 +478,9 @@ def test_a_stream_is_counted_while_it_is_open_and_its_end_has_a_reason() -> None
         assert value("meetingbuddy_http_streams", {"operation": "events"}) == 1
         end("finished")
     assert value("meetingbuddy_http_streams", {"operation": "events"}) == 0
+    with pytest.raises(ValueError, match=CANARY), metrics.stream("events"):
+        raise ValueError(CANARY)
+    assert value("meetingbuddy_http_stream_ends_total", {"operation": "events", "reason": "fault"}) == 1
     assert value("meetingbuddy_http_stream_ends_total", {"operation": "events", "reason": "finished"}) == 1
     metrics.upstream("kubernetes", "get", 200, 0.2)
     labels = {"upstream": "kubernetes", "verb": "get", "code": "200"}

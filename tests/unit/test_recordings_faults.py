@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import threading
 import time
@@ -14,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE
 from meeting_buddy_bot.recordings import access, listing, server
 from meeting_buddy_bot.recordings.access import THREADS
 from meeting_buddy_bot.recordings.files import FileState, OpenFile
@@ -202,6 +205,113 @@ async def test_more_requests_than_there_is_room_for_are_asked_to_come_again(
     connections[0][1].transport.abort()
     await until(lambda: len(volume_descriptors(reader)) == 1, 60)
     assert (await reader.ask()).status == 200
+
+
+FILES = 20_000
+"""Of a long list; its text is larger than what the kernel keeps for a connection whose client does not read."""
+
+
+def save_many(reader: RunningReader) -> None:
+    """A session with a long list."""
+    (session := reader.save()).segment(0, b"")
+    line = (session.folder / MANIFEST_FILE).read_bytes().splitlines(keepends=True)[-1]
+    with (session.folder / MANIFEST_FILE).open("ab") as file:
+        for number in range(1, FILES):
+            file.write(line.replace(b"00000.mkv", b"%05d.mkv" % number))
+            (session.folder / f"segments/{number:05d}.mkv").touch()
+
+
+def running(reader: RunningReader) -> int:
+    """Requests that the server counts."""
+    assert reader.server is not None
+    return len(reader.server._running)
+
+
+async def test_a_list_that_is_not_read_counts_and_is_cut_in_time(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_many(reader)
+    monkeypatch.setattr(server, "CLIENT_SECONDS", 2.0)
+    reading, writing = await reader.stalled("")
+    await until(lambda: running(reader) == 1, 60)
+    began = time.monotonic()
+    await until(lambda: running(reader) == 0, 60)
+    assert time.monotonic() - began > 1
+    with contextlib.suppress(ConnectionError):
+        assert await taken(reading) < FILES * 100
+    writing.close()
+
+
+async def test_lists_that_are_not_read_keep_further_ones_from_being_made_and_no_file(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LIST_SECONDS", 0.2)
+    save_many(reader)
+    connections = [await reader.stalled("") for _ in range(server.LISTS)]
+    await until(lambda: running(reader) == server.LISTS, 60)
+    answer = await reader.ask()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert (await reader.ask("segments/00001.mkv")).status == 200
+    connections[0][1].transport.abort()
+    await until(lambda: running(reader) == server.LISTS - 1, 60)
+    assert len((await reader.ask()).files) > FILES
+    for _, writing in connections[1:]:
+        writing.transport.abort()
+    await until(lambda: running(reader) == 0, 60)
+
+
+async def test_a_short_list_gives_its_place_back_before_it_is_sent(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LIST_SECONDS", 0.2)
+    monkeypatch.setattr(server, "LONG_LIST", 2**30)
+    save_many(reader)
+    connections = [await reader.stalled("") for _ in range(server.LISTS)]
+    await until(lambda: running(reader) == server.LISTS, 60)
+    monkeypatch.setattr(server, "LIST_SECONDS", 60.0)
+    assert (await reader.ask()).status == 200
+    for _, writing in connections:
+        writing.transport.abort()
+
+
+async def test_the_end_waits_for_lists(reader: RunningReader) -> None:
+    assert reader.server is not None
+    save_many(reader)
+    reading, writing = await reader.stalled("")
+    await until(lambda: running(reader) == 1, 60)
+    ending = asyncio.create_task(reader.server.stop(60))
+    await asyncio.sleep(2.5)  # aiohttp itself waits for two seconds
+    assert not ending.done()
+    head = await reading.readuntil(b"\r\n\r\n")
+    content = b""
+    while piece := await reading.read(2**20):
+        content += piece
+    assert b"HTTP/1.1 200" in head
+    assert len(json.loads(content)["files"]) > FILES
+    await ending
+    writing.close()
+
+
+async def test_a_fault_in_mid_download_breaks_the_connection_and_adds_nothing_to_the_content(
+    reader: RunningReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = OpenFile.read
+
+    def faulty(file: OpenFile, at: int, count: int) -> bytes:
+        if at >= 2**20:
+            raise MemoryError
+        return read(file, at, count)
+
+    monkeypatch.setattr(OpenFile, "read", faulty)
+    reading, writing = await reader.stalled(RECORDING, 2**16)
+    await reading.readuntil(b"\r\n\r\n")
+    content = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await reading.read(2**20):
+            content += piece
+    writing.close()
+    assert content.strip(b"\0") == b""
+    await nothing_left(reader)
 
 
 async def test_the_end_waits_for_downloads_and_not_for_ever(reader: RunningReader) -> None:

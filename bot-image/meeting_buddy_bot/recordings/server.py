@@ -28,6 +28,12 @@ from meeting_buddy_bot.recordings.listing import Entry, TooManyFilesError
 
 MAX_REQUESTS: Final = 256
 """At the same time; each may hold one piece of a file in memory."""
+LISTS: Final = 6
+"""At the same time, from the look at the manifest on; one of thousands of files keeps its place until it is sent."""
+LONG_LIST: Final = 512 * 1024
+"""Bytes; 2500 files. A shorter list gives its place back before it is sent."""
+LIST_SECONDS: Final = 4.0
+"""For a place among the lists; with the volume's ten less than the HTTP API waits for an answer."""
 CLIENT_SECONDS: Final = 90.0
 """A client that does not take a piece for so long is cut; it may come back for the rest. The HTTP API, which counts
 bytes, is the one that judges who is too slow."""
@@ -57,6 +63,7 @@ class RecordingsServer:
         self._now = now
         self._volume = VolumeAccess()
         self._manifests = listing.Manifests()
+        self._lists = asyncio.Semaphore(LISTS)
         self._running: list[web.Request] = []
         self._idle = asyncio.Event()
         self._idle.set()
@@ -158,13 +165,35 @@ class RecordingsServer:
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")  # that the loop gets here is the answer
 
-    async def _list(self, request: web.Request) -> web.Response:
-        session_id = request.match_info["session_id"]
-        listed = partial(listing.list_files, self._folder, session_id, self._manifests)
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        with contextlib.ExitStack() as place:
+            try:
+                async with asyncio.timeout(LIST_SECONDS):
+                    await self._lists.acquire()
+            except TimeoutError:
+                return _unavailable("too many lists are being made")
+            place.callback(self._lists.release)
+            facts: dict[str, Any] = {"session": request.match_info["session_id"]}
+            content = await self._made_list(facts)
+            if len(content) <= LONG_LIST:
+                place.close()
+
+            async def piece(at: int, end: int) -> bytes:
+                return content[at : min(at + PIECE, end)]
+
+            response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/json; charset=utf-8"})
+            response.content_length = len(content)
+            try:
+                return await self._send(request, response, piece, ranges.Span(0, len(content)), facts)
+            finally:
+                _log.info("listed", extra={"facts": facts})
+
+    async def _made_list(self, facts: dict[str, Any]) -> bytes:
+        """The list of the session that ``facts`` name."""
+        listed = partial(listing.list_files, self._folder, facts["session"], self._manifests)
         entries, verified = await self._volume.call("list", listed)
-        _log.info("listed", extra={"facts": {"session": session_id, "files": len(entries)}})
-        text = await asyncio.to_thread(_list_text, entries, verified=verified)  # of thousands it takes a while
-        return web.Response(text=text, content_type="application/json")
+        facts["files"] = len(entries)
+        return await asyncio.to_thread(_list_text, entries, verified=verified)  # of thousands it takes a while
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         session_id, name = request.match_info["session_id"], request.match_info["name"]
@@ -198,38 +227,40 @@ class RecordingsServer:
         first, length = span or (0, entry.bytes)
         if span is not None:
             headers[hdrs.CONTENT_RANGE] = f"bytes {first}-{first + length - 1}/{entry.bytes}"
-        facts |= {"status": status.value, "bytes": 0}
+        facts["status"] = status.value
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = length
-        return await self._send(request, response, file, ranges.Span(first, length), facts)
+        return await self._send(request, response, partial(self._piece, file), ranges.Span(first, length), facts)
 
     async def _send(
         self,
         request: web.Request,
         response: web.StreamResponse,
-        file: OpenFile,
+        piece_of: Callable[[int, int], Awaitable[bytes]],
         span: ranges.Span,
         facts: dict[str, Any],
     ) -> web.StreamResponse:
+        """Send the span; ``piece_of`` gives what begins at a place and ends at another one, or earlier."""
         # The first piece before the head: a volume that hangs is then still told by status 503.
         at, end = span.first, span.first + span.length
         body = request.method == hdrs.METH_GET
-        piece = await self._piece(file, at, end) if body else b""
+        facts["bytes"] = 0
+        piece = await piece_of(at, end) if body else b""
         try:
             if request.transport is not None:  # each write waits until the kernel has it all: one piece in memory
                 request.transport.set_write_buffer_limits(high=0)
                 request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             await response.prepare(request)
             while body and at < end:
-                piece = piece or await self._piece(file, at, end)
+                piece = piece or await piece_of(at, end)
                 async with asyncio.timeout(CLIENT_SECONDS):
                     await response.write(piece)
                 at, piece = at + len(piece), b""
                 facts["bytes"] = at - span.first
             async with asyncio.timeout(CLIENT_SECONDS):
                 await response.write_eof()
-        except OSError as error:  # the head is sent: only a broken connection says that something is missing
-            facts["cut"] = error.strerror or type(error).__name__
+        except Exception as error:  # the head is sent: only a broken connection says that something is missing
+            facts["cut"] = getattr(error, "strerror", None) or type(error).__name__
             _cut(request)
         except asyncio.CancelledError:
             facts["cut"] = "the client is gone"
@@ -245,9 +276,10 @@ class RecordingsServer:
         return piece
 
 
-def _list_text(entries: list[Entry], *, verified: bool) -> str:
-    files = [{**asdict(each), "media_type": each.media_type, "final": each.final} for each in entries]
-    return json.dumps({"files": files, "verified": verified})
+def _list_text(entries: list[Entry], *, verified: bool) -> bytes:
+    # Of each file by itself: all of their documents at once would take three times the text's memory.
+    files = (json.dumps({**asdict(each), "media_type": each.media_type, "final": each.final}) for each in entries)
+    return f'{{"files": [{", ".join(files)}], "verified": {json.dumps(verified)}}}'.encode()
 
 
 def _cut(request: web.Request) -> None:

@@ -36,13 +36,27 @@ class Gate:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def sending(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 names = {name.lower() for name, _ in message["headers"]}
                 extra = [each for each in _ALWAYS if each[0] not in names]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
+        try:
+            await self._judge(scope, receive, sending)
+        except asyncio.CancelledError:  # the process ends, and the answer took too long; the server would say 500
+            if started:
+                raise
+            headers = _CLOSE | {"Retry-After": "1"}
+            ends = ProblemError("upstream-unavailable", "this server ends, and had no answer yet", headers=headers)
+            await ends.response()(scope, receive, sending)
+
+    async def _judge(self, scope: Scope, receive: Receive, sending: Send) -> None:
         if not scope["path"].startswith(GUARDED):  # not request.url.path: a Host header can forge that
             await self._app(scope, receive, sending)
             return

@@ -54,8 +54,11 @@ class Metrics(ProcessMetrics):
 
     @contextmanager
     def stream(self, operation: str) -> Iterator[Callable[[str], None]]:
-        """An open stream for the block; call what it gives with the reason of its end, one of a few fixed words."""
-        reason = "client"
+        """An open stream for the block; call what it gives with the reason of its end, one of a few fixed words.
+
+        Without a reason it is ``fault``: of this server.
+        """
+        reason = "fault"
 
         def end(because: str) -> None:
             nonlocal reason

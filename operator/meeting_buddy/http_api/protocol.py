@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from meeting_buddy.http_api.limits import Limits
 from meeting_buddy.http_api.problems import ProblemError
+from meeting_buddy.http_api.streams import SLOW
 from meeting_buddy.http_api.tls import SeesTcp
 
 _SERVICE_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
@@ -244,6 +245,8 @@ class LimitedProtocol(HttpToolsProtocol, SeesTcp):
             self._await_progress(waiting)
         else:
             self._on_refused("send_timeout")
+            for cycle in self._unanswered:
+                cycle.scope["state"][SLOW] = True
             self.transport.abort()
 
     def _unread(self) -> int:

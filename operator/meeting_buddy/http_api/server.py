@@ -168,8 +168,14 @@ def _config(app: ASGIApp, limits: Limits, on_refused: Callable[[str], None]) -> 
     return config
 
 
-_CUT: Final = "ASGI callable returned without completing response."
-"""What uvicorn says then; the request's own line and a metric have the cause."""
+_ORDINARY: Final = frozenset(
+    {
+        "ASGI callable returned without completing response.",
+        "Cancel %s running task(s), timeout graceful shutdown exceeded",
+    }
+)
+"""What uvicorn says of downloads that were cut, and of answers that were cancelled because the process ends; the
+request's own line and a metric have the cause."""
 
 
 class _WithoutWords(logging.Filter):
@@ -177,7 +183,7 @@ class _WithoutWords(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Drop what is no fault: an answer that was cancelled because the process ends, a download that was cut."""
-        if record.msg == _CUT:
+        if record.msg in _ORDINARY:
             return False
         error = record.exc_info[1] if record.exc_info else None
         if error is None:

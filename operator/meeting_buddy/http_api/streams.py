@@ -1,9 +1,10 @@
 """Answers that go on for long: own responses, which end with the caller's right and cut clients that do not read."""
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, MutableMapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,8 +19,16 @@ from meeting_buddy.http_api.upstream import BrokenError
 
 STREAMS: Final = "streams"
 """Where in a request's state a list stands, a stream puts itself there and returns: whoever made the list runs it."""
+SLOW: Final = "slow"
+"""In a request's state, once its connection was cut because the client took nothing."""
 _RETRY_MILLISECONDS: Final = 1000
 _EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+_log = logging.getLogger(__name__)
+
+
+class _SlowError(Exception):
+    """The client has not taken a part in time."""
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Stream(Response):
         """Prepare a stream.
 
         Args:
-            parts: as they are sent. ``ProblemError`` and ``BrokenError`` of it end the stream.
+            parts: as they are sent. ``ProblemError``, ``BrokenError`` and ``OSError`` of it end the stream.
             streams: what all share.
             operation: for metrics.
             held: what it takes over, and closes at its end.
@@ -101,11 +110,13 @@ class Stream(Response):
         self._parts = parts
         self._streams = streams
         self._operation = operation
+        self._state: MutableMapping[str, Any] = {}
         self._held = held.pop_all()  # last: until there is a stream, what is held is not its own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One stream, here or where it is waited for."""
-        waiting = scope.get("state", {}).get(STREAMS)
+        self._state = scope.get("state", {})
+        waiting = self._state.get(STREAMS)
         if waiting is None:
             await self.run(receive, send)
         else:
@@ -118,24 +129,28 @@ class Stream(Response):
 
     async def _serve(self, receive: Receive, send: Send, ends: Callable[[str], None]) -> None:
         sending = asyncio.create_task(self._send_all(send))
-        others: list[asyncio.Task[Any]] = [asyncio.create_task(_disconnected(receive))]
+        gone = asyncio.create_task(_disconnected(receive))
+        tasks: list[asyncio.Task[Any]] = [sending, gone]
         if self.ends_with_process:
-            others.append(asyncio.create_task(self._streams.ending.wait()))
+            tasks.append(asyncio.create_task(self._streams.ending.wait()))
         try:
-            await asyncio.wait({sending, *others}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 ends(sending.result())
+            elif gone.done():
+                ends("slow" if self._state.get(SLOW) else "client")
             else:
                 await _cancelled(sending)
-                if others[1:] and others[1].done():
-                    ends("ending")
-                    await self._send_end(send)
-        except TimeoutError:
-            ends("slow")  # the client does not read: whoever serves closes the connection
-        except OSError:
-            pass  # it has gone
+                ends("ending")
+                await self._send_end(send)
+        except _SlowError:
+            ends("slow")  # whoever serves closes the connection
+        except asyncio.CancelledError:
+            if self._streams.ending.is_set():
+                ends("ending")  # as a download that takes longer than the process has
+            raise
         finally:
-            for task in (sending, *others):
+            for task in tasks:
                 await _cancelled(task)
             self._held.close()
 
@@ -155,8 +170,18 @@ class Stream(Response):
 
     async def _send(self, send: Send, text: str | bytes, *, more: bool = True) -> None:
         body = text.encode() if isinstance(text, str) else text
-        async with asyncio.timeout(self._streams.limits.send_seconds):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
+        try:
+            async with asyncio.timeout(self._streams.limits.send_seconds):
+                await send({"type": "http.response.body", "body": body, "more_body": more})
+        except TimeoutError:
+            raise _SlowError from None
+
+    def _broken(self, error: Exception) -> str:
+        """Why a stream ends whose parts broke off."""
+        if isinstance(error, OSError):
+            about = {"operation": self._operation, "error": type(error).__name__, "cause": error.strerror}
+            _log.error("a stream's source failed", extra=about)
+        return "broken"
 
 
 class EventStream(Stream):
@@ -182,13 +207,14 @@ class EventStream(Stream):
         except StopAsyncIteration:
             await self._send(send, event_text("end", {}), more=False)
             return "end"
-        except (ProblemError, BrokenError) as error:
+        except (ProblemError, BrokenError, OSError) as error:
             if isinstance(error, ProblemError) and error.kind not in PASSING:
                 await self._send(send, event_text("problem", error.document()), more=False)
                 return "problem"
+            reason = self._broken(error)
             # No `end` and no `problem`: more may follow for who comes again, to another server perhaps.
             await self._send(send, ": this stream broke, come again\n\n", more=False)
-            return "broken"
+            return reason
         finally:
             if coming is not None:
                 await _cancelled(coming)
@@ -207,9 +233,9 @@ class Download(Stream):
         try:
             async for part in self._parts:
                 await self._send(send, part)
-        except (ProblemError, BrokenError) as error:
+        except (ProblemError, BrokenError, OSError) as error:
             # Fewer bytes than the head has promised: the server closes the connection.
-            return "problem" if isinstance(error, ProblemError) else "broken"
+            return "problem" if isinstance(error, ProblemError) else self._broken(error)
         await self._send(send, b"", more=False)
         return "end"
 

@@ -85,13 +85,16 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self._seen = self._state()
+        """Of the files, before the current pair was read: what changes meanwhile is read once more."""
+        self._failed: tuple[object, str] | None = None
+        """State and error of the last try that failed, which is made again."""
         self._current = self._load()
         self.context = self._load()
         """To listen with. Each handshake moves on to the current pair's context, so that none sees half a change."""
         self.context.sni_callback = self._choose
 
     async def follow(self, every: float = READ_AGAIN) -> None:
-        """Read the files again when they change, until cancelled."""
+        """Read the files again when they change, and until they can be read; until cancelled."""
         while True:
             await asyncio.sleep(every)
             self._read_again()
@@ -100,13 +103,16 @@ class Certificate:
         state = self._state()
         if state == self._seen:
             return
-        self._seen = state  # before reading: files that change meanwhile are read once more
         about = {"certificate": str(self._certificate)}
         try:
             self._current = self._load()
         except (OSError, ValueError) as error:
-            _log.error("the new TLS certificate is wrong; the old one stays", extra=about | {"error": str(error)})
+            failed = (state, str(error))
+            if failed != self._failed:
+                _log.error("the new TLS certificate is wrong; the old one stays", extra=about | {"error": str(error)})
+            self._failed = failed
         else:
+            self._seen, self._failed = state, None
             _log.info("the TLS certificate was read again", extra=about)
 
     def _state(self) -> tuple[tuple[int, int, int] | None, ...]:

@@ -1,11 +1,19 @@
 """``/healthz`` (this loop answers), ``/readyz`` (ready for work), ``/metrics``: plain HTTP on a port of their own."""
 
 import errno
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+
+IDLE_SECONDS: Final = 75.0
+"""For the next request, or the rest of a request's head, to arrive on a connection; Prometheus asks each minute."""
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -28,9 +36,9 @@ async def serving(
     async def page(_: web.Request) -> web.Response:
         return web.Response(body=metrics(), content_type="text/plain", charset="utf-8")
 
-    application = web.Application()
+    application = web.Application(middlewares=[_telling])
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", page)])
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port) if host else web.SockSite(runner, every_address(port))
@@ -38,6 +46,18 @@ async def serving(
         yield
     finally:
         await runner.cleanup()
+
+
+@web.middleware
+async def _telling(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log why a page fails: aiohttp's own errors, which quote requests, are not logged."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:
+        _log.exception("a page failed")
+        return web.Response(status=500, text="failed\n")
 
 
 def every_address(port: int) -> socket.socket:

@@ -38,3 +38,5 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its errors quote the head of a request that it cannot read, tokens and all.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
