@@ -37,7 +37,7 @@ from tests.integration.chart import (
     with_images,
 )
 from tests.local.clone import CHART, CRD, PLATFORM_TABLES, REPOSITORY
-from tests.local.cluster.kubectl import Kubectl
+from tests.local.cluster.kubectl import Kubectl, KubectlError
 from tests.support import operator_facts as make
 from tests.support.awaiting import wait_until
 from tests.support.bot_class_values import WORKING, WRONG
@@ -76,6 +76,20 @@ VARIANTS: dict[str, Manifest] = {
 @pytest.mark.usefixtures("namespaces")
 def test_a_real_api_server_accepts_every_variant(kubectl: Kubectl, values: Manifest) -> None:
     kubectl.apply(*rendered(values), arguments=["--server-side", "--dry-run=server"])
+
+
+def rollout_apart(**fields: Any) -> Manifest:
+    """Affinity of a Deployment's pods that keeps those of one rollout apart; ``None`` leaves a field out."""
+    selector = {"matchLabels": {"app.kubernetes.io/name": "meeting-buddy"}}
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector, "matchLabelKeys": ["pod-template-hash"]}
+    term = {key: value for key, value in {**term, **fields}.items() if value is not None}
+    weighted = {"weight": 1, "podAffinityTerm": term}
+    return {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [term],
+            "preferredDuringSchedulingIgnoredDuringExecution": [weighted],
+        }
+    }
 
 
 REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
@@ -137,6 +151,36 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
         "example.org/",
     ),
     "huge pages without a size": ({"reader": {"resources": {"limits": {"hugepages-": "2Mi"}}}}, "hugepages-"),
+    "huge pages that may be fewer": (
+        {
+            "operator": {
+                "resources": {"requests": {"hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "4Mi"}},
+            }
+        },
+        "requests.hugepages-2Mi (2Mi) is not limits.hugepages-2Mi (4Mi)",
+    ),
+    "a device without a limit": (
+        {"operator": {"resources": {"requests": {"example.org/device": 1}}}},
+        "requests.example.org/device (1) is not limits.example.org/device (not set)",
+    ),
+    **{
+        f"{field} {value}": ({"operator": {"podSecurityContext": {field: value}}}, field)
+        for field, value in {
+            "runAsUser": 99_999_999_999,
+            "runAsGroup": 2**31,
+            "fsGroup": 2**31,
+            "supplementalGroups": [-1],
+        }.items()
+    },
+    "an annotation that YAML does not take": ({"operator": {"podAnnotations": {"a": "\x7f"}}}, "podAnnotations"),
+    "an SELinux type that YAML does not take": (
+        {"seccompInstaller": {"seLinuxOptions": {"type": "\x7f"}}},
+        "seLinuxOptions",
+    ),
+    "the rollout's own pods, of no others": (
+        {"operator": {"affinity": rollout_apart(labelSelector=None)}},
+        "labelSelector",
+    ),
     "operator as root": ({"operator": {"podSecurityContext": {"runAsUser": 0}}}, "runAsUser"),
     **{
         f"seccomp profile {profile}": (
@@ -187,9 +231,30 @@ RIGHT_VALUES: dict[str, Manifest] = {
     "every kind of resource": {
         "operator": {
             "resources": {
-                "requests": {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2Mi", "example.org/device": "1"},
+                "requests": {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2048Ki", "example.org/device": "1"},
                 "limits": {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2Mi", "example.org/device": "1"},
             }
+        }
+    },
+    "devices by their limit alone": {"operator": {"resources": {"limits": {"example.org/device": 1}}}},
+    "the largest ids": {
+        "operator": {
+            "podSecurityContext": {
+                **dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), 2**31 - 1),
+                "supplementalGroups": [0, 2**31 - 1],
+            }
+        }
+    },
+    "pods of one rollout apart": {
+        "api": {"enabled": True, "tls": "ingress", "affinity": rollout_apart()},
+        **{part: {"affinity": rollout_apart()} for part in ("operator", "reader")},
+    },
+    "more than a few replicas": {"api": {"enabled": True, "tls": "ingress", "replicas": 1_000_000}},
+    "more than a few replicas at most": {
+        "api": {
+            "enabled": True,
+            "tls": "ingress",
+            "autoscaling": {"enabled": True, "minReplicas": 1_000_000, "maxReplicas": 2_000_000},
         }
     },
     "a volume of one pod": {"storage": {"accessModes": ["ReadWriteOncePod"]}},
@@ -367,6 +432,56 @@ def test_a_class_that_the_chart_accepts_makes_a_pod_that_the_api_server_accepts(
     kubectl("create", "--dry-run=server", "--validate=strict", "--filename=-", stdin=json.dumps(pod))
 
 
+TEXTS = (
+    "",
+    "=",
+    "<<",
+    "~",
+    "yes",
+    "0x1F",
+    "1_000",
+    "1:30",
+    "2026-11-30",
+    " &a *b !c - : # \"'\\<>% ",
+    "of more\r\nthan\tone line\n",
+    "\u00a0\u2028\ufeff\ufffd\U0001f600",
+)
+
+
+def test_texts_reach_the_operator_as_they_were_written() -> None:
+    written = {f"A{number}": text for number, text in enumerate(TEXTS)}
+    (config,) = of_kind(rendered({"botClasses": {"default": {"env": written, "annotations": written}}}), "ConfigMap")
+    chosen = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"])).bot_classes["default"]
+    assert (chosen.env, chosen.annotations) == (written, written)
+
+
+@pytest.mark.parametrize("field", ["cpu", "memory", "memoryLimit"])
+def test_what_a_profile_does_not_set_it_has_by_itself(field: str) -> None:
+    plain = BotClass.model_validate({"image": "i"}).resources.video720p.model_dump(by_alias=True)
+    chosen = BotClass.model_validate({"image": "i", "resources": {"720p": {field: "3Gi"}}}).resources
+    assert chosen.video720p.model_dump(by_alias=True) == {**plain, field: "3Gi"}
+    assert chosen.audio == BotClass.model_validate({"image": "i"}).resources.audio
+
+
+CORRECTIONS = {
+    "access modes": {"accessModes": ["ReadWriteOnce"]},
+    "class": {"storageClassName": "fast"},
+    "size": {"size": "30Gi"},
+}
+
+
+@pytest.mark.parametrize("storage", CORRECTIONS.values(), ids=CORRECTIONS)
+def test_a_claim_that_is_pending_cannot_be_corrected_as_the_readme_says(kubectl: Kubectl, storage: Manifest) -> None:
+    values: Manifest = {"watchNamespaces": ["corrected"], "storage": {"storageClassName": "slow"}}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "corrected"}})
+    kubectl.apply(*of_kind(rendered(values), "PersistentVolumeClaim"))
+    changed = rendered({**values, "storage": {**values["storage"], **storage}})
+    with pytest.raises(KubectlError, match="spec is immutable after creation") as refusal:
+        kubectl.apply(*of_kind(changed, "PersistentVolumeClaim"))
+    assert "resources.requests" in str(refusal.value)
+    assert "for bound claims" in str(refusal.value)
+
+
 @pytest.mark.usefixtures("namespaces")
 def test_namespaces_of_digits_are_texts(kubectl: Kubectl) -> None:
     run = helm("template", "7", str(CHART), "--namespace=77", "--set=watchNamespaces={123,1000000}")
@@ -433,6 +548,19 @@ def test_the_uninstalls_pod_is_admitted_where_the_operators_is() -> None:
     first, second = ({field: pod["spec"].get(field) for field in operator if field[:3] != "pod"} for pod in pods)
     assert first == second
     assert None not in first.values()
+
+
+def test_pods_ask_for_linux_beside_what_was_chosen_unless_that_says_otherwise() -> None:
+    def selectors(chosen: dict[str, str]) -> list[dict[str, str]]:
+        api = {"enabled": True, "tls": "ingress", "nodeSelector": chosen}
+        values = {"api": api, **{part: {"nodeSelector": chosen} for part in ("operator", "reader")}}
+        pods = of_kind(rendered({"watchNamespaces": ["meetings"], **values}), "Deployment", "Job")
+        assert len(pods) == 4
+        return [each["spec"]["template"]["spec"]["nodeSelector"] for each in pods]
+
+    assert selectors({}) == [{"kubernetes.io/os": "linux"}] * 4
+    assert selectors({"pool": "a"}) == [{"kubernetes.io/os": "linux", "pool": "a"}] * 4
+    assert selectors({"kubernetes.io/os": "other"}) == [{"kubernetes.io/os": "other"}] * 4
 
 
 def test_the_seccomp_installer_runs_on_linux_with_its_own_pull_secrets() -> None:
@@ -638,6 +766,28 @@ def test_the_notes_begin_in_a_namespace_that_is_served(values: Manifest, namespa
 def test_the_notes_say_where_no_claim_was_made(values: Manifest, missing: bool) -> None:
     run = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
     assert ("There is no claim for recordings yet" in run.stdout) is missing, run.stderr
+
+
+OWN_PROFILE: Manifest = {"sandbox": {"seccompProfile": "own/chromium.json"}}
+NO_PROFILE: Manifest = {"sandbox": {"seccompProfile": None}}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, True),
+        ({"botClasses": {"default": NO_PROFILE, "big": {"sandbox": {}}}}, True),
+        ({"botClasses": {"default": NO_PROFILE, "big": OWN_PROFILE}}, False),
+        (seccomp_installer("nodes"), False),
+    ],
+    ids=str,
+)
+def test_the_notes_ask_for_the_seccomp_profile_where_a_class_uses_it(values: Manifest, told: bool) -> None:
+    run = helm("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--dry-run=client", values=values)
+    assert run.returncode == 0, run.stderr
+    notes = run.stdout.partition("\nNOTES:\n")[2]
+    assert ("seccomp profile on every node. Unless another release already brings it, either upgrade" in notes) is told
+    assert ("--set seccompInstaller.enabled=true" in notes) is told
 
 
 def test_the_stated_floor_is_what_the_chart_uses() -> None:

@@ -133,6 +133,20 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
         api(autoscaling={"enabled": True}, resources={"requests": None}),
         "set api.resources.requests.cpu",
     ),
+    "tokens in the clear to an address outside": (
+        api(tls="ingress", service={"type": "LoadBalancer"}),
+        "api.service.type=LoadBalancer with api.tls=ingress",
+    ),
+    "more replicas than can be counted": (api(replicas=2**31), "replicas"),
+    "more replicas at most than can be counted": (api(autoscaling={"maxReplicas": 2**31}), "maxReplicas"),
+    "an annotation of the service that YAML does not take": (
+        api(service={"annotations": {"a": "\x7f"}}),
+        "annotations",
+    ),
+    "an annotation of the ingress that YAML does not take": (
+        api(ingress={"annotations": {"a": "\x7f"}}),
+        "annotations",
+    ),
     "memory": (api(resources={"limits": {"memory": "1,5Gi"}}), "memory"),
     "toleration": (api(tolerations=[{"efect": "NoExecute"}]), "efect"),
 }
@@ -208,6 +222,12 @@ class TestPod:
         assert "--created-by-policy" in pod_of(rendered(api()))["spec"]["containers"][0]["args"]
         without = rendered({**api(), "admissionPolicy": {"enabled": False}})
         assert "--no-created-by-policy" in pod_of(without)["spec"]["containers"][0]["args"]
+
+    @pytest.mark.parametrize("watched", [[], ["meetings", 123]], ids=["all", "some"])
+    def test_it_knows_the_namespaces_that_the_operator_watches(self, watched: list[Any]) -> None:
+        container = pod_of(rendered({"watchNamespaces": watched, **api(tls="ingress")}))["spec"]["containers"][0]
+        found = settings.parse([*container["args"], "--api-server=http://127.0.0.1:1"], {})
+        assert found.watched_namespaces == {str(each) for each in watched}
 
     def test_a_changed_configuration_rolls_it(self) -> None:
         hosts = {"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org"}]}}

@@ -270,7 +270,8 @@ class TestPod:
         )
         assert spec["imagePullSecrets"] == [{"name": "pull"}]
         assert spec["serviceAccountName"] == "default"
-        assert (spec["nodeSelector"], spec["affinity"]) == ({"pool": "bots"}, {"nodeAffinity": {}})
+        assert spec["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "bots"}
+        assert spec["affinity"] == {"nodeAffinity": {}}
         assert spec["tolerations"] == [{"key": "bots", "operator": "Exists"}]
         assert spec["volumes"][0]["persistentVolumeClaim"]["claimName"] == "tapes"
         security = spec["securityContext"]
@@ -283,7 +284,7 @@ class TestPod:
     def test_its_own_place_wins_over_the_classs(self) -> None:
         values = of_class(nodeSelector={"pool": "bots"}, tolerations=[{"operator": "Exists"}])
         spec = template_of({**values, "reader": {"nodeSelector": {"pool": "files"}}})["spec"]
-        assert spec["nodeSelector"] == {"pool": "files"}
+        assert spec["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "files"}
         assert spec["tolerations"] == [{"operator": "Exists"}]
 
     def test_it_is_replaced_only_when_it_changes(self) -> None:

@@ -14,10 +14,11 @@ from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.rate_limiter import RateLimiter
 from meeting_buddy.resource.bot_class import BotClass
-from tests.integration.operator_fixtures import crd, place, sessions  # noqa: F401 -- fixtures
+from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl
+from tests.support import exposition
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
@@ -126,6 +127,42 @@ async def test_nothing_is_created_and_a_missing_namespace_is_no_refusal(
     await missing.once()
     assert not verdicts
     assert not missing.refusals
+
+
+async def test_a_refusal_says_nothing_of_a_namespace_that_was_not_asked(api: KubernetesApi, place: str) -> None:
+    check, _ = check_of(api, place, open=NO_PROFILE)
+    await check.once()
+    assert "seccompProfile" in (check.refusal("open", place) or "")
+    assert check.refusal("open", f"{place}-other") is None
+
+
+def test_an_operator_of_all_namespaces_asks_those_where_people_record(
+    crd: ApiServer, place: str, sessions: Sessions, tmp_path: Path
+) -> None:
+    """The class' service account is where people record, and not where the operator lives."""
+    crd.kubectl("create", "serviceaccount", "bots", f"--namespace={place}")
+    default = {**INSTALLATION["botClasses"]["default"], "serviceAccountName": "bots"}
+    installation = {**INSTALLATION, "botClasses": {"default": default}, "recordings": {"namespaces": [place]}}
+    process = OperatorProcess(
+        crd.kubeconfig,
+        tmp_path,
+        "",
+        free_port(),
+        own_namespace=fresh_namespace(crd),
+        all_namespaces=True,
+        installation=installation,
+    )
+    with running(process):
+        wait_until(lambda: judged(process) == {place: 0.0}, "its own namespace was not asked", PATIENCE)
+        sessions.apply("standup")
+        status = sessions.phase("standup", "Initializing")
+        assert "BotClassAccepted" not in [each["type"] for each in status["conditions"]]
+
+
+def judged(process: OperatorProcess) -> dict[str, float]:
+    """Whether the class ``default`` is refused, by the namespaces that were asked."""
+    found = exposition.samples("127.0.0.1", process.port, "meetingbuddy_bot_class_refused")
+    return {labels["namespace"]: value for labels, value in found}
 
 
 def test_the_operator_starts_all_the_same_and_says_it_by_metric_and_log(

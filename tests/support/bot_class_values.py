@@ -36,7 +36,11 @@ WRONG: dict[str, tuple[Fields, str]] = {
     "memory above its limit": (profile(memory="3e9", memoryLimit="2Gi"), "memoryLimit"),
     "CPU above its limit": (profile(cpu="1500m", cpuLimit=1), "cpuLimit"),
     "disk above its limit": (profile(ephemeralStorage="1Gi", ephemeralStorageLimit="1G"), "ephemeralStorageLimit"),
-    "no memory limit": ({"resources": {"audio": {"cpu": "1", "memory": "1Gi"}}}, "memoryLimit"),
+    "memory above the limit that the profile has by itself": (
+        {"resources": {"audio": {"memory": "3Gi"}}},
+        "memoryLimit",
+    ),
+    "CPU limit below what the profile asks for by itself": ({"resources": {"1080p": {"cpuLimit": 2}}}, "cpuLimit"),
     "tolerated operator": ({"tolerations": [{"key": "a", "operator": "Is"}]}, "operator"),
     "toleration without key": ({"tolerations": [{"value": "b"}]}, "tolerations"),
     "toleration of any value with a value": (
@@ -77,6 +81,19 @@ WRONG: dict[str, tuple[Fields, str]] = {
     "annotations too large": ({"annotations": {f"a{n}": "x" * 1024 for n in range(201)}}, "annotations"),
     "env name": ({"env": {"A=B": "c"}}, "A=B"),
     "env name that begins with a digit": ({"env": {"1A": "c"}}, "1A"),
+    "env value that YAML does not take": ({"env": {"A": "c\x7f"}}, "env"),
+    "env value that is no character": ({"env": {"A": "\ufffe"}}, "env"),
+    "annotation that YAML does not take": ({"annotations": {"a": "c\x1b"}}, "annotations"),
+    "model that YAML does not take": (
+        {"transcription": {"server": {"url": "https://a.example/v1", "model": "\x85"}}},
+        "model",
+    ),
+    "folder that YAML does not take": ({"transcription": {"model": "/models/\x7f"}}, "model"),
+    "profile that YAML does not take": ({"sandbox": {"seccompProfile": "a\x7f"}}, "seccompProfile"),
+    "server that YAML does not take": (
+        {"transcription": {"server": {"url": "https://a.example/\x7f", "model": "m"}}},
+        "url",
+    ),
     "env twice": ({"env": {"A": "c"}, "secretEnv": [{"name": "A", "secret": "s", "key": "k"}]}, "secretEnv"),
     "secret of no name": ({"secretEnv": [{"name": "A", "secret": "S_", "key": "k"}]}, "secret"),
     "secret key": ({"secretEnv": [{"name": "A", "secret": "s", "key": "a/b"}]}, "key"),
@@ -114,6 +131,8 @@ WORKING: dict[str, Fields] = {
         f"amount {amount}": profile(memory=amount, memoryLimit=amount, ephemeralStorage=amount)
         for amount in ("1e9", "4Pi", "12E", "1E3", "9Ei", 1e9, "1e-9", "2e+30")
     },
+    "one amount of a profile": {"resources": {"720p": {"cpu": 1}}},
+    "one limit of a profile": {"resources": {"audio": {"cpuLimit": "500m"}, "1080p": {"memoryLimit": "4Gi"}}},
     "tolerations": {
         "tolerations": [
             {"operator": "Exists"},

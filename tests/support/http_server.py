@@ -35,6 +35,7 @@ SETTINGS = Settings(
     installation=Path("unused"),
     tables=(),
     created_by_policy=True,
+    watched_namespaces=frozenset(),
     log_level="INFO",
 )
 

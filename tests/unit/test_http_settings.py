@@ -75,6 +75,7 @@ def test_plain_http_elsewhere_is_refused_and_the_way_out_is_named(
         ("--tls ingress --api-server 10.0.0.1:443", "an address without a path"),
         ("--tls ingress --api-server https://h/path", "an address without a path"),
         ("--tls ingress --default-namespace Team_A", "argument --default-namespace: 'Team_A' is no namespace"),
+        ("--tls ingress --watched-namespace Team_A", "argument --watched-namespace: 'Team_A' is no namespace"),
     ],
 )
 def test_what_cannot_work_is_said_at_once(
@@ -108,6 +109,12 @@ def test_flags_win_over_the_environment(
     environment: dict[str, str], flag: str, expected: str, authority: Authority
 ) -> None:
     assert read(f"--tls ingress {flag}", authority, environment).api_server == expected
+
+
+def test_the_namespaces_that_the_operator_watches_are_all_where_none_is_named(authority: Authority) -> None:
+    assert read("--tls ingress", authority).watched_namespaces == frozenset()
+    found = read("--tls ingress --watched-namespace team-a --watched-namespace 7", authority)
+    assert found.watched_namespaces == {"team-a", "7"}
 
 
 def test_the_key_to_hear_with_may_come_later(authority: Authority) -> None:

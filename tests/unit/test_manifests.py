@@ -349,6 +349,16 @@ def test_what_a_class_leaves_out_is_absent_from_the_pod() -> None:
     assert "seccompProfile" not in spec["initContainers"][0]["securityContext"]
 
 
+def test_a_pod_asks_for_linux_unless_its_class_says_otherwise() -> None:
+    for chosen, asked in (
+        ({}, {"kubernetes.io/os": "linux"}),
+        ({"pool": "bots"}, {"kubernetes.io/os": "linux", "pool": "bots"}),
+        ({"kubernetes.io/os": "other"}, {"kubernetes.io/os": "other"}),
+    ):
+        found = BotClass.model_validate({"image": "i", "nodeSelector": chosen})
+        assert session_pod(pod_input(found))["spec"]["nodeSelector"] == asked
+
+
 def test_transcription_is_done_in_the_bots_container_and_takes_nothing_from_the_browsers_share() -> None:
     resources = {"cpu": "1500m", "cpuLimit": "3", "memory": "2Gi", "memoryLimit": "4Gi"}
     engine = {"model": "/models/base", "threads": 2, "cpu": "500m", "memory": "768Mi"}

@@ -15,8 +15,10 @@
 {{- end }}
 
 {{- define "meeting-buddy.checkBotClasses" -}}
+{{- $defaults := .Files.Get "files/resources.json" | fromJson -}}
 {{- range $name, $class := .Values.botClasses -}}
-{{- range $profile, $resources := ($class | default dict).resources -}}
+{{- range $profile, $set := ($class | default dict).resources -}}
+{{- $resources := merge (dict) $set (get $defaults $profile) -}}
 {{- range $request, $limit := dict "cpu" "cpuLimit" "memory" "memoryLimit" "ephemeralStorage" "ephemeralStorageLimit" -}}
 {{- $asked := get $resources $request -}}
 {{- $allowed := get $resources $limit -}}
@@ -66,6 +68,9 @@
 {{- if and $allowed (gt (include "meeting-buddy.amount" $asked | float64) (include "meeting-buddy.amount" $allowed | float64)) -}}
 {{- fail (printf "%s.resources: requests.%s (%v) is more than limits.%s (%v)" $section $name $asked $name $allowed) -}}
 {{- end -}}
+{{- if and (not (has $name (list "cpu" "memory" "ephemeral-storage"))) (ne (include "meeting-buddy.amount" $asked) (include "meeting-buddy.amount" ($allowed | default 0))) -}}
+{{- fail (printf "%s.resources: requests.%s (%v) is not limits.%s (%v), as Kubernetes demands of what cannot be shared" $section $name $asked $name ($allowed | default "not set")) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
@@ -91,6 +96,9 @@
 {{- end -}}
 {{- if not $api.tls -}}
 {{- fail (printf "api.enabled needs TLS, because callers send their tokens. Either make a Secret in namespace %s (kubectl create secret tls, or a certificate of cert-manager) and set api.tls.secretName to its name; or, where an Ingress, a gateway or a mesh in front of the API ends TLS, say so by api.tls=ingress" .Release.Namespace) -}}
+{{- end -}}
+{{- if and (kindIs "string" $api.tls) (eq $api.service.type "LoadBalancer") -}}
+{{- fail "api.service.type=LoadBalancer with api.tls=ingress would carry callers' tokens in the clear to an address outside of the cluster. Either set api.tls.secretName, or leave api.service.type at ClusterIP, with what ends TLS in front of it" -}}
 {{- end -}}
 {{- if and $api.ingress.enabled (not $api.ingress.host) -}}
 {{- fail "api.ingress.enabled needs a name to answer to: set api.ingress.host" -}}

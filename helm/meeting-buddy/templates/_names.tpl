@@ -52,7 +52,7 @@ app.kubernetes.io/component: reader
 
 {{- /* Changes whenever what the operator and the HTTP API read once, at their start, does. */ -}}
 {{- define "meeting-buddy.installationHash" -}}
-{{ printf "%s%s" (include "meeting-buddy.installation" .) (toYaml .Values.platformTables) | sha256sum | trunc 16 | quote }}
+{{ printf "%s%s" (include "meeting-buddy.installation" .) (toJson .Values.platformTables) | sha256sum | trunc 16 | quote }}
 {{- end }}
 
 {{- /* Sources of the projected volume /etc/meeting-buddy. */ -}}
@@ -110,6 +110,13 @@ separator is a character that no namespace has. */ -}}
 {{- end -}}
 {{- end }}
 
+{{- /* Nodes of a pod: all images are Linux's. What was chosen wins. Call with the chosen labels. */ -}}
+{{- define "meeting-buddy.nodeSelector" -}}
+{{- toYaml (merge (dict) (. | default dict) (dict "kubernetes.io/os" "linux")) -}}
+{{- end }}
+
+{{- /* As JSON, which YAML readers take for YAML: Helm's own YAML leaves texts without quotes that mean something else to
+another reader. */ -}}
 {{- define "meeting-buddy.installation" -}}
 {{- $image := include "meeting-buddy.image" (list .Values.bot.image .Chart.AppVersion) -}}
 {{- $classes := dict -}}
@@ -117,7 +124,7 @@ separator is a character that no namespace has. */ -}}
 {{- $_ := set $classes $name (merge (dict) ($class | default dict) (dict "image" $image)) -}}
 {{- end -}}
 {{- $read := ternary (include "meeting-buddy.recorded" . | fromJsonArray) list (include "meeting-buddy.readerEnabled" . | eq "true") -}}
-{{ toYaml (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" (dict "namespaces" $read)) }}
+{{ toPrettyJson (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" (dict "namespaces" $read)) }}
 {{- end }}
 
 {{- define "meeting-buddy.claim" -}}

@@ -56,6 +56,8 @@ class ReaderKeys:
         self._due: dict[str, float] = {}
         """When a namespace is asked next, by the event loop's clock."""
         self._failures: dict[str, _Failure] = {}
+        self._missing: set[str] = set()
+        """Of which it was last said that the key is missing."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Work beside the block."""
@@ -74,8 +76,16 @@ class ReaderKeys:
     def _rest(self) -> None:
         """Whoever acts now says what is missing; acting again begins with a whole round."""
         self._due.clear()
-        while self._failures:
-            self._observe(self._failures.popitem()[0], False)
+        self._failures.clear()
+        for namespace in tuple(self._missing):
+            self._say(namespace, missing=False)
+
+    def _say(self, namespace: str, *, missing: bool) -> None:
+        if missing:
+            self._missing.add(namespace)
+        else:
+            self._missing.discard(namespace)
+        self._observe(namespace, missing)
 
     async def _make(self, namespace: str) -> float:
         """Ask for one Secret; the seconds until this namespace is asked again. Raises nothing: the operator goes on."""
@@ -88,11 +98,11 @@ class ReaderKeys:
                 return self._failed(namespace, error)
         except Exception:
             _log.exception("a recordings reader's key could not be made", extra=about)
-            self._observe(namespace, True)
+            self._say(namespace, missing=True)
             return RETRY_SECONDS
         if self._failures.pop(namespace, None) is not None:
             _log.info("a recordings reader has its key now", extra=about)
-        self._observe(namespace, False)
+        self._say(namespace, missing=False)
         return self._period
 
     def _failed(self, namespace: str, error: KubeError) -> float:
@@ -102,7 +112,7 @@ class ReaderKeys:
             _log.warning("a recordings reader has no key; will retry", extra=about)
         backoff = before.backoff if before is not None else Backoff(FIRST_RETRY_SECONDS, RETRY_SECONDS)
         self._failures[namespace] = _Failure((error.status, error.reason), backoff)
-        self._observe(namespace, True)
+        self._say(namespace, missing=True)
         return backoff.next(error.retry_after)
 
 

@@ -2,18 +2,23 @@
 
 Their finalizer waits for an operator that records their outcome. Without one they could not be deleted, nor could their
 namespace. Bots go on and finish their files; what became of them is in ``session.json`` beside these.
+
+The operator still runs meanwhile, and would make further pods that nobody releases: so its Lease is taken first, and
+given back where not all pods could be released.
 """
 
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from typing import Final
 
-from meeting_buddy.app.settings import add_scope
+from meeting_buddy.app.settings import add_scope, own_namespace
 from meeting_buddy.contract.identity import FINALIZER_OUTCOME
+from meeting_buddy.controller import lease
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient, configuration
 from meeting_buddy.kube.errors import KubeError
@@ -24,8 +29,52 @@ _log = logging.getLogger("meeting_buddy")
 
 
 PATIENCE_SECONDS: Final = 30.0
-"""For so long what failed is tried again: the Job has 120 seconds, in which it may run this program twice."""
+"""For so long what failed is tried again: the Job has 180 seconds, in which it may run this program twice."""
 PAUSE_SECONDS: Final = 3.0
+FORMER_HOLDER_SECONDS: Final = lease.DURATION
+"""After these the operator that held the Lease acts no more, whether or not it could learn that it lost it."""
+HOLD_SECONDS: Final = 300
+"""Longer than the Job may take. Were it killed without a word, the operator would go on after that."""
+REMOVAL_SECONDS: Final = 60
+"""Within these the operator is removed once all pods are released; an installation made anew waits for their end."""
+HOLDER: Final = "uninstall"
+
+
+async def release_instead_of_operator(api: KubernetesApi, own: str, namespaces: Sequence[str]) -> bool:
+    """Release all pods once the operator acts no more; whether that was done.
+
+    Args:
+        api: the API server.
+        own: the operator's own namespace, where its Lease is.
+        namespaces: where its sessions are; none: everywhere.
+    """
+    complete = False
+    acting = await _assign_lease(api, own, HOLDER, HOLD_SECONDS)
+    if acting is None:
+        return False
+    try:
+        if acting:
+            _log.info("waiting until the operator acts no more", extra={"seconds": FORMER_HOLDER_SECONDS})
+            await asyncio.sleep(FORMER_HOLDER_SECONDS)
+        released, complete = await release(api, namespaces)
+        _log.info("pods were released", extra={"pods": released})
+    finally:
+        holder, seconds = (HOLDER, REMOVAL_SECONDS) if complete else ("", 1)
+        await _assign_lease(api, own, holder, seconds)
+    return complete
+
+
+async def _assign_lease(api: KubernetesApi, own: str, holder: str, seconds: int) -> bool | None:
+    """Whether the former holder of the Lease may act for some time yet; ``None``: it could not be written."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await lease.assign(api, own, holder, seconds)
+        except KubeError as error:
+            if error.refused or time.monotonic() >= end:
+                _log.warning("the operator's Lease cannot be written", extra={"error": str(error)})
+                return None
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def release(
@@ -81,13 +130,18 @@ async def _release_in(api: KubernetesApi, namespace: str | None, errors: list[Ku
     return released
 
 
-async def _run(namespaces: Sequence[str], kubeconfig: str | None) -> bool:
-    client = KubeClient(await configuration(kubeconfig), RateLimiter())
+async def _run(found: argparse.Namespace) -> bool:
+    client = KubeClient(await configuration(found.kubeconfig), RateLimiter())
+    api, own = KubernetesApi(client, HOLDER), own_namespace(found.own_namespace)
+    work = asyncio.create_task(release_instead_of_operator(api, own, found.namespace))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
     try:
-        released, complete = await release(KubernetesApi(client, "uninstall"), namespaces)
+        complete = await work
+    except asyncio.CancelledError:
+        complete = False
+        _log.warning("was told to end")
     finally:
         await client.close()
-    _log.info("pods were released", extra={"pods": released})
     if not complete:
         _log.error("not all pods were released; what is in the way is said above")
     return complete
@@ -106,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = parser.parse_args(arguments)
     logs.configure("INFO")
     try:
-        complete = asyncio.run(_run(found.namespace, found.kubeconfig))
+        complete = asyncio.run(_run(found))
     except (OSError, ValueError) as error:
         _log.error("cannot ask the API server", extra={"error": str(error)})
         return 1

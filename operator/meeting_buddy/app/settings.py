@@ -32,11 +32,17 @@ class Settings:
 
 
 def add_scope(parser: argparse.ArgumentParser, does: str) -> None:
-    """Flags for where a program works and with which API server; ``does``: what it does in a namespace."""
+    """Flags for where a program works, and where its operator lives; ``does``: what it does in a namespace."""
     scope = parser.add_mutually_exclusive_group(required=True)
     scope.add_argument("--namespace", action="append", default=[], metavar="NAME", help=f"{does} this one; repeatable")
     scope.add_argument("--all-namespaces", action="store_true", help=f"{does} all of them (needs cluster-wide roles)")
+    parser.add_argument("--own-namespace", help="where Lease and bot key live (default: $POD_NAMESPACE, or the pod's)")
     parser.add_argument("--kubeconfig", help="reach the API server as this file says (default: the service account)")
+
+
+def own_namespace(given: str | None, environment: Mapping[str, str] = os.environ) -> str:
+    """The operator's own namespace; ``given``: the flag of :func:`add_scope`."""
+    return given or environment.get("POD_NAMESPACE") or _pod_namespace()
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -50,7 +56,6 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         description="The Meeting Buddy operator: runs a bot for each MeetingSession.",
     )
     add_scope(parser, "watch")
-    parser.add_argument("--own-namespace", help="where Lease and bot key live (default: $POD_NAMESPACE, or the pod's)")
     parser.add_argument("--identity", help="name in the Lease (default: $POD_NAME, or the host's name)")
     parser.add_argument("--installation", type=Path, default=INSTALLATION, help="bot classes and self-hosted hosts")
     parser.add_argument(
@@ -66,7 +71,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     found = parser.parse_args(arguments)
     return Settings(
         namespaces=tuple(found.namespace),
-        own_namespace=found.own_namespace or environment.get("POD_NAMESPACE") or _pod_namespace(),
+        own_namespace=own_namespace(found.own_namespace, environment),
         identity=found.identity or environment.get("POD_NAME") or socket.gethostname(),
         kubeconfig=found.kubeconfig,
         installation=found.installation,

@@ -1,4 +1,4 @@
-"""Asks the API server, without creating anything, whether it would take a bot of each class in each namespace.
+"""Asks the API server, without creating anything, whether it would take a bot of each class in some namespaces.
 
 Pod security, quotas and policies refuse a pod only when it is created. A server-side dry run at the operator's start
 says so before the first meeting, by log and metric; it never keeps the operator from starting. A class that was not
@@ -46,12 +46,11 @@ class ClassCheck:
         observe: Observe,
         period: float = PERIOD_SECONDS,
     ) -> None:
-        """``namespaces``: those that are watched, or the operator's own if all are."""
+        """``namespaces``: those that are asked about."""
         self._api = api
         self._bot_classes = bot_classes
         self._observe = observe
         self._period = period
-        self._namespaces = tuple(namespaces)
         self._open = {(name, namespace) for namespace in namespaces for name in bot_classes}
         self._refusals: dict[tuple[str, str], str] = {}
 
@@ -61,9 +60,8 @@ class ClassCheck:
         return self._refusals
 
     def refusal(self, bot_class: str, namespace: str) -> str | None:
-        """Why a class' pods are refused in a namespace; where all are served, as the operator's own one says."""
-        where = namespace if namespace in self._namespaces else self._namespaces[0]
-        return self._refusals.get((bot_class, where))
+        """Why a class' pods are refused in a namespace; ``None``: they are not, or it was not asked about."""
+        return self._refusals.get((bot_class, namespace))
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Check beside the block."""

@@ -10,7 +10,7 @@ because the Lease is given back.
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from meeting_buddy.controller.clock import Clock
@@ -142,6 +142,32 @@ class Lease:
         self._seen_at, self._renewed = started, True
         self._held_until = held_until
         return True
+
+
+async def assign(api: KubernetesApi, namespace: str, holder: str, seconds: int) -> bool:
+    """Give the Lease to somebody for so many seconds, whoever holds it; empty: to nobody.
+
+    Returns:
+        whether a former holder may act for some time yet: it learns of this at its next renewal, and without an answer
+        stops within :data:`DURATION`. False: nobody held it.
+    """
+    now = _micro(datetime.now(UTC))
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds, "acquireTime": now, "renewTime": now}
+    document = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": spec,
+    }
+    try:
+        known = await api.get_lease(namespace, NAME)
+    except KubeError as error:
+        if not error.not_found:
+            raise
+        await api.create_lease(document)
+        return True  # somebody may have deleted it from under its holder
+    await api.update_lease({**document, "metadata": known["metadata"], "spec": {**known["spec"], **spec}})
+    return bool(known["spec"].get("holderIdentity"))
 
 
 def _version(document: dict[str, Any]) -> str:

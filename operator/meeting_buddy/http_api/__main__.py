@@ -50,7 +50,7 @@ async def _run(found: settings.Settings) -> None:
     bots = Bots(found.read_key, observe=partial(metrics.upstream, "bot"))
     readers = Readers(found.read_key, found.readers, observe=partial(metrics.upstream, "reader"))
     finder = Finder(api, found.default_namespace)
-    service = Sessions(api, finder, platforms, found.created_by_policy)
+    service = Sessions(api, finder, platforms, found.created_by_policy, watched=found.watched_namespaces)
     media = MediaAccess(api, finder, LiveTranscripts(bots), readers, _unread(installation))
     try:
         app = build(finder, service, media, ending, metrics=metrics)

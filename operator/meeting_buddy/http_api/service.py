@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import string
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -59,6 +59,8 @@ class Sessions:
         platforms: Platforms,
         created_by_policy: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        watched: Collection[str] = (),
     ) -> None:
         """Collaborators.
 
@@ -68,12 +70,14 @@ class Sessions:
             platforms: what links may lead to.
             created_by_policy: the chart's policy guards the annotation ``created-by``, so that it can be believed.
             now: clock.
+            watched: namespaces that the operator watches and that policy guards; none: all.
         """
         self._api = api
         self._finder = finder
         self._platforms = platforms
         self._created_by_policy = created_by_policy
         self._now = now
+        self._watched = watched
 
     async def create(
         self, caller: Caller, namespace: str | None, request: BaseModel, key: str | None = None
@@ -88,6 +92,8 @@ class Sessions:
             user = ""
             await self._finder.note_user(caller)
         where = caller.known.namespace = namespace or self._finder.namespace_of(user)
+        if not self._is_watched(where):
+            raise _unwatched()
         annotations = {
             identity.ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")
         }
@@ -274,7 +280,20 @@ class Sessions:
         return found
 
     def _shown(self, document: JsonObject) -> SessionObject:
-        return session_object(parsed(document), self._platforms, created_by_is_guarded=self._created_by_policy)
+        session = parsed(document)
+        guarded = self._created_by_policy and self._is_watched(session.metadata.namespace)
+        return session_object(session, self._platforms, created_by_is_guarded=guarded)
+
+    def _is_watched(self, namespace: str) -> bool:
+        return not self._watched or namespace in self._watched
+
+
+def _unwatched() -> ProblemError:
+    """422: nobody would attend to a session there."""
+    remedy = "Name a namespace of this installation, or ask the administrator to add this one to watchNamespaces."
+    return ProblemError(
+        "invalid", "this installation's operator does not watch this namespace", field="namespace", remedy=remedy
+    )
 
 
 def _deleted_meanwhile() -> ProblemError:

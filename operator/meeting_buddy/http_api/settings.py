@@ -53,6 +53,8 @@ class Settings:
     tables: tuple[Path, ...]
     created_by_policy: bool
     """The chart's admission policy guards the annotation ``created-by``, so that it can be believed."""
+    watched_namespaces: frozenset[str]
+    """Those that the operator watches and the chart's admission policy guards; empty: all."""
     log_level: str
 
 
@@ -86,6 +88,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         installation=found.installation,
         tables=tuple(found.tables) or TABLES,
         created_by_policy=found.created_by_policy,
+        watched_namespaces=frozenset(found.watched_namespace),
         log_level=found.log_level,
     )
 
@@ -139,6 +142,14 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="the chart's admission policy is installed, so user_id can be told from an annotation",
+    )
+    upstream.add_argument(
+        "--watched-namespace",
+        type=_namespace,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the operator watches this one, and the admission policy guards it; repeatable (default: all of them)",
     )
     parser.add_argument(
         "--read-key",

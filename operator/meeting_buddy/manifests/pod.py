@@ -341,7 +341,7 @@ def _placement(pod_input: BotPodInput) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "serviceAccountName": chosen.service_account_name,
         "imagePullSecrets": [{"name": name} for name in chosen.image_pull_secrets],
-        "nodeSelector": chosen.node_selector,
+        "nodeSelector": {"kubernetes.io/os": "linux", **chosen.node_selector},
         "affinity": None if chosen.affinity is None else _as_written(chosen.affinity),
         "priorityClassName": chosen.priority_class_name,
         "runtimeClassName": chosen.runtime_class_name,

@@ -17,13 +17,13 @@ from meeting_buddy.resource.syntax import (
     DescendingPath,
     DnsName,
     EnvName,
-    EnvValue,
     HttpUrl,
     ImageReference,
     IpAddress,
     LabelKey,
     LabelValue,
     LanguageCode,
+    Text,
 )
 
 SECCOMP_PROFILE = "meeting-buddy/chromium.json"
@@ -71,12 +71,36 @@ class Resources(ConfigModel):
         return self
 
 
+class AudioResources(Resources):
+    """Those of a bot that records sound alone."""
+
+    cpu: Quantity = "500m"
+    memory: Quantity = "1Gi"
+    memory_limit: Quantity = "2560Mi"
+
+
+class Video720pResources(Resources):
+    """Those of a bot that records 720p."""
+
+    cpu: Quantity = "1500m"
+    memory: Quantity = "2Gi"
+    memory_limit: Quantity = "4Gi"
+
+
+class Video1080pResources(Resources):
+    """Those of a bot that records 1080p."""
+
+    cpu: Quantity = "3"
+    memory: Quantity = "4Gi"
+    memory_limit: Quantity = "6Gi"
+
+
 class ProfileResources(ConfigModel):
     """Resources by what is recorded; from field experience, not from a bench."""
 
-    audio: Resources = Resources(cpu="500m", memory="1Gi", memory_limit="2560Mi")
-    video720p: Resources = Field(Resources(cpu="1500m", memory="2Gi", memory_limit="4Gi"), alias="720p")
-    video1080p: Resources = Field(Resources(cpu="3", memory="4Gi", memory_limit="6Gi"), alias="1080p")
+    audio: AudioResources = AudioResources()
+    video720p: Video720pResources = Field(Video720pResources(), alias="720p")
+    video1080p: Video1080pResources = Field(Video1080pResources(), alias="1080p")
 
 
 class HostAlias(ConfigModel):
@@ -202,7 +226,7 @@ class TranscriptionServer(ConfigModel):
     """A server with OpenAI's ``/v1/audio/transcriptions``, to which the meeting's speech is sent."""
 
     url: HttpUrl = Field(description="Its base URL, up to and with /v1, such as https://speech.example.com/v1.")
-    model: str = Field(min_length=1, max_length=200, description="Name by which the server knows the model.")
+    model: Text = Field(min_length=1, max_length=200, description="Name by which the server knows the model.")
     key_secret: ServerKey | None = Field(
         None, description="Secret in the session's namespace with the server's key; null: it asks for none."
     )
@@ -273,8 +297,8 @@ class BotClass(ConfigModel):
     runtime_class_name: DnsName | None = None
     service_account_name: DnsName | None = None
     labels: dict[LabelKey, LabelValue] = {}
-    annotations: dict[LabelKey, str] = {}
-    env: dict[EnvName, EnvValue] = {}
+    annotations: dict[LabelKey, Text] = {}
+    env: dict[EnvName, Text] = {}
     secret_env: tuple[SecretEnv, ...] = Field((), description="Environment of container bot from Secrets.")
     host_aliases: tuple[HostAlias, ...] = ()
     extra_ca: ExtraCa | None = None

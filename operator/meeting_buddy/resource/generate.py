@@ -8,10 +8,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from meeting_buddy.resource import reference
+from meeting_buddy.resource.bot_class import ProfileResources
 from meeting_buddy.resource.crd import custom_resource_definition
 from meeting_buddy.resource.values_schema import values_schema
 
@@ -39,8 +41,14 @@ def generated_files(root: Path) -> dict[str, str]:
         ),
         "crds/README.md": reference.fill((root / "crds/README.md").read_text()),
         "helm/meeting-buddy/values.schema.json": json.dumps(values_schema(), indent=2) + "\n",
+        "helm/meeting-buddy/files/resources.json": json.dumps(_default_resources(), indent=2) + "\n",
         "helm/meeting-buddy/files/chromium.json": (root / "bot-image/seccomp/chromium.json").read_text(),
     }
+
+
+def _default_resources() -> dict[str, Any]:
+    """What a bot class's resources are where it does not set them, for the chart to compare with what it sets."""
+    return ProfileResources().model_dump(by_alias=True, exclude_none=True)
 
 
 def main() -> int:

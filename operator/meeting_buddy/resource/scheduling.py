@@ -1,7 +1,7 @@
 """Tolerations and affinity of a pod, as strictly as the API server reads them.
 
 It drops a misspelt field of a pod without an error, so that bots would run where nobody wanted them; here it fails.
-Left out are ``matchLabelKeys`` and ``mismatchLabelKeys``, which serve the rollout of Deployments.
+``matchLabelKeys``, which serves the rollout of Deployments, is for them alone; ``mismatchLabelKeys`` is left out.
 """
 
 from typing import Annotated, Any, Literal
@@ -154,3 +154,33 @@ class Affinity(ConfigModel):
     node_affinity: NodeAffinity | None = None
     pod_affinity: PodAffinity | None = None
     pod_anti_affinity: PodAffinity | None = None
+
+
+class DeploymentPodAffinityTerm(PodAffinityTerm):
+    """The same of a Deployment's pods, which may mean those of one rollout: ``[pod-template-hash]``."""
+
+    model_config = {"json_schema_extra": {"dependencies": {"matchLabelKeys": ["labelSelector"]}}}
+
+    match_label_keys: tuple[LabelKey, ...] = ()
+
+
+class DeploymentWeightedPodAffinityTerm(WeightedPodAffinityTerm):
+    """A term that counts for a node, by weight."""
+
+    pod_affinity_term: DeploymentPodAffinityTerm
+
+
+class DeploymentPodAffinity(PodAffinity):
+    """Nearness to, or distance from, other pods."""
+
+    required: tuple[DeploymentPodAffinityTerm, ...] = Field((), alias="requiredDuringSchedulingIgnoredDuringExecution")
+    preferred: tuple[DeploymentWeightedPodAffinityTerm, ...] = Field(
+        (), alias="preferredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class DeploymentAffinity(Affinity):
+    """Where a Deployment's pods run, beyond ``nodeSelector``."""
+
+    pod_affinity: DeploymentPodAffinity | None = None
+    pod_anti_affinity: DeploymentPodAffinity | None = None

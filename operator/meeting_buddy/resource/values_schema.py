@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field
 
 from meeting_buddy.contract.links import PLATFORM_NAME
 from meeting_buddy.resource import syntax
+from meeting_buddy.resource.bot_class import LARGEST_ID
 from meeting_buddy.resource.installation import Installation
 from meeting_buddy.resource.model import ConfigModel
 from meeting_buddy.resource.quantity import Quantity
-from meeting_buddy.resource.scheduling import Affinity, Toleration
+from meeting_buddy.resource.scheduling import DeploymentAffinity, Toleration
 from meeting_buddy.resource.session import DNS_NAME
-from meeting_buddy.resource.syntax import DescendingPath, DnsName, LabelKey, LabelValue
+from meeting_buddy.resource.syntax import DescendingPath, DnsName, LabelKey, LabelValue, Text
 
 _STRING = {"type": "string"}
 _BOOLEAN = {"type": "boolean"}
@@ -26,7 +27,8 @@ _FREE = {"type": "object"}
 # A name of digits is a number to `--set` and to YAML; the templates quote it.
 _NAMESPACE = {"type": ["string", "integer"], "pattern": syntax.DNS_LABEL, "minimum": 0}
 _NAMESPACES = {"type": "array", "items": _NAMESPACE}
-
+_LARGEST_INT32 = 2**31 - 1
+_GroupId = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 # Names of resources of a container: those that Kubernetes knows, or another one with its domain.
 _ResourceName = Annotated[
@@ -65,20 +67,20 @@ class PodSecurity(ConfigModel):
     """Null leaves a field out, for clusters that set it (OpenShift)."""
 
     run_as_non_root: bool | None = None
-    run_as_user: int | None = Field(None, ge=1)
-    run_as_group: int | None = Field(None, ge=0)
-    fs_group: int | None = Field(None, ge=0)
-    supplemental_groups: tuple[int, ...] | None = None
+    run_as_user: int | None = Field(None, ge=1, le=LARGEST_ID)
+    run_as_group: _GroupId | None = None
+    fs_group: _GroupId | None = None
+    supplemental_groups: tuple[_GroupId, ...] | None = None
     seccomp_profile: SeccompProfile | LocalhostProfile | None = None
 
 
 class SeLinuxOptions(ConfigModel):
     """As in the security context of a container."""
 
-    user: str | None = None
-    role: str | None = None
-    type: str | None = None
-    level: str | None = None
+    user: Text | None = None
+    role: Text | None = None
+    type: Text | None = None
+    level: Text | None = None
 
 
 class ApiPod(ConfigModel):
@@ -87,10 +89,10 @@ class ApiPod(ConfigModel):
     resources: OperatorResources = OperatorResources()
     node_selector: dict[LabelKey, LabelValue] = {}
     tolerations: tuple[Toleration, ...] = ()
-    affinity: Affinity = Affinity()
+    affinity: DeploymentAffinity = DeploymentAffinity()
     priority_class_name: DnsName | Literal[""] = ""
     pod_labels: dict[LabelKey, LabelValue] = {}
-    pod_annotations: dict[LabelKey, str] = {}
+    pod_annotations: dict[LabelKey, Text] = {}
 
 
 class OperatorPod(ApiPod):
@@ -110,7 +112,7 @@ class ApiService(ConfigModel):
     """How its Service is reached."""
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
-    annotations: dict[LabelKey, str] = {}
+    annotations: dict[LabelKey, Text] = {}
 
 
 class ApiIngress(ConfigModel):
@@ -120,16 +122,16 @@ class ApiIngress(ConfigModel):
     class_name: DnsName | Literal[""] = ""
     host: DnsName | Literal[""] = ""
     tls_secret_name: DnsName | Literal[""] = ""
-    annotations: dict[LabelKey, str] = {}
+    annotations: dict[LabelKey, Text] = {}
 
 
 class ApiAutoscaling(ConfigModel):
     """Its HorizontalPodAutoscaler."""
 
     enabled: bool = False
-    min_replicas: int = Field(2, ge=1)
-    max_replicas: int = Field(10, ge=1)
-    target_cpu_utilization: int = Field(80, ge=1)
+    min_replicas: int = Field(2, ge=1, le=_LARGEST_INT32)
+    max_replicas: int = Field(10, ge=1, le=_LARGEST_INT32)
+    target_cpu_utilization: int = Field(80, ge=1, le=_LARGEST_INT32)
 
 
 class ApiAccess(ConfigModel):
@@ -235,7 +237,7 @@ def values_schema() -> dict[str, Any]:
             api=_closed(
                 ("tls",),
                 enabled=_BOOLEAN,
-                replicas={"type": "integer", "minimum": 0},
+                replicas={"type": "integer", "minimum": 0, "maximum": _LARGEST_INT32},
                 clusterDomain={"type": "string", "pattern": DNS_NAME},
                 defaultNamespace={"anyOf": [_NAMESPACE, {"const": ""}]},
                 **access["properties"],
