@@ -68,7 +68,6 @@ def complete(kubectl: Kubectl, meeting: LocalMeeting) -> Attendance:
     return session
 
 
-@pytest.mark.real_time
 def test_a_meeting_completes_its_session(complete: Attendance) -> None:
     assert complete.status["reason"] == "EveryoneLeft"
     assert complete.condition("Complete")["status"] == "True"
@@ -122,7 +121,6 @@ def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, 
             assert link not in path.read_text(), path
 
 
-@pytest.mark.real_time
 def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill"))
     with attending(kubectl, room, transcription=UNTRANSCRIBED) as session:
@@ -157,7 +155,6 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
     assert probe(session.folder / "recording.m4a").seconds >= 8
 
 
-@pytest.mark.real_time
 def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-bot"))
     with attending(kubectl, room) as session:
@@ -181,7 +178,6 @@ def _recorded_by(status: dict[str, Any], attempt: int) -> bool:
     return (status["attempt"], status["phase"]) == (attempt, "Recording")
 
 
-@pytest.mark.real_time
 def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("drain"))
     with attending(kubectl, room, transcription=UNTRANSCRIBED, onDisruption="Rejoin") as session:
