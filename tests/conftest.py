@@ -2,24 +2,24 @@
 
 Most of their time is waiting, so `make test` runs more processes than there are processors. Files stay whole, because
 each brings up something for all its tests, and some that share more than the machine go together. What judges sound or
-pictures in real time is marked `real_time` and takes most slots of the machine. Within a group these come first, one
-after the other, so that what others have begun is waited for once. What nearly only waits for moments of its own is
-marked `waits` and takes no slot. What ends parts of the cluster is marked `cluster_alone`, what ends the local
-meeting's server `meeting_alone`: tests without it run on, and those with it wait. One of another group may come between
-any two tests of a module, so what a module has on the cluster, or in the meeting, survives it.
+pictures in real time is marked `real_time` and goes before all others on the processors; what nearly only waits for
+moments of its own is marked `waits` and takes no slot. What ends parts of the cluster is marked `cluster_alone`, what
+ends the local meeting's server `meeting_alone`: tests without it run on, and those with it wait. One of another group
+may come between any two tests of a module, so what a module has on the cluster, or in the meeting, survives it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.local.machine.machine_lock import REAL_TIME_SLOTS, Held, Needs, Use
+from tests.local.machine.control_group import preferred
+from tests.local.machine.machine_lock import Held, Needs, Use
 from tests.local.meetings.facts.usage import usages
 from tests.local.meetings.livekit import LocalMeeting
 
@@ -32,10 +32,11 @@ _GROUPS = {
     "tests/e2e/test_cluster_repair.py": "repair",
     "tests/e2e/test_node_loss.py": "repair",
 }
-"""Some of these need most of the machine, some install one release on the cluster, some end the cluster; every other
+"""Some of these need much of the machine, some install one release on the cluster, some end the cluster; every other
 file is a group by itself, or one for each pack of pages."""
 
-_held = Held(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+_held = Held()
 
 _LONGEST_FIRST = (
     "release",
@@ -80,21 +81,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest goes first, and of a group what needs most of the machine, also if that parts a file."""
-    most: dict[Path, int] = {}
-    for item in items:
-        most[item.path] = max(most.get(item.path, 0), _needs(item).slots)
-    items.sort(key=lambda item: (_rank(_group(item.nodeid)), -most[item.path], -_needs(item).slots))
+    """What takes longest goes first."""
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
     _held.take(_needs(item))
+    in_time = preferred(f"meeting-buddy-tests-{_worker}") if _marked(item, "real_time") else nullcontext()
     try:
-        return (yield)
+        with in_time:
+            return (yield)
     finally:
-        _held.give_back(None if nextitem is None else _needs(nextitem))
+        _held.give_back()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -128,12 +128,13 @@ def _rank(group: str) -> int:
 
 
 def _needs(item: pytest.Item) -> Needs:
-    def marked(name: str) -> bool:
-        return item.get_closest_marker(name) is not None
-
     def use(name: str, shared: bool) -> Use | None:
-        return Use.ALONE if marked(f"{name}_alone") else Use.SHARED if shared else None
+        return Use.ALONE if _marked(item, f"{name}_alone") else Use.SHARED if shared else None
 
-    cluster, meeting = use("cluster", marked("cluster")), use("meeting", "meeting" in getattr(item, "fixturenames", ()))
-    slots = REAL_TIME_SLOTS if marked("real_time") else 0 if marked("waits") else 1
-    return Needs(slots, cluster, meeting)
+    cluster = use("cluster", _marked(item, "cluster"))
+    meeting = use("meeting", "meeting" in getattr(item, "fixturenames", ()))
+    return Needs(not _marked(item, "waits"), cluster, meeting)
+
+
+def _marked(item: pytest.Item, name: str) -> bool:
+    return item.get_closest_marker(name) is not None

@@ -228,7 +228,9 @@ class WhisperDecoder:
     """Whisper base; the same sound always gives the same words."""
 
     def __init__(self) -> None:
-        self._model = WhisperModel(str(model_folder()), device="cpu", compute_type="int8", local_files_only=True)
+        self._model = WhisperModel(
+            str(model_folder()), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True
+        )
 
     def __call__(self, samples: Samples, request: Request) -> Answer:
         segments, info = self._model.transcribe(

@@ -29,4 +29,4 @@ def transcribe(samples: Samples) -> str:
 
 @lru_cache(maxsize=1)
 def _model() -> WhisperModel:
-    return WhisperModel(str(model_folder()), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True)
+    return WhisperModel(str(model_folder()), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)

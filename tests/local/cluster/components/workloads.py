@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.local.cluster.paths import Paths
+from tests.local.machine.control_group import ROOT, prefer, unified
 from tests.local.machine.execute import succeeds
 from tests.local.machine.process import Identity, identify
 from tests.local.machine.process import kill as end
@@ -19,11 +20,6 @@ from tests.local.machine.process import kill as end
 CGROUP = "meeting-buddy"
 """The control group under which the kubelet puts every pod."""
 
-_PREFERRED = {"cpu.shares": 100 * 1024, "cpu.weight": 100 * 100}
-"""Of the processors, by the version of control groups: a hundred times what everybody else has. In life a node is not
-where tests run; here what a bot records would have holes whenever others are busy."""
-
-_CGROUPS = Path("/sys/fs/cgroup")
 _SHIM_SOCKETS = Path("/run/containerd/s")  # compiled into containerd; one socket per pod
 
 
@@ -36,14 +32,12 @@ def make_cgroup() -> None:
             (hierarchy / "cgroup.subtree_control").write_text(wanted)
         group = hierarchy / CGROUP
         group.mkdir(exist_ok=True)
-        for name, weight in _PREFERRED.items():
-            if (group / name).is_file():
-                (group / name).write_text(str(weight))
+        prefer(group)
 
 
 def remove_cgroup() -> None:
     """Remove our control group and everything below it, once it is empty."""
-    for root in {*(hierarchy / CGROUP for hierarchy in _hierarchies()), _CGROUPS / "unified" / CGROUP}:
+    for root in {*(hierarchy / CGROUP for hierarchy in _hierarchies()), ROOT / "unified" / CGROUP}:
         for folder, _, _ in os.walk(root, topdown=False):
             with suppress(FileNotFoundError):  # whoever ran the pod removes its group, too
                 Path(folder).rmdir()
@@ -76,16 +70,12 @@ def unmount_below(folder: Path) -> None:
         raise OSError(f"still mounted: {', '.join(map(str, left))}")
 
 
-def _unified() -> bool:
-    return (_CGROUPS / "cgroup.controllers").is_file()
-
-
 def _hierarchies() -> list[Path]:
     """One folder per control group hierarchy: the only one (v2), or one per controller (v1)."""
-    if _unified():
-        return [_CGROUPS]
+    if unified():
+        return [ROOT]
     # `unified` holds no controllers beside v1; runc makes our folder there by itself.
-    folders = (folder for folder in _CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink())
+    folders = (folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.is_symlink())
     return [folder for folder in folders if folder.name != "unified"]
 
 

@@ -30,11 +30,14 @@ const speak = () => {
     speaking: config.speaking && index === turn}));
 };
 
-// No script of the page returns from here on, and no processor is kept busy by it.
+// No script of the page returns from here on, and no processor is kept busy by it. Chromium ends all requests when the
+// machine gets or loses a network interface, as it does with each pod: then the next one is waited for.
 const hang = () => {
-  const request = new XMLHttpRequest();
-  request.open('GET', '/pack/never', false);
-  request.send();
+  for (;;) {
+    const request = new XMLHttpRequest();
+    request.open('GET', '/pack/never', false);
+    try { request.send(); } catch {}
+  }
 };
 
 const enter = next => {
