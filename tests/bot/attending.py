@@ -153,6 +153,7 @@ class Attending:
             Volume(folder),
             self.leave,
             self.sound,
+            self.sound.wait_answering,
             passcode,
         )
         self.browser = Browser(screen_size(self.assignment.recording), chromedriver)

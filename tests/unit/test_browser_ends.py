@@ -8,8 +8,13 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from meeting_buddy.contract.table import Step
 from meeting_buddy_bot.browser.browser import Browser
+from meeting_buddy_bot.browser.errors import CdpError, StepFailedError
+from meeting_buddy_bot.browser.frames import Session
 from meeting_buddy_bot.browser.page import Page
+from meeting_buddy_bot.browser.user_input import UserInput
+from meeting_buddy_bot.platforms import actions
 
 
 async def test_a_close_that_is_cut_short_is_done_by_the_next_one() -> None:
@@ -77,3 +82,99 @@ async def test_the_tab_that_opened_a_closed_one_is_the_meeting_s_again(told: str
         page._destroyed({"targetId": "client"})
     assert not page.gone.is_set()
     assert page._target == "opener"
+
+
+class Tabs:
+    """A page of two tabs, in which some input closes the second one, or opens a third."""
+
+    def __init__(self, at: str, does: str = "closes", answer: str = "answered") -> None:
+        self.sent: list[tuple[str, str]] = []
+        """Input, and the session that it was for."""
+        self.page = Page(cast(Any, Mock(call=self._call)), "first", "session 1")
+        self._add("second", "session 2")
+        self._at, self._does, self._answer = at, does, answer
+
+    def _add(self, target: str, session: str) -> None:
+        self.page._frames.attach(session, Session(target))
+        self.page._tabs[target] = session
+
+    def change(self) -> None:
+        """As the browser tells of it."""
+        if self._does == "opens":
+            self._add("third", "session 3")
+        else:
+            self.page._detached({"sessionId": "session 2"})
+            self.page._destroyed({"targetId": "second"})
+
+    async def _call(self, method: str, params: dict[str, Any], *, session: str, seconds: float) -> dict[str, Any]:
+        what = params.get("type", method)
+        self.sent.append((what, session))
+        await asyncio.sleep(0)
+        if what == self._at:
+            self.change()
+            if self._answer == "refused":
+                raise CdpError("Session with given id not found.")
+            if self._answer == "not answered":
+                await asyncio.Event().wait()
+        return {}
+
+
+@pytest.mark.parametrize("answer", ["answered", "not answered", "refused"])
+@pytest.mark.parametrize("at", ["mousePressed", "mouseReleased", "keyDown", "keyUp", "rawKeyDown"])
+async def test_what_closes_its_own_tab_was_pressed(at: str, answer: str) -> None:
+    tabs = Tabs(at, answer=answer)
+    actor = UserInput(tabs.page)
+    match at:
+        case "mousePressed" | "mouseReleased":
+            await actor.click(10, 10)
+        case "rawKeyDown":
+            await actor.press("Escape")
+        case _:
+            await actor.press("Enter")
+    assert tabs.page._target == "first"
+    assert (at, "session 2") in tabs.sent
+    assert {session for _, session in tabs.sent} == {"session 2"}
+
+
+@pytest.mark.parametrize("does", ["closes", "opens"])
+async def test_a_press_is_released_where_it_is_held_or_nowhere(does: str) -> None:
+    tabs = Tabs("mousePressed", does)
+    await UserInput(tabs.page).click(10, 10)
+    released = [session for what, session in tabs.sent if what == "mouseReleased"]
+    assert released == (["session 2"] if does == "opens" else [])
+
+
+@pytest.mark.parametrize("does", ["closes", "opens"])
+@pytest.mark.parametrize(("at", "unsent"), [("mouseMoved", "mousePressed"), ("mouseReleased", "Input.insertText")])
+async def test_what_is_for_one_tab_reaches_no_other(at: str, unsent: str, does: str) -> None:
+    tabs = Tabs(at, does)
+    actor = UserInput(tabs.page)
+
+    async def type_text() -> None:
+        await actor.click(10, 10)
+        await actor.replace_text("a passcode")
+
+    with pytest.raises(StepFailedError, match="the tab changed"):
+        await type_text()
+    assert unsent not in [what for what, _ in tabs.sent]
+    assert {session for _, session in tabs.sent} == {"session 2"}
+
+
+@pytest.mark.parametrize("does", ["closes", "opens"])
+@pytest.mark.parametrize("verb", ["click", "type", "hover", "press"])
+async def test_a_tab_that_changes_while_the_target_is_looked_for_gets_no_input(
+    verb: str, does: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tabs = Tabs("nothing", does)
+
+    async def found(*_: object) -> tuple[float, float]:
+        tabs.change()
+        return 10, 10
+
+    monkeypatch.setattr(actions, "_place", found)
+    monkeypatch.setattr(actions, "_call", found)
+    value = {"type": "a passcode", "press": "Enter"}.get(verb)
+    step = Step.model_validate({"name": "step", "do": verb, "target": "target", "value": value})
+    with pytest.raises(StepFailedError, match="the tab changed"):
+        await actions.perform(tabs.page, step, "", value or "", "https://meet.test")
+    assert tabs.sent == []

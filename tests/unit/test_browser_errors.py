@@ -20,6 +20,7 @@ from meeting_buddy_bot.browser.errors import (
     BrowserError,
     BrowserGoneError,
     CdpError,
+    FrameGoneError,
     NavigationError,
     PageTimeoutError,
     SandboxRefusedError,
@@ -30,6 +31,7 @@ from meeting_buddy_bot.browser.page import FrameAnswer, Page
 from meeting_buddy_bot.checks.page_responsive import PageResponsive
 from meeting_buddy_bot.platforms import join_loop
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Probe
+from meeting_buddy_bot.session import meeting_run
 from tests.bot.attending import Attending
 from tests.support.synthetic_table import synthetic_table
 
@@ -51,6 +53,7 @@ ENDS: dict[type[BrowserError], tuple[Reason, Reason, Reason, Reason]] = {
     BrowserError: (GONE, GONE, GONE, GONE),
     BrowserGoneError: (GONE, GONE, GONE, GONE),
     CdpError: (GONE, GONE, GONE, TIMEOUT),
+    FrameGoneError: (GONE, GONE, GONE, TIMEOUT),
     NavigationError: (GONE, UNREACHABLE, GONE, TIMEOUT),
     PageTimeoutError: (GONE, UNREACHABLE, GONE, GONE),
     ScriptError: (GONE, GONE, GONE, TIMEOUT),
@@ -72,6 +75,7 @@ class FakePage(Page):
     def __init__(self) -> None:
         self.alerts, self.console = deque(), deque()
         self._load_interrupted = False
+        self._tabs = {"top": "session"}
 
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
         """Done at once."""
@@ -137,6 +141,7 @@ async def test_each_kind_ends_in_a_typed_way(
 ) -> None:
     monkeypatch.setattr(join_loop, "PageResponsive", partial(PageResponsive, seconds=0))
     monkeypatch.setattr(Probe, "read", shows_a_button)
+    monkeypatch.setattr(meeting_run, "_REJOIN_PAUSE", 0)
     owner, name = ((FakeBrowser, "start"), (FakePage, "navigate"), (Probe, "read"), (FakePage, "evaluate"))[number]
     monkeypatch.setattr(owner, name, raising(kind("broken")))
     bot = Attending("http://127.0.0.1:9", tmp_path, LINK, synthetic_table(load=1, join=1))

@@ -309,7 +309,10 @@ async def test_an_ending_that_is_known_stays_when_the_pod_is_stopped_while_the_b
                 await browser_closes.wait()
         return OUTCOME[0]
 
-    assert await bot.components._attend_in_time(leaves_for_ever, NoRecorder(), cast(Any, None)) == OUTCOME[0]
+    assert (
+        await bot.components._attend_in_time(leaves_for_ever, NoRecorder(), cast(Any, None), cast(Any, None))
+        == OUTCOME[0]
+    )
     assert bot.leave.reason is Reason.EVICTED
     browser_closes.set()
 
@@ -319,7 +322,10 @@ async def test_an_ending_that_is_known_stays_when_leaving_fails(tmp_path: Path) 
         context.on_result(OUTCOME[0])
         raise ValueError("x")
 
-    assert await Bot(tmp_path).components._attend_in_time(fails, NoRecorder(), cast(Any, None)) == OUTCOME[0]
+    assert (
+        await Bot(tmp_path).components._attend_in_time(fails, NoRecorder(), cast(Any, None), cast(Any, None))
+        == OUTCOME[0]
+    )
 
 
 async def test_an_ending_that_is_known_stays_when_finishing_fails(
@@ -358,7 +364,7 @@ async def test_a_session_that_fails_says_so_before_it_leaves(tmp_path: Path, mon
     monkeypatch.setattr(meeting_run, "_MeetingRun", Run)
     bot.components.assignment = cast(Any, SimpleNamespace(debug_mode=False))
     try:
-        result = await bot.components._attend_in_time(attends, NoRecorder(), cast(Any, None))
+        result = await bot.components._attend_in_time(attends, NoRecorder(), cast(Any, None), cast(Any, None))
     finally:
         browser_closes.set()
     assert result == SessionResult(Reason.BOT_CRASHED, "the bot's session failed: ValueError")

@@ -299,6 +299,32 @@ async def test_a_finisher_that_could_not_read_the_folder_writes_nothing_into_it(
     assert (folder / "events.jsonl").read_text() == '{"t": 7200.0}\n'
 
 
+async def test_a_finisher_without_time_to_recover_tells_what_the_manifest_lists(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left.lists(left.folder / "segments/00001.mkv", 1, 10.0, 14.0)
+    begun = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(finishing_recording, "recover", never)
+    volume, clock = Volume(left.folder), SessionClock()
+    events = EventLog(left.folder / "events.jsonl", clock)
+    told: list[int] = []
+    recording = UnfinishedRecording(
+        volume, clock, events, RecordingConfig(), lambda: told.append(recording.report.segments)
+    )
+    finishing = asyncio.create_task(recording.finish(VolumeWatch(volume, clock, events, Listener())))
+    async with asyncio.timeout(60):
+        await begun.wait()
+        finishing.cancel()
+        await asyncio.wait({finishing})
+    await events.close()
+    assert (recording.report.segments, recording.report.seconds, told) == (1, 4.0, [1])
+
+
 @pytest.mark.parametrize(
     "what",
     ["count the transcript's lines", "read the transcript", "render the transcript", "verify the transcript"],

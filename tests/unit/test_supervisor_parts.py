@@ -186,9 +186,9 @@ class TestPasscode:
     def test_the_links_own_goes_first(self, own: str | None, secret: str | None, passcode: str | None) -> None:
         context: Any = SessionContext
         link = "https://teams.microsoft.com/meet/2412345678901" + (f"?p={own}" if own else "")
-        assert context(None, None, parse_link(link), *[None] * 7, secret).passcode == passcode
+        assert context(None, None, parse_link(link), *[None] * 8, secret).passcode == passcode
 
-    @pytest.mark.parametrize(("holder", "others"), [(SessionContext, 10), (Components, 10)])
+    @pytest.mark.parametrize(("holder", "others"), [(SessionContext, 11), (Components, 10)])
     def test_no_representation_of_what_holds_it_shows_it(self, holder: Any, others: int) -> None:
         found = holder(*[None] * others, secret_passcode=PASSCODE)
         assert found.secret_passcode == PASSCODE

@@ -53,7 +53,7 @@ class Driver:
         making = call_in_thread("webdriver: new session", lambda: WebDriver(url, options=options, client_config=config))
         try:
             async with asyncio.timeout(_HTTP_SECONDS):
-                session = await making
+                session = await _claimed(making)
         except TimeoutError:
             raise BrowserGoneError(f"a new browser took longer than {_HTTP_SECONDS:g} s") from None
         except (WebDriverException, HTTPError, OSError) as error:
@@ -77,6 +77,20 @@ class Driver:
         """End the session and with it Chromium; see :func:`end_session`."""
         if self._session.session_id is not None:
             await end_session(self._session.session_id, self._url)
+
+
+async def _claimed(making: asyncio.Future[WebDriver]) -> WebDriver:
+    """What is made; who stops waiting for it leaves nothing behind: its browser is ended as soon as it is there."""
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_end)
+        raise
+
+
+def _end(made: asyncio.Future[WebDriver]) -> None:
+    if made.exception() is None:
+        call_in_thread("webdriver: end", made.result().quit)
 
 
 def _first_line(error: BaseException) -> str:

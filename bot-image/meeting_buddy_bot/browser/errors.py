@@ -21,6 +21,10 @@ class CdpError(BrowserError):
     """The browser answered a request with an error: a context that is gone, a target that was closed."""
 
 
+class FrameGoneError(CdpError):
+    """What was asked of a tab or frame is never answered: it is closed, removed, or its process has crashed."""
+
+
 class ScriptError(CdpError):
     """A script of the bot's failed in a document; the message has what Chromium said of it."""
 

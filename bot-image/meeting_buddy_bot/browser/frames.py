@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from meeting_buddy_bot.browser.errors import CdpError
+from meeting_buddy_bot.browser.errors import FrameGoneError
 
 
 @dataclass(slots=True, eq=False)
@@ -105,7 +105,7 @@ class Frames:
         ``box_of``: left and top of what a frame's element holds, in the view of the frame that the session is of.
 
         Raises:
-            CdpError: the frame is gone; else what ``box_of`` raises.
+            FrameGoneError: the frame is gone; else what ``box_of`` raises.
         """
         x = y = 0.0
         holder = next((each.session for each in self._contexts.values() if each.frame == frame), None)
@@ -119,4 +119,4 @@ class Frames:
             left, top = await box_of(frame, session.parent)
             x, y, holder = x + left, y + top, session.parent
             frame = self._sessions[holder].target if holder in self._sessions else frame
-        raise CdpError("the frame is gone")
+        raise FrameGoneError("the frame is gone")

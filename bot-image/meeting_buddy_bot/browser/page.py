@@ -21,6 +21,7 @@ from meeting_buddy_bot.browser.cdp import Cdp, Params
 from meeting_buddy_bot.browser.errors import (
     BrowserGoneError,
     CdpError,
+    FrameGoneError,
     NavigationError,
     PageTimeoutError,
     ScriptError,
@@ -119,7 +120,7 @@ class Page:
         page._listen()
         await cdp.call("Target.setDiscoverTargets", {"discover": True})
         for method, params in _PREPARATIONS:
-            await cdp.call(method, params, session=page._session)
+            await cdp.call(method, params, session=page.session)
         return page
 
     @property
@@ -127,7 +128,8 @@ class Page:
         return next(reversed(self._tabs))
 
     @property
-    def _session(self) -> str:
+    def session(self) -> str:
+        """The session of the meeting's tab; it is another one once the page has opened or closed a tab."""
         return self._tabs[self._target]
 
     async def navigate(self, url: str, seconds: float = 30.0) -> None:
@@ -260,7 +262,7 @@ class Page:
         """Where the frame's view begins in the tab's, in CSS pixels.
 
         Raises:
-            CdpError: the frame is gone.
+            FrameGoneError: the frame is gone.
             PageTimeoutError, BrowserGoneError: as :meth:`evaluate`.
         """
         return await self._frames.offset_of(frame, lambda each, session: self._box_of(each, session, seconds))
@@ -299,23 +301,26 @@ class Page:
         """Result of one request to the tab, or to one of its frames' sessions.
 
         Raises:
-            CdpError: the browser refused, or the frame is gone.
+            CdpError: the browser refused.
+            FrameGoneError: the tab or frame of that session is gone, before or after it was asked.
             PageTimeoutError: no answer within ``seconds``.
             BrowserGoneError: tab or browser is gone.
         """
         self._refuse_when_gone()
-        session = session or self._session
+        session = session or self.session
         known = self._frames.session(session)
         if known is None:
-            raise CdpError("the frame is gone")
+            raise FrameGoneError("the frame is gone")
+        lost = known.lost
         call = asyncio.ensure_future(self._cdp.call(method, params, session=session, seconds=seconds))
-        ends = [asyncio.ensure_future(end.wait()) for end in (self.gone, known.lost)]
+        ends = [asyncio.ensure_future(end.wait()) for end in (self.gone, lost)]
         try:
             # A crashed tab answers nothing more, nor does a frame that was removed: do not wait for the deadline.
             await asyncio.wait({call, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            if call.done():
+            # One that was removed refuses what reaches it later.
+            if call.done() and (call.exception() is None or not lost.is_set()):
                 return call.result()
-            raise BrowserGoneError("the tab has crashed") if self.gone.is_set() else CdpError("the frame is gone")
+            raise BrowserGoneError("the tab has crashed") if self.gone.is_set() else FrameGoneError("the frame is gone")
         finally:
             for each in (call, *ends):
                 each.cancel()

@@ -83,6 +83,7 @@ class UnfinishedRecording:
         )
         try:
             if self._enabled:
+                self._update_report(manifest)  # should there be no time for more
                 await recover(found, manifest, self._volume, self._clock)
             if not self._recovered:
                 # Not before it took a line: one that can only be read is of no use either. Later ones say nothing of

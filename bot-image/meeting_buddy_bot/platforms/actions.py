@@ -29,10 +29,10 @@ async def perform(page: Page, step: Step, script: str, value: str, origin: str) 
         origin: of the meeting's site; what is opened cannot leave it.
 
     Raises:
-        StepFailedError: the target is not there, or something lies over it.
+        StepFailedError: the target is not there, something lies over it, or the meeting's tab changed meanwhile.
         NavigationError, PageTimeoutError, CdpError, BrowserGoneError: as the methods of :class:`Page`.
     """
-    actor = UserInput(page)
+    actor = UserInput(page)  # before the target is looked for: what is for this tab must not reach another one
     match step.do:
         case Verb.OPEN:
             # A path: urljoin cannot leave the meeting's own origin, since validation lets no host in.

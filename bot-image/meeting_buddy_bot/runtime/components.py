@@ -108,7 +108,12 @@ class Components:
     async def _attend_beside_devices(self, attend: Attend) -> tuple[SessionResult, RecordingReport]:
         display = Display(screen_size(self.assignment.recording), self.settings.display)
         sound = Sound(self.settings.sockets)
-        recorder = self._recorder(display, sound)
+
+        async def devices_answer() -> None:
+            await display.wait_answering()
+            await sound.wait_answering()
+
+        recorder = self._recorder(display, sound, devices_answer)
         transcript = self._transcript(sound)
         try:
             async with display, sound, asyncio.TaskGroup() as tasks:
@@ -117,7 +122,7 @@ class Components:
                     for each in self._background_tasks(display, sound, recorder, transcript)
                 ]
                 try:
-                    result = self._known = await self._attend_in_time(attend, recorder, sound)
+                    result = self._known = await self._attend_in_time(attend, recorder, sound, devices_answer)
                     self._outcome = result, await self._finish(recorder, transcript)
                 finally:
                     self._ending = True
@@ -137,15 +142,10 @@ class Components:
             raise AssertionError("the components ended without an outcome")
         return self._outcome
 
-    def _recorder(self, display: Display, sound: Sound) -> Recorder:
+    def _recorder(self, display: Display, sound: Sound, devices_answer: Callable[[], Awaitable[None]]) -> Recorder:
         wanted = self.assignment.recording
         if not wanted.enabled:
             return NoRecorder()
-
-        async def devices_answer() -> None:
-            await display.wait_answering()
-            await sound.wait_answering()
-
         return MeetingRecorder(
             CapturePlan(
                 display.address,
@@ -276,7 +276,9 @@ class Components:
         await asyncio.sleep(max(0.0, self.assignment.active_deadline_seconds - self.process_clock.now()))
         self.leave.request(Reason.MAX_DURATION_REACHED)
 
-    async def _attend_in_time(self, attend: Attend, recorder: Recorder, sound: Sound) -> SessionResult:
+    async def _attend_in_time(
+        self, attend: Attend, recorder: Recorder, sound: Sound, devices_answer: Callable[[], Awaitable[None]]
+    ) -> SessionResult:
         context = SessionContext(
             self.settings,
             self.assignment,
@@ -288,6 +290,7 @@ class Components:
             self.volume,
             self.leave,
             sound,
+            devices_answer,
             self.secret_passcode,
             self._note_result,
         )

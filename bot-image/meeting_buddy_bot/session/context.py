@@ -1,6 +1,6 @@
 """What a session works with, and what it returns: the one seam between components and session."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class SessionContext:
     leave: LeaveSignal
     sound: Device
     """What the browser plays to."""
+    devices_answer: Callable[[], Awaitable[None]]
+    """Returns once a browser can draw and play."""
     secret_passcode: str | None = field(default=None, repr=False)
     """The passcode of ``passcodeSecretRef``, whether or not the link carries one too."""
     on_result: Callable[[SessionResult], None] = field(default=lambda result: None, repr=False)

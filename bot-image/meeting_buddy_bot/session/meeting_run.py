@@ -137,6 +137,7 @@ class _MeetingRun:
             else None
         )
         self._page.on_read = self._page_read
+        self._devices_answer = context.devices_answer
         self._sound = context.sound
         self._sound_starts = self._sound.starts
         """Which start of the sound device the browser plays to."""
@@ -165,9 +166,11 @@ class _MeetingRun:
         """Join and stay, again and again while it makes sense; how it ended."""
         self._reporter.waiting(Waiting.CONNECTING)
         while True:
+            started = False
             try:
                 if not self._browser.alive:
                     await self._start_browser()
+                started = True
                 result = await self._join_and_stay()
             except SandboxRefusedError as error:
                 return SessionResult(Reason.CONFIG_INVALID, str(error))
@@ -180,6 +183,8 @@ class _MeetingRun:
                     return SessionResult(
                         reason, f"the browser died: {error}; that was more than {self._restarts.limit}"
                     )
+                if not started:  # what kept it from starting may pass
+                    await asyncio.sleep(_REJOIN_PAUSE)
                 continue
             if not self._was_in_meeting:
                 return result
@@ -206,7 +211,7 @@ class _MeetingRun:
             raise BrowserGoneError("the sound device that it played to has ended")
 
     async def _start_browser(self) -> None:
-        await self._sound.wait_answering()
+        await self._devices_answer()
         self._sound_starts = self._sound.starts
         await self._browser.start(_CHROMEDRIVER_SECONDS)
         self._reporter.browser(self._browser, self._restarts.total, alive=True)
