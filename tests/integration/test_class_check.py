@@ -117,6 +117,19 @@ async def test_a_refusal_ends_with_its_cause(api: KubernetesApi, crd: ApiServer,
     assert verdicts == {("open", place): False}
 
 
+async def test_a_refusal_ends_with_its_cause_also_where_a_quota_is_full(
+    api: KubernetesApi, crd: ApiServer, place: str
+) -> None:
+    set_quota(crd.kubectl, place, {"pods": "1"}, used={"pods": "1"})
+    await checked(api, place, lambda _, verdicts: not verdicts)  # once admission knows the quota
+    check, verdicts = check_of(api, place, open=NO_PROFILE)
+    await check.once()
+    assert verdicts == {("open", place): True}, "quotas are asked last"
+    crd.kubectl("label", "--overwrite", "namespace", place, "pod-security.kubernetes.io/enforce=baseline")
+    await until_judged(check, "open", place, refused=False)
+    assert verdicts == {("open", place): False}
+
+
 async def test_nothing_is_created_and_a_missing_namespace_is_no_refusal(
     api: KubernetesApi, sessions: Sessions, place: str
 ) -> None:

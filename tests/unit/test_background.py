@@ -100,6 +100,31 @@ async def test_a_class_that_cannot_be_asked_about_keeps_none_behind_it_from_bein
     assert (api.asked[2:], verdicts[1:]) == (["registry.example/a:1"], [("a", False)])
 
 
+@pytest.mark.parametrize(
+    ("answer", "withdrawn"),
+    [
+        (
+            'pods "class-check" is forbidden: exceeded quota: team, requested: pods=1, used: pods=9, limited: pods=9',
+            True,
+        ),
+        ('admission webhook "tenants.example.com" denied the request: exceeded quota of tenant blue', False),
+        ("unable to create new content in namespace meetings because it is being terminated", False),
+    ],
+)
+async def test_a_refusal_ends_where_only_a_full_quota_is_left_and_its_class_is_asked_about_again(
+    answer: str, *, withdrawn: bool
+) -> None:
+    errors = [KubeError("Pod", "meetings", "class-check", 403, "Forbidden", each) for each in ("no", answer)]
+    api, verdicts = Stub(*errors), list[bool]()
+    check = ClassCheck(api.api, {"a": bot_class("a")}, ["meetings"], lambda *verdict: verdicts.append(verdict[2]))
+    await check.once()
+    await check.once()
+    assert verdicts == ([True, False] if withdrawn else [True])
+    assert check.refusal("a", "meetings") == (None if withdrawn else "no")
+    await check.once()
+    assert (len(api.asked), verdicts[-1]) == (3, False)
+
+
 async def test_classes_are_asked_about_more_and_more_rarely_and_not_before_the_api_server_wants_it(
     pauses: list[float],
 ) -> None:

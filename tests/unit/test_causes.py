@@ -46,6 +46,16 @@ _RWX = (
 _LOW = "The node was low on resource: "
 _LAST = "Threshold quantity: 1Gi, available: 812Mi. Container bot was using 3Gi, request is 0, has larger consumption."
 
+NODE_TAINTS = (
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/pid-pressure",
+    "node.kubernetes.io/network-unavailable",
+    "node.cloudprovider.kubernetes.io/uninitialized",
+)
+
 # One line a row, so that it reads as a table: table, the cluster's reason, its message, our reason, part of the remedy.
 # ruff: noqa: E501
 # fmt: off
@@ -70,7 +80,14 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (NODES, "", "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", _R.UNSCHEDULABLE, "extended resource"),
     (NODES, "", "0/3 nodes are available: 3 node(s) had untolerated taint(s).", _R.UNSCHEDULABLE, "toleration"),
     (NODES, "", "0/3 nodes are available: 3 node(s) had untolerated taint {dedicated: gpu}.", _R.UNSCHEDULABLE, "toleration"),
+    (NODES, "", "0/3 nodes are available: 3 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }.", _R.UNSCHEDULABLE, "toleration"),
+    *((NODES, "", f"0/3 nodes are available: 3 node(s) had untolerated taint {{{taint}: }}.", _R.UNSCHEDULABLE, "Look at the nodes") for taint in NODE_TAINTS),
+    (NODES, "", "0/3 nodes are available: 3 node(s) had untolerated taint {node.kubernetes.io/unschedulable: }.", _R.UNSCHEDULABLE, "uncordon"),
     (NODES, "", "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", _R.UNSCHEDULABLE, "nodeSelector"),
+    (NODES, "", "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", _R.UNSCHEDULABLE, "nodeSelector"),
+    (NODES, "", "0/3 nodes are available: 3 node(s) didn't satisfy existing pods anti-affinity rules.", _R.UNSCHEDULABLE, "nodeSelector"),
+    (NODES, "", "0/3 nodes are available: 3 node(s) had volume node affinity conflict.", _R.UNSCHEDULABLE, "zone"),
+    (NODES, "", "0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.", _R.UNSCHEDULABLE, "zone"),
     (NODES, "", "0/3 nodes are available: 3 node(s) were unschedulable.", _R.UNSCHEDULABLE, "uncordon"),
     (NODES, "", "0/3 nodes are available: 3 node(s) had no available volume zone.", _R.UNSCHEDULABLE, "zone"),
     (NODES, "", "0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod.", _R.UNSCHEDULABLE, "ReadWriteMany"),
@@ -128,6 +145,13 @@ MESSAGES: list[tuple[tuple[Cause, ...], str, str, Reason, str]] = [
     (TERMINATIONS, "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector", _R.UNSCHEDULABLE, "nodeSelector"),
     (TERMINATIONS, "TaintToleration", "Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate", _R.UNSCHEDULABLE, "tolerations"),
     (TERMINATIONS, "UnexpectedAdmissionError", "Pod was rejected: Allocate failed due to no healthy devices present, which is unexpected", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "VolumeAttachmentLimitExceeded", "Pod was rejected: Node has insufficient volume attachment capacity", _R.UNSCHEDULABLE, "no more volumes"),
+    (TERMINATIONS, "InvalidNodeInfo", "Pod was rejected: Kubelet cannot get node info.", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "UnknownReason", "Pod was rejected: GetNode failed", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "UnexpectedPredicateFailureType", "Pod was rejected: GeneralPredicates failed due to x, which is unexpected.", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "SMTAlignmentError", "Pod was rejected: SMT Alignment Error: requested 3 cpus not multiple cpus per core = 2", _R.UNSCHEDULABLE, "kubelet refused"),
+    (TERMINATIONS, "SupplementalGroupsPolicyNotSupported", 'Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node', _R.CONFIG_INVALID, "support"),
+    (TERMINATIONS, "InitContainerRestartPolicyForbidden", "Pod was rejected: Init container browser may not have a non-default restartPolicy", _R.CONFIG_INVALID, "support"),
     (TERMINATIONS, "AppArmor", "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host", _R.CONFIG_INVALID, "support"),
     (TERMINATIONS, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", _R.MAX_DURATION_REACHED, ""),
     (TERMINATIONS, "Evicted", 'Usage of EmptyDir volume "shm" exceeds the limit "512Mi". ', _R.EVICTED, "temporary folder"),
@@ -161,7 +185,15 @@ REFUSALS: list[tuple[int, str, str, str]] = [  # HTTP status, the API server's m
     (403, 'pods "standup-1" is forbidden: memory max limit to request ratio per Container is 1, but provided ratio is 2.000000', "invalid", "closer together"),
     (403, 'pods "standup-1" is forbidden: violates PodSecurity "restricted:latest": seccompProfile (pod or container "bot" must not set securityContext.seccompProfile.type to "Unconfined")', "invalid", "restricted"),
     (403, 'pods "standup-1" is forbidden: unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or serviceaccount]', "invalid", "security context constraint"),
-    (403, 'admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/meetings/standup-1 was blocked due to the following policies require-limits: validation error: CPU limits are required', "invalid", "cpuLimit"),
+    (403, 'admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/meetings/standup-1 was blocked due to the following policies require-limits: validation error: CPU limits are required', "forbidden", "cpuLimit"),
+    (403, 'admission webhook "policy.example.com" denied the request: pods must specify a cost centre', "forbidden", "fits the webhook's policy"),
+    (403, 'admission webhook "policy.example.com" denied the request: maximum disk usage per team is reached', "forbidden", "fits the webhook's policy"),
+    (400, 'admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod was blocked: violates PodSecurity baseline', "forbidden", "fits the webhook's policy"),
+    (403, 'admission webhook "tenants.example.com" denied the request: exceeded quota of tenant blue', "forbidden", "fits the webhook's policy"),
+    (403, "pods \"standup-1\" is forbidden: ValidatingAdmissionPolicy 'limits' with binding 'all' denied request: limits.cpu is required", "invalid", "cpuLimit"),
+    (403, "pods \"standup-1\" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'all' denied request: no more until you exceeded quota", "invalid", "fits the policy"),
+    (403, 'pods "standup-1" is forbidden: [maximum memory usage per Container is 1Gi, but limit is 4Gi, maximum cpu usage per Container is 2.  No limit is specified]', "invalid", "cpuLimit"),
+    (403, 'pods "standup-1" is forbidden: [minimum memory usage per Pod is 8Gi, but request is 2Gi, minimum cpu usage per Pod is 4, but request is 1]', "invalid", "LimitRange's minimum"),
     (403, "pods \"standup-1\" is forbidden: ValidatingAdmissionPolicy 'labels' with binding 'all' denied request: label team is missing", "invalid", "fits the policy"),
     (403, 'admission webhook "validation.gatekeeper.sh" denied the request: [allowed-repos] container <bot> has an invalid image repo', "forbidden", "fits the webhook's policy"),
     (403, 'pods "standup-1" is forbidden: error looking up service account meetings/recorder: serviceaccount "recorder" not found', "forbidden", "Create the service account"),
@@ -239,9 +271,11 @@ def _restarted(name: str = "OOMKilled", code: int = 137, message: str = "") -> C
     return ContainerFacts(waiting="CrashLoopBackOff", previous=Terminated(code, 0, name, message, None))
 
 
+_NOT_FOUND = make.ended("The container could not be located", 137, "ContainerStatusUnknown")
 _IMMEDIATE = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
 _EVICTED = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
 _MOUNT_FIRST = PodWarning("FailedMount", 'MountVolume.SetUp failed for volume "assignment" : secret "x" not found')
+_RESTARTS = (PodWarning("BackOff", "Back-off restarting failed container browser"), PodWarning("Started", ""))
 _NO_SECRET = PodWarning("FailedMount", 'MountVolume.SetUp failed for volume "passcode" : secret "board" not found')
 _NO_KEY = PodWarning(
     "FailedMount", 'MountVolume.SetUp failed for volume "passcode" : references non-existent secret key: passcode'
@@ -299,6 +333,49 @@ CASES = {
     ),
     "the browser is OOM-killed again and again": Case(
         make.pod(browser=_restarted()), _R.OUT_OF_MEMORY, ("container browser was OOM-killed",)
+    ),
+    "the browser was OOM-killed again and again, and runs at this moment": Case(
+        make.pod(browser=replace(_restarted(), waiting=None, running=True), started_at=NOW),
+        _R.OUT_OF_MEMORY,
+        ("container browser was OOM-killed",),
+        _RESTARTS,
+    ),
+    "the browser was OOM-killed at this moment": Case(
+        make.pod(browser=make.ended(code=137, reason="OOMKilled"), started_at=NOW),
+        _R.OUT_OF_MEMORY,
+        ("container browser was OOM-killed",),
+        _RESTARTS,
+    ),
+    "the browser was OOM-killed before, and ends by itself now": Case(
+        make.pod(browser=replace(_restarted(), waiting=None, terminated=make.ended(code=1).terminated), started_at=NOW),
+        _R.OUT_OF_MEMORY,
+        ("container browser was OOM-killed",),
+        _RESTARTS,
+    ),
+    "the browser ended again and again, and runs at this moment": Case(
+        make.pod(browser=replace(_restarted("Error", 1), waiting=None, running=True), started_at=NOW),
+        _R.BROWSER_CRASHED,
+        ("container browser exited with exit status 1", "log of container browser"),
+        _RESTARTS,
+    ),
+    "the browser ran before, and is ready: the bot's image is what is missing": Case(
+        make.pod(
+            browser=replace(_restarted("Error", 1), waiting=None, running=True, ready=True),
+            bot=make.waiting("ErrImagePull", "x: not found"),
+        ),
+        _R.IMAGE_PULL_FAILED,
+        ("container bot: x: not found",),
+    ),
+    "the browser waits for its volumes once more after its node's restart": Case(
+        make.pod(browser=replace(_restarted("Unknown", 255), waiting="PodInitializing"), started_at=NOW),
+        _R.CONFIG_INVALID,
+        ("no runtime",),
+        (PodWarning("FailedCreatePodSandBox", _SANDBOX + 'no runtime for "runsc" is configured'),),
+    ),
+    "an injected sidecar ended again and again, and runs at this moment": Case(
+        make.pod(injected=(("vault-agent", replace(_restarted("Error", 2), waiting=None, running=True)),)),
+        _R.CONFIG_INVALID,
+        ("container vault-agent exited with exit status 2", "not Meeting Buddy's"),
     ),
     "the browser ends again and again": Case(
         make.pod(browser=_restarted("Error", 1, "no display")),
@@ -378,6 +455,16 @@ CASES = {
         ),
         _R.EVICTED,
         ("imminent node shutdown", "shut down"),
+    ),
+    "the kubelet refuses it for a reason that is not in the table": Case(
+        make.terminated(ContainerFacts(), reason="OutOfhugepages-2Mi", message="Pod was rejected: Node didn't have enough resource: hugepages-2Mi"),
+        _R.UNSCHEDULABLE,
+        ("enough resource: hugepages-2Mi", "kubelet refused"),
+    ),
+    "the kubelet refuses it for such a reason, and says that it cannot find the bot's container": Case(
+        make.terminated(_NOT_FOUND, reason="SomethingNew", message="Pod was rejected: no room"),
+        _R.UNSCHEDULABLE,
+        ("Pod was rejected: no room", "kubelet refused"),
     ),
     "image is not the bot's": Case(
         make.terminated(make.ended(_SHIM + 'exec: "meeting-buddy-bot": executable file not found in $PATH', 128, "StartError")),

@@ -74,7 +74,8 @@ class Refusing(Held):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__()
-        self._refusal = KubeError("MeetingSession", "team-a", "api-x", status, "", message)
+        reason = {403: "Forbidden", 422: "Invalid"}.get(status, "")  # webhooks may leave it out
+        self._refusal = KubeError("MeetingSession", "team-a", "api-x", status, reason, message)
         self.there, self.reads = True, 0
 
     async def create(self, _token: str, namespace: str, manifest: Any) -> Any:

@@ -37,10 +37,17 @@ class Upstream:
         self.asked = 0
         self.bodies: list[bytes] = []
         self.statuses: list[int] = []
+        self.peers: list[object] = []
+        """The connection of each call."""
+        self.dead: object = None
+        """The connection on which no call is answered."""
 
     async def answered(self, request: web.Request) -> web.Response:
         self.asked += 1
         self.bodies.append(await request.read())
+        self.peers.append(request.transport and request.transport.get_extra_info("peername"))
+        if self.peers[-1] == self.dead:
+            await asyncio.Event().wait()
         return web.Response(**self.answer)
 
     def client(self) -> KubeClient:
@@ -53,7 +60,7 @@ class Upstream:
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     application = web.Application()
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, handler_cancellation=True)
     found = Upstream(runner)
     application.router.add_route("*", "/{path:.*}", found.answered)
     await runner.setup()
@@ -129,6 +136,47 @@ async def test_nonsense_about_the_lease_does_not_end_who_contends_for_it(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_dead_connection_costs_one_try_and_not_the_lease(
+    upstream: Upstream, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meeting_buddy.controller.lease.PERIOD", 0.01)
+    monkeypatch.setattr("meeting_buddy.controller.lease.CALL_SECONDS", 0.3, raising=False)
+    upstream.answer = {"body": LEASE}
+    contender = Lease(api, "meetings", "operator-a", ManualClock())
+    task = asyncio.create_task(contender.contend())
+    try:
+        await until(lambda: contender.held)
+        upstream.dead = upstream.peers[-1]
+        await until(lambda: upstream.peers[-1] != upstream.dead, seconds=5)
+        assert contender.held
+        assert len(set(upstream.peers)) == 2, "the one that was cut off is not used again"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refused"),
+    [
+        (400, b"<html><h1>400 Bad request</h1></html>", False),
+        (403, b"<html>blocked</html>", False),
+        (413, b"", False),
+        (431, b"431 Request Header Fields Too Large", False),
+        (400, b'{"message": "invalid request"}', False),
+        (400, b'{"kind": "Status", "reason": "BadRequest", "message": "no"}', True),
+        (403, b'{"kind": "Status", "reason": "Forbidden", "message": "no"}', True),
+        (400, b'{"kind": "Status", "message": "admission webhook \\"a.b\\" denied the request: no"}', True),
+    ],
+)
+async def test_only_the_api_server_or_a_webhook_refuses(
+    upstream: Upstream, api: KubernetesApi, status: int, body: bytes, *, refused: bool
+) -> None:
+    upstream.answer = {"status": status, "body": body}
+    with pytest.raises(KubeError) as raised:
+        await api.create_pod({"kind": "Pod", "metadata": {"namespace": "meetings", "name": "standup"}})
+    assert raised.value.refused is refused
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,19 @@ async def test_each_kind_of_refusal_keeps_its_first_time_until_the_pod_is_made()
     assert operator.entry.announced_errors == set()
 
 
+async def test_what_a_proxy_answers_instead_of_the_api_server_is_tried_again() -> None:
+    operator = Operator({}, more_bots=2)
+    operator.api.create_pod.side_effect = KubeError("Pod", "meetings", "standup", 400, "", "<html>Bad request</html>")
+    await operator.reconcile(3)
+    assert (operator.ended_with, operator.entry.of(FIRST_BOT).rejection) == (None, None)
+    assert operator.entry.has_persistent_error
+    operator.api.create_pod.side_effect = None
+    operator.api.create_pod.return_value = documents.pod()
+    await operator.wait(60)
+    assert operator.entry.error is None
+    assert make.POD in operator.entry.pods
+
+
 def test_a_first_refusal_has_the_time_at_which_it_came() -> None:
     quota = CreateRejection("quota", "exceeded quota", make.NOW).after(None)
     denied = CreateRejection("forbidden", "denied", make.later(700)).after(quota)

@@ -152,6 +152,9 @@ def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
     pod["status"]["initContainerStatuses"] = [
         {"name": "istio-validation", "state": state},
         {"name": "done", "state": {"terminated": {"exitCode": 0}}},
+        {"name": "vault-proxy", "ready": False, "state": {"running": {}}, "lastState": again},
+        {"name": "restarted", "ready": True, "state": {"running": {}}, "lastState": again},
+        {"name": "renewed", "ready": False, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 0}}},
         {"name": "browser", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": again},
     ]
     pod["status"]["containerStatuses"] = [
@@ -162,7 +165,7 @@ def test_of_injected_containers_only_those_in_trouble_are_read() -> None:
     ]
     found = parse_pod(pod)
     assert found is not None
-    assert [name for name, _ in found.facts.injected] == ["istio-validation", "vault-agent"]
+    assert [name for name, _ in found.facts.injected] == ["istio-validation", "vault-proxy", "vault-agent"]
     browser = found.facts.browser
     assert browser.previous is not None
     assert (browser.waiting, browser.previous.reason) == ("CrashLoopBackOff", "OOMKilled")

@@ -18,6 +18,7 @@ DRAINED = PodCondition("True", "EvictionByEvictionAPI", "drained")
 KILLED = make.ended(code=137, reason="Error")
 NOT_STARTED = make.waiting("PodInitializing")
 PROXY = ("proxy", make.ended(code=143, reason="Error"))
+NOT_FOUND = make.ended(code=137, reason="ContainerStatusUnknown")
 TOLD = make.ended(make.last_word("MeetingEnded"))
 
 
@@ -48,6 +49,10 @@ TOLD = make.ended(make.last_word("MeetingEnded"))
         (make.terminated(NOT_STARTED, deleted_at=NOW, injected=(PROXY,)), True, Reason.LEAVE_REQUESTED),
         (make.terminated(NOT_STARTED, deleted_at=NOW, injected=(PROXY,)), False, Reason.EVICTED),
         (make.terminated(NOT_STARTED, injected=(PROXY,)), False, Reason.CONFIG_INVALID),
+        # A reason that nobody knows is a refusal only of a pod whose bot never ran.
+        (make.terminated(ContainerFacts(), reason="SomethingNew"), False, Reason.UNSCHEDULABLE),
+        (make.terminated(NOT_FOUND, reason="SomethingNew"), False, Reason.UNSCHEDULABLE),
+        (make.terminated(KILLED, reason="SomethingNew"), False, Reason.BOT_CRASHED),
         (make.terminated(KILLED), False, Reason.BOT_CRASHED),
         (make.terminated(KILLED), True, Reason.BOT_CRASHED),
         (make.terminated(make.ended(), "Succeeded"), False, Reason.BOT_CRASHED),
@@ -62,6 +67,15 @@ TOLD = make.ended(make.last_word("MeetingEnded"))
 )
 def test_precedence(pod: PodFacts, leaving: bool, reason: Reason) -> None:
     assert pod_outcome.of_terminated_pod(pod, make.UID, leaving=leaving).reason is reason
+
+
+@pytest.mark.parametrize("reason", ["OutOfcpu", "VolumeAttachmentLimitExceeded", "OutOfhugepages-2Mi", "SomethingNew"])
+@pytest.mark.parametrize("bot", [ContainerFacts(), NOT_FOUND], ids=["no status", "not found"])
+def test_a_finisher_that_its_node_refused_was_taken_away(reason: str, bot: ContainerFacts) -> None:
+    refused = replace(make.FINISHER, phase="Failed", reason=reason, message="Pod was rejected: no", bot=bot)
+    outcome = pod_outcome.taken_away(refused)
+    assert outcome is not None
+    assert (outcome.reason, outcome.message) == (Reason.UNSCHEDULABLE, "Pod was rejected: no")
 
 
 @pytest.mark.parametrize(

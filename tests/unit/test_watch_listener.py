@@ -20,6 +20,7 @@ PODS = "/api/v1/namespaces/team-a/pods"
 SESSIONS = "/apis/meetingbuddy.io/v1alpha1/meetingsessions"
 SILENCE = 70.0
 
+LINE = b"{}\n"
 End = Callable[[web.Request], Awaitable[None]]
 
 
@@ -36,6 +37,11 @@ async def stays(_: web.Request) -> None:
     await asyncio.Event().wait()
 
 
+def error(code: int) -> bytes:
+    """What a watch says when it cannot go on."""
+    return b'{"type":"ERROR","object":{"kind":"Status","metadata":{},"code":%d}}\n' % code
+
+
 @dataclass
 class Place:
     """An API server that answers each watch with one line, and what was heard of the watches."""
@@ -50,7 +56,7 @@ class Place:
     ages: dict[tuple[str, str], Callable[[], float]] = field(default_factory=dict)
     reopened: list[Reopened] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
-    line: bytes = b"{}\n"
+    line: bytes = LINE
     taken: list[tuple[str, str, object]] = field(default_factory=list)
     listener: WatchListener = field(init=False)
     http: aiohttp.ClientSession = field(init=False)
@@ -128,22 +134,24 @@ async def test_each_watch_is_known_by_resource_and_namespace_and_ages_until_it_i
 
 
 @pytest.mark.parametrize(
-    ("ending", "parts", "given_up_after", "reason"),
+    ("ending", "line", "parts", "given_up_after", "reason"),
     [
-        pytest.param(closes, None, None, Reopened.CLOSED, id="the API server ends it"),
-        pytest.param(breaks, None, None, Reopened.BROKEN, id="the connection is lost"),
-        pytest.param(stays, None, SILENCE, Reopened.SILENT, id="kopf gives it up after the silence"),
-        pytest.param(stays, None, SILENCE / 4, Reopened.RESTARTED, id="kopf is stopped before"),
-        pytest.param(stays, 1, None, Reopened.EXPIRED, id="kopf reads no further after a 410"),
+        pytest.param(closes, LINE, None, None, Reopened.CLOSED, id="the API server ends it"),
+        pytest.param(breaks, LINE, None, None, Reopened.BROKEN, id="the connection is lost"),
+        pytest.param(stays, LINE, None, SILENCE, Reopened.SILENT, id="kopf gives it up after the silence"),
+        pytest.param(stays, LINE, None, SILENCE / 4, Reopened.RESTARTED, id="kopf is stopped before"),
+        pytest.param(stays, LINE + error(410), 1, None, Reopened.EXPIRED, id="kopf reads no further after a 410"),
+        pytest.param(stays, error(500), 1, None, Reopened.RESTARTED, id="another error ends kopf as a whole"),
+        pytest.param(stays, b'{"type":"ERROR"}\n', 1, None, Reopened.RESTARTED, id="nor does it know what this is"),
     ],
 )
 async def test_why_it_ended_is_counted_when_it_is_open_again(
-    place: Place, ending: End, parts: int | None, given_up_after: float | None, reason: Reopened
+    place: Place, ending: End, line: bytes, parts: int | None, given_up_after: float | None, reason: Reopened
 ) -> None:
-    place.ending = ending
+    place.ending, place.line = ending, line
     await place.watch(parts=parts, given_up_after=given_up_after)
     assert place.reopened == []
-    place.ending = closes
+    place.ending, place.line = closes, LINE
     await place.watch()
     await place.watch()
     assert place.reopened == [reason, Reopened.CLOSED]

@@ -41,7 +41,7 @@ def register(metrics: Metrics, cache: SessionCache, queue: KeyedQueue, streams: 
     metrics.gauge("streams", "Bots whose reports are followed", lambda: len(streams))
     metrics.gauge(
         "streams_connected",
-        "Bots whose report stream is open at the moment",
+        "Bots whose reports can be read at the moment, as a stream or by asking",
         lambda: sum(
             known.stream is not None and known.stream.connected for entry in cache for known in entry.attempts.values()
         ),

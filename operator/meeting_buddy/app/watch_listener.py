@@ -128,8 +128,8 @@ class WatchListener:
             self._on_first(*key, partial(self._age, watch))
         elif watch.ended is not None:
             self._on_reopened(watch.ended)
-        # What holds if kopf leaves it before its end: it does after a 410, and reads no further.
-        watch.heard_at, watch.ended = now, Reopened.EXPIRED
+        # What holds if kopf leaves it before its end: any error in it but a 410 ends kopf as a whole.
+        watch.heard_at, watch.ended = now, Reopened.RESTARTED
         return watch
 
     def _age(self, watch: _Watch) -> float:
@@ -173,9 +173,12 @@ class _Heard:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
-    def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """What kopf reads, as it comes."""
-        return without_events(self._parts(size), self._expected, self._take)
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """What kopf reads, as it comes; after a 410 it reads no further."""
+        async for lines in without_events(self._parts(size), self._expected, self._take):
+            if b'"ERROR"' in lines and any(map(_is_expiry, lines.splitlines())):
+                self._watch.ended = Reopened.EXPIRED
+            yield lines
 
     async def _parts(self, size: int) -> AsyncIterator[bytes]:
         watch = self._watch
@@ -191,6 +194,14 @@ class _Heard:
             watch.ended = Reopened.BROKEN
             raise
         watch.ended = Reopened.CLOSED
+
+
+def _is_expiry(line: bytes) -> bool:
+    try:
+        event = orjson.loads(line)
+        return bool(event["type"] == "ERROR" and event["object"]["code"] == 410)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _resource_and_namespace(path: str) -> tuple[str, str]:

@@ -25,7 +25,9 @@ FIRST_RETRY_SECONDS: Final = 2.0
 MAX_MESSAGE: Final = 400
 
 _UID: Final = "00000000-0000-0000-0000-000000000000"
-_NO_VERDICT: Final = ("exceeded quota", "does not support dry run", "being terminated")
+_QUOTA: Final = "exceeded quota"
+"""Admission asks quotas last: a pod that only a full one refuses has passed all else."""
+_NO_VERDICT: Final = (_QUOTA, "does not support dry run", "being terminated")
 """Refusals that are not the class': a full quota is a matter of the moment, the others of the question."""
 _NOT_CHECKED: Final = "a bot class could not be checked"
 
@@ -93,6 +95,8 @@ class ClassCheck:
         except KubeError as error:
             if not error.refused or any(words in error.message for words in _NO_VERDICT):
                 _log.info(_NOT_CHECKED, extra=about | {"error": str(error)[:MAX_MESSAGE]})
+                if error.refused and _QUOTA in error.message and not error.denied:
+                    self._withdraw(bot_class, namespace)
                 return error.retry_after
             message = error.message[:MAX_MESSAGE]
             if self._refusals.get((bot_class, namespace)) != message:
@@ -101,7 +105,15 @@ class ClassCheck:
             self._observe(bot_class, namespace, True)
             return 0.0
         self._open.discard((bot_class, namespace))
-        if self._refusals.pop((bot_class, namespace), None) is not None:
-            _log.info("the API server accepts this bot class' pods now", extra=about)
-        self._observe(bot_class, namespace, False)
+        if not self._withdraw(bot_class, namespace):
+            self._observe(bot_class, namespace, False)
         return 0.0
+
+    def _withdraw(self, bot_class: str, namespace: str) -> bool:
+        """Tell that a class is not refused any more; ``False``: it was not."""
+        if self._refusals.pop((bot_class, namespace), None) is None:
+            return False
+        about = {"bot_class": bot_class, "namespace": namespace}
+        _log.info("the API server does not refuse this bot class' pods any more", extra=about)
+        self._observe(bot_class, namespace, False)
+        return True

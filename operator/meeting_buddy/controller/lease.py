@@ -10,6 +10,7 @@ because the Lease is given back.
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,7 +21,10 @@ from meeting_buddy.kube.errors import KubeError
 NAME: Final = "meeting-buddy-operator"
 DURATION: Final = 15.0
 RENEW_DEADLINE: Final = 10.0
+CALL_SECONDS: Final = RENEW_DEADLINE / 3
+"""For one call, which hangs if its connection is dead: others fit before the Lease is lost."""
 PERIOD: Final = 2.0
+"""From one try to the next."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,20 +54,21 @@ class Lease:
         """Acquire and renew until cancelled."""
         announced = False
         while True:
+            started = self._clock.monotonic()
             try:
-                async with asyncio.timeout(RENEW_DEADLINE):
-                    await self._try()
+                await self._try()
             except (KubeError, TimeoutError) as error:
-                _log.warning("the Lease could not be renewed", extra={"error": str(error)})
+                said = str(error) or type(error).__name__
+                _log.warning("the Lease could not be renewed", extra={"error": said})
             if self.held != announced:  # it also ends between two tries
                 announced = self.held
                 _log.info(
                     "became leader" if announced else "is not leader any more", extra={"identity": self._identity}
                 )
             self.changed.set()
-            pause = PERIOD
+            pause = max(0.0, PERIOD - (self._clock.monotonic() - started))
             if self.held:
-                pause = min(PERIOD, max(0.0, self._held_until - self._clock.boottime()))
+                pause = min(pause, max(0.0, self._held_until - self._clock.boottime()))
             await asyncio.sleep(pause)
 
     async def release(self) -> None:
@@ -93,7 +98,7 @@ class Lease:
             return
         started = self._clock.monotonic()
         try:
-            document = await self._api.get_lease(self._namespace, NAME)
+            document = await _in_time(self._api.get_lease(self._namespace, NAME))
         except KubeError as error:
             if not error.not_found:
                 raise
@@ -134,7 +139,7 @@ class Lease:
         }
         try:
             write = self._api.create_lease if create else self._api.update_lease
-            self._document = await write(document)
+            self._document = await _in_time(write(document))
         except KubeError as error:
             if error.status not in (404, 409):
                 raise
@@ -142,6 +147,12 @@ class Lease:
         self._seen_at, self._renewed = started, True
         self._held_until = held_until
         return True
+
+
+async def _in_time(call: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """A call's answer; one that is cut off closes its connection, so that the next call takes another."""
+    async with asyncio.timeout(CALL_SECONDS):
+        return await call
 
 
 async def assign(api: KubernetesApi, namespace: str, holder: str, seconds: int) -> bool:

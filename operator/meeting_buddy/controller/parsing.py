@@ -204,6 +204,8 @@ def _in_trouble(container: ContainerFacts) -> bool:
     """Whether this may be why the pod does not start; all else about injected containers is nobody's business."""
     if container.terminated is not None:
         return container.terminated.exit_code != 0
+    if container.running and not container.ready and container.previous is not None:
+        return container.previous.exit_code != 0
     return container.waiting not in (None, "PodInitializing", "ContainerCreating")
 
 

@@ -110,6 +110,11 @@ class ContainerFacts:
         # The kubelet says so of what it never started, too; of what ran it then tells a previous end.
         return ended.reason != "ContainerStatusUnknown" or self.previous is not None
 
+    @property
+    def oom_killed(self) -> bool:
+        """Whether it was OOM-killed, last or the time before."""
+        return any(end is not None and end.reason == "OOMKilled" for end in (self.terminated, self.previous))
+
 
 @dataclass(frozen=True, slots=True)
 class PodCondition:

@@ -23,9 +23,9 @@ from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.report import Report
 from meeting_buddy.contract.report_reader import ReportError, read_report
 from meeting_buddy.domain.causes import Cause, Outcome, find, sentence
-from meeting_buddy.domain.facts import ContainerFacts, PodFacts
+from meeting_buddy.domain.facts import PodFacts
 from meeting_buddy.domain.startup import INJECTED_REMEDY, exit_text
-from meeting_buddy.domain.termination_causes import LOST_CONTAINERS, STARTS, TERMINATIONS
+from meeting_buddy.domain.termination_causes import LOST_CONTAINERS, OTHER_REFUSAL, STARTS, TERMINATIONS
 
 _FROM_OUTSIDE: Final = (Reason.EVICTED, Reason.NODE_LOST, Reason.UNSCHEDULABLE)
 """Reasons for which the same pod on another node, or a moment later, may come to its end."""
@@ -140,7 +140,7 @@ def _reported(pod: PodFacts, report: Report, *, leaving: bool) -> Outcome:
         message = report.message or "the pod was stopped from outside"
         found = Outcome(reason, message, remedy="Keep bots on nodes that are not drained.")
         return _disrupted(pod, leaving=False) or found
-    if reason is Reason.BROWSER_CRASHED and _oom_killed(pod.browser):
+    if reason is Reason.BROWSER_CRASHED and pod.browser.oom_killed:
         return Outcome(Reason.OUT_OF_MEMORY, "container browser was OOM-killed")
     return Outcome(reason, report.message)
 
@@ -149,11 +149,6 @@ def _out_of_memory(pod: PodFacts) -> Outcome | None:
     if pod.bot.terminated is not None and pod.bot.terminated.reason == "OOMKilled":
         return Outcome(Reason.OUT_OF_MEMORY, "container bot was OOM-killed")
     return None
-
-
-def _oom_killed(container: ContainerFacts) -> bool:
-    ends = (container.terminated, container.previous)
-    return any(end is not None and end.reason == "OOMKilled" for end in ends)
 
 
 def _disrupted(pod: PodFacts, *, leaving: bool) -> Outcome | None:
@@ -170,6 +165,8 @@ def _disrupted(pod: PodFacts, *, leaving: bool) -> Outcome | None:
         return _stopped(
             Cause((), "", Reason.EVICTED), sentence(disrupted.message) or disrupted.reason, pod, leaving=leaving
         )
+    if pod.reason and pod.phase == "Failed" and not pod.bot.ran:
+        return _stopped(OTHER_REFUSAL, sentence(pod.message) or pod.reason, pod, leaving=leaving)
     return None
 
 

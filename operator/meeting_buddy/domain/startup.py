@@ -120,17 +120,24 @@ def _container(name: str, container: ContainerFacts, warnings: tuple[PodWarning,
     if word in CONFIG_WORDS:
         row = find(CONTAINERS, word, detail) or Cause((), "", Reason.CONFIG_INVALID)
         return Outcome(row.reason, f"container {name}: {detail}", remedy=row.remedy)
-    ours = name in ("browser", "bot")
-    if word != "CrashLoopBackOff" and (ours or container.terminated is None):
+    if not _ends_again_and_again(container):
         return None
-    text = f"container {name} {exit_text(container)}"
-    if not ours:
-        return Outcome(Reason.CONFIG_INVALID, text, remedy=INJECTED_REMEDY)
-    if container.previous is not None and container.previous.reason == "OOMKilled":
-        return Outcome(Reason.OUT_OF_MEMORY, text)
+    if name not in ("browser", "bot"):
+        return Outcome(Reason.CONFIG_INVALID, f"container {name} {exit_text(container)}", remedy=INJECTED_REMEDY)
+    if container.oom_killed:
+        return Outcome(Reason.OUT_OF_MEMORY, f"container {name} was OOM-killed")
     return Outcome(
-        Reason.BROWSER_CRASHED, f"{text}; the bot could not start", remedy=f"Read the log of container {name}."
+        Reason.BROWSER_CRASHED,
+        f"container {name} {exit_text(container)}; the bot could not start",
+        remedy=f"Read the log of container {name}, and give the bot class more CPU if it is only slow.",
     )
+
+
+def _ends_again_and_again(container: ContainerFacts) -> bool:
+    """Whether it is in a crash loop: one moment it waits for its restart, the next it runs, or has just ended."""
+    if container.waiting is not None:
+        return container.waiting == "CrashLoopBackOff"
+    return not container.ready and (container.terminated or container.previous) is not None
 
 
 def _image(name: str, word: str, detail: str, warnings: tuple[PodWarning, ...]) -> Outcome:

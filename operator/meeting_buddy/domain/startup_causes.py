@@ -115,17 +115,35 @@ NODES: Final = (
     ),
     Cause(
         _ANY,
-        r"taint",
+        r"taint \{(?!node\.(cloudprovider\.)?kubernetes\.io/)",
         _R.UNSCHEDULABLE,
         "Add a toleration for the taint to the bot class, or remove the taint.",
     ),
     Cause(
         _ANY,
-        r"affinity|node selector|anti-affinity|topology spread|requested node name",
+        r"taint \{node\.(cloudprovider\.)?kubernetes\.io/(?!unschedulable)",
+        _R.UNSCHEDULABLE,
+        "Look at the nodes: the taint that the message names says what they lack.",
+    ),
+    Cause(
+        _ANY,
+        r"taint\(s\)",
+        _R.UNSCHEDULABLE,
+        "See the nodes' taints (kubectl describe nodes): add a toleration to the bot class, or remove them; those of "
+        "node.kubernetes.io say what a node lacks.",
+    ),
+    Cause(
+        _ANY,
+        r"Pod's node affinity|NodeAffinity|node selector|pods? (anti-)?affinity|topology spread|requested node name",
         _R.UNSCHEDULABLE,
         "Label a node as the bot class's nodeSelector and affinity ask, or change them.",
     ),
-    Cause(_ANY, r"nodes?\(?s?\)? were unschedulable", _R.UNSCHEDULABLE, "Uncordon a node (kubectl uncordon)."),
+    Cause(
+        _ANY,
+        r"nodes?\(?s?\)? were unschedulable|taint \{node\.kubernetes\.io/unschedulable",
+        _R.UNSCHEDULABLE,
+        "Uncordon a node (kubectl uncordon).",
+    ),
     Cause(
         _ANY,
         r"available volume zone|PersistentVolume's node affinity|volume node affinity",

@@ -9,6 +9,7 @@ from meeting_buddy.domain.startup_causes import CONTAINERS
 
 _R = Reason
 _NODE_PLACEMENT: Final = "Let the bot class's nodeSelector, affinity and tolerations fit the node's labels and taints."
+_REFUSED: Final = "Look at the node: its kubelet refused the pod."
 _SHUTDOWN: Final = "The node was shut down; keep bots on nodes that stay up while meetings last."
 TERMINATIONS: Final = (
     Cause({"DeletionByPodGC"}, "", _R.NODE_LOST),
@@ -26,13 +27,35 @@ TERMINATIONS: Final = (
         _NODE_PLACEMENT,
     ),
     Cause(
-        {"NodePorts", "UnexpectedAdmissionError", "TopologyAffinityError"},
+        {"VolumeAttachmentLimitExceeded"},
         "",
         _R.UNSCHEDULABLE,
-        "Look at the node: its kubelet refused the pod.",
+        "Create a new session: the node can attach no more volumes. Add a node, or use a claim that many pods share.",
     ),
     Cause(
-        {"AppArmor", "SysctlForbidden", "PodOSNotSupported", "PodLevelResourcesNotSupported", "PodFeatureUnsupported"},
+        {
+            "NodePorts",
+            "UnexpectedAdmissionError",
+            "TopologyAffinityError",
+            "SMTAlignmentError",
+            "InvalidNodeInfo",
+            "UnknownReason",
+            "UnexpectedPredicateFailureType",
+        },
+        "",
+        _R.UNSCHEDULABLE,
+        _REFUSED,
+    ),
+    Cause(
+        {
+            "AppArmor",
+            "SysctlForbidden",
+            "PodOSNotSupported",
+            "PodLevelResourcesNotSupported",
+            "PodFeatureUnsupported",
+            "SupplementalGroupsPolicyNotSupported",
+            "InitContainerRestartPolicyForbidden",
+        },
         "",
         _R.CONFIG_INVALID,
         "Let bots run on nodes that support what the message names.",
@@ -80,6 +103,8 @@ TERMINATIONS: Final = (
     Cause({"Evicted", "Terminated"}, "", _R.EVICTED),
 )
 """Why a pod was stopped or refused, by its status' reason or that of its condition DisruptionTarget."""
+OTHER_REFUSAL: Final = Cause((), "", _R.UNSCHEDULABLE, _REFUSED)
+"""Any other reason of a failed pod whose bot never ran, such as ``OutOf`` with the name of a resource."""
 LOST_CONTAINERS: Final = (
     Cause(
         {"ContainerStatusUnknown", "Unknown"},  # the kubelet's word, and containerd's

@@ -90,8 +90,12 @@ class KubeError(Exception):
 
     @property
     def refused(self) -> bool:
-        """The API server understood and said no; asking again alone changes nothing (403, 422, other 4xx)."""
-        return 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
+        """The API server understood and said no; asking again alone changes nothing (403, 422, other 4xx).
+
+        Its own answers name a reason, but for what a webhook denies without one; a proxy's do not.
+        """
+        own = self.reason != "" or self.denied
+        return own and 400 <= self.status < 500 and self.status not in (401, 404, 408, 409, 429)
 
     @property
     def denied(self) -> bool:
