@@ -105,6 +105,9 @@ def test_tools_judge_a_session_by_its_phase(operator: OperatorProcess, sessions:
     sessions.phase("killed", "Failed", seconds=PATIENCE)
     assert judged(sessions, "killed") == ("Failed", "Failed", False)
     sessions.kubectl("wait", "mbs/killed", "--for=condition=Failed", "--timeout=0s")
+    ended = "--for=jsonpath={.status.completionTime}"
+    sessions.kubectl("wait", "mbs/killed", ended, "--timeout=1s")
+    assert sessions.kubectl.run("wait", "mbs/retried", ended, "--timeout=1s").returncode == 1
 
 
 def in_every_phase_of_an_attempt(sessions: Sessions, operator: OperatorProcess) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from meeting_buddy.contract.identity import volume_path
+from meeting_buddy.contract.transcript import TranscriptLine
 from meeting_buddy.http_api import docs_page
 from meeting_buddy.http_api.app import build
 from meeting_buddy.http_api.documents import SessionRequest
@@ -93,6 +96,17 @@ def test_every_example_is_what_it_stands_for(name: str) -> None:
     for parameter in OPERATIONS[name].get("parameters", ()):
         if parameter["name"] != "cursor":  # it is opaque
             assert faults(parameter["schema"], parameter["example"]) == [], parameter
+
+
+def test_the_example_of_a_transcript_is_a_line_with_all_its_fields() -> None:
+    (stream,) = examples(OPERATIONS["followTranscript"]["responses"]["200"]["content"]["text/event-stream"])
+    line = json.loads(stream.partition("data: ")[2].partition("\n")[0])
+    assert TranscriptLine.model_validate(line).model_dump(mode="json", by_alias=True) == line
+
+
+def test_the_example_of_a_session_has_its_folder_as_the_operator_names_it() -> None:
+    (session,) = examples(OPERATIONS["getSession"]["responses"]["200"]["content"]["application/json"])
+    assert session["output_directory"] == volume_path(session["organization_id"], session["session_id"])
 
 
 def test_the_types_of_problems_are_an_open_set_that_is_written_down() -> None:

@@ -60,7 +60,7 @@ PHASES: Final[dict[Phase, PhaseSpec]] = {
     Phase.SCHEDULED: PhaseSpec(0, True, False, False, "The start is ahead; the message says when the bot is made."),
     Phase.INITIALIZING: PhaseSpec(1, False, True, False, "Accepted; the bot has not reported yet."),
     Phase.JOINING: PhaseSpec(2, False, True, False, "The bot runs and is not in the meeting."),
-    Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; nothing is being written."),
+    Phase.ACTIVE: PhaseSpec(3, True, False, False, "In the meeting; no media is being recorded (a transcript may be)."),
     Phase.RECORDING: PhaseSpec(4, True, False, False, "In the meeting; media is being written."),
     Phase.LEAVING: PhaseSpec(5, False, True, False, "Leaving, or gone; the files are being closed and verified."),
     Phase.COMPLETED: PhaseSpec(

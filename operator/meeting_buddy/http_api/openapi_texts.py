@@ -47,7 +47,7 @@ _LATER: Final[dict[str, Any]] = {
     "status": "recording",
     "updated_at": _AT.format(21),
     "join_timestamp": _AT.format(20),
-    "output_directory": "team-a/2026-11-26/weekly",
+    "output_directory": f"team-a/{_SESSION_ID}",
     "current_participants": {"count": 1, "participants": [{"name": "Jane", "joined_at": _AT.format(25)}]},
     "participant_history": [{"name": "Jane", "event": "joined", "at": _AT.format(25)}],
 }
@@ -61,7 +61,23 @@ _FILE: Final[dict[str, Any]] = {
     "final": True,
     "url": f"/v1/meeting-buddy/sessions/{_SESSION_ID}/recordings/recording.mp4?namespace=team-a",
 }
-_LINE: Final = {"segment": "s1", "revision": 2, "final": True, "start": 1.2, "end": 2.9, "text": "Good morning."}
+_LINE: Final[dict[str, Any]] = {
+    "segment": "12",
+    "revision": 2,
+    "final": True,
+    "speaker": "Jane",
+    "source": "hints",
+    "start": 21.2,
+    "end": 22.1,
+    "at": _AT.format(21),
+    "language": "en",
+    "text": "Good morning.",
+    "words": [
+        {"text": "Good", "start": 21.2, "end": 21.5, "probability": 0.98},
+        {"text": "morning.", "start": 21.5, "end": 22.1, "probability": 0.95},
+    ],
+    "committed": 0,
+}
 ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     "createSession": ("The session. Its bot comes a little later.", _FRESH),
     "listSessions": ("A page of sessions.", {"sessions": [_LATER], "next_cursor": None}),

@@ -210,8 +210,8 @@ class Participants(ConfigModel):
 
     publish: bool = Field(
         True,
-        description="Write names to the session's status and the container's log. "
-        "With false they stay on the volume (events.jsonl, session.json); status has the counts.",
+        description="Write names to the session's status, to Events and to the container's log. With false these have "
+        "counts alone; files on the volume, and the HTTP API's transcript and recordings, still name people.",
     )
 
 

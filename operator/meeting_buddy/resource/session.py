@@ -260,18 +260,27 @@ class MeetingSessionStatus(StoredModel):
     )
     session_id: str | None = Field(None, max_length=64, description="Name of the session's folder on the volume.")
     platform: PlatformName | None = Field(None, description="Platform of the link.")
-    attempt: int | None = Field(None, ge=0, description="Number of the bot that was, is or comes next, from 1.")
-    bot_pod: str | None = Field(None, max_length=63, description="Pod of that bot.")
+    attempt: int | None = Field(
+        None,
+        ge=0,
+        description="Number of the attempt, and so of its bot, from 1: the one under way, the one planned next or, "
+        "once the session has ended, the last one.",
+    )
+    bot_pod: str | None = Field(None, max_length=63, description="Pod of the bot of status.attempt.")
     next_attempt_time: Timestamp | None = Field(
         None,
         description="When the bot of this attempt is made, after an earlier one failed before the meeting or was "
         "driven out of it.",
     )
     finisher_pod: str | None = Field(
-        None, max_length=63, description="Pod that finishes and verifies the files which a bot left."
+        None,
+        max_length=63,
+        description="Pod of the finisher, which completes and verifies the files of a bot that ended without doing so.",
     )
-    bot_address: str | None = Field(None, max_length=45, description="That pod's IPv4 or IPv6 address.")
-    node: str | None = Field(None, max_length=253, description="Node of that pod.")
+    bot_address: str | None = Field(
+        None, max_length=45, description="IPv4 or IPv6 address of the pod in status.botPod."
+    )
+    node: str | None = Field(None, max_length=253, description="Node of the pod in status.botPod.")
     observed_generation: int | None = Field(
         None,
         ge=UNSEEN,
@@ -286,7 +295,7 @@ class MeetingSessionStatus(StoredModel):
     total_duration_seconds: int | None = Field(
         None, ge=0, description="Seconds from the first joining to the last leaving, with what was between two bots."
     )
-    duration: str | None = Field(None, max_length=16, description="The same as text, such as 1h2m.")
+    duration: str | None = Field(None, max_length=16, description="totalDurationSeconds as text, such as 1h2m.")
     segment_count: int | None = Field(None, ge=0, description="Closed segments on the volume.")
     audio_file_count: int | None = Field(
         None, ge=0, description="1 once sound is being recorded; whether the finished file is whole, the phase says."
@@ -320,7 +329,9 @@ class MeetingSessionStatus(StoredModel):
         None, description="When leave was first seen, or endTime was found to be reached."
     )
     leave_reason: Literal["LeaveRequested", "EndTimeReached"] | None = Field(
-        None, description="Which of the two it was; it stays, whatever spec says later."
+        None,
+        description="Why the bot was asked to leave: spec.leave was true, or spec.endTime was reached. It never "
+        "changes.",
     )
     conditions: (
         Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["type"]})]
@@ -361,7 +372,7 @@ class ObjectMeta(StoredModel):
 
 
 class MeetingSession(StoredModel):
-    """One meeting to attend: a bot joins it as a guest and records it to a volume."""
+    """One meeting to attend: a bot joins as a guest and records it to a volume. Its name has at most 52 characters."""
 
     metadata: ObjectMeta
     spec: MeetingSessionSpec
