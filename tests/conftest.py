@@ -10,7 +10,6 @@ may come between any two tests of a module, so what a module has on the cluster,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import nullcontext
 from typing import Any
@@ -35,7 +34,6 @@ _GROUPS = {
 """Some of these need much of the machine, some install one release on the cluster, some end the cluster; every other
 file is a group by itself, or one for each pack of pages."""
 
-_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 _held = Held()
 
 _LONGEST_FIRST = (
@@ -89,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the machine outside everything else: a test's time-out begins when the test may begin."""
     _held.take(_needs(item))
-    in_time = preferred(f"meeting-buddy-tests-{_worker}") if _marked(item, "real_time") else nullcontext()
+    in_time = preferred("meeting-buddy-tests") if _marked(item, "real_time") else nullcontext()
     try:
         with in_time:
             return (yield)

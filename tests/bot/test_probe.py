@@ -432,14 +432,22 @@ async def test_a_name_of_any_code_units_is_read_whole_and_can_be_written(
     assert "a\ufffd" in (tmp_path / "debug/names.html").read_text()
 
 
-async def test_no_address_of_a_saved_page_has_a_query(browser: Browser, site: SyntheticSite, tmp_path: Path) -> None:
+TRUSTED = "<meta http-equiv=Content-Security-Policy content=\"require-trusted-types-for 'script'\">"
+"""Lets scripts write no address of what runs, and no handler."""
+
+
+@pytest.mark.parametrize("policy", ["", TRUSTED], ids=["", "trusted types"])
+async def test_no_address_of_a_saved_page_has_a_query(
+    browser: Browser, site: SyntheticSite, tmp_path: Path, policy: str
+) -> None:
     secret = "Geheim7"
     addresses = ["join.do?token={}", "../j.php?MTID={}", "./x?y={}", "?pwd={}", "/p#{}", "//h.test/p?x={}", "a#{}"]
     attributes = ["href", "formaction", "cite", "data-url", "data-join-href", "ping"]
     links = [f"<a {name}='{each.format(secret)}'>link</a>" for name in attributes for each in addresses]
-    site.pages["/"] = f"""{"".join(links)}
+    site.pages["/"] = f"""{policy}{"".join(links)}
       <a data-other='zoommtg:join?zak={secret}'></a> <a data-mb-look='{secret}' href='#top'></a>
       <img srcset='a.png?x={secret} 1x, b.png?x={secret} 2x'> <q onclick='go("?{secret}")'></q>
+      <embed src='/e?{secret}'>
       <i style='color: #123456; background: url("/p?sig={secret}")'></i>
       <i style='background: url(/p#{secret}); color: red'></i> <b title='Why? #12345678'></b>"""
     await browser.page.navigate(site.url("/"))

@@ -22,7 +22,7 @@ from meeting_buddy.contract.escapes import readings
 from meeting_buddy.contract.link_secrets import SHORTEST, UNKNOWN_PLATFORM, link_secrets
 from meeting_buddy.contract.links import LINKS, LinkRules, Platform, parse_link
 from meeting_buddy.contract.redaction import REDACTED, Redactor
-from meeting_buddy.contract.text import MAX_NAME
+from meeting_buddy.contract.text import MAX_NAME, WITHOUT_BLANKS
 from meeting_buddy_bot.support.logs import JsonLines
 from tests.support import links_corpus
 from tests.support.links_corpus import RULES
@@ -125,15 +125,16 @@ def all_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> frozenset[str
 @pytest.mark.parametrize(
     "shown",
     [
-        *("812 3456 7890", "812-3456-7890", "812\xa03456\xa07890", "812\u202f3456\u202f7890", "812.3456.7890"),
+        *("812 3456 7890", "812-3456-7890", "812\xa03456\xa07890", "812\u202f3456\u202f7890"),
         *("812\u20113456\u20117890", "81234567890", "812&nbsp;3456&#160;7890", "812%203456%207890"),
         "812\\u00a03456\\u00a07890",
     ],
 )
 def test_a_number_is_found_however_a_page_groups_its_digits(shown: str) -> None:
-    redact = Redactor.for_link("https://zoom.us/j/81234567890?pwd=x", rules=RULES[Platform.ZOOM], passcode="908172")
-    assert redact(f"<b>{shown}</b> 908 172") == f"<b>{REDACTED}</b> {REDACTED}"
-    assert redact("812 3456 7891, 9081.7, 9081.72") == f"812 3456 7891, 9081.7, {REDACTED}"
+    redact = Redactor.for_link("https://zoom.us/j/81234567890?pwd=x", rules=RULES[Platform.ZOOM], passcode="202503")
+    assert redact(f"<b>{shown}</b> 202503") == f"<b>{REDACTED}</b> {REDACTED}"
+    for other in ("812 3456 7891", "2025-03-14T10:00:00Z", "recording-2025-03.mkv", "20\n2503", "8123456.7890"):
+        assert redact(other) == other
 
 
 def test_a_number_that_a_link_has_in_groups_is_found_in_any() -> None:
@@ -183,10 +184,37 @@ def test_a_meetings_public_host_is_no_secret(link: str, shown: str | None) -> No
         ("room_anna-1, /meet/anna", f"room_{REDACTED}-1, {REDACTED}"),
         (r'"joined\nanna"', rf'"joined\n{REDACTED}"'),
         ("%2Fanna%2F or \\u002fanna", f"%2F{REDACTED}%2F or \\u002f{REDACTED}"),
+        (r"'\x2Fanna'", rf"'\x2F{REDACTED}'"),
+        ("要加入anna吗", f"要加入{REDACTED}吗"),
     ],
 )
 def test_a_plain_word_in_a_links_path_is_found_where_it_is_a_word(text: str, left: str) -> None:
     assert Redactor.for_link("https://example.webex.com/meet/anna", rules=RULES[Platform.WEBEX])(text) == left
+
+
+@pytest.mark.parametrize(
+    ("room", "text", "left"),
+    [
+        ("チーム定例会議", "チーム定例会議に参加しますか", f"{REDACTED}に参加しますか"),
+        ("주간회의실", "주간회의실에 참가", f"{REDACTED}에 참가"),
+        ("研发部周会", "要加入研发部周会吗", f"要加入{REDACTED}吗"),
+    ],
+)
+def test_a_word_of_a_script_without_blanks_is_found_inside_others(room: str, text: str, left: str) -> None:
+    for spelt in (room, quote(room)):
+        assert Redactor.for_link(f"https://meet.example.org/{spelt}")(text) == left
+
+
+@pytest.mark.parametrize(
+    ("link", "passcode"),
+    [
+        ("https://acme.example.org/j/1?pwd=acme", "acme"),
+        ("https://example.webex.com/meet/x?password=Example", "example"),
+        ("https://us02web.zoom.us/j/1234567890?pwd=zoom", "Zoom"),
+    ],
+)
+def test_a_passcode_that_is_a_label_of_the_host_is_a_secret(link: str, passcode: str) -> None:
+    assert Redactor.for_link(link)(f"the passcode is {passcode}") == f"the passcode is {REDACTED}"
 
 
 @pytest.mark.parametrize(
@@ -308,7 +336,7 @@ def test_no_sink_holds_the_passcode_of_a_secret_however_it_is_spelled(
 
 
 def part_of_a_word(secret: str, text: str) -> bool:
-    letter = r"[^\W\d_]"
+    letter = rf"[^\W\d_{WITHOUT_BLANKS}]"
     return re.search(f"{letter}{re.escape(secret)}|{re.escape(secret)}{letter}", text, re.IGNORECASE) is not None
 
 

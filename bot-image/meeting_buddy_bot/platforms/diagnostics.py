@@ -20,7 +20,7 @@ from typing import Final
 from meeting_buddy.contract.escapes import readings
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy.contract.table import PlatformTable
-from meeting_buddy.contract.text import MAX_NAME, json_text, page_text, utf8
+from meeting_buddy.contract.text import MAX_NAME, WITHOUT_BLANKS, json_text, page_text, utf8
 from meeting_buddy_bot.browser.errors import BrowserError
 from meeting_buddy_bot.browser.page import FrameAnswer, Page, mask_tokens
 from meeting_buddy_bot.platforms.probe import PageSnapshot, label
@@ -33,10 +33,7 @@ STEP_LABEL: Final = "step: "
 """Before the name of a step in evidence."""
 _MAX_CHARACTERS: Final = 2_000_000
 _SCRIPT: Final = resources.files(__package__).joinpath("document.js").read_text()
-_SPELT: Final = (
-    r"[^\W_\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff"
-    r"\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff]"
-)
+_SPELT: Final = rf"[^\W_{WITHOUT_BLANKS}]"
 """Letters and digits of scripts that put blanks between words: beside one of them a name is part of another word."""
 _MARKS: Final = "".join(map(chr, range(0x0300, 0x0370)))
 """Of Latin, Greek and Cyrillic letters, where they stand by themselves."""

@@ -10,9 +10,9 @@
   const EDITABLE = '[contenteditable]:not([contenteditable=false])';
   const BUTTONS = 'button, submit, reset, image'.split(', '), SWITCHES = ['checkbox', 'radio'];
   const NOT_TYPED = [...SWITCHES, 'hidden', 'range', 'color', 'file'];
-  // What holds addresses, absolute or relative, one or a list of them. Scripts (`onclick`) and styles may hold some.
+  // What holds addresses, absolute or relative, one or a list of them. Styles may hold some.
   const ADDRESSES = new RegExp('^(xlink:)?(href|src|action|formaction|srcset|imagesrcset|poster|data|cite|ping|' +
-    'background|style|on.*|data-.*(url|uri|href|src|link|action).*)$', 'i');
+    'background|style|data-.*(url|uri|href|src|link|action).*)$', 'i');
   const ADDRESS = /^([a-z][a-z\d+.-]*:)?\/|^[a-z][a-z\d+.-]*:\S+\?|^\?|^#\S{8}/i;  // in whatever other attribute
   const TYPED = '…';  // stands for whatever a field holds
   // Node by node: pages with Trusted Types let nobody make a document of a text.
@@ -61,11 +61,15 @@
     } else if (copy.matches('textarea, select, option')) copy.removeAttribute('value');
     if (copy.localName === 'iframe') place(copy, node);
     for (const {name, value} of [...copy.attributes]) {
-      if (/^data:/i.test(value)) copy.setAttribute(name, 'data:');
-      else if (ADDRESSES.test(name) || ADDRESS.test(value.trim())) {
-        copy.setAttribute(name, withoutQuery(name, value));
-      }
+      if (/^on/i.test(name)) copy.removeAttribute(name);  // a script
+      else if (/^data:/i.test(value)) put(copy, name, 'data:');
+      else if (ADDRESSES.test(name) || ADDRESS.test(value.trim())) put(copy, name, withoutQuery(name, value));
     }
+  };
+  // What a page with Trusted Types lets nobody write, such as an address of what runs, is left out.
+  const put = (copy, name, value) => {
+    if (copy.getAttribute(name) === value) return;
+    try { copy.setAttribute(name, value); } catch { copy.removeAttribute(name); }
   };
   // A frame's document is written down by itself; here it is only told by host and path, as above that document.
   const place = (copy, node) => {

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from meeting_buddy.contract.links import LinkRules
+from meeting_buddy.contract.text import WITHOUT_BLANKS
 
 SHORTEST: Final = 4
 """Shorter parts (``/j/``, ``a=1``) would redact ordinary words and guard nothing."""
@@ -18,6 +19,7 @@ _DEPTH: Final = 3
 """Links that carry links in their query."""
 UNKNOWN_PLATFORM: Final = LinkRules((), (), "")
 """Rules by which nothing of a link is public."""
+_WORD: Final = re.compile(rf"[^\W\d_{WITHOUT_BLANKS}]+")
 _AUTHORITY: Final = re.compile(r"[a-z]+://(?:[^/?#@]*@)?([^/?#]*)", re.IGNORECASE)
 
 _Part = tuple[str, bool]
@@ -30,11 +32,11 @@ class LinkSecrets(NamedTuple):
     anywhere: frozenset[str]
     """To be replaced wherever they stand."""
     words: frozenset[str]
-    """Short pieces of a path that are letters alone, such as a person's name: other words and names contain them."""
+    """Short pieces of a path that are one word, such as a person's name: other words and names contain them."""
 
 
 def link_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> LinkSecrets:
-    """The secrets of ``link``; never its host, a label of that, or a host of the platform, which everybody may read.
+    """The secrets of ``link``: never its host or one of the platform, nor in its path a label of its host.
 
     Args:
         link: any text; of one that is no link, everything after its host is a secret.
@@ -44,12 +46,14 @@ def link_secrets(link: str, rules: LinkRules = UNKNOWN_PLATFORM) -> LinkSecrets:
     rest = link[authority.end() :] if authority else link
     address = authority[1].lower() if authority else ""
     host = address.partition(":")[0]
-    public = {address, host, *host.split(".")}
+    public, labels = {address, host}, set(host.split("."))
     anywhere, words = set[str](), set[str]()
     for part, in_path in ((rest, True), (rest.removeprefix("/"), True), *_of_address(rest, rules, _DEPTH)):
         for form in (part, unquote(part), unquote_plus(part), _decoded(part)):
-            if form.lower() not in public and not rules.owns(form.lower()):
-                (words if in_path and form.isalpha() and len(form) < _LONG else anywhere).add(form)
+            known = form.lower()
+            if known in public or rules.owns(known) or (in_path and known in labels):
+                continue
+            (words if in_path and len(form) < _LONG and _WORD.fullmatch(form) else anywhere).add(form)
     return LinkSecrets(frozenset(anywhere), frozenset(words - anywhere))
 
 

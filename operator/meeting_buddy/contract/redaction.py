@@ -12,17 +12,20 @@ from typing import Final, NamedTuple
 from meeting_buddy.contract.escapes import readings
 from meeting_buddy.contract.link_secrets import SHORTEST, UNKNOWN_PLATFORM, link_secrets
 from meeting_buddy.contract.links import LinkRules
-from meeting_buddy.contract.text import MAX_NAME, page_text
+from meeting_buddy.contract.text import MAX_NAME, WITHOUT_BLANKS, page_text
 
 REDACTED: Final = "[redacted]"
 
 _ADDRESS = re.compile(r"\b(https?|wss?)://([^\s/?#\"'<>\\]+@)?([^\s/?#\"'<>\\@]+)([/?#][^\s\"'<>\\]*)?", re.IGNORECASE)
-_LETTER: Final = r"[^\W\d_]"
-_WORD_BEGINS: Final = rf"(?:(?<!{_LETTER})|(?<=\\[bfnrt]))"
-"""Also behind an escape of JSON that no reading decodes."""
-_LONG_NUMBER: Final = 6
-"""Pages print numbers of so many digits in groups; a shorter one would be found in sums and times."""
-_BETWEEN_DIGITS: Final = r"[\s.\u2010-\u2015-]?"
+_LETTER: Final = rf"[^\W\d_{WITHOUT_BLANKS}]"
+"""Beside one of these a word is part of another one."""
+_WORD_BEGINS: Final = (
+    rf"(?:(?<!{_LETTER})|(?<=\\[bfnrt])|(?<=%[0-9a-f]{{2}})|(?<=\\x[0-9a-f]{{2}})|(?<=\\u[0-9a-f]{{4}}))"
+)
+"""Also behind an escape that no reading decodes."""
+_LONG_NUMBER: Final = 9
+"""Pages print numbers of so many digits in groups; a shorter one, in whatever groups, would be found in dates."""
+_BETWEEN_DIGITS: Final = r"[ \u00a0\u202f\u2010-\u2015-]?"
 _BEARER = re.compile(r"\bbearer\s+(\S+)", re.IGNORECASE)
 
 
@@ -119,7 +122,7 @@ def _forms(secrets: Iterable[str]) -> set[str]:
 def _pattern(secret: str) -> str:
     """A number however its digits are grouped (``812 3456 7890``), anything else as it is."""
     digits = "".join(secret.split())
-    if len(digits) < _LONG_NUMBER or not re.fullmatch("[0-9]+", digits):
+    if not re.fullmatch("[0-9]+", digits) or (digits == secret and len(digits) < _LONG_NUMBER):
         return re.escape(secret)
     return _BETWEEN_DIGITS.join(digits)
 

@@ -13,6 +13,11 @@ MAX_NAME: Final = 100
 """Code points of a person's name."""
 MAX_LINE: Final = 500
 """Code points of a dialog's text, a line of the console, an error that quotes the page."""
+WITHOUT_BLANKS: Final = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff"
+    r"\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+)
+"""Ranges of a regular expression: scripts that put no blanks between words, or let endings follow a name."""
 
 _RAW_FACTOR: Final = 8
 """How much more of the raw text than the limit is looked at: a text of megabytes is not normalised for one name."""

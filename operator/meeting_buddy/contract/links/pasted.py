@@ -27,6 +27,8 @@ _NAMES: Final = {
     **dict.fromkeys("'\"`“”„‟‘’‚«»‹›", "a quotation mark"),
     **dict.fromkeys("。、，；：！？）】》」』", "a punctuation mark"),
 }
+MARKS: Final = "".join(_NAMES)
+"""Punctuation that follows a link in a text."""
 _NEVER_LAST: Final = frozenset('<>"`“”„‟‘’‚«»‹›…')
 """No address ends with one of these: where they are meant, they are percent-encoded."""
 _ENCODED_TAIL: Final = re.compile(r"(?:%[0-9a-f]{2})+$", re.IGNORECASE)

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from meeting_buddy.contract.links import teams
+from meeting_buddy.contract.links import pasted, teams
 from meeting_buddy.contract.wire import ContractModel
 
 
@@ -98,8 +98,8 @@ def id_parameter(name: str, value: str) -> str:
 
 
 _ZOOM_ID: Final = r"(?P<id>\d{9,11})"
-_NAME: Final = r"""(?P<id>[^/?#,;()<>\[\]{}'"]*(?u:[\w-]))"""
-"""It ends with a letter, also outside ASCII, a digit or a dash: other marks at its end were pasted along."""
+_NAME: Final = rf"""(?P<id>[^/?#,;()<>\[\]{{}}'"]*[^/?#{re.escape(pasted.MARKS)}])"""
+"""Marks at its end were pasted along."""
 _CODE_IN_CAPITALS: Final = r"(?P<packed>/(?=[a-zA-Z-]*[A-Z])[a-zA-Z]{3}-[a-zA-Z]{4}-[a-zA-Z]{3})/?(?:[?#].*)?"
 _SWITCH: Final = r"true|false|[01]"
 
