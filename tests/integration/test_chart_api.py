@@ -17,6 +17,7 @@ from tests.support.awaiting import wait_until
 
 NAME = f"{RELEASE}-api"
 INGRESS: Manifest = {"enabled": True, "className": "nginx", "host": "buddy.example.org", "tlsSecretName": "buddy-tls"}
+C0 = "".join(map(chr, range(1, 32)))
 CONFIGURATION = Path("/etc/meeting-buddy")
 
 
@@ -60,6 +61,15 @@ VARIANTS: dict[str, Manifest] = {
         autoscaling={"enabled": True}, resources={"requests": {"cpu": None}, "limits": {"cpu": "1"}}
     ),
     "load balancer": api(service={"type": "LoadBalancer", "annotations": {"example.org/internal": "true"}}),
+    "load balancer that ends TLS": api(
+        tls="ingress", service={"type": "LoadBalancer", "annotations": {"example.org/certificate": "a"}}
+    ),
+    "port of each node for an ingress that ends TLS": api(tls="ingress", service={"type": "NodePort"}),
+    "control characters that YAML takes escaped": api(
+        service={"annotations": {"a": C0}},
+        ingress={**INGRESS, "annotations": {"a": C0}},
+        podAnnotations={"a": C0},
+    ),
     "pod settings": api(
         nodeSelector={"pool": "web"},
         tolerations=[{"key": "web", "operator": "Exists"}],
@@ -135,7 +145,7 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     ),
     "tokens in the clear to an address outside": (
         api(tls="ingress", service={"type": "LoadBalancer"}),
-        "api.service.type=LoadBalancer with api.tls=ingress",
+        "say that by its annotations in api.service.annotations",
     ),
     "more replicas than can be counted": (api(replicas=2**31), "replicas"),
     "more replicas at most than can be counted": (api(autoscaling={"maxReplicas": 2**31}), "maxReplicas"),
@@ -226,8 +236,14 @@ class TestPod:
     @pytest.mark.parametrize("watched", [[], ["meetings", 123]], ids=["all", "some"])
     def test_it_knows_the_namespaces_that_the_operator_watches(self, watched: list[Any]) -> None:
         container = pod_of(rendered({"watchNamespaces": watched, **api(tls="ingress")}))["spec"]["containers"][0]
-        found = settings.parse([*container["args"], "--api-server=http://127.0.0.1:1"], {})
+        environment = {each["name"]: each["value"] for each in container.get("env", ())}
+        found = settings.parse([*container["args"], "--api-server=http://127.0.0.1:1"], environment)
         assert found.watched_namespaces == {str(each) for each in watched}
+
+    def test_an_image_of_an_older_tag_knows_all_of_its_flags(self) -> None:
+        container = pod_of(rendered({"watchNamespaces": ["meetings"], **api()}))["spec"]["containers"][0]
+        everywhere = pod_of(rendered(api()))["spec"]["containers"][0]
+        assert container["args"] == everywhere["args"]
 
     def test_a_changed_configuration_rolls_it(self) -> None:
         hosts = {"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example.org"}]}}

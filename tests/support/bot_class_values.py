@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[Fields, str]] = {
     "env name that begins with a digit": ({"env": {"1A": "c"}}, "1A"),
     "env value that YAML does not take": ({"env": {"A": "c\x7f"}}, "env"),
     "env value that is no character": ({"env": {"A": "\ufffe"}}, "env"),
-    "annotation that YAML does not take": ({"annotations": {"a": "c\x1b"}}, "annotations"),
+    "annotation that YAML does not take": ({"annotations": {"a": "c\x85"}}, "annotations"),
     "model that YAML does not take": (
         {"transcription": {"server": {"url": "https://a.example/v1", "model": "\x85"}}},
         "model",
@@ -164,6 +164,10 @@ WORKING: dict[str, Fields] = {
         }
     },
     "labels": {"labels": {"a.example/B_c": "", "x": "Y.z"}, "annotations": {"Note": "any text: \u00e9\n"}},
+    "control characters that JSON escapes": {
+        "env": {"COLOUR": "\x1b[0m", "ALL": "".join(map(chr, range(1, 32)))},
+        "annotations": {"a": "".join(map(chr, range(1, 32)))},
+    },
     "env": {"env": {".A": "", "_b-c.D": "x"}, "secretEnv": [{"name": "T", "secret": "s", "key": ".k"}]},
     "addresses": {
         "hostAliases": [{"ip": ip, "hostnames": ["a.b"]} for ip in ("10.0.0.7", "::1", "fd00::1:2", "1:2:3:4:5:6:7:8")]

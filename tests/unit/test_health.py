@@ -71,9 +71,7 @@ async def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> 
     assert "no page today" in caplog.text
 
 
-async def test_a_connection_that_says_nothing_more_is_closed_in_time_and_keeps_no_end_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_connection_that_says_nothing_more_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "IDLE_SECONDS", 0.2)
     port = free_port()
     async with health.serving("127.0.0.1", port, lambda: None, Metrics().page):
@@ -82,3 +80,18 @@ async def test_a_connection_that_says_nothing_more_is_closed_in_time_and_keeps_n
             writing.write(said)
             await asyncio.wait_for(reading.read(), 20)
             writing.close()
+
+
+async def test_a_client_that_does_not_read_keeps_no_end_waiting() -> None:
+    port, asked = free_port(), asyncio.Event()
+
+    def large() -> bytes:
+        asked.set()
+        return bytes(1 << 26)  # more than the buffers of both ends hold
+
+    async with asyncio.timeout(20):
+        async with health.serving("127.0.0.1", port, lambda: None, large):
+            _, writing = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            writing.write(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+            await asyncio.wait_for(asked.wait(), 10)
+    writing.close()

@@ -52,7 +52,9 @@ class Held:
         self._made[name] = {**manifest, "metadata": {**manifest["metadata"], **more}}
         return self._made[name]
 
-    async def get(self, _token: str, _namespace: str, name: str) -> Any:
+    async def get(self, _token: str, namespace: str, name: str) -> Any:
+        if name not in self._made:
+            raise KubeError("MeetingSession", namespace, name, 404, "NotFound", "not found")
         found = self._made[name]
         annotations = found["metadata"]["annotations"] | self._change.get("annotations", {})
         return {**found, "metadata": {**found["metadata"], **self._change, "annotations": annotations}}
@@ -102,6 +104,18 @@ async def test_a_key_finds_its_session_where_a_new_one_would_be_refused(status: 
     with pytest.raises(ProblemError) as refused:
         await sessions.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE))
     assert (refused.value.kind, held.reads) == (kind, 2), "without a key there is nothing to look for"
+
+
+async def test_a_key_finds_its_session_where_the_operator_no_longer_watches() -> None:
+    held: Any = Held()
+    await Sessions(held, held, Platforms(())).create(Caller("token"), "team-a", SessionRequest(**EXAMPLE), "key")
+    narrowed = Sessions(held, held, Platforms(()), watched=["team-b"])
+    _, replayed = await narrowed.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE), "key")
+    assert replayed
+    for key in ("other", None):
+        with pytest.raises(ProblemError) as refused:
+            await narrowed.create(Caller("token"), "team-a", SessionRequest(**EXAMPLE), key)
+        assert (refused.value.kind, refused.value.problem.field) == ("invalid", "namespace")
 
 
 UID = "11111111-2222-3333-4444-555555555555"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy.http_api.settings import Settings, parse
+from meeting_buddy.http_api.settings import WATCHED, Settings, parse
 from meeting_buddy.http_api.upstream import READ_KEY
 from tests.local.machine.certificates import Authority, Pair, Subject
 
@@ -75,7 +75,6 @@ def test_plain_http_elsewhere_is_refused_and_the_way_out_is_named(
         ("--tls ingress --api-server 10.0.0.1:443", "an address without a path"),
         ("--tls ingress --api-server https://h/path", "an address without a path"),
         ("--tls ingress --default-namespace Team_A", "argument --default-namespace: 'Team_A' is no namespace"),
-        ("--tls ingress --watched-namespace Team_A", "argument --watched-namespace: 'Team_A' is no namespace"),
     ],
 )
 def test_what_cannot_work_is_said_at_once(
@@ -113,8 +112,16 @@ def test_flags_win_over_the_environment(
 
 def test_the_namespaces_that_the_operator_watches_are_all_where_none_is_named(authority: Authority) -> None:
     assert read("--tls ingress", authority).watched_namespaces == frozenset()
-    found = read("--tls ingress --watched-namespace team-a --watched-namespace 7", authority)
+    found = read("--tls ingress", authority, {**IN_CLUSTER, WATCHED: "team-a,7"})
     assert found.watched_namespaces == {"team-a", "7"}
+
+
+def test_a_watched_namespace_that_is_no_name_is_refused(
+    authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read("--tls ingress", authority, {**IN_CLUSTER, WATCHED: "team-a,Team_A"})
+    assert f"${WATCHED}: 'Team_A' is no namespace" in capsys.readouterr().err
 
 
 def test_the_key_to_hear_with_may_come_later(authority: Authority) -> None:

@@ -97,8 +97,8 @@
 {{- if not $api.tls -}}
 {{- fail (printf "api.enabled needs TLS, because callers send their tokens. Either make a Secret in namespace %s (kubectl create secret tls, or a certificate of cert-manager) and set api.tls.secretName to its name; or, where an Ingress, a gateway or a mesh in front of the API ends TLS, say so by api.tls=ingress" .Release.Namespace) -}}
 {{- end -}}
-{{- if and (kindIs "string" $api.tls) (eq $api.service.type "LoadBalancer") -}}
-{{- fail "api.service.type=LoadBalancer with api.tls=ingress would carry callers' tokens in the clear to an address outside of the cluster. Either set api.tls.secretName, or leave api.service.type at ClusterIP, with what ends TLS in front of it" -}}
+{{- if and (kindIs "string" $api.tls) (eq $api.service.type "LoadBalancer") (not $api.service.annotations) -}}
+{{- fail "api.service.type=LoadBalancer with api.tls=ingress carries callers' tokens in the clear unless the load balancer ends TLS or is internal. Either say that by its annotations in api.service.annotations, or set api.tls.secretName, or leave api.service.type at ClusterIP, with what ends TLS in front of it" -}}
 {{- end -}}
 {{- if and $api.ingress.enabled (not $api.ingress.host) -}}
 {{- fail "api.ingress.enabled needs a name to answer to: set api.ingress.host" -}}

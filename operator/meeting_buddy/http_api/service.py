@@ -92,8 +92,6 @@ class Sessions:
             user = ""
             await self._finder.note_user(caller)
         where = caller.known.namespace = namespace or self._finder.namespace_of(user)
-        if not self._is_watched(where):
-            raise _unwatched()
         annotations = {
             identity.ANNOTATION_REQUESTED_AT: self._now().isoformat(timespec="seconds").replace("+00:00", "Z")
         }
@@ -109,27 +107,27 @@ class Sessions:
             "metadata": {"name": name, "namespace": where, "annotations": annotations},
             "spec": spec,
         }
-        late = self._late(request)
-        if late is not None and key is None:
-            raise late
+        wrong = self._late(request) if self._is_watched(where) else _unwatched()
+        if wrong is not None and key is None:
+            raise wrong
         with kube_problems(spec.get("meetingLink")):
             refusal: KubeError | None = None
             try:
-                if late is None:
+                if wrong is None:
                     return self._shown(await self._api.create(caller.token, where, manifest)), False
             except KubeError as error:
                 if key is None or not (error.exists or error.refused or error.denied):
                     raise
                 # A quota, or a rule that is new, refuses before it is seen that the session is there.
                 refusal = None if error.exists else error
-            try:  # an earlier request with the same key: what it made is the answer, although it is late by now
+            try:  # an earlier request with the same key: what it made is the answer, whatever is wrong by now
                 found = await self._api.get(caller.token, where, name)
             except KubeError as error:
                 if refusal is not None:
                     raise refusal from None
                 if not error.not_found:
                     raise
-                raise late or _deleted_meanwhile() from None
+                raise wrong or _deleted_meanwhile() from None
         annotations = found["metadata"].get("annotations", {})
         if annotations.get(ANNOTATION_REQUEST) != digest:
             raise _reused("the session of this Idempotency-Key was created with another body")

@@ -19,10 +19,16 @@ from meeting_buddy.resource.session import DNS_NAME
 CA_FILE: Final = Path("/etc/meeting-buddy/kubernetes-ca/ca.crt")
 """Where the chart mounts the ConfigMap ``kube-root-ca.crt``: the API server's certificate authority."""
 
-_EPILOG: Final = """\
+WATCHED: Final = "MEETING_BUDDY_WATCHED_NAMESPACES"
+"""Environment variable: namespaces with commas between."""
+
+_EPILOG: Final = f"""\
 Callers' tokens travel in each request, so plain HTTP is served in two cases only: on a loopback address (--host
 127.0.0.1), and where you say that something in front ends TLS (--tls ingress). Certificate and key are read again
 when the files change. /healthz, /readyz and /metrics are plain HTTP on --health-port.
+
+${WATCHED} names, with commas between, the namespaces that the operator watches and the
+admission policy guards (default: all of them).
 """
 
 
@@ -88,7 +94,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         installation=found.installation,
         tables=tuple(found.tables) or TABLES,
         created_by_policy=found.created_by_policy,
-        watched_namespaces=frozenset(found.watched_namespace),
+        watched_namespaces=_watched(parser, environment),
         log_level=found.log_level,
     )
 
@@ -143,14 +149,6 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="the chart's admission policy is installed, so user_id can be told from an annotation",
     )
-    upstream.add_argument(
-        "--watched-namespace",
-        type=_namespace,
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="the operator watches this one, and the admission policy guards it; repeatable (default: all of them)",
-    )
     parser.add_argument(
         "--read-key",
         type=Path,
@@ -190,6 +188,13 @@ def _namespace(text: str) -> str:
     if not text or re.fullmatch(DNS_NAME, text):
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is no namespace")
+
+
+def _watched(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> frozenset[str]:
+    try:
+        return frozenset(_namespace(each) for each in environment.get(WATCHED, "").split(",") if each)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"${WATCHED}: {error}")
 
 
 def _readers(text: str) -> str:

@@ -31,9 +31,9 @@ _IMAGE_HOST: Final = (
 )
 _IMAGE_NAME: Final = rf"({_IMAGE_HOST}/)?{_IMAGE_PART}(/{_IMAGE_PART})*"
 _IMAGE_TAG: Final = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
-# Characters that YAML does not take, in some of its readers not even in a string with quotes.
-_UNPRINTABLE: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f" + "\ufffe\uffff"
-_PATH_ELEMENT: Final = rf"([^/.{_UNPRINTABLE}]|\.[^/.{_UNPRINTABLE}]|\.\.[^/{_UNPRINTABLE}])[^/{_UNPRINTABLE}]*"
+# What no environment takes, and what the chart's JSON leaves unescaped although YAML does not take it.
+_UNUSABLE: Final = r"\x00\x7f-\x9f" + "\ufffe\uffff"
+_PATH_ELEMENT: Final = rf"([^/.{_UNUSABLE}]|\.[^/.{_UNUSABLE}]|\.\.[^/{_UNUSABLE}])[^/{_UNUSABLE}]*"
 
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_SUBDOMAIN: Final = rf"^{_SUBDOMAIN}$"
@@ -47,14 +47,14 @@ CONFIG_KEY: Final = r"^([-_a-zA-Z0-9]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$"
 ENV_NAME: Final = r"^([-_a-zA-Z]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$"
 IP_ADDRESS: Final = rf"^({_IPV4}|{_IPV6})$"
 DESCENDING_PATH: Final = rf"^{_PATH_ELEMENT}(/{_PATH_ELEMENT})*$"
-ABSOLUTE_PATH: Final = rf"^/[^{_UNPRINTABLE}]*$"
+ABSOLUTE_PATH: Final = rf"^/[^{_UNUSABLE}]*$"
 HOST_FOLDER: Final = rf"^(/+{_PATH_ELEMENT})+/*$"
 """Absolute path without ``..``, which Kubernetes refuses in a ``hostPath``."""
 IMAGE_TAG: Final = rf"^({_IMAGE_TAG})?$"
 IMAGE_REPOSITORY: Final = rf"^({_IMAGE_NAME})?$"
 IMAGE_REFERENCE: Final = rf"^{_IMAGE_NAME}(:{_IMAGE_TAG})?(@[-A-Za-z0-9_+.]+:[0-9A-Fa-f]+)?$"
-HTTP_URL: Final = rf"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?(/[^\s?#{_UNPRINTABLE}]*)?$"
-TEXT: Final = rf"^[^{_UNPRINTABLE}]*$"
+HTTP_URL: Final = rf"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?(/[^\s?#{_UNUSABLE}]*)?$"
+TEXT: Final = rf"^[^{_UNUSABLE}]*$"
 
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL)]
 """Name of a namespace."""
@@ -67,7 +67,7 @@ ConfigKey = Annotated[str, Field(pattern=CONFIG_KEY, max_length=253)]
 """Key inside a ConfigMap or a Secret."""
 EnvName = Annotated[str, Field(pattern=ENV_NAME)]
 Text = Annotated[str, Field(pattern=TEXT)]
-"""What somebody writes freely, of more than one line, too: without control characters."""
+"""What somebody writes freely, of more than one line, too: without characters that would not arrive."""
 IpAddress = Annotated[str, Field(pattern=IP_ADDRESS, description="IPv4 or IPv6 address.")]
 DescendingPath = Annotated[str, Field(pattern=DESCENDING_PATH, max_length=4096)]
 """Relative path without ``..``."""

@@ -30,8 +30,8 @@ const speak = () => {
     speaking: config.speaking && index === turn}));
 };
 
-// No script of the page returns from here on, and no processor is kept busy by it. Chromium ends all requests when the
-// machine gets or loses a network interface, as it does with each pod: then the next one is waited for.
+// No script of the page returns from here on, and no processor is kept busy by it. A request that fails, as one did now
+// and then on a busy machine, is sent again.
 const hang = () => {
   for (;;) {
     const request = new XMLHttpRequest();
