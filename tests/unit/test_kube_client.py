@@ -15,6 +15,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import incluster_config
 
+from meeting_buddy.controller import lease
 from meeting_buddy.controller.lease import Lease
 from meeting_buddy.kube import client as subject
 from meeting_buddy.kube.api import KubernetesApi
@@ -141,16 +142,38 @@ async def test_nonsense_about_the_lease_does_not_end_who_contends_for_it(
 async def test_a_dead_connection_costs_one_try_and_not_the_lease(
     upstream: Upstream, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meeting_buddy.controller.lease.PERIOD", 0.01)
-    monkeypatch.setattr("meeting_buddy.controller.lease.CALL_SECONDS", 0.3, raising=False)
-    upstream.answer = {"body": LEASE}
-    contender = Lease(api, "meetings", "operator-a", ManualClock())
+    """The clock goes on by what passes from a renewal to the end of a try that is cut off."""
+    lost = lease.PERIOD + lease.CALL_SECONDS
+    assert 2 * lease.CALL_SECONDS <= lease.RENEW_DEADLINE, "another call fits"
+    monkeypatch.setattr(lease, "PERIOD", 0.01)
+    monkeypatch.setattr(lease, "CALL_SECONDS", 0.3)
+    upstream.answer, clock = {"body": LEASE}, ManualClock()
+    contender = Lease(api, "meetings", "operator-a", clock)
+    update, cut_off, renewed = api.update_lease, 0, 0
+
+    async def updated(document: dict[str, Any]) -> dict[str, Any]:
+        nonlocal cut_off, renewed
+        try:
+            answer = await update(document)
+        except asyncio.CancelledError:
+            cut_off += 1
+            clock.advance(lost)
+            raise
+        renewed += 1
+        return answer
+
+    monkeypatch.setattr(api, "update_lease", updated)
     task = asyncio.create_task(contender.contend())
     try:
         await until(lambda: contender.held)
         upstream.dead = upstream.peers[-1]
-        await until(lambda: upstream.peers[-1] != upstream.dead, seconds=5)
+        await until(lambda: cut_off > 0, seconds=5)
         assert contender.held
+        before = renewed
+        await until(lambda: renewed > before + 1, seconds=5)
+        clock.advance(lost)
+        assert contender.held, "it was renewed in time"
+        assert cut_off == 1
         assert len(set(upstream.peers)) == 2, "the one that was cut off is not used again"
     finally:
         task.cancel()

@@ -9,11 +9,12 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from meeting_buddy.controller import lease
 from meeting_buddy.controller.lease import RENEW_DEADLINE, Lease
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.errors import KubeError
 from tests.support.awaiting import until
-from tests.support.operator_clock import ManualClock
+from tests.support.operator_clock import NOW, ManualClock
 
 LATE = RENEW_DEADLINE + 1
 AWAY = KubeError("Lease", "meetings", "operator", 0, "ClientConnectorError", "no answer")
@@ -103,3 +104,60 @@ async def test_after_a_machine_slept_it_is_still_tried_once_more_before_it_ends(
     tries = contender.api.update_lease.await_count
     await until(lambda: contender.api.update_lease.await_count > tries + 1)
     task.cancel()
+
+
+def of_an_uninstall(ago: float) -> dict[str, Any]:
+    """The Lease as the uninstall left it, so many seconds ago by the operator's clock."""
+    renewed = (NOW - timedelta(seconds=ago)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    spec = {"holderIdentity": "uninstall", "leaseDurationSeconds": 60, "acquireTime": renewed, "renewTime": renewed}
+    return {"metadata": {"resourceVersion": "1"}, "spec": spec}
+
+
+@pytest.mark.parametrize(("ago", "held"), [(86_400, True), (181, True), (179, False), (0, False), (-3600, False)])
+async def test_an_operator_that_is_installed_long_after_an_uninstall_acts_at_once(ago: float, held: bool) -> None:
+    found = Contender()
+    found.api.get_lease.return_value = of_an_uninstall(ago)
+    await found.lease._try()
+    assert found.lease.held is held
+    found.clock.advance(60)
+    await found.lease._try()
+    assert found.lease.held
+
+
+async def test_another_operators_lease_is_judged_by_nobodys_calendar() -> None:
+    found = Contender()
+    document = of_an_uninstall(86_400)
+    document["spec"]["holderIdentity"] = "b"
+    found.api.get_lease.return_value = document
+    await found.lease._try()
+    assert not found.lease.held
+
+
+@pytest.mark.parametrize(("holder", "held"), [("uninstall", True), ("b", False)])
+async def test_an_uninstall_does_not_make_a_deleted_lease_again(holder: str, held: bool) -> None:
+    found = Contender()
+    document = of_an_uninstall(0)
+    document["spec"]["holderIdentity"] = holder
+    found.api.get_lease.return_value = document
+    await found.lease._try()
+    assert not found.lease.held
+    found.api.get_lease.side_effect = KubeError("Lease", "meetings", "operator", 404, "NotFound", "gone")
+    found.api.create_lease.side_effect = lambda document: document
+    await found.lease._try()
+    assert found.lease.held is held
+
+
+async def test_an_api_server_that_takes_nearly_four_seconds_for_each_call_can_be_led(
+    contender: Contender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At five times the speed."""
+    monkeypatch.setattr(lease, "CALL_SECONDS", lease.CALL_SECONDS / 5)
+
+    async def slowly(document: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(3.8 / 5)
+        contender.clock.advance(3.8)
+        return document
+
+    contender.api.update_lease.side_effect = slowly
+    await contender.lease._try()
+    assert contender.lease.held

@@ -19,6 +19,7 @@ from kubernetes.aio.client import Configuration
 
 from meeting_buddy.app import release as program
 from meeting_buddy.contract.identity import FINALIZER_OUTCOME
+from meeting_buddy.controller.lease import UNINSTALL
 from meeting_buddy.kube.api import KubernetesApi
 from meeting_buddy.kube.client import KubeClient
 from meeting_buddy.kube.rate_limiter import RateLimiter
@@ -162,8 +163,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 HELD, REMOVED, GIVEN_BACK = (
-    (program.HOLDER, program.HOLD_SECONDS),
-    (program.HOLDER, program.REMOVAL_SECONDS),
+    (UNINSTALL, program.HOLD_SECONDS),
+    (UNINSTALL, program.REMOVAL_SECONDS),
     ("", 1),
 )
 TAKING: dict[str, tuple[dict[str, list[int]], list[tuple[str, int] | str]]] = {

@@ -36,8 +36,8 @@ FORMER_HOLDER_SECONDS: Final = lease.DURATION
 HOLD_SECONDS: Final = 300
 """Longer than the Job may take. Were it killed without a word, the operator would go on after that."""
 REMOVAL_SECONDS: Final = 60
-"""Within these the operator is removed once all pods are released; an installation made anew waits for their end."""
-HOLDER: Final = "uninstall"
+"""Within these the operator is removed once all pods are released. An operator that is installed again right then
+waits as long from its start; one that is installed minutes later acts at once."""
 
 
 async def release_instead_of_operator(api: KubernetesApi, own: str, namespaces: Sequence[str]) -> bool:
@@ -49,7 +49,7 @@ async def release_instead_of_operator(api: KubernetesApi, own: str, namespaces: 
         namespaces: where its sessions are; none: everywhere.
     """
     complete = False
-    acting = await _assign_lease(api, own, HOLDER, HOLD_SECONDS)
+    acting = await _assign_lease(api, own, lease.UNINSTALL, HOLD_SECONDS)
     if acting is None:
         return False
     try:
@@ -59,7 +59,7 @@ async def release_instead_of_operator(api: KubernetesApi, own: str, namespaces: 
         released, complete = await release(api, namespaces)
         _log.info("pods were released", extra={"pods": released})
     finally:
-        holder, seconds = (HOLDER, REMOVAL_SECONDS) if complete else ("", 1)
+        holder, seconds = (lease.UNINSTALL, REMOVAL_SECONDS) if complete else ("", 1)
         await _assign_lease(api, own, holder, seconds)
     return complete
 
@@ -132,7 +132,7 @@ async def _release_in(api: KubernetesApi, namespace: str | None, errors: list[Ku
 
 async def _run(found: argparse.Namespace) -> bool:
     client = KubeClient(await configuration(found.kubeconfig), RateLimiter())
-    api, own = KubernetesApi(client, HOLDER), own_namespace(found.own_namespace)
+    api, own = KubernetesApi(client, lease.UNINSTALL), own_namespace(found.own_namespace)
     work = asyncio.create_task(release_instead_of_operator(api, own, found.namespace))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
     try:

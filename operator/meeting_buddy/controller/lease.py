@@ -1,8 +1,8 @@
 """Who acts: the holder of one Lease. A second replica watches and waits, warm.
 
 Rules as in client-go's leader election: others' clocks are not trusted, a Lease counts as abandoned when it did not
-change for its duration by our own clock; a holder that could not renew for :data:`RENEW_DEADLINE` stops acting, well
-before another may begin. What a machine slept through counts, too.
+change for its duration by our own clock (but see :data:`UNINSTALL`); a holder that could not renew for
+:data:`RENEW_DEADLINE` stops acting, well before another may begin. What a machine slept through counts, too.
 
 If this process dies: the other replica takes over after :data:`DURATION` seconds; after an orderly end at once,
 because the Lease is given back.
@@ -11,7 +11,7 @@ because the Lease is given back.
 import asyncio
 import logging
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from meeting_buddy.controller.clock import Clock
@@ -21,10 +21,15 @@ from meeting_buddy.kube.errors import KubeError
 NAME: Final = "meeting-buddy-operator"
 DURATION: Final = 15.0
 RENEW_DEADLINE: Final = 10.0
-CALL_SECONDS: Final = RENEW_DEADLINE / 3
-"""For one call, which hangs if its connection is dead: others fit before the Lease is lost."""
+CALL_SECONDS: Final = RENEW_DEADLINE / 2
+"""For one call, which hangs if its connection is dead: another fits before the Lease is lost."""
 PERIOD: Final = 2.0
 """From one try to the next."""
+UNINSTALL: Final = "uninstall"
+"""Holds the Lease while the operator is uninstalled, and gives it back to nobody. An operator that is installed much
+later need not wait by its own clock once more."""
+CLOCK_DIFFERENCE: Final = 120.0
+"""By so many seconds the clocks of an uninstall and of an operator may differ."""
 
 _log = logging.getLogger(__name__)
 
@@ -102,8 +107,8 @@ class Lease:
         except KubeError as error:
             if not error.not_found:
                 raise
-            if self._document is not None and not self.held and not self._is_abandoned(self._document, started):
-                return  # somebody deleted it, and its holder makes it again
+            if not self.held and self._is_made_again(started):
+                return
             self._document = None  # a new one has nothing of one that was deleted
             await self._write(create=True)
             return
@@ -115,8 +120,22 @@ class Lease:
         else:
             self._held_until = float("-inf")
 
+    def _is_made_again(self, now: float) -> bool:
+        """Whether a Lease that somebody deleted will be made again by its holder."""
+        known = self._document
+        if known is None or known["spec"].get("holderIdentity") == UNINSTALL:
+            return False
+        return not self._is_abandoned(known, now)
+
     def _is_abandoned(self, document: dict[str, Any], now: float) -> bool:
-        return now >= self._seen_at + float(document["spec"].get("leaseDurationSeconds") or DURATION)
+        spec = document["spec"]
+        seconds = float(spec.get("leaseDurationSeconds") or DURATION)
+        if now >= self._seen_at + seconds:
+            return True
+        if spec.get("holderIdentity") != UNINSTALL or not spec.get("renewTime"):
+            return False
+        over = datetime.fromisoformat(spec["renewTime"]) + timedelta(seconds=seconds + CLOCK_DIFFERENCE)
+        return self._clock.now() >= over
 
     async def _write(self, *, create: bool) -> bool:
         """Acquire or renew; False if it is another one than was known: somebody was faster, or deleted it.

@@ -4,7 +4,7 @@ Nothing here is final before the bot class's ``startupTimeoutSeconds`` are over 
 later than the session, as GitOps applies them in any order), except what never changes by waiting.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from meeting_buddy.contract.reasons import Reason
@@ -23,6 +23,7 @@ from meeting_buddy.domain.startup_causes import (
     UNANSWERED_CLAIM,
     UNBOUND_CLAIMS,
 )
+from meeting_buddy.domain.termination_causes import LOST_CONTAINERS
 
 _UNRECOVERABLE: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _VOLUMES_ARE_THERE: Final = frozenset({"Pulling", "Pulled", "Created", "Started"})
@@ -57,14 +58,21 @@ def waits_for_claim(pod: PodFacts) -> bool:
 
 
 def failure(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
-    """Why a pod did not start in time; scheduler first, then each container's word, then Events."""
+    """Why a pod did not start in time; scheduler first, then each container's word, then Events.
+
+    Last come injected containers that ended before and run now.
+    """
     if pod.node is None:
         return _not_scheduled(pod, warnings, seconds)
-    for name, container in _containers(pod):
-        found = _container(name, container, warnings)
-        if found is not None:
-            return found
-    return _from_events(pod, warnings, seconds)
+    # What runs now may have ended for something that is over: the Events know more.
+    running = [each for each in pod.injected if each[1].running]
+    others = [each for each in _containers(pod) if each not in running]
+    return (
+        _first_failed(others, warnings)
+        or _from_events(pod, warnings, seconds)
+        or _first_failed(running, warnings)
+        or _silent(pod, seconds)
+    )
 
 
 def exit_text(container: ContainerFacts) -> str:
@@ -112,6 +120,11 @@ def _not_scheduled(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int
     return Outcome(Reason.UNSCHEDULABLE, message or f"no node took the pod within {seconds} s", remedy=remedy)
 
 
+def _first_failed(containers: Iterable[tuple[str, ContainerFacts]], warnings: tuple[PodWarning, ...]) -> Outcome | None:
+    found = (_container(name, container, warnings) for name, container in containers)
+    return next((each for each in found if each is not None), None)
+
+
 def _container(name: str, container: ContainerFacts, warnings: tuple[PodWarning, ...]) -> Outcome | None:
     word = container.waiting or ""
     detail = sentence(container.waiting_message) or word
@@ -134,10 +147,14 @@ def _container(name: str, container: ContainerFacts, warnings: tuple[PodWarning,
 
 
 def _ends_again_and_again(container: ContainerFacts) -> bool:
-    """Whether it is in a crash loop: one moment it waits for its restart, the next it runs, or has just ended."""
+    """Whether it is in a crash loop: one moment it waits for its restart, the next it runs, or has just ended.
+
+    An end that nobody saw is its node's, which was restarted, or its runtime's.
+    """
     if container.waiting is not None:
         return container.waiting == "CrashLoopBackOff"
-    return not container.ready and (container.terminated or container.previous) is not None
+    last = container.terminated or container.previous
+    return not container.ready and last is not None and find(LOST_CONTAINERS, last.reason, last.message) is None
 
 
 def _image(name: str, word: str, detail: str, warnings: tuple[PodWarning, ...]) -> Outcome:
@@ -150,7 +167,7 @@ def _image(name: str, word: str, detail: str, warnings: tuple[PodWarning, ...]) 
     return Outcome(Reason.IMAGE_PULL_FAILED, f"container {name}: {detail}")
 
 
-def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome:
+def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) -> Outcome | None:
     """The newest that explains it; older ones may be over."""
     passed: set[str] = set()
     for warning in reversed(warnings):
@@ -163,12 +180,18 @@ def _from_events(pod: PodFacts, warnings: tuple[PodWarning, ...], seconds: int) 
         if warning.reason in _VOLUMES_ARE_THERE:
             passed.add(warning.reason)
             continue
+        if warning.reason == "Unhealthy" and (pod.browser.ready or not pod.browser.running):
+            continue  # an injected container's probe
         over = passed and warning.reason not in ("Unhealthy", "NodeNotReady", "Failed")
         row = None if over else find(EVENTS, warning.reason, warning.message)
         if row is None and warning.reason == "Failed":
             row = find(CONTAINERS, warning.reason, warning.message) or Cause((), "", Reason.CONFIG_INVALID)
         if row is not None:
             return Outcome(row.reason, sentence(warning.message), remedy=row.remedy)
+    return None
+
+
+def _silent(pod: PodFacts, seconds: int) -> Outcome:
     if pod.started_at is None:
         return Outcome(
             Reason.NODE_LOST,
