@@ -14,6 +14,8 @@ ROOT = Path("/sys/fs/cgroup")
 PREFERRED = {"cpu.shares": 10 * 1024, "cpu.weight": 10 * 100}
 """Of the processors, by the version of control groups: ten times what others have, as much as the people of the local
 meeting (`tests/local/meetings/priority.py`), who must be in time for what is recorded of them."""
+_PASSES = 3
+"""Through the processes of a group that is left: one that is moved may just have started another."""
 
 
 def unified() -> bool:
@@ -46,8 +48,8 @@ def preferred(name: str) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            while pids := (group / "cgroup.procs").read_text().split():
-                for pid in pids:
+            for _ in range(_PASSES):
+                for pid in (group / "cgroup.procs").read_text().split():
                     with suppress(ProcessLookupError):
                         _move(int(pid), before)
             group.rmdir()
