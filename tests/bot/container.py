@@ -21,6 +21,7 @@ from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy_bot.browser import container
 from meeting_buddy_bot.recording.plan import screen_size
 from tests.local.clone import REPOSITORY
+from tests.local.machine.process import command_lines
 from tests.support.unprivileged import NO_USER_NAMESPACES, UID
 
 SCREEN = screen_size(RecordingConfig())
@@ -108,10 +109,10 @@ class BrowserContainer:
     def chromium(self) -> list[int]:
         """Process ids of all Chromium processes of this container, the browser's own first."""
         parents: dict[int, int] = {}
-        for entry in Path("/proc").iterdir():
+        for pid, line in command_lines():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                if (entry / "cmdline").read_bytes().startswith(b"/usr/lib/chromium/chromium"):
-                    parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                if line.startswith(b"/usr/lib/chromium/chromium"):
+                    parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
         ours = [pid for pid in parents if parents[pid] not in parents and self._is_ours(pid)]
         for pid in ours:  # grows while it is walked: children of children
             ours += (child for child, parent in parents.items() if parent == pid)

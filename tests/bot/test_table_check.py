@@ -29,6 +29,7 @@ from tests.bot.attending import Attending
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.local.clone import REPOSITORY
 from tests.local.machine.certificates import Authority
+from tests.local.machine.process import command_lines
 from tests.local.meetings.platform_site import PlatformSite
 from tests.support.awaiting import PATIENCE
 from tests.support.platform_tables import platform_table
@@ -196,12 +197,7 @@ async def test_an_override_is_merged_into_the_built_in_table(pack: Path, tmp_pat
 
 def processes(word: str) -> list[int]:
     """Those that have the word in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and word.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return found
+    return [pid for pid, line in command_lines() if word.encode() in line]
 
 
 def content(folder: Path) -> list[Path]:

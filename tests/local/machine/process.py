@@ -16,7 +16,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +194,17 @@ def identify(pid: int) -> Identity | None:
     return None if started is None else Identity(pid, started, boot_id())
 
 
+def command_lines() -> Iterator[tuple[int, bytes]]:
+    """Process id and command line of each process that runs now; each part of a command line ends with a NUL."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue  # ended while we looked
+            yield int(entry.name), line
+
+
 def boot_id() -> str:
     """Which boot of the machine this is: a new one after every restart."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -241,12 +252,4 @@ def _by_command_line(argv: tuple[str, ...]) -> Identity | None:
     if not argv:
         return None  # what has no command line is not ours: a kernel's thread, a process that wiped its own
     wanted = b"".join(part.encode() + b"\0" for part in argv)
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            if (entry / "cmdline").read_bytes() == wanted:
-                return identify(int(entry.name))
-        except OSError:
-            continue  # ended while we looked
-    return None
+    return next((identify(pid) for pid, found in command_lines() if found == wanted), None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.local.cluster.paths import Paths
 from tests.local.machine.control_group import ROOT, prefer, unified
 from tests.local.machine.execute import succeeds
-from tests.local.machine.process import Identity, identify
+from tests.local.machine.process import Identity, command_lines, identify
 from tests.local.machine.process import kill as end
 
 CGROUP = "meeting-buddy"
@@ -91,13 +91,9 @@ def _members() -> Iterator[Identity]:
 
 
 def _shims(paths: Paths) -> Iterator[Identity]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # ended while we looked
-            if "shim" in argv[0] and str(paths.containerd_socket) in argv:
-                identity = identify(int(entry.name))
-                if identity is not None:
-                    yield identity
+    for pid, line in command_lines():
+        argv = line.decode(errors="replace").split("\0")
+        if "shim" in argv[0] and str(paths.containerd_socket) in argv:
+            identity = identify(pid)
+            if identity is not None:
+                yield identity
