@@ -1,7 +1,8 @@
 """Each platform's table on each page of its pack: right on the page as it is, right or silent on a page that changed.
 
-One browser, one document for each pack, and two looks a page, then one after each change: a look asks for every locator
-by itself, so that what any smaller table would make of the page follows from it (`tests/local/meetings/mutations.py`).
+One browser, one document for each pack, and two looks a page, then, for one form of each state (`make soak`: for all),
+one after each change: a look asks for every locator by itself, so that what any smaller table would make of the page
+follows from it (`tests/local/meetings/mutations.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,13 +144,18 @@ class Seen:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def seen(pack: PackPages) -> list[Seen]:
-    """Each page of the pack as it is, and after each change."""
+    """Each page of the pack as it is; and each state after each change, in one of its forms."""
+    return await _look_at_all(pack, changed_in_every_form=False)
+
+
+async def _look_at_all(pack: PackPages, *, changed_in_every_form: bool) -> list[Seen]:
     found = []
-    for state, expected in pack.site.pack.states.items():
+    for number, (state, expected) in enumerate(pack.site.pack.states.items()):
         for variant in range(pack.site.pack.variants):
             as_it_is = await pack.look(state, variant)
-            changed = {change: await pack.look(state, variant, change) for change in CHANGES}
-            found.append(Seen(expected, as_it_is, changed))
+            is_changed = changed_in_every_form or variant == number % pack.site.pack.variants
+            changes = CHANGES if is_changed else []
+            found.append(Seen(expected, as_it_is, {each: await pack.look(state, variant, each) for each in changes}))
     return found
 
 
@@ -172,6 +178,15 @@ async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_mat
 
 
 async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages, seen: list[Seen]) -> None:
+    _no_changed_page_is_seen_wrongly(pack, seen)
+
+
+@pytest.mark.soak
+async def test_a_changed_page_is_seen_rightly_or_not_at_all_in_each_of_its_forms(pack: PackPages) -> None:
+    _no_changed_page_is_seen_wrongly(pack, await _look_at_all(pack, changed_in_every_form=True))
+
+
+def _no_changed_page_is_seen_wrongly(pack: PackPages, seen: Sequence[Seen]) -> None:
     wrong, right = [], dict.fromkeys(CHANGES, 0)
     for page in seen:
         for change, look in page.changed.items():
@@ -180,5 +195,5 @@ async def test_a_changed_page_is_seen_rightly_or_not_at_all(pack: PackPages, see
                 right[change] += 1
             elif shown in (State.ENDED, State.REFUSED):
                 wrong.append(f"{look.page}, {change}: {shown}/{reason}")
-    print(f"\n{pack.site.pack.platform}, still right of {len(seen)}: {right}")
+    print(f"\n{pack.site.pack.platform}, still right of {sum(bool(page.changed) for page in seen)}: {right}")
     assert wrong == []

@@ -14,7 +14,7 @@ from tests.local.cluster.kubectl import Kubectl
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A running API server: `url`, `kubeconfig` (administrator), `authority` (its CA), `kubectl`."""
-    with api_only.running(tmp_path_factory.mktemp("apiserver")) as server:
+    with api_only.running(tmp_path_factory.mktemp("apiserver"), processors=1) as server:
         yield server
 
 

@@ -68,7 +68,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     roles = [each for each in of_kind(rendered(values), "Role") if each["metadata"]["name"] == ROLE]
     looks = {**roles[0], "metadata": {"name": "looks", "namespace": NAMESPACE}}
     looks["rules"] = [{"apiGroups": ["meetingbuddy.io"], "resources": ["meetingsessions"], "verbs": ["get", "list"]}]
-    with api_only.running(folder / "apiserver", f"--token-auth-file={folder / 'tokens.csv'}") as server:
+    tokens = f"--token-auth-file={folder / 'tokens.csv'}"
+    with api_only.running(folder / "apiserver", tokens, processors=1) as server:
         install_crd(server.kubectl)
         server.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         server.kubectl.create(*roles, looks, _bound(ROLE, "Group", GROUP), _bound("looks", "User", john.user))
