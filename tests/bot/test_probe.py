@@ -159,6 +159,23 @@ async def test_sees_what_a_person_sees(browser: Browser, site: SyntheticSite) ->
     assert snapshot.status == 200
 
 
+COUNTS = """
+<button aria-label=People>x</button> <div id=avatars>%s</div>
+"""
+
+
+@pytest.mark.parametrize(("avatars", "count"), [("4", 4), ("", None)])
+async def test_the_first_locator_that_finds_a_number_counts_the_people(
+    browser: Browser, site: SyntheticSite, avatars: str, count: int | None
+) -> None:
+    raw = raw_table()
+    raw["elements"]["head count"] = [{"css": each, "source": SOURCE} for each in ("button", "#avatars")]
+    raw["participants"]["count"] = "head count"
+    site.pages["/count"] = COUNTS % avatars
+    await browser.page.navigate(site.url("/count"))
+    assert (await read(browser, load_table(raw))).count == count
+
+
 SHADOWS = """
 <div id=outer></div> <div id=closed></div>
 <script>

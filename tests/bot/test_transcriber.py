@@ -206,6 +206,30 @@ def test_a_slow_server_is_asked_for_partial_texts_all_the_same() -> None:
     assert not [each for each in messages if isinstance(each, Progress) and each.spares]
 
 
+BROKEN = """
+import sys
+from meeting_buddy_bot.transcription import engines, process
+
+def build(config):
+    raise RuntimeError("words that somebody spoke")
+
+engines.build = build
+code = process.main()
+sys.stdout.flush()
+process.os._exit(code)
+"""
+
+
+def test_what_ends_the_process_is_named_in_its_last_line() -> None:
+    argv = [sys.executable, "-c", BROKEN, config().model_dump_json()]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.wait(60) == 1, "while its input is still open"
+        assert running.stderr is not None
+        last = running.stderr.read().decode().splitlines()[-1]
+    assert "RuntimeError in " in last
+    assert "spoke" not in last
+
+
 IMPATIENT = """
 import sys
 from meeting_buddy_bot.transcription import process

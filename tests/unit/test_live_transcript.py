@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -212,6 +212,26 @@ async def test_what_sounds_while_the_bot_is_not_in_the_meeting_is_not_missing(
     await session.say(READY, progress(3.2))
     report = await session.end(3.2)
     assert (report.state, report.reason, report.message) == ("Done", None, None)
+
+
+async def test_sound_that_comes_again_before_the_bot_is_back_was_missing_until_then(session: Session) -> None:
+    await session.begin()
+    await session.admitted(0)
+    before = session.sound.opened
+    cast(Any, session.sound.to_come).put_nowait(None)  # as its server dies; a new browser follows
+    await until(lambda: session.sound.opened > before)
+    session.reporter.waiting(Waiting.REJOINING)
+    session.sound.to_come.put_nowait(PcmFrame(2.0, bytes(FRAME_BYTES)))
+    await until(session.sound.to_come.empty)
+    await asyncio.sleep(0.01)
+    session.reporter.waiting(None)
+    await session.hear(300)
+    await session.say(READY, progress(300.1))
+    await session.end(300.1)
+    await session.events.flush()
+    told = [json.loads(line) for line in (session.folder / "events.jsonl").read_text().splitlines()]
+    missed = [(each["start"], each["end"]) for each in told if each["event"] == "not_transcribed"]
+    assert missed == [(0.1, 2.0)]
 
 
 async def test_what_follows_a_segment_whose_samples_end_behind_the_clock_is_given_to_the_next_process(

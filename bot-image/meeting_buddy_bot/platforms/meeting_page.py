@@ -191,15 +191,21 @@ class MeetingPage:
                     step = steps.next(snapshot)
                     if step is not None and steps.tried(step, await self.perform(step)):
                         acted = True
-                    elif snapshot is not None and state is not State.IN_CALL:
-                        agreed = acted or state in (State.ENDED, State.PRE_JOIN)
-                        if not agreed and self._clock.now() - began > _NOTHING_TO_PRESS:
+                    elif snapshot is not None and not self._may_be_in_call(state, snapshot):
+                        # While a step applies, such as a button that something lies over, there is more to press.
+                        agreed = (acted and step is None) or state in (State.ENDED, State.PRE_JOIN)
+                        if not agreed and step is None and self._clock.now() - began > _NOTHING_TO_PRESS:
                             return False  # a lobby without a way out but the door
                     if not agreed:
                         await asyncio.sleep(_LEAVE_POLL)
         if acted:
             await asyncio.sleep(self._table.timeouts.goodbye)  # of which a page shows nothing
         return agreed
+
+    def _may_be_in_call(self, state: State | None, snapshot: PageSnapshot) -> bool:
+        """Whether the page shows the call, be it for too short a time to be sure."""
+        signs = (each for each in self._table.signals if each.state is State.IN_CALL)
+        return state is State.IN_CALL or (state is None and any(snapshot.holds(each) for each in signs))
 
     def evidence_of(self, snapshot: PageSnapshot | None) -> list[str]:
         """Labels of the table's signals and steps that hold in ``snapshot``."""

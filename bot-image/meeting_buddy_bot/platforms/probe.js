@@ -246,6 +246,16 @@
     return digits ? Number(digits[0]) : null;
   };
 
+  // What the first locator says that finds an element with a number: another's may have lost its own.
+  const counted = locators => {
+    for (const locator of locators) {
+      const [one] = locate(locator);
+      const number = one ? numberIn(one) : null;
+      if (number !== null) return number;
+    }
+    return null;
+  };
+
   const holds = match => {
     if (match.path !== null && location.pathname !== match.path) return false;
     if (match.url !== null && !location.href.toLowerCase().includes(match.url)) return false;
@@ -315,11 +325,10 @@
     const people = tiles.slice(0, participants.most).map(tile => ({
       name: named(tile), own: marked(tile, participants.own), speaking: marked(tile, participants.speaking),
     }));
-    const [counter] = participants.count === null ? [] : element(participants.count);
     const [navigation] = performance.getEntriesByType('navigation');
     const answer = {
       seen, actable, people,
-      count: counter ? numberIn(counter) : null,
+      count: participants.count === null ? null : counted(config.elements[participants.count]),
       audio: media(config.media.audio, each => each.currentTime),
       video: media(config.media.video, each => each.getVideoPlaybackQuality?.().totalVideoFrames),
       status: navigation ? navigation.responseStatus : 0,

@@ -210,12 +210,15 @@ class LiveTranscript:
                             self._take_in(frame)
             except OSError as error:
                 _log.warning("the source of sound cannot be opened: %s", error.strerror)
-            if self._sound.reached is not None and not self._ending.is_set():
-                self._missing.begin(self._sound.reached, _NO_SOUND)
+            reached = self._sound.reached
+            if reached is not None and self._reporter.may_hear_meeting and not self._ending.is_set():
+                self._missing.begin(reached, _NO_SOUND)
             await asyncio.sleep(_REOPEN_SECONDS)  # parec ended: as a rule its server did
 
     def _take_in(self, frame: PcmFrame) -> None:
         if self._ending.is_set() or not self._reporter.may_hear_meeting:
+            if self._sound.reached is not None and not self._ending.is_set():
+                self._missing.end(frame.start)  # it comes again; until the bot is back nobody misses it
             self._took_in = False
             return
         self._missing.end(frame.start)

@@ -20,6 +20,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -215,6 +216,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except _HungError:
         _log.error("a decoding did not end within %.0f s", LONGEST_DECODING)
+        return 1
+    except Exception as error:  # the reader holds standard input, so that the interpreter could only abort
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # Not the error's own words, which may be what was spoken.
+        _log.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
         return 1
 
 

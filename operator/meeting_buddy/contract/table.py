@@ -235,7 +235,8 @@ class Participants(TableModel):
     speaking: Annotated[tuple[TileMark, ...], Field(max_length=10)] = ()
     screen_share: Annotated[tuple[TileMark, ...], Field(max_length=10)] = ()
     count: ElementName | None = None
-    """Its first whole number is how many are there, the bot among them; where the page shows only some tiles."""
+    """Its first whole number is how many are there, the bot among them; where the page shows only some tiles. A locator
+    that finds no number leaves it to the next."""
     source: Source
 
 

@@ -149,7 +149,7 @@ const toolbar = (context, count, chat = true) => h('div', {...tid('calling-toolb
 const roster = context => {
   if (!context.get('roster')) return null;
   return h('div', {role: 'tree', ...pick(context, {'aria-label': 'Attendees'}, {})}, context.people.map(person => {
-    const own = person.own ? names(context) : person.name;
+    const own = tileName(context, person);
     return pick(context,
       h('div', {key: own, 'data-cid': 'roster-participant', 'aria-label': `${own}, muted`}, own),
       h('div', {key: own, ...tid('roster-participant')}, own),
