@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES
+from meeting_buddy_bot.support.causes import cause_of
 from meeting_buddy_bot.transcription import engines
 from meeting_buddy_bot.transcription.engine import Decoding, Engine, EngineError
 from meeting_buddy_bot.transcription.messages import (
@@ -220,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the reader holds standard input, so that the interpreter could only abort
         place = traceback.extract_tb(error.__traceback__)[-1]
         # Not the error's own words, which may be what was spoken.
-        _log.error("%s in %s, line %s", type(error).__name__, place.filename, place.lineno)
+        _log.error("%s in %s, line %s", cause_of(error), place.filename, place.lineno)
         return 1
 
 
