@@ -164,7 +164,7 @@ COUNTS = """
 """
 
 
-@pytest.mark.parametrize(("avatars", "count"), [("4", 4), ("", None)])
+@pytest.mark.parametrize(("avatars", "count"), [("4", 4), ("", None), ("+3", None), ("+12", None)])
 async def test_the_first_locator_that_finds_a_number_counts_the_people(
     browser: Browser, site: SyntheticSite, avatars: str, count: int | None
 ) -> None:

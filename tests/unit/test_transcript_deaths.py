@@ -183,6 +183,19 @@ async def test_a_process_that_dies_unready_at_the_end_is_the_last(session: Sessi
     assert report.message == "without text: 0-20 s (the transcriber died)"
 
 
+async def test_what_kept_every_process_from_starting_is_why_there_is_no_text(session: Session) -> None:
+    fault = Fault(reason="ServerFailed", message="no certificate can be read: check extraCa of the bot class")
+    await session.begin()
+    session.reporter.admitted(session.clock.utc(), "hints")
+    await play(session, 0, 20)
+    await session.say(fault)
+    await session.die()
+    await session.say(fault)
+    session.processes[-1].code = 1
+    report = await session.end(20)
+    assert report.message == f"without text: 0-20 s ({fault.message})"
+
+
 async def test_there_is_an_end_of_waiting_for_a_process_between_two(session: Session) -> None:
     finishing = await ending_unheard(session)
     session.starting.clear()

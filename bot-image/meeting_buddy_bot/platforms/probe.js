@@ -241,8 +241,9 @@
     return Boolean(inner(element).checked);
   };
   const holdsText = element => inner(element).value ?? element.value ?? element.textContent;
+  // What it says how many there are; "+3" is how many more.
   const numberIn = element => {
-    const digits = /\d+/.exec(`${textOf(element)} ${nameOf(element)}`.replace(/(\d)[,.'\u00a0](?=\d{3}\b)/g, '$1'));
+    const digits = /(?<![+\d])\d+/.exec(`${textOf(element)} ${nameOf(element)}`.replace(/(\d)[,.'\u00a0](?=\d{3}\b)/g, '$1'));
     return digits ? Number(digits[0]) : null;
   };
 

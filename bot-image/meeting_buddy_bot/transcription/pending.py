@@ -106,9 +106,9 @@ class PendingSound:
         self._handed.clear()
         self._forgotten = 0.0
 
-    def note_death(self) -> None:
-        """The transcriber died: what it alone had is missing."""
-        self.cause = DIED
+    def note_death(self, cause: str = DIED) -> None:
+        """The transcriber died, for this cause: what it alone had is missing."""
+        self.cause = cause
         if self._forgotten > self._done:
             self._missed(self._done, self._forgotten, self.cause)
 

@@ -12,6 +12,7 @@ from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
 from meeting_buddy_bot.support.tasks import beside, done_before
 from meeting_buddy_bot.transcription.messages import Message, Ready, TranscriberConfig
+from meeting_buddy_bot.transcription.missing import DIED
 from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.status import TranscriptStatus
 from meeting_buddy_bot.transcription.transcriber import Transcriber
@@ -156,9 +157,10 @@ class TranscriberRuns:
 
     def _note_death(self) -> None:
         """A process died: the next one is given what it had, unless this very sound has killed two."""
-        self._sound.note_death()
         if not self._ready.is_set():  # it had not looked at any sound
+            self._sound.note_death(self._status.fault_message or DIED)
             return
+        self._sound.note_death()
         if self._died_at is None or self._sound.done > self._died_at:
             self._died_at = self._sound.done
             return

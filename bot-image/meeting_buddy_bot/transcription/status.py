@@ -42,6 +42,11 @@ class TranscriptStatus:
         """Of the fault that is told."""
         return self._report.reason
 
+    @property
+    def fault_message(self) -> str | None:
+        """Why nothing is decoded, while a fault is told."""
+        return self._report.message if self._failing else None
+
     def starting(self, lines: int) -> None:
         """It is begun, for the first time or once more; so many lines there are."""
         self._tell(state="Starting", lines=lines)
