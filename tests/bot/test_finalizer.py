@@ -1,6 +1,8 @@
 """Joining segments: nothing of them is lost, nothing is moved, and what is not whole is not called verified."""
 
+import functools
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,18 +30,28 @@ def make_run(
     ``rate``: samples a second; the fewer, the further a segment's last 1024 of them reach into the next one.
     """
     (folder / "segments").mkdir(exist_ok=True)
-    # fmt: off
-    subprocess.run([
-        "ffmpeg", "-v", "error", "-copyts",
-        "-f", "lavfi", "-i", f"sine=440:r={rate}:d={audio}",
-        "-itsoffset", str(video_late), "-f", "lavfi", "-i", f"testsrc=s=320x180:r=15:d={video}",
-        "-map", "1:v", "-map", "0:a", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
-        "-force_key_frames", "expr:gte(t,n_forced*2)", "-c:a", "aac",
-        "-f", "segment", "-segment_time", str(each), "-segment_format", "matroska", "-segment_start_number", str(first),
-        str(folder / "segments" / "%05d.mkv"),
-    ], check=True)
-    # fmt: on
-    return sorted(path for path in (folder / "segments").iterdir() if int(path.stem) >= first)
+    files = []
+    for number, data in enumerate(_encoded(video, audio, video_late, each, rate), first):
+        files.append(folder / "segments" / f"{number:05d}.mkv")
+        files[-1].write_bytes(data)
+    return files
+
+
+@functools.cache
+def _encoded(video: float, audio: float, video_late: float, each: int, rate: int) -> tuple[bytes, ...]:
+    """The segments' bytes: many tests begin with the same ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        # fmt: off
+        subprocess.run([
+            "ffmpeg", "-v", "error", "-copyts",
+            "-f", "lavfi", "-i", f"sine=440:r={rate}:d={audio}",
+            "-itsoffset", str(video_late), "-f", "lavfi", "-i", f"testsrc=s=320x180:r=15:d={video}",
+            "-map", "1:v", "-map", "0:a", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
+            "-force_key_frames", "expr:gte(t,n_forced*2)", "-c:a", "aac",
+            "-f", "segment", "-segment_time", str(each), "-segment_format", "matroska", f"{folder}/%05d.mkv",
+        ], check=True)
+        # fmt: on
+        return tuple(path.read_bytes() for path in sorted(Path(folder).iterdir()))
 
 
 async def entered(folder: Path, files: list[Path], run_number: int) -> list[Segment]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy.contract.phases import ReportPhase
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy_bot.recording.capture import FROZEN_SECONDS
@@ -18,6 +19,7 @@ from tests.support.faulty_volume import FaultyVolume, faulty_volume
 
 HANGS = 20.0
 """Seconds; long enough for ffmpeg to be found frozen and killed, and for several liveness probes."""
+SOUND = RecordingConfig(video="none")
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
 
 
 async def takes_no_writes_and_is_waited_for(start: Start) -> None:
-    with on_a_faulty_volume(start) as (bot, volume):
+    with on_a_faulty_volume(start, recording=SOUND) as (bot, volume):
         await bot.until(recording)
         with tone(bot):
             await asyncio.sleep(5)
@@ -115,7 +117,7 @@ async def takes_no_writes_and_is_waited_for(start: Start) -> None:
 
 
 async def hangs_before_the_bot_starts_and_is_waited_for(start: Start) -> None:
-    with on_a_faulty_volume(start, hangs=True) as (bot, volume):
+    with on_a_faulty_volume(start, hangs=True, recording=SOUND) as (bot, volume):
         report = await bot.until(lambda report: report.storage_unresponsive)
         assert report.phase is ReportPhase.JOINING
         assert await livez_seconds(bot) < 3
@@ -131,7 +133,7 @@ async def hangs_before_the_bot_starts_and_is_waited_for(start: Start) -> None:
 
 
 async def hangs_while_the_bot_leaves_an_outcome_in_time(start: Start) -> None:
-    with on_a_faulty_volume(start, grace_seconds=40) as (bot, volume):
+    with on_a_faulty_volume(start, grace_seconds=40, recording=SOUND) as (bot, volume):
         await bot.until(recording)
         await asyncio.sleep(3)
         volume.hang()
@@ -146,7 +148,7 @@ async def hangs_while_the_bot_leaves_an_outcome_in_time(start: Start) -> None:
 
 
 async def goes_away_and_ends_the_session_with_its_cause(start: Start) -> None:
-    with on_a_faulty_volume(start) as (bot, volume):
+    with on_a_faulty_volume(start, recording=SOUND) as (bot, volume):
         await bot.until(recording)
         await asyncio.sleep(3)
         volume.vanish()

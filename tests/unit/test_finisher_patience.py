@@ -22,7 +22,7 @@ from meeting_buddy_bot.finishing.recording import UnfinishedRecording
 from meeting_buddy_bot.recording import finalizer as recording_finalizer
 from meeting_buddy_bot.recording import manifest_writer, volume_watch
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
-from meeting_buddy_bot.recording.manifest import Finished, RunStart
+from meeting_buddy_bot.recording.manifest import Finished, RunEnd, RunStart
 from meeting_buddy_bot.recording.plan import MediaFormat
 from meeting_buddy_bot.recording.segments import Span, fsync_and_hash, probe
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
@@ -209,6 +209,15 @@ async def test_a_damaged_entry_does_not_cost_the_others(left: Left) -> None:
     recording, _ = await finish(Volume(left.folder))
     check(left, recording.finished)
     assert recording.report.segments == 2
+
+
+async def test_media_that_the_clock_contradicted_is_not_verified_by_it_either(left: Left) -> None:
+    """The bot that captured it has told, before it ended, for how long it did."""
+    left.says(RunEnd(1, 25.0))
+    recording, _ = await finish(Volume(left.folder))
+    assert recording.finished is not None
+    assert not recording.finished.verified
+    assert str(recording.finished.cause).endswith("s of media; the session clock counted 25.0 s")
 
 
 async def test_its_clock_leaves_out_by_how_much_the_wall_clock_was_set(tmp_path: Path) -> None:

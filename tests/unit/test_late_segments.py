@@ -9,7 +9,7 @@ import pytest
 from meeting_buddy_bot.recording import manifest_writer
 from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
-from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, Segment, read
+from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, GapLine, RunEnd, Segment, read
 from meeting_buddy_bot.recording.manifest_writer import ManifestWriter
 from meeting_buddy_bot.recording.plan import CapturePlan
 from meeting_buddy_bot.recording.segments import Span, number
@@ -75,6 +75,10 @@ async def test_a_whole_run_is_compared_with_the_clock(recording: Recording) -> N
     await recording.look_again()
     assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
     assert recording.gaps == []
+    ends = [line for line in read(recording.folder / MANIFEST_FILE) if isinstance(line, RunEnd)]
+    assert ends == [RunEnd(1, 4 * LENGTH)], "once"
+    later = ManifestWriter(recording.volume, SessionClock(), recording.events, lambda: None, ends)
+    assert later.captured == recording.writer.captured, "also by who finishes it later"
 
 
 async def test_a_segment_that_comes_late_takes_its_place(recording: Recording) -> None:

@@ -22,8 +22,8 @@ from meeting_buddy.contract.assignment import TranscriptionConfig, Transcription
 from meeting_buddy.contract.languages import WHISPER
 from meeting_buddy_bot.transcription import engines, openai_answer, openai_engine
 from meeting_buddy_bot.transcription.engine import LOOPING, Decoding, EngineError, TimedWord, repetition
-from meeting_buddy_bot.transcription.messages import TranscriberConfig
-from meeting_buddy_bot.transcription.openai_answer import CODES, UNKNOWN_LANGUAGE, AnswerError, decoding
+from meeting_buddy_bot.transcription.messages import UNKNOWN_LANGUAGE, TranscriberConfig
+from meeting_buddy_bot.transcription.openai_answer import CODES, AnswerError, decoding
 from meeting_buddy_bot.transcription.openai_engine import (
     ATTEMPTS,
     IDLE_SECONDS,

@@ -344,6 +344,22 @@ async def test_a_file_that_the_volume_refuses_is_looked_at_again(
     assert len(left.gaps) == gaps
 
 
+async def test_a_probe_that_was_killed_says_nothing_of_the_file(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    left.run(1, 1, 10.0, seconds=6)
+
+    async def killed(file: Path, latest: float = float("inf")) -> Span | None:
+        raise OSError(errno.EINTR, f"ffprobe was ended by signal 9 at {file.name}, {latest}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest_writer, "probe", killed)
+        patched.setattr(recovery, "_AGAIN_SECONDS", 0.0)
+        with pytest.raises(OSError, match="signal 9"):
+            await left.recover()
+    assert left.gaps == []
+    await left.recover()
+    assert [each.segment for each in left.segments] == [1, 2]
+
+
 def refuse_stat(monkeypatch: pytest.MonkeyPatch, refused: Path, number: int) -> None:
     stat = Path.stat
 

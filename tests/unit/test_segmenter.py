@@ -10,8 +10,8 @@ import pytest
 
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Samples
+from meeting_buddy_bot.transcription.messages import CAP_SECONDS
 from meeting_buddy_bot.transcription.segmenter import (
-    CAP_SECONDS,
     WINDOW,
     Segmenter,
     SileroDetector,

@@ -22,7 +22,9 @@ from meeting_buddy_bot.platforms.page_state import NOTHING, PageState, PageState
 from meeting_buddy_bot.platforms.probe import PageSnapshot
 from meeting_buddy_bot.session import meeting_run
 from meeting_buddy_bot.session.evidence import EvidenceKeeper
+from meeting_buddy_bot.session.rejoin import reason_after_joining
 from meeting_buddy_bot.session.result import SessionResult
+from tests.support.awaiting import until
 from tests.support.bot_clock import FakeClock
 from tests.support.platform_tables import platform_table
 
@@ -85,6 +87,16 @@ async def test_each_stay_in_the_lobby_has_its_own_time() -> None:
     sent_back = [LOBBY] * 20 + [NOTHING] + [LOBBY] * 30 + [IN_CALL] * 10
     assert (await Stay([*sent_back * 4, OVER]).result()).reason is Reason.MEETING_ENDED
     assert (await Stay([*sent_back, *[LOBBY] * 70, OVER]).result()).reason is Reason.REMOVED_FROM_MEETING
+
+
+async def test_a_call_that_waits_for_its_host_again_is_over_and_nobody_removed_the_bot() -> None:
+    signals = platform_table("zoom").signals
+    waits = PageState(State.LOBBY, next(each for each in signals if each.waiting is Waiting.NOT_STARTED))
+    stay = Stay([IN_CALL, *[waits] * 70, OVER])
+    result = await stay.result()
+    assert result.reason is Reason.MEETING_NOT_STARTED
+    assert reason_after_joining(result.reason) is Reason.MEETING_ENDED
+    assert cast(Any, stay._reporter).waiting.call_args == call(Waiting.NOT_STARTED)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +169,16 @@ class Leaving(meeting_run._MeetingRun):
         self._assignment = cast(Any, SimpleNamespace(debug_mode=True, grace_seconds=1))
         self._events, self._reporter, self._restarts, self._clock, self._call = (cast(Any, Mock()) for _ in range(5))
         self._outage, self._away = None, ""
-        self._page = cast(Any, Mock(leave=self._does("page left")))
+        self._page = cast(Any, Mock(leave=self._does("page left", True)))
         self._browser = cast(Any, Mock(close=self._does("browser closed")))
         self._recorder = self.recorder = cast(Any, Mock(stop=self._does("recorder stopped")))
 
-    def _does(self, what: str) -> AsyncMock:
-        return AsyncMock(side_effect=lambda *_: self.done.append(what))
+    def _does(self, what: str, answer: object = None) -> AsyncMock:
+        def do(*_: object) -> object:
+            self.done.append(what)
+            return answer
+
+        return AsyncMock(side_effect=do)
 
 
 async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() -> None:
@@ -170,6 +186,25 @@ async def test_who_is_asked_to_leave_does_so_whatever_becomes_of_the_evidence() 
     async with asyncio.timeout(60):
         await leaving.leave(SessionResult(Reason.LEAVE_REQUESTED), asked=True)
     assert sorted(leaving.done) == ["browser closed", "page left", "recorder stopped"]
+
+
+async def test_when_the_bot_left_is_told_before_its_recorder_has_closed() -> None:
+    leaving = Leaving()
+    leaving._assignment = cast(Any, SimpleNamespace(debug_mode=False))
+    closing = asyncio.Event()
+
+    async def stop() -> None:
+        closing.set()
+        await asyncio.Event().wait()
+
+    leaving.recorder.stop = stop
+    task = asyncio.create_task(leaving.leave(SessionResult(Reason.LEAVE_REQUESTED), asked=True))
+    async with asyncio.timeout(60):
+        await closing.wait()
+        await until(lambda: cast(Any, leaving._reporter).left.called)
+    task.cancel()
+    await asyncio.wait({task})
+    assert call("left", page_agrees=True) in cast(Any, leaving._events).write.call_args_list
 
 
 async def test_what_was_recorded_in_the_waiting_room_until_the_bot_left_is_a_gap() -> None:
@@ -248,6 +283,13 @@ async def test_who_has_to_leave_while_a_dead_browser_is_closed_states_the_gap() 
     bot = Hanging()
     assert await cut_short(bot, bot.run(), bot.waits) == [(30, "browser died")]
     assert cast(Any, bot._reporter).waiting.call_args == call(Waiting.REJOINING), "it is not ready meanwhile"
+
+
+async def test_no_host_is_told_to_let_in_a_bot_whose_browser_died_in_the_lobby() -> None:
+    bot = Hanging()
+    cast(Any, bot._reporter).ever_joined = False
+    assert bot._begin_rejoin("browser died") is None
+    assert cast(Any, bot._reporter).waiting.call_args == call(Waiting.CONNECTING)
 
 
 async def test_so_does_who_has_to_leave_while_evidence_of_a_page_that_hangs_is_kept() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from meeting_buddy_bot.recording import volume_watch
 from meeting_buddy_bot.recording.volume_watch import FAILING_SECONDS, HANGING_SECONDS, VolumeWatch
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
@@ -62,3 +63,30 @@ def test_an_answer_begins_anew(volumes: Volumes) -> None:
     volumes.watch.answered()
     assert volumes.unresponsive is False
     assert volumes.failed(FAILING_SECONDS, GONE) is None
+
+
+class Work:
+    """What takes a minute each time, and comes to nothing so often."""
+
+    def __init__(self, volumes: Volumes, failures: int) -> None:
+        self.tries = 0
+        self._volumes = volumes
+        self._failures = failures
+
+    async def __call__(self) -> str:
+        self.tries += 1
+        self._volumes.now += 60
+        if self.tries <= self._failures:
+            raise OSError(errno.EINTR, "ffmpeg remux was ended by signal 9")
+        return "done"
+
+
+async def test_the_time_of_long_work_is_not_what_it_failed_for(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume_watch, "_RETRY_SECONDS", 0.0)
+    assert await volumes.watch.wait_for(Work(volumes, 3)) == "done"
+    for_ever = Work(volumes, 100)
+    with pytest.raises(OSError, match="signal 9"):
+        await volumes.watch.wait_for(for_ever)
+    assert for_ever.tries == 4

@@ -22,6 +22,7 @@ from meeting_buddy_bot.support.volume import Volume
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
+    CAP_SECONDS,
     Fault,
     Message,
     Missed,
@@ -33,7 +34,6 @@ from meeting_buddy_bot.transcription.messages import (
 )
 from meeting_buddy_bot.transcription.missing import DIED, MissingText
 from meeting_buddy_bot.transcription.render import Timeline, last_lines
-from meeting_buddy_bot.transcription.segmenter import CAP_SECONDS
 from meeting_buddy_bot.transcription.transcriber import Transcriber
 
 _READ_SECONDS: Final = 60.0

@@ -133,10 +133,9 @@ async def join(
             return tracker
         if page_state.state in (State.ENDED, State.REFUSED) and page_state.reason is not None:
             return SessionResult(page_state.reason, REFUSALS.get(page_state.reason))
-        waiting = _waiting(page_state)
-        tell(waiting or Waiting.CONNECTING)
-        if (reason := lobby.verdict(waiting)) is not None:
-            return SessionResult(reason, "nobody let the bot in before its time in the waiting room was over")
+        tell(page_state.waiting or Waiting.CONNECTING)
+        if (reason := lobby.verdict(page_state.waiting)) is not None:
+            return SessionResult(reason, _WAITED_FOR[reason])
         step = steps.next(snapshot)
         known = page_state.state is not None or step is not None
         blank.look(read=snapshot is not None, known=known)
@@ -164,14 +163,12 @@ def _not_loaded(error: NavigationError) -> SessionResult:
     return SessionResult(Reason.PAGE_UNREACHABLE, f"the meeting's page could not be loaded: {error.net}")
 
 
+_WAITED_FOR: Final = {
+    Reason.NOT_ADMITTED: "nobody let the bot in before its time in the waiting room was over",
+    Reason.MEETING_NOT_STARTED: "nobody had started the meeting when the bot's time to wait was over",
+}
 REFUSALS: Final = {
     Reason.PAGE_UNREACHABLE: "the page could not reach the meeting's server, or the server would not let it in",
     Reason.ENTRY_DENIED: "the meeting refused the bot",
 }
 """What goes with a reason that alone says little."""
-
-
-def _waiting(page_state: PageState) -> Waiting | None:
-    if page_state.state is not State.LOBBY:
-        return None
-    return (page_state.signal.waiting if page_state.signal else None) or Waiting.WAITING_ROOM

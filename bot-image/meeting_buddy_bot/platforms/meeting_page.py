@@ -32,7 +32,7 @@ from meeting_buddy_bot.support.event_log import EventLog
 
 _RETRY_SECONDS = 1.0  # between two tries to load the first page
 _LEAVE_POLL = 0.2
-_MAX_UNANSWERED = 2  # steps in a row whose input was not answered
+_UNANSWERED_SECONDS = 60.0  # within which a second step in a row gets no answer: an hour later it is another matter
 _NOTHING_TO_PRESS = 1.0  # seconds; longer than a dialog takes to go away
 _MAX_LISTED = 100  # different dialogs, and hosts, of one browser: a page can make any number of them
 
@@ -66,7 +66,8 @@ class MeetingPage:
         self._probe = Probe(table, self._fill)
         self._adapter = AdapterRunner(table.platform, events)
         self._reported_bad: frozenset[str] = frozenset()
-        self._unanswered = 0
+        self._unanswered_at: float | None = None
+        """When a step got no answer, since the last one that was run or refused."""
         self._page: Page | None = None
         """Of which the dialogs and hosts were listed."""
         self._dialogs: set[str] = set()
@@ -94,7 +95,7 @@ class MeetingPage:
         page.on_host = self._note_host
         page.on_alert = self._note_dialog
         self.snapshot = None
-        self._unanswered = 0
+        self._unanswered_at = None
         if self._permissions:
             await self._browser.grant(self._meeting.origin, self._permissions)
         deadline = self._clock.now() + self._table.timeouts.load
@@ -162,14 +163,16 @@ class MeetingPage:
         try:
             await perform(self._browser.page, step, self._probe.script, value, self._meeting.origin)
         except (StepFailedError, NavigationError, PageTimeoutError, CdpError) as error:
-            self._unanswered = self._unanswered + 1 if isinstance(error, PageTimeoutError) else 0
-            if self._unanswered >= _MAX_UNANSWERED:  # Chromium sends no further input before the last was answered
+            before, now = self._unanswered_at, self._clock.now()
+            self._unanswered_at = now if isinstance(error, PageTimeoutError) else None
+            # Chromium sends no further input before the last was answered.
+            if self._unanswered_at is not None and before is not None and now - before < _UNANSWERED_SECONDS:
                 raise BrowserGoneError("the browser does not take input") from error
             # It names the element that lay in the way: text of the page.
             quoted = page_text(str(error), MAX_LINE)
             self._events.write("step_failed", step=step.name, personal={"error": quoted})
             return False
-        self._unanswered = 0
+        self._unanswered_at = None
         self._events.write("step", step=step.name, do=str(step.do))
         return True
 

@@ -11,6 +11,7 @@ they give up.
 from dataclasses import dataclass
 from typing import Final
 
+from meeting_buddy.contract.phases import Waiting
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import PlatformTable, Signal, State
 from meeting_buddy_bot.checks.observed_time import LONGEST_INTERVAL
@@ -32,6 +33,13 @@ class PageState:
     """The evidence."""
     reason: Reason | None = None
     """Why, for ``ended`` and ``refused``."""
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """Whom the bot waits for, in the lobby; ``None``: it is not there."""
+        if self.state is not State.LOBBY:
+            return None
+        return (self.signal.waiting if self.signal else None) or Waiting.WAITING_ROOM
 
 
 NOTHING: Final = PageState(None)

@@ -1,9 +1,9 @@
 """``manifest.jsonl``: what was recorded, what was not, and whether it was found whole; append-only, fsynced per line.
 
-Five kinds of line, told apart by their first key: ``started`` (a run of the recorder begins), ``segment`` (one closed
-file), ``gap`` (a stretch that is missing, or that shows no meeting), ``verified`` (how finishing went; the last one
-counts), ``derived`` (a file that was made from the meeting beside the recording; the last one of a name counts).
-Seconds are on the session clock.
+Six kinds of line, told apart by their first key: ``started`` (a run of the recorder begins), ``segment`` (one closed
+file), ``ended`` (a run is over; for how long it captured), ``gap`` (a stretch that is missing, or that shows no
+meeting), ``verified`` (how finishing went; the last one counts), ``derived`` (a file that was made from the meeting
+beside the recording; the last one of a name counts). Seconds are on the session clock.
 
 If this process dies: each line is one write followed by fsync; a torn last line is skipped by :func:`read`. A segment
 without a line is found again by its file's name, and placed by the ``started`` line of its run (:mod:`recovery`).
@@ -71,6 +71,16 @@ class Segment:
         return self.run == before.run and self.segment == before.segment + 1
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """A start of the recorder is over, and all of its segments have their line."""
+
+    ended: int
+    """Its number; its last line counts."""
+    captured: float
+    """Seconds by the session clock, from its first segment's start to its last one's end."""
+
+
 def segments_of(lines: Iterable["Line"]) -> list[Segment]:
     """Each segment once, by its number, as its last line has it: a volume may have taken a line and refused it."""
     by_number = {line.segment: line for line in lines if isinstance(line, Segment)}
@@ -134,12 +144,13 @@ class Derived:
     sha256: str
 
 
-Line = RunStart | Segment | GapLine | Finished | Derived
+Line = RunStart | Segment | RunEnd | GapLine | Finished | Derived
 
 
 _KINDS: Final[dict[str, type[Line]]] = {
     "started": RunStart,
     "segment": Segment,
+    "ended": RunEnd,
     "gap": GapLine,
     "verified": Finished,
     "derived": Derived,

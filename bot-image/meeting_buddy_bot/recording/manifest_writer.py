@@ -21,6 +21,7 @@ from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
     GapLine,
     Line,
+    RunEnd,
     RunStart,
     Segment,
     encode,
@@ -142,9 +143,8 @@ class ManifestWriter:
         self.gaps = [Gap(start=line.start, end=line.end, cause=line.gap) for line in lines if isinstance(line, GapLine)]
         self.starts = [line for line in lines if isinstance(line, RunStart)]
         """Of the runs of processes that died."""
-        self.captured: dict[int, float] = {}
-        """Seconds for which each run captured by the session clock, from its first segment's start to its last one's
-        end; not of a run whose last segment cannot be read."""
+        self.captured = {line.ended: line.captured for line in lines if isinstance(line, RunEnd)}
+        """Seconds for which each run captured; not of a run whose last segment cannot be read."""
         self._volume = volume
         self._clock = clock
         self._events = events
@@ -382,8 +382,13 @@ class ManifestWriter:
             self._refused.discard(run.number)
         mine = self._of(run)
         if mine and not refused and last not in unread:
-            self.captured[run.number] = run.progress_at - mine[0].start
+            await self._enter_captured(RunEnd(run.number, round(run.progress_at - mine[0].start, 3)))
         return unread
+
+    async def _enter_captured(self, line: RunEnd) -> None:
+        if self.captured.get(line.ended) != line.captured:
+            self.captured[line.ended] = line.captured
+            await self._write(line)
 
     async def _enter_missing(self, newest: int) -> None:
         incomplete, self._incomplete = self._incomplete, []

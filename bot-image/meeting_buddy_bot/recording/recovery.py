@@ -12,6 +12,7 @@ Doing it twice adds nothing, and what is interrupted is done by the next one: al
 """
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Collection, Iterator
@@ -48,6 +49,8 @@ _LOOKS: Final = 16
 """At files that the volume refuses, before it is stated that they cannot be read."""
 _AGAIN_SECONDS: Final = 2.0
 """Between two of them."""
+_SHORTAGES: Final = (errno.EINTR, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Errors that say nothing of a file: ffprobe was killed, or could not be started."""
 _BEHIND_SECONDS: Final = 60.0
 """By which the volume's clock, and all that the folder speaks of, may be behind a file's media."""
 _TAIL_BYTES: Final = 64 * 1024
@@ -279,8 +282,10 @@ class _Recovery:
                     segment = await self._inspect(file)
                 except (TimeoutError, VolumeTimeoutError):
                     raise
-                except OSError:  # this file alone, as long as the manifest can be written
-                    refused.append(file)
+                except OSError as error:
+                    if error.errno in _SHORTAGES:
+                        raise
+                    refused.append(file)  # alone, as long as the manifest can be written
                     continue
                 if segment is None:
                     empty.append(file)

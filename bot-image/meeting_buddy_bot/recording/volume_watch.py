@@ -16,6 +16,8 @@ HANGING_SECONDS: Final = 600.0
 """For a volume that does not answer: servers restart, paths come back."""
 FAILING_SECONDS: Final = 30.0
 """For a volume that answers with errors: as a rule it was unmounted, and nothing brings it back into this pod."""
+_COUNTED_SECONDS: Final = 10.0
+"""Of a try that ended with an error; for the rest of its time the volume did what it was asked."""
 _MEASURE_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 """Until a volume that does not answer is asked again."""
@@ -54,12 +56,15 @@ class VolumeWatch:
             OSError: it does not answer, or is gone, for longer than it is worth waiting for.
         """
         while True:
+            began = self._clock.now()
             try:
                 answer = await ask()
             except OSError as error:
+                if not isinstance(error, VolumeTimeoutError):
+                    self._worked_for(self._clock.now() - began - _COUNTED_SECONDS)
                 if (message := self.failed(error)) is not None:
                     raise OSError(error.errno, message) from error
-                _log.warning("the recordings volume does not answer: %s", error.strerror)
+                _log.warning("the recordings volume is asked again: %s", error.strerror)
             else:
                 self.answered()
                 return answer
@@ -80,6 +85,13 @@ class VolumeWatch:
         self._low = storage.scarce(found.free, recorded, bytes_per_second)
         self.answered()
         return found
+
+    def _worked_for(self, seconds: float) -> None:
+        """So long a try went well before it failed, which is not to count as trouble."""
+        if seconds > 0 and self._trouble_since is not None:
+            self._trouble_since += seconds
+            if self._errors_since is not None:
+                self._errors_since += seconds
 
     def answered(self) -> None:
         """The volume answered a call."""

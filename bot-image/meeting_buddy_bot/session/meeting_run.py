@@ -292,10 +292,11 @@ class _MeetingRun:
         """Note whether the bot is out of the call for now; a reason when it was left in the lobby for too long."""
         if page_state.state in _AWAY:
             self._away = _AWAY[page_state.state]
-        if page_state.state is State.LOBBY:
-            self._reporter.waiting(Waiting.WAITING_ROOM)
+        if page_state.waiting is not None:
+            self._reporter.waiting(page_state.waiting)
+            reason = self._lobby.verdict(page_state.waiting)
             # Whom the host put out and nobody let in again was removed.
-            return Reason.REMOVED_FROM_MEETING if self._lobby.verdict(Waiting.WAITING_ROOM) else None
+            return Reason.REMOVED_FROM_MEETING if reason is Reason.NOT_ADMITTED else reason
         self._lobby.verdict(None)
         if page_state.state is State.RECONNECTING:
             self._reporter.reconnecting()
@@ -316,6 +317,7 @@ class _MeetingRun:
         """The bot tries to come back; ``None``: it was never in the meeting. An outage that goes on keeps its cause."""
         self._call.interrupted()
         if not self._was_in_meeting:
+            self._reporter.waiting(Waiting.CONNECTING)
             return None
         if self._outage is None:
             self._outage = _Outage(cause, self._clock.now() + self._table.timeouts.rejoin)
@@ -347,19 +349,22 @@ class _MeetingRun:
         self._reporter.leaving()
         closing = self._recorder.stop() if self._reporter.ever_joined else asyncio.sleep(0)
         left, closed = await asyncio.gather(self._leave_page(), closing, return_exceptions=True)
-        self._events.write("left", page_agrees=left is True)
-        self._reporter.left(self._clock.utc())
-        self._reporter.browser(self._browser, self._restarts.total, alive=False)
         for what, error in (("the page could not be left", left), ("the recorder could not be stopped", closed)):
             if isinstance(error, Exception):
                 _log.error(what, exc_info=error)
 
-    async def _leave_page(self) -> bool:
-        """Leave as a person does; then close the browser, which leaves for certain. Whether the page agreed."""
+    async def _leave_page(self) -> None:
+        """Leave as a person does; then close the browser, which leaves for certain."""
+        agrees = False
         try:
-            return await self._page.leave(_LEAVE_SECONDS)
+            agrees = await self._page.leave(_LEAVE_SECONDS)
         finally:
-            await self._browser.close()
+            try:
+                await self._browser.close()
+            finally:  # the recorder, which may wait for its volume, stores nothing that was later
+                self._events.write("left", page_agrees=agrees)
+                self._reporter.left(self._clock.utc())
+                self._reporter.browser(self._browser, self._restarts.total, alive=False)
 
     async def _keep_last_evidence(self, name: str, *, asked: bool) -> None:
         if not asked:

@@ -23,6 +23,7 @@ from meeting_buddy_bot.support.tasks import beside, done_before
 from meeting_buddy_bot.transcription.attribution import Attributor
 from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
+    UNKNOWN_LANGUAGE,
     Fault,
     Message,
     Missed,
@@ -34,7 +35,6 @@ from meeting_buddy_bot.transcription.messages import (
     Utterance,
 )
 from meeting_buddy_bot.transcription.missing import NO_TIME, MissingText
-from meeting_buddy_bot.transcription.openai_answer import UNKNOWN_LANGUAGE
 from meeting_buddy_bot.transcription.pending import PendingSound
 from meeting_buddy_bot.transcription.runs import TranscriberRuns
 from meeting_buddy_bot.transcription.status import LAGGING_SECONDS, TranscriptStatus

@@ -18,6 +18,10 @@ from meeting_buddy.contract.wire import ContractModel
 
 FRAME_HEAD: Final = struct.Struct("<d")
 """Of the frame's first sample: seconds on the session's clock."""
+CAP_SECONDS: Final = 15.0
+"""No segment is longer."""
+UNKNOWN_LANGUAGE: Final = "und"
+"""ISO 639's code for a language that nobody knows."""
 
 
 class TranscriberConfig(ContractModel):

@@ -16,11 +16,10 @@ from meeting_buddy.contract.text import spoken_text
 from meeting_buddy.contract.transcript import MAX_TEXT
 from meeting_buddy_bot.transcription.agreement import unspaced
 from meeting_buddy_bot.transcription.engine import Decoding, TimedWord, repetition
+from meeting_buddy_bot.transcription.messages import UNKNOWN_LANGUAGE
 
 _MAX_WORD: Final = 100
 """Characters."""
-UNKNOWN_LANGUAGE: Final = "und"
-"""ISO 639's code for a language that nobody knows."""
 MAX_WORDS: Final = 500
 """Of half a minute, and segments of it; more were not spoken by anybody."""
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from meeting_buddy_bot.recording.audio_source import RATE
 from meeting_buddy_bot.transcription.engine import Samples
+from meeting_buddy_bot.transcription.messages import CAP_SECONDS
 
 WINDOW: Final = 512
 """Samples that the detector takes at a time."""
@@ -27,9 +28,8 @@ PAUSE_SECONDS: Final = 0.3
 """Silence after which the segment is probably over."""
 KEPT_SILENCE_SECONDS: Final = 0.2
 """What a segment keeps of it: Whisper makes up words for more, and misses the last sound with less."""
-CAP_SECONDS: Final = 15.0
 CUT_WITHIN_SECONDS: Final = 5.0
-"""Before the cap, where the weakest point is looked for."""
+"""Before :data:`CAP_SECONDS`, where the weakest point is looked for."""
 GAP_SECONDS: Final = 0.35
 """Between frames; less is the source's correction of its clock."""
 _LEAST_VOICED: Final = 3
