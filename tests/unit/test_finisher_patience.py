@@ -213,7 +213,7 @@ async def test_a_damaged_entry_does_not_cost_the_others(left: Left) -> None:
 
 async def test_media_that_the_clock_contradicted_is_not_verified_by_it_either(left: Left) -> None:
     """The bot that captured it has told, before it ended, for how long it did."""
-    left.says(RunEnd(1, 25.0))
+    left.says(RunEnd(1, 35.0))
     recording, _ = await finish(Volume(left.folder))
     assert recording.finished is not None
     assert not recording.finished.verified

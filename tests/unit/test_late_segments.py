@@ -73,21 +73,21 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recording:
 async def test_a_whole_run_is_compared_with_the_clock(recording: Recording) -> None:
     await recording.over()
     await recording.look_again()
-    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert (recording.numbers, recording.writer.run_ends) == ([1, 2, 3, 4], {1: 4 * LENGTH})
     assert recording.gaps == []
     ends = [line for line in read(recording.folder / MANIFEST_FILE) if isinstance(line, RunEnd)]
     assert ends == [RunEnd(1, 4 * LENGTH)], "once"
     later = ManifestWriter(recording.volume, SessionClock(), recording.events, lambda: None, ends)
-    assert later.captured == recording.writer.captured, "also by who finishes it later"
+    assert later.run_ends == recording.writer.run_ends, "also by who finishes it later"
 
 
 async def test_a_segment_that_comes_late_takes_its_place(recording: Recording) -> None:
     recording.kept_back = {2}
     await recording.over()
-    assert (recording.numbers, recording.writer.captured) == ([1, 3, 4], {})
+    assert (recording.numbers, recording.writer.run_ends) == ([1, 3, 4], {})
     recording.kept_back = set()
     await recording.look_again()
-    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert (recording.numbers, recording.writer.run_ends) == ([1, 2, 3, 4], {1: 4 * LENGTH})
     assert recording.gaps == []
 
 
@@ -100,7 +100,7 @@ async def test_a_segment_that_ffprobe_could_not_read_for_a_moment_takes_its_plac
     assert which not in recording.numbers
     recording.empty = set()
     await recording.look_again()
-    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert (recording.numbers, recording.writer.run_ends) == ([1, 2, 3, 4], {1: 4 * LENGTH})
     assert recording.gaps == []
 
 
@@ -109,7 +109,7 @@ async def test_one_without_media_is_a_gap_and_the_clock_goes_on_counting_it(reco
     await recording.over()
     await recording.look_again()
     assert recording.gaps == [GapLine("a segment cannot be read", LENGTH, 2 * LENGTH)]
-    assert recording.writer.captured == {1: 4 * LENGTH}
+    assert recording.writer.run_ends == {1: 4 * LENGTH}
 
 
 async def test_a_file_that_the_volume_refuses_is_not_one_without_media(
@@ -133,9 +133,9 @@ async def test_the_same_gap_is_stated_once(recording: Recording) -> None:
 
 async def test_a_run_that_could_not_be_listed_is_entered_at_the_end(recording: Recording) -> None:
     await recording.over(last=None)
-    assert (recording.numbers, recording.writer.captured) == ([], {})
+    assert (recording.numbers, recording.writer.run_ends) == ([], {})
     await recording.look_again()
-    assert (recording.numbers, recording.writer.captured) == ([1, 2, 3, 4], {1: 4 * LENGTH})
+    assert (recording.numbers, recording.writer.run_ends) == ([1, 2, 3, 4], {1: 4 * LENGTH})
 
 
 async def test_those_without_media_between_two_segments_are_one_gap(recording: Recording) -> None:
@@ -162,7 +162,7 @@ async def test_what_the_volume_goes_on_refusing_is_no_gap_but_left_to_the_finish
     await recording.look_again()
     assert recording.gaps == []
     assert not recording.writer.handed_out
-    assert recording.writer.captured == {}
+    assert recording.writer.run_ends == {}
 
 
 async def test_a_file_has_no_joint_where_a_segment_is_missing(
@@ -197,3 +197,12 @@ async def test_no_gap_covers_what_is_only_kept_back(recording: Recording) -> Non
     await recording.over()
     await recording.look_again()
     assert recording.gaps == [], "who enters the second one knows where the third one would be"
+
+
+async def test_a_first_segment_that_is_entered_later_changes_nothing_of_when_its_run_ended(
+    recording: Recording,
+) -> None:
+    recording.empty = {1}
+    await recording.over()
+    assert recording.numbers == [2, 3, 4]
+    assert recording.writer.run_ends == {1: 4 * LENGTH}

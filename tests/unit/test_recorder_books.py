@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from meeting_buddy.contract.assignment import RecordingConfig
 from meeting_buddy_bot.finishing.recording import UnfinishedRecording
-from meeting_buddy_bot.recording import manifest_writer, recorder, segments, volume_watch
+from meeting_buddy_bot.recording import manifest_writer, recorder, recovery, segments, volume_watch
 from meeting_buddy_bot.recording.capture import Run
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Finished, GapLine, RunStart, Segment
@@ -178,6 +179,26 @@ async def test_a_segment_that_comes_late_for_minutes_does_not_end_a_live_session
     await bot.recorder.finish()
     assert (tries, bot.failures) == ([0], [])
     assert [each.segment for each in bot.recorder._manifest.segments] == [1, 2]
+
+
+async def test_what_cannot_be_read_for_want_of_memory_is_left_to_the_finisher(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object, **__: object) -> tuple[int, str, list[str]]:
+        return -signal.SIGKILL, "", []
+
+    monkeypatch.setattr(segments, "run", killed)
+    monkeypatch.setattr(recovery, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(volume_watch, "FAILING_SECONDS", 0.0)
+    bot = LaterBot(left.folder)
+    async with asyncio.timeout(60):
+        await bot.recorder.recover()
+        report = await bot.recorder.finish()
+    assert bot.failures == [], "the bot goes on to its meeting"
+    assert (report.verified, report.gaps) == (False, ())
+    finished = left.lines[-1]
+    assert isinstance(finished, Finished)
+    assert finished.cause == "ffprobe was ended by signal 9"
 
 
 class TwoSegments(Run):

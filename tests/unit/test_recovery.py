@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from meeting_buddy.contract.report import Gap
-from meeting_buddy_bot.recording import manifest_writer, recovery
+from meeting_buddy_bot.recording import manifest_writer, recovery, segments
 from meeting_buddy_bot.recording.finalizer import RecordingFinalizer
 from meeting_buddy_bot.recording.manifest import (
     MANIFEST_FILE,
@@ -358,6 +359,23 @@ async def test_a_probe_that_was_killed_says_nothing_of_the_file(left: Left, monk
     assert left.gaps == []
     await left.recover()
     assert [each.segment for each in left.segments] == [1, 2]
+
+
+@pytest.mark.parametrize(("signal_number", "says_nothing"), [(9, True), (15, True), (11, False)])
+async def test_one_that_crashes_says_that_the_file_cannot_be_read(
+    left: Left, monkeypatch: pytest.MonkeyPatch, signal_number: int, says_nothing: bool
+) -> None:
+    [file] = left.run(1, 1, 10.0, seconds=3)
+
+    async def ends(*_: Any, **__: Any) -> tuple[int, str, list[str]]:
+        return -signal_number, "", []
+
+    monkeypatch.setattr(segments, "run", ends)
+    if says_nothing:
+        with pytest.raises(OSError, match=f"signal {signal_number}"):
+            await segments.probe(file)
+    else:
+        assert await segments.probe(file) is None
 
 
 def refuse_stat(monkeypatch: pytest.MonkeyPatch, refused: Path, number: int) -> None:

@@ -98,7 +98,7 @@ class UnfinishedRecording:
             before = self._made or found.standing
             finished = await finalizer.verified_before(before, manifest.segments) if before is not None else None
             if finished is None:
-                finished = self._made = await finalizer.run(manifest.segments, manifest.captured)
+                finished = self._made = await finalizer.run(manifest.segments, manifest.run_ends)
             if finished != found.finished or not found.finished_last:
                 await manifest.append(finished)
                 await manifest.written()

@@ -77,12 +77,12 @@ class RecordingFinalizer:
         """The session's folder."""
         return self.volume.folder
 
-    async def run(self, segments: list[Segment], captured: Mapping[int, float]) -> Finished:
+    async def run(self, segments: list[Segment], run_ends: Mapping[int, float]) -> Finished:
         """Make, verify and name the file; the line returned says what is wrong with it.
 
         Args:
             segments: the manifest's segments, in order.
-            captured: run → seconds for which it captured by the session clock.
+            run_ends: run → when it wrote last, by the session clock.
 
         Raises:
             OSError: the volume does not answer, or refuses, or a program was killed; that says nothing of the
@@ -94,7 +94,7 @@ class RecordingFinalizer:
         prefix = f".{secrets.token_hex(4)}."
         tmp_path, concat_list = self.folder / f"{prefix}{self.plan.result}", self.folder / f"{prefix}ffconcat"
         try:
-            _compare_with_clock(segments, captured)
+            _compare_with_clock(segments, run_ends)
             left = await self.volume.call("look for what was left aside", self._left_aside)
             await self.volume.call("remove what was left aside", lambda: _remove(*left), _SLOW_SECONDS)
             free = await self.volume.call("ask for free room", lambda: storage.free_bytes(self.folder))
@@ -286,17 +286,18 @@ def _raise_if_killed(name: str, code: int) -> None:
         raise OSError(errno.EINTR, f"{name} was ended by signal {-code}")
 
 
-def _compare_with_clock(segments: list[Segment], captured: Mapping[int, float]) -> None:
+def _compare_with_clock(segments: list[Segment], run_ends: Mapping[int, float]) -> None:
     """Raise VerificationError for media that is longer or shorter than the time in which it was captured.
 
     A segment between two others that cannot be read is a gap that is stated; its time was captured all the same.
     """
-    for number, seconds in captured.items():
+    for number, end in run_ends.items():
         mine = [segment for segment in segments if segment.run == number]
-        media = mine[-1].end - mine[0].start if mine else 0.0
-        if abs(media - seconds) > _CLOCK_SECONDS:
+        if mine and abs(mine[-1].end - end) > _CLOCK_SECONDS:
+            start = mine[0].start
             raise VerificationError(
-                f"run {number} holds {media:.1f} s of media; the session clock counted {seconds:.1f} s"
+                f"run {number} holds {mine[-1].end - start:.1f} s of media; "
+                f"the session clock counted {end - start:.1f} s"
             )
 
 

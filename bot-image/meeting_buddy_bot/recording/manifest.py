@@ -1,7 +1,7 @@
 """``manifest.jsonl``: what was recorded, what was not, and whether it was found whole; append-only, fsynced per line.
 
 Six kinds of line, told apart by their first key: ``started`` (a run of the recorder begins), ``segment`` (one closed
-file), ``ended`` (a run is over; for how long it captured), ``gap`` (a stretch that is missing, or that shows no
+file), ``ended`` (a run is over; until when it wrote), ``gap`` (a stretch that is missing, or that shows no
 meeting), ``verified`` (how finishing went; the last one counts), ``derived`` (a file that was made from the meeting
 beside the recording; the last one of a name counts). Seconds are on the session clock.
 
@@ -77,8 +77,8 @@ class RunEnd:
 
     ended: int
     """Its number; its last line counts."""
-    captured: float
-    """Seconds by the session clock, from its first segment's start to its last one's end."""
+    end: float
+    """When it last wrote, which is where its media has to end."""
 
 
 def segments_of(lines: Iterable["Line"]) -> list[Segment]:

@@ -143,8 +143,8 @@ class ManifestWriter:
         self.gaps = [Gap(start=line.start, end=line.end, cause=line.gap) for line in lines if isinstance(line, GapLine)]
         self.starts = [line for line in lines if isinstance(line, RunStart)]
         """Of the runs of processes that died."""
-        self.captured = {line.ended: line.captured for line in lines if isinstance(line, RunEnd)}
-        """Seconds for which each run captured; not of a run whose last segment cannot be read."""
+        self.run_ends = {line.ended: line.end for line in lines if isinstance(line, RunEnd)}
+        """When each run wrote last, by the session clock; not of a run whose last segment cannot be read."""
         self._volume = volume
         self._clock = clock
         self._events = events
@@ -382,12 +382,12 @@ class ManifestWriter:
             self._refused.discard(run.number)
         mine = self._of(run)
         if mine and not refused and last not in unread:
-            await self._enter_captured(RunEnd(run.number, round(run.progress_at - mine[0].start, 3)))
+            await self._enter_run_end(RunEnd(run.number, round(run.progress_at, 3)))
         return unread
 
-    async def _enter_captured(self, line: RunEnd) -> None:
-        if self.captured.get(line.ended) != line.captured:
-            self.captured[line.ended] = line.captured
+    async def _enter_run_end(self, line: RunEnd) -> None:
+        if self.run_ends.get(line.ended) != line.end:
+            self.run_ends[line.ended] = line.end
             await self._write(line)
 
     async def _enter_missing(self, newest: int) -> None:

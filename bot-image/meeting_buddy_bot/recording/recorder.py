@@ -36,7 +36,7 @@ from meeting_buddy_bot.recording.recovery import SessionFolder, recover
 from meeting_buddy_bot.recording.volume_watch import HANGING_SECONDS, VolumeWatch
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import SECONDS, Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import SECONDS, SHORTAGES, Volume, VolumeTimeoutError
 
 _MAX_FAILED_RUNS: Final = 5
 _CLOSE_SECONDS: Final = 8.0
@@ -176,6 +176,9 @@ class MeetingRecorder:
                 try:
                     await recover(self._earlier, self._manifest, self._volume, self._clock)
                 except OSError as error:
+                    if error.errno in SHORTAGES:  # the finisher has a pod of its own for it
+                        self._unrecovered = error.strerror or str(error)
+                        return
                     self._note_trouble(error)
                 else:
                     self._watch.answered()
@@ -264,7 +267,7 @@ class MeetingRecorder:
             return Finished(True)
         finalizer = RecordingFinalizer(self._volume, self._plan, self._events)
         try:
-            return await finalizer.run(self._manifest.segments, self._manifest.captured)
+            return await finalizer.run(self._manifest.segments, self._manifest.run_ends)
         except OSError as error:  # there is no time to wait for the volume; the finisher has it
             return self._unverified(error.strerror or str(error))
 

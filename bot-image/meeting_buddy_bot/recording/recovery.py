@@ -12,7 +12,6 @@ Doing it twice adds nothing, and what is interrupted is done by the next one: al
 """
 
 import asyncio
-import errno
 import json
 import os
 from collections.abc import Collection, Iterator
@@ -43,14 +42,12 @@ from meeting_buddy_bot.recording.manifest_writer import (
 from meeting_buddy_bot.recording.segments import SEGMENTS_FOLDER, number
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EVENTS_FILE
-from meeting_buddy_bot.support.volume import GONE, Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import GONE, SHORTAGES, Volume, VolumeTimeoutError
 
 _LOOKS: Final = 16
 """At files that the volume refuses, before it is stated that they cannot be read."""
 _AGAIN_SECONDS: Final = 2.0
 """Between two of them."""
-_SHORTAGES: Final = (errno.EINTR, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-"""Errors that say nothing of a file: ffprobe was killed, or could not be started."""
 _BEHIND_SECONDS: Final = 60.0
 """By which the volume's clock, and all that the folder speaks of, may be behind a file's media."""
 _TAIL_BYTES: Final = 64 * 1024
@@ -246,7 +243,8 @@ async def recover(found: SessionFolder, manifest: ManifestWriter, volume: Volume
         clock: the axis of the folder's times, with ``found.zero``.
 
     Raises:
-        OSError: the volume does not answer, or does not take the lines; nothing is stated as a gap for that.
+        OSError: the volume does not answer, or does not take the lines, or ffprobe is killed again and again; nothing
+            is stated as a gap for that.
     """
     await _Recovery(found, manifest, volume, clock).run()
 
@@ -273,19 +271,19 @@ class _Recovery:
     async def _enter(self, files: list[SegmentFile]) -> list[SegmentFile]:
         """Enter the segments in these files; those from which nothing can be read."""
         empty = []
+        shortage: OSError | None = None
         for look in range(_LOOKS):
             if look:
                 await asyncio.sleep(_AGAIN_SECONDS)
-            refused = []
+            refused, shortage = [], None
             for file in files:
                 try:
                     segment = await self._inspect(file)
                 except (TimeoutError, VolumeTimeoutError):
                     raise
-                except OSError as error:
-                    if error.errno in _SHORTAGES:
-                        raise
-                    refused.append(file)  # alone, as long as the manifest can be written
+                except OSError as error:  # this file alone, as long as the manifest can be written
+                    shortage = error if error.errno in SHORTAGES else shortage
+                    refused.append(file)
                     continue
                 if segment is None:
                     empty.append(file)
@@ -295,6 +293,8 @@ class _Recovery:
             files = refused
             if not files:
                 break
+        if shortage is not None:  # nothing is known of the file
+            raise shortage
         return empty + files
 
     def _start(self, which: int) -> RunStart | None:

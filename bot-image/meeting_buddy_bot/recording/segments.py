@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,10 @@ _WRITE_AND_WAIT: Final = 7
 """``SYNC_FILE_RANGE_WRITE_AND_WAIT``."""
 _NO_RANGES: Final = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 """Where no part of a file can be synced alone: the sync of the whole file does it."""
+
+
+_KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM)
+"""Ends of ffprobe that somebody else wanted; by another signal it ended because of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ async def probe(file: Path, latest: float = float("inf")) -> Span | None:
         code, output, _ = await run("ffprobe", argv, seconds=PROBE_SECONDS)
     except TimeoutError:
         raise VolumeTimeoutError("read a segment") from None
-    if code < 0:
+    if code in _KILLED:
         raise OSError(errno.EINTR, f"ffprobe was ended by signal {-code}")
     try:
         found = json.loads(output)

@@ -1,7 +1,6 @@
 """How the recordings volume is: nearly full, not answering, gone; and when it is not worth waiting for any longer."""
 
 import asyncio
-import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
@@ -10,7 +9,7 @@ from meeting_buddy_bot.recording import storage
 from meeting_buddy_bot.recording.storage import Measurement
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
-from meeting_buddy_bot.support.volume import Volume, VolumeTimeoutError
+from meeting_buddy_bot.support.volume import SHORTAGES, Volume, VolumeTimeoutError
 
 HANGING_SECONDS: Final = 600.0
 """For a volume that does not answer: servers restart, paths come back."""
@@ -106,7 +105,8 @@ class VolumeWatch:
         if self._trouble_since is None:
             self._trouble_since = now
             self._events.write("volume_trouble", error=str(error.strerror))
-        self._listener.storage(low=self._low, unresponsive=True)
+        if error.errno not in SHORTAGES:
+            self._listener.storage(low=self._low, unresponsive=True)
         if isinstance(error, VolumeTimeoutError):
             self._errors_since = None
         elif self._errors_since is None:
@@ -114,6 +114,6 @@ class VolumeWatch:
         failing = self._errors_since is not None and now - self._errors_since >= FAILING_SECONDS
         if not failing and now - self._trouble_since < HANGING_SECONDS:
             return None
-        if error.errno == errno.EINTR:  # a program that is killed again and again
+        if error.errno in SHORTAGES:
             return str(error.strerror)
         return f"the recordings volume cannot be used: {error.strerror}"

@@ -20,6 +20,8 @@ _MAX_WAITING: Final = 32
 
 GONE: Final = (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT)
 """Errors of a file that speak of the whole volume."""
+SHORTAGES: Final = (errno.EINTR, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Errors that say nothing of a file nor of the volume: a program was killed, or could not be started."""
 
 T = TypeVar("T")
 
