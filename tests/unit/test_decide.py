@@ -177,6 +177,36 @@ def test_a_killed_bot_of_which_no_report_was_read_was_in_the_meeting_from_its_re
     assert (patch["phase"], patch["totalDurationSeconds"], patch["duration"]) == ("Leaving", 75, "1m15s")
 
 
+@pytest.mark.parametrize("reports", [False, True], ids=["none read", "an old one read"])
+@pytest.mark.parametrize("wanted", [{}, {"recording": {"enabled": False}}], ids=["a finisher follows", "none follows"])
+def test_a_killed_bot_was_with_those_who_were_there_to_its_end_whoever_looks_when(
+    reports: bool, wanted: dict[str, Any]
+) -> None:
+    ada = {"name": "Ada", "joinedAt": spelled(make.later(30))}
+    status = {
+        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
+        "totalDurationSeconds": 10, "duration": "10s", "currentParticipants": [ada], "participantCount": 1,
+    }  # fmt: skip
+    killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)))
+    people = {"current": [ada], "seen": 1, "present": 1}
+    report = make.joined(time=spelled(make.later(40)), people=people) if reports else None
+    facts = make.facts(make.session(status, **wanted), killed, attempts={FIRST_BOT: AttemptFacts(report=report)})
+    patch = patch_of(decide(facts, lambda: make.later(36000)))
+    assert (patch["totalDurationSeconds"], patch["duration"]) == (75, "1m15s")
+    history: Any = patch["participantHistory"]
+    assert [patch["leaveTimestamp"], *(each["leftAt"] for each in history)] == ["2026-11-23T10:01:35.000Z"] * 2
+
+
+def test_a_session_that_begins_anew_knows_nothing_of_its_former_bot() -> None:
+    former = AttemptFacts(report=make.joined("Ended", reason="MeetingEnded", leftAt=spelled(make.later(50))))
+    plan = decide(make.facts(make.session({}), attempts={FIRST_BOT: former}), lambda: NOW)
+    assert plan is not None
+    patch = patch_of(plan)
+    assert patch["phase"] == "Initializing"
+    assert "joinTimestamp" not in patch
+    assert [action.reason for action in plan.actions if isinstance(action, EmitEvent)] == ["BotPodCreated"]
+
+
 @pytest.mark.parametrize("seconds", [100, 600 + 1800 + 121], ids=["it works", "it takes too long"])
 def test_a_report_from_before_the_bots_end_does_not_replace_its_last_word_while_the_finisher_works(
     seconds: int,

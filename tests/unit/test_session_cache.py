@@ -9,9 +9,11 @@ import pytest
 
 from meeting_buddy.contract import identity
 from meeting_buddy.contract.identity import FIRST_BOT
+from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.controller.event_handler import EventHandler
 from meeting_buddy.controller.queue import KeyedQueue
 from meeting_buddy.controller.session_cache import CacheEntry, SessionCache
+from meeting_buddy.domain.causes import Outcome
 from meeting_buddy.domain.decide import decide
 from meeting_buddy.domain.facts import CreateRejection, Facts, LeaveFacts, StreamFacts
 from meeting_buddy.domain.plan import DeletePod
@@ -379,3 +381,25 @@ async def test_that_a_pod_got_its_node_at_once_waits_for_the_next_write_and_anyt
     refused["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]
     assert memory.cache.upsert_pod(refused) == make.UID
     assert memory.cache.upsert_pod(bound(12)) == make.UID
+
+
+async def test_what_is_known_of_a_pods_bot_is_not_about_the_next_pod_of_its_name(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session())
+    memory.cache.upsert_pod(documents.pod(version=9))
+    given_up = Outcome(Reason.BOT_CRASHED, "it did not start")
+    memory.entry.note(FIRST_BOT, report=make.joined(), followed=True, given_up=given_up)
+    memory.cache.upsert_pod(documents.pod(version=10))
+    assert memory.entry.of(FIRST_BOT).given_up == given_up
+    memory.cache.remove_pod(make.UID, make.POD, documents.pod(version=11))
+    another = documents.pod(version=12)
+    another["metadata"]["uid"] = "pod-9"
+    memory.cache.upsert_pod(another)
+    known = memory.entry.of(FIRST_BOT)
+    assert (known.report, known.followed, known.given_up) == (None, False, None)
+
+
+async def test_a_replica_that_acts_again_does_not_go_by_what_it_read_before_others_did(memory: Memory) -> None:
+    memory.cache.upsert_session(documents.session())
+    memory.entry.note(FIRST_BOT, report=make.joined(), followed=True)
+    memory.entry.forget_work()
+    assert (memory.entry.of(FIRST_BOT).report, memory.entry.of(FIRST_BOT).followed) == (None, False)

@@ -127,10 +127,17 @@ class CacheEntry:
             self.pods[seen.facts.name] = replace(seen, facts=replace(seen.facts, first_seen_at=now))
 
     def forget_work(self) -> None:
-        """What only a replica that acts may rely on."""
+        """What only a replica that acts may rely on; when it acts again, others have read later reports."""
         self.error = self.unanswered = None
         for which in tuple(self.attempts):
-            self.note(which, stream=None, leave=None, rejection=None)
+            self.note(which, stream=None, report=None, followed=False, leave=None, rejection=None)
+
+    def forget_former(self, which: PodId, uid: str) -> None:
+        """If another pod than the one with this uid had its name before, what is known of its bot is of no use."""
+        pod, known = self.pod(which), self.of(which)
+        former = pod.facts if pod is not None else known.last_seen
+        if former is not None and former.uid != uid:
+            self.note(which, report=None, reported_at=None, followed=False, leave=None, warnings=None, given_up=None)
 
 
 class SessionCache:
@@ -226,9 +233,8 @@ class SessionCache:
         before = known.facts if known is not None and same else None
         seen = replace(seen, facts=_with_moments(seen.facts, before, now))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
+        entry.forget_former(seen.facts.id, seen.facts.uid)
         entry.pods[seen.facts.name] = seen
-        if not same and entry.of(seen.facts.id).warnings is not None:  # they are about another pod of this name
-            entry.note(seen.facts.id, warnings=None)
         return entry.uid if is_pod_significant(known.facts if known is not None else None, seen.facts) else None
 
     def wrote_pod(self, uid: str, document: JsonObject) -> None:

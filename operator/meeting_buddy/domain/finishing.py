@@ -7,7 +7,6 @@ taken away, as nodes are drained one after the other, is followed by another one
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from meeting_buddy.contract.phases import Phase
 from meeting_buddy.contract.reasons import REASONS, Reason
@@ -18,7 +17,6 @@ from meeting_buddy.domain.ending import not_ended, settle, terminal_message, wit
 from meeting_buddy.domain.facts import CreateRejection, PodFacts
 from meeting_buddy.domain.plan import Action, EmitEvent, PatchStatus, Plan
 from meeting_buddy.domain.snapshot import Snapshot, delete_and_release
-from meeting_buddy.resource.session import MeetingSessionStatus
 
 
 def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
@@ -32,18 +30,10 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
         cause = with_attempt(snapshot, outcome.reason, cause)
     message = terminal_message(outcome.reason, cause, outcome.remedy)
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
-    if after.leave_timestamp is None and ended.has_bot:
-        after = after.model_copy(update=_left(after, ended.bot_gone_at))
+    if ended.has_bot:
+        after = status.left_without_a_word(after, ended.bot_gone_at)
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
     return Plan(tuple(settle(snapshot, after, EmitEvent("Normal", "Finishing", note))), snapshot.now)
-
-
-def _left(after: MeetingSessionStatus, at: datetime) -> dict[str, Any]:
-    """When a bot that did not say so left, and how long its session was in the meeting if no report told."""
-    found: dict[str, Any] = {"leave_timestamp": at}
-    if after.join_timestamp is not None and after.total_duration_seconds is None:
-        found |= status.stay(after.join_timestamp, at)
-    return found
 
 
 def _is_due(ended: Snapshot, outcome: Outcome) -> bool:

@@ -70,6 +70,8 @@ class Snapshot:
             report=None if facts.current.role is Role.FINISHER else facts.of(facts.current).report,
             reason=session.status.reason,
         )
+        if found.bot_pod is None and session.status.bot_pod is None:  # what is known is of a pod that is no more
+            found = replace(found, report=None)
         if found.finishing and found.reason is None:  # the status was emptied, and the bot's pod is gone
             return replace(found, phase=Phase.LEAVING, reason=Reason.BOT_CRASHED, has_bot=True)
         phase = phases.current(session.status.phase, found.bot_pod, found.report)
@@ -347,10 +349,15 @@ class Snapshot:
         return self.joined_at is not None or (self.report is not None and self.report.ever_joined)
 
     @property
-    def bot_gone_at(self) -> datetime:
-        """When a bot that has ended was in the meeting no more, if it did not say when it left: by its node's clock."""
+    def bot_ended_at(self) -> datetime | None:
+        """When the bot's container ended, by its node's clock, if that is known."""
         last = self.bot_pod.bot.terminated if self.bot_pod is not None else None
-        return (last.at if last is not None else None) or self.now
+        return last.at if last is not None else None
+
+    @property
+    def bot_gone_at(self) -> datetime:
+        """When a bot that has ended was in the meeting no more, if it did not say when it left."""
+        return self.bot_ended_at or self.now
 
     def may_have_joined(self, last_word: Report | None) -> bool:
         """Whether a bot was in the meeting, or ran and nobody knows.

@@ -181,6 +181,14 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     return found
 
 
+def left_without_a_word(after: MeetingSessionStatus, at: datetime) -> MeetingSessionStatus:
+    """The status of a session whose bot was in the meeting until then, where no report says when it left."""
+    if after.leave_timestamp is not None:
+        return after
+    spent = {} if after.join_timestamp is None else stay(after.join_timestamp, at)
+    return after.model_copy(update={"leave_timestamp": at, **spent})
+
+
 def stay(joined_at: datetime, left_at: datetime) -> dict[str, Any]:
     """How long the session has been in the meeting, in its status's two fields."""
     seconds = max(0, round((left_at - joined_at).total_seconds()))
@@ -209,7 +217,9 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
     if not ended:
         named += _cut_from_report(before.current_participants or (), named, left, people.present - len(named))
     current = [] if ended else named[:MAX_PEOPLE]
-    seen_last = (report.left_at or report.time) if report is not None else snapshot.now
+    # A bot that ended without a word was with them to its end, be its last report as old as it may.
+    gone = snapshot.bot_ended_at if ended else None
+    seen_last = (gone or snapshot.now) if report is None else (report.left_at or gone or report.time)
     known = [*(before.current_participants or ()), *named]
     return {
         "current_participants": [Participant(name=each.name, joined_at=each.joined_at) for each in current],
