@@ -18,6 +18,8 @@ from meeting_buddy_bot.transcription.messages import Partial, Progress, Ready, T
 from tests.bot.recording_bot import JFK, bots, leave_and_end, recording, speaker
 from tests.bot.test_live_transcript import EXPECTED, hears, said, words
 from tests.bot.test_transcriber import frames, silence, transcribed, utterances
+from tests.local.clone import SPEECH
+from tests.local.media.probe import run
 from tests.local.media.sound import decode
 from tests.local.media.speech_server import Fault, SpeechServer, WhisperDecoder
 
@@ -46,6 +48,14 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def ending(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the clip says after its last pause: "ask what you can do for your country"."""
+    path = tmp_path_factory.mktemp("speech") / "ending.wav"
+    run("ffmpeg", "-ss", "7.9", "-i", str(JFK), str(path))
+    return path
+
+
 async def over(playing: subprocess.Popen[bytes]) -> None:
     """The clip was played to its end."""
     assert await asyncio.to_thread(playing.wait, _SECONDS) == 0
@@ -57,11 +67,12 @@ def asks(server: SpeechServer, **fields: Any) -> TranscriptionConfig:
 
 
 def test_the_process_understands_a_clip_through_the_server(server: SpeechServer, key_file: Path) -> None:
-    given = TranscriberConfig.of(asks(server, language="auto", vocabulary=("Americans",)), key_file)
-    sound = frames(np.concatenate((silence(1), decode(JFK), silence(1))))
+    clip = SPEECH / "en" / "7902-96591-0000.wav"
+    given = TranscriberConfig.of(asks(server, language="auto", vocabulary=("cutter",)), key_file)
+    sound = frames(np.concatenate((silence(1), decode(clip), silence(1))))
     code, messages = transcribed(sound, given, "--offline")
     assert code == 0
-    assert words(" ".join(each.text for each in utterances(messages))) == EXPECTED
+    assert words(" ".join(each.text for each in utterances(messages))) == words(clip.with_suffix(".txt").read_text())
     assert {each.language for each in utterances(messages)} == {"en"}
     assert any(isinstance(each, Partial) for each in messages)
     for each in utterances(messages):
@@ -75,7 +86,9 @@ def test_the_process_understands_a_clip_through_the_server(server: SpeechServer,
     print(f"{len(server.requests)} requests, {last.cpu_seconds:.1f} CPU s in the transcriber")
 
 
-async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechServer, key_file: Path) -> None:
+async def test_a_server_that_dies_in_mid_meeting_and_comes_back(
+    server: SpeechServer, key_file: Path, ending: Path
+) -> None:
     with bots() as start:
         bot = start(
             "join; record",
@@ -97,7 +110,7 @@ async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechSe
 
             return await bot.until(reached, _SECONDS)
 
-        with speaker(bot) as playing:
+        with speaker(bot, ending) as playing:
             await until_told("Live", None, least=1)
             await over(playing)
         server.fail(Fault.UNAUTHORIZED)
@@ -113,7 +126,7 @@ async def test_a_server_that_dies_in_mid_meeting_and_comes_back(server: SpeechSe
             await until_told("Failed", "takes no connection")
             await over(playing)
         server.start()
-        with speaker(bot) as playing:
+        with speaker(bot, ending) as playing:
             back = await until_told("Live", None)
             assert back.transcription.message is None
             await over(playing)

@@ -149,7 +149,7 @@ async def test_a_download_under_way_is_ended_before_the_process_is(program: Prog
 
 
 async def test_200_downloads_side_by_side_take_little_memory(program: Program) -> None:
-    content = os.urandom(2**20) * 8
+    content = os.urandom(2**20) * 4
     program.reader.save().finished(content)
     connections = await asyncio.gather(*(program.reader.stalled(RECORDING) for _ in range(200)))
     heads = await asyncio.gather(*(reading.readuntil(b"\r\n\r\n") for reading, _ in connections))
