@@ -14,7 +14,8 @@ from meeting_buddy_bot.browser import chromedriver
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.options import chromium_options
 from tests.bot.container import SCREEN, BrowserContainer, screen_process
-from tests.support.awaiting import until
+from tests.support.awaiting import PATIENCE, until
+from tests.support.synthetic_pages import HANG, SyntheticSite
 
 MakeContainer = Callable[..., contextlib.AbstractContextManager[BrowserContainer]]
 
@@ -24,6 +25,15 @@ async def forget_a_session(container: BrowserContainer) -> str:
     capabilities = {"capabilities": {"alwaysMatch": chromium_options(SCREEN).to_capabilities()}}
     async with aiohttp.ClientSession() as http, http.post(f"{container.url}/session", json=capabilities) as answer:
         return str((await answer.json())["value"]["sessionId"])
+
+
+async def open_page(container: BrowserContainer, session: str, url: str) -> None:
+    """Load a page in a session; again where a change of this machine's network interrupted that."""
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
+        while True:
+            async with http.post(f"{container.url}/session/{session}/url", json={"url": url}) as answer:
+                if answer.ok:
+                    return
 
 
 async def sessions(container: BrowserContainer) -> int:
@@ -77,14 +87,17 @@ async def test_a_session_that_is_still_being_made_is_ended_before_the_next_one(
 
 async def test_a_session_that_cannot_be_ended_goes_with_its_chromedriver(
     make_container: MakeContainer,
+    site: SyntheticSite,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(chromedriver, "LIST_SECONDS", 2.0)
+    site.pages["/"] = "<h1>Hello</h1>"
     with make_container() as container:
         session = await forget_a_session(container)
+        await open_page(container, session, site.url("/"))
         forgotten = set(container.chromium())
         async with aiohttp.ClientSession() as http:
-            endless = {"script": "for (;;);", "args": []}
+            endless = {"script": HANG, "args": []}
             stuck = asyncio.create_task(http.post(f"{container.url}/session/{session}/execute/sync", json=endless))
             await until_busy(container)
             browser = Browser(SCREEN, container.url)

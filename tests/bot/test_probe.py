@@ -27,7 +27,7 @@ from meeting_buddy_bot.support.volume import Volume
 from tests.support.awaiting import PATIENCE
 from tests.support.platform_tables import platform_table
 from tests.support.small_table import SOURCE, raw_table
-from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_pages import HANG, SyntheticSite
 from tests.support.synthetic_table import synthetic_table
 from tests.unit.test_table import SHIPPED
 
@@ -319,7 +319,7 @@ async def test_a_page_that_hangs_costs_one_deadline(hanging_browser: Browser, si
     site.pages["/"] = "<p>x</p>"
     await browser.page.navigate(site.url("/"))
     await read(browser, table_of(words={"text": "x"}))
-    await browser.page.evaluate("setTimeout(() => { for (;;); })")
+    await browser.page.evaluate(f"setTimeout(() => {{ {HANG} }})")
     with contextlib.suppress(PageTimeoutError):  # it hangs
         while True:
             await browser.page.evaluate("1", 1.0)

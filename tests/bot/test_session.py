@@ -23,7 +23,7 @@ from meeting_buddy_bot.session import meeting_run
 from tests.bot.attending import Attending, side_by_side
 from tests.bot.container import BrowserContainer
 from tests.local.machine.certificates import Authority
-from tests.support.synthetic_pages import SyntheticSite
+from tests.support.synthetic_pages import HANG, SyntheticSite
 from tests.support.synthetic_table import join_page, says, synthetic_table
 
 Scenario = Callable[[BrowserContainer, SyntheticSite, Path], Coroutine[Any, Any, None]]
@@ -310,7 +310,7 @@ async def test_a_page_that_hangs_is_left_for_a_new_browser(
 ) -> None:
     # With the product's own patience: test_platform_meetings.py.
     monkeypatch.setattr(meeting_run, "PageResponsive", partial(PageResponsive, seconds=5))
-    site.pages[ROOM] = in_the_call("for (;;);")
+    site.pages[ROOM] = in_the_call(HANG)
     async with attending(container, site, tmp_path) as bot:
         await bot.until_recording()
         await run_it(bot)

@@ -5,6 +5,7 @@ They prove how the bot reads pages, never what a platform's page looks like: tha
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from types import TracebackType
 from typing import Self
@@ -20,12 +21,31 @@ HOSTS = {HOME: "127.0.0.1", ELSEWHERE: "127.0.0.1"}
 _MARK = "<!-- synthetic: written for a test, seen on no real site -->"
 
 
+def hang_until_answered(path: str) -> str:
+    """JavaScript that does not return until the site has answered this path; it keeps no processor busy meanwhile.
+
+    A request that fails, as it does when the machine's network changes, is sent again.
+    """
+    send = f"request.open('GET', '{path}', false); try {{ request.send(); break; }} catch {{}}"
+    return f"for (const request = new XMLHttpRequest();;) {{ {send} }}"
+
+
+_NEVER = "/never"  # no site answers it
+
+HANG = hang_until_answered(_NEVER)
+"""JavaScript that never returns."""
+
+
 class SyntheticSite:
-    """An https server on a free port of loopback, under two names; `pages` maps paths to bodies."""
+    """An https server on a free port of loopback, under two names; `pages` maps paths to bodies.
+
+    A path in `held` is answered once its event is set. A site that stops does not wait for that.
+    """
 
     def __init__(self, authority: Authority, pages: dict[str, str] | None = None) -> None:
         self.pages = pages or {}
         self.statuses: dict[str, int] = {}
+        self.held = {_NEVER: asyncio.Event()}
         self.requested: list[web.Request] = []
         self._authority = authority
         self._runner: web.AppRunner | None = None
@@ -38,7 +58,7 @@ class SyntheticSite:
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_get("/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         pair = self._authority.issue("synthetic", Subject("synthetic", dns=tuple(HOSTS)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,6 +81,8 @@ class SyntheticSite:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.requested.append(request)
+        if (event := self.held.get(request.path)) is not None:
+            await event.wait()
         status = self.statuses.get(request.path, 200)
         body = self.pages.get(request.path)
         if body is None:
