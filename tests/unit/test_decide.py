@@ -197,6 +197,35 @@ def test_a_killed_bot_was_with_those_who_were_there_to_its_end_whoever_looks_whe
     assert [patch["leaveTimestamp"], *(each["leftAt"] for each in history)] == ["2026-11-23T10:01:35.000Z"] * 2
 
 
+@pytest.mark.parametrize(("heard_at", "seconds"), [(None, 10), (40, 20)], ids=["by the last write", "by a report"])
+def test_of_a_bot_whose_node_is_silent_for_good_the_last_that_was_heard_counts(
+    heard_at: float | None, seconds: int
+) -> None:
+    status = {
+        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
+        "totalDurationSeconds": 10, "duration": "10s",
+    }  # fmt: skip
+    lost = replace(make.READY_POD, ready_since=None, started_at=NOW, active_deadline_seconds=600)
+    report = make.joined(time=spelled(make.later(heard_at))) if heard_at is not None else None
+    facts = make.facts(make.session(status), lost, attempts={FIRST_BOT: AttemptFacts(report=report)})
+    patch = patch_of(decide(facts, lambda: make.later(10**6)))
+    assert patch["phase"] in ("Completed", "Failed")
+    assert patch["leaveTimestamp"] == spelled(make.later(20 + seconds)).replace("Z", ".000Z")
+    assert patch.get("totalDurationSeconds", 10) == seconds
+
+
+def test_a_killed_bot_that_is_to_join_again_was_in_the_meeting_to_its_end() -> None:
+    status = {
+        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
+        "totalDurationSeconds": 10, "duration": "10s",
+    }  # fmt: skip
+    drained = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)), deleted_at=make.later(90))
+    found = decide(make.facts(make.session(status, onDisruption="Rejoin"), drained), lambda: make.later(100))
+    patch = patch_of(found)
+    assert (patch["attempt"], patch["totalDurationSeconds"]) == (2, 75)
+    assert patch["leaveTimestamp"] == "2026-11-23T10:01:35.000Z"
+
+
 def test_a_session_that_begins_anew_knows_nothing_of_its_former_bot() -> None:
     former = AttemptFacts(report=make.joined("Ended", reason="MeetingEnded", leftAt=spelled(make.later(50))))
     plan = decide(make.facts(make.session({}), attempts={FIRST_BOT: former}), lambda: NOW)

@@ -396,6 +396,11 @@ async def test_what_is_known_of_a_pods_bot_is_not_about_the_next_pod_of_its_name
     memory.cache.upsert_pod(another)
     known = memory.entry.of(FIRST_BOT)
     assert (known.report, known.followed, known.given_up) == (None, False, None)
+    memory.entry.note(FIRST_BOT, report=make.joined())
+    copied = documents.pod(version=13)
+    copied["metadata"] |= {"uid": "pod-copy", "name": f"copy{make.POD[make.POD.index('-') :]}"}
+    memory.cache.upsert_pod(copied)
+    assert memory.entry.of(FIRST_BOT).report is not None, "another one has another name"
 
 
 async def test_a_replica_that_acts_again_does_not_go_by_what_it_read_before_others_did(memory: Memory) -> None:

@@ -177,6 +177,7 @@ class MeetingRecorder:
                     await recover(self._earlier, self._manifest, self._volume, self._clock)
                 except OSError as error:
                     if error.errno in SHORTAGES:  # the finisher has a pod of its own for it
+                        self._watch.answered()
                         self._unrecovered = error.strerror or str(error)
                         return
                     self._note_trouble(error)
@@ -192,8 +193,11 @@ class MeetingRecorder:
     async def recovered_until(self) -> float:
         """Wait until that is done, or is given up; the last second (session's clock) of what they recorded, or 0."""
         await self._recovered.wait()
-        highest = 0 if self._earlier is None else self._earlier.highest_segment
-        return max((each.end for each in self._manifest.segments if each.segment <= highest), default=0.0)
+        if self._earlier is None:
+            return 0.0
+        highest = self._earlier.highest_segment
+        ends = [each.end for each in self._manifest.segments if each.segment <= highest]
+        return max([self._earlier.reached if self._unrecovered else 0.0, *ends])
 
     async def run(self) -> None:
         """Record from :meth:`start` to :meth:`stop`; the one task in which runs of ffmpeg follow each other."""

@@ -132,11 +132,11 @@ class CacheEntry:
         for which in tuple(self.attempts):
             self.note(which, stream=None, report=None, followed=False, leave=None, rejection=None)
 
-    def forget_former(self, which: PodId, uid: str) -> None:
-        """If another pod than the one with this uid had its name before, what is known of its bot is of no use."""
-        pod, known = self.pod(which), self.of(which)
-        former = pod.facts if pod is not None else known.last_seen
-        if former is not None and former.uid != uid:
+    def forget_former(self, pod: PodFacts) -> None:
+        """If another pod had this one's name before, what is known of its bot is of no use."""
+        which, known = pod.id, self.pods.get(pod.name)
+        former = known.facts if known is not None else self.of(which).last_seen
+        if former is not None and former.name == pod.name and former.uid != pod.uid:
             self.note(which, report=None, reported_at=None, followed=False, leave=None, warnings=None, given_up=None)
 
 
@@ -233,7 +233,7 @@ class SessionCache:
         before = known.facts if known is not None and same else None
         seen = replace(seen, facts=_with_moments(seen.facts, before, now))
         entry = self._heard(seen.session_uid, seen.namespace, seen.session_name, listed_at)
-        entry.forget_former(seen.facts.id, seen.facts.uid)
+        entry.forget_former(seen.facts)
         entry.pods[seen.facts.name] = seen
         return entry.uid if is_pod_significant(known.facts if known is not None else None, seen.facts) else None
 

@@ -230,8 +230,8 @@ def plan_termination(snapshot: Snapshot, outcome: Outcome) -> Plan:
         detail = with_attempt(snapshot, reason, detail)
     message = terminal_message(reason, detail, remedy)
     after = status.compose(snapshot.ended(phase, reason, message, report))
-    if ever_joined and snapshot.has_bot:
-        after = status.left_without_a_word(after, snapshot.bot_gone_at)
+    if ever_joined and snapshot.has_bot and not snapshot.finishing:
+        after = status.left_without_a_word(after, replace(snapshot, report=report))
     event = EmitEvent("Normal" if phase is Phase.COMPLETED else "Warning", reason.value, message)
     actions = settle(snapshot, after, event)
     pod = snapshot.pod

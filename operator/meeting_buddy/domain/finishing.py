@@ -31,7 +31,7 @@ def plan(snapshot: Snapshot, outcome: Outcome) -> Plan | None:
     message = terminal_message(outcome.reason, cause, outcome.remedy)
     after = status.compose(ended.ended(Phase.LEAVING, outcome.reason, message, report))
     if ended.has_bot:
-        after = status.left_without_a_word(after, ended.bot_gone_at)
+        after = status.left_without_a_word(after, ended)
     note = f"the bot ended with {outcome.reason}; what it recorded is finished without it"
     return Plan(tuple(settle(snapshot, after, EmitEvent("Normal", "Finishing", note))), snapshot.now)
 

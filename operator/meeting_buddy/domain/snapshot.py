@@ -354,11 +354,6 @@ class Snapshot:
         last = self.bot_pod.bot.terminated if self.bot_pod is not None else None
         return last.at if last is not None else None
 
-    @property
-    def bot_gone_at(self) -> datetime:
-        """When a bot that has ended was in the meeting no more, if it did not say when it left."""
-        return self.bot_ended_at or self.now
-
     def may_have_joined(self, last_word: Report | None) -> bool:
         """Whether a bot was in the meeting, or ran and nobody knows.
 

@@ -6,7 +6,7 @@ The operator is the status's only writer. Unknown is absent. The link is in none
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -122,7 +122,8 @@ def next_attempt(
         rejoins: the bot that ended was in the meeting; one of which nobody knows that counts as there at its end.
     """
     ended = compose(replace(snapshot, reason=reason))
-    left_at = (ended.leave_timestamp or snapshot.bot_gone_at) if rejoins else None
+    ended = left_without_a_word(ended, snapshot) if rejoins else ended
+    left_at = ended.leave_timestamp if rejoins else None
     afresh = {
         "phase": Phase.INITIALIZING,
         "reason": None,
@@ -181,12 +182,19 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     return found
 
 
-def left_without_a_word(after: MeetingSessionStatus, at: datetime) -> MeetingSessionStatus:
-    """The status of a session whose bot was in the meeting until then, where no report says when it left."""
+def left_without_a_word(after: MeetingSessionStatus, snapshot: Snapshot) -> MeetingSessionStatus:
+    """The status of a session whose bot was in the meeting, with when it left where no report says so.
+
+    Where its node does not say when it ended, the last that was heard of it counts.
+    """
     if after.leave_timestamp is not None:
         return after
-    spent = {} if after.join_timestamp is None else stay(after.join_timestamp, at)
-    return after.model_copy(update={"leave_timestamp": at, **spent})
+    report, joined_at, spent = snapshot.report, after.join_timestamp, after.total_duration_seconds
+    at = snapshot.bot_ended_at or (report.time if report is not None and report.ever_joined else None)
+    if at is None and joined_at is not None and spent is not None:
+        at = joined_at + timedelta(seconds=spent)
+    at = at or snapshot.now
+    return after.model_copy(update={"leave_timestamp": at, **({} if joined_at is None else stay(joined_at, at))})
 
 
 def stay(joined_at: datetime, left_at: datetime) -> dict[str, Any]:
