@@ -449,6 +449,19 @@ async def test_what_cannot_be_read_is_no_longer_for_a_clock_that_was_set_meanwhi
     assert gap.end < (datetime.now(UTC) - ZERO).total_seconds() + 1
 
 
+@pytest.mark.parametrize("step", [-60.0, 60.0])
+async def test_nor_is_it_shorter_or_longer_for_a_clock_that_was_set_before_it_was_written(
+    left: Left, step: float
+) -> None:
+    _, last = left.run(1, 1, 10.0, seconds=8)
+    last.write_bytes(b"nothing that can be read")
+    left.saw_steps((9.0, step))
+    last_written(last, 18.0 + step)
+    await left.recover()
+    [gap] = left.gaps
+    assert (gap.start, gap.end) == pytest.approx((14.0, 18.0), abs=0.1)
+
+
 async def test_what_is_recovered_is_joined_and_verified(left: Left) -> None:
     *_, torn = left.run(1, 1, 10.0, seconds=11)
     cut(torn)

@@ -374,5 +374,8 @@ class _Recovery:
     def _last_written(self, file: SegmentFile) -> float:
         if file.modified is None:
             return self._found.reached
-        # Its time lies ahead if the wall clock was set forward meanwhile.
-        return min((file.modified - self._clock.utc(0.0)).total_seconds(), self._clock.now())
+        wall = written = (file.modified - self._clock.utc(0.0)).total_seconds()
+        for step in sorted(self._found.steps, key=lambda step: step.at):
+            wall -= step.seconds
+            written = wall if wall >= step.at else written
+        return min(written, self._clock.now())  # the volume's clock may be ahead
