@@ -361,7 +361,7 @@ class _MeetingRun:
         finally:
             try:
                 await self._browser.close()
-            finally:  # the recorder, which may wait for its volume, stores nothing that was later
+            finally:  # and not behind the recorder, which may wait for its volume
                 self._events.write("left", page_agrees=agrees)
                 self._reporter.left(self._clock.utc())
                 self._reporter.browser(self._browser, self._restarts.total, alive=False)
