@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from meeting_buddy.contract.report import TranscriptionReport
-from meeting_buddy.contract.transcript import TRANSCRIPT_FILE
+from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.finishing import transcript as finishing
 from meeting_buddy_bot.finishing.transcript import UnfinishedTranscript
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording import volume_watch
 from meeting_buddy_bot.recording.audio_source import PcmFrame
 from meeting_buddy_bot.recording.manifest import MANIFEST_FILE, Derived, Segment, read
+from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
-from meeting_buddy_bot.session.earlier import EarlierFacts
+from meeting_buddy_bot.session.earlier import EarlierFacts, Stay
 from meeting_buddy_bot.support.append_file import AppendFile
 from meeting_buddy_bot.support.clock import SessionClock
 from meeting_buddy_bot.support.event_log import EventLog
@@ -30,6 +31,7 @@ from meeting_buddy_bot.transcription.lines import TranscriptLines
 from meeting_buddy_bot.transcription.messages import (
     Fault,
     Message,
+    Missed,
     Progress,
     Ready,
     Recovered,
@@ -94,6 +96,7 @@ async def finished(
     segments: Sequence[Segment] = (),
     spoken: Sequence[Interval] = (),
     told: list[TranscriptionReport] | None = None,
+    earlier: EarlierFacts | None = None,
 ) -> TranscriptionReport:
     """What is told last of a transcript whose catching up goes so; an error: the process cannot be started."""
     to_come, started = list(processes), list[ScriptedProcess]()
@@ -120,7 +123,7 @@ async def finished(
     events = EventLog(folder / "events.jsonl", clock)
     lines = TranscriptLines(volume, TranscriptHub(volume))
     unfinished = UnfinishedTranscript(lines, volume, clock, events, told.append, lambda: 0.0)
-    await unfinished.open(EarlierFacts())
+    await unfinished.open(earlier or EarlierFacts(), segments)
     await unfinished.catch_up(TranscriberConfig(), folder / "none", segments, spoken)
     unfinished.give_up(NO_TIME, 300.0)
     await unfinished.publish(VolumeWatch(volume, clock, events, Listener()), wanted=True)
@@ -313,3 +316,39 @@ async def test_lines_that_could_not_be_written_in_time_are_told(
         await finishing
     assert (told[-1].state, told[-1].reason) == ("Done", "VerificationFailed")
     assert "the volume did not take the last lines" in str(told[-1].message)
+
+
+def written(folder: Path, *ends: float) -> None:
+    """Lines that the bots wrote, ending then."""
+    at = "2026-11-23T10:00:00.000Z"
+    lines = (
+        TranscriptLine(
+            segment=str(number), revision=1, final=True, speaker=None, source="unknown", start=end - 1, end=end,
+            at=at, language="en", text="said", words=(), committed=0,
+        )
+        for number, end in enumerate(ends, 1)
+    )  # fmt: skip
+    (folder / TRANSCRIPT_FILE).write_text("".join(f"{line.model_dump_json(by_alias=True)}\n" for line in lines))
+
+
+@pytest.mark.parametrize("end", [61.24, 61.26])
+async def test_what_was_told_behind_the_last_line_is_not_missing_once_it_has_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: float
+) -> None:
+    written(tmp_path, end)
+    told = EarlierFacts(missed=(Missed(start=10, end=12, cause="x"), Missed(start=61.2, end=299.4, cause=NO_TIME)))
+    process = ScriptedProcess(0, READY, heard(1, 62, 300))
+    report = await finished(tmp_path, monkeypatch, process, segments=recorded((0, 300)), earlier=told)
+    assert report.message == "without text: 10-12 s (x)"
+
+
+async def test_what_a_killed_bot_recorded_and_its_successor_did_not_know_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, 61.24, 210)
+    stays = (Stay(0.0, 70.0), Stay(180.0, 250.0))
+    earlier = EarlierFacts(missed=(Missed(start=61.2, end=70.0, cause=REPLACED),), stays=stays)
+    process = ScriptedProcess(0, READY, heard(1, 211, 300))
+    segments = recorded((0, 60), (60, 88), (180, 300))
+    report = await finished(tmp_path, monkeypatch, process, segments=segments, earlier=earlier)
+    assert report.message == "without text: 61-88 s (the bot was replaced)"

@@ -145,7 +145,7 @@ class Finisher(ReportProcess):
             lambda: self._seconds(assignment.joined_at) or 0.0,
         )
         try:
-            opening = watch.wait_for(lambda: transcript.open(recording.earlier))
+            opening = watch.wait_for(lambda: transcript.open(recording.earlier, recording.segments))
             fault = await self._do("transcript", opening, in_time)
             if fault is not None:
                 transcript.give_up_reading(fault)

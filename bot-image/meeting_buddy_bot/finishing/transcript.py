@@ -5,6 +5,7 @@ import errno
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from meeting_buddy.contract.transcript import TRANSCRIPT_FILE, TranscriptLine
 from meeting_buddy_bot.platforms.speakers import Interval
 from meeting_buddy_bot.recording.audio_source import FRAME_BYTES, FRAME_SECONDS, RATE, PcmFrame
 from meeting_buddy_bot.recording.manifest import Segment
+from meeting_buddy_bot.recording.manifest_writer import REPLACED
 from meeting_buddy_bot.recording.volume_watch import VolumeWatch
 from meeting_buddy_bot.runtime.processes import Child
 from meeting_buddy_bot.session.earlier import EarlierFacts
@@ -84,8 +86,12 @@ class UnfinishedTranscript:
         self._worked = False
         """Whether the transcriber that runs, or ran last, had begun."""
 
-    async def open(self, earlier: EarlierFacts) -> None:
+    async def open(self, earlier: EarlierFacts, segments: Sequence[Segment]) -> None:
         """Read what is there; a last line that is torn is ended, and counts for nobody.
+
+        Args:
+            earlier: what the bots left in the events.
+            segments: of the recording, as far as they are known.
 
         Raises:
             OSError: the volume does not hand it out; it may be tried again.
@@ -95,9 +101,14 @@ class UnfinishedTranscript:
         lines = await self._volume.call("read the transcript", lambda: _lines(path), _READ_SECONDS)
         self._done = max((line.end for line in lines), default=0.0)
         for missed in earlier.missed:  # told by the bot, and in its events
-            self._known.add((missed.start, missed.end))
-            if missed.start < self._done:  # what is behind the last line may get its text now
-                self._missing.add(missed.start, missed.end, missed.cause)
+            end = min(missed.end, self._done)  # what is behind the last line may get its text now
+            self._known.add((missed.start, round(end, 1)))
+            self._missing.add(missed.start, end, missed.cause)
+        for stay, following in pairwise(earlier.stays):
+            if not stay.told:  # it was killed; of what it had recorded, the next one may not have known all
+                since = max([stay.start, *(line.end for line in lines if line.end <= following.start)])
+                recorded = max((each.end for each in segments if each.start < following.start), default=since)
+                self._missing.add(since, min(recorded, self._done), REPLACED)
         if self._lines.count:
             self._update_report(state="Starting", lines=self._lines.count)
 
