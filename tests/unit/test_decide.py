@@ -201,9 +201,10 @@ def test_a_killed_bot_was_with_those_who_were_there_to_its_end_whoever_looks_whe
 def test_of_a_bot_whose_node_is_silent_for_good_the_last_that_was_heard_counts(
     heard_at: float | None, seconds: int
 ) -> None:
+    ada = {"name": "Ada", "joinedAt": spelled(make.later(25))}
     status = {
         "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
-        "totalDurationSeconds": 10, "duration": "10s",
+        "totalDurationSeconds": 10, "duration": "10s", "currentParticipants": [ada], "participantCount": 1,
     }  # fmt: skip
     lost = replace(make.READY_POD, ready_since=None, started_at=NOW, active_deadline_seconds=600)
     report = make.joined(time=spelled(make.later(heard_at))) if heard_at is not None else None
@@ -212,6 +213,22 @@ def test_of_a_bot_whose_node_is_silent_for_good_the_last_that_was_heard_counts(
     assert patch["phase"] in ("Completed", "Failed")
     assert patch["leaveTimestamp"] == spelled(make.later(20 + seconds)).replace("Z", ".000Z")
     assert patch.get("totalDurationSeconds", 10) == seconds
+    history: Any = patch["participantHistory"]
+    assert [each["leftAt"] for each in history] == [patch["leaveTimestamp"]]
+
+
+def test_a_later_bot_that_was_killed_left_when_it_ended_and_not_as_the_one_before() -> None:
+    second = f"{make.POD[:-1]}2"
+    status = {
+        "phase": "Joining", "attempt": 2, "botPod": second, "joinTimestamp": spelled(make.later(20)),
+        "leaveTimestamp": spelled(make.later(30)), "totalDurationSeconds": 10, "duration": "10s",
+    }  # fmt: skip
+    killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)))
+    of_it = replace(killed, name=second, uid="pod-2", attempt=2)
+    report = make.joined(attempt=2, time=spelled(make.later(80)))
+    facts = make.facts(make.session(status), of_it, attempts={PodId(2): AttemptFacts(report=report)})
+    patch = patch_of(decide(facts, lambda: make.later(100)))
+    assert (patch["leaveTimestamp"], patch["totalDurationSeconds"]) == ("2026-11-23T10:01:35.000Z", 75)
 
 
 def test_a_killed_bot_that_is_to_join_again_was_in_the_meeting_to_its_end() -> None:

@@ -47,6 +47,8 @@ OUT = (at(30, "leaving"), at(31, "left"))
             [Stay(5, 9), Stay(70, 80, told=True)],
         ),
         ((FIRST, IN, at(9, "people"), at(70, "finisher_ended")), [Stay(5, 9, told=True)]),
+        ((FIRST, IN, at(9, "people"), at(70, "finisher_ended", transcript=True)), [Stay(5, 9, told=True)]),
+        ((FIRST, IN, at(9, "people"), at(70, "finisher_ended", transcript=False)), [Stay(5, 9)]),
         ((FIRST, IN, at(9, "people"), at(70, "bot_started", attempt=3), at(80, "admitted")), [Stay(5, 9)]),
     ],
 )

@@ -54,6 +54,7 @@ class Finisher(ReportProcess):
         super().__init__(settings)
         self._events.hold()
         self._unread = True
+        self._read_transcript = False
         self._recording: UnfinishedRecording | None = None
 
     async def run(self) -> int:
@@ -114,7 +115,11 @@ class Finisher(ReportProcess):
         message = assignment.message if recording.report.verified else fault or assignment.message
         state.update(phase=ReportPhase.ENDED, reason=assignment.reason, message=message, recording=recording.report)
         self._events.write(
-            "finisher_ended", reason=assignment.reason, message=message, verified=recording.report.verified
+            "finisher_ended",
+            reason=assignment.reason,
+            message=message,
+            verified=recording.report.verified,
+            transcript=self._read_transcript,
         )
         self._log_end(assignment.reason, message)
 
@@ -150,6 +155,7 @@ class Finisher(ReportProcess):
             if fault is not None:
                 transcript.give_up_reading(fault)
                 return
+            self._read_transcript = True
             if config.wanted:
                 cause = await self._catch_up(assignment, transcript, recording, deadline, leaving_time)
                 ends = [each.end for each in recording.segments]

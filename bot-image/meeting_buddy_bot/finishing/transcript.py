@@ -103,12 +103,12 @@ class UnfinishedTranscript:
         for missed in earlier.missed:  # told by the bot, and in its events
             end = min(missed.end, self._done)  # what is behind the last line may get its text now
             self._known.add((missed.start, round(end, 1)))
-            self._missing.add(missed.start, end, missed.cause)
+            self._missing.add_earlier(missed.start, end, missed.cause)
         for stay, following in pairwise(earlier.stays):
             if not stay.told:  # it was killed; of what it had recorded, the next one may not have known all
                 since = max([stay.start, *(line.end for line in lines if line.end <= following.start)])
                 recorded = max((each.end for each in segments if each.start < following.start), default=since)
-                self._missing.add(since, min(recorded, self._done), REPLACED)
+                self._missing.add_earlier(since, min(recorded, self._done), REPLACED)
         if self._lines.count:
             self._update_report(state="Starting", lines=self._lines.count)
 

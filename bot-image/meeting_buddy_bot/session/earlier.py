@@ -91,10 +91,11 @@ class _Stays:
         match event.get("event"):
             case "volume_trouble" | "volume_back":
                 return  # perhaps of the next bot, before it could write its start
-            case "bot_started":
+            case "bot_started" | "finisher_started":
                 self._inside = False
             case "finisher_ended":
-                for stay in self.found:
+                self._inside = False
+                for stay in self.found if event.get("transcript", True) else ():
                     stay.told = True
             case "admitted":
                 if not self._inside:

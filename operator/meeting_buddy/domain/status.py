@@ -169,7 +169,7 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     evidence = [page_text(path, MAX_TEXT) for path in report.evidence]
     earlier = [path for path in before.evidence or () if path not in evidence]
     found: dict[str, Any] = {
-        "leave_timestamp": report.left_at or (None if in_meeting else before.leave_timestamp),
+        "leave_timestamp": report.left_at or (None if in_meeting or report.ever_joined else before.leave_timestamp),
         "segment_count": report.recording.segments,
         "audio_file_count": report.recording.audio_files,
         "video_file_count": report.recording.video_files,
@@ -183,18 +183,25 @@ def _from_report(snapshot: Snapshot, report: Report) -> dict[str, Any]:
 
 
 def left_without_a_word(after: MeetingSessionStatus, snapshot: Snapshot) -> MeetingSessionStatus:
-    """The status of a session whose bot was in the meeting, with when it left where no report says so.
-
-    Where its node does not say when it ended, the last that was heard of it counts.
-    """
+    """The status of a session whose bot was in the meeting, with when it left where no report says so."""
     if after.leave_timestamp is not None:
         return after
-    report, joined_at, spent = snapshot.report, after.join_timestamp, after.total_duration_seconds
-    at = snapshot.bot_ended_at or (report.time if report is not None and report.ever_joined else None)
-    if at is None and joined_at is not None and spent is not None:
-        at = joined_at + timedelta(seconds=spent)
-    at = at or snapshot.now
+    at, joined_at = _last_there(after, snapshot), after.join_timestamp
     return after.model_copy(update={"leave_timestamp": at, **({} if joined_at is None else stay(joined_at, at))})
+
+
+def _last_there(status: MeetingSessionStatus, snapshot: Snapshot) -> datetime:
+    """Until when a bot was in the meeting that did not say when it left: to its end, else as long as it was heard."""
+    report, pod, spent = snapshot.report, snapshot.bot_pod, status.total_duration_seconds
+    if (at := snapshot.bot_ended_at) is not None:
+        return at
+    if report is not None and report.ever_joined:
+        return report.time
+    if status.join_timestamp is not None and spent is not None:
+        at = status.join_timestamp + timedelta(seconds=spent)
+        if pod is None or pod.started_at is None or pod.started_at <= at:  # else it is of the bot before this one
+            return at
+    return snapshot.now
 
 
 def stay(joined_at: datetime, left_at: datetime) -> dict[str, Any]:
@@ -226,8 +233,8 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
         named += _cut_from_report(before.current_participants or (), named, left, people.present - len(named))
     current = [] if ended else named[:MAX_PEOPLE]
     # A bot that ended without a word was with them to its end, be its last report as old as it may.
-    gone = snapshot.bot_ended_at if ended else None
-    seen_last = (gone or snapshot.now) if report is None else (report.left_at or gone or report.time)
+    going_on = report is not None and not ended
+    seen_last = (report and report.left_at) or (report.time if report and going_on else _last_there(before, snapshot))
     known = [*(before.current_participants or ()), *named]
     return {
         "current_participants": [Participant(name=each.name, joined_at=each.joined_at) for each in current],
