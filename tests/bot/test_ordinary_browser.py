@@ -7,12 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from meeting_buddy_bot.browser.browser import Browser
 from meeting_buddy_bot.browser.errors import NavigationError
 from tests.bot.container import SCREEN, BrowserContainer
 from tests.bot.test_browser import BLANK, command_line, value
+from tests.bot.test_probe import browser, site  # noqa: F401 -- fixtures
 from tests.local.media.probe import run
 from tests.support.awaiting import until
 from tests.support.machine_wide import another_interface
@@ -20,20 +20,6 @@ from tests.support.synthetic_pages import ELSEWHERE, HOME, SyntheticSite
 from tests.support.unprivileged import UID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(shared_browser: Browser) -> Browser:
-    """One for all tests, as long as it lives: none of them ends it."""
-    if not shared_browser.alive:
-        await shared_browser.start()
-    return shared_browser
-
-
-@pytest.fixture
-def site(shared_browser_site: SyntheticSite) -> SyntheticSite:
-    """In the event loop of that browser."""
-    return shared_browser_site
 
 
 def status_of(pid: int) -> dict[str, str]:

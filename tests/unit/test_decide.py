@@ -177,20 +177,24 @@ def test_a_killed_bot_of_which_no_report_was_read_was_in_the_meeting_from_its_re
     assert (patch["phase"], patch["totalDurationSeconds"], patch["duration"]) == ("Leaving", 75, "1m15s")
 
 
+ADA = {"name": "Ada", "joinedAt": spelled(make.later(25))}
+TEN_SECONDS_IN: dict[str, Any] = {
+    "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
+    "totalDurationSeconds": 10, "duration": "10s", "currentParticipants": [ADA], "participantCount": 1,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("reports", [False, True], ids=["none read", "an old one read"])
 @pytest.mark.parametrize("wanted", [{}, {"recording": {"enabled": False}}], ids=["a finisher follows", "none follows"])
 def test_a_killed_bot_was_with_those_who_were_there_to_its_end_whoever_looks_when(
     reports: bool, wanted: dict[str, Any]
 ) -> None:
-    ada = {"name": "Ada", "joinedAt": spelled(make.later(30))}
-    status = {
-        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
-        "totalDurationSeconds": 10, "duration": "10s", "currentParticipants": [ada], "participantCount": 1,
-    }  # fmt: skip
     killed = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)))
-    people = {"current": [ada], "seen": 1, "present": 1}
+    people = {"current": [ADA], "seen": 1, "present": 1}
     report = make.joined(time=spelled(make.later(40)), people=people) if reports else None
-    facts = make.facts(make.session(status, **wanted), killed, attempts={FIRST_BOT: AttemptFacts(report=report)})
+    facts = make.facts(
+        make.session(TEN_SECONDS_IN, **wanted), killed, attempts={FIRST_BOT: AttemptFacts(report=report)}
+    )
     patch = patch_of(decide(facts, lambda: make.later(36000)))
     assert (patch["totalDurationSeconds"], patch["duration"]) == (75, "1m15s")
     history: Any = patch["participantHistory"]
@@ -201,14 +205,9 @@ def test_a_killed_bot_was_with_those_who_were_there_to_its_end_whoever_looks_whe
 def test_of_a_bot_whose_node_is_silent_for_good_the_last_that_was_heard_counts(
     heard_at: float | None, seconds: int
 ) -> None:
-    ada = {"name": "Ada", "joinedAt": spelled(make.later(25))}
-    status = {
-        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
-        "totalDurationSeconds": 10, "duration": "10s", "currentParticipants": [ada], "participantCount": 1,
-    }  # fmt: skip
     lost = replace(make.READY_POD, ready_since=None, started_at=NOW, active_deadline_seconds=600)
     report = make.joined(time=spelled(make.later(heard_at))) if heard_at is not None else None
-    facts = make.facts(make.session(status), lost, attempts={FIRST_BOT: AttemptFacts(report=report)})
+    facts = make.facts(make.session(TEN_SECONDS_IN), lost, attempts={FIRST_BOT: AttemptFacts(report=report)})
     patch = patch_of(decide(facts, lambda: make.later(10**6)))
     assert patch["phase"] in ("Completed", "Failed")
     assert patch["leaveTimestamp"] == spelled(make.later(20 + seconds)).replace("Z", ".000Z")
@@ -232,12 +231,8 @@ def test_a_later_bot_that_was_killed_left_when_it_ended_and_not_as_the_one_befor
 
 
 def test_a_killed_bot_that_is_to_join_again_was_in_the_meeting_to_its_end() -> None:
-    status = {
-        "phase": "Recording", "attempt": 1, "botPod": make.POD, "joinTimestamp": spelled(make.later(20)),
-        "totalDurationSeconds": 10, "duration": "10s",
-    }  # fmt: skip
     drained = make.terminated(make.ended(code=137, reason="Error", at=make.later(95)), deleted_at=make.later(90))
-    found = decide(make.facts(make.session(status, onDisruption="Rejoin"), drained), lambda: make.later(100))
+    found = decide(make.facts(make.session(TEN_SECONDS_IN, onDisruption="Rejoin"), drained), lambda: make.later(100))
     patch = patch_of(found)
     assert (patch["attempt"], patch["totalDurationSeconds"]) == (2, 75)
     assert patch["leaveTimestamp"] == "2026-11-23T10:01:35.000Z"
