@@ -55,6 +55,7 @@ class Finisher(ReportProcess):
         self._events.hold()
         self._unread = True
         self._read_transcript = False
+        """Whether it was, so that what the bots left without text is told."""
         self._recording: UnfinishedRecording | None = None
 
     async def run(self) -> int:

@@ -73,7 +73,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """A start of the recorder is over, and all of its segments have their line."""
+    """A start of the recorder is over, and its last segment has its line."""
 
     ended: int
     """Its number; its last line counts."""

@@ -39,8 +39,6 @@ _WRITE_AND_WAIT: Final = 7
 """``SYNC_FILE_RANGE_WRITE_AND_WAIT``."""
 _NO_RANGES: Final = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 """Where no part of a file can be synced alone: the sync of the whole file does it."""
-
-
 _KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM)
 """Ends of ffprobe that somebody else wanted; by another signal it ended because of the file."""
 

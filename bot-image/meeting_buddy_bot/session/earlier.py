@@ -95,8 +95,8 @@ class _Stays:
                 self._inside = False
             case "finisher_ended":
                 self._inside = False
-                for stay in self.found if event.get("transcript", True) else ():
-                    stay.told = True
+                for stay in self.found:
+                    stay.told |= bool(event.get("transcript", True))
             case "admitted":
                 if not self._inside:
                     self.found.append(Stay(float(event["t"]), float(event["t"])))

@@ -233,8 +233,9 @@ def _people(snapshot: Snapshot) -> dict[str, Any]:
         named += _cut_from_report(before.current_participants or (), named, left, people.present - len(named))
     current = [] if ended else named[:MAX_PEOPLE]
     # A bot that ended without a word was with them to its end, be its last report as old as it may.
-    going_on = report is not None and not ended
-    seen_last = (report and report.left_at) or (report.time if report and going_on else _last_there(before, snapshot))
+    seen_last = _last_there(before, snapshot) if ended or report is None else report.time
+    if report is not None and report.left_at is not None:
+        seen_last = report.left_at
     known = [*(before.current_participants or ()), *named]
     return {
         "current_participants": [Participant(name=each.name, joined_at=each.joined_at) for each in current],
