@@ -290,6 +290,10 @@ async def test_without_key_or_reader_it_says_what_to_do(shelf: Shelf) -> None:
     shelf.key.unlink()
     assert "bot-key" in (await session.ask()).problem(503, "reader-unavailable")["remedy"]
     shelf.key.write_bytes(KEY)
+    (shelf.folder / "reader-key").write_bytes(b"short")
+    refused = (await session.ask()).problem(503, "reader-unavailable")
+    assert "volume" not in refused["detail"]
+    assert "meeting-buddy-reader-key" in refused["remedy"]
     await shelf.reader.stop(0)
     for what in ("recordings", "recordings/recording.mp4", "transcript"):
         answer = await session.ask(what)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from meeting_buddy.contract.reader import MAX_FILES
+from meeting_buddy.contract.reader import KEY_SECRET, MAX_FILES, Unavailable
 from meeting_buddy.http_api.bots import Bots
 from meeting_buddy.http_api.problems import ProblemError
 from meeting_buddy.http_api.readers import LONGEST_ASKED, LONGEST_LIST, Readers, StoredFiles
@@ -84,3 +84,32 @@ async def test_a_range_goes_with_its_condition_or_not_at_all(read_key: Path, len
         finally:
             await readers.close()
     assert (b"\r\nrange:" in heads[0], b"\r\nif-range:" in heads[0]) == (ranged, ranged)
+
+
+@pytest.mark.parametrize(
+    ("words", "detail", "remedy"),
+    [
+        (Unavailable.VOLUME, "volume", "administrator"),
+        (Unavailable.BUSY, "busy", "Repeat."),
+        (Unavailable.LISTING, "busy", "Repeat."),
+        (Unavailable.KEY, "key", KEY_SECRET),
+        ("<b>of another version", "503", "administrator"),
+        ("", "503", "administrator"),
+    ],
+)
+@pytest.mark.parametrize("name", ["", "recording.mp4"])
+async def test_why_a_reader_refuses_is_told(read_key: Path, name: str, words: str, detail: str, remedy: str) -> None:
+    answer = f"HTTP/1.1 503 Service Unavailable\r\nContent-Length: {len(words) + 1}\r\n\r\n{words}\n"
+    async with answering(answer) as (port, _):
+        readers = Readers(read_key, f"http://{HOST}:{port}")
+        try:
+            with pytest.raises(ProblemError) as refused:
+                await (readers.file("team-a", "mbsess_1", name, {}) if name else readers.files("team-a", "mbsess_1"))
+        finally:
+            await readers.close()
+    problem = json.loads(bytes(refused.value.response().body))
+    assert problem["type"].endswith("reader-unavailable")
+    assert detail in problem["detail"]
+    assert remedy in problem["remedy"]
+    assert ("volume does not" in problem["detail"]) == (words == Unavailable.VOLUME)
+    assert "<b>" not in str(problem)

@@ -99,7 +99,7 @@ class RecordingsServer:
         if request.path == "/healthz":
             return await handler(request)
         if self._ending or len(self._running) >= MAX_REQUESTS:
-            answer = _unavailable("too many requests are running, or this process ends")
+            answer = _unavailable(reader.Unavailable.BUSY)
             answer.force_close()
             return answer
         self._running.append(request)
@@ -134,7 +134,7 @@ class RecordingsServer:
             _log.warning(
                 "the volume refuses", extra={"facts": {"session": known, "cause": error.strerror or str(error)}}
             )
-            return _unavailable("the volume does not answer")
+            return _unavailable(reader.Unavailable.VOLUME)
         except Exception as error:  # its text may quote what was sent
             _log.error("cannot answer", extra={"facts": {"session": known, "cause": type(error).__name__}})
             return _words(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
@@ -143,7 +143,7 @@ class RecordingsServer:
         """The answer to who may not; ``None``: the token is good. Reads the key: the kubelet may have changed it."""
         key = self._key()
         if key is None:
-            return _unavailable("the key is not there")
+            return _unavailable(reader.Unavailable.KEY)
         given = request.headers.getall(hdrs.AUTHORIZATION, [])
         kind, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         session_id, name = request.match_info["session_id"], request.match_info.get("name", "")
@@ -171,7 +171,7 @@ class RecordingsServer:
                 async with asyncio.timeout(LIST_SECONDS):
                     await self._lists.acquire()
             except TimeoutError:
-                return _unavailable("too many lists are being made")
+                return _unavailable(reader.Unavailable.LISTING)
             place.callback(self._lists.release)
             facts: dict[str, Any] = {"session": request.match_info["session_id"]}
             content = await self._made_list(facts)
@@ -291,5 +291,5 @@ def _words(status: HTTPStatus, words: str, headers: dict[str, str] | None = None
     return web.Response(status=status, text=f"{words}\n", headers=headers)
 
 
-def _unavailable(words: str) -> web.Response:
-    return _words(HTTPStatus.SERVICE_UNAVAILABLE, words, {hdrs.RETRY_AFTER: "5"})
+def _unavailable(why: reader.Unavailable) -> web.Response:
+    return _words(HTTPStatus.SERVICE_UNAVAILABLE, why, {hdrs.RETRY_AFTER: "5"})

@@ -8,6 +8,7 @@ for one session and one name, for minutes; nothing stores it.
 import hashlib
 import hmac
 import re
+from enum import StrEnum
 from typing import Final
 
 PORT: Final = 8471
@@ -25,6 +26,16 @@ TOKEN_SECONDS: Final = 120
 """How far ahead of now the HTTP API lets a token expire."""
 MAX_SECONDS: Final = 600
 """A token that expires later than so much ahead is refused: no signer makes one, whatever its clock says."""
+
+
+class Unavailable(StrEnum):
+    """Why a reader answers 503: the one line of that answer."""
+
+    BUSY = "too many requests are running, or this process ends"
+    LISTING = "too many lists are being made"
+    VOLUME = "the volume does not answer"
+    KEY = "there is no key that can be used"
+
 
 _TOKEN: Final = re.compile(r"([1-9][0-9]{0,15})\.([0-9a-f]{64})", re.ASCII)
 

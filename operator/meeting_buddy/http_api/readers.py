@@ -8,6 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,7 +18,16 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from yarl import URL
 
-from meeting_buddy.contract.reader import KEY_SECRET, MAX_FILES, PORT, SERVICE, TOKEN_SECONDS, reader_key, sign
+from meeting_buddy.contract.reader import (
+    KEY_SECRET,
+    MAX_FILES,
+    PORT,
+    SERVICE,
+    TOKEN_SECONDS,
+    Unavailable,
+    reader_key,
+    sign,
+)
 from meeting_buddy.http_api import upstream
 from meeting_buddy.http_api.problems import ProblemError
 
@@ -36,6 +46,8 @@ LONGEST_ASKED: Final = 1024
 
 Only ``If-Match`` must not be ignored, and is refused."""
 _PIECE: Final = 64 * 1024
+_LONGEST_REASON: Final = 256
+"""Bytes of what a reader says why it refuses."""
 _VISIBLE: Final = re.compile(r"[\x20-\x7e]{0,1024}")
 """What a header may say."""
 
@@ -145,10 +157,12 @@ class Readers:
         answer = await self._ask("GET", namespace, session_id, "", {})
         if answer.status == 200:
             return StoredList(answer, namespace)
-        answer.close()
-        if answer.status == 404:
-            return None
-        raise too_many_files() if answer.status == 409 else _refused(answer.status, namespace)
+        with closing(answer):
+            if answer.status == 404:
+                return None
+            if answer.status == 409:
+                raise too_many_files()
+            raise _refused(answer.status, await _first_line(answer), namespace)
 
     async def file(
         self, namespace: str, session_id: str, name: str, asked: Mapping[str, str], method: str = "GET"
@@ -176,17 +190,17 @@ class Readers:
         endless = answer.status in (200, 206) and "content-length" not in headers
         if answer.status in (200, 206, 304) and not odd and not endless:
             return StoredBytes(answer, headers)
-        answer.close()
-        if odd or endless:
-            raise ProblemError("upstream-error", "the reader's answer cannot be read by this version")
-        if answer.status == 404:
-            return None
-        if answer.status == 412:
-            raise ProblemError("precondition-failed", "the file has another ETag than If-Match says, or none yet")
-        if answer.status == 416:
-            size = headers.get("content-range", "bytes */*")
-            raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
-        raise _refused(answer.status, namespace)
+        with closing(answer):
+            if odd or endless:
+                raise ProblemError("upstream-error", "the reader's answer cannot be read by this version")
+            if answer.status == 404:
+                return None
+            if answer.status == 412:
+                raise ProblemError("precondition-failed", "the file has another ETag than If-Match says, or none yet")
+            if answer.status == 416:
+                size = headers.get("content-range", "bytes */*")
+                raise ProblemError("range-not-satisfiable", "the file is shorter", headers={"Content-Range": size})
+            raise _refused(answer.status, await _first_line(answer), namespace)
 
     async def _ask(
         self, method: str, namespace: str, session_id: str, name: str, more: Mapping[str, str]
@@ -225,17 +239,33 @@ def too_many_files() -> ProblemError:
     )
 
 
-def _refused(status: int, namespace: str) -> ProblemError:
+async def _first_line(answer: aiohttp.ClientResponse) -> str:
+    """Of what a reader says why it refuses; empty: it does not say it."""
+    try:
+        async with asyncio.timeout(upstream.HEAD_SECONDS):
+            line, _, _ = (await answer.content.read(_LONGEST_REASON)).partition(b"\n")
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return ""
+    return line.decode(errors="replace")
+
+
+def _refused(status: int, why: str, namespace: str) -> ProblemError:
     if status == 401:
-        return _unavailable(
-            "the reader does not know this server's key",
-            namespace,
-            f"The administrator restarts the operator, then deletes Secret {KEY_SECRET} in namespace {namespace}: the "
-            "operator makes it anew within five minutes.",
-        )
-    if status == 503:
+        return _unavailable("the reader does not know this server's key", namespace, _key_remedy(namespace))
+    if status == 503 and why == Unavailable.KEY:
+        return _unavailable("the reader has no key", namespace, _key_remedy(namespace))
+    if status == 503 and why in (Unavailable.BUSY, Unavailable.LISTING):
+        return _unavailable(f"the reader is busy: {why}", namespace, "Repeat.")
+    if status == 503 and why == Unavailable.VOLUME:
         return _unavailable("the volume does not answer", namespace)
     return _unavailable(f"the reader answered {status}", namespace)
+
+
+def _key_remedy(namespace: str) -> str:
+    return (
+        f"The administrator restarts the operator, then deletes Secret {KEY_SECRET} in namespace {namespace}: the "
+        "operator makes it anew within five minutes."
+    )
 
 
 def _unavailable(detail: str, namespace: str, remedy: str | None = None) -> ProblemError:
