@@ -46,6 +46,7 @@ test-prerequisites: .venv/ready
 
 .PHONY: test-unit
 test-unit: .venv/ready ## the quick part
+	@$(RUN) tests.local.machine.packages
 	@$(RUN) pytest tests/unit
 
 .PHONY: cluster
@@ -63,6 +64,7 @@ images: .venv/ready ## build the images; REGISTRY=… PUSH=1 for a registry of y
 
 .PHONY: bench
 bench: .venv/ready ## print the figures beside their baselines; ONLY=… picks a section
+	@$(RUN) tests.local.machine.packages
 	@$(RUN) tests.local.bench $(ONLY)
 
 .PHONY: lint
@@ -98,7 +100,9 @@ lock: .venv/ready ## resolve the requirements anew into hashed lock files
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Meeting Buddy needs Python 3.11 or later; set PYTHON=…"; exit 1; }
 	@$(PYTHON) -m venv .venv 2>/dev/null \
-	  || { echo "installing python3-venv"; apt-get -o DPkg::Lock::Timeout=600 install --yes --quiet python3-venv >/dev/null; \
+	  || { echo "installing python3-venv (as root, on Debian)"; export DEBIAN_FRONTEND=noninteractive; \
+	       apt-get --quiet update >/dev/null; \
+	       apt-get -o DPkg::Lock::Timeout=600 install --yes --quiet python3-venv >/dev/null; \
 	       $(PYTHON) -m venv .venv; }
 	@echo "installing the Python packages of tests/requirements.lock"
 	@# uv comes first and brings the rest in seconds, where pip takes a minute and a half.

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.local.machine import direct
 from tests.local.machine.control_group import preferred
 from tests.local.machine.machine_lock import Held, Needs, Use
 from tests.local.meetings.facts.usage import usages
@@ -34,6 +35,7 @@ _GROUPS = {
 """Some of these need much of the machine, some install one release on the cluster, some end the cluster; every other
 file is a group by itself, or one for each pack of pages."""
 
+direct.spare()
 _held = Held()
 
 _LONGEST_FIRST = (

@@ -64,14 +64,15 @@ def _images() -> int:
             "as well: docker build -f operator/Dockerfile . and docker build --build-context model=FOLDER "
             "-f bot-image/Dockerfile . (FOLDER: a speech model, see bot-image/README.md)."
         )
+    kubectl = None if registry else flow.up().kubectl
     for name in images.IMAGES:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry
         with step(f"image {name}") as line:
             ref = images.publish(name, registry, push=push, model=model) if registry else images.build(name)
             line.note = str(ref)
-    if not registry:
-        seconds = images.iteration_time(flow.at().kubectl)
+    if kubectl is not None:
+        seconds = images.iteration_time(kubectl)
         print(f"\nA one-line change of the bot is in a new running pod after {seconds:.1f} s.")
     return 0
 

@@ -39,6 +39,7 @@ def running(folder: Path, *more: str, processors: int | None = None) -> Iterator
     `more` are further flags of it. It uses so many `processors` at a time, all by default; with one it needs a third
     less while nobody asks it anything.
     """
+    commands.kubernetes()
     paths, ports = Paths(folder), Ports(free_port(), free_port(), free_port())
     url = f"https://127.0.0.1:{ports.api}"
     pki = Pki(paths, url)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.local.cluster.paths import CLONE_KUBECONFIG
 from tests.local.machine import go
-from tests.local.machine.cache import cached
+from tests.local.machine.cache import Input, cached, place
 
 _MODULE = Path(__file__).parent / "kubernetes"
 _COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
@@ -80,10 +80,12 @@ def kubernetes_version() -> str:
 
 def kubernetes() -> Path:
     """The folder with the five Kubernetes commands; builds them when this machine has not yet."""
-    sources = [_MODULE / name for name in ("go.mod", "go.sum", "main.go")]
-    return cached(
-        "kubernetes", [*sources, _link_flags(), *_COMMANDS, *_SELDOM_RUN, *go.SETTINGS, platform.machine()], _build
-    )
+    return cached("kubernetes", _sources(), _build)
+
+
+def kubernetes_command(name: str) -> Path:
+    """Where one of the five is, once :func:`kubernetes` has built them: nothing is compiled in order to end it."""
+    return place("kubernetes", _sources()) / name
 
 
 def clients() -> Path:
@@ -105,6 +107,11 @@ def for_a_shell() -> str:
     """The line with which a person's shell reaches the cluster, with its own kubectl and helm."""
     folder = str(clients()).replace(str(Path.home()), "~", 1)
     return f"export KUBECONFIG={CLONE_KUBECONFIG} PATH=$PATH:{folder}"
+
+
+def _sources() -> list[Input]:
+    files = [_MODULE / name for name in ("go.mod", "go.sum", "main.go")]
+    return [*files, _link_flags(), *_COMMANDS, *_SELDOM_RUN, *go.SETTINGS, platform.machine()]
 
 
 def _link_flags() -> str:

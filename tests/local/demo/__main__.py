@@ -31,7 +31,7 @@ _METADATA = {"purpose": "demo"}
 
 
 def main() -> int:
-    """Exit status 0 when the session is Completed and the words that were said are in recording and transcript."""
+    """Exit status 0 when the session is Completed, what was said is in recording and transcript, lines came live."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--seconds", type=float, default=40.0, help="how long people talk (default: 40)")
     return _demo(parser.parse_args().seconds)
@@ -53,11 +53,14 @@ def _demo(seconds: float) -> int:
     print(_indented(yaml.safe_dump(session(room, metadata=_METADATA), sort_keys=False)))
     with attending(kubectl, room, show=_show, metadata=_METADATA) as attendance:
         attendance.recording()
-        with attendance.transcript(_say):
+        with attendance.transcript(_say) as live:
             attendance.people.wait_until_spoken(seconds)
             attendance.completed()
     _heading("What is on the volume")
     good = result.show(attendance)
+    if not live.lines:
+        print("\n  No line of the transcript came while the meeting went on.")
+        good = False
     _heading("The same over HTTP")
     good &= _shown_over_http(kubectl, attendance.status["sessionId"])
     _heading("Look around")

@@ -11,7 +11,7 @@ STILL = REPOSITORY / ".demo" / "still.png"
 
 
 def show(session: Attendance) -> bool:
-    """Print files, durations, a still and the comparison; true when recording and transcript hold what was said.
+    """Print files, durations, a still and the comparison; true when people are heard, understood and seen in it.
 
     How much a busy machine lost on the way is shown and does not decide.
     """
@@ -25,7 +25,8 @@ def show(session: Attendance) -> bool:
     heard = session.heard()
     print(f"  words:   {heard.words} in the recording")
     print(f"  sound:   {heard.likeness}; {heard.correlation}")
-    print(f"  picture: {picture.watch(recording, frame_rate=15)}")
+    watched = picture.watch(recording, frame_rate=15)
+    print(f"  picture: {watched}")
     STILL.parent.mkdir(exist_ok=True)
     print(f"  still:   {still(recording, media.seconds / 2, STILL)}")
     found = session.understood()
@@ -34,4 +35,6 @@ def show(session: Attendance) -> bool:
         print(f"\n  The recording does not hold what was said:\n{heard.table()}")
     if not found.words.passed:
         print(f"\n  The transcript does not hold what was said:\n{found.words.text}")
-    return heard.words.passed and found.words.passed
+    if not watched.moves:
+        print("\n  The recording does not show the people: no counter of theirs that runs can be read in it.")
+    return heard.words.passed and found.words.passed and watched.moves

@@ -1,4 +1,4 @@
-"""`debian:bookworm-slim`, made on this machine from its own Debian mirror where no image registry can be reached.
+"""`debian:bookworm-slim`, made on this machine, from the Debian mirror that it uses, where no registry can be reached.
 
 It is what the name promises: Debian 12's minimal packages, without documentation, with Debian's package sources.
 """
@@ -10,12 +10,14 @@ import tempfile
 from pathlib import Path
 
 from tests.local.images.buildah import buildah, has_image
-from tests.local.machine.execute import narrated
+from tests.local.machine.execute import narrated, output
 
 NAME = "docker.io/library/debian:bookworm-slim"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
+_SOURCE = re.compile(r"^ *-?\d+ (\S+) \S+/main .*\n +release .*\bo=Debian,.*\bl=([^,\n]+)", re.MULTILINE)
+"""Address and label of a source of Debian's own, by what `apt-cache policy` says of it."""
 
 
 def ensure() -> None:
@@ -40,21 +42,27 @@ def ensure() -> None:
 
 
 def _sources() -> str:
-    archive, security = _mirrors()
+    archive, security = mirrors(output("apt-cache", "policy", environment={"LC_ALL": "C"}))
     return "".join(
         f"Types: deb\nURIs: {mirror}\nSuites: {suites}\nComponents: main\nSigned-By: {_KEYRING}\n\n"
         for mirror, suites in ((archive, "bookworm bookworm-updates"), (security, "bookworm-security"))
     )
 
 
-def _mirrors() -> tuple[str, str]:
-    """This machine's Debian mirrors, as its own package sources name them: archive, security."""
-    folder = Path("/etc/apt/sources.list.d")
-    files = [Path("/etc/apt/sources.list"), *folder.glob("*.sources"), *folder.glob("*.list")]
-    text = "\n".join(path.read_text() for path in files if path.is_file())
-    found = [uri.rstrip("/") for uri in re.findall(r"^(?!\s*#).*?(https?://\S+)", text, re.MULTILINE)]
-    archive = next((uri for uri in found if uri.endswith("/debian")), None)
-    security = next((uri for uri in found if uri.endswith("/debian-security")), None)
-    if archive is None:
-        raise LookupError("no Debian mirror in /etc/apt: the base image is made from this machine's own")
-    return archive, security or f"{archive}-security"
+def mirrors(policy: str) -> tuple[str, str]:
+    """The Debian mirrors that a machine uses, archive and security; Debian's own where none is known.
+
+    Args:
+        policy: what `apt-cache policy` says: each source's address, and below it whose release is there.
+    """
+    found = {label: address for address, label in reversed(_SOURCE.findall(policy))}
+    archive = _address(found.get("Debian", "")) or "http://deb.debian.org/debian"
+    return archive, _address(found.get("Debian-Security", "")) or f"{archive}-security"
+
+
+def _address(source: str) -> str | None:
+    """An address that is fetched by HTTP, or the first of those in the list that a source names, as cloud images do."""
+    if source.startswith("mirror+file:"):
+        listed = Path("/" + source.removeprefix("mirror+file:").lstrip("/"))
+        source = next(iter(listed.read_text().split()), "") if listed.is_file() else ""
+    return source.rstrip("/") if source.startswith(("http://", "https://")) else None

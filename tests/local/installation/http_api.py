@@ -22,6 +22,8 @@ README = REPOSITORY / "README.md"
 CALLER = "caller"
 """ServiceAccount in the namespace of the sessions, bound to the chart's Roles for callers and for listeners."""
 _SECRET = f"{SERVICE}-tls"
+_NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
+"""A service's name is known on this machine alone."""
 
 
 def authority() -> Path:
@@ -73,7 +75,7 @@ def curl(kubectl: Kubectl, path: str) -> str:
     """A line for a shell that calls the API as the caller's account."""
     token = f"$(kubectl create token {CALLER} --namespace={SESSIONS})"
     return (
-        f"curl --silent --show-error --cacert {authority()} --resolve {SERVICE}:443:{address(kubectl)} "
+        f"curl --silent --show-error --noproxy '*' --cacert {authority()} --resolve {SERVICE}:443:{address(kubectl)} "
         f'--header "Authorization: Bearer {token}" https://{SERVICE}/v1/meeting-buddy{path}'
     )
 
@@ -85,7 +87,7 @@ def answer(kubectl: Kubectl, line: str, **variables: str) -> Any:
         subprocess.CalledProcessError: curl or kubectl failed.
     """
     path = f"{kubectl.program.parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "PATH": path, **variables}
+    environment = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "PATH": path, **_NO_PROXY, **variables}
     done = subprocess.run(
         ["sh", "-c", line], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60
     )

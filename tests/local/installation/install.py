@@ -7,6 +7,7 @@ If this process dies: helm leaves a release that says ``pending``, which helm it
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,12 +17,15 @@ from tests.local.cluster import commands
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.values import CA_CONFIG_MAP
 from tests.local.machine.cli_errors import CliError
+from tests.local.machine.lock import exclusive
 
 RELEASE = "meeting-buddy"
 NAMESPACE = "meeting-buddy"
 SESSIONS = "meetings"
 """Namespace of the sessions; restricted pod security is enforced on it."""
 
+_LOCKS = Path("/run/lock")
+"""What is `pending` in an installation that another process is at must not be removed."""
 _RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/warn": "restricted",
@@ -51,21 +55,22 @@ def install(kubectl: Kubectl, values: dict[str, Any], *, release: str = RELEASE,
     Raises:
         InstallationError: the values are wrong, or the operator did not become ready within two minutes.
     """
-    if _status(kubectl, release, namespace).startswith("pending"):
-        uninstall(kubectl, release=release, namespace=namespace)
-    run = _helm(
-        kubectl,
-        "upgrade",
-        "--install",
-        release,
-        str(CHART),
-        f"--namespace={namespace}",
-        "--create-namespace",
-        "--take-ownership",  # of a CRD that somebody applied by hand,
-        "--force-conflicts",  # in whatever version
-        "--values=-",
-        stdin=yaml.safe_dump(values),
-    )
+    with exclusive(_LOCKS / f"meeting-buddy-release-{namespace}-{release}", f"another installation of {release}"):
+        if _status(kubectl, release, namespace).startswith("pending"):
+            uninstall(kubectl, release=release, namespace=namespace)
+        run = _helm(
+            kubectl,
+            "upgrade",
+            "--install",
+            release,
+            str(CHART),
+            f"--namespace={namespace}",
+            "--create-namespace",
+            "--take-ownership",  # of a CRD that somebody applied by hand,
+            "--force-conflicts",  # in whatever version
+            "--values=-",
+            stdin=yaml.safe_dump(values),
+        )
     _wait_until_rolled_out(kubectl, run, release, namespace)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from meeting_buddy.contract.token import Scope, derive
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation.install import NAMESPACE
+from tests.local.machine import direct
 from tests.local.media import words
 from tests.local.media.sound import Utterance
 from tests.local.media.words import Words
@@ -61,7 +62,7 @@ def followed_transcript(
     With the read token, as whoever serves transcripts to people gets it: derived from the installation's read key.
     """
     watch = TranscriptWatch()
-    response = urllib.request.urlopen(_request(kubectl, session), timeout=_SILENT)  # noqa: S310 -- http, to the pod
+    response = direct.opener().open(_request(kubectl, session), timeout=_SILENT)
 
     def read() -> None:
         with response:

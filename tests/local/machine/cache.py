@@ -37,16 +37,21 @@ def digest(inputs: Iterable[Input]) -> str:
     return total.hexdigest()[:16]
 
 
+def place(thing: str, inputs: Iterable[Input]) -> Path:
+    """The folder of `thing` for these inputs, whether it is there yet or not."""
+    return root() / thing / digest(inputs)
+
+
 def cached(thing: str, inputs: Iterable[Input], build: Callable[[Path], None]) -> Path:
     """The folder of `thing` for these inputs; when there is none, `build(folder)` fills an empty one first.
 
     Two processes that want the same thing build it once: the second waits.  What `build` raises passes through, and
     nothing is kept.
     """
-    shelf = root() / thing
-    finished = shelf / digest(inputs)
+    finished = place(thing, inputs)
     if finished.is_dir():
         return finished
+    shelf = finished.parent
     shelf.mkdir(parents=True, exist_ok=True)
     with exclusive(shelf / f".{finished.name}.lock", f"the build of {thing}"):
         if finished.is_dir():

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from tests.local.machine import direct
+
 
 class CliError(Exception):
     """`str(error)` says what is wrong and what to do, or where to look."""
@@ -13,6 +15,7 @@ class CliError(Exception):
 
 def run(command: Callable[[], int]) -> NoReturn:
     """End this process with the command's exit status; 1, with the explanation on stderr, when it raises one."""
+    direct.spare()
     try:
         sys.exit(command())
     except CliError as error:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.local.machine import direct
 from tests.local.machine.certificates import Pair
 
 _SECONDS = 2.0
@@ -20,12 +21,9 @@ def answers_ok(url: str, *, authority: Path | None = None, client: Pair | None =
         context = ssl.create_default_context(cafile=authority)
         if client is not None:
             context.load_cert_chain(client.certificate, client.key)
-    # No proxy: these servers are on this machine, whatever the environment says about the outside.
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if context is not None:
-        handlers.append(urllib.request.HTTPSHandler(context=context))
+    handlers = [] if context is None else [urllib.request.HTTPSHandler(context=context)]
     try:
-        with urllib.request.build_opener(*handlers).open(url, timeout=_SECONDS) as response:
+        with direct.opener(*handlers).open(url, timeout=_SECONDS) as response:
             return int(response.status) == 200
     except urllib.error.HTTPError:
         return False

@@ -5,8 +5,8 @@
 Debian starts a service as soon as it is installed; etcd, containerd, nginx and docker-registry would then hold ports of
 a machine that may run its own. They are installed with their start denied (`/usr/sbin/policy-rc.d`, exit 101).
 
-If this process dies: inside `apt-get`, dpkg's own recovery applies at the next run. The denial that we left behind
-carries our mark; the next `ensure()` takes it away, or puts back the file that was there before.
+If this process dies: what dpkg was at is finished by the next `ensure()`, before anything else is installed. The denial
+that we left behind carries our mark; the next `ensure()` takes it away, or puts back the file that was there before.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.local.machine import cli_errors
 from tests.local.machine.cli_errors import CliError
 from tests.local.machine.execute import CommandFailedError, narrated
+from tests.local.machine.lock import exclusive
 from tests.local.machine.progress import step
 
 
@@ -43,6 +44,25 @@ class Prerequisite:
     version_argv: tuple[str, ...]
     minimum: tuple[int, ...]
     reason: str
+    older: tuple[int, ...] | None = None
+    """An older major version that does, too, from this release of it on."""
+
+    @property
+    def wanted(self) -> str:
+        """Which versions do, for people: `≥ 22.12 or 20.19`."""
+        numbers = (".".join(map(str, each)) for each in (self.minimum, self.older) if each is not None)
+        return f"≥ {' or '.join(numbers)}"
+
+    def satisfied(self, found: tuple[int, ...]) -> bool:
+        """Whether this version does."""
+        return found >= self.minimum or (self.older is not None and found >= self.older and found[0] == self.older[0])
+
+
+def _least_go() -> tuple[int, ...]:
+    """The newest Go that one of the modules here demands: none is fetched, so that it has to be there."""
+    modules = Path(__file__).parents[1].rglob("go.mod")
+    demanded = [re.search(r"^go ([0-9.]+)$", each.read_text(), re.MULTILINE) for each in modules]
+    return max(tuple(map(int, found.group(1).split("."))) for found in demanded if found is not None)
 
 
 DEBIAN: tuple[Package, ...] = (
@@ -84,7 +104,7 @@ DEBIAN: tuple[Package, ...] = (
     Package("python3-venv", "the virtual environments"),
     # On every Debian machine; listed because every program that we execute is
     Package("apt", "installs the others", ("apt-get", "apt-cache")),
-    Package("dpkg", "says what is installed", ("dpkg-query",)),
+    Package("dpkg", "says what is installed", ("dpkg", "dpkg-query")),
     Package("coreutils", "builds step back behind everything else", ("nice", "mkdir", "sleep")),
     Package("util-linux", "processes that end with their parent, and without privileges", ("setpriv", "unshare")),
     Package("curl", "asks the HTTP API as the README says"),
@@ -92,8 +112,8 @@ DEBIAN: tuple[Package, ...] = (
 )
 
 PREREQUISITES: tuple[Prerequisite, ...] = (
-    Prerequisite("go", ("go", "env", "GOVERSION"), (1, 24), "builds Kubernetes and LiveKit from their pinned modules"),
-    Prerequisite("node", ("node", "--version"), (20,), "builds the page of the local meeting"),
+    Prerequisite("go", ("go", "env", "GOVERSION"), _least_go(), "builds Kubernetes and LiveKit from pinned modules"),
+    Prerequisite("node", ("node", "--version"), (22, 12), "builds the page of the local meeting", older=(20, 19)),
     Prerequisite("npm", ("npm", "--version"), (9,), "fetches that page's pinned packages"),
 )
 
@@ -101,6 +121,11 @@ _ELSEWHERE = 'On any other machine use a cluster of your own: see "Install it on
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_BEFORE = Path("/usr/sbin/policy-rc.d.before-meeting-buddy")
 _POLICY_MARK = "written by Meeting Buddy while it installs packages"
+_LOCK = Path("/run/lock/meeting-buddy-packages")
+"""The denial is the machine's: another clone's installation must not end this one's."""
+_INTERRUPTED = Path("/var/lib/dpkg/updates")
+"""Not empty while dpkg was killed at its work: until that is finished, apt refuses."""
+_NOT_ASKING = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 class MachineUnsuitableError(CliError):
@@ -114,6 +139,11 @@ def ensure(packages: Sequence[Package] = DEBIAN) -> list[str]:
     root, or a prerequisite (Go, Node) is missing; `CommandFailedError` when apt fails twice.
     """
     check_machine()
+    with exclusive(_LOCK, "the installation of Debian packages"):
+        return _install_missing(packages)
+
+
+def _install_missing(packages: Sequence[Package]) -> list[str]:
     _clear_left_over_policy()
     missing = [package for package in packages if package.name not in _installed()]
     if not missing:
@@ -123,6 +153,8 @@ def ensure(packages: Sequence[Package] = DEBIAN) -> list[str]:
     for package in missing:
         print(f"  {package.name:28} {package.reason}", flush=True)
     with step("Debian packages") as line, _service_start_denied():
+        if _INTERRUPTED.is_dir() and any(_INTERRUPTED.iterdir()):
+            narrated("dpkg", "--configure", "-a", log="dpkg", environment=_NOT_ASKING)
         _apt_install(names)
         line.note = f"{len(names)} installed"
     return names
@@ -142,8 +174,7 @@ def check_machine() -> None:
 
 
 def _lacking(prerequisite: Prerequisite) -> str | None:
-    wanted = ".".join(map(str, prerequisite.minimum))
-    text = f"{prerequisite.program} >= {wanted} ({prerequisite.reason})"
+    text = f"{prerequisite.program} {prerequisite.wanted} ({prerequisite.reason})"
     if shutil.which(prerequisite.program) is None:
         return f"{text}: not found"
     # Outside any Go module, so that a `toolchain` line cannot send `go` to the network for another version.
@@ -152,7 +183,7 @@ def _lacking(prerequisite: Prerequisite) -> str | None:
     if numbers is None:
         return f"{text}: its version cannot be read"
     found = tuple(int(part) for part in numbers.group(1).split("."))
-    return None if found >= prerequisite.minimum else f"{text}: found {numbers.group(1)}"
+    return None if prerequisite.satisfied(found) else f"{text}: found {numbers.group(1)}"
 
 
 def _os_release() -> dict[str, str]:
@@ -191,7 +222,7 @@ def _apt(command: str, *arguments: str) -> None:
     # fmt: off
     narrated(
         "apt-get", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0", "--quiet", command, *arguments,
-        log=f"apt-{command}", environment={"DEBIAN_FRONTEND": "noninteractive"},
+        log=f"apt-{command}", environment=_NOT_ASKING,
     )
     # fmt: on
 

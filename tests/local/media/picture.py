@@ -58,6 +58,11 @@ class PictureReport:
         return len(self.counted) / len(self.frames) if self.frames else 0.0
 
     @property
+    def moves(self) -> bool:
+        """Whether a counter was seen to run."""
+        return len({counter for _, counter in self.counted}) > 1
+
+    @property
     def missing_counters(self) -> float:
         """The share of counters between the first and the last seen that no frame shows (1 when nothing moved)."""
         numbers = {counter for _, counter in self.counted}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.local.cluster.host_changes import HostChanges
 from tests.local.cluster.paths import NODE_ADDRESS
-from tests.local.machine.execute import output, succeeds
+from tests.local.machine import address
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,15 @@ class Address:
         if self.ready():
             return "adopted"
         self.host_changes.note("address", NODE_ADDRESS)
-        output("ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", "lo")
+        address.ensure(NODE_ADDRESS)
         return "added"
 
     def ready(self) -> bool:
         """True when `lo` has it."""
-        return f" {NODE_ADDRESS}/32 " in output("ip", "-oneline", "address", "show", "dev", "lo")
+        return address.present(NODE_ADDRESS)
 
     def stop(self) -> None:
         """Remove it if it was ours."""
-        for address in self.host_changes.things("address"):
-            succeeds("ip", "address", "delete", f"{address}/32", "dev", "lo")
-            self.host_changes.forget("address", address)
+        for noted in self.host_changes.things("address"):
+            address.remove(noted)
+            self.host_changes.forget("address", noted)

@@ -34,7 +34,7 @@ def api_server(
     public, private = pki.service_account_key
     argv = (
         *launcher,
-        str(commands.kubernetes() / "kube-apiserver"),
+        str(commands.kubernetes_command("kube-apiserver")),
         f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
         f"--bind-address={listener.bind}",
         f"--advertise-address={listener.advertise}",

@@ -16,7 +16,7 @@ def controller_manager(paths: Paths, pki: Pki) -> Daemon:
     """kube-controller-manager, one replica, each controller with its own service account."""
     pair, (_, signing) = pki.client("controller-manager"), pki.service_account_key
     argv = (
-        str(commands.kubernetes() / "kube-controller-manager"),
+        str(commands.kubernetes_command("kube-controller-manager")),
         f"--kubeconfig={pki.kubeconfig('controller-manager')}",
         "--bind-address=127.0.0.1",
         f"--secure-port={_PORT}",

@@ -62,7 +62,7 @@ class Kubelet:
         digest = hashlib.sha256(document.encode()).hexdigest()[:12]
         configuration = self.paths.kubelet / f"config-{digest}.json"
         argv = (
-            str(commands.kubernetes() / "kubelet"),
+            str(commands.kubernetes_command("kubelet")),
             f"--config={configuration}",
             f"--kubeconfig={self.pki.kubeconfig('kubelet')}",
             f"--hostname-override={NODE_NAME}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.local.cluster import commands
 from tests.local.cluster.component import Daemon
@@ -44,18 +45,19 @@ class Proxy:
         """End it and remove its rules: by its own command, then the chains that this leaves."""
         self._daemon().stop()
         if self.host_changes.things("service rules"):
-            subprocess.run([self._program, "--cleanup"], capture_output=True, check=False)
+            if self._program.exists():
+                subprocess.run([self._program, "--cleanup"], capture_output=True, check=False)
             for table in _TABLES:
                 _remove_chains(table)
             self.host_changes.forget("service rules", "KUBE-*")
 
     @property
-    def _program(self) -> str:
-        return str(commands.kubernetes() / "kube-proxy")
+    def _program(self) -> Path:
+        return commands.kubernetes_command("kube-proxy")
 
     def _daemon(self) -> Daemon:
         argv = (
-            self._program,
+            str(self._program),
             f"--kubeconfig={self.pki.kubeconfig('proxy')}",
             f"--hostname-override={NODE_NAME}",
             f"--cluster-cidr={POD_CIDR}",

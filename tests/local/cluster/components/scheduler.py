@@ -16,7 +16,7 @@ def scheduler(paths: Paths, pki: Pki) -> Daemon:
     """kube-scheduler, one replica."""
     pair = pki.client("scheduler")
     argv = (
-        str(commands.kubernetes() / "kube-scheduler"),
+        str(commands.kubernetes_command("kube-scheduler")),
         f"--kubeconfig={pki.kubeconfig('scheduler')}",
         "--bind-address=127.0.0.1",
         f"--secure-port={_PORT}",

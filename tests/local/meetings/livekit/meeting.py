@@ -17,6 +17,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 
+from tests.local.cluster.host_changes import HostChanges
 from tests.local.cluster.paths import HERE as CLUSTER
 from tests.local.machine import address
 from tests.local.machine.lock import exclusive
@@ -71,8 +72,8 @@ class LocalMeeting:
             self.thaw_server()
             for name, grace in (("front", 5.0), ("token-endpoint", 5.0), ("livekit-server", _SERVER_GRACE)):
                 Process(name, (), self.paths.logs / f"{name}.log", self.paths.processes).stop(grace)
-            if self.paths.address_mark.exists() and not CLUSTER.host_changes.exists():
-                address.remove(ADDRESS)
+            if self.paths.address_mark.exists():
+                self._give_up_address()
             shutil.rmtree(self.paths.root, ignore_errors=True)
 
     def room(self, name: str) -> Room:
@@ -119,6 +120,13 @@ class LocalMeeting:
             return "adopted"
         self.paths.address_mark.touch()
         return "added"
+
+    def _give_up_address(self) -> None:
+        """Take away the address that was added here, or leave that to the cluster that uses it."""
+        if CLUSTER.host_changes.exists():
+            HostChanges(CLUSTER.host_changes).note("address", ADDRESS)
+        else:
+            address.remove(ADDRESS)
 
     def _signal_server(self, number: signal.Signals) -> None:
         found = server.process(self.paths).find()
