@@ -169,8 +169,8 @@ async def test_only_a_server_that_was_never_heard_is_given_long_to_open_again(
     meter = Meter(monkeypatch, first, (0.1, END))
 
     def timeout(seconds: float) -> asyncio.Timeout:
-        if seconds == 60:
-            return wait(60)
+        if seconds in (60, audio_level._AWAY_SECONDS):
+            return wait(seconds)
         limits.append(seconds)
         return wait(min(seconds, 0.1))
 
@@ -206,6 +206,24 @@ async def test_a_short_outage_does_not_make_sound_stop_flowing(monkeypatch: pyte
     meter = Meter(monkeypatch, (0.1, END), (0.1, END))
     await meter.listen(opened=2)
     assert meter.flowing == [True]
+
+
+async def test_sound_does_not_flow_while_the_sound_server_is_away_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_level, "_AWAY_SECONDS", 0.05)
+    meter = Meter(monkeypatch, (0.1, END))
+    asked: list[bool] = []
+
+    async def answering() -> None:
+        asked.append(bool(meter.opened))
+        if asked.count(True) == 2:  # the first time took too long
+            raise asyncio.CancelledError
+        if meter.opened:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(meter, "_answering", answering)
+    await meter.listen(opened=2)
+    assert meter.opened == 1
+    assert meter.flowing == [True, False]
 
 
 async def test_a_reader_that_gives_a_frame_and_ends_again_is_the_same_outage(monkeypatch: pytest.MonkeyPatch) -> None:

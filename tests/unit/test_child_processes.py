@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
@@ -101,3 +103,28 @@ async def test_a_child_whose_end_nobody_can_wait_for_is_refused_and_does_not_run
     [process] = started
     await until(lambda: process.poll() is not None)
     assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("how", [Child.kill, partial(Child.stop, grace=30)])
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_waits_for_the_end_can_be_cancelled_as_it_comes(how: Callable[[Child], Any], turns: int) -> None:
+    child = await Child.start("sleeper", ["sleep", "60"])
+
+    async def part() -> None:
+        await how(child)
+        await asyncio.sleep(60)
+
+    working = asyncio.create_task(part())
+    await child._streams.exited.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait({working}, timeout=10)
+    assert working.cancelled()
+
+
+async def test_a_signal_does_not_take_the_exit_code_from_who_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = await Child.start("sleeper", ["sleep", "60"])
+    monkeypatch.setattr(subprocess.Popen, "poll", Mock(side_effect=AssertionError("this reaps a process that ended")))
+    child.signal(signal.SIGTERM)
+    assert await child.wait() == -signal.SIGTERM

@@ -302,6 +302,16 @@ def test_after_the_end_the_last_report_says_whether_media_arrived() -> None:
     assert (found["AudioReceived"], found["VideoReceived"]) == (("True", "Heard"), ("True", "Advancing"))
 
 
+@pytest.mark.parametrize("received", [True, False])
+def test_out_of_the_call_nobody_knows_whether_media_arrives(received: bool) -> None:
+    media = {each: {"received": received, "reason": "AsBefore"} for each in ("audio", "video")}
+    report = make.joined(media=media, waiting="Rejoining")
+    found = said(snapshot(report=report))
+    assert (found["AudioReceived"], found["VideoReceived"]) == (("Unknown", "NotInMeeting"),) * 2
+    killed = said(snapshot(Phase.COMPLETED, report=report))  # it does not come back: what was last known
+    assert killed["AudioReceived"] == (str(received), "AsBefore")
+
+
 @pytest.mark.parametrize(("received", "loud"), [(True, False), (None, False), (False, True)])
 def test_only_media_that_does_not_arrive_is_written_at_once(received: bool | None, loud: bool) -> None:
     before = status.compose(snapshot())

@@ -1,5 +1,6 @@
 """The container's log: it stops nobody when it is not read, and is whole at an ordinary end and after a crash."""
 
+import asyncio
 import io
 import json
 import logging
@@ -12,11 +13,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aiohttp import web
 
 from meeting_buddy.contract.redaction import Redactor
 from meeting_buddy_bot.support import logs
 from meeting_buddy_bot.support.logs import JsonLines, LineWriter
 from tests.support.awaiting import until
+from tests.support.machine_wide import free_port
 
 
 def record(number: int) -> logging.LogRecord:
@@ -182,3 +185,30 @@ def test_another_configuration_keeps_the_writer(monkeypatch: pytest.MonkeyPatch)
     logs.flush()
     assert "a [redacted]" in errors.getvalue()
     before[0].close()
+
+
+async def test_what_is_no_http_costs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    logs.configure(Redactor())
+
+    async def broken(_: web.Request) -> web.Response:
+        raise ValueError("a fault of our own")
+
+    app, port = web.Application(), free_port()
+    app.router.add_get("/", broken)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    for request in (b"GET /v1/rep\xff%zz HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        assert (await reader.read()).split()[1] in (b"400", b"500")
+        writer.close()
+    await runner.cleanup()
+    (handler,) = logging.getLogger().handlers
+    handler.flush()
+    lines = [json.loads(line) for line in errors.getvalue().splitlines()]
+    handler.close()
+    assert ["ValueError" in line.get("traceback", "") for line in lines] == [True]

@@ -31,3 +31,12 @@ async def test_only_steps_that_matter_are_passed_on(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(wall_clock, "_changes", changes)
     assert [round(step, 1) async for step in wall_clock.steps()] == [60.1, -60.1]
+
+
+async def test_a_clock_that_is_set_between_two_looks_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    arm, news = wall_clock._arm, [False]
+    monkeypatch.setattr(wall_clock, "_arm", lambda libc, timer: arm(libc, timer) and (not news or news.pop()))
+    changes = wall_clock._changes()
+    async with asyncio.timeout(10):
+        await anext(changes)
+    await changes.aclose()

@@ -79,7 +79,7 @@ class AudioLevelMonitor:
             stalled: called when one reader after the other gets no frames although the source is open.
         """
         while True:
-            await answering()
+            await self._wait(answering)
             try:
                 cause = await self._read()
             except TimeoutError:
@@ -94,6 +94,15 @@ class AudioLevelMonitor:
                 self._stalls = 0
                 await asyncio.sleep(self._pause)
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    async def _wait(self, answering: Callable[[], Awaitable[None]]) -> None:
+        """Until the source can be opened; sound that nobody could hear for long flows no more."""
+        try:
+            async with asyncio.timeout(_AWAY_SECONDS):
+                await answering()
+        except TimeoutError:
+            self._listener.sound_flows(flowing=False)
+            await answering()
 
     async def _read(self) -> str:
         """Listen with one reader until it ends; why it did.
@@ -148,3 +157,7 @@ class AudioLevelMonitor:
             self._events.write("sound_reader_recovered", seconds=round(now - self._failed_at, 1))
             self._failed_at = None
             self._pause = _FIRST_PAUSE
+
+
+_AWAY_SECONDS: Final = 5.0
+"""The sound server may be away for so long before sound counts as flowing no more."""

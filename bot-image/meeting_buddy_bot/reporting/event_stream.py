@@ -67,7 +67,8 @@ class EventStream:
 
     async def send(self, event: bytes) -> None:
         """Send an event, as the protocol writes it. Raises TimeoutError when it is not taken."""
-        await asyncio.wait_for(self.response.write(event), _WRITE_SECONDS)
+        async with asyncio.timeout(_WRITE_SECONDS):
+            await self.response.write(event)
 
     async def wait(self, what: Coroutine[Any, Any, _Result]) -> _Result:
         """Wait for something to tell, with heartbeats meanwhile. Raises what it raises."""

@@ -25,6 +25,10 @@ class Health:
         """Whether sound and pictures arrive."""
         self._received = (audio, video)
 
+    def out_of_call(self) -> None:
+        """What arrived before says nothing any more."""
+        self._received = (Reception(), Reception())
+
     def problem(self) -> str | None:
         """What is wrong, in a sentence without anything of the page's; ``None``: nothing is."""
         if self._looked_at is None:

@@ -1,4 +1,7 @@
-"""Errors of the report server as problem documents (RFC 9457), free of anything that the caller sent."""
+"""Errors of the report server as problem documents (RFC 9457), free of anything that the caller sent.
+
+What is no HTTP is answered by aiohttp itself, in its own words.
+"""
 
 import json
 from collections.abc import Awaitable, Callable

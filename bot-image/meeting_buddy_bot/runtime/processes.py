@@ -136,8 +136,10 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; without effect once it has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
+        # Not by `Popen`, which asks first whether it ended: the thread that waits for its end would learn no exit code.
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def stop(self, grace: float) -> int:
         """Ask it to end (SIGTERM), after ``grace`` seconds make it (SIGKILL); return its exit code.
@@ -148,10 +150,11 @@ class Child:
         if not self._asked_to_end:
             self._asked_to_end = True
             self.signal(signal.SIGTERM)
-        try:
-            return await asyncio.wait_for(self.wait(), grace)
-        except TimeoutError:
-            return await self.kill()
+        # Not `wait_for`: until Python 3.12 it takes a cancellation that comes with the end for the end alone.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                return await self.wait()
+        return await self.kill()
 
     async def kill(self, seconds: float = _KILL_SECONDS) -> int:
         """End it at once; return its exit code.
@@ -160,11 +163,11 @@ class Child:
         to the kernel, which ends it as soon as it can, and the code is that of a killed process.
         """
         self.signal(signal.SIGKILL)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self.wait()), seconds)
-        except TimeoutError:
-            _log.warning("%s (process %d) cannot be killed yet: it waits for the volume", self.name, self.pid)
-            return -signal.SIGKILL
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(self.wait())
+        _log.warning("%s (process %d) cannot be killed yet: it waits for the volume", self.name, self.pid)
+        return -signal.SIGKILL
 
     async def _read_errors(self) -> None:
         if self.process.stderr is None:

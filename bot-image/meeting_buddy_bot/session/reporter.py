@@ -97,6 +97,8 @@ class SessionReporter:
             waiting = Waiting.REJOINING
         if waiting is not None and waiting is not self._state.report.waiting:
             self._events.write("waiting", waiting=waiting)
+        if waiting is not None:
+            self._state.health.out_of_call()
         self._state.update(waiting=waiting)
 
     def admitted(self, at: datetime, audio_route: str) -> None:

@@ -175,7 +175,14 @@ def configure(redact: Redactor, *, debug: bool = False) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)  # libraries: selenium and urllib3 log whole requests below that
     logging.getLogger("meeting_buddy_bot").setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.getLogger("aiohttp.server").addFilter(_not_of_a_bad_request)  # kept once, however often it is added
     sys.excepthook = _log_uncaught
+
+
+def _not_of_a_bad_request(record: logging.LogRecord) -> bool:
+    """Whether a server says more than that somebody sent what is no HTTP: anybody can, as often as they like."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__ != "aiohttp.http_exceptions"
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -60,7 +60,9 @@ async def _changes() -> AsyncGenerator[None, None]:
     try:
         while True:
             changed.clear()
-            _arm(libc, descriptor)
+            if not _arm(libc, descriptor):
+                yield
+                continue
             await changed.wait()
             try:
                 os.read(descriptor, 8)
@@ -74,9 +76,11 @@ async def _changes() -> AsyncGenerator[None, None]:
         os.close(descriptor)
 
 
-def _arm(libc: ctypes.CDLL, descriptor: int) -> None:
+def _arm(libc: ctypes.CDLL, descriptor: int) -> bool:
+    """Watch on; false: the clock was set since the last look, and no look at the timer will say so."""
     flags = _TFD_TIMER_ABSTIME | _TFD_TIMER_CANCEL_ON_SET
     if libc.timerfd_settime(descriptor, flags, ctypes.byref(_Timerspec(0, 0, _FAR, 0)), None) < 0:
-        number = ctypes.get_errno()
-        if number != errno.ECANCELED:  # set between two waits: reading says so at once
+        if (number := ctypes.get_errno()) != errno.ECANCELED:
             raise OSError(number, "the timer that watches the wall clock cannot be set")
+        return False
+    return True

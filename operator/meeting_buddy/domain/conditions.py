@@ -181,17 +181,21 @@ def audio_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's sound reaches the recorder; after the end, what was last known."""
     if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "AudioReceived")
-    return _received(snapshot.report.media.audio, "participants are speaking, and no audio is received")
+    found = snapshot.report.media.audio
+    return _received(snapshot, found, "participants are speaking, and no audio is received")
 
 
 def video_received(snapshot: Snapshot) -> Draft | None:
     """Whether the meeting's pictures advance; after the end, what was last known."""
     if snapshot.report is None or not snapshot.report.ever_joined:
         return previous(snapshot, "VideoReceived")
-    return _received(snapshot.report.media.video, "the meeting's video is frozen")
+    return _received(snapshot, snapshot.report.media.video, "the meeting's video is frozen")
 
 
-def _received(found: Reception, problem: str) -> Draft:
+def _received(snapshot: Snapshot, found: Reception, problem: str) -> Draft:
+    """By what was last known, unless the bot is out of the call for now: what arrived before says nothing then."""
+    if snapshot.report is not None and snapshot.report.waiting is not None and not snapshot.phase.terminal:
+        return Draft("Unknown", Reception().reason)
     if found.received is None:
         return Draft("Unknown", found.reason)
     return Draft("True", found.reason) if found.received else Draft("False", found.reason, problem)
