@@ -100,6 +100,15 @@ REFUSED_VALUES: dict[str, tuple[Manifest, str]] = {
     "a kind that is no name": ({"selfHosted": {"hosts": [{"platform": "my jitsi", "host": "a.b"}]}}, "platform"),
     "a platform with hosts of its own": ({"selfHosted": {"hosts": [{"platform": "Zoom", "host": "a.b"}]}}, "platform"),
     "a host without a dot": ({"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet"}]}}, "host"),
+    "a host that no link may have": (
+        {"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "xn--mt-bka.example.org"}]}},
+        "host",
+    ),
+    "a host that is no name": ({"selfHosted": {"hosts": [{"platform": "LiveKit", "host": "meet.example-"}]}}, "host"),
+    "an empty key that tolerates one value": (
+        {"botClasses": {"default": {"tolerations": [{"key": "", "value": "x"}]}}},
+        "tolerations",
+    ),
     "a table of no platform": ({"platformTables": {"my jitsi": "platform: Jitsi"}}, "platformTables"),
     "three replicas": ({"operator": {"replicas": 3}}, "replicas"),
     "namespace": ({"watchNamespaces": ["Meetings"]}, "watchNamespaces"),

@@ -42,6 +42,12 @@ def told(values: Manifest) -> tuple[str, ...]:
     return Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"])).recordings.namespaces
 
 
+def test_the_operator_knows_where_people_record_also_without_a_reader() -> None:
+    (config,) = of_kind(rendered({"storage": {"namespaces": ["meetings"]}}), "ConfigMap")
+    recordings = Installation.model_validate(yaml.safe_load(config["data"]["installation.yaml"])).recordings
+    assert (recordings.claims, recordings.namespaces) == (("meetings",), ())
+
+
 def one(**values: Any) -> Manifest:
     """Values with one reader."""
     return {"watchNamespaces": ["meetings"], "api": API, **values}

@@ -154,8 +154,13 @@ def test_an_operator_of_all_namespaces_asks_those_where_people_record(
 ) -> None:
     """The class' service account is where people record, and not where the operator lives."""
     crd.kubectl("create", "serviceaccount", "bots", f"--namespace={place}")
-    default = {**INSTALLATION["botClasses"]["default"], "serviceAccountName": "bots"}
-    installation = {**INSTALLATION, "botClasses": {"default": default}, "recordings": {"namespaces": [place]}}
+    as_written_by_tools = {
+        "priorityClassName": "",
+        "runtimeClassName": "",
+        "tolerations": [{"key": "", "operator": "Exists", "value": "", "effect": ""}],
+    }
+    default = {**INSTALLATION["botClasses"]["default"], "serviceAccountName": "bots", **as_written_by_tools}
+    installation = {**INSTALLATION, "botClasses": {"default": default}, "recordings": {"claims": [place]}}
     process = OperatorProcess(
         crd.kubeconfig,
         tmp_path,

@@ -123,8 +123,10 @@ another reader. */ -}}
 {{- range $name, $class := .Values.botClasses -}}
 {{- $_ := set $classes $name (merge (dict) ($class | default dict) (dict "image" $image)) -}}
 {{- end -}}
-{{- $read := ternary (include "meeting-buddy.recorded" . | fromJsonArray) list (include "meeting-buddy.readerEnabled" . | eq "true") -}}
-{{ toPrettyJson (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" (dict "namespaces" $read)) }}
+{{- $recorded := include "meeting-buddy.recorded" . | fromJsonArray -}}
+{{- $read := ternary $recorded list (include "meeting-buddy.readerEnabled" . | eq "true") -}}
+{{- $recordings := dict "claims" $recorded "namespaces" $read -}}
+{{ toPrettyJson (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" $recordings) }}
 {{- end }}
 
 {{- define "meeting-buddy.claim" -}}

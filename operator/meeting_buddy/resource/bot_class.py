@@ -293,9 +293,9 @@ class BotClass(ConfigModel):
     node_selector: dict[LabelKey, LabelValue] = {}
     tolerations: tuple[Toleration, ...] = ()
     affinity: Affinity | None = None
-    priority_class_name: DnsName | None = None
-    runtime_class_name: DnsName | None = None
-    service_account_name: DnsName | None = None
+    priority_class_name: DnsName | Literal[""] | None = None
+    runtime_class_name: DnsName | Literal[""] | None = None
+    service_account_name: DnsName | Literal[""] | None = None
     labels: dict[LabelKey, LabelValue] = {}
     annotations: dict[LabelKey, Text] = {}
     env: dict[EnvName, Text] = {}

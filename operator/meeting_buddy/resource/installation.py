@@ -21,8 +21,10 @@ class SelfHostedHosts(ConfigModel):
 
 
 class Recordings(ConfigModel):
-    """Where recordings are served from."""
+    """Where there are recordings, as far as the chart was told."""
 
+    claims: tuple[DnsLabel, ...] = ()
+    """Namespaces with a claim for them: there people record."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Those with a recordings reader, whose key the operator makes."""
 

@@ -23,7 +23,7 @@ _TOLERATION_RULES: dict[str, Any] = {
             {"properties": {"value": {"enum": ["", None]}}},
         ),
         _implies(
-            {"properties": {"key": {"type": "null"}}},
+            {"properties": {"key": {"enum": ["", None]}}},
             {"required": ["operator"], "properties": {"operator": {"const": "Exists"}}},
         ),
         _implies(
@@ -39,17 +39,17 @@ class Toleration(ConfigModel):
 
     model_config = {"json_schema_extra": _TOLERATION_RULES}
 
-    key: LabelKey | None = None
+    key: LabelKey | Literal[""] | None = None
     operator: Literal["Exists", "Equal"] = "Equal"
     value: LabelValue | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] | None = None
     toleration_seconds: int | None = Field(None, ge=-(2**63), lt=2**63)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Toleration":
         if self.operator == "Exists" and self.value:
             raise ValueError("value must be left out when operator is Exists")
-        if self.key is None and self.operator != "Exists":
+        if not self.key and self.operator != "Exists":
             raise ValueError("operator must be Exists when key is left out, which tolerates every taint")
         if self.toleration_seconds is not None and self.effect != "NoExecute":
             raise ValueError("effect must be NoExecute when tolerationSeconds is set")

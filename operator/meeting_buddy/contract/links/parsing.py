@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from meeting_buddy.contract.links import pasted
 from meeting_buddy.contract.links.rules import (
+    HOST,
+    INTERNATIONALISED,
     LINKS,
     LinkRules,
     LinkShape,
@@ -60,8 +62,7 @@ class LinkError(ValueError):
 
 _AUTHORITY = re.compile(r"https://([^/?#\\]*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 _WITHOUT_SCHEME = re.compile(r"([a-z0-9-]+\.)+[a-z]+([/?#].*)?", re.IGNORECASE | re.ASCII)
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?")
+_HOST = re.compile(HOST)
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -122,7 +123,7 @@ def _split(link: str) -> tuple[str, int | None, str]:
         raise _invalid("the link must not carry a user name before its host")
     # Letters outside ASCII that have an ASCII lower case, such as the Kelvin sign, would else become plain ones.
     host, colon, port = (authority.lower() if authority.isascii() else authority).partition(":")
-    if not _HOST.fullmatch(host) or any(label.startswith("xn--") for label in host.split(".")):
+    if not _HOST.fullmatch(host) or INTERNATIONALISED.search(host):
         raise _invalid("the link's host must be a dotted name in plain letters, not an address")
     if colon and (not _PORT.fullmatch(port) or int(port) > 65535):
         raise _invalid("the link's port is not a number from 1 to 65535")

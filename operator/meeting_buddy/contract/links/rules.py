@@ -29,6 +29,12 @@ PlatformName = Annotated[str, Field(pattern=PLATFORM_NAME.pattern)]
 links its platform table describes (``contract/links/kinds.py``)."""
 
 
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST: Final = rf"({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?"
+"""Part of a pattern: a meeting's host, in lower case; none that is :data:`INTERNATIONALISED` is taken."""
+INTERNATIONALISED: Final = re.compile(r"(^|\.)xn--")
+
+
 def is_self_hosted(platform: PlatformName) -> bool:
     """Whether the platform is none of the four."""
     return platform not in LINKS
@@ -218,13 +224,17 @@ class SelfHostedHost(ContractModel):
     """A host of the administrator's own that runs a self-hosted kind of platform."""
 
     platform: PlatformName = Field(json_schema_extra={"not": {"enum": [each.value for each in Platform]}})
-    host: str = Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", max_length=253)
+    host: str = Field(
+        pattern=f"^{HOST}$", max_length=253, json_schema_extra={"not": {"pattern": INTERNATIONALISED.pattern}}
+    )
     port: int = Field(443, ge=1, le=65535)
 
     @model_validator(mode="after")
     def _kind(self) -> Self:
         if not is_self_hosted(self.platform):
             raise ValueError(f"{self.platform} has hosts of its own; list only hosts of self-hosted kinds")
+        if INTERNATIONALISED.search(self.host):
+            raise ValueError("host must not be internationalised (xn--): no link to it is taken")
         return self
 
 
