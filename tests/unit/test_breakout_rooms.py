@@ -68,3 +68,19 @@ def test_rooms_that_are_opened_again_count_anew() -> None:
     assert rooms.update(shown=False, others=2)  # who was away before is no news
     clock.time += LONGEST - 1
     assert rooms.update(shown=False, others=0)
+
+
+def test_where_the_host_stays_they_are_closed_once_most_are_back() -> None:
+    rooms = BreakoutRooms(FakeClock())
+    assert rooms.update(shown=True, others=9)
+    assert [rooms.update(shown=False, others=others) for others in (2, 1, 3, 5)] == [True] * 4
+    assert rooms.update(shown=True, others=5)  # "they will close in 60 seconds"
+    assert rooms.update(shown=False, others=4)
+    assert not rooms.update(shown=False, others=8)
+    assert not rooms.update(shown=False, others=0)  # the meeting is over
+
+
+def test_one_who_leaves_and_one_who_comes_before_they_begin_close_nothing() -> None:
+    rooms = BreakoutRooms(FakeClock())
+    assert rooms.update(shown=True, others=9)
+    assert [rooms.update(shown=False, others=others) for others in (8, 9, 0, 0)] == [True] * 4

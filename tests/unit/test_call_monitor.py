@@ -10,6 +10,7 @@ import pytest
 
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.reasons import Reason
+from meeting_buddy.contract.table import Condition, Match
 from meeting_buddy_bot.platforms.people import SETTLING_SECONDS
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.reporting.state import ReportState
@@ -112,6 +113,15 @@ async def test_a_bot_that_replaces_one_that_was_alone_waits_for_somebody_to_come
     call.reporter.earlier_participants([])
     assert alone(call, 39) == {None}
     assert alone(call, 1) == {Reason.NOBODY_CAME}
+
+
+async def test_a_bot_that_comes_while_all_are_in_breakout_rooms_waits_for_them(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits(nobody_came_seconds=40))
+    notice = Match(element="notice")
+    call.monitor._breakout_notice = Condition(any=(notice,))
+    call.monitor.admitted()
+    call.monitor.take(PageSnapshot(frozenset({notice}), people=NOBODY.people), None, None)
+    assert alone(call, 60) == {None}
 
 
 async def test_where_the_earlier_bot_saw_somebody_it_is_never_said_that_nobody_came(tmp_path: Path) -> None:

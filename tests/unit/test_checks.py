@@ -53,7 +53,7 @@ def test_every_check_fires_where_looks_are_slow() -> None:
         fired |= {nobody_came.verdict(0), everyone_left.verdict(0), only_bots.verdict(only_bots=True)}
         fired |= {
             silence.verdict(None, listening=True),
-            no_media.verdict(NO, UNKNOWN),
+            no_media.verdict(NO, UNKNOWN, speaking=True),
             waiting_room.verdict(Waiting.WAITING_ROOM),
         }
     ends = {Reason.NOBODY_CAME, Reason.EVERYONE_LEFT, Reason.ONLY_BOTS_LEFT, Reason.SILENCE, Reason.NO_MEDIA}
@@ -411,7 +411,17 @@ def test_no_media_never_fires_from_what_nobody_listened_to() -> None:
     check, no_media_check = AudioReceived(clock), NoMedia(clock)
     for _ in range(600):
         found = audio(check, clock, 1, heard=False, speaking=True, listening=False)
-        assert no_media_check.verdict(found, video_received(None)) is None
+        assert no_media_check.verdict(found, video_received(None), speaking=True) is None
+
+
+def test_a_quiet_beginning_after_some_noise_is_no_missing_media() -> None:
+    clock = FakeClock()
+    check, no_media_check = AudioReceived(clock), NoMedia(clock)
+    for second in range(600):
+        speaking = second < 12
+        found = audio(check, clock, 1, heard=False, speaking=speaking)
+        assert no_media_check.verdict(found, video_received(None), speaking=speaking) is None
+    assert found == Reception(received=None, reason="NobodySpeaks"), "nobody was shown as speaking for long"
 
 
 def test_pictures_are_received_frozen_or_unknown() -> None:
@@ -427,7 +437,7 @@ def no_media(*looks: tuple[Reception, Reception], seconds: int) -> Reason | None
     reason = None
     for sound, picture in looks:
         for _ in range(seconds):
-            reason = check.verdict(sound, picture)
+            reason = check.verdict(sound, picture, speaking=True)
             clock.later(1)
     return reason
 

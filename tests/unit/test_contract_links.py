@@ -243,6 +243,13 @@ TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_Zm9v%40thread.v2
         (f"{SAFE}/ap/t-59584e83/?url={CODED_ZOOM}&data=05", ZOOM),
         (f"{SAFE.upper()}/?url={CODED_ZOOM}", ZOOM),
         (f"https://safelinks.protection.outlook.com/?url={CODED_ZOOM}", ZOOM),
+        (f"https://usg02.safelinks.protection.office365.us/?url={CODED_ZOOM}&data=05", ZOOM),
+        (
+            "https://statics.teams.cdn.office.net/evergreen-assets/safelinks/2/atp-safelinks.html"
+            f"?url={CODED_ZOOM}&locale=en-us",
+            ZOOM,
+        ),
+        (f"https://statics.teams.cdn.office.net/elsewhere?url={CODED_ZOOM}", None),
         (f"{SAFE}?url={CODED_ZOOM}&data=05", ZOOM),
         (f"{SAFE}/?URL={CODED_ZOOM}", ZOOM),
         (f"https://meet.google.com/linkredirect?authuser=0&dest={CODED_ZOOM}", ZOOM),

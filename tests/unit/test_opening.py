@@ -27,6 +27,11 @@ def table(**query: str) -> PlatformTable:
         ),
         ("https://meet.google.com/abc-defg-hij", {"hl": "en"}, "https://meet.google.com/abc-defg-hij?hl=en"),
         (
+            "https://meet.google.com/abc-defg-hij?authuser=0&HL=de",
+            {"hl": "en"},
+            "https://meet.google.com/abc-defg-hij?authuser=0&hl=en",
+        ),
+        (
             "https://teams.microsoft.com/l/meetup-join/19%3ax%40thread.v2/0?context=%7b%7d",
             {"lang": "en"},
             "https://teams.microsoft.com/v2/?meetingjoin=true&lang=en"

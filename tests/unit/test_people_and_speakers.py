@@ -281,12 +281,22 @@ def test_people_are_no_bots(name: str) -> None:
         (shows(OWN, GHOST, ADA, count=3), True, 1),
         (shows(count=1), True, 0),
         (shows(OWN, ADA, ALAN_SPEAKS, count=1), True, 2),  # the heading lags behind
+        (shows(ADA, count=1), True, 0),  # the bot under another name
+        (shows(ADA, ALAN_SPEAKS, count=2), True, 1),
+        (shows(ADA, count=2), True, 1),  # no tile of the bot's own
     ],
 )
 def test_how_many_are_there_is_unknown_rather_than_wrong(
     snapshot: PageSnapshot, counted: bool, present: int | None
 ) -> None:
     assert People("Meeting Buddy", counted=counted).present(snapshot) == present
+
+
+def test_the_bot_knows_its_name_where_the_table_cuts_it() -> None:
+    people = People("Scribe (Acme, Inc.)", counted=True, cut_at=[" (", ","])
+    shown = [Person(name, own=False, speaking=False) for name in ("Scribe", "Scribe (Acme", "Scribe (Acme, Inc.)")]
+    assert people.others(shown) == []
+    assert people.others([ADA]) == [ADA]
 
 
 def test_intervals_follow_the_hints_and_bridge_flickering() -> None:

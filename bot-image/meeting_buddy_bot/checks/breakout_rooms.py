@@ -9,22 +9,35 @@ LONGEST: Final = 7200.0
 
 
 class BreakoutRooms:
-    """Open from when the page speaks of them until people who had gone are back."""
+    """Open from when the page speaks of them until people who had gone are back.
+
+    Where all had gone, that is the first one; where some stayed, and at least half went, more than half of these.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ends: float | None = None
-        self._alone = False
+        self._before = 0
+        """How many others there were while the page spoke of them."""
+        self._least: int | None = None
+        """How many there were at least since it last did; ``None``: the page has not told yet."""
 
     def update(self, *, shown: bool, others: int | None) -> bool:
         """Whether they are open. ``shown``: the page speaks of them; ``others``: people beside bots of this name."""
         now = self._clock.now()
         if shown:
-            self._ends, self._alone = now + LONGEST, False
-        elif others == 0:
-            self._alone = True
-        elif others is not None and self._alone:
+            self._before = max(others or 0, self._before if self._ends is not None else 0)
+            self._ends, self._least = now + LONGEST, others
+        elif self._ends is not None and self._are_back(others):
             self._ends = None
-        if self._ends is None or now >= self._ends:
-            self._ends, self._alone = None, False
+        if self._ends is not None and now >= self._ends:
+            self._ends = None
+        if others is not None:
+            self._least = others if self._least is None else min(self._least, others)
         return self._ends is not None
+
+    def _are_back(self, others: int | None) -> bool:
+        if others is None or self._least is None or others <= self._least:
+            return False
+        most_went = 2 * self._least <= self._before
+        return self._least == 0 or (most_went and 2 * others > self._least + self._before)

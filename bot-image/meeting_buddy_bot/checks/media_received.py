@@ -17,6 +17,8 @@ HEARD_SECONDS: Final = 30.0
 """After sound was heard, it counts as received for so long."""
 SPEAKING_SECONDS: Final = 10.0
 """People who are shown as speaking for so long while not a sound arrives are not heard."""
+FORGOTTEN_SECONDS: Final = 90.0
+"""Once nobody was shown as speaking for so long, it is no longer said that people are not heard."""
 _PAUSE: Final = 2.0
 """Hints and sound are out of step by about a second."""
 NO_MEDIA_SECONDS: Final = 60.0
@@ -39,6 +41,8 @@ class AudioReceived:
         self._looked_since: float | None = None
         """When the call was first looked at since it was last out of sight; ``None``: not yet."""
         self._unheard = 0.0
+        self._shown_at = 0.0
+        """When somebody was last shown as speaking."""
 
     def update(self, heard_at: float | None, *, listening: bool, speaking: bool, playing: bool | None) -> Reception:
         """One more look.
@@ -60,6 +64,9 @@ class AudioReceived:
             self._unheard = 0.0
         elif speaking:
             self._unheard += seconds
+            self._shown_at = now
+        elif now - self._shown_at > FORGOTTEN_SECONDS:
+            self._unheard = 0.0
         if self._unheard >= SPEAKING_SECONDS:
             return Reception(received=False, reason="SilentWhileSpeaking" if playing else "PagePlaysNothing")
         if silent <= HEARD_SECONDS:
@@ -90,7 +97,9 @@ def last_known(before: Reception, now: Reception) -> Reception:
 class NoMedia:
     """Fires when people are not heard for :data:`NO_MEDIA_SECONDS` and no media was ever received.
 
-    Pictures that do not move may be one guest's camera while nobody speaks yet: they are reported, and end nothing.
+    Only time counts in which somebody is shown as speaking: a tile that was marked for a while proves nothing in a
+    meeting that begins in silence. Pictures that do not move may be one guest's camera while nobody speaks yet: they
+    are reported, and end nothing.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -98,11 +107,11 @@ class NoMedia:
         self._received = False
         self._missing = 0.0
 
-    def verdict(self, audio: Reception, video: Reception) -> Reason | None:
+    def verdict(self, audio: Reception, video: Reception, *, speaking: bool) -> Reason | None:
         """One more look. Unknown is no evidence, neither for nor against."""
         seconds = self._observed.look()
         self._received = self._received or _arrives(audio, video)
-        if audio.received is False:
+        if audio.received is False and speaking:
             self._missing += seconds
         return Reason.NO_MEDIA if not self._received and self._missing >= NO_MEDIA_SECONDS else None
 

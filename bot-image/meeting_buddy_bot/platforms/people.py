@@ -67,10 +67,17 @@ class _Attendee:
 class People:
     """Follows snapshots."""
 
-    def __init__(self, bot_name: str, *, counted: bool = False) -> None:
-        """``counted``: the page says how many are there, and may have tiles for some of them only."""
+    def __init__(self, bot_name: str, *, counted: bool = False, cut_at: Iterable[str] = ()) -> None:
+        """Nobody is there yet.
+
+        Args:
+            bot_name: under which the bot joins.
+            counted: the page says how many are there, and may have tiles for some of them only.
+            cut_at: where the table cuts names, the bot's own among them.
+        """
         self._counted = counted
-        self._bot_name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
+        name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
+        self._bot_names = {name, *(name.partition(end)[0] for end in cut_at)}
         self._there: list[_Attendee] = []
         self._left: deque[LeftReport] = deque(maxlen=MAX_LEFT)
         self._most_of_name: dict[str, int] = {}
@@ -119,13 +126,15 @@ class People:
 
     def others(self, people: Iterable[Person]) -> list[Person]:
         """Those who are neither this bot nor one of the same name: a browser that died stays listed for a while."""
-        return [person for person in people if not person.own and person.name != self._bot_name]
+        return [person for person in people if not person.own and person.name not in self._bot_names]
 
     def present(self, snapshot: PageSnapshot) -> int | None:
         """How many others are there; ``None``: the page does not tell."""
         shown = len(self.others(snapshot.people))
         if snapshot.count is not None:
             ours = len(snapshot.people) - shown
+            if not ours and shown >= snapshot.count:  # the bot is one of them: somebody gave it another name
+                return shown - 1
             return max(shown, snapshot.count - max(ours, 1))
         # Without a single tile, not even the bot's own, the page is not as the table describes it.
         return None if not snapshot.people or (self._counted and shown == 0) else shown

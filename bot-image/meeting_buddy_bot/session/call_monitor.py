@@ -25,7 +25,8 @@ class CallMonitor:
         self._rejoins = assignment.rejoins
         self._breakout_notice = table.breakout_rooms
         self._nobody_came_seconds = limits.nobody_came_seconds
-        self.people = People(assignment.bot_name, counted=table.participants.count is not None)
+        cut_at = [each.before for each in table.participants.name if each.before]
+        self.people = People(assignment.bot_name, counted=table.participants.count is not None, cut_at=cut_at)
         self._speakers = SpeakingHints(reporter.speaking)
         reporter.speaking_now = self._speakers.speaking_now
         self._breakout_rooms = BreakoutRooms(clock)
@@ -65,9 +66,9 @@ class CallMonitor:
         if self._reporter.others_came_before:
             self._nobody_came = None
             self._everyone_left.somebody_came()
-        nobody = self._nobody_came.verdict(present) if self._nobody_came else None
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
+        nobody = self._nobody_came.verdict(None if away else present) if self._nobody_came else None
         on_their_way = self.people.settling and not present
         only_bots = False if away else self.people.only_bots(self._speakers.spoken)
         return (
@@ -75,7 +76,7 @@ class CallMonitor:
             or self._everyone_left.verdict(None if away or on_their_way else present)
             or self._only_bots.verdict(only_bots=only_bots)
             or self._silence.verdict(self._reporter.heard_at, listening=listening)
-            or self._no_media.verdict(audio, video)
+            or self._no_media.verdict(audio, video, speaking=speaking)
             or self._media_stopped.verdict(audio, video)
         )
 

@@ -162,6 +162,8 @@ LINKS: Final[dict[PlatformName, LinkRules]] = {
             "*.zoomgov.com",
             "zoom.com.cn",
             "*.zoom.com.cn",
+            "zoom-x.de",
+            "*.zoom-x.de",
         ),
         (
             shape(rf"/[jw]/{_ZOOM_ID}", "/wc/join/{id}{query}", passcode="pwd"),
@@ -182,7 +184,9 @@ LINKS: Final[dict[PlatformName, LinkRules]] = {
     Platform.GOOGLE_MEET: LinkRules(
         ("meet.google.com",),
         (
-            shape(r"/(?!(?:lookup|new|landing|linkredirect)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"),
+            shape(
+                r"/(?!(?:about|calling|getalink|landing|linkredirect|lookup|new)(?:[/?#]|$))(?P<id>[a-z0-9][a-z0-9-]{3,38}[a-z0-9])"
+            ),
             _packed(_CODE_IN_CAPITALS, str.lower),  # as codes for cameras (QR) have it
         ),
         "https://meet.google.com/abc-defg-hij",
@@ -193,6 +197,7 @@ LINKS: Final[dict[PlatformName, LinkRules]] = {
             ),
             (r"/linkredirect(?:[/?#]|$)", "the link only leads to another one: copy that"),
         ),
+        dropped_parameters=frozenset({"hl"}),  # the page's language, which the table chooses
         parameter_values={"authuser": r"\d+", "hl": r"[a-z]+(?:-\w+)*", "hs": r"\d+", "pli": r"\d+"},
         public_parameters=frozenset({"authuser", "hl", "hs", "pli"}),
     ),

@@ -4,8 +4,10 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+_SUBDOMAINS: Final = r"([a-z0-9-]+\.)*"
 _WRAPPERS: Final = (
-    (re.compile(r"([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com"), re.compile(r"(?:/.*)?"), "url"),
+    (re.compile(rf"{_SUBDOMAINS}safelinks\.protection\.(outlook\.com|office365\.us)"), re.compile(r"(?:/.*)?"), "url"),
+    (re.compile(r"statics\.teams\.cdn\.office\.net"), re.compile(r"/evergreen-assets/safelinks/.*"), "url"),
     (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "q"),
     (re.compile(r"(www\.)?google\.com"), re.compile(r"/url"), "url"),
     (re.compile(r"meet\.google\.com"), re.compile(r"/linkredirect"), "dest"),
