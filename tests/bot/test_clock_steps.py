@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.bot.recording_bot import Start, bots, child, leave_and_end, moving_picture, recording, tone
-from tests.conformance.running_bot import reachable_folder
+from tests.conformance.running_bot import RunningBot, reachable_folder
 from tests.local.media.probe import probe
 
+AHEAD, BEHIND = 60, -60
+"""Seconds from the machine's clock, to which the bot's is set, one after the other."""
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
@@ -51,26 +53,36 @@ def announce() -> None:
 
 
 @pytest.mark.real_time  # the limit counts the start of a program
-@pytest.mark.parametrize("seconds", [60, -60])
-async def test_a_step_costs_two_seconds_at_most_and_is_a_gap(start: Start, seconds: int) -> None:
+async def test_a_step_forward_and_one_back_cost_two_seconds_each_at_most_and_are_gaps(start: Start) -> None:
     with reachable_folder() as folder:
         clock = SteppedClock(folder)
         bot = start(environment=clock.environment)
         await bot.until(recording)
         with moving_picture(bot), tone(bot):
             await asyncio.sleep(4)
-            pid = await child(bot, "ffmpeg")
-            clock.step(seconds)
-            announce()
-            await child(bot, "ffmpeg", other_than=pid)
-            await bot.until(lambda report: bool(report.recording.gaps))
-            await asyncio.sleep(4)
+            await step_and_go_on(bot, clock, AHEAD)
+            await step_and_go_on(bot, clock, BEHIND)
         books = await leave_and_end(bot)
-        [gap] = books.gaps
-        assert gap.gap == "the clock was set"
-        print(f"step of {seconds:+d} s: {gap.end - gap.start:.2f} s lost")
-        assert gap.end - gap.start <= 2
+        assert [event["seconds"] for event in books.events if event["event"] == "clock_set"] == [
+            pytest.approx(AHEAD, abs=1),
+            pytest.approx(BEHIND - AHEAD, abs=1),
+        ]
+        assert [gap.gap for gap in books.gaps] == ["the clock was set"] * 2
+        lost = [gap.end - gap.start for gap in books.gaps]
+        print(f"lost: {lost[0]:.2f} s by the step forward, {lost[1]:.2f} s by the step back")
+        assert max(lost) <= 2
         assert bot.outcome.recording.verified, books.finished
-        on_clock = sum(segment.seconds for segment in books.segments)
-        assert probe(bot.recordings / "recording.mp4").seconds == pytest.approx(on_clock, abs=1)
-        assert on_clock < 60, "the step is not in it"
+        on_clock = [segment.seconds for segment in books.segments]
+        assert probe(bot.recordings / "recording.mp4").seconds == pytest.approx(sum(on_clock), abs=1)
+        assert 0 < min(on_clock) <= max(on_clock) < AHEAD, "no step is in one"
+
+
+async def step_and_go_on(bot: RunningBot, clock: SteppedClock, offset: float) -> None:
+    """Set the clock; return when its gap has been told and four more seconds are recorded."""
+    pid = await child(bot, "ffmpeg")
+    told = len((await bot.report()).recording.gaps)
+    clock.step(offset)
+    announce()
+    await child(bot, "ffmpeg", other_than=pid)
+    await bot.until(lambda report: len(report.recording.gaps) > told)
+    await asyncio.sleep(4)

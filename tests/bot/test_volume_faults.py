@@ -58,7 +58,7 @@ async def livez_seconds(bot: RunningBot) -> float:
 
 
 async def hangs_and_costs_a_gap_and_not_the_bot(start: Start) -> None:
-    with on_a_faulty_volume(start) as (bot, volume):
+    with on_a_faulty_volume(start, recording=SOUND) as (bot, volume):
         await bot.until(recording)
         with tone(bot):
             await asyncio.sleep(5)

@@ -42,6 +42,7 @@ from tests.support.platform_tables import platform_table
 LINK = "https://meet.buddy.test:8443/rooms/weekly#passphrase-abc123"
 CONTROL, READ = "c0ffee" * 10, "beef" * 16
 
+_PAUSE = 0.1  # seconds between two looks at a report
 
 JOINED = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 """When the bot joined whose files a finisher finishes."""
@@ -150,24 +151,24 @@ class RunningBot:
 
     async def report(self) -> Report:
         """Its report now. Raises aiohttp.ClientError while it does not listen."""
-        async with self.http(READ) as client, client.get("/v1/report") as response:
-            response.raise_for_status()
-            return Report.model_validate_json(await response.text())
+        async with self.http(READ) as client:
+            return await _report(client)
 
     async def until(self, holds: Callable[[Report], bool], seconds: float = PATIENCE) -> Report:
         """Its first report for which ``holds``; fails with the last one and the log."""
         deadline = time.monotonic() + seconds
         last: Report | None = None
-        while time.monotonic() < deadline:
-            try:
-                last = await self.report()
-            except aiohttp.ClientError:
-                if self.process.poll() is not None:
-                    break
-            else:
-                if holds(last):
-                    return last
-            await asyncio.sleep(0.05)
+        async with self.http(READ) as client:
+            while time.monotonic() < deadline:
+                try:
+                    last = await _report(client)
+                except aiohttp.ClientError:
+                    if self.process.poll() is not None:
+                        break
+                else:
+                    if holds(last):
+                        return last
+                await asyncio.sleep(_PAUSE)
         raise AssertionError(f"it never came; last report: {last}\nlog:\n{self.log}")
 
     async def leave(self) -> int:
@@ -205,16 +206,15 @@ class RunningBot:
     def children(self) -> dict[str, int]:
         """Name → process id of its direct children."""
         found = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    text = (entry / "stat").read_text()
-                except OSError:
-                    continue
-                name = text[text.index("(") + 1 : text.rindex(")")]
-                state, parent = text[text.rindex(")") + 2 :].split()[:2]
-                if parent == str(self.process.pid) and state != "Z":
-                    found[name] = int(entry.name)
+        for pid in sorted(_started_by(self.process.pid)):
+            try:
+                text = Path(f"/proc/{pid}/stat").read_text()
+            except OSError:
+                continue
+            name = text[text.index("(") + 1 : text.rindex(")")]
+            state, parent = text[text.rindex(")") + 2 :].split()[:2]
+            if parent == str(self.process.pid) and state != "Z":
+                found[name] = pid
         return found
 
     def clear(self) -> None:
@@ -223,6 +223,21 @@ class RunningBot:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._log.close()
+
+
+async def _report(client: aiohttp.ClientSession) -> Report:
+    """What a bot reports; raises aiohttp.ClientError."""
+    async with client.get("/v1/report") as response:
+        response.raise_for_status()
+        return Report.model_validate_json(await response.text())
+
+
+def _started_by(pid: int) -> Iterator[int]:
+    """Process ids of the direct children of a process, whichever of its threads started them."""
+    with suppress(OSError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # this one has
+                yield from map(int, (thread / "children").read_text().split())
 
 
 def _make_reachable(folder: Path) -> None:

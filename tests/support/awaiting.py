@@ -18,10 +18,14 @@ _LONGEST_PAUSE = 0.5
 
 
 async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    """Return once this holds. Raises `TimeoutError`."""
+    """Return once this holds; a costly look is taken less often, as by `wait_until`. Raises `TimeoutError`."""
+    began = time.monotonic()
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 -- what is looked at is a plain record, as the product has it
-            await asyncio.sleep(_PAUSE)
+        while True:
+            looked = time.monotonic()
+            if holds():
+                return
+            await asyncio.sleep(_pause(began, looked))
 
 
 async def all_of(parts: Mapping[str, Coroutine[Any, Any, None]]) -> None:
@@ -56,9 +60,13 @@ def wait_until(look: Callable[[], Found | None], what: str, seconds: float = PAT
         looked = time.monotonic()
         if found := look():
             return found
-        now = time.monotonic()
-        left = began + seconds - now
+        left = began + seconds - time.monotonic()
         if left <= 0:
             raise AssertionError(f"not within {seconds:g} s: {what}")
-        pause = min(_COSTLY * (now - looked), _PATIENT * (now - began), _LONGEST_PAUSE)
-        time.sleep(min(max(pause, _PAUSE), left))
+        time.sleep(min(_pause(began, looked), left))
+
+
+def _pause(began: float, looked: float) -> float:
+    """Seconds until the next look, after one that was begun at ``looked``; when the wait began, both monotonic."""
+    now = time.monotonic()
+    return max(min(_COSTLY * (now - looked), _PATIENT * (now - began), _LONGEST_PAUSE), _PAUSE)
