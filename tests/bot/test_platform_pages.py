@@ -50,7 +50,7 @@ async def browser(sites_container: BrowserContainer) -> AsyncIterator[Browser]:
 
 
 def _is_right(look: Look, table: PlatformTable, expected: PackState) -> bool:
-    shown, reason, waiting, step = look.verdict(table, {})
+    shown, reason, waiting, step = look.verdict(table)
     shows = (expected.shows, expected.reason, expected.waiting)
     counted = "counts" not in expected.model_fields_set or look.snapshot.count == expected.counts
     return (shown, reason, waiting) == shows and expected.step in (None, step) and counted
@@ -165,7 +165,7 @@ async def test_every_page_is_seen_for_what_it_is_and_every_part_of_the_table_mat
     wrong = []
     for page in seen:
         if not _is_right(page.as_it_is, pack.table, page.expected):
-            shown, reason, waiting, step = page.as_it_is.verdict(pack.table, {})
+            shown, reason, waiting, step = page.as_it_is.verdict(pack.table)
             count = page.as_it_is.snapshot.count
             wrong.append(f"{page.as_it_is.page}: {shown} {reason or waiting or ''}, step {step}, {count} people")
     found = score(pack.table, [page.as_it_is for page in seen])
@@ -190,7 +190,7 @@ def _no_changed_page_is_seen_wrongly(pack: PackPages, seen: Sequence[Seen]) -> N
     wrong, right = [], dict.fromkeys(CHANGES, 0)
     for page in seen:
         for change, look in page.changed.items():
-            shown, reason, *_ = look.verdict(pack.table, {})
+            shown, reason, *_ = look.verdict(pack.table)
             if (shown, reason) == (page.expected.shows, page.expected.reason):
                 right[change] += 1
             elif shown in (State.ENDED, State.REFUSED):

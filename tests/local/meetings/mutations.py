@@ -43,7 +43,7 @@ def expanded(table: PlatformTable) -> PlatformTable:
 
 @dataclass(frozen=True, slots=True)
 class _Questions:
-    """What is asked of each locator alone; made once for a table, for a look is judged thousands of times."""
+    """What is asked of each locator alone; made once for a table, for its looks are judged hundreds of times."""
 
     table: PlatformTable
     there: Mapping[str, tuple[Match, ...]]
@@ -96,21 +96,21 @@ class Look:
     snapshot: PageSnapshot
     joined: bool
 
-    def verdict(
-        self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
-    ) -> Verdict:
-        """What the bot makes of the page when elements are found by `only` these of their locators."""
-        return self.judge(table, only, without).verdict
+    def verdict(self, table: PlatformTable) -> Verdict:
+        """What the bot makes of the page."""
+        return self.judge(table, self.reduced(table, self.found_by(table))).verdict
 
-    def judge(
-        self, table: PlatformTable, only: Mapping[str, tuple[int, ...]], without: Signal | None = None
-    ) -> Judgement:
-        """All that the table makes of it then."""
-        questions, seen = _Questions.of(table), self.snapshot.seen
-        found_by = {
-            element: next((each for each in only.get(element, range(len(there))) if there[each] in seen), None)
-            for element, there in questions.there.items()
+    def found_by(self, table: PlatformTable) -> dict[str, int | None]:
+        """Which of its locators finds each element: the first that finds something."""
+        seen = self.snapshot.seen
+        return {
+            element: next((number for number, match in enumerate(there) if match in seen), None)
+            for element, there in _Questions.of(table).there.items()
         }
+
+    def reduced(self, table: PlatformTable, found_by: Mapping[str, int | None]) -> PageSnapshot:
+        """What the table alone would have seen of the page."""
+        questions, seen = _Questions.of(table), self.snapshot.seen
         holding = {
             match
             for match, alternatives in questions.instead.items()
@@ -120,14 +120,16 @@ class Look:
         }
         actable = frozenset(step.name for step in table.all_steps if self._actable(step, found_by))
         holding |= {match for match in questions.others if match in seen}
-        snapshot = PageSnapshot(frozenset(holding), actable, count=self.snapshot.count)
-        smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not without)})
-        found = verdict(smaller, snapshot, joined=self.joined)
+        return PageSnapshot(frozenset(holding), actable, count=self.snapshot.count)
+
+    def judge(self, table: PlatformTable, reduced: PageSnapshot) -> Judgement:
+        """All that the table makes of what it sees of the page."""
+        found = verdict(table, reduced, joined=self.joined)
         if found.state is not State.IN_CALL:
             return Judgement(found)
         steps = table.announcement.steps if table.announcement else ()
-        rooms = table.breakout_rooms is not None and snapshot.holds(table.breakout_rooms)
-        return Judgement(found, tuple(step.name for step in steps if snapshot.applies(step)), rooms)
+        rooms = table.breakout_rooms is not None and reduced.holds(table.breakout_rooms)
+        return Judgement(found, tuple(step.name for step in steps if reduced.applies(step)), rooms)
 
     def _actable(self, step: Step, found_by: Mapping[str, int | None]) -> bool:
         return step.target is None or f"{step.name}#{found_by[step.target]}" in self.snapshot.actable
@@ -147,30 +149,64 @@ class Score:
         return self.told / total if total else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """What the whole table makes of a look."""
+
+    look: Look
+    found_by: Mapping[str, int | None]
+    reduced: PageSnapshot
+    judgement: Judgement
+
+    @classmethod
+    def of(cls, table: PlatformTable, look: Look) -> _Baseline:
+        found_by = look.found_by(table)
+        reduced = look.reduced(table, found_by)
+        return cls(look, found_by, reduced, look.judge(table, reduced))
+
+    def tells_missing(self, signal: Signal, smaller: PlatformTable) -> bool:
+        """Whether the page is judged otherwise by the table without the signal; never where it does not hold."""
+        return self.reduced.holds(signal) and self.look.judge(smaller, self.reduced) != self.judgement
+
+    def needs(self, table: PlatformTable, element: str) -> bool:
+        """Whether the page is judged otherwise when the element is not found; never where it is not found anyway."""
+        return self.found_by[element] is not None and not self._is_same(table, element, None)
+
+    def is_right_by(self, table: PlatformTable, element: str, number: int) -> bool:
+        """Whether the page, which needs the element, is judged as before when this locator alone may find it."""
+        finds = Match(element=_alone(element, number)) in self.look.snapshot.seen
+        return finds and self._is_same(table, element, number)
+
+    def _is_same(self, table: PlatformTable, element: str, number: int | None) -> bool:
+        reduced = self.look.reduced(table, {**self.found_by, element: number})
+        return self.look.judge(table, reduced) == self.judgement
+
+
 def score(table: PlatformTable, looks: list[Look]) -> Score:
     """Mutate every signal and every locator by which something is decided or done."""
-    baseline = {look.page: look.judge(table, {}) for look in looks}
+    baselines = [_Baseline.of(table, look) for look in looks]
     told, survivors = 0, []
-    for name, killed in (*_signals(table, looks, baseline), *_locators(table, looks, baseline)):
+    for name, killed in (*_signals(table, baselines), *_locators(table, baselines)):
         told += killed
         if not killed:
             survivors.append(name)
     return Score(told, tuple(survivors))
 
 
-def _signals(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Judgement]) -> Iterator[tuple[str, bool]]:
+def _signals(table: PlatformTable, baselines: list[_Baseline]) -> Iterator[tuple[str, bool]]:
     seen: dict[str, int] = {}
     for signal in table.signals:
         seen[label(signal)] = number = seen.get(label(signal), 0) + 1
         name = f"signal {label(signal)}" + (f" {number}" if number > 1 else "")
-        yield name, any(look.judge(table, {}, without=signal) != baseline[look.page] for look in looks)
+        smaller = table.model_copy(update={"signals": tuple(each for each in table.signals if each is not signal)})
+        yield name, any(each.tells_missing(signal, smaller) for each in baselines)
 
 
-def _locators(table: PlatformTable, looks: list[Look], baseline: Mapping[str, Judgement]) -> Iterator[tuple[str, bool]]:
+def _locators(table: PlatformTable, baselines: list[_Baseline]) -> Iterator[tuple[str, bool]]:
     for element in sorted(_used(table)):
-        needing = [look for look in looks if look.judge(table, {element: ()}) != baseline[look.page]]
+        needing = [each for each in baselines if each.needs(table, element)]
         for number, locator in enumerate(table.elements[element]):
-            right = any(look.judge(table, {element: (number,)}) == baseline[look.page] for look in needing)
+            right = any(each.is_right_by(table, element, number) for each in needing)
             yield f"element {element} {number + 1}: {locator.source.partition(',')[0]}", right
 
 

@@ -9,10 +9,9 @@ const button = (text, attributes = {}) => el('button', attributes, el('span', {}
 const OVERLAY = 'position:fixed;inset:0;background:#fffe;z-index:9';
 const TOOLBAR_SECONDS = 4;
 
-// Frames of recaptcha that are no puzzle: hidden, or tiny.
-const CAPTCHA = 'https://meet.google.com:9/recaptcha/api2/anchor';
-const innocent = ({variant}) => variant === 0
-  ? el('iframe', {src: CAPTCHA, style: 'display:none'}) : el('iframe', {src: CAPTCHA, width: 256, height: 20, style: 'border:0'});
+// Frames of recaptcha that are no puzzle: hidden, or tiny. With `srcdoc` nothing is loaded from their address.
+const captcha = attributes => el('iframe', {src: 'https://meet.google.com/recaptcha/api2/anchor', srcdoc: '', ...attributes});
+const innocent = ({variant}) => captcha(variant === 0 ? {style: 'display:none'} : {width: 256, height: 20, style: 'border:0'});
 const home = () => button('Return to home screen', {id: 'home'});
 
 // Microphone and camera: a button or a div, whose label says what a click does.
@@ -138,7 +137,7 @@ const pages = {
   'not-found-expired': plain(heading('Your meeting code has expired')),
   'not-found-code': plain(heading('The meeting code you entered doesn’t work')),
   'sign-in': plain(heading('Sign in'), 'Use your Google Account'),
-  captcha: context => preJoin('Ask to join')(context) + el('iframe', {src: CAPTCHA, width: 304, height: 78}),
+  captcha: context => preJoin('Ask to join')(context) + captcha({width: 304, height: 78}),
 
   // Over.
   removed: context => plain(heading(context.variant === 0 ? 'You’ve been removed from the meeting' : 'You were removed from the meeting'), home)(context),
