@@ -22,6 +22,7 @@ from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, atten
 from tests.local.installation.install import prepare_namespace
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
+from tests.local.meetings.livekit.people import VOICES
 from tests.support.awaiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.cluster_alone, pytest.mark.timeout(600)]  # all pods of the node die
@@ -59,9 +60,8 @@ def test_what_was_recorded_on_a_node_that_died_is_finished_once_it_is_declared_d
 ) -> None:
     room = meeting.room(f"e2e-node-loss-{int(time.time())}")
     # Even where the session asks for it, a lost node is no reason for another bot.
-    with attending(
-        cluster.kubectl, room, namespace=namespace, transcription=UNTRANSCRIBED, onDisruption="Rejoin"
-    ) as session:
+    spec: dict[str, Any] = {"transcription": UNTRANSCRIBED, "onDisruption": "Rejoin"}
+    with attending(cluster.kubectl, room, namespace=namespace, people=VOICES, **spec) as session:
         session.recording()
         session.people.wait_until_spoken(16)
         bot, kubectl = session.pod, session.kubectl

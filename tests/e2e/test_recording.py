@@ -20,7 +20,7 @@ from tests.local.installation.transcript import last
 from tests.local.media import picture, sync
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
-from tests.local.meetings.livekit.people import EVERYBODY
+from tests.local.meetings.livekit.people import EVERYBODY, VOICES
 from tests.support.awaiting import wait_until
 
 SPEECH_PRESENT = 0.8
@@ -123,7 +123,7 @@ def test_the_volume_has_metadata_and_evidence_and_no_link(complete: Attendance, 
 
 def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill"))
-    with attending(kubectl, room, transcription=UNTRANSCRIBED) as session:
+    with attending(kubectl, room, people=VOICES, transcription=UNTRANSCRIBED) as session:
         session.recording()
         for command in ("ffmpeg", "chromium"):
             session.people.wait_until_spoken(8)
@@ -145,7 +145,8 @@ def test_killed_processes_cost_gaps_and_not_the_session(kubectl: Kubectl, meetin
 def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-operator"))
     selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
-    with attending(kubectl, room, recording={"video": "none"}, transcription=UNTRANSCRIBED) as session:
+    recording = {"video": "none"}
+    with attending(kubectl, room, people=VOICES, recording=recording, transcription=UNTRANSCRIBED) as session:
         session.recording()
         operator = kubectl("get", "pods", f"--namespace={NAMESPACE}", selector, "--output=name").split()[0]
         pod_processes.kill(kubectl, NAMESPACE, operator.partition("/")[2], "python")
@@ -157,7 +158,7 @@ def test_the_operator_may_die_during_a_recording(kubectl: Kubectl, meeting: Loca
 
 def test_what_a_killed_bot_had_recorded_is_finished_without_it(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("kill-bot"))
-    with attending(kubectl, room) as session:
+    with attending(kubectl, room, people=VOICES) as session:
         session.recording()
         session.people.wait_until_spoken(16, turns=1)
         pod_processes.kill(kubectl, SESSIONS, session.pod, "python")
@@ -180,7 +181,8 @@ def _recorded_by(status: dict[str, Any], attempt: int) -> bool:
 
 def test_two_bots_one_after_a_drain_make_one_recording(kubectl: Kubectl, meeting: LocalMeeting) -> None:
     room = meeting.room(names_of_its_own("drain"))
-    with attending(kubectl, room, transcription=UNTRANSCRIBED, onDisruption="Rejoin") as session:
+    spec: dict[str, Any] = {"transcription": UNTRANSCRIBED, "onDisruption": "Rejoin"}
+    with attending(kubectl, room, people=VOICES, **spec) as session:
         session.recording()
         session.people.wait_until_spoken(10)
         evict(session.kubectl, SESSIONS, session.pod)

@@ -1,7 +1,7 @@
 """``make bench``: the figures of this installation on this machine, each beside its baseline, in one run.
 
-``ONLY=`` picks a section: ``pages``, ``join``, ``sound``, ``text``, ``starved``, ``http``,
-``operator`` or ``image``. The machine should do nothing else meanwhile.
+``ONLY=`` picks a section: ``pages``, ``join``, ``recording``, ``kills``, ``sound``, ``text``, ``starved``,
+``http``, ``operator`` or ``image``. The machine should do nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 from tests.local.bench import (
     http_api,
     image_size,
+    kills,
     meeting_transcripts,
     meetings,
     operator_load,
     pages,
+    recording,
     sound,
     starved,
     transcripts,
@@ -48,8 +50,8 @@ _WITHOUT_CLUSTER: Final = (
     _Part("http", "HTTP API", http_api.http_api),
     _Part("operator", "operator", operator_load.operator_load),
 )
-_ON_THE_CLUSTER: Final = ("join", "sound", "text", "starved", "image")
-SECTIONS: Final = ("pages", "join", "sound", "text", "starved", "http", "operator", "image")
+_ON_THE_CLUSTER: Final = ("join", "recording", "kills", "sound", "text", "starved", "image")
+SECTIONS: Final = ("pages", "join", "recording", "kills", "sound", "text", "starved", "http", "operator", "image")
 
 
 def main() -> int:
@@ -92,6 +94,8 @@ def _on_the_cluster() -> Sequence[_Part]:
 
     return (
         _Part("join", "apply → in the meeting", lambda: meetings.apply_to_meeting(kubectl, meeting, bot)),
+        _Part("recording", "recording and not recording", lambda: recording.recording(kubectl, meeting)),
+        _Part("kills", "processes of a bot that die", lambda: kills.kills(kubectl, meeting)),
         _Part("sound", "sound of a recording", lambda: sound.recorded_sound(kubectl, meeting)),
         _Part("text", "transcripts of meetings", lambda: meeting_transcripts.through_meetings(kubectl, meeting)),
         _Part("starved", "two bots at once", lambda: starved.two_at_once(kubectl, meeting)),

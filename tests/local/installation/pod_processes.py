@@ -68,6 +68,16 @@ def cpu_seconds(kubectl: Kubectl, namespace: str, pod: str) -> dict[str, float]:
     return found
 
 
+def memory(kubectl: Kubectl, namespace: str, pod: str) -> int:
+    """Resident memory of the pod's processes, bytes; what several share is counted once."""
+    total = 0
+    for pid in pids(kubectl, namespace, pod):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+    return total
+
+
 def _is(entry: Path, uid: str, command: str | None) -> bool:
     try:
         named = command is None or (entry / "comm").read_text().strip() == command

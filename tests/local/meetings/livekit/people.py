@@ -44,6 +44,8 @@ class Person:
 
 EVERYBODY = (Person("Ada Lovelace", video=True), Person("Grace Hopper"), Person("Alan Turing"))
 """One picture and three voices: enough for a layout and a change of speakers, within half a core."""
+VOICES = EVERYBODY[1:]
+"""Two voices: where nobody looks at a moving picture, which costs its sender, the page and the recorder."""
 
 
 @dataclass(frozen=True, slots=True)
