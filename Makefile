@@ -59,7 +59,7 @@ cluster-down: .venv/ready ## stop the local cluster (and the local meeting) and 
 	@$(RUN) tests.local.cluster down
 
 .PHONY: images
-images: .venv/ready ## build the images; REGISTRY=… PUSH=1 for a registry of your own, MODEL=… for another speech model
+images: .venv/ready ## build the images; REGISTRY=… PUSH=1 for a registry of your own, TAG=…, MODEL=… for another speech model
 	@$(RUN) tests.local.cluster images
 
 .PHONY: bench

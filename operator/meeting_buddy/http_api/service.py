@@ -182,7 +182,7 @@ class Sessions:
         return SessionList(sessions=wanted, next_cursor=following or None)
 
     async def leave(self, caller: Caller, namespace: str | None, session_id: str) -> SessionObject:
-        """Ask the bot to leave; once more is no fault, nor is a session that is over."""
+        """Ask the bot to leave; asking again is no error, nor is a session that is over."""
         meta = await self._to_change(caller, namespace, session_id)
         with kube_problems():
             left = await self._api.ask_to_leave(caller.token, meta["namespace"], meta["name"], meta["uid"])

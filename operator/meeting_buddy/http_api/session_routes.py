@@ -103,7 +103,7 @@ def add_session_routes(app: FastAPI, service: Sessions) -> None:
         tags=["sessions"],
     )
     async def leave(caller: CallerOf, place: PlaceOf, session_id: IdOf) -> SessionObject:
-        """The bot leaves and finishes its files. It ends the session for good; once more is no fault."""
+        """The bot leaves and finishes its files. It ends the session for good. Calling it again is no error."""
         return await service.leave(caller, place.namespace, session_id)
 
     @app.delete(

@@ -194,7 +194,7 @@ class MeetingSessionSpec(StoredModel):
         ge=0,
         le=10,
         description="How many more bots are tried when one is known to have failed before it was in the meeting, for a "
-        "reason that may pass (see the table of reasons): 10, 20, 40 … seconds after each other, at most 5 minutes.",
+        "temporary reason (see the table of reasons): 10, 20, 40 … seconds after each other, at most 5 minutes.",
     )
     on_disruption: Literal["Fail", "Rejoin"] = Field(
         "Fail",

@@ -57,6 +57,7 @@ def _images() -> int:
     registry = os.environ.get("REGISTRY")
     push = os.environ.get("PUSH", "") not in ("", "0")
     model = Path(os.environ["MODEL"]) if os.environ.get("MODEL") else None
+    tag = os.environ.get("TAG") or None
     lacking = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
     if lacking:
         raise CliError(
@@ -69,7 +70,7 @@ def _images() -> int:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry
         with step(f"image {name}") as line:
-            ref = images.publish(name, registry, push=push, model=model) if registry else images.build(name)
+            ref = images.publish(name, registry, push=push, model=model, tag=tag) if registry else images.build(name)
             line.note = str(ref)
     if kubectl is not None:
         seconds = images.iteration_time(kubectl)

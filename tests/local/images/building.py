@@ -47,8 +47,8 @@ def build_image(image: Image) -> ImageRef:
     return ref
 
 
-def publish(name: str, registry: str, *, push: bool, model: Path | None = None) -> ImageRef:
-    """Build image `name` for a registry of the user's own, tagged with this tree's version; push it when asked.
+def publish(name: str, registry: str, *, push: bool, model: Path | None = None, tag: str | None = None) -> ImageRef:
+    """Build image `name` for a registry of the user's own, tagged `tag` or with this tree's version; push it if asked.
 
     `model` is the folder of another speech model than the one that the local cluster's bots use.
     """
@@ -56,7 +56,7 @@ def publish(name: str, registry: str, *, push: bool, model: Path | None = None) 
     with exclusive(cache.root() / "buildah.lock", "another image build"):
         base.ensure()
         buildah.clear_working_containers()
-        ref = ImageRef(registry.rstrip("/"), image.repository, _version())
+        ref = ImageRef(registry.rstrip("/"), image.repository, tag or _version())
         buildah.bud(image.context, image.path, str(ref), image.contexts)
         if push:
             buildah.push(str(ref), plain_http=registry.startswith(("localhost:", "127.0.0.1:")))
