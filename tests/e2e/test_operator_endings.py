@@ -12,7 +12,7 @@ import pytest
 from meeting_buddy.contract.identity import Role
 from tests.e2e.operator_fixtures import RELEASE, STARTUP_SECONDS, Installed, conditions, gone, installed, told  # noqa: F401
 from tests.integration.operator_plays import begun
-from tests.integration.operator_process import Sessions
+from tests.integration.operator_process import Sessions, session
 from tests.local.installation import pod_processes, roll_back, upgrade
 from tests.local.installation.eviction import evict
 from tests.local.installation.install import prepare_namespace
@@ -153,11 +153,11 @@ def test_leave_before_the_bot_started_completes_without_a_bot(sessions: Sessions
 
 
 def test_leave_during_the_meeting_completes_with_files(sessions: Sessions) -> None:
-    sessions.apply("leaver", metadata=UNTIL_ASKED)
+    sessions.kubectl.apply(session("leaver", metadata=UNTIL_ASKED))
     sessions.phase("leaver", "Recording", seconds=PATIENCE)
-    sessions.apply("leaver", metadata=UNTIL_ASKED, leave=True)
+    sessions.kubectl.apply(session("leaver", metadata=UNTIL_ASKED, leave=True))
     wait_until(lambda: "leaveRequestedAt" in sessions.status("leaver"), "the wish is remembered", PATIENCE)
-    sessions.apply("leaver", metadata=UNTIL_ASKED, leave=False)  # as a Git repository would
+    sessions.kubectl.apply(session("leaver", metadata=UNTIL_ASKED, leave=False))  # as a Git repository would
     status = sessions.phase("leaver", "Completed", "Failed", seconds=PATIENCE)
     assert (status["phase"], status["reason"], status["videoFileCount"]) == ("Completed", "LeaveRequested", 1)
 

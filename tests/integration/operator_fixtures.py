@@ -12,6 +12,7 @@ import pytest
 from tests.integration.crd import install_crd
 from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster.api_only import ApiServer
+from tests.local.cluster.kubectl import Kubectl
 from tests.support.machine_wide import free_port
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -26,8 +27,14 @@ def crd(api_server: ApiServer) -> ApiServer:
 
 def fresh_namespace(crd: ApiServer) -> str:
     """Name of a new namespace that enforces restricted pod security."""
-    name = f"op-{secrets.token_hex(4)}"
-    crd.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    return make_namespace(crd.kubectl, "op")
+
+
+def make_namespace(kubectl: Kubectl, prefix: str) -> str:
+    """Name, with this prefix, of a new namespace that enforces restricted pod security."""
+    name = f"{prefix}-{secrets.token_hex(4)}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
+    kubectl.in_namespace(name).api.create("namespaces", manifest)
     return name
 
 

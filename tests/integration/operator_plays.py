@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from meeting_buddy.contract.identity import Role
 from meeting_buddy.contract.phases import Phase
-from tests.integration.operator_process import PATIENCE, Sessions
+from tests.integration.operator_process import PATIENCE, Sessions, harmless_pod
 from tests.integration.test_operator_lifecycle import JOINED, VERIFIED, conditions, last_word, released
 from tests.integration.test_pod_secret import DIGEST, content, secret
 from tests.support.awaiting import wait_until
@@ -45,7 +45,7 @@ def sleep_until(moment: datetime) -> None:
 
 def change(sessions: Sessions, name: str, **spec: Any) -> None:
     """Change a session's spec."""
-    sessions.kubectl("patch", "mbs", name, "--type=merge", "--patch", json.dumps({"spec": spec}))
+    sessions.api.patch("meetingsessions", name, {"spec": spec})
 
 
 def assignment_of(sessions: Sessions, pod: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def is_killed(sessions: Sessions, name: str, attempt: int = 1, **said: Any) -> d
 def is_evicted(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
     """A bot whose node is drained while it records; its pod."""
     with recording(sessions, name, attempt) as (pod, _):
-        sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+        sessions.api.delete("pods", pod["metadata"]["name"])
         sessions.phase(name, "Leaving", seconds=PATIENCE)
         sessions.ended(pod, last_word(sessions, name, "Evicted", attempt=attempt, recording=UNVERIFIED))
     return pod
@@ -117,19 +117,17 @@ def is_stopped(sessions: Sessions, name: str, attempt: int = 1) -> bool:
 
 def is_gone(sessions: Sessions, pod: dict[str, Any]) -> None:
     """A pod that was stopped before anything of it ran."""
-    sessions.kubectl(
-        "patch", "pod", *names(pod), "--subresource=status", "--type=merge", '--patch={"status":{"phase":"Failed"}}'
-    )
+    sessions.api.patch("pods", pod["metadata"]["name"], {"status": {"phase": "Failed"}}, "status")
 
 
 def no_pods(sessions: Sessions) -> None:
     """A quota ``none`` that takes no pod any more."""
-    hard = {"pods": "0"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": hard}}
-    sessions.kubectl.create(quota)
-    # Nobody counts in these tests; a quota without a status refuses everything for want of it.
-    counted = json.dumps({"status": {"hard": hard, "used": hard}})
-    sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", f"--patch={counted}")
+    sessions.limit("none", {"pods": "0"}, "pods", harmless_pod("refused"))
+
+
+def pods_again(sessions: Sessions) -> None:
+    """That quota is gone."""
+    sessions.api.delete("resourcequotas", "none")
 
 
 # What follows
@@ -192,15 +190,15 @@ def finisher(sessions: Sessions, name: str, attempt: int = 1) -> dict[str, Any]:
 def is_drained(sessions: Sessions, pod: dict[str, Any], **end: Any) -> None:
     """A finisher whose node is drained, until its pod is gone; `end`: how its container ended, if not by a signal."""
     (name,) = names(pod)
-    sessions.kubectl("delete", "pod", name, "--wait=false")
+    sessions.api.delete("pods", name)
     sessions.ended(pod, **(end or {"exit_code": 143, "reason": "Error"}))
     all_released(sessions, pod)
-    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")  # as its kubelet does
+    sessions.api.delete("pods", name, gracePeriodSeconds=0)  # as its kubelet does
 
 
 def is_collected(sessions: Sessions, pod: dict[str, Any]) -> None:
     """Kubernetes' collector, which does not run here, removes what a pod owned that is gone."""
-    sessions.kubectl("delete", "secret", *names(pod), "--ignore-not-found")
+    sessions.api.delete("secrets", pod["metadata"]["name"], missing_ok=True)
 
 
 def finishes(sessions: Sessions, name: str, reason: str, attempt: int = 1, **last: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import NOT_FOUND
+from http.client import CONFLICT, NOT_FOUND
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ import yaml
 
 from meeting_buddy.contract.identity import Role, pod_name
 from meeting_buddy.kube.api import DRY_RUN
-from meeting_buddy.kube.paths import MERGE_PATCH
 from tests.local.clone import PLATFORM_TABLES, REPOSITORY
 from tests.local.cluster.api_client import ApiClient, ApiError
 from tests.local.cluster.kubectl import Kubectl
@@ -195,19 +194,46 @@ def session(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def harmless_pod(name: str, **metadata: Any) -> dict[str, Any]:
+    """A pod that has nothing to do with sessions, and that restricted pod security lets in."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+    container = {
+        "name": "c",
+        "image": "i",
+        "securityContext": {**security, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, **metadata},
+        "spec": {"containers": [container]},
+    }
+
+
 @dataclass(frozen=True)
 class Sessions:
-    """What a test sees of its namespace."""
+    """What a test sees and does in its namespace."""
 
     kubectl: Kubectl
 
+    @property
+    def api(self) -> ApiClient:
+        """The namespace by HTTP, for all that does not ask how kubectl behaves."""
+        return self.kubectl.api
+
     def apply(self, name: str, **spec: Any) -> None:
-        """`kubectl apply` a session."""
-        self.kubectl.apply(session(name, **spec))
+        """Create a session; of one that is there, set these fields, and keep what else somebody set."""
+        manifest = session(name, **spec)
+        try:
+            self.api.create("meetingsessions", manifest)
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            self.api.patch("meetingsessions", name, {"spec": manifest["spec"]})
 
     def get(self, name: str) -> dict[str, Any]:
         """The session."""
-        found: dict[str, Any] = self._api.get("meetingsessions", name)
+        found: dict[str, Any] = self.api.get("meetingsessions", name)
         return found
 
     def status(self, name: str) -> dict[str, Any]:
@@ -231,7 +257,7 @@ class Sessions:
 
     def pods(self) -> list[dict[str, Any]]:
         """All bot pods."""
-        found: list[dict[str, Any]] = self._api.get("pods")["items"]
+        found: list[dict[str, Any]] = self.api.get("pods")["items"]
         return found
 
     def pod(self, name: str, attempt: int = 1, role: Role = Role.BOT, seconds: float = PATIENCE) -> dict[str, Any]:
@@ -245,7 +271,7 @@ class Sessions:
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
         """Type, reason and words of all Events about a session."""
-        found = self._api.get("events")["items"]
+        found = self.api.get("events")["items"]
         return [
             (each["type"], each["reason"], each["message"]) for each in found if each["involvedObject"]["name"] == name
         ]
@@ -260,7 +286,7 @@ class Sessions:
             "metadata": {"name": pod["metadata"]["name"]},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
-        self._api.call("POST", self._api.path("pods", pod["metadata"]["name"], "binding"), binding)
+        self.api.call("POST", self.api.path("pods", pod["metadata"]["name"], "binding"), binding)
 
     def running(self, pod: dict[str, Any], *, ip: str | None = None, ready: bool = False) -> None:
         """Its containers run."""
@@ -291,22 +317,38 @@ class Sessions:
         )
 
     def _status(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
-        path = self._api.path("pods", pod["metadata"]["name"], "status")
-        self._api.call("PATCH", path, {"status": status}, MERGE_PATCH)
+        self.api.patch("pods", pod["metadata"]["name"], {"status": status}, "status")
 
     def exists(self, plural: str, name: str) -> bool:
         """Whether there is such an object."""
         try:
-            self._api.get(plural, name)
+            self.api.get(plural, name)
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
             return False
         return True
 
-    @property
-    def _api(self) -> ApiClient:
-        return self.kubectl.api
+    def refusal(self, plural: str, manifest: dict[str, Any]) -> str:
+        """Why the API server would not take an object; empty where it would."""
+        try:
+            self.api.try_create(plural, manifest)
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    def limit(self, quota: str, hard: dict[str, str], plural: str, example: dict[str, Any]) -> None:
+        """Make a quota of which nothing is used, and return once it keeps an object like this example out."""
+        about = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": quota}, "spec": {"hard": hard}}
+        self.api.create("resourcequotas", about)
+        # Nobody counts in these tests; a quota without a status refuses everything for want of it.
+        self.api.patch("resourcequotas", quota, {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}, "status")
+
+        def known() -> bool:
+            refused = self.refusal(plural, example)
+            return f"quota: {quota}" in refused and "status unknown" not in refused
+
+        wait_until(known, f"quota {quota} is known", PATIENCE)
 
 
 def _container(name: str, state: dict[str, Any], *, ready: bool = False) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from meeting_buddy.http_api.transcripts import LiveTranscripts
 from meeting_buddy.kube.caller import CallerApi
 from tests.integration.chart import may
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
+from tests.local.cluster.api_client import ApiClient
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
@@ -57,31 +58,35 @@ class Tenant:
     user: str
 
 
-def granted(namespace: str, name: str, resources: Sequence[str], verbs: Sequence[str]) -> tuple[dict[str, Any], ...]:
-    """A Role of this name, and a RoleBinding that gives it to the namespace's service account `caller`."""
-    group = "rbac.authorization.k8s.io"
+def client_of(server: ApiServer, namespace: str) -> ApiClient:
+    """The API server as its administrator asks it, in one namespace."""
+    return server.kubectl.in_namespace(namespace).api
+
+
+def grant(server: ApiServer, namespace: str, name: str, resources: Sequence[str], verbs: Sequence[str]) -> None:
+    """Make a Role of this name, and a RoleBinding that gives it to the namespace's service account `caller`."""
+    api, group = client_of(server, namespace), "rbac.authorization.k8s.io"
     rbac = {"apiVersion": f"{group}/v1", "metadata": {"name": name, "namespace": namespace}}
     rule = {"apiGroups": ["meetingbuddy.io"], "resources": list(resources), "verbs": list(verbs)}
     subject = {"kind": "ServiceAccount", "name": "caller", "namespace": namespace}
     role = {"apiGroup": group, "kind": "Role", "name": name}
-    return {**rbac, "kind": "Role", "rules": [rule]}, {
-        **rbac,
-        "kind": "RoleBinding",
-        "roleRef": role,
-        "subjects": [subject],
-    }
+    api.create("roles", {**rbac, "kind": "Role", "rules": [rule]})
+    api.create("rolebindings", {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]})
+
+
+def withdraw(server: ApiServer, tenant: Tenant, name: str) -> None:
+    """Take from a tenant what was granted under this name."""
+    client_of(server, tenant.namespace).delete("rolebindings", name)
 
 
 def make_tenant(server: ApiServer, verbs: tuple[str, ...] = VERBS) -> Tenant:
     """A tenant whose rights the authoriser, which watches them, knows already."""
     namespace = f"tenant-{secrets.token_hex(4)}"
-    server.kubectl.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "caller", "namespace": namespace}},
-        *granted(namespace, "caller", ["meetingsessions"], verbs),
-    )
-    token = server.kubectl("create", "token", "caller", f"--namespace={namespace}").strip()
-    tenant = Tenant(namespace, token, f"system:serviceaccount:{namespace}:caller")
+    api = client_of(server, namespace)
+    api.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    api.create("serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "caller"}})
+    grant(server, namespace, "caller", ["meetingsessions"], verbs)
+    tenant = Tenant(namespace, api.token("caller"), f"system:serviceaccount:{namespace}:caller")
     wait_until(lambda: may_do(server, tenant, verbs[0]), "the tenant's rights are known", 60)
     return tenant
 
@@ -213,7 +218,7 @@ async def test_the_documented_call_starts_a_session(door: Door, mine: Tenant, cr
 
 def named(server: ApiServer, tenant: Tenant, session: Any) -> Any:
     """The MeetingSession behind a session object."""
-    items = server.kubectl.json("get", "meetingsessions", f"--namespace={tenant.namespace}")["items"]
+    items = client_of(server, tenant.namespace).get("meetingsessions")["items"]
     uid = session["session_id"].removeprefix("mbsess_")
     return next(each for each in items if each["metadata"]["uid"].replace("-", "") == uid)
 
@@ -452,9 +457,7 @@ async def test_lists_are_paged_and_filtered(door: Door, crd: ApiServer) -> None:
 
 def set_status(server: ApiServer, tenant: Tenant, name: str, **status: Any) -> None:
     """What the operator would write."""
-    patch = json.dumps({"status": status})
-    where = f"--namespace={tenant.namespace}"
-    server.kubectl("patch", "meetingsession", name, where, "--subresource=status", "--type=merge", f"--patch={patch}")
+    client_of(server, tenant.namespace).patch("meetingsessions", name, {"status": status}, "status")
 
 
 async def test_a_session_is_asked_to_leave_and_deleted(door: Door, mine: Tenant, crd: ApiServer) -> None:
@@ -552,7 +555,7 @@ async def test_a_stream_ends_with_the_right_the_session_or_the_process(
     await asyncio.sleep(2.5)  # watches were opened again meanwhile, and nothing is sent twice
     assert (await door("DELETE", f"{SESSIONS}/{second['session_id']}", tenant.token)).status == 204
     assert await asyncio.wait_for(streams[1], 60) == ["session", "end"]
-    await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", "caller", f"--namespace={tenant.namespace}")
+    await asyncio.to_thread(withdraw, crd, tenant, "caller")
     assert await asyncio.wait_for(streams[0], 60) == ["session", "problem"]
     (await door("GET", f"{SESSIONS}/{third['session_id']}/events", tenant.token)).problem(403, "forbidden")
 

@@ -27,7 +27,7 @@ from meeting_buddy.http_api.documents import SESSIONS
 from meeting_buddy.http_api.metrics import Metrics
 from meeting_buddy.http_api.readers import Readers
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
-from tests.integration.test_http_api import Tenant, events, served
+from tests.integration.test_http_api import Tenant, client_of, events, served
 from tests.integration.test_http_transcript import KEY, Place, make_listener
 from tests.local.cluster.api_only import ApiServer
 from tests.local.machine.certificates import signing_key
@@ -46,7 +46,7 @@ The API server remembers for 10 s that a token was good: so all end after some 2
 
 def signed(server: ApiServer, tenant: Tenant, expires: float) -> str:
     """A token of a tenant's account, by the API server's own key."""
-    account = server.kubectl.json("get", "serviceaccount", "caller", f"--namespace={tenant.namespace}")
+    account = client_of(server, tenant.namespace).get("serviceaccounts", "caller")
     claims = {
         "iss": ISSUER,
         "aud": [ISSUER],

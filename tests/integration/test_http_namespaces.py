@@ -17,8 +17,9 @@ import pytest
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from meeting_buddy.http_api.finding import Finder
 from meeting_buddy.kube.caller import CallerApi, Who
+from tests.integration.chart import may
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
-from tests.integration.test_http_api import NOBODYS_ID, VERBS, Door, Tenant, make_tenant, operations, served
+from tests.integration.test_http_api import NOBODYS_ID, VERBS, Door, Tenant, client_of, make_tenant, operations, served
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 
@@ -120,21 +121,13 @@ def everywhere(server: ApiServer, tenant: Tenant) -> None:
     group = "rbac.authorization.k8s.io"
     rule = {"apiGroups": ["meetingbuddy.io"], "resources": ["meetingsessions"], "verbs": list(VERBS)}
     subject = {"kind": "ServiceAccount", "name": "caller", "namespace": tenant.namespace}
-    server.kubectl.create(
-        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]},
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-            "subjects": [subject],
-        },
-    )
-    account = server.kubectl.as_service_account(tenant.namespace, "caller")
-    wait_until(
-        lambda: account.run("auth", "can-i", "create", "meetingsessions", "--namespace=nowhere").returncode == 0,
-        "the rights hold everywhere",
-    )
+    rbac = {"apiVersion": f"{group}/v1", "metadata": {"name": name}}
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": name}
+    api = client_of(server, tenant.namespace)
+    api.create("clusterroles", {**rbac, "kind": "ClusterRole", "rules": [rule]})
+    api.create("clusterrolebindings", {**rbac, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]})
+    what = {"group": "meetingbuddy.io", "resource": "meetingsessions"}
+    wait_until(lambda: may(server.kubectl, "nowhere", "create", what, tenant.user), "the rights hold everywhere")
 
 
 NO_NAMES = ["-a", "Upper", "a-", "a.b", "../a", "a/b", "a%00", "a%0A", "%F0%9F%8E%A7", "a" * 64, ""]

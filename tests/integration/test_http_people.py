@@ -71,8 +71,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     tokens = f"--token-auth-file={folder / 'tokens.csv'}"
     with api_only.running(folder / "apiserver", tokens, processors=1) as server:
         install_crd(server.kubectl)
-        server.kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        server.kubectl.create(*roles, looks, _bound(ROLE, "Group", GROUP), _bound("looks", "User", john.user))
+        place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        server.kubectl.create(place, *roles, looks, _bound(ROLE, "Group", GROUP), _bound("looks", "User", john.user))
         install(server.kubectl, values, *KINDS)
         apply_until(server.kubectl, by(john.user, "never", NAMESPACE), refused=True)
         looked = {"group": "meetingbuddy.io", "resource": "meetingsessions"}

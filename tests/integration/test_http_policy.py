@@ -12,7 +12,7 @@ from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from tests.integration.chart import of_kind, rendered
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_admission_policy import CREATED_BY, KINDS, apply_until, by, install, self_hosted
-from tests.integration.test_http_api import Door, Tenant, make_tenant, named, served
+from tests.integration.test_http_api import Door, Tenant, client_of, make_tenant, named, served
 from tests.local.cluster.api_only import ApiServer
 from tests.local.cluster.kubectl import Kubectl, KubectlError
 
@@ -88,7 +88,7 @@ async def test_a_host_that_the_policy_does_not_know_is_a_problem_with_its_field(
 
 async def test_without_the_policy_the_annotation_is_not_believed(crd: ApiServer) -> None:
     tenant = make_tenant(crd)  # in a namespace that the policy does not judge
-    crd.kubectl.create(by(OTHER, "forged", tenant.namespace))
+    client_of(crd, tenant.namespace).create("meetingsessions", by(OTHER, "forged", tenant.namespace))
     async with served(crd, created_by_policy=False) as door:
         listed = (await door("GET", SESSIONS, tenant.token)).body["sessions"]
         made = await door("POST", f"{SESSIONS}?namespace={tenant.namespace}", tenant.token, json=EXAMPLE)

@@ -27,7 +27,16 @@ from meeting_buddy_bot.recordings.server import RecordingsServer
 from tests.integration.http_process import ApiProcess, followed, replica, running
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.reverse_proxy import ReverseProxy, proxied
-from tests.integration.test_http_api import NOBODYS_ID, Door, Tenant, events, make_tenant, named, set_status
+from tests.integration.test_http_api import (
+    NOBODYS_ID,
+    Door,
+    Tenant,
+    client_of,
+    events,
+    make_tenant,
+    named,
+    set_status,
+)
 from tests.integration.test_http_recordings import DIGEST, FILM
 from tests.integration.test_http_transcript import KEY, make_listener, spoken
 from tests.local.bench.http_place import Place, bot
@@ -343,7 +352,8 @@ async def test_events_come_as_they_happen_and_end_with_their_client(theatre: The
 
 async def test_a_transcript_comes_line_by_line_and_ends_with_its_client(theatre: Theatre) -> None:
     session_id, name = await theatre.session()
-    uid = theatre.server.kubectl.json("get", "mbs", name, f"--namespace={theatre.tenant.namespace}")["metadata"]["uid"]
+    found = client_of(theatre.server, theatre.tenant.namespace).get("meetingsessions", name)
+    uid = found["metadata"]["uid"]
     assert identity.session_id(uid) == session_id
     await theatre.set(name, phase="Recording", attempt=1, botAddress=theatre.bots.bot_address)
     async with asyncio.timeout(60), bot(theatre.bots, session_id, uid) as speaker:

@@ -36,6 +36,7 @@ from tests.integration.test_http_api import (
     named,
     served,
     set_status,
+    withdraw,
 )
 from tests.integration.test_http_transcript import KEY, make_listener
 from tests.local.cluster.api_only import ApiServer
@@ -312,7 +313,7 @@ async def test_a_right_that_is_withdrawn_cuts_a_download(
     bearer = {"Authorization": f"Bearer {tenant.token}"}
     async with shelf.door.client.get(url, headers=bearer) as answer:
         assert (await answer.content.readexactly(1 << 20)) == bytes(1 << 20)
-        await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", "listener", f"--namespace={tenant.namespace}")
+        await asyncio.to_thread(withdraw, crd, tenant, "listener")
         withdrawn = partial(may_do, crd, tenant, "get", "recordings")
         await asyncio.to_thread(wait_until, lambda: not withdrawn(), "the authoriser knows", 60)
         await asyncio.sleep(1)  # who reads on is judged again

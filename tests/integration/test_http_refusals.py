@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
-from tests.integration.test_http_api import Answer, Door, Tenant, door, make_tenant  # noqa: F401 -- fixtures
+from tests.integration.test_http_api import Answer, Door, Tenant, client_of, door, make_tenant  # noqa: F401 -- fixtures
+from tests.local.cluster.api_client import ApiError
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 
@@ -42,9 +42,11 @@ def refused_by_now(server: ApiServer, tenant: Tenant, words: str) -> bool:
     """Whether the API server knows a rule already, which it watches."""
     session = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "MeetingSession", "metadata": {"generateName": "try-"}}
     session |= {"spec": {"meetingLink": EXAMPLE["meeting_link"]}}
-    where = f"--namespace={tenant.namespace}"
-    tried = server.kubectl.run("create", "--dry-run=server", where, "--filename=-", stdin=json.dumps(session))
-    return words in tried.stderr
+    try:
+        client_of(server, tenant.namespace).try_create("meetingsessions", session)
+    except ApiError as error:
+        return words in str(error)
+    return False
 
 
 async def post(door: Door, tenant: Tenant, **headers: str) -> Answer:
@@ -70,17 +72,15 @@ async def test_a_policys_words_are_told_whatever_its_reason(door: Door, crd: Api
 async def test_a_quota_that_is_used_up_takes_no_session_from_its_key(door: Door, crd: ApiServer) -> None:
     tenant, key = make_tenant(crd), {"Idempotency-Key": "first"}
     made = await post(door, tenant, **key)
-    about = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": tenant.namespace}}
-    crd.kubectl.create({**about, "spec": {"hard": {COUNTED: "1"}}})
-    counted = f"--namespace={tenant.namespace}", "--subresource=status", "--type=merge"
-    patch = json.dumps({"status": {"hard": {COUNTED: "1"}}})  # no controller counts here
-    crd.kubectl("patch", "resourcequota", "few", *counted, f"--patch={patch}")
+    about, hard = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}, {COUNTED: "1"}
+    api = client_of(crd, tenant.namespace)
+    api.create("resourcequotas", {**about, "spec": {"hard": hard}})
+    api.patch("resourcequotas", "few", {"status": {"hard": hard}}, "status")  # no controller counts here
     await asyncio.to_thread(wait_until, lambda: refused_by_now(crd, tenant, "unknown"), "the quota is known", 60)
     waiting = await post(door, tenant)
     assert "quota" in waiting.problem(503, "upstream-unavailable")["detail"]
     assert int(waiting.headers["Retry-After"]) > 0
-    patch = json.dumps({"status": {"used": {COUNTED: "1"}}})
-    crd.kubectl("patch", "resourcequota", "few", *counted, f"--patch={patch}")
+    api.patch("resourcequotas", "few", {"status": {"used": hard}}, "status")
     await asyncio.to_thread(wait_until, lambda: refused_by_now(crd, tenant, "exceeded"), "it is counted", 60)
     (await post(door, tenant)).problem(403, "quota-exceeded")
     (await post(door, tenant, **{"Idempotency-Key": "second"})).problem(403, "quota-exceeded")

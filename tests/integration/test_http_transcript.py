@@ -38,12 +38,13 @@ from tests.integration.test_http_api import (
     Door,
     Tenant,
     events,
-    granted,
+    grant,
     make_tenant,
     may_do,
     named,
     served,
     set_status,
+    withdraw,
 )
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import until, wait_until
@@ -62,7 +63,7 @@ def make_listener(server: ApiServer) -> Tenant:
     """A tenant who may hear, too, as the chart's role has it."""
     tenant = make_tenant(server)
     virtual = ["meetingsessions/recordings", "meetingsessions/transcript"]
-    server.kubectl.create(*granted(tenant.namespace, "listener", virtual, ["get"]))
+    grant(server, tenant.namespace, "listener", virtual, ["get"])
     wait_until(lambda: may_do(server, tenant, "get", "transcript"), "the tenant's rights are known", 60)
     return tenant
 
@@ -269,7 +270,7 @@ async def test_a_right_that_is_withdrawn_ends_the_stream(
         await asyncio.sleep(1.5)  # judged again meanwhile, and nothing is lost
         bot.say("b")
         assert (await spoken(coming))[2] == "b"
-        await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", what, f"--namespace={tenant.namespace}")
+        await asyncio.to_thread(withdraw, crd, tenant, what)
         name, problem = [each for each in await rest(coming) if each[0] != "comment"][-1]
         assert (name, problem["type"]) == ("problem", "urn:meeting-buddy:problem:forbidden")
         await until(lambda: bot.server.subscribers.taken == 0)
@@ -363,7 +364,7 @@ async def test_who_waits_for_the_end_is_told_what_becomes_of_it(
         if what == "deleted":
             await place.door("DELETE", session.path.removesuffix("/transcript"), tenant.token)
         elif what == "right withdrawn":
-            await asyncio.to_thread(crd.kubectl, "delete", "rolebinding", "caller", f"--namespace={tenant.namespace}")
+            await asyncio.to_thread(withdraw, crd, tenant, "caller")
         else:
             again, away = Finder.again, iter(range(2))
 

@@ -6,7 +6,6 @@ a namespace of its own, and each is a test.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -44,6 +43,7 @@ from tests.integration.operator_plays import (
     names,
     no_pods,
     phases_of,
+    pods_again,
     reason_told,
     recording,
     sleep_until,
@@ -108,7 +108,7 @@ def ends_without_another_bot(sessions: Sessions, first: dict[str, Any], reason: 
 def deleted_before_the_next_bot_is_made(sessions: Sessions) -> None:
     waits_for_the_second(sessions)
     due = datetime.fromisoformat(sessions.status("standup")["nextAttemptTime"])
-    sessions.kubectl("delete", "mbs", "standup")
+    sessions.api.delete("meetingsessions", "standup")
     wait_until(lambda: all(gone(pod) for pod in sessions.pods()), "its pod goes", PATIENCE)
     sleep_until(due + timedelta(seconds=1))
     sessions.apply("later")
@@ -206,7 +206,7 @@ def asked_to_leave_before_another_bot_is_in_again(sessions: Sessions) -> None:
     change(sessions, "standup", leave=True)
     status = reason_told(sessions, "standup")
     assert (status["phase"], status["reason"]) == ("Leaving", "LeaveRequested")
-    sessions.kubectl("delete", "resourcequota", "none")
+    pods_again(sessions)
     finished = finishes(sessions, "standup", "LeaveRequested", 2)
     status = sessions.phase("standup", "Completed", seconds=PATIENCE)
     assert (status["reason"], status["segmentCount"], status["joinTimestamp"]) == ("LeaveRequested", 2, JOINED_AT)
@@ -241,7 +241,7 @@ def a_quota_costs_no_attempt(sessions: Sessions) -> None:
     assert status.keys().isdisjoint({"attempt", "botPod", "nextAttemptTime", "reason"})
     corrected = LINK.replace("standup", "retrospective")
     change(sessions, "standup", meetingLink=corrected)
-    sessions.kubectl("delete", "resourcequota", "none")
+    pods_again(sessions)
     pod = sessions.pod("standup", seconds=PATIENCE)
     assert assignment_of(sessions, pod)["link"] == corrected
     attends(sessions, "standup")
@@ -335,18 +335,17 @@ def left_by_an_old_operator(sessions: Sessions, name: str, **status: Any) -> dic
     """A session that a version wrote which gave each one bot; its pod."""
     manifest = session(name)
     del manifest["spec"]["backoffLimit"]
-    sessions.kubectl.create(manifest)
+    sessions.api.create("meetingsessions", manifest)
     found = sessions.get(name)
     metadata, spec = found["metadata"], MeetingSessionSpec.model_validate(found["spec"])
     made = BotPodInput(metadata["namespace"], name, metadata["uid"], spec, BotClass.model_validate(_CLASS))
-    sessions.kubectl.create(session_pod(made))
+    sessions.api.create("pods", session_pod(made))
     pod = sessions.pod(name)
     sessions.scheduled(pod)
     sessions.running(pod)
     known = {"sessionId": session_id(metadata["uid"]), "botPod": made.name, **_OLD, **status}
     known["outputDirectory"] = f"{metadata['namespace']}/{known['sessionId']}"
-    document = json.dumps({"status": known})
-    sessions.kubectl("patch", "mbs", name, "--subresource=status", "--type=merge", f"--patch={document}")
+    sessions.api.patch("meetingsessions", name, {"status": known}, "status")
     return pod
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import LINK, PATIENCE, OperatorProcess, Sessions
+from tests.integration.operator_plays import no_pods, pods_again
+from tests.integration.operator_process import LINK, PATIENCE, OperatorProcess, Sessions, harmless_pod
 from tests.integration.test_operator_scope import installed, namespace
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
@@ -17,6 +18,11 @@ from tests.support.awaiting import wait_until
 pytestmark = pytest.mark.waits
 
 SECRET_PART = LINK.rpartition("#")[2]
+REFUSED = {
+    "pods": harmless_pod("refused"),
+    "secrets": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "refused"}},
+}
+"""An object of each kind."""
 
 
 @pytest.fixture
@@ -25,31 +31,31 @@ def refused_kind() -> str:
 
 
 @pytest.fixture
-def webhook(crd: ApiServer, place: str, refused_kind: str) -> Iterator[str]:
+def webhook(sessions: Sessions, place: str, refused_kind: str) -> Iterator[str]:
     """An admission webhook that does not answer stands before all writes of one kind in the namespace."""
     name = f"{place}.policy.example.org"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [refused_kind]}
-    crd.kubectl.create(
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": name},
-            "webhooks": [
-                {
-                    "name": name,
-                    "rules": [rule],
-                    "clientConfig": {"url": "https://127.0.0.1:9/validate"},
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place}},
-                    "failurePolicy": "Fail",
-                    "sideEffects": "None",
-                    "admissionReviewVersions": ["v1"],
-                    "timeoutSeconds": 1,
-                }
-            ],
-        }
-    )
+    manifest = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": name,
+                "rules": [rule],
+                "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place}},
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+                "timeoutSeconds": 1,
+            }
+        ],
+    }
+    sessions.api.create("validatingwebhookconfigurations", manifest)
+    wait_until(lambda: name in sessions.refusal(refused_kind, REFUSED[refused_kind]), "it is known", PATIENCE)
     yield name
-    crd.kubectl("delete", "validatingwebhookconfiguration", name, "--ignore-not-found")
+    sessions.api.delete("validatingwebhookconfigurations", name, missing_ok=True)
 
 
 def condition(status: dict[str, Any]) -> dict[str, Any] | None:
@@ -57,7 +63,7 @@ def condition(status: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def error_events(sessions: Sessions) -> list[str]:
-    found = sessions.kubectl.json("get", "events")["items"]
+    found = sessions.api.get("events")["items"]
     return [each["message"] for each in found if each["reason"] == "ReconcileError"]
 
 
@@ -87,11 +93,11 @@ def test_a_webhook_that_fails_is_shown_told_counted_and_ends_the_session(
 
 
 def test_a_webhook_that_answers_again_lets_the_session_go_on(
-    operator: OperatorProcess, webhook: str, sessions: Sessions, crd: ApiServer
+    operator: OperatorProcess, webhook: str, sessions: Sessions
 ) -> None:
     sessions.apply("standup")
     wait_until(lambda: condition(sessions.status("standup")), "the condition", PATIENCE)
-    crd.kubectl("delete", "validatingwebhookconfiguration", webhook)
+    sessions.api.delete("validatingwebhookconfigurations", webhook)
     wait_until(lambda: sessions.status("standup").get("botPod"), "the pod", PATIENCE)
     wait_until(lambda: condition(sessions.status("standup")) is None, "the condition goes", PATIENCE)
 
@@ -100,10 +106,9 @@ def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServe
     served = namespace(crd.kubectl, "served")
     sessions = Sessions(crd.kubectl.in_namespace(served))
     operator = installed(crd, tmp_path, [served])
-    roles = sessions.kubectl.json("get", "roles")["items"]
-    for role in roles:
-        role["rules"] = [rule for rule in role["rules"] if "meetingsessions/status" not in rule["resources"]]
-        sessions.kubectl.apply({**role, "metadata": {"name": role["metadata"]["name"]}})
+    for role in sessions.api.get("roles")["items"]:
+        rules = [rule for rule in role["rules"] if "meetingsessions/status" not in rule["resources"]]
+        sessions.api.patch("roles", role["metadata"]["name"], {"rules": rules})
     operator.start()
     try:
         sessions.apply("standup")
@@ -122,15 +127,12 @@ def test_a_status_that_may_not_be_written_is_told_by_an_event_once(crd: ApiServe
 
 
 def test_a_quota_that_keeps_the_pod_out_is_shown_and_told(operator: OperatorProcess, sessions: Sessions) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    sessions.kubectl.create(quota)
-    path = '--patch={"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
-    sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", path)
+    no_pods(sessions)
     sessions.apply("standup")
     found = wait_until(lambda: condition(sessions.status("standup")), "the condition", PATIENCE)
     assert found["reason"] == "QuotaExceeded"
     assert "exceeded quota" in found["message"]
     wait_until(lambda: error_events(sessions), "an Event", PATIENCE)
     wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 1, "the gauge", PATIENCE)
-    sessions.kubectl("delete", "resourcequota", "none")
+    pods_again(sessions)
     wait_until(lambda: operator.metric("meetingbuddy_sessions_failing") == 0, "the gauge falls", PATIENCE)

@@ -34,6 +34,7 @@ from tests.integration.operator_plays import (
     is_killed,
     names,
     no_pods,
+    pods_again,
     reason_told,
     summary,
 )
@@ -178,8 +179,8 @@ def that_somebody_removes(sessions: Sessions) -> None:
     sessions.apply("standup")
     attends(sessions, "standup", recording=UNVERIFIED)
     name = finishing(sessions, "standup")["finisherPod"]
-    sessions.kubectl("patch", "pod", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
-    sessions.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+    sessions.api.patch("pods", name, {"metadata": {"finalizers": None}})
+    sessions.api.delete("pods", name, gracePeriodSeconds=0)
     status = sessions.phase("standup", "Failed", seconds=PATIENCE)
     assert (status["reason"], status["segmentCount"]) == ("VerificationFailed", 2)
     assert f"pod {name}, which was to do it, " in status["message"]
@@ -229,7 +230,7 @@ def that_a_quota_keeps_out_for_a_while(sessions: Sessions) -> None:
     assert conditions(refused)["ReconcileError"] == ("True", "QuotaExceeded")
     assert "finisherPod" not in refused
     assert len(sessions.pods()) == 1
-    sessions.kubectl("delete", "resourcequota", "none")
+    pods_again(sessions)
     finishes(sessions, "standup", "BotCrashed")
     status = sessions.phase("standup", "Failed", seconds=PATIENCE)
     assert (status["reason"], status["segmentCount"]) == ("BotCrashed", 2)

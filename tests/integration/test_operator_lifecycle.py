@@ -12,7 +12,15 @@ import pytest
 
 from meeting_buddy.contract.identity import session_id
 from tests.integration.operator_fixtures import crd, fresh_namespace, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import LINK, PATIENCE, OperatorProcess, Sessions, running, session
+from tests.integration.operator_process import (
+    LINK,
+    PATIENCE,
+    OperatorProcess,
+    Sessions,
+    harmless_pod,
+    running,
+    session,
+)
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
@@ -70,7 +78,7 @@ def released(sessions: Sessions, pod: dict[str, Any]) -> bool:
 
 def deleted_events(sessions: Sessions) -> list[str]:
     """Sessions whose deletion was told, once for each Event."""
-    found = sessions.kubectl.json("get", "events")["items"]
+    found = sessions.api.get("events")["items"]
     return [each["involvedObject"]["name"] for each in found if each["reason"] == "Deleted"]
 
 
@@ -137,7 +145,7 @@ def test_a_whole_life_takes_nine_writes_and_one_in_the_lobby(
 
 
 def test_the_users_object_stays_the_users(shared: OperatorProcess, guest: Sessions) -> None:
-    guest.apply("standup")
+    guest.kubectl.apply(session("standup"))
     guest.phase("standup", "Initializing")
     found = guest.get("standup")
     assert "finalizers" not in found["metadata"]
@@ -226,7 +234,8 @@ WITHOUT_A_POD: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 def test_endings_without_a_pod(guest: Sessions) -> None:
-    guest.kubectl.apply(*(session(name, **fields) for name, (fields, _, _) in WITHOUT_A_POD.items()))
+    for name, (fields, _, _) in WITHOUT_A_POD.items():
+        guest.apply(name, **fields)
     for name, (_, phase, reason) in WITHOUT_A_POD.items():
         status = guest.phase(name, "Completed", "Failed")
         assert (status["phase"], status["reason"]) == (phase, reason), name
@@ -278,7 +287,7 @@ def a_missing_secret_is_named(guest: Sessions) -> None:
         "message": 'MountVolume.SetUp failed for volume "link" : secret "teams-link" not found',
         "type": "Warning",
     }
-    guest.kubectl.create(event)
+    guest.api.create("events", event)
     guest.scheduled(pod)
     guest.waiting(pod, "PodInitializing", "")
     status = guest.phase("standup", "Failed")
@@ -290,21 +299,20 @@ def a_claim_that_no_class_can_serve_is_told_in_its_own_words(guest: Sessions) ->
     guest.apply("standup", botClassName="hasty")
     pod = guest.pod("standup")
     cause = "VolumeCapabilities is invalid: specified multi writer with mount access type"
-    guest.kubectl.create(
-        {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": "claim"},
-            "involvedObject": {
-                "kind": "PersistentVolumeClaim",
-                "name": "meeting-buddy-recordings",
-                "namespace": pod["metadata"]["namespace"],
-            },
-            "reason": "ProvisioningFailed",
-            "message": cause,
-            "type": "Warning",
-        }
-    )
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "claim"},
+        "involvedObject": {
+            "kind": "PersistentVolumeClaim",
+            "name": "meeting-buddy-recordings",
+            "namespace": pod["metadata"]["namespace"],
+        },
+        "reason": "ProvisioningFailed",
+        "message": cause,
+        "type": "Warning",
+    }
+    guest.api.create("events", event)
     unbound = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
     guest.unscheduled(pod, unbound)
     status = guest.phase("standup", "Failed")
@@ -330,10 +338,10 @@ def test_what_takes_time_until_it_is_told(crd: ApiServer, served: tuple[Operator
 def test_a_deleted_session_lets_its_pod_go(guest: Sessions) -> None:
     guest.apply("standup")
     pod = guest.pod("standup")
-    guest.kubectl("delete", "meetingsession", "standup")
+    guest.api.delete("meetingsessions", "standup")
     wait_until(lambda: not guest.pods(), "the pod goes", PATIENCE)
     assert pod["metadata"]["finalizers"]
-    wait_until(lambda: "Deleted" in guest.kubectl("get", "events"), "people are told", PATIENCE)
+    wait_until(lambda: deleted_events(guest), "people are told", PATIENCE)
 
 
 def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorProcess, sessions: Sessions) -> None:
@@ -347,7 +355,8 @@ def test_removing_pods_costs_no_conflict_and_no_second_event(operator: OperatorP
         sessions.running(pods[name], ready=True)
     for name in names:
         sessions.phase(name, "Active")
-    sessions.kubectl("delete", "meetingsession", "--all", "--wait=false")
+    for name in names:
+        sessions.api.delete("meetingsessions", name)
     wait_until(
         lambda: all(not pod["metadata"].get("finalizers") for pod in sessions.pods()), "all are released", PATIENCE
     )
@@ -364,8 +373,8 @@ def test_a_pod_that_vanished_is_not_made_again(guest: Sessions) -> None:
     guest.running(pod, ready=True)
     guest.phase("standup", "Active")
     name = pod["metadata"]["name"]
-    guest.kubectl("patch", "pod", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
-    guest.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+    guest.api.patch("pods", name, {"metadata": {"finalizers": None}})
+    guest.api.delete("pods", name, gracePeriodSeconds=0)
     assert guest.phase("standup", "Failed")["reason"] in ("BotCrashed", "Evicted")
     assert guest.pods() == []
 
@@ -374,19 +383,7 @@ def test_somebody_elses_pod_of_the_same_name_is_left_alone(operator: OperatorPro
     operator.pause()
     sessions.apply("standup")
     uid = sessions.get("standup")["metadata"]["uid"]
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
-    container = {
-        "name": "c",
-        "image": "i",
-        "securityContext": {**security, "seccompProfile": {"type": "RuntimeDefault"}},
-    }
-    foreign = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": f"standup-{uid[:8]}-1"},
-        "spec": {"containers": [container]},
-    }
-    sessions.kubectl.create(foreign)
+    sessions.api.create("pods", harmless_pod(f"standup-{uid[:8]}-1"))
     operator.resume()
     status = sessions.phase("standup", "Failed")
     assert (status["reason"], len(sessions.pods())) == ("ConfigInvalid", 1)
@@ -439,7 +436,7 @@ def test_what_happened_while_no_operator_ran_is_learned_later(operator: Operator
     sessions.apply("new")
     sessions.scheduled(pods["ended"])
     sessions.ended(pods["ended"], last_word(sessions, "ended"))
-    sessions.kubectl("delete", "meetingsession", "deleted")
+    sessions.api.delete("meetingsessions", "deleted")
     operator.start()
     sessions.phase("ended", "Completed")
     assert sessions.pod("new")
@@ -450,20 +447,16 @@ def test_what_happened_while_no_operator_ran_is_learned_later(operator: Operator
 
 def test_many_sessions_at_once_get_one_pod_each(guest: Sessions) -> None:
     started = time.monotonic()
-    guest.kubectl.apply(*(session(f"standup-{number}") for number in range(40)))
+    for number in range(40):
+        guest.apply(f"standup-{number}")
     wait_until(lambda: len(guest.pods()) == 40, "40 pods", PATIENCE)
     owners = [each["metadata"]["ownerReferences"][0]["uid"] for each in guest.pods()]
     assert len(set(owners)) == 40
-    print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (kubectl apply included)")
+    print(f"40 sessions at once: last pod after {time.monotonic() - started:.1f} s (their creation included)")
 
 
 def test_a_quota_that_demands_a_cpu_limit_ends_the_session_at_once(guest: Sessions) -> None:
-    hard = {"limits.cpu": "4"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "compute"}, "spec": {"hard": hard}}
-    guest.kubectl.create(quota)
-    # Nobody counts in these tests; a quota without a status refuses everything for want of it.
-    patch = json.dumps({"status": {"hard": hard, "used": {"limits.cpu": "0"}}})
-    guest.kubectl("patch", "resourcequota", "compute", "--subresource=status", "--type=merge", f"--patch={patch}")
+    guest.limit("compute", {"limits.cpu": "4"}, "pods", harmless_pod("refused"))
     guest.apply("standup")
     status = guest.phase("standup", "Failed")
     assert status["reason"] == "ConfigInvalid"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions
+from tests.integration.operator_process import PATIENCE, OperatorProcess, Sessions, harmless_pod
 from tests.support.awaiting import wait_until
 
 MAX_CALLS = 25
@@ -20,17 +20,16 @@ MAX_CALLS = 25
 
 def orphan(sessions: Sessions, pod: dict[str, Any]) -> None:
     """Take the owner out of a pod, as the garbage collector does."""
-    patch = '--patch={"metadata":{"ownerReferences":null}}'
-    sessions.kubectl("patch", "pod", pod["metadata"]["name"], "--type=merge", patch)
+    sessions.api.patch("pods", pod["metadata"]["name"], {"metadata": {"ownerReferences": None}})
 
 
 def delete_session(sessions: Sessions, name: str) -> None:
-    sessions.kubectl("delete", "meetingsession", name, "--cascade=orphan", "--wait=false")
+    sessions.api.delete("meetingsessions", name, propagationPolicy="Orphan")
 
 
 def finish_deletion(sessions: Sessions, name: str) -> None:
     """Take the finalizer off the session, as the garbage collector does once no pod names it."""
-    sessions.kubectl("patch", "meetingsession", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    sessions.api.patch("meetingsessions", name, {"metadata": {"finalizers": None}})
 
 
 def calls(operator: OperatorProcess) -> float:
@@ -69,7 +68,7 @@ def test_with_the_operator_up(operator: OperatorProcess, sessions: Sessions, fir
     wait_until(lambda: leaving(sessions, pod), "the bot is told to leave, and its finalizer is released", PATIENCE)
     if first == "session":
         finish_deletion(sessions, "standup")
-    sessions.kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--ignore-not-found")
+    sessions.api.delete("pods", pod["metadata"]["name"], missing_ok=True, gracePeriodSeconds=0)
     # A session that comes later gets its pod: by then whatever went on about the first has shown itself.
     running_bot(sessions, "later")
     assert calls(operator) - before <= MAX_CALLS
@@ -90,15 +89,7 @@ def test_with_the_operator_down(operator: OperatorProcess, sessions: Sessions) -
 def test_somebody_elses_pod_is_not_ended_for_a_label(operator: OperatorProcess, sessions: Sessions) -> None:
     """Without our finalizer a label is not enough, although the session that it names is gone."""
     pod = running_bot(sessions, "standup")
-    labels = pod["metadata"]["labels"]
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
-    container = {
-        "name": "c",
-        "image": "i",
-        "securityContext": {**security, "seccompProfile": {"type": "RuntimeDefault"}},
-    }
-    foreign = {"metadata": {"name": "foreign", "labels": labels}, "spec": {"containers": [container]}}
-    sessions.kubectl.create({"apiVersion": "v1", "kind": "Pod", **foreign})
-    sessions.kubectl("delete", "meetingsession", "standup")
+    sessions.api.create("pods", harmless_pod("foreign", labels=pod["metadata"]["labels"]))
+    sessions.api.delete("meetingsessions", "standup")
     wait_until(lambda: leaving(sessions, pod), "the session's own pod goes", PATIENCE)
-    assert "deletionTimestamp" not in sessions.kubectl.json("get", "pod", "foreign")["metadata"]
+    assert "deletionTimestamp" not in sessions.api.get("pods", "foreign")["metadata"]

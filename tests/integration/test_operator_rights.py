@@ -7,7 +7,6 @@ are registered with kopf. No list of rights stands here: a call more or less in 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -191,8 +190,8 @@ async def test_the_operator_is_granted_two_names_and_no_more_beside_itself() -> 
 @pytest.fixture(scope="module")
 def installed(kubectl: Kubectl) -> Kubectl:
     """The API server with the roles of a namespaced installation."""
-    for name in (NAMESPACE, WATCHED):
-        kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    places = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (NAMESPACE, WATCHED))
+    kubectl.apply(*places)
     install_roles(kubectl, rendered({"watchNamespaces": [WATCHED]}))
     return kubectl
 
@@ -221,5 +220,5 @@ async def test_a_real_api_server_lets_every_account_ask_the_rest(kubectl: Kubect
                 "nonResourceAttributes": {"path": path, "verb": method.lower()},
             },
         }
-        answer = json.loads(kubectl("create", "--output=json", "--filename=-", stdin=json.dumps(review)))
+        answer = kubectl.in_namespace("default").api.create("subjectaccessreviews", review)
         assert answer["status"]["allowed"], path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pytest
 
 from tests.integration.chart import NAMESPACE, OPERATOR_ACCOUNT, of_kind, rendered
-from tests.integration.operator_fixtures import RESTRICTED, crd  # noqa: F401 -- fixture
+from tests.integration.operator_fixtures import crd, make_namespace  # noqa: F401 -- fixture
 from tests.integration.operator_plays import all_released, finishes
 from tests.integration.operator_process import OperatorProcess, Sessions, running
 from tests.local.cluster import kubeconfig
@@ -20,24 +19,21 @@ from tests.support.machine_wide import free_port
 
 def namespace(kubectl: Kubectl, prefix: str) -> str:
     """A fresh namespace of people who record."""
-    name = f"{prefix}-{secrets.token_hex(3)}"
-    kubectl.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
-    return name
+    return make_namespace(kubectl, prefix)
 
 
 def installed(server: ApiServer, folder: Path, watched: list[str]) -> OperatorProcess:
     """An operator that speaks with its service account's token, after the chart's roles were applied."""
-    kubectl = server.kubectl
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    api = server.kubectl.in_namespace(NAMESPACE).api
     manifests = rendered({"watchNamespaces": watched})
     kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
     for wider in of_kind(rendered({"watchNamespaces": []}), "ClusterRoleBinding"):
         # The tests share one API server: an installation for all namespaces may have been there before.
-        kubectl("delete", "clusterrolebinding", wider["metadata"]["name"], "--ignore-not-found")
-    kubectl.apply(*of_kind(manifests, *kinds))
-    token = kubectl("create", "token", OPERATOR_ACCOUNT, f"--namespace={NAMESPACE}").strip()
+        api.delete("clusterrolebindings", wider["metadata"]["name"], missing_ok=True)
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    server.kubectl.apply(place, *of_kind(manifests, *kinds))
     own = folder / "kubeconfig"
-    kubeconfig.write(own, server=server.url, authority=server.authority, user=token)
+    kubeconfig.write(own, server=server.url, authority=server.authority, user=api.token(OPERATOR_ACCOUNT))
     return OperatorProcess(
         own,
         folder,
@@ -87,8 +83,9 @@ def test_a_watched_namespace_that_may_not_be_read_stops_no_other_and_is_served_o
     # A namespace that is gone takes its roles along: whatever is asked about it is forbidden.
     roles = of_kind(rendered({"watchNamespaces": [lost]}), "Role", "RoleBinding")
     rights = [each for each in roles if each["metadata"]["namespace"] == lost]
+    api = crd.kubectl.in_namespace(lost).api
     for each in rights:
-        crd.kubectl("delete", each["kind"].lower(), each["metadata"]["name"], f"--namespace={lost}")
+        api.delete(f"{each['kind'].lower()}s", each["metadata"]["name"])
     with running(operator):
         wait_until(lambda: "the watches ended" in operator.log.read_text(), "kopf gives up there", 60)
         wait_until(
@@ -98,7 +95,8 @@ def test_a_watched_namespace_that_may_not_be_read_stops_no_other_and_is_served_o
         sessions, back = (Sessions(crd.kubectl.in_namespace(each)) for each in (kept, lost))
         sessions.apply("meanwhile")
         sessions.phase("meanwhile", "Initializing")
-        crd.kubectl.apply(*rights)
+        for each in rights:
+            api.create(f"{each['kind'].lower()}s", each)
         back.apply("after")
         back.phase("after", "Initializing", seconds=60)
         sessions.apply("afterwards")

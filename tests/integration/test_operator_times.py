@@ -21,12 +21,12 @@ from meeting_buddy.manifests.pod import session_pod
 from meeting_buddy.resource.bot_class import BotClass
 from meeting_buddy.resource.session import MeetingSessionSpec
 from tests.integration.operator_fixtures import crd, fresh_namespace, place, sessions  # noqa: F401 -- fixtures
-from tests.integration.operator_plays import change, recording, sleep_until
+from tests.integration.operator_plays import change, no_pods, pods_again, recording, sleep_until
 from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions, running, session
 from tests.integration.test_operator_lifecycle import conditions, last_word, released
 from tests.integration.test_pod_secret import content, secret
+from tests.local.cluster.api_client import ApiError
 from tests.local.cluster.api_only import ApiServer
-from tests.local.cluster.kubectl import KubectlError
 from tests.support.awaiting import wait_until
 from tests.support.machine_wide import free_port
 
@@ -84,7 +84,7 @@ def requested(sessions: Sessions, name: str, when: str) -> None:
     """A session as the HTTP API makes it."""
     manifest = session(name)
     manifest["metadata"]["annotations"] = {identity.ANNOTATION_REQUESTED_AT: when}
-    sessions.kubectl.create(manifest)
+    sessions.api.create("meetingsessions", manifest)
 
 
 def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
@@ -112,7 +112,7 @@ def test_a_bot_is_made_on_time_and_scheduled_costs_one_patch(
     assert sum(served[0].writes().values()) - before == 4, "pod, Secret, Scheduled, Initializing"
     assert served[0].metric("meetingbuddy_start_lateness_seconds_count") == late[0] + 1
     assert 0 <= served[0].metric("meetingbuddy_start_lateness_seconds_sum") - late[1] < 30
-    with pytest.raises(KubectlError, match=r"spec\.startTime cannot change once the bot was made"):
+    with pytest.raises(ApiError, match=r"spec\.startTime cannot change once the bot was made"):
         change(guest, "standup", startTime=spelled(ahead(600)))
 
 
@@ -236,7 +236,8 @@ def test_an_operator_that_was_killed_meanwhile_keeps_all_times(operator: Operato
 
 def test_what_somebody_wants_to_keep_after_all_is_kept(operator: OperatorProcess, sessions: Sessions) -> None:
     """The operator hung over the time at which it was due to go: what it has not heard of yet counts."""
-    sessions.kubectl.apply(*(session(each, leave=True, ttlSecondsAfterFinished=20) for each in ("kept", "gone")))
+    for name in ("kept", "gone"):
+        sessions.apply(name, leave=True, ttlSecondsAfterFinished=20)
     ended = [datetime.fromisoformat(sessions.phase(each, "Completed")["completionTime"]) for each in ("kept", "gone")]
     sleep_until(min(ended) + timedelta(seconds=15))  # it hangs for less than its Lease lasts
     operator.pause()
@@ -277,7 +278,7 @@ def test_what_was_changed_while_the_operator_hung_over_the_due_time_counts(
     moved = ahead(3600)
     change(sessions, "moved", startTime=spelled(moved))
     change(sessions, "renamed", botName="Second Scribe")
-    sessions.kubectl("delete", "mbs", "deleted")
+    sessions.api.delete("meetingsessions", "deleted")
     assert sessions.pods() == []
     sleep_until(due + timedelta(seconds=1))
     operator.resume()
@@ -334,7 +335,7 @@ def test_a_planned_session_is_read_once_more_before_its_pod_is_made(deaf: Deaf, 
     moved = ahead(3600)
     change(sessions, "moved", startTime=spelled(moved))
     change(sessions, "renamed", botName="Second Scribe")
-    sessions.kubectl("delete", "mbs", "deleted")
+    sessions.api.delete("meetingsessions", "deleted")
     reads = deaf.metric(CALLS, verb="GET", resource="MeetingSession")
     writes = sum(deaf.writes().values())
     assert bot_name(sessions, "renamed") == "Second Scribe"
@@ -351,17 +352,14 @@ def test_a_planned_session_is_read_once_more_before_its_pod_is_made(deaf: Deaf, 
 
 def test_too_late_for_a_bot_asks_whether_there_is_one(deaf: Deaf, sessions: Sessions) -> None:
     """What an operator leaves that dies between pod and status, for one whose watch of pods is late."""
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    sessions.kubectl.create(quota)
-    nothing = '--patch={"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
-    sessions.kubectl("patch", "resourcequota", "none", "--subresource=status", "--type=merge", nothing)
+    no_pods(sessions)
     start = ahead(10)
     for name in ("attended", "missed"):
         sessions.apply(name, startTime=spelled(start), startingDeadlineSeconds=30)
     for name in ("attended", "missed"):
         sessions.phase(name, "Initializing")  # refused; the next try comes after the deadline
     deaf.deafness.touch()
-    sessions.kubectl("delete", "resourcequota", "none")
+    pods_again(sessions)
     wait_until(lambda: pod_made(sessions, "attended"), "a pod is made", PATIENCE)
     assert datetime.now(UTC) < start + timedelta(seconds=29), "this machine is too slow for this test"
     assert sessions.phase("missed", "Failed")["reason"] == "Missed"
@@ -380,7 +378,7 @@ def pod_made(sessions: Sessions, name: str) -> bool:
     bot_class = BotClass.model_validate(TIMED["botClasses"]["default"])
     pod_input = BotPodInput(metadata["namespace"], name, metadata["uid"], spec, bot_class)
     try:
-        sessions.kubectl.create(session_pod(pod_input))
-    except KubectlError:
+        sessions.api.create("pods", session_pod(pod_input))
+    except ApiError:
         return False
     return True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from http.client import NOT_FOUND
 from typing import Any
 
 from meeting_buddy.contract.token import fingerprint
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions
+from tests.local.cluster.api_client import ApiError
 from tests.support.awaiting import wait_until
 
 DIGEST = "meetingbuddy.io/assignment-sha256"
@@ -17,9 +19,12 @@ KEY = "meetingbuddy.io/control-key"
 
 
 def secret(sessions: Sessions, name: str) -> dict[str, Any] | None:
-    if not sessions.exists("secrets", name):
+    try:
+        found: dict[str, Any] = sessions.api.get("secrets", name)
+    except ApiError as error:
+        if error.status != NOT_FOUND:
+            raise
         return None
-    found: dict[str, Any] = sessions.kubectl.json("get", "secret", name)
     return found
 
 
@@ -49,7 +54,7 @@ def died_between(operator: OperatorProcess, sessions: Sessions) -> dict[str, Any
     pod = sessions.pod("standup")
     matching_secret(sessions, pod)
     operator.kill()
-    sessions.kubectl("delete", "secret", pod["metadata"]["name"])
+    sessions.api.delete("secrets", pod["metadata"]["name"])
     return pod
 
 
@@ -60,7 +65,7 @@ def test_the_pod_names_its_assignment_and_its_key(operator: OperatorProcess, ses
     assert [(each["kind"], each["uid"]) for each in found["metadata"]["ownerReferences"]] == [
         ("Pod", pod["metadata"]["uid"])
     ]
-    keys = sessions.kubectl.json("get", "secret", "meeting-buddy-bot-key")["data"]
+    keys = sessions.api.get("secrets", "meeting-buddy-bot-key")["data"]
     assert pod["metadata"]["annotations"][KEY] == fingerprint(base64.b64decode(keys["control"]))
 
 
@@ -107,7 +112,7 @@ def test_somebody_elses_secret_of_the_same_name_ends_the_session(operator: Opera
     operator.pause()
     sessions.apply("standup")
     name = f"standup-{sessions.get('standup')['metadata']['uid'][:8]}-1"
-    sessions.kubectl.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
+    sessions.api.create("secrets", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}})
     operator.resume()
     status = sessions.phase("standup", "Failed")
     assert status["reason"] == "ConfigInvalid"
@@ -115,21 +120,12 @@ def test_somebody_elses_secret_of_the_same_name_ends_the_session(operator: Opera
 
 
 def test_a_secret_that_a_quota_keeps_out_is_asked_for_again(operator: OperatorProcess, sessions: Sessions) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "no-secrets"},
-        "spec": {"hard": {"count/secrets": "0"}},
-    }
-    sessions.kubectl.create(quota)
-    status = '{"status":{"hard":{"count/secrets":"0"},"used":{"count/secrets":"0"}}}'
-    sessions.kubectl(
-        "patch", "resourcequota", "no-secrets", "--subresource=status", "--type=merge", f"--patch={status}"
-    )
+    refused = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "refused"}}
+    sessions.limit("no-secrets", {"count/secrets": "0"}, "secrets", refused)
     sessions.apply("standup")
     pod = sessions.pod("standup")
     wait_until(lambda: "quota" in sessions.status("standup").get("message", ""), "it is told why", PATIENCE)
     assert not sessions.exists("secrets", pod["metadata"]["name"])
-    sessions.kubectl("delete", "resourcequota", "no-secrets")
+    sessions.api.delete("resourcequotas", "no-secrets")
     matching_secret(sessions, pod)
     assert sessions.pod("standup")["metadata"]["uid"] == pod["metadata"]["uid"]

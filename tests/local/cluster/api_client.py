@@ -1,4 +1,4 @@
-"""The API server by HTTPS, over a connection that is kept: for waits and tables of cases, which ask it often.
+"""The API server by HTTPS, over a connection that is kept: for all that does not ask how kubectl behaves.
 
 A call takes some milliseconds; to start kubectl for it takes a tenth of a second of a processor.
 """
@@ -9,13 +9,14 @@ import http.client
 import json
 import ssl
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from meeting_buddy.kube.paths import path_of
+from meeting_buddy.kube.paths import MERGE_PATCH, path_of
 from tests.support.kubeconfig import credentials
 
 _VERSIONS = {
@@ -23,8 +24,21 @@ _VERSIONS = {
     "leases": "coordination.k8s.io/v1",
     "meetingsessions": "meetingbuddy.io/v1alpha1",
     "pods": "v1",
+    "resourcequotas": "v1",
+    "rolebindings": "rbac.authorization.k8s.io/v1",
+    "roles": "rbac.authorization.k8s.io/v1",
     "secrets": "v1",
+    "serviceaccounts": "v1",
 }
+_VERSIONS_CLUSTER_WIDE = {
+    "clusterrolebindings": "rbac.authorization.k8s.io/v1",
+    "clusterroles": "rbac.authorization.k8s.io/v1",
+    "namespaces": "v1",
+    "subjectaccessreviews": "authorization.k8s.io/v1",
+    "validatingwebhookconfigurations": "admissionregistration.k8s.io/v1",
+}
+_STRICT = "fieldValidation=Strict"
+"""Unknown fields are refused, as kubectl has it."""
 _SECONDS = 120
 _kept = threading.local()
 """Each thread's connections, by kubeconfig."""
@@ -52,12 +66,36 @@ class ApiClient:
             each["metadata"].pop("managedFields", None)
         return found
 
-    def try_create(self, plural: str, manifest: dict[str, Any]) -> Any:
+    def create(self, plural: str, manifest: Mapping[str, Any]) -> Any:
+        """The object as it is stored, as by `kubectl create`. Raises `ApiError`."""
+        return self.call("POST", f"{self.path(plural)}?{_STRICT}", manifest)
+
+    def try_create(self, plural: str, manifest: Mapping[str, Any]) -> Any:
         """The object as it would be stored, as by `kubectl create --dry-run=server`. Raises `ApiError`."""
-        return self.call("POST", f"{self.path(plural)}?dryRun=All&fieldValidation=Strict", manifest)
+        return self.call("POST", f"{self.path(plural)}?dryRun=All&{_STRICT}", manifest)
+
+    def patch(self, plural: str, name: str, change: Mapping[str, Any], subresource: str = "") -> Any:
+        """The object with this change, as by `kubectl patch --type=merge`. Raises `ApiError`."""
+        return self.call("PATCH", f"{self.path(plural, name, subresource)}?{_STRICT}", change, MERGE_PATCH)
+
+    def delete(self, plural: str, name: str, *, missing_ok: bool = False, **options: Any) -> None:
+        """As by `kubectl delete --wait=false`; `options`: what DeleteOptions has. Raises `ApiError`."""
+        try:
+            self.call("DELETE", self.path(plural, name), options or None)
+        except ApiError as error:
+            if not (missing_ok and error.status == http.client.NOT_FOUND):
+                raise
+
+    def token(self, account: str) -> str:
+        """A token of a service account, as by `kubectl create token`. Raises `ApiError`."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = self.call("POST", self.path("serviceaccounts", account, "token"), request)
+        return str(answer["status"]["token"])
 
     def path(self, plural: str, name: str = "", subresource: str = "") -> str:
         """Of a kind's objects, or of one of them."""
+        if plural in _VERSIONS_CLUSTER_WIDE:
+            return path_of(_VERSIONS_CLUSTER_WIDE[plural], None, plural, name, subresource)
         return path_of(_VERSIONS[plural], self.namespace, plural, name, subresource)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
