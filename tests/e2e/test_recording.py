@@ -17,7 +17,7 @@ from tests.local.installation.attendance import ENDED, JOINED, UNTRANSCRIBED, At
 from tests.local.installation.eviction import evict
 from tests.local.installation.install import prepare_namespace
 from tests.local.installation.transcript import last
-from tests.local.media import picture, sync
+from tests.local.media import picture
 from tests.local.media.probe import probe
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY, VOICES
@@ -89,8 +89,7 @@ def test_a_meeting_is_recorded_as_it_was(complete: Attendance) -> None:
     assert {(one.kind, one.width, one.height) for one in media.streams} == {("video", 1280, 720), ("audio", 0, 0)}
     heard = complete.heard()
     seen = picture.watch(folder / "recording.mp4", frame_rate=15)
-    offset = sync.offset(heard.likeness, seen, counter_rate=10, speaker="Ada Lovelace")
-    print(heard.table(), seen, offset, sep="\n")
+    print(heard.table(), seen, complete.offset(seen), sep="\n")
     assert seen.readable_share > 0.8, seen
     assert seen.longest_freeze < 8, seen  # alone for the last five seconds
 

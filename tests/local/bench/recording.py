@@ -11,14 +11,12 @@ from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS, pod_processes
 from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
 from tests.local.machine import progress
-from tests.local.media import picture, sync
+from tests.local.media import picture
 from tests.local.meetings.livekit import LocalMeeting
 
 _SETTLED = 5.0
 """Seconds after joining, in which the browser still works off its start."""
-_SECONDS = 40.0
-_COUNTER_RATE = 10
-"""Steps a second of the counter in the picture that Ada Lovelace sends."""
+_SECONDS = 30.0
 
 _UNRECORDED: Final = {"enabled": False}
 _RECORDINGS: Final = (
@@ -82,9 +80,7 @@ def _used(kubectl: Kubectl, attendance: Attendance) -> float:
 
 def _pictures(attendance: Attendance, frame_rate: int) -> list[_Finding]:
     seen = picture.watch(attendance.folder / "recording.mp4", frame_rate=frame_rate)
-    found = sync.offset(
-        attendance.heard().likeness, seen, counter_rate=_COUNTER_RATE, speaker=attendance.people.people[0].name
-    )
+    found = attendance.offset(seen)
     return [
         ("frames missing", f"{seen.missing_frames:.1%}", "≤ 1 %"),
         ("sound and picture", "not found" if found is None else str(found), "within 80 ms"),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,21 @@ from tests.local.installation.recording_clock import recorded_utterances
 from tests.local.installation.session_watch import SessionWatch, followed
 from tests.local.installation.transcript import Line, TranscriptWatch, Understood, followed_transcript, understood
 from tests.local.installation.values import CLAIM
-from tests.local.media import hearing
+from tests.local.media import hearing, sync
 from tests.local.media.hearing import Heard
+from tests.local.media.picture import PictureReport
 from tests.local.media.sound import Samples, Utterance, decode
+from tests.local.media.sync import Offset
 from tests.local.meetings.livekit.people import EVERYBODY, People, Person
 from tests.local.meetings.livekit.room import Room
+from tests.local.meetings.livekit.schedule import FRAME_RATE
 
 JOINED = 120.0
 """Seconds from apply to Recording at most: on a loaded machine, the image's first pull included."""
 ENDED = 90.0
 """Seconds from the last person's leaving to the end, at most."""
+_SETTLING = timedelta(seconds=2)
+"""In which a jitter buffer looks for its length."""
 UNTRANSCRIBED = {"enabled": False}
 """``spec.transcription`` where nobody looks at the text: it takes half a processor while people speak."""
 
@@ -133,6 +138,19 @@ class Attendance:
     def heard(self) -> Heard:
         """Compare what was recorded with what was spoken meanwhile."""
         return hearing.compare(self.recorded, self.spoken, lag=0.0)
+
+    def offset(self, seen: PictureReport) -> Offset | None:
+        """Sound against picture, by the one who sends one: both against the clock by which the words were spoken."""
+        segments = [line for line in self.manifest if "segment" in line]
+        began, recorded_from = self.people.began, datetime.fromisoformat(segments[0]["utc"])
+        speaker = next(person.name for person in self.people.people if person.video)
+        spoken = [
+            Utterance(one.turn.clip.path, one.turn.start, one.turn.person)
+            for one in self.people.said()
+            if one.turn.person == speaker and one.wall > recorded_from + _SETTLING
+        ]
+        heard = hearing.compare(self.recorded, spoken, lag=(began - recorded_from).total_seconds())
+        return sync.offset(heard.likeness, seen, counter_rate=FRAME_RATE)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 FIRST_WORD = 2.0  # seconds: time for everybody's media to be connected
 _PAUSES = (0.8, 1.3, 1.0, 1.7)  # seconds between two turns
 RATE = 16_000  # samples per second of every clip
+FRAME_RATE = 10  # pictures per second: each stands long enough for any recorder at 15 fps to see it
 
 
 @dataclass(frozen=True, slots=True)

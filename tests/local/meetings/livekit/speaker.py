@@ -30,11 +30,10 @@ from livekit.rtc._proto.room_pb2 import AudioEncoding  # the package does not re
 from tests.local.meetings import priority
 from tests.local.meetings.livekit import keys, picture
 from tests.local.meetings.livekit.paths import SIGNAL_PORT
-from tests.local.meetings.livekit.schedule import RATE, Turn, conversation, conversation_clips
+from tests.local.meetings.livekit.schedule import FRAME_RATE, RATE, Turn, conversation, conversation_clips
 
 _BLOCK = 0.1  # seconds of sound per call: each crosses into native code and back
 _AHEAD = 3  # blocks in the queue before the one that is being sent: 0.3 s in which we may be late
-FRAME_RATE = 10  # pictures per second: each stands long enough for any recorder at 15 fps to see it
 _VOICE_BITRATE = 128_000  # more than people's own clients use: what is judged is the recording, not the codec
 _PICTURE_BITRATE = 900_000
 
