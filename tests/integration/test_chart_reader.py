@@ -48,6 +48,11 @@ def test_the_operator_knows_where_people_record_also_without_a_reader() -> None:
     assert (recordings.claims, recordings.namespaces) == (("meetings",), ())
 
 
+def test_where_there_are_readers_an_older_operator_understands_what_it_is_told() -> None:
+    (config,) = of_kind(rendered(one()), "ConfigMap")
+    assert yaml.safe_load(config["data"]["installation.yaml"])["recordings"] == {"namespaces": ["meetings"]}
+
+
 def one(**values: Any) -> Manifest:
     """Values with one reader."""
     return {"watchNamespaces": ["meetings"], "api": API, **values}

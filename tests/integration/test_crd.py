@@ -139,6 +139,18 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "copy the meeting's own link",
     ),
     ({"meetingLink": "https://www.google.com/url?q=https://zoom.us/j/1234567890"}, LINK, "copy the meeting's own link"),
+    (
+        {"meetingLink": "https://usg02.safelinks.protection.office365.us/?url=https%3A%2F%2Fteams.microsoft.com"},
+        LINK,
+        "copy the meeting's own link",
+    ),
+    (
+        {
+            "meetingLink": "https://statics.teams.cdn.office.net/evergreen-assets/safelinks/2/atp.html?url=https%3A%2F%2Fx"
+        },
+        LINK,
+        "copy the meeting's own link",
+    ),
     ({"meetingLink": TEAMS_LINK + "a" * 2048}, LINK, "Too long"),
     ({"meetingLink": TEAMS_LINK, "platform": "teams"}, "spec.platform", "should match"),
     ({"meetingLink": TEAMS_LINK, "announcement": "one\ntwo"}, "spec.announcement", "should match"),

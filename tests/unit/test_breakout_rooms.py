@@ -84,3 +84,16 @@ def test_one_who_leaves_and_one_who_comes_before_they_begin_close_nothing() -> N
     rooms = BreakoutRooms(FakeClock())
     assert rooms.update(shown=True, others=9)
     assert [rooms.update(shown=False, others=others) for others in (8, 9, 0, 0)] == [True] * 4
+
+
+def test_of_two_one_who_comes_back_with_a_question_closes_nothing() -> None:
+    rooms = BreakoutRooms(FakeClock())
+    assert rooms.update(shown=True, others=2)
+    assert [rooms.update(shown=False, others=others) for others in (2, 1, 2, 0, 0)] == [True] * 5
+    assert not rooms.update(shown=False, others=2)
+
+
+def test_a_bot_that_comes_while_all_are_away_waits_until_it_saw_them_gone() -> None:
+    rooms = BreakoutRooms(FakeClock())
+    assert rooms.update(shown=True, others=0)
+    assert [rooms.update(shown=False, others=others) for others in (1, 0)] == [True] * 2

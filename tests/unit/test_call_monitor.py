@@ -11,6 +11,7 @@ import pytest
 from meeting_buddy.contract.assignment import Limits
 from meeting_buddy.contract.reasons import Reason
 from meeting_buddy.contract.table import Condition, Match
+from meeting_buddy_bot.checks.breakout_rooms import LONGEST
 from meeting_buddy_bot.platforms.people import SETTLING_SECONDS
 from meeting_buddy_bot.platforms.probe import PageSnapshot, Person
 from meeting_buddy_bot.reporting.state import ReportState
@@ -122,6 +123,16 @@ async def test_a_bot_that_comes_while_all_are_in_breakout_rooms_waits_for_them(t
     call.monitor.admitted()
     call.monitor.take(PageSnapshot(frozenset({notice}), people=NOBODY.people), None, None)
     assert alone(call, 60) == {None}
+
+
+async def test_who_was_there_before_the_rooms_did_come(tmp_path: Path) -> None:
+    call = Call(tmp_path, Limits(nobody_came_seconds=40, everyone_left_seconds=60))
+    notice = Match(element="notice")
+    call.monitor._breakout_notice = Condition(any=(notice,))
+    call.monitor.admitted()
+    call.monitor.take(PageSnapshot(frozenset({notice}), people=SOMEBODY.people), None, None)
+    assert alone(call, int(LONGEST) - 1) == {None}
+    assert alone(call, 120) == {None, Reason.EVERYONE_LEFT}
 
 
 async def test_where_the_earlier_bot_saw_somebody_it_is_never_said_that_nobody_came(tmp_path: Path) -> None:

@@ -292,11 +292,22 @@ def test_how_many_are_there_is_unknown_rather_than_wrong(
     assert People("Meeting Buddy", counted=counted).present(snapshot) == present
 
 
-def test_the_bot_knows_its_name_where_the_table_cuts_it() -> None:
-    people = People("Scribe (Acme, Inc.)", counted=True, cut_at=[" (", ","])
-    shown = [Person(name, own=False, speaking=False) for name in ("Scribe", "Scribe (Acme", "Scribe (Acme, Inc.)")]
-    assert people.others(shown) == []
-    assert people.others([ADA]) == [ADA]
+def test_the_bot_knows_its_name_where_the_table_cuts_it_and_takes_nobody_else_for_itself() -> None:
+    people = People("Ada (Acme, Inc.)", counted=True, cut_at=[" (", ","])
+    own, cut = (Person(name, own=False, speaking=False) for name in ("Ada (Acme, Inc.)", "Ada (Acme"))
+    assert people.others([ADA]) == []
+    assert people.others([cut]) == []
+    assert people.others([ADA, ADA]) == [ADA], "one is the bot, and the other its owner"
+    assert people.others([ADA, own]) == [ADA], "here the page tells them apart"
+    assert people.others([ADA, OWN]) == [ADA]
+
+
+def test_all_who_leave_at_once_are_gone_at_once_also_where_the_bot_has_another_name() -> None:
+    watched = Watched(counted=True)
+    renamed, others = Person("Rec", own=False, speaking=False), [ADA, ALAN_SPEAKS]
+    watched.take_for(10, shows(renamed, *others, count=3))
+    watched.take_for(5, shows(renamed, count=1))
+    assert {each.name for each in watched.people.report.left} == {"Ada", ALAN_SPEAKS.name}
 
 
 def test_intervals_follow_the_hints_and_bridge_flickering() -> None:

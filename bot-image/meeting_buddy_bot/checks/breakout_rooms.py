@@ -6,12 +6,14 @@ from meeting_buddy_bot.checks.clock import Clock
 
 LONGEST: Final = 7200.0
 """Seconds after which people who were sent to breakout rooms count as gone for good."""
+_SEVERAL: Final = 2
 
 
 class BreakoutRooms:
     """Open from when the page speaks of them until people who had gone are back.
 
-    Where all had gone, that is the first one; where some stayed, and at least half went, more than half of these.
+    Where all had gone, that is the first one; where some stayed, and at least half went and several, more than half of
+    these. One alone may come back with a question, and go again.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -27,17 +29,18 @@ class BreakoutRooms:
         now = self._clock.now()
         if shown:
             self._before = max(others or 0, self._before if self._ends is not None else 0)
-            self._ends, self._least = now + LONGEST, others
+            self._ends, self._least = now + LONGEST, None
         elif self._ends is not None and self._are_back(others):
             self._ends = None
         if self._ends is not None and now >= self._ends:
             self._ends = None
-        if others is not None:
+        if others is not None and not shown:
             self._least = others if self._least is None else min(self._least, others)
         return self._ends is not None
 
     def _are_back(self, others: int | None) -> bool:
         if others is None or self._least is None or others <= self._least:
             return False
-        most_went = 2 * self._least <= self._before
+        went = self._before - self._least
+        most_went = went >= _SEVERAL and 2 * self._least <= self._before
         return self._least == 0 or (most_went and 2 * others > self._least + self._before)

@@ -76,8 +76,8 @@ class People:
             cut_at: where the table cuts names, the bot's own among them.
         """
         self._counted = counted
-        name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
-        self._bot_names = {name, *(name.partition(end)[0] for end in cut_at)}
+        self._bot_name = page_text(bot_name, MAX_NAME)  # as a tile of this name comes out of the probe
+        self._cut_names = {self._bot_name.partition(end)[0] for end in cut_at}
         self._there: list[_Attendee] = []
         self._left: deque[LeftReport] = deque(maxlen=MAX_LEFT)
         self._most_of_name: dict[str, int] = {}
@@ -126,7 +126,13 @@ class People:
 
     def others(self, people: Iterable[Person]) -> list[Person]:
         """Those who are neither this bot nor one of the same name: a browser that died stays listed for a while."""
-        return [person for person in people if not person.own and person.name not in self._bot_names]
+        everybody = list(people)
+        found = [person for person in everybody if not person.own and person.name != self._bot_name]
+        if len(found) == len(everybody):  # the table may have cut the bot's own name; one of that name is the bot
+            cut = next((person for person in found if person.name in self._cut_names), None)
+            if cut is not None:
+                found.remove(cut)
+        return found
 
     def present(self, snapshot: PageSnapshot) -> int | None:
         """How many others are there; ``None``: the page does not tell."""
@@ -200,7 +206,7 @@ class People:
         """How many may be there without a tile that names them."""
         if present is None or (self._counted and snapshot.count is None):
             return len(self._there)
-        return present - named
+        return max(0, present - named)
 
     def _note_absent(self, unshown: int, at: datetime, seconds: float) -> tuple[LeftReport, ...]:
         missing = sorted(

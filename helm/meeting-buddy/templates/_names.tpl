@@ -124,8 +124,9 @@ another reader. */ -}}
 {{- $_ := set $classes $name (merge (dict) ($class | default dict) (dict "image" $image)) -}}
 {{- end -}}
 {{- $recorded := include "meeting-buddy.recorded" . | fromJsonArray -}}
-{{- $read := ternary $recorded list (include "meeting-buddy.readerEnabled" . | eq "true") -}}
-{{- $recordings := dict "claims" $recorded "namespaces" $read -}}
+{{- $readers := include "meeting-buddy.readerEnabled" . | eq "true" -}}
+{{- /* `claims` only where it says more: an older operator does not know it. */ -}}
+{{- $recordings := ternary (dict "namespaces" $recorded) (dict "claims" $recorded "namespaces" list) $readers -}}
 {{ toPrettyJson (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" $recordings) }}
 {{- end }}
 

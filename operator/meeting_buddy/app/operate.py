@@ -50,7 +50,7 @@ async def operate(settings: Settings) -> None:
     client = KubeClient(await configuration(settings.kubeconfig), RateLimiter(), metrics.request)
     api = KubernetesApi(client, settings.identity)
     lease = Lease(api, settings.own_namespace, settings.identity, clock)
-    checked = settings.namespaces or installation.recordings.claims
+    checked = settings.namespaces or installation.recordings.claims or installation.recordings.namespaces
     class_check = ClassCheck(api, installation.bot_classes, checked, metrics.bot_class)
     crd_check = CrdCheck(api, metrics.crd_schema)
     streams = BotReportStreams(clock, queue.add, metrics.report)

@@ -81,6 +81,8 @@ class ClassCheck:
         return wait
 
     async def _until_accepted(self) -> None:
+        if not self._open:
+            _log.info("bot classes are not checked beforehand: no namespace is known in which people record")
         backoff = Backoff(FIRST_RETRY_SECONDS, self._period)
         while self._open:
             wait = await self.once()

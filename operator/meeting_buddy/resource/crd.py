@@ -18,7 +18,10 @@ from meeting_buddy.resource.schema import structural
 _WITH_HOSTS = ", ".join(f"'{platform}'" for platform in Platform)
 _IS_SELF_HOSTED = f"(has(self.platform) && !(self.platform in [{_WITH_HOSTS}]))"
 
-_WRAPPED = r"^(?i:https://(([a-z0-9-]+\.)*safelinks\.protection\.outlook\.com/|(www\.)?google\.com/url\?)).*$"
+_WRAPPED = (
+    r"^(?i:https://(([a-z0-9-]+\.)*safelinks\.protection\.(outlook\.com|office365\.us)/"
+    r"|statics\.teams\.cdn\.office\.net/evergreen-assets/safelinks/|(www\.)?google\.com/url\?)).*$"
+)
 
 
 def _literal(expression: str) -> str:

@@ -24,7 +24,7 @@ class Recordings(ConfigModel):
     """Where there are recordings, as far as the chart was told."""
 
     claims: tuple[DnsLabel, ...] = ()
-    """Namespaces with a claim for them: there people record."""
+    """Namespaces in which people record: the claim is there, whoever makes it. Empty: those of :attr:`namespaces`."""
     namespaces: tuple[DnsLabel, ...] = ()
     """Those with a recordings reader, whose key the operator makes."""
 
