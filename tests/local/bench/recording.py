@@ -16,7 +16,7 @@ from tests.local.meetings.livekit import LocalMeeting
 
 _SETTLED = 5.0
 """Seconds after joining, in which the browser still works off its start."""
-_SECONDS = 30.0
+_SECONDS = 40.0
 
 _UNRECORDED: Final = {"enabled": False}
 _RECORDINGS: Final = (

@@ -27,7 +27,8 @@ class Offset:
 
     def __str__(self) -> str:
         late = "late" if self.seconds >= 0 else "early"
-        return f"sound {abs(self.seconds) * 1000:.0f} ms {late} (middle half within {self.spread * 1000:.0f} ms)"
+        within = f"middle half within {self.spread * 1000:.0f} ms, utterances: {self.samples}"
+        return f"sound {abs(self.seconds) * 1000:.0f} ms {late} ({within})"
 
 
 def picture_lags(picture: PictureReport, counter_rate: float) -> list[tuple[float, float]]:
