@@ -45,7 +45,7 @@ test-prerequisites: .venv/ready
 	@$(RUN) tests.local.meetings.livekit up
 
 .PHONY: test-unit
-test-unit: .venv/ready ## the quick part
+test-unit: .venv/ready ## the quick part (on Debian, as root: it installs what the others need, too)
 	@$(RUN) tests.local.machine.packages
 	@$(RUN) pytest tests/unit
 

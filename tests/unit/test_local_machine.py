@@ -11,7 +11,7 @@ import pytest
 from tests.local.clone import REPOSITORY
 from tests.local.cluster.host_changes import HostChanges
 from tests.local.cluster.paths import Paths as ClusterPaths
-from tests.local.images.base import mirrors
+from tests.local.images.base import SOURCE, mirrors
 from tests.local.machine import address, direct
 from tests.local.machine.execute import output
 from tests.local.machine.packages import PREREQUISITES
@@ -90,15 +90,16 @@ def test_mirrors_in_a_list_are_used(tmp_path: Path) -> None:
 
 
 def test_debian_says_of_its_mirrors_what_is_understood() -> None:
-    archive, security = mirrors(output("apt-cache", "policy", environment={"LC_ALL": "C"}))
-    assert archive.startswith("http")
-    assert security.startswith("http")
+    said = output("apt-cache", "policy", environment={"LC_ALL": "C"})
+    assert {label for _, label in SOURCE.findall(said)} >= {"Debian"}, said
 
 
 @pytest.mark.parametrize("given", ["", "example.org", "example.org,127.0.0.1"])
-def test_this_machines_addresses_need_no_proxy(given: str) -> None:
-    environment = {"NO_PROXY": given, "HTTPS_PROXY": "http://proxy.example:3128"}
+@pytest.mark.parametrize("spelling", ["NO_PROXY", "no_proxy"])
+def test_this_machines_addresses_need_no_proxy(spelling: str, given: str) -> None:
+    environment = {spelling: given, "HTTPS_PROXY": "http://proxy.example:3128"}
     direct.spare(environment)
+    assert environment["NO_PROXY"] == environment["no_proxy"], "some read the one first, some the other"
     once = dict(environment)
     direct.spare(environment)
     assert environment == once
@@ -106,6 +107,12 @@ def test_this_machines_addresses_need_no_proxy(given: str) -> None:
     assert "10.245.0.1" in environment["no_proxy"].split(",")
     assert set(filter(None, given.split(","))) <= set(environment["NO_PROXY"].split(","))
     assert len(environment["NO_PROXY"].split(",")) == len(set(environment["NO_PROXY"].split(",")))
+
+
+def test_who_uses_no_proxy_at_all_goes_on_so() -> None:
+    environment = {"no_proxy": "*"}
+    direct.spare(environment)
+    assert environment == {"no_proxy": "*", "NO_PROXY": "*"}
 
 
 def test_what_the_meeting_added_is_left_to_the_cluster_that_uses_it(

@@ -64,18 +64,15 @@ def _attended(
     with attending(kubectl, room, **quiet, recording=spec, transcription=UNTRANSCRIBED) as attendance:
         attendance.joined()
         attendance.people.wait_until_spoken(_SETTLED)
-        before, began = _used(kubectl, attendance), time.monotonic()
+        pod = attendance.pod
+        before, began = pod_processes.cpu_in_all(kubectl, SESSIONS, pod), time.monotonic()
         attendance.people.wait_until_spoken(_SECONDS)
-        cores = (_used(kubectl, attendance) - before) / (time.monotonic() - began)
-        cost = _Cost(cores, pod_processes.memory(kubectl, SESSIONS, attendance.pod))
+        cores = (pod_processes.cpu_in_all(kubectl, SESSIONS, pod) - before) / (time.monotonic() - began)
+        cost = _Cost(cores, pod_processes.memory(kubectl, SESSIONS, pod))
         attendance.completed()
     pictures = _pictures(attendance, spec["frameRate"]) if "frameRate" in spec else []
     kubectl("delete", "mbs", room.name, f"--namespace={SESSIONS}")
     return cost, pictures
-
-
-def _used(kubectl: Kubectl, attendance: Attendance) -> float:
-    return sum(pod_processes.cpu_seconds(kubectl, SESSIONS, attendance.pod).values())
 
 
 def _pictures(attendance: Attendance, frame_rate: int) -> list[_Finding]:

@@ -58,6 +58,7 @@ def _images() -> int:
     push = os.environ.get("PUSH", "") not in ("", "0")
     model = Path(os.environ["MODEL"]) if os.environ.get("MODEL") else None
     tag = os.environ.get("TAG") or None
+    kubectl = None if registry else flow.up().kubectl
     lacking = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
     if lacking:
         raise CliError(
@@ -65,7 +66,6 @@ def _images() -> int:
             "as well: docker build -f operator/Dockerfile . and docker build --build-context model=FOLDER "
             "-f bot-image/Dockerfile . (FOLDER: a speech model, see bot-image/README.md)."
         )
-    kubectl = None if registry else flow.up().kubectl
     for name in images.IMAGES:
         if registry and name == "contract-bot":
             continue  # a test's bot, of no use in anybody's registry

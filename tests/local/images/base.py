@@ -16,7 +16,7 @@ NAME = "docker.io/library/debian:bookworm-slim"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
-_SOURCE = re.compile(r"^ *-?\d+ (\S+) \S+/main .*\n +release .*\bo=Debian,.*\bl=([^,\n]+)", re.MULTILINE)
+SOURCE = re.compile(r"^ *-?\d+ (\S+) \S+/main .*\n +release .*\bo=Debian,.*\bl=([^,\n]+)", re.MULTILINE)
 """Address and label of a source of Debian's own, by what `apt-cache policy` says of it."""
 
 
@@ -42,11 +42,19 @@ def ensure() -> None:
 
 
 def _sources() -> str:
-    archive, security = mirrors(output("apt-cache", "policy", environment={"LC_ALL": "C"}))
+    policy = _policy()
+    if not SOURCE.search(policy):  # nobody has asked the mirrors yet
+        narrated("apt-get", "--quiet", "update", log="apt-update")
+        policy = _policy()
+    archive, security = mirrors(policy)
     return "".join(
         f"Types: deb\nURIs: {mirror}\nSuites: {suites}\nComponents: main\nSigned-By: {_KEYRING}\n\n"
         for mirror, suites in ((archive, "bookworm bookworm-updates"), (security, "bookworm-security"))
     )
+
+
+def _policy() -> str:
+    return output("apt-cache", "policy", environment={"LC_ALL": "C"})
 
 
 def mirrors(policy: str) -> tuple[str, str]:
@@ -55,7 +63,7 @@ def mirrors(policy: str) -> tuple[str, str]:
     Args:
         policy: what `apt-cache policy` says: each source's address, and below it whose release is there.
     """
-    found = {label: address for address, label in reversed(_SOURCE.findall(policy))}
+    found = {label: address for address, label in reversed(SOURCE.findall(policy))}
     archive = _address(found.get("Debian", "")) or "http://deb.debian.org/debian"
     return archive, _address(found.get("Debian-Security", "")) or f"{archive}-security"
 

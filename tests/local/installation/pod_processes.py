@@ -17,8 +17,12 @@ from tests.local.cluster.kubectl import Kubectl
 def pids(kubectl: Kubectl, namespace: str, pod: str, command: str | None = None) -> list[int]:
     """Process ids whose ``comm`` is ``command``, or all of the pod's, oldest first."""
     uid = kubectl("get", "pod", pod, f"--namespace={namespace}", "--output=jsonpath={.metadata.uid}")
-    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is(entry, uid, command)]
-    return sorted(found, key=lambda pid: _started(pid))
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            if entry.name.isdigit() and _is(entry, uid, command):
+                found.append((_started(entry), int(entry.name)))
+    return [pid for _, pid in sorted(found)]
 
 
 def kill(kubectl: Kubectl, namespace: str, pod: str, command: str) -> int:
@@ -68,6 +72,15 @@ def cpu_seconds(kubectl: Kubectl, namespace: str, pod: str) -> dict[str, float]:
     return found
 
 
+def cpu_in_all(kubectl: Kubectl, namespace: str, pod: str) -> float:
+    """Processor seconds of all processes of the pod, those included that have ended: their parents know."""
+    ticks = 0
+    for pid in pids(kubectl, namespace, pod):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def memory(kubectl: Kubectl, namespace: str, pod: str) -> int:
     """Resident memory of the pod's processes, bytes; what several share is counted once."""
     total = 0
@@ -79,12 +92,9 @@ def memory(kubectl: Kubectl, namespace: str, pod: str) -> int:
 
 
 def _is(entry: Path, uid: str, command: str | None) -> bool:
-    try:
-        named = command is None or (entry / "comm").read_text().strip() == command
-        return named and uid in (entry / "cgroup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    named = command is None or (entry / "comm").read_text().strip() == command
+    return named and uid in (entry / "cgroup").read_text()
 
 
-def _started(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+def _started(entry: Path) -> int:
+    return int((entry / "stat").read_text().rpartition(")")[2].split()[19])

@@ -15,9 +15,10 @@ _VARIABLES = ("NO_PROXY", "no_proxy")
 
 def spare(environment: MutableMapping[str, str] = os.environ) -> None:
     """No proxy for this machine's addresses, in what this process and those that it starts ask; the rest stays."""
+    given = [each for name in _VARIABLES for each in environment.get(name, "").split(",") if each]
+    spared = ["*"] if "*" in given else dict.fromkeys([*given, *_HERE])  # a star counts only alone
     for name in _VARIABLES:
-        given = [each for each in environment.get(name, "").split(",") if each]
-        environment[name] = ",".join([*given, *(each for each in _HERE if each not in given)])
+        environment[name] = ",".join(spared)
 
 
 def opener(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:

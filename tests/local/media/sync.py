@@ -44,8 +44,8 @@ def picture_lags(picture: PictureReport, counter_rate: float) -> list[tuple[floa
     ]
 
 
-def offset(sound: Likeness, picture: PictureReport, *, counter_rate: float, speaker: str = "") -> Offset | None:
-    """The offset over all utterances found, or those of `speaker` (who shows the picture); None without any.
+def offset(sound: Likeness, picture: PictureReport, *, counter_rate: float) -> Offset | None:
+    """The offset over all utterances found, of the one who shows the picture; None without any.
 
     Each utterance is compared with the picture around it, so that a common drift cancels out.
     """
@@ -55,7 +55,7 @@ def offset(sound: Likeness, picture: PictureReport, *, counter_rate: float, spea
     times, values = np.array(lags).T
     differences = []
     for passage in sound.passages:
-        if not passage.found or (speaker and passage.utterance.speaker != speaker):
+        if not passage.found:
             continue
         near = (times >= passage.utterance.start + passage.lag) & (times <= passage.utterance.end + passage.lag)
         if near.sum() >= 5:
