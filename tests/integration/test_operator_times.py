@@ -289,9 +289,10 @@ def test_what_was_changed_while_the_operator_hung_over_the_due_time_counts(
 
 @dataclass
 class Deaf(OperatorProcess):
-    """An operator whose watches are late: while a file is there, it hears nothing of them.
+    """An operator whose watches are late: while a file is there, it hears nothing of them, and lists nothing.
 
-    What the API server refuses, it tries again after two minutes.
+    At its start it lists once more when its watches begin, which may be a while later. What the API server refuses,
+    it tries again after two minutes.
     """
 
     def _program(self) -> list[str]:
@@ -304,17 +305,27 @@ class Deaf(OperatorProcess):
 
 
 _DEAF = """
+import asyncio
 import sys
 from datetime import timedelta
 from pathlib import Path
 from meeting_buddy.app.__main__ import main
 from meeting_buddy.controller.event_handler import EventHandler
+from meeting_buddy.controller.resync import NamespaceResync
 from meeting_buddy.domain import active
 
 active.REFUSED_RETRY = timedelta(minutes=2)
 deaf = Path(sys.argv.pop(1))
 heard = EventHandler.event
 EventHandler.event = lambda *event: None if deaf.exists() else heard(*event)
+listed = NamespaceResync.once
+
+async def once(resync):
+    while deaf.exists():
+        await asyncio.sleep(0.1)
+    await listed(resync)
+
+NamespaceResync.once = once
 sys.exit(main())
 """
 

@@ -125,8 +125,9 @@ another reader. */ -}}
 {{- end -}}
 {{- $recorded := include "meeting-buddy.recorded" . | fromJsonArray -}}
 {{- $readers := include "meeting-buddy.readerEnabled" . | eq "true" -}}
+{{- $recordings := dict "namespaces" (ternary $recorded list $readers) -}}
 {{- /* `claims` only where it says more: an older operator does not know it. */ -}}
-{{- $recordings := ternary (dict "namespaces" $recorded) (dict "claims" $recorded "namespaces" list) $readers -}}
+{{- if and $recorded (not $readers) }}{{ $_ := set $recordings "claims" $recorded }}{{ end -}}
 {{ toPrettyJson (dict "botClasses" $classes "selfHosted" .Values.selfHosted "recordings" $recordings) }}
 {{- end }}
 
