@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import CONFLICT, NOT_FOUND
+from http.client import CONFLICT
 from pathlib import Path
 from typing import Any
 
@@ -321,21 +321,7 @@ class Sessions:
 
     def exists(self, plural: str, name: str) -> bool:
         """Whether there is such an object."""
-        try:
-            self.api.get(plural, name)
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return False
-        return True
-
-    def refusal(self, plural: str, manifest: dict[str, Any]) -> str:
-        """Why the API server would not take an object; empty where it would."""
-        try:
-            self.api.try_create(plural, manifest)
-        except ApiError as error:
-            return str(error)
-        return ""
+        return self.api.find(plural, name) is not None
 
     def limit(self, quota: str, hard: dict[str, str], plural: str, example: dict[str, Any]) -> None:
         """Make a quota of which nothing is used, and return once it keeps an object like this example out."""
@@ -345,7 +331,7 @@ class Sessions:
         self.api.patch("resourcequotas", quota, {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}, "status")
 
         def known() -> bool:
-            refused = self.refusal(plural, example)
+            refused = self.api.refusal(plural, example)
             return f"quota: {quota}" in refused and "status unknown" not in refused
 
         wait_until(known, f"quota {quota} is known", PATIENCE)

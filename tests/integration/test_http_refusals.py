@@ -11,7 +11,6 @@ import pytest
 from meeting_buddy.http_api.documents import EXAMPLE, SESSIONS
 from tests.integration.operator_fixtures import crd  # noqa: F401 -- fixture
 from tests.integration.test_http_api import Answer, Door, Tenant, client_of, door, make_tenant  # noqa: F401 -- fixtures
-from tests.local.cluster.api_client import ApiError
 from tests.local.cluster.api_only import ApiServer
 from tests.support.awaiting import wait_until
 
@@ -42,11 +41,7 @@ def refused_by_now(server: ApiServer, tenant: Tenant, words: str) -> bool:
     """Whether the API server knows a rule already, which it watches."""
     session = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "MeetingSession", "metadata": {"generateName": "try-"}}
     session |= {"spec": {"meetingLink": EXAMPLE["meeting_link"]}}
-    try:
-        client_of(server, tenant.namespace).try_create("meetingsessions", session)
-    except ApiError as error:
-        return words in str(error)
-    return False
+    return words in client_of(server, tenant.namespace).refusal("meetingsessions", session)
 
 
 async def post(door: Door, tenant: Tenant, **headers: str) -> Answer:

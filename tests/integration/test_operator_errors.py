@@ -53,7 +53,7 @@ def webhook(sessions: Sessions, place: str, refused_kind: str) -> Iterator[str]:
         ],
     }
     sessions.api.create("validatingwebhookconfigurations", manifest)
-    wait_until(lambda: name in sessions.refusal(refused_kind, REFUSED[refused_kind]), "it is known", PATIENCE)
+    wait_until(lambda: name in sessions.api.refusal(refused_kind, REFUSED[refused_kind]), "it is known", PATIENCE)
     yield name
     sessions.api.delete("validatingwebhookconfigurations", name, missing_ok=True)
 

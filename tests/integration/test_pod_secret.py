@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from http.client import NOT_FOUND
 from typing import Any
 
 from meeting_buddy.contract.token import fingerprint
 from tests.integration.operator_fixtures import crd, operator, place, sessions  # noqa: F401 -- fixtures
 from tests.integration.operator_process import INSTALLATION, PATIENCE, OperatorProcess, Sessions
-from tests.local.cluster.api_client import ApiError
 from tests.support.awaiting import wait_until
 
 DIGEST = "meetingbuddy.io/assignment-sha256"
@@ -19,12 +17,7 @@ KEY = "meetingbuddy.io/control-key"
 
 
 def secret(sessions: Sessions, name: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = sessions.api.get("secrets", name)
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return None
+    found: dict[str, Any] | None = sessions.api.find("secrets", name)
     return found
 
 

@@ -7,6 +7,7 @@ from meeting_buddy_bot.checks.clock import Clock
 LONGEST: Final = 7200.0
 """Seconds after which people who were sent to breakout rooms count as gone for good."""
 _SEVERAL: Final = 2
+"""People who went; fewer may be one with a question."""
 
 
 class BreakoutRooms:

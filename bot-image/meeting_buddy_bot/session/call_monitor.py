@@ -68,12 +68,13 @@ class CallMonitor:
             self._everyone_left.somebody_came()
         # Whom the host sent to breakout rooms comes back.
         away = self._breakout_rooms_open(snapshot, present)
-        come_back = not present and (away or self.people.settling)
-        nobody = self._nobody_came.verdict(None if away and not present else present) if self._nobody_came else None
+        all_away = away and not present
+        on_their_way = self.people.settling and not present
+        nobody = self._nobody_came.verdict(None if all_away else present) if self._nobody_came else None
         only_bots = False if away else self.people.only_bots(self._speakers.spoken)
         return (
             nobody
-            or self._everyone_left.verdict(None if come_back else present)
+            or self._everyone_left.verdict(None if all_away or on_their_way else present)
             or self._only_bots.verdict(only_bots=only_bots)
             or self._silence.verdict(self._reporter.heard_at, listening=listening)
             or self._no_media.verdict(audio, video, speaking=speaking)

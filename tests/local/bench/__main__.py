@@ -51,7 +51,7 @@ _WITHOUT_CLUSTER: Final = (
     _Part("operator", "operator", operator_load.operator_load),
 )
 _ON_THE_CLUSTER: Final = ("join", "recording", "kills", "sound", "text", "starved", "image")
-SECTIONS: Final = ("pages", "join", "recording", "kills", "sound", "text", "starved", "http", "operator", "image")
+SECTIONS: Final = tuple(dict.fromkeys([*(part.section for part in _WITHOUT_CLUSTER), *_ON_THE_CLUSTER]))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS, pod_processes
-from tests.local.installation.attendance import ENDED, UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.attendance import ENDED, UNTRANSCRIBED, Attendance, attending, unshown
 from tests.local.machine import progress
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import VOICES
@@ -42,8 +42,7 @@ _DEATHS: Final = (
 def kills(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
     """Kill (-9) recorder, browser, sound server and display one after the other, at last the bot itself."""
     room = meeting.room(f"bench-kills-{time.monotonic_ns() // 1_000_000}")
-    quiet: dict[str, Any] = {"show": lambda _seconds, _line: None}
-    with attending(kubectl, room, people=VOICES, transcription=UNTRANSCRIBED, **quiet) as attendance:
+    with attending(kubectl, room, people=VOICES, transcription=UNTRANSCRIBED, show=unshown) as attendance:
         attendance.recording()
         figures = []
         for death in _DEATHS:

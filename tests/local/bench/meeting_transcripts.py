@@ -10,7 +10,7 @@ from datetime import datetime
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS
-from tests.local.installation.attendance import attending
+from tests.local.installation.attendance import attending, unshown
 from tests.local.installation.transcript import Understood, understood
 from tests.local.meetings.livekit import LocalMeeting
 from tests.local.meetings.livekit.people import EVERYBODY, Person
@@ -36,7 +36,7 @@ def _transcript(kubectl: Kubectl, meeting: LocalMeeting, name: str, groups: Sequ
     room = meeting.room(f"bench-{name}-{time.monotonic_ns() // 1_000_000}")
     first, *others = groups
     with ExitStack() as stack:
-        session = stack.enter_context(attending(kubectl, room, people=first, show=lambda _seconds, _line: None))
+        session = stack.enter_context(attending(kubectl, room, people=first, show=unshown))
         crowds = [session.people, *(stack.enter_context(room.people(each)) for each in others)]
         session.recording()
         session.people.wait_until_spoken(_SPOKEN)

@@ -11,7 +11,7 @@ from tests.local.bench.figures import Figure, seconds
 from tests.local.bench.operator_metrics import samples
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS
-from tests.local.installation.attendance import attending
+from tests.local.installation.attendance import attending, unshown
 from tests.local.machine import progress
 from tests.local.meetings.livekit import LocalMeeting
 
@@ -45,7 +45,7 @@ def _attend(kubectl: Kubectl, meeting: LocalMeeting) -> float:
     room = meeting.room(f"bench-{time.monotonic_ns() // 1_000_000}")
     # People go as soon as the bot is there, perhaps before it saw anybody.
     limits = {"everyoneLeftSeconds": 5, "nobodyCameSeconds": 5}
-    with attending(kubectl, room, show=lambda _seconds, _line: None, limits=limits) as attendance:
+    with attending(kubectl, room, show=unshown, limits=limits) as attendance:
         taken = attendance.joined()
         attendance.completed()
     kubectl("delete", "mbs", room.name, f"--namespace={SESSIONS}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS, pod_processes
-from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending, unshown
 from tests.local.machine import progress
 from tests.local.media import picture
 from tests.local.meetings.livekit import LocalMeeting
@@ -55,13 +55,10 @@ def recording(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
     return figures
 
 
-def _attended(
-    kubectl: Kubectl, meeting: LocalMeeting, spec: dict[str, Any]
-) -> tuple[_Cost, list[tuple[str, str, str]]]:
+def _attended(kubectl: Kubectl, meeting: LocalMeeting, spec: dict[str, Any]) -> tuple[_Cost, list[_Finding]]:
     """The cost of a bot in a meeting, and what its pictures say."""
     room = meeting.room(f"bench-recording-{time.monotonic_ns() // 1_000_000}")
-    quiet: dict[str, Any] = {"show": lambda _seconds, _line: None}
-    with attending(kubectl, room, **quiet, recording=spec, transcription=UNTRANSCRIBED) as attendance:
+    with attending(kubectl, room, show=unshown, recording=spec, transcription=UNTRANSCRIBED) as attendance:
         attendance.joined()
         attendance.people.wait_until_spoken(_SETTLED)
         pod = attendance.pod

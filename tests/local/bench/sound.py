@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS, pod_processes
-from tests.local.installation.attendance import attending
+from tests.local.installation.attendance import attending, unshown
 from tests.local.media import hearing, words
 from tests.local.media.sound import Utterance, decode, perfect_track
 from tests.local.meetings.livekit import LocalMeeting
@@ -27,7 +27,7 @@ _DELAY = 0.15
 def recorded_sound(kubectl: Kubectl, meeting: LocalMeeting) -> list[Figure]:
     """Record one meeting; baselines: the clips themselves, and what a plain browser hears of another meeting."""
     room = meeting.room(f"bench-sound-{time.monotonic_ns() // 1_000_000}")
-    with attending(kubectl, room, show=lambda _seconds, _line: None) as attendance:
+    with attending(kubectl, room, show=unshown) as attendance:
         attendance.recording()
         before = pod_processes.cpu_seconds(kubectl, SESSIONS, attendance.pod)
         attendance.people.wait_until_spoken(_SPOKEN)

@@ -13,7 +13,7 @@ from datetime import datetime
 from tests.local.bench.figures import Figure
 from tests.local.cluster.kubectl import Kubectl
 from tests.local.installation import SESSIONS
-from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending
+from tests.local.installation.attendance import UNTRANSCRIBED, Attendance, attending, unshown
 from tests.local.media import picture
 from tests.local.meetings.livekit import LocalMeeting
 
@@ -70,7 +70,7 @@ def _recordings(kubectl: Kubectl, meeting: LocalMeeting, *, transcribed: bool) -
         bots: list[Attendance] = []
         for number in range(_BOTS):
             room = meeting.room(f"bench-starved-{stamp}-{number}")
-            attended = attending(kubectl, room, show=lambda _seconds, _line: None, transcription=text)
+            attended = attending(kubectl, room, show=unshown, transcription=text)
             bots.append(stack.enter_context(attended))
         for bot in bots:
             bot.recording()

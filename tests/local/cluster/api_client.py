@@ -66,6 +66,15 @@ class ApiClient:
             each["metadata"].pop("managedFields", None)
         return found
 
+    def find(self, plural: str, name: str) -> Any:
+        """An object; `None`: there is none of this name. Raises `ApiError`."""
+        try:
+            return self.get(plural, name)
+        except ApiError as error:
+            if error.status != http.client.NOT_FOUND:
+                raise
+            return None
+
     def create(self, plural: str, manifest: Mapping[str, Any]) -> Any:
         """The object as it is stored, as by `kubectl create`. Raises `ApiError`."""
         return self.call("POST", f"{self.path(plural)}?{_STRICT}", manifest)
@@ -73,6 +82,14 @@ class ApiClient:
     def try_create(self, plural: str, manifest: Mapping[str, Any]) -> Any:
         """The object as it would be stored, as by `kubectl create --dry-run=server`. Raises `ApiError`."""
         return self.call("POST", f"{self.path(plural)}?dryRun=All&{_STRICT}", manifest)
+
+    def refusal(self, plural: str, manifest: Mapping[str, Any]) -> str:
+        """Why the API server would not take an object; empty where it would."""
+        try:
+            self.try_create(plural, manifest)
+        except ApiError as error:
+            return str(error)
+        return ""
 
     def patch(self, plural: str, name: str, change: Mapping[str, Any], subresource: str = "") -> Any:
         """The object with this change, as by `kubectl patch --type=merge`. Raises `ApiError`."""

@@ -73,7 +73,7 @@ def up(paths: Paths = HERE) -> Cluster:
             _clear(paths)
             _start(components(paths))
     _hand_out(paths)
-    return at(paths)
+    return _at(paths)
 
 
 def down(paths: Paths = HERE) -> None:
@@ -83,7 +83,7 @@ def down(paths: Paths = HERE) -> None:
     CLONE_KUBECONFIG.unlink(missing_ok=True)
 
 
-def at(paths: Paths = HERE) -> Cluster:
+def _at(paths: Paths) -> Cluster:
     """The cluster as it was last brought up; whether it answers is another question."""
     pki = _pki(paths)
     kubectl = Kubectl(commands.kubectl(), pki.kubeconfig(ADMIN))

@@ -153,6 +153,10 @@ class Attendance:
         return sync.offset(heard.likeness, seen, counter_rate=FRAME_RATE)
 
 
+def unshown(_seconds: float, _line: str) -> None:
+    """For :func:`attending`, where nobody reads along."""
+
+
 @contextmanager
 def attending(
     kubectl: Kubectl,
